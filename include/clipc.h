@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * clipc.h - CLIP embeddings from plain C.
+ *
+ * Usage:
+ *
+ *     clipc_error err = CLIPC_ERROR_INIT;
+ *     clipc_model *model;
+ *     clipc_ctx *ctx;
+ *     clipc_image *image;
+ *     clipc_image_params params = clipc_image_params_default();
+ *     float embedding[512];
+ *
+ *     if (clipc_model_open(&model, "path/to/clip-vit-base-patch32", NULL, &err))
+ *         return report(err.message);
+ *     params.fit = model;
+ *     if (clipc_ctx_create(&ctx, model, NULL, &err) == CLIPC_OK &&
+ *         clipc_image_read_file(&image, "car.jpg", &params, &err) == CLIPC_OK &&
+ *         clipc_encode_images(ctx, (const clipc_image *const *)&image, 1,
+ *                             embedding, 0, &err) == CLIPC_OK)
+ *         use(embedding);
+ *     clipc_image_free(image);
+ *     clipc_ctx_destroy(ctx);
+ *     clipc_model_close(model);
+ *
+ * Conventions, true of every function unless its comment says otherwise:
+ *
+ *  - Fallible calls return a clipc_status and take a clipc_error last; it may
+ *    be NULL. On failure handles are set to NULL, counts to 0, and arrays of
+ *    the caller hold unspecified values.
+ *  - A call may return CLIPC_ERR_ARGUMENT (a NULL or contradictory argument),
+ *    CLIPC_ERR_NOMEM, and whatever its comment lists.
+ *  - Parameter structs come from their _default() function; a NULL pointer
+ *    means the defaults. They begin with struct_size so that fields can be
+ *    added without breaking programs already built.
+ *  - A clipc_model, clipc_labels or clipc_image may be used by any number of
+ *    threads at once. A clipc_ctx belongs to one thread at a time.
+ *  - Functions that free accept NULL. Objects keep what they depend on alive,
+ *    so the order in which they are freed does not matter.
+ *  - Text is UTF-8 with a length; U+0000 is text.
+ *  - The library reads no environment variable, opens no connection, writes
+ *    no file unless a parameter says so, never exits and never prints.
+ */
+#ifndef CLIPC_H
+#define CLIPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CLIPC_VERSION_MAJOR 0
+#define CLIPC_VERSION_MINOR 1
+#define CLIPC_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define CLIPC_API __attribute__((visibility("default")))
+#else
+#define CLIPC_API
+#endif
+
+/* ---- status and errors ------------------------------------------------- */
+
+/* Numbers are pinned: they never change meaning and are never reused. */
+typedef enum clipc_status {
+    CLIPC_OK = 0,
+    CLIPC_ERR_ARGUMENT = 1,    /* the caller's mistake: NULL, mixed models */
+    CLIPC_ERR_NOMEM = 2,       /* an allocation failed */
+    CLIPC_ERR_IO = 3,          /* open, read, write or map failed */
+    CLIPC_ERR_NOT_FOUND = 4,   /* no such file, model or label list */
+    CLIPC_ERR_FORMAT = 5,      /* the bytes break their format's rules */
+    CLIPC_ERR_TRUNCATED = 6,   /* the data ends too early */
+    CLIPC_ERR_UNSUPPORTED = 7, /* valid, but not something clipc reads */
+    CLIPC_ERR_LIMIT = 8,       /* a limit was reached; the message names it */
+    CLIPC_ERR_CONFIG = 9,      /* config.json and friends: missing or wrong */
+    CLIPC_ERR_UTF8 = 10,       /* invalid UTF-8; offset says where */
+    CLIPC_ERR_TOO_LONG = 11,   /* more tokens than the context length */
+    CLIPC_ERR_NUMERIC = 12,    /* NaN, infinity or a zero embedding */
+    CLIPC_ERR_URL = 13,        /* malformed URL or a scheme not allowed */
+    CLIPC_ERR_URL_BLOCKED = 14, /* the address is private, loopback, ... */
+    CLIPC_ERR_NETWORK = 15,    /* no connection, TLS failure, cut transfer */
+    CLIPC_ERR_HTTP = 16,       /* the server answered with an error status */
+    CLIPC_ERR_TIMEOUT = 17,    /* a time limit was reached */
+    CLIPC_ERR_CANCELLED = 18,  /* the progress callback asked to stop */
+    CLIPC_ERR_INTERNAL = 19    /* a bug in clipc */
+} clipc_status;
+
+/* What went wrong. struct_size is set by CLIPC_ERROR_INIT or by hand; a call
+ * that succeeds leaves the struct alone. */
+typedef struct clipc_error {
+    size_t struct_size;
+    clipc_status code;
+    int64_t offset;    /* byte offset in the input, or -1 */
+    char message[256]; /* one line of UTF-8, names the file, field or limit */
+} clipc_error;
+
+#define CLIPC_ERROR_INIT { sizeof(clipc_error), CLIPC_OK, -1, { 0 } }
+
+/* "0.1.0": the version of the library that runs. Static string. */
+CLIPC_API const char *clipc_version(void);
+
+/* "ok", "argument", "nomem", ...; "unknown" for other numbers. Static. */
+CLIPC_API const char *clipc_status_name(clipc_status status);
+
+/* ---- types ------------------------------------------------------------- */
+
+typedef struct clipc_model clipc_model;   /* weights, config, tokenizer */
+typedef struct clipc_ctx clipc_ctx;       /* threads and scratch memory */
+typedef struct clipc_image clipc_image;   /* 8-bit RGB pixels */
+typedef struct clipc_labels clipc_labels; /* n unit vectors to compare with */
+
+/* UTF-8 text, not terminated. data may be NULL when len is 0. */
+typedef struct clipc_text {
+    const char *data;
+    size_t len; /* bytes */
+} clipc_text;
+
+/* One answer of clipc_classify() or clipc_similarity_topk(). This struct is
+ * frozen: it will never change. */
+typedef struct clipc_result {
+    uint32_t index;    /* of the label or vector */
+    float cosine;      /* of the two unit vectors */
+    float logit;       /* cosine * exp(logit_scale) */
+    float probability; /* softmax over all labels or vectors */
+} clipc_result;
+
+/* Called from the thread that called the library. Nonzero cancels: the call
+ * returns CLIPC_ERR_CANCELLED. */
+typedef int (*clipc_progress_fn)(void *user, size_t done, size_t total);
+
+/* ---- model ------------------------------------------------------------- */
+
+typedef enum clipc_load {
+    CLIPC_LOAD_MAP = 0, /* map the weights; the file must not be truncated or
+                         * rewritten in place while open (rename over it is
+                         * safe): that would end the process with SIGBUS */
+    CLIPC_LOAD_READ = 1 /* read a private copy; immune to that */
+} clipc_load;
+
+typedef struct clipc_model_params {
+    size_t struct_size;
+    clipc_load load;
+    const char *data_dir;      /* folder that holds demo/, or NULL */
+    const char *hub_cache_dir; /* Hugging Face hub cache to look a repository
+                                * id up in, or NULL */
+    size_t max_header_bytes;   /* safetensors header; default 8 MiB */
+} clipc_model_params;
+
+CLIPC_API clipc_model_params clipc_model_params_default(void);
+
+/* Opens a CLIP checkpoint in Hugging Face layout.
+ *
+ * name: a folder (absolute, or containing a '/', or existing) with
+ * config.json, model.safetensors, tokenizer.json (or vocab.json and
+ * merges.txt) and preprocessor_config.json; or "demo", found in
+ * params->data_dir; or a repository id such as "openai/clip-vit-base-patch32"
+ * found in params->hub_cache_dir (no download).
+ *
+ * Opening validates the safetensors header, all names and shapes, and maps
+ * the weights; it reads none of them. The tokenizer is parsed, and weights
+ * stored in 16 bits converted, when first needed.
+ *
+ * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
+ * _UNSUPPORTED. The model is the caller's, to be closed. */
+CLIPC_API clipc_status clipc_model_open(clipc_model **model, const char *name,
+                                        const clipc_model_params *params,
+                                        clipc_error *err);
+
+/* The files of a checkpoint in memory. Absent files are NULL, 0. config and
+ * weights are required; tokenizer_json, or vocab_json and merges_txt, for
+ * anything that touches text. The buffers stay the caller's and must outlive
+ * the model and all that refers to it. */
+typedef struct clipc_model_files {
+    size_t struct_size;
+    const void *config;
+    size_t config_bytes;
+    const void *preprocessor_config;
+    size_t preprocessor_config_bytes;
+    const void *tokenizer_json;
+    size_t tokenizer_json_bytes;
+    const void *tokenizer_config;
+    size_t tokenizer_config_bytes;
+    const void *vocab_json;
+    size_t vocab_json_bytes;
+    const void *merges_txt;
+    size_t merges_txt_bytes;
+    const void *weights; /* safetensors */
+    size_t weights_bytes;
+} clipc_model_files;
+
+/* Same as clipc_model_open() for files that are in memory already. */
+CLIPC_API clipc_status
+clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
+                        const clipc_model_params *params, clipc_error *err);
+
+/* Drops the caller's reference. Contexts and labels made from the model keep
+ * working. */
+CLIPC_API void clipc_model_close(clipc_model *model);
+
+typedef struct clipc_tower_info {
+    size_t width, n_layers, n_heads, mlp_width;
+    const char *activation; /* "quick_gelu" or "gelu" */
+} clipc_tower_info;
+
+/* Strings belong to the model. */
+typedef struct clipc_model_properties {
+    size_t struct_size;
+    size_t dim;            /* of an embedding */
+    size_t image_size;     /* S: pixels are [3, S, S] */
+    size_t patch_size;
+    size_t context_length; /* most tokens in a text, both ends included */
+    size_t vocab_size;
+    clipc_tower_info vision, text;
+    float mean[3], std[3]; /* of the image normalisation */
+    double logit_scale;    /* exp of the checkpoint's logit_scale */
+    size_t n_parameters;   /* elements of all tensors in use */
+    size_t n_tensors;      /* in the file: see clipc_model_tensor() */
+    const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored */
+    const char *source;    /* path of the folder, or "(memory)" */
+    const char *tokenizer; /* file the tokenizer comes from, or "none" */
+    const char *preprocessing; /* file it comes from, or "default" */
+} clipc_model_properties;
+
+/* Fills *properties (struct_size set by the caller). Never fails for valid
+ * pointers. */
+CLIPC_API clipc_status
+clipc_model_info(const clipc_model *model, clipc_model_properties *properties,
+                 clipc_error *err);
+
+/* One tensor of the checkpoint; strings belong to the model. */
+typedef struct clipc_tensor_info {
+    size_t struct_size;
+    const char *name;
+    const char *dtype; /* as stored: "F32", "I64", ... */
+    size_t rank, shape[8];
+    size_t n_bytes;
+    int used; /* 0: an extra tensor that the network does not read */
+} clipc_tensor_info;
+
+/* Describes tensor number `index`, 0 <= index < n_tensors, in file order. */
+CLIPC_API clipc_status clipc_model_tensor(const clipc_model *model,
+                                          size_t index,
+                                          clipc_tensor_info *info,
+                                          clipc_error *err);
+
+/* ---- context ----------------------------------------------------------- */
+
+typedef enum clipc_gemm {
+    CLIPC_GEMM_AUTO = 0,    /* OpenBLAS where it was built in */
+    CLIPC_GEMM_NATIVE = 1,  /* clipc's own kernels: the same bits for any
+                             * batch size, order and number of threads */
+    CLIPC_GEMM_OPENBLAS = 2 /* cblas_sgemm */
+} clipc_gemm;
+
+/* The highest instruction set the native kernels may use. */
+typedef enum clipc_cpu {
+    CLIPC_CPU_AUTO = 0,
+    CLIPC_CPU_C = 1,
+    CLIPC_CPU_AVX2 = 2,
+    CLIPC_CPU_AVX512 = 3
+} clipc_cpu;
+
+typedef struct clipc_ctx_params {
+    size_t struct_size;
+    unsigned threads; /* 0: as many as CPUs this process may use */
+    clipc_gemm gemm;
+    clipc_cpu cpu;
+    int keep_blas_threads; /* do not call openblas_set_num_threads(1) */
+    clipc_progress_fn progress; /* or NULL */
+    void *progress_user;
+} clipc_ctx_params;
+
+CLIPC_API clipc_ctx_params clipc_ctx_params_default(void);
+
+/* Makes a context for one model. Cheap; threads start with the first call
+ * that has work for them. Creating the first context with OpenBLAS sets
+ * OpenBLAS to one thread for the whole process, because clipc threads above
+ * it (keep_blas_threads leaves it alone). A context is not valid in a forked
+ * child. Returns CLIPC_ERR_UNSUPPORTED for a backend or instruction set that
+ * this build or CPU lacks. */
+CLIPC_API clipc_status clipc_ctx_create(clipc_ctx **ctx,
+                                        const clipc_model *model,
+                                        const clipc_ctx_params *params,
+                                        clipc_error *err);
+CLIPC_API void clipc_ctx_destroy(clipc_ctx *ctx);
+
+/* What computes: for --version, logs and bug reports. Static strings. */
+typedef struct clipc_cpu_description {
+    size_t struct_size;
+    const char *features;      /* "avx2 fma f16c avx512f ...", or "" */
+    const char *isa;           /* best native kernels here: "c", "avx2", ... */
+    const char *gemm;          /* "openblas" or "native": what AUTO means */
+    const char *openblas;      /* version, or NULL when not built in */
+    const char *openblas_core; /* core type OpenBLAS runs as, or NULL */
+    const char *openblas_core_better; /* core type to set in the environment
+                                  * variable OPENBLAS_CORETYPE because the one
+                                  * detected is slower, or NULL */
+    unsigned n_cpus;           /* this process may use */
+    const char *libjpeg, *libpng, *libcurl; /* versions; libcurl may be NULL */
+} clipc_cpu_description;
+
+CLIPC_API clipc_status
+clipc_cpu_describe(clipc_cpu_description *description, clipc_error *err);
+
+/* ---- images ------------------------------------------------------------ */
+
+/* Which hosts a URL may lead to, checked on the connected address. */
+typedef enum clipc_private_hosts {
+    CLIPC_PRIVATE_DENY = 0,      /* public addresses only */
+    CLIPC_PRIVATE_FIRST_HOP = 1, /* the URL itself may name any host, a
+                                  * redirect must lead to a public one */
+    CLIPC_PRIVATE_ALLOW = 2      /* any host */
+} clipc_private_hosts;
+
+typedef struct clipc_image_params {
+    size_t struct_size;
+    const clipc_model *fit; /* rows are resized and cropped for this model
+                             * while they are decoded, and only [S, S, 3] is
+                             * kept; NULL keeps every pixel */
+    size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
+    size_t max_pixels;       /* default 178,956,970, as Pillow */
+    size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
+                              * progressive JPEG, interlaced PNG; 512 MiB */
+    unsigned max_scans;      /* of a progressive JPEG; default 500 */
+    unsigned timeout_ms;         /* whole transfer; default 30,000 */
+    unsigned connect_timeout_ms; /* default 5,000 */
+    unsigned max_redirects;      /* default 5 */
+    clipc_private_hosts private_hosts;
+    const char *ca_file; /* PEM certificates instead of the system's */
+    clipc_progress_fn progress; /* bytes of a transfer; total 0: unknown */
+    void *progress_user;
+} clipc_image_params;
+
+CLIPC_API clipc_image_params clipc_image_params_default(void);
+
+/* Read a JPEG or PNG and convert it to RGB as Pillow's convert("RGB") does:
+ * no rotation, transparency dropped. The format is found from the content.
+ * All errors of the picture surface here. The image is the caller's.
+ *
+ * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
+ * _LIMIT; the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
+ * _CANCELLED, and _UNSUPPORTED in a build without libcurl. */
+CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
+                                             const char *path,
+                                             const clipc_image_params *params,
+                                             clipc_error *err);
+CLIPC_API clipc_status clipc_image_read_memory(clipc_image **image,
+                                               const void *data,
+                                               size_t n_bytes,
+                                               const clipc_image_params *params,
+                                               clipc_error *err);
+CLIPC_API clipc_status clipc_image_read_url(clipc_image **image,
+                                            const char *url,
+                                            const clipc_image_params *params,
+                                            clipc_error *err);
+
+/* Copies pixels of the caller. rgb: [height, stride_bytes] with 3 bytes a
+ * pixel; stride_bytes >= 3 * width. */
+CLIPC_API clipc_status clipc_image_from_rgb(clipc_image **image,
+                                            const uint8_t *rgb, size_t width,
+                                            size_t height, size_t stride_bytes,
+                                            const clipc_image_params *params,
+                                            clipc_error *err);
+CLIPC_API void clipc_image_free(clipc_image *image);
+
+typedef struct clipc_image_properties {
+    size_t struct_size;
+    size_t width, height;   /* of the picture as stored */
+    const char *format;     /* "JPEG", "PNG" or "RGB" */
+    int orientation;        /* EXIF 1-8; 0: not looked for or not found */
+    unsigned n_warnings;    /* damage the decoder repaired */
+    int fitted;             /* pixels are a model's [S, S, 3] */
+    const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */
+    size_t pixels_width, pixels_height;
+} clipc_image_properties;
+
+CLIPC_API clipc_status
+clipc_image_info(const clipc_image *image, clipc_image_properties *properties,
+                 clipc_error *err);
+
+/* The image processor: resize, centre crop, scale, normalise. Equal bit for
+ * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
+ * pixels: [n, 3, S, S]. model NULL: the preprocessing published with
+ * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
+ * this model. */
+CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
+                                        const clipc_image *const *images,
+                                        size_t n, float *pixels,
+                                        clipc_error *err);
+
+/* The same before scaling: uint8 [n, 3, S, S]. */
+CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
+                                           const clipc_image *const *images,
+                                           size_t n, uint8_t *pixels,
+                                           clipc_error *err);
+
+/* ---- embeddings -------------------------------------------------------- */
+
+#define CLIPC_TEXT_TRUNCATE 1u      /* cut texts that are too long, keeping
+                                     * the end token */
+#define CLIPC_TEXT_SPECIALS_PLAIN 2u /* "<|endoftext|>" in a text is text */
+#define CLIPC_EMBED_RAW 4u          /* the projection's output, not scaled to
+                                     * unit length */
+
+/* Token ids of a text, start and end token included. Writes at most
+ * `capacity` ids; *n_ids is the number the text has, which may be larger
+ * (ids may be NULL with capacity 0 to ask). Without CLIPC_TEXT_TRUNCATE the
+ * number may exceed the model's context length.
+ * Returns CLIPC_ERR_UTF8, _LIMIT (text over 1 MiB), _CONFIG, _FORMAT (the
+ * tokenizer's files). */
+CLIPC_API clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
+                                      int32_t *ids, size_t capacity,
+                                      size_t *n_ids, unsigned flags,
+                                      clipc_error *err);
+
+/* Embeddings of n images, [n, dim], unit length unless CLIPC_EMBED_RAW.
+ * Images must be full or fitted for the context's model.
+ * Returns CLIPC_ERR_NUMERIC for NaN, infinite or zero embeddings,
+ * CLIPC_ERR_CANCELLED. */
+CLIPC_API clipc_status clipc_encode_images(clipc_ctx *ctx,
+                                           const clipc_image *const *images,
+                                           size_t n, float *embeddings,
+                                           unsigned flags, clipc_error *err);
+
+/* The same from preprocessed pixels, [n, 3, S, S]. */
+CLIPC_API clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels,
+                                           size_t n, float *embeddings,
+                                           unsigned flags, clipc_error *err);
+
+/* Embeddings of n texts, [n, dim]. Returns CLIPC_ERR_TOO_LONG for a text of
+ * more tokens than the context length unless CLIPC_TEXT_TRUNCATE, _UTF8,
+ * _LIMIT, _NUMERIC, _CANCELLED. */
+CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
+                                          const clipc_text *texts, size_t n,
+                                          float *embeddings, unsigned flags,
+                                          clipc_error *err);
+
+/* ---- classification ---------------------------------------------------- */
+
+typedef struct clipc_labels_params {
+    size_t struct_size;
+    const clipc_text *templates; /* each with exactly one "{}"; n_templates 0:
+                                  * the label alone */
+    size_t n_templates;
+    const char *cache_dir; /* folder of the label cache, made if absent; NULL:
+                            * none. An unusable folder is not an error. */
+    unsigned text_flags;   /* CLIPC_TEXT_... */
+} clipc_labels_params;
+
+CLIPC_API clipc_labels_params clipc_labels_params_default(void);
+
+/* Embeds n labels, or takes them from the cache. One template: the prompt's
+ * unit vector; several: the mean of the prompts' unit vectors, scaled to unit
+ * length. Duplicates are kept. Errors as clipc_encode_texts(). */
+CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
+                                           clipc_ctx *ctx,
+                                           const clipc_text *names, size_t n,
+                                           const clipc_labels_params *params,
+                                           clipc_error *err);
+
+/* Copies vectors of the caller, [n, dim], and scales them to unit length.
+ * dim must be the model's. Returns CLIPC_ERR_NUMERIC for a vector that cannot
+ * be scaled. */
+CLIPC_API clipc_status
+clipc_labels_from_embeddings(clipc_labels **labels, const clipc_model *model,
+                             const float *embeddings, size_t n, size_t dim,
+                             clipc_error *err);
+
+/* [n, dim] unit vectors that belong to the labels; NULL for NULL. n, dim and
+ * n_encoded (prompts that were not in the cache) may be NULL. */
+CLIPC_API const float *clipc_labels_embeddings(const clipc_labels *labels,
+                                               size_t *n, size_t *dim,
+                                               size_t *n_encoded);
+CLIPC_API void clipc_labels_free(clipc_labels *labels);
+
+/* The k most probable labels of each image, best first (equal scores: lowest
+ * index first). results: [n_images, k]; 1 <= k <= number of labels. The
+ * softmax is over all labels, in double. Errors as clipc_encode_images(). */
+CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
+                                      const clipc_labels *labels,
+                                      const clipc_image *const *images,
+                                      size_t n_images, size_t k,
+                                      clipc_result *results, clipc_error *err);
+
+/* The k nearest of n_vectors own vectors for each of n_queries own vectors,
+ * by cosine: [n, dim] each, any length but zero. results: [n_queries, k].
+ * logit and probability use the model's logit scale. Returns
+ * CLIPC_ERR_NUMERIC for a vector that cannot be scaled. */
+CLIPC_API clipc_status
+clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
+                      const float *vectors, size_t n_vectors, size_t dim,
+                      size_t k, clipc_result *results, clipc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CLIPC_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cache.h - text embeddings on disk: one record a prompt, keyed by everything
+ * the numbers depend on, written atomically, verified on read. The cache is
+ * never the reason of a failure: what cannot be read is a miss, what cannot
+ * be written is forgotten.
+ */
+#ifndef CLIPC_CACHE_H
+#define CLIPC_CACHE_H
+
+#include "base.h"
+
+#define CLIPC_DIGEST_BYTES 32 /* SHA-256 */
+
+/* SHA-256 over pieces, each preceded by its length, so that no two lists of
+ * pieces hash alike. */
+typedef struct clipc_digest {
+    unsigned char bytes[CLIPC_DIGEST_BYTES];
+} clipc_digest;
+
+typedef struct clipc_hash clipc_hash; /* running hash */
+clipc_hash *clipc_hash_create(void);  /* NULL: out of memory */
+void clipc_hash_piece(clipc_hash *hash, const void *data, size_t n);
+/* Finishes and frees. */
+clipc_digest clipc_hash_finish(clipc_hash *hash);
+
+/* Identity memo: digest of a model's text side under the identity of its
+ * files (path, device, inode, size, mtime ns, ctime ns of each), so that an
+ * unchanged model is not hashed again. files: n paths. */
+bool clipc_cache_memo_load(const char *cache_dir, const char *const *files,
+                           size_t n, clipc_digest *digest);
+void clipc_cache_memo_store(const char *cache_dir, const char *const *files,
+                            size_t n, const clipc_digest *digest);
+
+typedef struct clipc_cache clipc_cache;
+
+/* Opens the records of one key (model identity + numerics). NULL when
+ * cache_dir is NULL or memory runs out: every function accepts NULL. */
+clipc_cache *clipc_cache_open(const char *cache_dir, const clipc_digest *key,
+                              size_t dim);
+
+/* Copies the unit embedding [dim] of a prompt; false: a miss. */
+bool clipc_cache_get(clipc_cache *cache, clipc_text prompt, float *embedding);
+
+/* Remembers an embedding until clipc_cache_save(). */
+void clipc_cache_put(clipc_cache *cache, clipc_text prompt,
+                     const float *embedding);
+
+/* Writes what was put, merged with what is on disk (last rename wins). */
+void clipc_cache_save(clipc_cache *cache);
+void clipc_cache_close(clipc_cache *cache);
+
+#endif /* CLIPC_CACHE_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config.h - config.json and preprocessor_config.json as hyperparameters.
+ */
+#ifndef CLIPC_CONFIG_H
+#define CLIPC_CONFIG_H
+
+#include "base.h"
+
+typedef enum clipc_activation {
+    CLIPC_QUICK_GELU, /* x * sigmoid(1.702 x) */
+    CLIPC_GELU        /* x * (1 + erf(x / sqrt 2)) / 2 */
+} clipc_activation;
+
+typedef struct clipc_tower_config {
+    size_t width;     /* D */
+    size_t n_layers;
+    size_t n_heads;   /* H; D = H * K */
+    size_t mlp_width; /* M */
+    clipc_activation activation;
+    float eps; /* of every LayerNorm */
+} clipc_tower_config;
+
+typedef struct clipc_config {
+    clipc_tower_config vision, text;
+    size_t image_size, patch_size; /* image_size = patches * patch_size */
+    size_t context_length, vocab_size;
+    int64_t eos_token_id; /* 2: an old config, see text.c */
+    size_t projection_dim;
+} clipc_config;
+
+/* How the image's size is brought to the model's. */
+typedef enum clipc_resize_rule {
+    CLIPC_RESIZE_NONE,
+    CLIPC_RESIZE_SHORTEST, /* shortest edge to `shortest`, aspect kept */
+    CLIPC_RESIZE_EXACT,    /* to height x width */
+    CLIPC_RESIZE_BOUNDED   /* shortest edge, longest edge at most `longest` */
+} clipc_resize_rule;
+
+/* EXACTNESS (b.1): the fields of transformers' image processor. */
+typedef struct clipc_preprocess_config {
+    clipc_resize_rule resize;
+    size_t shortest, longest, height, width;
+    int resample; /* Pillow's number: 0 nearest ... 3 bicubic ... 7 */
+    bool center_crop;
+    size_t crop_height, crop_width;
+    bool rescale, normalize;
+    double rescale_factor;
+    float mean[3], std[3];
+} clipc_preprocess_config;
+
+/* Parses and checks config.json: every number in range, heads divide the
+ * width, patches divide the image. name is for messages. */
+clipc_status clipc_config_parse(clipc_config *config, const char *data,
+                                size_t n, const char *name, clipc_error *err);
+
+/* The preprocessing published with openai/clip-vit-base-patch32. */
+void clipc_preprocess_config_default(clipc_preprocess_config *config);
+
+/* Parses preprocessor_config.json, old and new spellings. */
+clipc_status clipc_preprocess_config_parse(clipc_preprocess_config *config,
+                                           const char *data, size_t n,
+                                           const char *name,
+                                           clipc_error *err);
+
+#endif /* CLIPC_CONFIG_H */

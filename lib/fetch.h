@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fetch.h - one bounded HTTP GET through libcurl. With CURL=0 it returns
+ * CLIPC_ERR_UNSUPPORTED.
+ */
+#ifndef CLIPC_FETCH_H
+#define CLIPC_FETCH_H
+
+#include "file.h"
+
+typedef struct clipc_fetch_params {
+    size_t max_bytes;
+    unsigned timeout_ms, connect_timeout_ms, max_redirects;
+    clipc_private_hosts private_hosts;
+    const char *ca_file; /* or NULL */
+    clipc_progress_fn progress;
+    void *progress_user;
+} clipc_fetch_params;
+
+/* The body of `url` (http or https), redirects followed by hand with a fresh
+ * connection each. Release with clipc_bytes_release(). */
+clipc_status clipc_fetch(clipc_bytes *body, const char *url,
+                         const clipc_fetch_params *params, clipc_error *err);
+
+/* Version string of libcurl, or NULL when not built in. */
+const char *clipc_fetch_version(void);
+
+#endif /* CLIPC_FETCH_H */

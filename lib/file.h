@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * file.h - whole files: read with a limit, map, replace atomically.
+ */
+#ifndef CLIPC_FILE_H
+#define CLIPC_FILE_H
+
+#include "base.h"
+
+/* Bytes of a file, read or mapped. All zero is empty. */
+typedef struct clipc_bytes {
+    unsigned char *data;
+    size_t n;
+    bool mapped;
+} clipc_bytes;
+
+/* Reads the regular file `path`; a directory, FIFO, socket or device is
+ * refused without blocking. Over max_bytes: CLIPC_ERR_LIMIT naming
+ * limit_name. data is followed by one NUL byte that is not counted. */
+clipc_status clipc_file_read(clipc_bytes *bytes, const char *path,
+                             size_t max_bytes, const char *limit_name,
+                             clipc_error *err);
+
+/* The same from an open descriptor (a pipe is fine), up to its end. */
+clipc_status clipc_file_read_fd(clipc_bytes *bytes, int fd, const char *name,
+                                size_t max_bytes, const char *limit_name,
+                                clipc_error *err);
+
+/* Maps the regular file `path` MAP_PRIVATE, read-only, re-checking its size
+ * after mapping. An empty file gives n 0 and data NULL. */
+clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
+                            clipc_error *err);
+
+/* Frees or unmaps, and zeroes *bytes. */
+void clipc_bytes_release(clipc_bytes *bytes);
+
+/* Whether path names a regular file (following links). */
+bool clipc_file_exists(const char *path);
+
+/* Replaces `path` by n bytes: unique temporary in the same folder, fsync,
+ * rename. Nothing is left behind on failure. */
+clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
+                                clipc_error *err);
+
+/* Makes the folder and its parents, mode 0777 less the umask. */
+clipc_status clipc_folder_make(const char *path, clipc_error *err);
+
+#endif /* CLIPC_FILE_H */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * image.h - pictures: sniffing, decoders that push rows, and the sinks that
+ * take them (all pixels, or the streaming resize and crop of a model).
+ */
+#ifndef CLIPC_IMAGE_H
+#define CLIPC_IMAGE_H
+
+#include "config.h"
+
+/* Limits of one read: see clipc_image_params. */
+typedef struct clipc_decode_limits {
+    size_t max_pixels, max_decode_bytes;
+    unsigned max_scans;
+} clipc_decode_limits;
+
+/* Where a decoder sends its rows, top to bottom, each once. */
+typedef struct clipc_row_sink {
+    /* Before the first row. */
+    clipc_status (*begin)(void *self, size_t width, size_t height,
+                          clipc_error *err);
+    /* rgb: [width, 3], the decoder's until the call returns. */
+    clipc_status (*row)(void *self, const uint8_t *rgb, clipc_error *err);
+    void *self;
+} clipc_row_sink;
+
+/* What a decoder says of the picture. */
+typedef struct clipc_decode_info {
+    size_t width, height;
+    unsigned n_warnings;
+} clipc_decode_info;
+
+/* Decoders: whole file in memory -> rows. All-or-nothing for the caller: a
+ * failure after some rows is a failure of the picture. name is for
+ * messages. */
+clipc_status clipc_jpeg_decode(const uint8_t *data, size_t n, const char *name,
+                               const clipc_decode_limits *limits,
+                               const clipc_row_sink *sink,
+                               clipc_decode_info *info, clipc_error *err);
+clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
+                              const clipc_decode_limits *limits,
+                              const clipc_row_sink *sink,
+                              clipc_decode_info *info, clipc_error *err);
+
+/* The body of the public type. */
+struct clipc_image {
+    size_t width, height; /* as stored */
+    const char *format;
+    int orientation;
+    unsigned n_warnings;
+    bool fitted;
+    clipc_preprocess_config fit; /* when fitted: made for this */
+    size_t pixels_width, pixels_height;
+    uint8_t *pixels; /* [pixels_height, pixels_width, 3] */
+};
+
+/* Decodes a file in memory. fit NULL: all pixels. */
+clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
+                                size_t n, const char *name,
+                                const clipc_preprocess_config *fit,
+                                const clipc_decode_limits *limits,
+                                clipc_error *err);
+
+/* Copies (fit NULL) or resizes and crops the caller's pixels. */
+clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
+                              size_t width, size_t height, size_t stride_bytes,
+                              const clipc_preprocess_config *fit,
+                              clipc_error *err);
+
+#endif /* CLIPC_IMAGE_H */

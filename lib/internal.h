@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * internal.h - bodies of the opaque types. Never included by tools/.
+ */
+#ifndef CLIPC_INTERNAL_H
+#define CLIPC_INTERNAL_H
+
+#include "cache.h"
+#include "checkpoint.h"
+#include "config.h"
+#include "file.h"
+#include "image.h"
+#include "tokenizer.h"
+#include "transformer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* The numbers an embedding depends on are a function of this too: raise it
+ * when a change moves their bits. Part of the label cache's key. */
+#define CLIPC_NUMERICS_VERSION 1
+
+/* Files of the tokenizer, kept to be parsed when first needed. */
+typedef enum clipc_model_file {
+    CLIPC_FILE_TOKENIZER_JSON,
+    CLIPC_FILE_VOCAB_JSON,
+    CLIPC_FILE_MERGES_TXT,
+    CLIPC_FILE_TOKENIZER_CONFIG,
+    CLIPC_N_TOKENIZER_FILES
+} clipc_model_file;
+
+struct clipc_model {
+    atomic_size_t references;
+    char *source;       /* folder, or "(memory)" */
+    char *weights_path; /* NULL when opened from memory */
+    clipc_config config;
+    clipc_preprocess_config preprocess;
+    const char *preprocess_source;
+    clipc_checkpoint *checkpoint;
+    /* Tokenizer: path (from a folder) or bytes (from memory), both NULL when
+     * the checkpoint has no such file. */
+    char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];
+    clipc_text tokenizer_bytes[CLIPC_N_TOKENIZER_FILES];
+    pthread_mutex_t mutex; /* guards what follows */
+    _Atomic(clipc_tokenizer *) tokenizer;
+    bool has_identity;
+    clipc_digest identity; /* of the text side, see DESIGN "Weights identity" */
+};
+
+void clipc_model_retain(clipc_model *model);
+clipc_status clipc_model_tokenizer(clipc_model *model,
+                                   const clipc_tokenizer **tokenizer,
+                                   clipc_error *err);
+/* cache_dir may be NULL: no memo. */
+clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
+                                  clipc_digest *digest, clipc_error *err);
+
+struct clipc_ctx {
+    clipc_model *model;
+    clipc_engine engine;
+    unsigned threads;
+    float *pixels; /* [chunk, 3, S, S] scratch of clipc_encode_images() */
+    size_t pixels_floats;
+};
+
+struct clipc_labels {
+    clipc_model *model;
+    size_t n, dim, n_encoded;
+    float *embeddings; /* [n, dim] */
+};
+
+#endif /* CLIPC_INTERNAL_H */
