@@ -14,6 +14,12 @@ typedef struct clipc_bytes {
     bool mapped;
 } clipc_bytes;
 
+/* A failed system call: "cannot read NAME: permission denied". verb: "read".
+ * ENOENT and ENOTDIR are CLIPC_ERR_NOT_FOUND, ENOMEM is CLIPC_ERR_NOMEM,
+ * everything else CLIPC_ERR_IO. The text does not depend on the locale. */
+clipc_status clipc_fail_errno(clipc_error *err, const char *verb,
+                              const char *name, int error);
+
 /* Reads the regular file `path`; a directory, FIFO, socket or device is
  * refused without blocking. Over max_bytes: CLIPC_ERR_LIMIT naming
  * limit_name. data is followed by one NUL byte that is not counted. */

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * file.c - whole files: read with a limit, map, replace atomically.
+ *
+ * Everything is opened O_NONBLOCK and looked at before it is read, so that a
+ * FIFO or a device given as a file is refused at once instead of waited for.
+ * Interrupted and short system calls are continued.
+ */
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64
+#endif
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    FIRST_READ = 64 * 1024,      /* buffer for data of unknown size */
+    MAX_IO = 1 << 30,            /* bytes of one system call */
+    MAX_TEMPORARIES = 64         /* names tried for a temporary file */
+};
+
+/* strerror() follows the locale; these words do not. */
+static const char *errno_text(int error)
+{
+    switch (error) {
+    case EACCES: return "permission denied";
+    case EDQUOT: return "disk quota exceeded";
+    case EEXIST: return "it exists already";
+    case EFBIG: return "too large for this system";
+    case EIO: return "input/output error";
+    case EISDIR: return "it is a directory";
+    case ELOOP: return "too many symbolic links";
+    case EMFILE: return "too many files are open in this process";
+    case ENAMETOOLONG: return "the name is too long";
+    case ENFILE: return "too many files are open on this system";
+    case ENODEV: return "it cannot be mapped";
+    case ENOENT: return "no such file or folder";
+    case ENOMEM: return "out of memory";
+    case ENOSPC: return "the disk is full";
+    case ENOTDIR: return "part of the path is not a folder";
+    case EPERM: return "not permitted";
+    case EROFS: return "read-only file system";
+    }
+    return NULL;
+}
+
+clipc_status clipc_fail_errno(clipc_error *err, const char *verb,
+                              const char *name, int error)
+{
+    const char *text = errno_text(error);
+    clipc_status code = CLIPC_ERR_IO;
+
+    if (error == ENOENT || error == ENOTDIR)
+        code = CLIPC_ERR_NOT_FOUND;
+    else if (error == ENOMEM)
+        code = CLIPC_ERR_NOMEM;
+    if (text)
+        return clipc_fail(err, code, -1, "cannot %s %s: %s", verb,
+                          CLIPC_QUOTE(name), text);
+    return clipc_fail(err, code, -1, "cannot %s %s: system error %d", verb,
+                      CLIPC_QUOTE(name), error);
+}
+
+/* Opens a regular file for reading and tells its size. */
+static clipc_status open_regular(int *fd_out, size_t *size, const char *path,
+                                 clipc_error *err)
+{
+    struct stat st;
+    int fd;
+
+    do
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return clipc_fail_errno(err, "open", path, errno);
+    if (fstat(fd, &st) != 0) {
+        int error = errno;
+        close(fd);
+        return clipc_fail_errno(err, "examine", path, error);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(fd);
+        return clipc_fail(err, CLIPC_ERR_IO, -1, "cannot read %s: it is %s",
+                          CLIPC_QUOTE(path),
+                          S_ISDIR(st.st_mode) ? "a directory"
+                                              : "not a regular file");
+    }
+    if (st.st_size < 0 || (uintmax_t)st.st_size > SIZE_MAX / 2) {
+        close(fd);
+        return clipc_fail_errno(err, "read", path, EFBIG);
+    }
+    *fd_out = fd;
+    *size = (size_t)st.st_size;
+    return CLIPC_OK;
+}
+
+/* read() that continues after signals and waits where the descriptor was made
+ * non-blocking by whoever gave it to us. -1: errno. */
+static ssize_t read_some(int fd, void *data, size_t n)
+{
+    for (;;) {
+        ssize_t got = read(fd, data, n < MAX_IO ? n : MAX_IO);
+        if (got >= 0)
+            return got;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            struct pollfd wait = { .fd = fd, .events = POLLIN };
+            if (poll(&wait, 1, -1) < 0 && errno != EINTR)
+                return -1;
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+}
+
+static clipc_status fail_limit(const char *name, size_t max_bytes,
+                               const char *limit_name, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                      "%s is larger than %zu bytes (%s)", CLIPC_QUOTE(name),
+                      max_bytes, limit_name);
+}
+
+/* Reads to the end of fd into a buffer that grows from `expected` bytes. The
+ * size a file claims is only a hint: it may change, and /proc says 0. */
+static clipc_status read_all(clipc_bytes *bytes, int fd, size_t expected,
+                             const char *name, size_t max_bytes,
+                             const char *limit_name, clipc_error *err)
+{
+    unsigned char *data = NULL;
+    size_t n = 0, capacity = 0;
+    clipc_status status;
+
+    if (max_bytes > SIZE_MAX / 2)
+        max_bytes = SIZE_MAX / 2;
+    for (;;) {
+        if (n == capacity) {
+            size_t want = capacity ? capacity * 2 : expected + 1;
+            if (want > max_bytes + 1)
+                want = max_bytes + 1;
+            /* One more byte for the NUL that follows the data. */
+            unsigned char *grown = clipc_realloc(data, want + 1, 1);
+            if (!grown) {
+                status = clipc_fail_nomem(err, "contents of a file");
+                goto fail;
+            }
+            data = grown;
+            capacity = want;
+        }
+        ssize_t got = read_some(fd, data + n, capacity - n);
+        if (got < 0) {
+            status = clipc_fail_errno(err, "read", name, errno);
+            goto fail;
+        }
+        if (got == 0)
+            break;
+        n += (size_t)got;
+        if (n > max_bytes) {
+            status = fail_limit(name, max_bytes, limit_name, err);
+            goto fail;
+        }
+    }
+    data[n] = '\0';
+    *bytes = (clipc_bytes){ .data = data, .n = n };
+    return CLIPC_OK;
+fail:
+    free(data);
+    return status;
+}
+
+clipc_status clipc_file_read(clipc_bytes *bytes, const char *path,
+                             size_t max_bytes, const char *limit_name,
+                             clipc_error *err)
+{
+    clipc_status status;
+    size_t size;
+    int fd;
+
+    *bytes = (clipc_bytes){ 0 };
+    CLIPC_TRY(open_regular(&fd, &size, path, err));
+    if (size > max_bytes)
+        status = fail_limit(path, max_bytes, limit_name, err);
+    else
+        status = read_all(bytes, fd, size, path, max_bytes, limit_name, err);
+    close(fd);
+    return status;
+}
+
+clipc_status clipc_file_read_fd(clipc_bytes *bytes, int fd, const char *name,
+                                size_t max_bytes, const char *limit_name,
+                                clipc_error *err)
+{
+    *bytes = (clipc_bytes){ 0 };
+    return read_all(bytes, fd, FIRST_READ, name, max_bytes, limit_name, err);
+}
+
+clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
+                            clipc_error *err)
+{
+    clipc_status status = CLIPC_OK;
+    struct stat st;
+    void *data;
+    size_t size;
+    int fd;
+
+    *bytes = (clipc_bytes){ 0 };
+    CLIPC_TRY(open_regular(&fd, &size, path, err));
+    if (size == 0) {
+        close(fd);
+        return CLIPC_OK;
+    }
+    data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED) {
+        status = clipc_fail_errno(err, "map", path, errno);
+    } else if (fstat(fd, &st) != 0 || (uintmax_t)st.st_size != size) {
+        /* Pages past a new end would be SIGBUS. */
+        munmap(data, size);
+        status = clipc_fail(err, CLIPC_ERR_IO, -1,
+                            "%s changed its size while it was opened",
+                            CLIPC_QUOTE(path));
+    } else {
+        *bytes = (clipc_bytes){ .data = data, .n = size, .mapped = true };
+    }
+    close(fd);
+    return status;
+}
+
+void clipc_bytes_release(clipc_bytes *bytes)
+{
+    if (bytes->mapped)
+        munmap(bytes->data, bytes->n);
+    else
+        free(bytes->data);
+    *bytes = (clipc_bytes){ 0 };
+}
+
+bool clipc_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Creates a file of a name nobody has. O_EXCL decides; the numbers only make
+ * a collision unlikely. mkstemp() would ignore the umask. */
+static int create_temporary(char **name_out, const char *path)
+{
+    for (unsigned i = 0; i < MAX_TEMPORARIES; i++) {
+        struct timespec now = { 0, 0 };
+        clock_gettime(CLOCK_REALTIME, &now);
+        char *name = clipc_format("%s.%lx-%lx-%lx.tmp", path, (long)getpid(),
+                                  (unsigned long)now.tv_nsec, (long)i);
+        if (!name) {
+            errno = ENOMEM;
+            return -1;
+        }
+        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0) {
+            *name_out = name;
+            return fd;
+        }
+        int error = errno;
+        free(name);
+        errno = error;
+        if (error != EEXIST && error != EINTR)
+            return -1;
+    }
+    return -1;
+}
+
+/* 0 or errno. */
+static int write_all(int fd, const unsigned char *data, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, data, n < MAX_IO ? n : MAX_IO);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno;
+        data += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
+                                clipc_error *err)
+{
+    char *temporary = NULL;
+    int error;
+    int fd = create_temporary(&temporary, path);
+
+    if (fd < 0)
+        return clipc_fail_errno(err, "create", path, errno);
+    error = write_all(fd, data, n);
+    if (!error && fsync(fd) != 0 && errno != EINVAL)
+        error = errno; /* EINVAL: a file system without fsync */
+    if (close(fd) != 0 && !error && errno != EINTR)
+        error = errno;
+    if (!error && rename(temporary, path) != 0)
+        error = errno;
+    if (error)
+        unlink(temporary);
+    free(temporary);
+    return error ? clipc_fail_errno(err, "write", path, error) : CLIPC_OK;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+clipc_status clipc_folder_make(const char *path, clipc_error *err)
+{
+    char *prefix = clipc_strndup(path, strlen(path));
+    int error = 0;
+
+    if (!prefix)
+        return clipc_fail_nomem(err, "name of a folder");
+    for (size_t i = 1; !error && prefix[0]; i++) {
+        bool last = prefix[i] == '\0';
+        if (!last && prefix[i] != '/')
+            continue;
+        prefix[i] = '\0';
+        if (mkdir(prefix, 0777) != 0) {
+            /* A parent may exist although it may not be made: "/" says
+             * EEXIST, a read-only file system EROFS. */
+            error = errno;
+            if (is_folder(prefix))
+                error = 0;
+            else if (error == EEXIST)
+                error = ENOTDIR;
+        }
+        if (last)
+            break;
+        prefix[i] = '/';
+    }
+    if (!prefix[0])
+        error = ENOENT;
+    free(prefix);
+    return error ? clipc_fail_errno(err, "make the folder", path, error)
+                 : CLIPC_OK;
+}
