@@ -189,7 +189,7 @@ $(BUILD)/examples/%: docs/examples/%.c $(STATIC_LIB) $(BUILD)/flags
 $(BUILD)/clipc.pc: lib/clipc.pc.in $(BUILD)/flags include/clipc.h
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@PACKAGES@|$(PACKAGES)|' $< > $@
+	    -e 's|@LIBS@|$(LIBS)|' $< > $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -54,6 +54,18 @@ clipc_quoted clipc_quote(const char *name, size_t len);
 /* clipc_quote of a terminated string; use inside a clipc_fail call. */
 #define CLIPC_QUOTE(name) (clipc_quote((name), strlen(name)).text)
 
+/* ---- structs with a struct_size (mem.c) -------------------------------- */
+
+/* Overlays the defaults in *params (`known` bytes, struct_size first) with
+ * the caller's struct, which may be NULL or from an older header; one from a
+ * newer header is CLIPC_ERR_ARGUMENT. `what` names the struct. */
+clipc_status clipc_params_merge(void *params, size_t known, const void *given,
+                                const char *what, clipc_error *err);
+
+/* Fills the caller's struct, possibly of an older header, from `info`. */
+clipc_status clipc_info_fill(void *out, const void *info, size_t known,
+                             const char *what, clipc_error *err);
+
 /* ---- memory (mem.c) ---------------------------------------------------- */
 
 /* a * b and a + b; false on overflow, *out then unspecified. */

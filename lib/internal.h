@@ -58,10 +58,19 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
 struct clipc_ctx {
     clipc_model *model;
     clipc_engine engine;
-    unsigned threads;
-    float *pixels; /* [chunk, 3, S, S] scratch of clipc_encode_images() */
-    size_t pixels_floats;
+    clipc_progress_fn progress; /* of the public call, or NULL */
+    void *progress_user;
+    /* Scratch that stays between calls. */
+    float *pixels;     /* [chunk, 3, S, S] of clipc_encode_images() */
+    clipc_ids ids;     /* concatenated ids of clipc_encode_texts() */
+    size_t *starts;    /* [TEXT_CHUNK + 1] where each text's ids begin */
+    float *embeddings; /* [chunk, E] of clipc_classify() */
+    float *scores;     /* [scores_capacity] of one query */
+    size_t scores_capacity;
 };
+
+/* Scales v to unit length; false when it is zero or not finite. */
+bool clipc_unit(float *v, size_t dim);
 
 struct clipc_labels {
     clipc_model *model;

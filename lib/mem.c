@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * mem.c - checked allocation. Everything is freed with free().
+ * mem.c - checked allocation (everything is freed with free()), and the
+ * public structs that carry their size.
  */
 #include "base.h"
 
@@ -68,4 +69,39 @@ char *clipc_format(const char *format, ...)
     va_end(again);
     va_end(args);
     return text;
+}
+
+clipc_status clipc_params_merge(void *params, size_t known, const void *given,
+                                const char *what, clipc_error *err)
+{
+    size_t size;
+
+    if (!given)
+        return CLIPC_OK;
+    memcpy(&size, given, sizeof size);
+    if (size < sizeof size || size > known)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "%s: struct_size is %zu, this library knows %zu; "
+                          "start from the _default() function",
+                          what, size, known);
+    memcpy(params, given, size);
+    memcpy(params, &known, sizeof known);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_info_fill(void *out, const void *info, size_t known,
+                             const char *what, clipc_error *err)
+{
+    size_t size;
+
+    if (!out)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL", what);
+    memcpy(&size, out, sizeof size);
+    if (size < sizeof size)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "%s: set struct_size to sizeof the struct", what);
+    memset(out, 0, size);
+    memcpy(out, info, size < known ? size : known);
+    memcpy(out, &size, sizeof size);
+    return CLIPC_OK;
 }

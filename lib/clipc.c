@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * clipc.c - public entry points of contexts and embeddings: check the
+ * arguments, cut the work in chunks that bound the scratch memory, call the
+ * towers, scale to unit length. Models are in model.c, images in image.c,
+ * labels in labels.c, scores in classify.c.
+ */
+#include "cpu.h"
+#include "fetch.h"
+#include "gemm.h"
+#include "image.h"
+#include "internal.h"
+#include "preprocess.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <png.h>
+
+enum {
+    IMAGE_CHUNK = 8,    /* images preprocessed at a time */
+    TEXT_CHUNK = 128,   /* texts tokenised and encoded at a time */
+    MAX_THREADS = 1024
+};
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+
+const char *clipc_version(void)
+{
+    return STRING(CLIPC_VERSION_MAJOR) "." STRING(CLIPC_VERSION_MINOR) "."
+           STRING(CLIPC_VERSION_PATCH);
+}
+
+/* ---- description ------------------------------------------------------- */
+
+/* All combinations of the feature bits, so that the strings are static. */
+static const char *feature_text(unsigned features)
+{
+    static const char *const texts[16] = {
+        "", "avx2", "avx512", "avx2 avx512", "vnni", "avx2 vnni",
+        "avx512 vnni", "avx2 avx512 vnni", "bf16", "avx2 bf16", "avx512 bf16",
+        "avx2 avx512 bf16", "vnni bf16", "avx2 vnni bf16", "avx512 vnni bf16",
+        "avx2 avx512 vnni bf16"
+    };
+    return texts[features & 15u];
+}
+
+#if defined(LIBJPEG_TURBO_VERSION)
+#define JPEG_VERSION "libjpeg-turbo " STRING(LIBJPEG_TURBO_VERSION)
+#else
+#define JPEG_VERSION "libjpeg " STRING(JPEG_LIB_VERSION)
+#endif
+
+clipc_status clipc_cpu_describe(clipc_cpu_description *description,
+                                clipc_error *err)
+{
+    clipc_kernels kernels;
+    unsigned features = clipc_cpu_features();
+
+    clipc_kernels_init(&kernels, features);
+    clipc_cpu_description d = {
+        .features = feature_text(features),
+        .isa = kernels.name,
+        .gemm = clipc_openblas_version() ? "openblas" : "native",
+        .openblas = clipc_openblas_version(),
+        .openblas_core = clipc_openblas_core(),
+        .openblas_core_better = clipc_openblas_core_better(),
+        .n_cpus = clipc_cpu_count(),
+        .libjpeg = JPEG_VERSION,
+        .libpng = png_get_libpng_ver(NULL),
+        .libcurl = clipc_fetch_version(),
+    };
+    return clipc_info_fill(description, &d, sizeof d, "description", err);
+}
+
+/* ---- contexts ---------------------------------------------------------- */
+
+clipc_ctx_params clipc_ctx_params_default(void)
+{
+    clipc_ctx_params params = { .struct_size = sizeof params };
+    return params;
+}
+
+/* Feature bits that params->cpu leaves. */
+static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
+                                     clipc_error *err)
+{
+    unsigned all = clipc_cpu_features();
+    unsigned need = 0;
+
+    switch (cpu) {
+    case CLIPC_CPU_AUTO:
+        *features = all;
+        return CLIPC_OK;
+    case CLIPC_CPU_C:
+        *features = 0;
+        return CLIPC_OK;
+    case CLIPC_CPU_AVX2:
+        need = CLIPC_CPU_HAS_AVX2;
+        break;
+    case CLIPC_CPU_AVX512:
+        need = CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_AVX2;
+        break;
+    default:
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->cpu is %d, not a clipc_cpu", (int)cpu);
+    }
+    if ((all & need) != need)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "this CPU lacks %s (it has: %s)",
+                          cpu == CLIPC_CPU_AVX2 ? "AVX2" : "AVX-512",
+                          all ? feature_text(all) : "neither");
+    *features = cpu == CLIPC_CPU_AVX2 ? all & CLIPC_CPU_HAS_AVX2 : all;
+    return CLIPC_OK;
+}
+
+/* A model changes its reference count and its lazy parts behind const. */
+static clipc_model *shared_model(const clipc_model *model)
+{
+    return (clipc_model *)(uintptr_t)model;
+}
+
+clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
+                              const clipc_ctx_params *given, clipc_error *err)
+{
+    clipc_ctx_params params = clipc_ctx_params_default();
+    clipc_status status;
+    unsigned features;
+
+    if (!out || !model)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          out ? "model" : "ctx");
+    *out = NULL;
+    CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
+                                 "clipc_ctx_params", err));
+    CLIPC_TRY(allowed_features(&features, params.cpu, err));
+    if (params.threads > MAX_THREADS)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->threads is %u, the limit is %d",
+                          params.threads, (int)MAX_THREADS);
+
+    clipc_ctx *ctx = clipc_alloc_zero(1, sizeof *ctx);
+    if (!ctx)
+        return clipc_fail_nomem(err, "context");
+    ctx->model = shared_model(model);
+    clipc_model_retain(ctx->model);
+    ctx->progress = params.progress;
+    ctx->progress_user = params.progress_user;
+    clipc_kernels_init(&ctx->engine.kernels, features);
+    CLIPC_TRY_GOTO(status, fail,
+                   clipc_gemm_select(&ctx->engine.gemm, params.gemm,
+                                     &ctx->engine.kernels,
+                                     params.keep_blas_threads != 0, err));
+    CLIPC_TRY_GOTO(status, fail,
+                   clipc_pool_create(&ctx->engine.pool,
+                                     params.threads ? params.threads
+                                                    : clipc_cpu_count(),
+                                     err));
+    *out = ctx;
+    return CLIPC_OK;
+fail:
+    clipc_ctx_destroy(ctx);
+    return status;
+}
+
+void clipc_ctx_destroy(clipc_ctx *ctx)
+{
+    if (!ctx)
+        return;
+    clipc_pool_destroy(ctx->engine.pool);
+    free(ctx->engine.scratch);
+    free(ctx->pixels);
+    free(ctx->ids.ids);
+    free(ctx->starts);
+    free(ctx->embeddings);
+    free(ctx->scores);
+    clipc_model_close(ctx->model);
+    free(ctx);
+}
+
+/* ---- tokens ------------------------------------------------------------ */
+
+clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
+                            int32_t *ids, size_t capacity, size_t *n_ids,
+                            unsigned flags, clipc_error *err)
+{
+    const clipc_tokenizer *tokenizer;
+    clipc_ids list = { 0 };
+
+    if (n_ids)
+        *n_ids = 0;
+    if (!model || !n_ids || (!ids && capacity) || (!text.data && text.len))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_tokenize: an argument is NULL");
+    CLIPC_TRY(clipc_model_tokenizer(shared_model(model), &tokenizer, err));
+    size_t max_ids = flags & CLIPC_TEXT_TRUNCATE
+                         ? model->config.context_length : 0;
+    CLIPC_TRY(clipc_tokenizer_encode(tokenizer, text, max_ids, flags, &list,
+                                     err));
+    size_t copied = list.n < capacity ? list.n : capacity;
+    if (copied)
+        memcpy(ids, list.ids, copied * sizeof *ids);
+    *n_ids = list.n;
+    free(list.ids);
+    return CLIPC_OK;
+}
+
+/* ---- embeddings -------------------------------------------------------- */
+
+bool clipc_unit(float *v, size_t dim)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dim; i++)
+        sum += (double)v[i] * (double)v[i];
+    if (!isfinite(sum) || sum == 0.0)
+        return false;
+    double norm = sqrt(sum);
+    for (size_t i = 0; i < dim; i++)
+        v[i] = (float)((double)v[i] / norm);
+    return true;
+}
+
+/* Scales rows to unit length, or only checks them (CLIPC_EMBED_RAW). */
+static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
+                                      size_t first, unsigned flags,
+                                      const char *what, clipc_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        float *v = embeddings + i * dim;
+        bool good = true;
+        if (flags & CLIPC_EMBED_RAW)
+            for (size_t d = 0; d < dim; d++)
+                good = good && isfinite(v[d]);
+        else
+            good = clipc_unit(v, dim);
+        if (!good)
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "the embedding of %s %zu is zero or not finite: "
+                              "the model's weights are damaged, or its "
+                              "numbers overflow",
+                              what, first + i);
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status report_progress(const clipc_ctx *ctx, size_t done,
+                                    size_t total, clipc_error *err)
+{
+    if (ctx->progress && ctx->progress(ctx->progress_user, done, total))
+        return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                          "cancelled after %zu of %zu", done, total);
+    return CLIPC_OK;
+}
+
+/* The crop is the network's input; a checkpoint may contradict itself. */
+static clipc_status check_crop(const clipc_model *model, clipc_error *err)
+{
+    const clipc_preprocess_config *p = &model->preprocess;
+    size_t size = model->config.image_size;
+    size_t height = p->center_crop ? p->crop_height : p->height;
+    size_t width = p->center_crop ? p->crop_width : p->width;
+
+    if ((p->center_crop || p->resize == CLIPC_RESIZE_EXACT) &&
+        height == size && width == size)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                      "%s: pictures become %zu x %zu, but the network's "
+                      "image_size is %zu",
+                      model->preprocess_source, width, height, size);
+}
+
+/* Room for n floats at *p, kept by the context. */
+static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
+{
+    if (!*p && !(*p = clipc_alloc_aligned(n, sizeof **p)))
+        return clipc_fail_nomem(err, "scratch of a context");
+    return CLIPC_OK;
+}
+
+static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
+                                  size_t n, float *embeddings, size_t first,
+                                  unsigned flags, clipc_error *err)
+{
+    const clipc_vision_weights *weights;
+
+    CLIPC_TRY(clipc_checkpoint_vision(ctx->model->checkpoint, &weights, err));
+    CLIPC_TRY(clipc_vision_forward(&ctx->engine, &ctx->model->config, weights,
+                                   pixels, n, embeddings, err));
+    return finish_embeddings(embeddings, n, ctx->model->config.projection_dim,
+                             first, flags, "image", err);
+}
+
+clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
+                                 float *embeddings, unsigned flags,
+                                 clipc_error *err)
+{
+    if (!ctx || (n && (!pixels || !embeddings)))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_encode_pixels: an argument is NULL");
+    const clipc_config *config = &ctx->model->config;
+    size_t pixel_floats = 3 * config->image_size * config->image_size;
+
+    for (size_t done = 0; done < n;) {
+        size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
+        CLIPC_TRY(encode_pixels(ctx, pixels + done * pixel_floats, count,
+                                embeddings + done * config->projection_dim,
+                                done, flags, err));
+        done += count;
+        CLIPC_TRY(report_progress(ctx, done, n, err));
+    }
+    return CLIPC_OK;
+}
+
+clipc_status clipc_encode_images(clipc_ctx *ctx,
+                                 const clipc_image *const *images, size_t n,
+                                 float *embeddings, unsigned flags,
+                                 clipc_error *err)
+{
+    if (!ctx || (n && (!images || !embeddings)))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_encode_images: an argument is NULL");
+    for (size_t i = 0; i < n; i++)
+        if (!images[i])
+            return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                              "images[%zu] is NULL", i);
+    if (n == 0)
+        return CLIPC_OK;
+    const clipc_model *model = ctx->model;
+    size_t pixel_floats =
+        3 * model->config.image_size * model->config.image_size;
+
+    CLIPC_TRY(check_crop(model, err));
+    CLIPC_TRY(keep_floats(&ctx->pixels, IMAGE_CHUNK * pixel_floats, err));
+    for (size_t done = 0; done < n;) {
+        size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
+        for (size_t i = 0; i < count; i++)
+            CLIPC_TRY(clipc_preprocess_image(&model->preprocess,
+                                             images[done + i],
+                                             ctx->pixels + i * pixel_floats,
+                                             err));
+        CLIPC_TRY(encode_pixels(ctx, ctx->pixels, count,
+                                embeddings +
+                                    done * model->config.projection_dim,
+                                done, flags, err));
+        done += count;
+        CLIPC_TRY(report_progress(ctx, done, n, err));
+    }
+    return CLIPC_OK;
+}
+
+/* Ids of texts [0, n) into ctx->ids, where each begins into ctx->starts. */
+static clipc_status tokenize_chunk(clipc_ctx *ctx,
+                                   const clipc_tokenizer *tokenizer,
+                                   const clipc_text *texts, size_t n,
+                                   size_t first, unsigned flags,
+                                   clipc_error *err)
+{
+    size_t context = ctx->model->config.context_length;
+
+    ctx->ids.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        ctx->starts[i] = ctx->ids.n;
+        if (!texts[i].data && texts[i].len)
+            return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                              "texts[%zu].data is NULL", first + i);
+        CLIPC_TRY(clipc_tokenizer_encode(
+            tokenizer, texts[i], flags & CLIPC_TEXT_TRUNCATE ? context : 0,
+            flags, &ctx->ids, err));
+        size_t length = ctx->ids.n - ctx->starts[i];
+        if (length > context)
+            return clipc_fail(err, CLIPC_ERR_TOO_LONG, -1,
+                              "text %zu (\"%s\") has %zu tokens, the model's "
+                              "context length is %zu",
+                              first + i,
+                              clipc_quote(texts[i].data,
+                                          texts[i].len < 80 ? texts[i].len
+                                                            : 80).text,
+                              length, context);
+    }
+    ctx->starts[n] = ctx->ids.n;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
+                                size_t n, float *embeddings, unsigned flags,
+                                clipc_error *err)
+{
+    const clipc_tokenizer *tokenizer;
+    const clipc_text_weights *weights;
+
+    if (!ctx || (n && (!texts || !embeddings)))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_encode_texts: an argument is NULL");
+    if (n == 0)
+        return CLIPC_OK;
+    const clipc_config *config = &ctx->model->config;
+    CLIPC_TRY(clipc_model_tokenizer(ctx->model, &tokenizer, err));
+    CLIPC_TRY(clipc_checkpoint_text(ctx->model->checkpoint, &weights, err));
+    if (!ctx->starts &&
+        !(ctx->starts = clipc_alloc(TEXT_CHUNK + 1, sizeof *ctx->starts)))
+        return clipc_fail_nomem(err, "scratch of a context");
+    for (size_t done = 0; done < n;) {
+        size_t count = n - done < TEXT_CHUNK ? n - done : TEXT_CHUNK;
+        float *out = embeddings + done * config->projection_dim;
+        CLIPC_TRY(tokenize_chunk(ctx, tokenizer, texts + done, count, done,
+                                 flags, err));
+        CLIPC_TRY(clipc_text_forward(&ctx->engine, config, weights,
+                                     ctx->ids.ids, ctx->starts, count, out,
+                                     err));
+        CLIPC_TRY(finish_embeddings(out, count, config->projection_dim, done,
+                                    flags, "text", err));
+        done += count;
+        CLIPC_TRY(report_progress(ctx, done, n, err));
+    }
+    return CLIPC_OK;
+}
