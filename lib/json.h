@@ -16,6 +16,11 @@
 clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
                               const char *name, clipc_error *err);
 
+/* The same with every number as a real: for files in which tools write
+ * integers that no machine has, such as a model_max_length of 10^30. */
+clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
+                                    const char *name, clipc_error *err);
+
 /* Getters: `object` must be a JSON object. A key that is absent or null
  * leaves *out as it is and returns CLIPC_OK; *out holds the default before
  * the call. A wrong type or range is CLIPC_ERR_CONFIG naming file and key. */

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * json.c - strict JSON (RFC 8259) through jansson, and typed getters.
+ *
+ * jansson grows the buffer of its lexer without checking that it could: when
+ * memory runs out there, bytes of a token vanish silently. So every document
+ * is handed over as `["xxx...", DOCUMENT]`, the first string longer than any
+ * token of the document: a failure to grow shows in that string, and the
+ * buffer never grows again. The scan that finds the longest token also bounds
+ * the nesting, for which jansson's own limit of 2048 is too deep for small
+ * stacks.
+ */
+#include "json.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_DEPTH 64
+#define MAX_JSON_BYTES ((size_t)64 << 20)
+#define MAX_TOKEN_BYTES ((size_t)1 << 20)
+
+/* ---- parsing ----------------------------------------------------------- */
+
+static bool is_separator(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '[' ||
+           c == ']' || c == '{' || c == '}' || c == ',' || c == ':';
+}
+
+/* Bounds of the document before jansson sees it. It need not be valid: only
+ * strings and brackets are told apart here. */
+static clipc_status scan(const char *data, size_t n, const char *name,
+                         size_t *longest, clipc_error *err)
+{
+    size_t depth = 0;
+
+    *longest = 0;
+    for (size_t i = 0; i < n;) {
+        size_t start = i;
+        char c = data[i++];
+        if (c == '[' || c == '{') {
+            if (++depth > MAX_DEPTH)
+                return clipc_fail(err, CLIPC_ERR_LIMIT, (int64_t)start,
+                                  "%s: JSON nested deeper than %d levels",
+                                  CLIPC_QUOTE(name), MAX_DEPTH);
+        } else if (c == ']' || c == '}') {
+            depth -= depth > 0;
+        } else if (c == '"') {
+            while (i < n && data[i] != '"')
+                i += data[i] == '\\' && i + 1 < n ? 2 : 1;
+            i += i < n;
+        } else if (!is_separator(c)) {
+            while (i < n && !is_separator(data[i]) && data[i] != '"')
+                i++;
+        }
+        if (i - start > *longest)
+            *longest = i - start;
+    }
+    if (*longest > MAX_TOKEN_BYTES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: a JSON string is longer than %zu bytes",
+                          CLIPC_QUOTE(name), MAX_TOKEN_BYTES);
+    return CLIPC_OK;
+}
+
+/* What jansson reads: [" and n_pad times x and ", and data and ]. */
+typedef struct source {
+    const char *data;
+    size_t n, n_pad, n_before, position;
+} source;
+
+static size_t read_source(void *buffer, size_t room, void *user)
+{
+    source *src = user;
+    char *out = buffer;
+    size_t total = src->n_before + src->n + 1, n = 0;
+
+    while (n < room && src->position < total) {
+        size_t at = src->position;
+        if (at >= src->n_before && at < src->n_before + src->n) {
+            size_t left = src->n_before + src->n - at;
+            size_t count = left < room - n ? left : room - n;
+            memcpy(out + n, src->data + (at - src->n_before), count);
+            n += count;
+            src->position += count;
+            continue;
+        }
+        if (at == 0)
+            out[n] = '[';
+        else if (at == 1 || at == src->n_before - 2)
+            out[n] = '"';
+        else if (at == src->n_before - 1)
+            out[n] = ',';
+        else
+            out[n] = at < src->n_before ? 'x' : ']';
+        n++;
+        src->position++;
+    }
+    return n;
+}
+
+/* jansson reports some failures to allocate as none, and that of a string's
+ * copy as an invalid token, which otherwise never ends in a quote. */
+static bool out_of_memory(const json_error_t *error, const source *src,
+                          size_t end)
+{
+    if (json_error_code(error) == json_error_out_of_memory ||
+        error->text[0] == '\0')
+        return true;
+    return strncmp(error->text, "invalid token", 13) == 0 &&
+           (end == 0 || (end <= src->n && src->data[end - 1] == '"'));
+}
+
+static clipc_status fail_syntax(const json_error_t *error, const source *src,
+                                const char *name, clipc_error *err)
+{
+    /* jansson's position is where it stopped reading. */
+    size_t at = error->position < 0 ? 0 : (size_t)error->position;
+    size_t end = at > src->n_before ? at - src->n_before : 0;
+    const char *what = "not valid JSON";
+
+    if (out_of_memory(error, src, end))
+        return clipc_fail_nomem(err, "JSON");
+    if (end > src->n)
+        end = src->n;
+    switch (json_error_code(error)) {
+    case json_error_invalid_utf8: what = "invalid UTF-8 in JSON"; break;
+    case json_error_null_byte_in_key: what = "NUL in a JSON key"; break;
+    case json_error_duplicate_key: what = "duplicate key in JSON"; break;
+    case json_error_numeric_overflow: what = "JSON number too large"; break;
+    default: break;
+    }
+    if (at >= src->n_before + src->n)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)src->n,
+                          "%s: %s: it ends too early", CLIPC_QUOTE(name),
+                          what);
+    return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)end, "%s: %s",
+                      CLIPC_QUOTE(name), what);
+}
+
+static clipc_status parse(json_t **root, const char *data, size_t n,
+                          const char *name, size_t flags, clipc_error *err)
+{
+    source src = { .data = data, .n = n };
+    json_error_t error;
+    size_t longest;
+
+    *root = NULL;
+    if (n > MAX_JSON_BYTES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: JSON of %zu bytes, the limit is %zu",
+                          CLIPC_QUOTE(name), n, MAX_JSON_BYTES);
+    if (n >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
+                          "%s: JSON must not start with a byte order mark",
+                          CLIPC_QUOTE(name));
+    CLIPC_TRY(scan(data, n, name, &longest, err));
+
+    /* The buffer doubles from 16 bytes. 1.5 times a power of two keeps the
+     * closing quote away from every boundary: were that byte lost, jansson
+     * would run past the end of its buffer. */
+    size_t saved = 24;
+    while (saved < longest + 2)
+        saved *= 2;
+    src.n_pad = saved - 2;
+    src.n_before = src.n_pad + 4;
+
+    json_t *both = json_load_callback(
+        read_source, &src, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | flags,
+        &error);
+    if (!both)
+        return fail_syntax(&error, &src, name, err);
+    if (json_string_length(json_array_get(both, 0)) != src.n_pad) {
+        json_decref(both);
+        return clipc_fail_nomem(err, "JSON");
+    }
+    if (json_array_size(both) != 2) {
+        json_decref(both);
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                          "%s: more than one value in JSON",
+                          CLIPC_QUOTE(name));
+    }
+    *root = json_incref(json_array_get(both, 1));
+    json_decref(both);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
+                              const char *name, clipc_error *err)
+{
+    return parse(root, data, n, name, 0, err);
+}
+
+clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
+                                    const char *name, clipc_error *err)
+{
+    return parse(root, data, n, name, JSON_DECODE_INT_AS_REAL, err);
+}
+
+/* ---- getters ----------------------------------------------------------- */
+
+static json_t *lookup(const json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+static clipc_status fail_type(const char *name, const char *key,
+                              const char *want, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: \"%s\" must be %s",
+                      CLIPC_QUOTE(name), key, want);
+}
+
+clipc_status clipc_json_get_int(const json_t *object, const char *key,
+                                const char *name, int64_t min, int64_t max,
+                                int64_t *out, clipc_error *err)
+{
+    const json_t *value = lookup(object, key);
+    if (!value)
+        return CLIPC_OK;
+    if (!json_is_integer(value))
+        return fail_type(name, key, "an integer", err);
+    int64_t number = json_integer_value(value);
+    if (number < min || number > max)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" is %lld, not in %lld..%lld",
+                          CLIPC_QUOTE(name), key, (long long)number,
+                          (long long)min, (long long)max);
+    *out = number;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_json_get_size(const json_t *object, const char *key,
+                                 const char *name, size_t min, size_t max,
+                                 size_t *out, clipc_error *err)
+{
+    int64_t low = min > INT64_MAX ? INT64_MAX : (int64_t)min;
+    int64_t high = max > INT64_MAX ? INT64_MAX : (int64_t)max;
+    int64_t number = -1;
+    CLIPC_TRY(clipc_json_get_int(object, key, name, low, high, &number, err));
+    if (number >= 0)
+        *out = (size_t)number;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_json_get_double(const json_t *object, const char *key,
+                                   const char *name, double *out,
+                                   clipc_error *err)
+{
+    const json_t *value = lookup(object, key);
+    if (!value)
+        return CLIPC_OK;
+    if (!json_is_number(value) || !isfinite(json_number_value(value)))
+        return fail_type(name, key, "a number", err);
+    *out = json_number_value(value);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_json_get_bool(const json_t *object, const char *key,
+                                 const char *name, bool *out,
+                                 clipc_error *err)
+{
+    const json_t *value = lookup(object, key);
+    if (!value)
+        return CLIPC_OK;
+    if (!json_is_boolean(value))
+        return fail_type(name, key, "true or false", err);
+    *out = json_is_true(value);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_json_get_string(const json_t *object, const char *key,
+                                   const char *name, const char **out,
+                                   clipc_error *err)
+{
+    const json_t *value = lookup(object, key);
+    if (!value)
+        return CLIPC_OK;
+    if (!json_is_string(value))
+        return fail_type(name, key, "a string", err);
+    if (strlen(json_string_value(value)) != json_string_length(value))
+        return fail_type(name, key, "a string without NUL", err);
+    *out = json_string_value(value);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_json_get_object(const json_t *object, const char *key,
+                                   const char *name, json_t **out,
+                                   clipc_error *err)
+{
+    json_t *value = lookup(object, key);
+    if (!value)
+        return CLIPC_OK;
+    if (!json_is_object(value))
+        return fail_type(name, key, "an object", err);
+    *out = value;
+    return CLIPC_OK;
+}
