@@ -12,10 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    IMAGE_BATCH = 8,    /* images embedded at a time */
-    SCORE_BLOCK = 1024  /* candidates a thread scores at a time */
-};
+enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
 
 /* One query against all candidates, split over the pool. */
 typedef struct score_task {
@@ -121,19 +118,27 @@ static clipc_status rank(const clipc_ctx *ctx, size_t n, size_t k,
     return CLIPC_OK;
 }
 
+/* Room for n floats of scratch that the context keeps. */
+static clipc_status grow(float **scratch, size_t *capacity, size_t n,
+                         clipc_error *err)
+{
+    if (n <= *capacity)
+        return CLIPC_OK;
+    float *larger = clipc_alloc_aligned(n, sizeof *larger);
+    if (!larger)
+        return clipc_fail_nomem(err, "scratch of a context");
+    free(*scratch);
+    *scratch = larger;
+    *capacity = n;
+    return CLIPC_OK;
+}
+
 /* Cosines of a unit vector with n candidates into ctx->scores. */
 static clipc_status score(clipc_ctx *ctx, const float *query,
                           const float *vectors, size_t n, size_t dim,
                           clipc_error *err)
 {
-    if (n > ctx->scores_capacity) {
-        float *scores = clipc_alloc_aligned(n, sizeof *scores);
-        if (!scores)
-            return clipc_fail_nomem(err, "scores");
-        free(ctx->scores);
-        ctx->scores = scores;
-        ctx->scores_capacity = n;
-    }
+    CLIPC_TRY(grow(&ctx->scores, &ctx->scores_capacity, n, err));
     score_task task = { .engine = &ctx->engine, .query = query,
                         .vectors = vectors, .scores = ctx->scores, .n = n,
                         .dim = dim };
@@ -167,21 +172,17 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "labels and context belong to different models");
     CLIPC_TRY(check_k(k, labels->n, "labels", err));
-    if (!ctx->embeddings &&
-        !(ctx->embeddings = clipc_alloc_aligned(IMAGE_BATCH * labels->dim,
-                                                sizeof(float))))
+    size_t n_floats;
+    if (!clipc_mul(n_images, labels->dim, &n_floats))
         return clipc_fail_nomem(err, "embeddings");
-    for (size_t done = 0; done < n_images;) {
-        size_t count = n_images - done < IMAGE_BATCH ? n_images - done
-                                                     : IMAGE_BATCH;
-        CLIPC_TRY(clipc_encode_images(ctx, images + done, count,
-                                      ctx->embeddings, 0, err));
-        for (size_t i = 0; i < count; i++) {
-            CLIPC_TRY(score(ctx, ctx->embeddings + i * labels->dim,
-                            labels->embeddings, labels->n, labels->dim, err));
-            CLIPC_TRY(rank(ctx, labels->n, k, results + (done + i) * k, err));
-        }
-        done += count;
+    CLIPC_TRY(grow(&ctx->embeddings, &ctx->embeddings_capacity, n_floats,
+                   err));
+    CLIPC_TRY(clipc_encode_images(ctx, images, n_images, ctx->embeddings, 0,
+                                  err));
+    for (size_t i = 0; i < n_images; i++) {
+        CLIPC_TRY(score(ctx, ctx->embeddings + i * labels->dim,
+                        labels->embeddings, labels->n, labels->dim, err));
+        CLIPC_TRY(rank(ctx, labels->n, k, results + i * k, err));
     }
     return CLIPC_OK;
 }

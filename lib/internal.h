@@ -64,9 +64,9 @@ struct clipc_ctx {
     float *pixels;     /* [chunk, 3, S, S] of clipc_encode_images() */
     clipc_ids ids;     /* concatenated ids of clipc_encode_texts() */
     size_t *starts;    /* [TEXT_CHUNK + 1] where each text's ids begin */
-    float *embeddings; /* [chunk, E] of clipc_classify() */
-    float *scores;     /* [scores_capacity] of one query */
-    size_t scores_capacity;
+    float *embeddings; /* [n, E] of clipc_classify() */
+    float *scores;     /* [n] of one query */
+    size_t embeddings_capacity, scores_capacity; /* floats */
 };
 
 /* Scales v to unit length; false when it is zero or not finite. */

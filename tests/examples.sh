@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# examples.sh - the programs of docs/examples, built by make, run with the
+# demo model; what they print is compared with the .out file beside them.
+set -u
+: "${BUILD:=build/release}"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+
+for source in docs/examples/*.c; do
+    name=$(basename "$source" .c)
+    arguments=$(sed -n 's/^ \* Run: [^ ]* //p' "$source")
+    if $BUILD/examples/"$name" $arguments >"$tmp/out" 2>&1 &&
+        diff docs/examples/"$name".out "$tmp/out" >"$tmp/diff"; then
+        echo "ok - examples: $name"
+    else
+        echo "not ok - examples: $name"
+        cat "$tmp/out"
+        failed=1
+    fi
+done
+# The README's program is the committed one, to the letter.
+if sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' |
+    diff - docs/examples/readme.c >"$tmp/diff"; then
+    echo "ok - examples: README.md shows docs/examples/readme.c"
+else
+    echo "not ok - examples: README.md shows docs/examples/readme.c"
+    cat "$tmp/diff"
+    failed=1
+fi
+exit $failed

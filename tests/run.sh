@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run.sh - runs every test and counts: the body of `make check`.
+# Each suite prints "ok - ...", "not ok - ..." and "skip - ..." lines; a suite
+# that dies counts as one failure more. V=1 shows every line.
+# Environment: BUILD, RUNNER (valgrind, qemu), CLIPC_SKIP_SCRIPTS=1 leaves out
+# the suites that run compilers and installed programs.
+set -u
+: "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
+CLIPC_BIN=$PWD/$BUILD
+export BUILD RUNNER CLIPC_BIN
+
+log=$(mktemp) || exit 1
+all=$(mktemp) || exit 1
+trap 'rm -f "$log" "$all"' EXIT
+trap 'exit 130' INT TERM
+
+suite() { # NAME COMMAND...
+    name=$1
+    shift
+    "$@" >"$log" 2>&1
+    status=$?
+    failed=$(grep -c '^not ok - ' "$log")
+    if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        echo "not ok - $name: exit status $status" >>"$log"
+        failed=1
+    fi
+    cat "$log" >>"$all"
+    printf '  %-18s %4d ok  %d failed  %d skipped\n' "$name" \
+        "$(grep -c '^ok - ' "$log")" "$failed" "$(grep -c '^skip - ' "$log")"
+    if [ -n "$V" ]; then
+        cat "$log"
+    elif [ "$failed" -ne 0 ]; then
+        grep -v '^ok - ' "$log"
+    else
+        grep '^skip - ' "$log"
+    fi
+}
+
+for program in "$BUILD"/tests/test_*; do
+    case $program in *.o | *.d | *.gcno | *.gcda) continue ;; esac
+    [ -x "$program" ] && suite "$(basename "$program")" $RUNNER "$program"
+done
+if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
+    suite cli sh tests/cli/run.sh
+    suite headers sh tests/headers.sh
+    suite exports sh tests/exports.sh
+    suite install sh tests/install.sh
+    suite examples sh tests/examples.sh
+fi
+
+passed=$(grep -c '^ok - ' "$all")
+failed=$(grep -c '^not ok - ' "$all")
+skipped=$(grep -c '^skip - ' "$all")
+if [ "$failed" -ne 0 ]; then
+    echo
+    grep '^not ok - ' "$all"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
