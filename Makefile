@@ -104,7 +104,7 @@ PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
 
 all: lib $(PROGRAMS) $(BUILD)/clipc.pc
 lib: $(STATIC_LIB) $(SHARED_LIB)
-tests: all $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
+tests: all $(BUILD)/clipc-bench $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
 
 help:
 	@echo "make            the library and the programs, in $(BUILD)/"
@@ -142,6 +142,11 @@ $(BUILD)/tools/%.o: tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(TOOL_CPPFLAGS) -c $< -o $@
+
+$(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $@")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
 
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -239,7 +244,10 @@ fuzz:
 parity: all $(BUILD)/tests/parity/trace
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
 
-bench: all
+$(BUILD)/clipc-bench: $(BUILD)/bench/clipc-bench.o $(STATIC_LIB)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+bench: all $(BUILD)/clipc-bench
 	@BUILD=$(BUILD) sh bench/run.sh
 
 # ---- installing -----------------------------------------------------------
