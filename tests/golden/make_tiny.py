@@ -84,6 +84,14 @@ def write_tiny_gelu(folder, merges):
     models.write_vocab_and_merges(folder, merges)
 
 
+def fnv1a(data):
+    """64-bit FNV-1a, in hexadecimal: simple to write again in C."""
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 % 2 ** 64
+    return f"{value:016x}"
+
+
 def main():
     reference.assert_reference()
     data = "tests/data"
@@ -95,13 +103,16 @@ def main():
         ref = reference.Reference(f"{data}/{name}")
         ids = [ref.ids(text, truncate=True) for text in TEXTS]
         texts = ref.encode_texts(ids)
-        images = ref.encode_images(np.stack([ref.pixels(p) for p in paths]))
+        pixels = np.stack([ref.pixels(p) for p in paths])
+        images = ref.encode_images(pixels)
         logits = ref.logits(images, texts)
         golden = {
             "made_by": "tests/golden/make_tiny.py",
             "versions": reference.versions(),
             "model": f"{data}/{name}",
             "pictures": paths,
+            "pixels_fnv1a": [fnv1a(p.astype("<f4").tobytes())
+                             for p in pixels],
             "texts": TEXTS,
             "ids": ids,
             "text_raw": [[float(f"{x:.9g}") for x in row] for row in texts],
