@@ -125,7 +125,7 @@ static void run_preprocess(void *state)
 
     params.fit = b->model;
     if (clipc_image_read_file(&image, b->options->image, &params, &err) ||
-        clipc_preprocess(b->model, (const clipc_image *const *)&image, 1,
+        clipc_preprocess(b->model, &image, 1,
                          b->pixels, &err))
         die(b->options->image, &err);
     clipc_image_free(image);

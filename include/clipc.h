@@ -6,8 +6,8 @@
  *
  *     clipc_error err = CLIPC_ERROR_INIT;
  *     clipc_model *model;
- *     clipc_ctx *ctx;
- *     clipc_image *image;
+ *     clipc_ctx *ctx = NULL;
+ *     clipc_image *image = NULL;
  *     clipc_image_params params = clipc_image_params_default();
  *     float embedding[512];
  *
@@ -16,8 +16,7 @@
  *     params.fit = model;
  *     if (clipc_ctx_create(&ctx, model, NULL, &err) == CLIPC_OK &&
  *         clipc_image_read_file(&image, "car.jpg", &params, &err) == CLIPC_OK &&
- *         clipc_encode_images(ctx, (const clipc_image *const *)&image, 1,
- *                             embedding, 0, &err) == CLIPC_OK)
+ *         clipc_encode_images(ctx, &image, 1, embedding, 0, &err) == CLIPC_OK)
  *         use(embedding);
  *     clipc_image_free(image);
  *     clipc_ctx_destroy(ctx);
@@ -386,13 +385,13 @@ clipc_image_info(const clipc_image *image, clipc_image_properties *properties,
  * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
  * this model. */
 CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
-                                        const clipc_image *const *images,
+                                        clipc_image *const *images,
                                         size_t n, float *pixels,
                                         clipc_error *err);
 
 /* The same before scaling: uint8 [n, 3, S, S]. */
 CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
-                                           const clipc_image *const *images,
+                                           clipc_image *const *images,
                                            size_t n, uint8_t *pixels,
                                            clipc_error *err);
 
@@ -420,7 +419,7 @@ CLIPC_API clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
  * Returns CLIPC_ERR_NUMERIC for NaN, infinite or zero embeddings,
  * CLIPC_ERR_CANCELLED. */
 CLIPC_API clipc_status clipc_encode_images(clipc_ctx *ctx,
-                                           const clipc_image *const *images,
+                                           clipc_image *const *images,
                                            size_t n, float *embeddings,
                                            unsigned flags, clipc_error *err);
 
@@ -480,7 +479,7 @@ CLIPC_API void clipc_labels_free(clipc_labels *labels);
  * softmax is over all labels, in double. Errors as clipc_encode_images(). */
 CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
                                       const clipc_labels *labels,
-                                      const clipc_image *const *images,
+                                      clipc_image *const *images,
                                       size_t n_images, size_t k,
                                       clipc_result *results, clipc_error *err);
 

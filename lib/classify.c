@@ -162,7 +162,7 @@ static clipc_status check_k(size_t k, size_t n, const char *what,
 /* ---- public ------------------------------------------------------------ */
 
 clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
-                            const clipc_image *const *images, size_t n_images,
+                            clipc_image *const *images, size_t n_images,
                             size_t k, clipc_result *results, clipc_error *err)
 {
     if (!ctx || !labels || (n_images && (!images || !results)))

@@ -316,7 +316,7 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
 }
 
 clipc_status clipc_encode_images(clipc_ctx *ctx,
-                                 const clipc_image *const *images, size_t n,
+                                 clipc_image *const *images, size_t n,
                                  float *embeddings, unsigned flags,
                                  clipc_error *err)
 {
