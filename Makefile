@@ -207,7 +207,7 @@ deps-aarch64:
 # ---- running --------------------------------------------------------------
 demo: $(BUILD)/clipc-classify
 	$(BUILD)/clipc-classify --model demo weights/demo/examples/$(DEMO_PICTURE)
-DEMO_PICTURE := car.png
+DEMO_PICTURE := red-convertible.png
 
 check: tests
 	@BUILD=$(BUILD) CC='$(CC)' RUNNER='$(RUNNER)' MAKE='$(MAKE)' OPENBLAS=$(OPENBLAS) \

@@ -245,7 +245,7 @@ static options parse(int argc, char **argv)
     static const char *const cpus[] = { "auto", "c", "avx2", "avx512", NULL };
     static const char *const formats[] = { "text", "json", NULL };
     options o = { .model = "demo", .data_dir = "weights", .batch = 1,
-                  .reps = 10, .image = "weights/demo/examples/car.png" };
+                  .reps = 10, .image = "weights/demo/examples/red-convertible.png" };
 
     if (argc < 2)
         usage_error("missing", "command");

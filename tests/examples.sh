@@ -10,7 +10,7 @@ failed=0
 
 for source in docs/examples/*.c; do
     name=$(basename "$source" .c)
-    arguments=$(sed -n 's/^ \* Run: [^ ]* //p' "$source")
+    arguments=$(cat docs/examples/"$name".args)
     if $BUILD/examples/"$name" $arguments >"$tmp/out" 2>&1 &&
         diff docs/examples/"$name".out "$tmp/out" >"$tmp/diff"; then
         echo "ok - examples: $name"

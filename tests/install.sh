@@ -78,7 +78,7 @@ fi
     sed -n '1s/^clipc-classify //p')" ] >log 2>&1
 report $? 'clipc.pc and the program agree on the version'
 HOME=$tmp XDG_CACHE_HOME=$tmp/cache "$dest/usr/bin/clipc-classify" \
-    --model demo "$root"/weights/demo/examples/car.png >log 2>&1
+    --model demo "$root"/weights/demo/examples/red-convertible.png >log 2>&1
 report $? 'the installed program finds the demo model'
 
 cd "$root" || exit 1

@@ -4,7 +4,6 @@
  * embed the sentence, take the nearest.
  *
  * Build: cc search.c $(pkg-config --cflags --libs clipc)
- * Run: search weights/demo weights/demo/examples
  */
 #include <clipc.h>
 
@@ -15,12 +14,12 @@
 enum { N_PICTURES = 3, TOP = 1 };
 
 static const char *const pictures[N_PICTURES] = {
-    "car.png", "blue-van.png", "green-pickup.jpg"
+    "red-convertible.png", "green-sports-car.jpg", "yellow-van.png"
 };
 
 int main(int argc, char **argv)
 {
-    static const char sentence[] = "a blue van";
+    static const char sentence[] = "a yellow van";
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_image_params image_params = clipc_image_params_default();
     clipc_model_properties info = { .struct_size = sizeof info };

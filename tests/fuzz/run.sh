@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run.sh [TARGET...] - builds the libFuzzer targets of this folder with clang,
+# AddressSanitizer and UBSan and runs each for FUZZ_SECONDS (60). The corpus
+# grows in build/fuzz/corpus/TARGET; seeds/TARGET beside this file is added
+# when present. A crash ends the run and leaves its input in build/fuzz/.
+set -eu
+: "${FUZZ_SECONDS:=60}" "${CLANG:=clang}"
+here=tests/fuzz
+out=build/fuzz
+mkdir -p "$out"
+command -v "$CLANG" >/dev/null || {
+    echo "fuzz: needs clang and its runtime (Debian: clang libclang-rt-14-dev)" >&2
+    exit 1
+}
+packages='libjpeg libpng jansson nettle'
+flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
+ -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+ -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0
+ $(pkg-config --cflags $packages)"
+[ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)
+for target; do
+    $CLANG $flags "$here/$target.c" tests/tiny_model.c lib/*.c \
+        $(pkg-config --libs $packages) -lm -o "$out/$target"
+    mkdir -p "$out/corpus/$target"
+    seeds=
+    [ ! -d "$here/seeds/$target" ] || seeds=$here/seeds/$target
+    echo "fuzz: $target for $FUZZ_SECONDS s"
+    "$out/$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 \
+        -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+        -artifact_prefix="$out/$target-" "$out/corpus/$target" $seeds
+done
