@@ -10,12 +10,17 @@
 /* Bits of clipc_cpu_features(): CPUID and XGETBV, never a model number. */
 #define CLIPC_CPU_HAS_AVX2 1u   /* AVX2, FMA, F16C, and the OS saves ymm */
 #define CLIPC_CPU_HAS_AVX512 2u /* AVX-512 F, BW, DQ, VL; the OS saves zmm */
-#define CLIPC_CPU_HAS_VNNI 4u
-#define CLIPC_CPU_HAS_BF16 8u
+#define CLIPC_CPU_HAS_VNNI 4u   /* AVX-512 VNNI on top */
+#define CLIPC_CPU_HAS_BF16 8u   /* AVX-512 BF16 on top */
 
 unsigned clipc_cpu_features(void);
 
 /* Processors by affinity mask and cgroup quota, at least 1. */
 unsigned clipc_cpu_count(void);
+
+/* Processors that the CPU quotas of this process's control groups are worth,
+ * rounded up; 0 where there is no quota. cgroup_file: /proc/self/cgroup;
+ * mount: /sys/fs/cgroup (parameters so that a test can bring its own). */
+unsigned clipc_cpu_quota(const char *cgroup_file, const char *mount);
 
 #endif /* CLIPC_CPU_H */

@@ -16,7 +16,7 @@ clipc_status clipc_pool_create(clipc_pool **pool, unsigned n,
 void clipc_pool_destroy(clipc_pool *pool);
 
 /* Threads that a run will have: the number asked for, fewer when some could
- * not be started (the pool then goes on with those it has). */
+ * not be started (the pool then goes on with those it has). Starts them. */
 unsigned clipc_pool_size(clipc_pool *pool);
 
 typedef void (*clipc_task_fn)(void *arg, unsigned thread, unsigned n_threads);
@@ -25,12 +25,17 @@ typedef void (*clipc_task_fn)(void *arg, unsigned thread, unsigned n_threads);
  * returns when all have returned. */
 void clipc_pool_run(clipc_pool *pool, clipc_task_fn task, void *arg);
 
+/* Inside a task: returns when all n threads have called it. What a thread
+ * wrote before, every thread may read after. */
+void clipc_pool_barrier(clipc_pool *pool);
+
 /* Part `thread` of n items split in n_threads even pieces: [*begin, *end). */
 static inline void clipc_split(size_t n, unsigned thread, unsigned n_threads,
                                size_t *begin, size_t *end)
 {
-    *begin = n * thread / n_threads;
-    *end = n * (thread + 1u) / n_threads;
+    *begin = n / n_threads * thread + n % n_threads * thread / n_threads;
+    *end = n / n_threads * (thread + 1u) +
+           n % n_threads * (thread + 1u) / n_threads;
 }
 
 #endif /* CLIPC_THREAD_H */
