@@ -9,18 +9,26 @@
 #include "file.h"
 
 typedef struct clipc_fetch_params {
-    size_t max_bytes;
-    unsigned timeout_ms, connect_timeout_ms, max_redirects;
+    size_t max_bytes; /* of the body */
+    unsigned timeout_ms; /* over all hops; 0: none */
+    unsigned connect_timeout_ms; /* of each hop; 0: libcurl's own */
+    unsigned max_redirects;
     clipc_private_hosts private_hosts;
     const char *ca_file; /* or NULL */
-    clipc_progress_fn progress;
+    clipc_progress_fn progress; /* bytes so far, bytes announced or 0 */
     void *progress_user;
 } clipc_fetch_params;
 
 /* The body of `url` (http or https), redirects followed by hand with a fresh
- * connection each. Release with clipc_bytes_release(). */
+ * connection each. data is followed by one NUL byte that is not counted.
+ * Release with clipc_bytes_release(). */
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                          const clipc_fetch_params *params, clipc_error *err);
+
+/* Whether an IPv4 (4 bytes) or IPv6 (16 bytes) address in network order
+ * belongs to a public host: not loopback, private, link-local, shared,
+ * multicast, reserved, nor an IPv6 form that leads to such an IPv4 one. */
+bool clipc_address_is_public(const unsigned char *address, size_t n);
 
 /* Version string of libcurl, or NULL when not built in. */
 const char *clipc_fetch_version(void);

@@ -1,0 +1,770 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fetch.c - one bounded HTTP GET. Server and redirects are hostile; the URL
+ * itself may be.
+ *
+ * Each hop is a fresh libcurl handle: no connection, cookie, name lookup or
+ * login is carried over. libcurl's own redirects are off, so every hop is
+ * parsed and checked like the first. Whether an address may be reached is
+ * decided on the sockaddr that is about to be connected, never on the text of
+ * the URL: 127.1, a DNS name, a second lookup all end there. A redirect from
+ * https to http is followed. Ranges: the IANA special-purpose address
+ * registries (RFC 6890 and its updates).
+ */
+#include "fetch.h"
+
+#include <string.h>
+
+static bool prefix_matches(const unsigned char *address,
+                           const unsigned char *prefix, unsigned n_bits)
+{
+    unsigned whole = n_bits / 8, rest = n_bits % 8;
+
+    if (memcmp(address, prefix, whole) != 0)
+        return false;
+    return rest == 0 ||
+           ((address[whole] ^ prefix[whole]) & (0xff00 >> rest) & 0xff) == 0;
+}
+
+static bool ipv4_is_public(const unsigned char *address)
+{
+    static const struct {
+        unsigned char prefix[4], n_bits;
+    } special[] = {
+        { { 0 }, 8 },              /* this network */
+        { { 10 }, 8 },             /* private */
+        { { 100, 64 }, 10 },       /* shared, carrier NAT */
+        { { 127 }, 8 },            /* loopback */
+        { { 169, 254 }, 16 },      /* link-local, cloud metadata */
+        { { 172, 16 }, 12 },       /* private */
+        { { 192, 0, 0 }, 24 },     /* protocol assignments */
+        { { 192, 0, 2 }, 24 },     /* documentation */
+        { { 192, 88, 99 }, 24 },   /* 6to4 relays, withdrawn */
+        { { 192, 168 }, 16 },      /* private */
+        { { 198, 18 }, 15 },       /* benchmarks */
+        { { 198, 51, 100 }, 24 },  /* documentation */
+        { { 203, 0, 113 }, 24 },   /* documentation */
+        { { 224 }, 4 },            /* multicast */
+        { { 240 }, 4 },            /* reserved, broadcast */
+    };
+
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (prefix_matches(address, special[i].prefix, special[i].n_bits))
+            return false;
+    return true;
+}
+
+static bool ipv6_is_public(const unsigned char *address)
+{
+    static const unsigned char mapped[16] = { [10] = 0xff, [11] = 0xff };
+    static const unsigned char nat64[16] = { 0x00, 0x64, 0xff, 0x9b };
+    static const unsigned char global[16] = { 0x20 };
+    static const struct {
+        unsigned char prefix[4], n_bits;
+    } special[] = {
+        { { 0x20, 0x01, 0x00 }, 23 },       /* protocols; Teredo */
+        { { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation */
+        { { 0x3f, 0xff, 0x00 }, 20 },       /* documentation */
+    };
+
+    if (prefix_matches(address, mapped, 96) ||
+        prefix_matches(address, nat64, 96))
+        return ipv4_is_public(address + 12);
+    /* Only 2000::/3 is global unicast: this refuses ::, ::1, fc00::/7,
+     * fe80::/10, multicast and everything not assigned. */
+    if (!prefix_matches(address, global, 3))
+        return false;
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (prefix_matches(address, special[i].prefix, special[i].n_bits))
+            return false;
+    if (address[0] == 0x20 && address[1] == 0x02) /* 6to4 */
+        return ipv4_is_public(address + 2);
+    return true;
+}
+
+bool clipc_address_is_public(const unsigned char *address, size_t n)
+{
+    if (n == 4)
+        return ipv4_is_public(address);
+    return n == 16 && ipv6_is_public(address);
+}
+
+#if !CLIPC_CURL
+
+clipc_status clipc_fetch(clipc_bytes *body, const char *url,
+                         const clipc_fetch_params *params, clipc_error *err)
+{
+    (void)params;
+    *body = (clipc_bytes){ 0 };
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "cannot fetch %s: this clipc was built without libcurl; "
+                      "download the picture and give its path",
+                      CLIPC_QUOTE(url));
+}
+
+const char *clipc_fetch_version(void)
+{
+    return NULL;
+}
+
+#else
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    MAX_URL_BYTES = 8192,
+    MAX_HEADER_BYTES = 64 * 1024,  /* of one answer, all lines together */
+    MAX_IGNORED_BYTES = 64 * 1024, /* body of a redirect or an error */
+    FIRST_CAPACITY = 64 * 1024,
+    LOW_SPEED_BYTES = 1000, /* a second ... */
+    LOW_SPEED_SECONDS = 10  /* ... on average over so long */
+};
+
+#define USER_AGENT "libclipc/" CURRENT_VERSION
+#define CURRENT_VERSION        \
+    TEXT(CLIPC_VERSION_MAJOR)  \
+    "." TEXT(CLIPC_VERSION_MINOR) "." TEXT(CLIPC_VERSION_PATCH)
+#define TEXT(x) TEXT_(x)
+#define TEXT_(x) #x
+
+/* Why a callback ended a transfer. */
+typedef enum stop_reason {
+    STOP_NONE,
+    STOP_BODY,    /* larger than max_bytes */
+    STOP_HEADERS,
+    STOP_IGNORED,
+    STOP_NOMEM,
+    STOP_BLOCKED, /* the address is not public */
+    STOP_SOCKET,  /* socket() failed: os_error */
+    STOP_CANCELLED
+} stop_reason;
+
+/* One hop. */
+typedef struct transfer {
+    const clipc_fetch_params *params;
+    CURL *easy;
+    const char *url;
+    unsigned hop;
+    unsigned char *data; /* [capacity] */
+    size_t n, capacity;
+    size_t header_bytes, ignored_bytes;
+    stop_reason stop;
+    int os_error;
+    char detail[CURL_ERROR_SIZE];
+} transfer;
+
+const char *clipc_fetch_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}
+
+/* curl_global_init() once. libcurl before 7.84 wants no other thread in it
+ * meanwhile, which only the program can promise for its own use of libcurl.
+ * Never undone: others may use libcurl too. Not pthread_once(): a failure for
+ * want of memory may be retried. */
+static bool libcurl_ready(void)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static bool ready;
+    bool result;
+
+    pthread_mutex_lock(&mutex);
+    if (!ready)
+        ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    result = ready;
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
+/* ---- URLs -------------------------------------------------------------- */
+
+static bool is_printable_ascii(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p <= 0x20 || *p >= 0x7f)
+            return false;
+    return true;
+}
+
+/* Whether it begins with scheme and "://"; no locale. */
+static bool has_scheme(const char *url, const char *scheme)
+{
+    size_t n = strlen(scheme);
+
+    for (size_t i = 0; i < n; i++)
+        if ((url[i] | 0x20) != scheme[i])
+            return false;
+    return strncmp(url + n, "://", 3) == 0;
+}
+
+static clipc_status fail_url(const char *url, unsigned hop, const char *why,
+                             clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_URL, -1, "%s%s: %s",
+                      hop ? "redirect to " : "", CLIPC_QUOTE(url), why);
+}
+
+static clipc_status fail_url_code(const char *url, unsigned hop, CURLUcode code,
+                                  clipc_error *err)
+{
+    switch (code) {
+    case CURLUE_OUT_OF_MEMORY:
+        return clipc_fail_nomem(err, "URL");
+    case CURLUE_USER_NOT_ALLOWED:
+        return fail_url(url, hop, "a user name or password in a URL is not "
+                        "accepted; remove the part before @", err);
+    case CURLUE_BAD_PORT_NUMBER:
+        return fail_url(url, hop, "the port must be 1 to 65535", err);
+    case CURLUE_NO_HOST:
+        return fail_url(url, hop, "the host is missing", err);
+    default:
+        return fail_url(url, hop, "malformed URL", err);
+    }
+}
+
+/* Parses a URL by libcurl's rules, checks it, and gives it in the form that
+ * is sent: percent-encoded ASCII, no fragment. curl_free(*out). */
+static clipc_status check_url(char **out, const char *url, unsigned hop,
+                              clipc_error *err)
+{
+    size_t len = strlen(url);
+    CURLU *parts = NULL;
+    char *text = NULL;
+    clipc_status status;
+    CURLUcode code;
+
+    if (len > MAX_URL_BYTES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s%s: the URL is longer than %d bytes",
+                          hop ? "redirect to " : "",
+                          clipc_quote(url, MAX_URL_BYTES).text,
+                          (int)MAX_URL_BYTES);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)url[i] < 0x20 || url[i] == 0x7f)
+            return clipc_fail(err, CLIPC_ERR_URL, (int64_t)i,
+                              "%s%s: control byte in the URL",
+                              hop ? "redirect to " : "", CLIPC_QUOTE(url));
+    if (!has_scheme(url, "http") && !has_scheme(url, "https"))
+        return fail_url(url, hop, "only http:// and https:// URLs are fetched",
+                        err);
+    if (strchr(url, ':')[3] == '/') /* libcurl would skip the slash */
+        return fail_url(url, hop, "the host is missing", err);
+
+    parts = curl_url();
+    if (!parts)
+        return clipc_fail_nomem(err, "URL");
+    code = curl_url_set(parts, CURLUPART_URL, url,
+                        CURLU_DISALLOW_USER | CURLU_URLENCODE
+#if LIBCURL_VERSION_NUM >= 0x074e00
+                        | CURLU_ALLOW_SPACE
+#endif
+                        );
+    if (code)
+        goto fail;
+    code = curl_url_get(parts, CURLUPART_HOST, &text, 0);
+    if (code)
+        goto fail;
+    if (!is_printable_ascii(text)) {
+        status = fail_url(url, hop, "the host name is not ASCII; write its "
+                          "xn-- form", err);
+        goto done;
+    }
+    curl_free(text);
+    text = NULL;
+    code = curl_url_get(parts, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT);
+    if (!code && strcmp(text, "0") == 0)
+        code = CURLUE_BAD_PORT_NUMBER;
+    if (!code)
+        code = curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
+    if (code)
+        goto fail;
+    curl_free(text);
+    text = NULL;
+    code = curl_url_get(parts, CURLUPART_URL, &text, 0);
+    if (code)
+        goto fail;
+    if (!is_printable_ascii(text)) {
+        status = fail_url(url, hop, "malformed URL", err);
+        goto done;
+    }
+    *out = text;
+    curl_url_cleanup(parts);
+    return CLIPC_OK;
+fail:
+    status = fail_url_code(url, hop, code, err);
+done:
+    curl_free(text);
+    curl_url_cleanup(parts);
+    return status;
+}
+
+/* ---- what libcurl calls ------------------------------------------------ */
+
+/* libcurl connects to the address this function is given, so nothing can
+ * change between the check and the connection. */
+static curl_socket_t open_socket(void *user, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+    transfer *t = user;
+    clipc_private_hosts allow = t->params->private_hosts;
+    bool any = allow == CLIPC_PRIVATE_ALLOW ||
+               (allow == CLIPC_PRIVATE_FIRST_HOP && t->hop == 0);
+    bool public = false;
+
+    /* One bad address of a name spoils the name. */
+    if (t->stop == STOP_BLOCKED)
+        return CURL_SOCKET_BAD;
+    if (purpose == CURLSOCKTYPE_IPCXN) {
+        if (address->family == AF_INET) {
+            struct sockaddr_in in;
+            memcpy(&in, &address->addr, sizeof in);
+            public = any || clipc_address_is_public(
+                                (const unsigned char *)&in.sin_addr, 4);
+        } else if (address->family == AF_INET6) {
+            struct sockaddr_in6 in6;
+            memcpy(&in6, &address->addr, sizeof in6);
+            public = any || clipc_address_is_public(in6.sin6_addr.s6_addr, 16);
+        }
+    }
+    if (!public) {
+        t->stop = STOP_BLOCKED;
+        return CURL_SOCKET_BAD;
+    }
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                    address->protocol);
+    if (fd < 0) {
+        /* Another address may still do: a host without IPv6 answers so. */
+        t->os_error = errno;
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
+static size_t receive_header(char *line, size_t size, size_t n, void *user)
+{
+    transfer *t = user;
+
+    (void)line;
+    n *= size;
+    t->header_bytes += n;
+    if (t->header_bytes > MAX_HEADER_BYTES) {
+        t->stop = STOP_HEADERS;
+        return 0;
+    }
+    return n;
+}
+
+static long http_status(transfer *t)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+/* Whether an answer carries the whole thing asked for. */
+static bool is_success(long status)
+{
+    return status >= 200 && status < 300 && status != 204 && status != 205 &&
+           status != 206;
+}
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 ||
+           status == 308;
+}
+
+static size_t receive_body(char *data, size_t size, size_t n, void *user)
+{
+    transfer *t = user;
+    size_t max_bytes = t->params->max_bytes;
+
+    n *= size;
+    if (n == 0)
+        return 0;
+    if (!is_success(http_status(t))) {
+        t->ignored_bytes += n;
+        if (t->ignored_bytes <= MAX_IGNORED_BYTES)
+            return n;
+        t->stop = STOP_IGNORED;
+        return 0;
+    }
+    if (t->n == 0) {
+        curl_off_t announced = -1;
+        curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+                          &announced);
+        if (announced > 0 && (uint64_t)announced > max_bytes) {
+            t->stop = STOP_BODY;
+            return 0;
+        }
+    }
+    if (n > max_bytes - t->n) {
+        t->stop = STOP_BODY;
+        return 0;
+    }
+    /* The announced length is not trusted with an allocation. */
+    if (t->n + n >= t->capacity) {
+        size_t capacity = t->capacity ? t->capacity : FIRST_CAPACITY;
+        while (capacity <= t->n + n)
+            capacity *= 2;
+        unsigned char *grown = clipc_realloc(t->data, capacity, 1);
+        if (!grown) {
+            t->stop = STOP_NOMEM;
+            return 0;
+        }
+        t->data = grown;
+        t->capacity = capacity;
+    }
+    memcpy(t->data + t->n, data, n);
+    t->n += n;
+    return n;
+}
+
+static int report_progress(void *user, curl_off_t total, curl_off_t done,
+                           curl_off_t up_total, curl_off_t up_done)
+{
+    transfer *t = user;
+
+    (void)done, (void)up_total, (void)up_done;
+    if (!is_success(http_status(t)) || total < 0)
+        total = 0;
+    if (!t->params->progress(t->params->progress_user, t->n, (size_t)total))
+        return 0;
+    t->stop = STOP_CANCELLED;
+    return 1;
+}
+
+/* ---- a hop ------------------------------------------------------------- */
+
+/* TLS libraries write with write(2): a peer that hung up would raise SIGPIPE
+ * and end the program. It is blocked in this thread for the transfer and one
+ * that arrived is taken back; a signal that was pending before stays. */
+typedef struct sigpipe_guard {
+    sigset_t before, only_pipe;
+    bool was_pending;
+} sigpipe_guard;
+
+static void sigpipe_block(sigpipe_guard *guard)
+{
+    sigset_t pending;
+
+    sigemptyset(&pending);
+    sigpending(&pending);
+    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    sigemptyset(&guard->only_pipe);
+    sigaddset(&guard->only_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &guard->only_pipe, &guard->before);
+}
+
+static void sigpipe_restore(sigpipe_guard *guard)
+{
+    sigset_t pending;
+
+    sigemptyset(&pending);
+    sigpending(&pending);
+    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1) {
+        const struct timespec now = { 0, 0 };
+        while (sigtimedwait(&guard->only_pipe, NULL, &now) < 0 &&
+               errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+/* false: libcurl ran out of memory. */
+static bool set_options(transfer *t, long timeout_ms)
+{
+    const clipc_fetch_params *p = t->params;
+    CURL *easy = t->easy;
+    CURLcode code = CURLE_OK;
+
+#define SET(option, value)                                   \
+    if (code == CURLE_OK)                                    \
+    code = curl_easy_setopt(easy, (option), (value))
+    SET(CURLOPT_URL, t->url);
+    SET(CURLOPT_ERRORBUFFER, t->detail);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_HTTP09_ALLOWED, 0L);
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_FAILONERROR, 1L);
+    SET(CURLOPT_FRESH_CONNECT, 1L);
+    SET(CURLOPT_FORBID_REUSE, 1L);
+    SET(CURLOPT_PROXY, ""); /* also against http_proxy in the environment */
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* no gzip bombs */
+    SET(CURLOPT_USERAGENT, USER_AGENT);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_TIMEOUT_MS, timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)p->connect_timeout_ms);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS);
+    if (p->ca_file) {
+        SET(CURLOPT_CAINFO, p->ca_file);
+        SET(CURLOPT_CAPATH, NULL);
+    }
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, t);
+    SET(CURLOPT_HEADERFUNCTION, receive_header);
+    SET(CURLOPT_HEADERDATA, t);
+    SET(CURLOPT_WRITEFUNCTION, receive_body);
+    SET(CURLOPT_WRITEDATA, t);
+    if (p->progress) {
+        SET(CURLOPT_NOPROGRESS, 0L);
+        SET(CURLOPT_XFERINFOFUNCTION, report_progress);
+        SET(CURLOPT_XFERINFODATA, t);
+    }
+#undef SET
+    return code == CURLE_OK;
+}
+
+static clipc_status fail_hop(const transfer *t, clipc_status status,
+                             const char *what, clipc_error *err)
+{
+    return clipc_fail(err, status, -1, "%s%s: %s",
+                      t->hop ? "redirect to " : "", CLIPC_QUOTE(t->url), what);
+}
+
+static clipc_status fail_timeout(transfer *t, bool total_is_over,
+                                 clipc_error *err)
+{
+    const char *prefix = t->hop ? "redirect to " : "";
+    curl_off_t connected = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    if (total_is_over)
+        return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
+                          "%s%s: not finished after %u ms (timeout_ms)",
+                          prefix, CLIPC_QUOTE(t->url), t->params->timeout_ms);
+    if (connected == 0)
+        return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
+                          "%s%s: no connection after %u ms "
+                          "(connect_timeout_ms)",
+                          prefix, CLIPC_QUOTE(t->url),
+                          t->params->connect_timeout_ms);
+    return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
+                      "%s%s: slower than %d bytes/s for %d s", prefix,
+                      CLIPC_QUOTE(t->url), (int)LOW_SPEED_BYTES,
+                      (int)LOW_SPEED_SECONDS);
+}
+
+/* A callback ended the transfer. */
+static clipc_status fail_stopped(const transfer *t, clipc_error *err)
+{
+    const char *prefix = t->hop ? "redirect to " : "";
+
+    switch (t->stop) {
+    case STOP_BODY:
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s%s: larger than %zu bytes (max_bytes)", prefix,
+                          CLIPC_QUOTE(t->url), t->params->max_bytes);
+    case STOP_HEADERS:
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s%s: the answer has more than %d bytes of headers",
+                          prefix, CLIPC_QUOTE(t->url), (int)MAX_HEADER_BYTES);
+    case STOP_IGNORED:
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s%s: a redirect with more than %d bytes of body",
+                          prefix, CLIPC_QUOTE(t->url), (int)MAX_IGNORED_BYTES);
+    case STOP_BLOCKED:
+        return clipc_fail(err, CLIPC_ERR_URL_BLOCKED, -1,
+                          "%s%s: the host has a private, loopback or reserved "
+                          "address; %s",
+                          prefix, CLIPC_QUOTE(t->url),
+                          t->params->private_hosts == CLIPC_PRIVATE_FIRST_HOP
+                              ? "redirects to such hosts are not followed"
+                              : "set private_hosts to allow it");
+    case STOP_CANCELLED:
+        return fail_hop(t, CLIPC_ERR_CANCELLED, "cancelled", err);
+    default:
+        return clipc_fail_nomem(err, "body of an HTTP answer");
+    }
+}
+
+static clipc_status fail_http(const transfer *t, long status, clipc_error *err)
+{
+    const char *hint = "";
+
+    if (status == 401 || status == 403 || status == 407)
+        hint = "; it may want a login, which clipc never sends";
+    else if (status == 404 || status == 410)
+        hint = "; check the address";
+    else if (status == 204 || status == 205)
+        hint = ", which has no content";
+    else if (status == 206)
+        hint = ", a part that was not asked for";
+    else if (status == 429 || status >= 500)
+        hint = "; try again later";
+    return clipc_fail(err, CLIPC_ERR_HTTP, -1,
+                      "%s%s: the server answered with HTTP status %ld%s",
+                      t->hop ? "redirect to " : "", CLIPC_QUOTE(t->url),
+                      status, hint);
+}
+
+/* Says why curl_easy_perform() failed. */
+static clipc_status fail_code(transfer *t, CURLcode code, bool total_is_over,
+                              clipc_error *err)
+{
+    if (t->stop != STOP_NONE)
+        return fail_stopped(t, err);
+    switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+        return clipc_fail_nomem(err, "HTTP transfer, or its header line is "
+                                     "too long for libcurl");
+    case CURLE_HTTP_RETURNED_ERROR:
+        return fail_http(t, http_status(t), err);
+    case CURLE_OPERATION_TIMEDOUT:
+        return fail_timeout(t, total_is_over, err);
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return fail_hop(t, CLIPC_ERR_NETWORK, "no address found for this host",
+                        err);
+    case CURLE_COULDNT_CONNECT:
+        if (t->os_error == EMFILE || t->os_error == ENFILE)
+            return fail_hop(t, CLIPC_ERR_IO, "too many open files", err);
+        return fail_hop(t, CLIPC_ERR_NETWORK, "the host does not accept the "
+                        "connection", err);
+    case CURLE_PARTIAL_FILE:
+        return fail_hop(t, CLIPC_ERR_NETWORK, "the connection ended before "
+                        "the whole body had come", err);
+    case CURLE_GOT_NOTHING:
+        return fail_hop(t, CLIPC_ERR_NETWORK, "the server closed the "
+                        "connection without an answer", err);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+        return fail_hop(t, CLIPC_ERR_NETWORK, "the answer is not HTTP", err);
+    case CURLE_URL_MALFORMAT:
+        return fail_hop(t, CLIPC_ERR_URL, "malformed URL", err);
+    case CURLE_SSL_CACERT_BADFILE:
+        return clipc_fail(err, CLIPC_ERR_IO, -1,
+                          "cannot read the certificates in %s",
+                          t->params->ca_file ? CLIPC_QUOTE(t->params->ca_file)
+                                             : "the system's store");
+    default:
+        /* libcurl's own words, which may quote the server: shown escaped. */
+        return fail_hop(t, CLIPC_ERR_NETWORK,
+                        CLIPC_QUOTE(t->detail[0] ? t->detail
+                                                 : curl_easy_strerror(code)),
+                        err);
+    }
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now = { 0, 0 };
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The answer to t->url in t->data, or *next: where a redirect leads. */
+static clipc_status transfer_run(transfer *t, uint64_t deadline, char **next,
+                                 clipc_error *err)
+{
+    uint64_t now = now_ms();
+    char *location = NULL;
+
+    if (deadline && now >= deadline)
+        return fail_timeout(t, true, err);
+    if (!set_options(t, deadline ? (long)(deadline - now) : 0L))
+        return clipc_fail_nomem(err, "HTTP transfer");
+    CURLcode code = curl_easy_perform(t->easy);
+    if (code != CURLE_OK) /* a timer may fire a moment before our clock */
+        return fail_code(t, code, deadline && now_ms() + 2 >= deadline, err);
+
+    long http = http_status(t);
+    if (is_success(http))
+        return CLIPC_OK;
+    if (!is_redirect(http))
+        return fail_http(t, http, err);
+    curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &location);
+    if (!location)
+        return clipc_fail(err, CLIPC_ERR_HTTP, -1,
+                          "%s: HTTP status %ld without a usable Location "
+                          "header", CLIPC_QUOTE(t->url), http);
+    /* One byte past the limit is enough for check_url() to see it. */
+    size_t len = strlen(location);
+    *next = clipc_strndup(location,
+                          len <= MAX_URL_BYTES ? len : MAX_URL_BYTES + 1);
+    return *next ? CLIPC_OK : clipc_fail_nomem(err, "URL");
+}
+
+/* One GET with its checks. deadline 0: none. On success *next is where a
+ * redirect leads (malloc'ed), or NULL and *body is filled. */
+static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
+                            unsigned hop, uint64_t deadline,
+                            const clipc_fetch_params *params, clipc_error *err)
+{
+    transfer t = { .params = params, .hop = hop };
+    sigpipe_guard guard;
+    char *checked = NULL;
+    clipc_status status;
+
+    *next = NULL;
+    CLIPC_TRY(check_url(&checked, url, hop, err));
+    t.url = checked;
+    sigpipe_block(&guard);
+    t.easy = curl_easy_init();
+    if (t.easy)
+        status = transfer_run(&t, deadline, next, err);
+    else
+        status = clipc_fail_nomem(err, "HTTP transfer");
+    curl_easy_cleanup(t.easy);
+    sigpipe_restore(&guard);
+    curl_free(checked);
+
+    if (status == CLIPC_OK && !*next && !t.data) { /* empty, but a body */
+        t.data = clipc_alloc(1, 1);
+        if (!t.data)
+            status = clipc_fail_nomem(err, "body of an HTTP answer");
+    }
+    if (status != CLIPC_OK || *next) {
+        free(t.data);
+        return status;
+    }
+    t.data[t.n] = '\0';
+    *body = (clipc_bytes){ .data = t.data, .n = t.n };
+    return CLIPC_OK;
+}
+
+clipc_status clipc_fetch(clipc_bytes *body, const char *url,
+                         const clipc_fetch_params *params, clipc_error *err)
+{
+    uint64_t deadline = 0;
+    char *next = NULL;
+    clipc_status status;
+
+    *body = (clipc_bytes){ 0 };
+    if (!libcurl_ready())
+        return clipc_fail_nomem(err, "libcurl");
+    if (params->timeout_ms)
+        deadline = now_ms() + params->timeout_ms;
+    status = run_hop(body, &next, url, 0, deadline, params, err);
+    for (unsigned hop = 1; status == CLIPC_OK && next; hop++) {
+        char *location = next;
+        if (hop > params->max_redirects) {
+            status = clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                                "%s: more than %u redirects (max_redirects)",
+                                CLIPC_QUOTE(url), params->max_redirects);
+            next = NULL;
+        } else {
+            status = run_hop(body, &next, location, hop, deadline, params,
+                             err);
+        }
+        free(location);
+    }
+    return status;
+}
+
+#endif /* CLIPC_CURL */
