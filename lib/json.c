@@ -44,7 +44,9 @@ static clipc_status scan(const char *data, size_t n, const char *name,
                                   "%s: JSON nested deeper than %d levels",
                                   CLIPC_QUOTE(name), MAX_DEPTH);
         } else if (c == ']' || c == '}') {
-            depth -= depth > 0;
+            if (depth-- == 0)
+                return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)start,
+                                  "%s: not valid JSON", CLIPC_QUOTE(name));
         } else if (c == '"') {
             while (i < n && data[i] != '"')
                 i += data[i] == '\\' && i + 1 < n ? 2 : 1;

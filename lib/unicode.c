@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * unicode.c - UTF-8, classes, lower case and canonical composition over the
+ * tables in unicode_tables.c.
+ *
+ * NFC (Unicode Standard Annex 15): decompose every code point fully, put each
+ * run of combining marks in rising order of combining class (stable), then
+ * compose every mark with the last starter before it unless one between them
+ * blocks it. Hangul syllables are computed (Unicode Standard 3.12).
+ */
+#include "unicode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- UTF-8 ------------------------------------------------------------- */
+
+size_t clipc_utf8_decode(const char *s, size_t n, uint32_t *code)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    size_t len;
+    uint32_t value, least;
+
+    if (n == 0)
+        return 0;
+    if (u[0] < 0x80) {
+        *code = u[0];
+        return 1;
+    }
+    if ((u[0] & 0xE0) == 0xC0) {
+        len = 2;
+        least = 0x80;
+        value = u[0] & 0x1Fu;
+    } else if ((u[0] & 0xF0) == 0xE0) {
+        len = 3;
+        least = 0x800;
+        value = u[0] & 0x0Fu;
+    } else if ((u[0] & 0xF8) == 0xF0) {
+        len = 4;
+        least = 0x10000;
+        value = u[0] & 0x07u;
+    } else {
+        return 0;
+    }
+    if (n < len)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((u[i] & 0xC0) != 0x80)
+            return 0;
+        value = value << 6 | (u[i] & 0x3Fu);
+    }
+    if (value < least || value > 0x10FFFF ||
+        (value >= 0xD800 && value <= 0xDFFF))
+        return 0;
+    *code = value;
+    return len;
+}
+
+size_t clipc_utf8_encode(uint32_t code, char out[4])
+{
+    unsigned char *u = (unsigned char *)out;
+    if (code < 0x80) {
+        u[0] = (unsigned char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        u[0] = (unsigned char)(0xC0 | code >> 6);
+        u[1] = (unsigned char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        u[0] = (unsigned char)(0xE0 | code >> 12);
+        u[1] = (unsigned char)(0x80 | (code >> 6 & 0x3F));
+        u[2] = (unsigned char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    u[0] = (unsigned char)(0xF0 | code >> 18);
+    u[1] = (unsigned char)(0x80 | (code >> 12 & 0x3F));
+    u[2] = (unsigned char)(0x80 | (code >> 6 & 0x3F));
+    u[3] = (unsigned char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+size_t clipc_utf8_check(const char *s, size_t n)
+{
+    size_t i = 0;
+    while (i < n) {
+        uint32_t code;
+        size_t len = clipc_utf8_decode(s + i, n - i, &code);
+        if (len == 0)
+            break;
+        i += len;
+    }
+    return i;
+}
+
+/* ---- properties -------------------------------------------------------- */
+
+static bool in_ranges(const clipc_code_range *ranges, size_t n, uint32_t code)
+{
+    size_t low = 0, high = n; /* the first range that ends at code or later */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ranges[middle].last < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && ranges[low].first <= code;
+}
+
+clipc_code_class clipc_unicode_class(uint32_t code)
+{
+    if (code < 0x80) {
+        if ((code | 0x20) >= 'a' && (code | 0x20) <= 'z')
+            return CLIPC_CODE_LETTER;
+        if (code >= '0' && code <= '9')
+            return CLIPC_CODE_NUMBER;
+        return code == ' ' || (code >= '\t' && code <= '\r')
+                   ? CLIPC_CODE_SPACE
+                   : CLIPC_CODE_OTHER;
+    }
+    if (in_ranges(clipc_unicode_letters, clipc_n_unicode_letters, code))
+        return CLIPC_CODE_LETTER;
+    if (in_ranges(clipc_unicode_numbers, clipc_n_unicode_numbers, code))
+        return CLIPC_CODE_NUMBER;
+    if (in_ranges(clipc_unicode_spaces, clipc_n_unicode_spaces, code))
+        return CLIPC_CODE_SPACE;
+    return CLIPC_CODE_OTHER;
+}
+
+bool clipc_unicode_is_word(uint32_t code)
+{
+    return in_ranges(clipc_unicode_words, clipc_n_unicode_words, code);
+}
+
+size_t clipc_unicode_lowercase(uint32_t code, uint32_t out[2])
+{
+    out[0] = code;
+    if (code < 0x80) {
+        if (code >= 'A' && code <= 'Z')
+            out[0] = code + 32;
+        return 1;
+    }
+    if (code == 0x130) { /* the only one that becomes two: i, dot above */
+        out[0] = 'i';
+        out[1] = 0x307;
+        return 2;
+    }
+    size_t low = 0, high = clipc_n_unicode_lower;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (clipc_unicode_lower[middle].last < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < clipc_n_unicode_lower) {
+        const clipc_lower_range *range = &clipc_unicode_lower[low];
+        if (range->first <= code && (code - range->first) % range->step == 0)
+            out[0] = (uint32_t)((int32_t)code + range->delta);
+    }
+    return 1;
+}
+
+/* ---- NFC: decomposition ------------------------------------------------ */
+
+bool clipc_codes_push(clipc_codes *text, uint32_t code)
+{
+    if (text->n == text->capacity) {
+        size_t capacity = text->capacity ? text->capacity * 2 : 64;
+        uint32_t *codes = clipc_realloc(text->codes, capacity,
+                                        sizeof *text->codes);
+        if (!codes)
+            return false;
+        text->codes = codes;
+        text->capacity = capacity;
+    }
+    text->codes[text->n++] = code;
+    return true;
+}
+
+#define HANGUL_S 0xAC00u
+#define HANGUL_L 0x1100u
+#define HANGUL_V 0x1161u
+#define HANGUL_T 0x11A7u /* one before the first final consonant */
+#define N_L 19u
+#define N_V 21u
+#define N_T 28u
+#define N_S (N_L * N_V * N_T)
+
+static const clipc_decomposition *find_decomposition(uint32_t code)
+{
+    size_t low = 0, high = clipc_n_unicode_decompositions;
+    if (code < 0xC0)
+        return NULL;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (clipc_unicode_decompositions[middle].code < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < clipc_n_unicode_decompositions &&
+        clipc_unicode_decompositions[low].code == code)
+        return &clipc_unicode_decompositions[low];
+    return NULL;
+}
+
+static bool decompose(clipc_codes *out, uint32_t code)
+{
+    uint32_t seconds[8]; /* the longest full decomposition has 4 codes */
+    size_t n = 0;
+
+    if (code - HANGUL_S < N_S) {
+        uint32_t s = code - HANGUL_S;
+        return clipc_codes_push(out, HANGUL_L + s / (N_V * N_T)) &&
+               clipc_codes_push(out, HANGUL_V + s % (N_V * N_T) / N_T) &&
+               (s % N_T == 0 || clipc_codes_push(out, HANGUL_T + s % N_T));
+    }
+    /* Only the first of a pair decomposes further. */
+    const clipc_decomposition *d;
+    while ((d = find_decomposition(code)) != NULL) {
+        if (d->second)
+            seconds[n++] = d->second;
+        code = d->first;
+    }
+    if (!clipc_codes_push(out, code))
+        return false;
+    while (n > 0)
+        if (!clipc_codes_push(out, seconds[--n]))
+            return false;
+    return true;
+}
+
+/* ---- NFC: canonical order ---------------------------------------------- */
+
+#define MAX_RANK 63 /* 55 are in use */
+
+static uint8_t rank_of(uint32_t code)
+{
+    size_t low = 0, high = clipc_n_unicode_ranks;
+    if (code < 0x300)
+        return 0;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (clipc_unicode_ranks[middle].last < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < clipc_n_unicode_ranks && clipc_unicode_ranks[low].first <= code)
+        return (uint8_t)clipc_unicode_ranks[low].rank;
+    return 0;
+}
+
+/* Stable sort of one run of marks by rank. */
+static bool sort_marks(uint32_t *codes, uint8_t *ranks, size_t n)
+{
+    if (n <= 16) {
+        for (size_t i = 1; i < n; i++) {
+            uint32_t code = codes[i];
+            uint8_t rank = ranks[i];
+            size_t j = i;
+            for (; j > 0 && ranks[j - 1] > rank; j--) {
+                codes[j] = codes[j - 1];
+                ranks[j] = ranks[j - 1];
+            }
+            codes[j] = code;
+            ranks[j] = rank;
+        }
+        return true;
+    }
+    /* Counting keeps a megabyte of marks linear. */
+    size_t next[MAX_RANK + 2] = { 0 };
+    uint32_t *sorted = clipc_alloc(n, sizeof *sorted);
+    if (!sorted)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        next[ranks[i] + 1]++;
+    for (size_t rank = 1; rank <= MAX_RANK + 1; rank++)
+        next[rank] += next[rank - 1];
+    for (size_t i = 0; i < n; i++)
+        sorted[next[ranks[i]]++] = codes[i];
+    memcpy(codes, sorted, n * sizeof *codes);
+    free(sorted);
+    /* next[r] is now the end of rank r. */
+    for (size_t i = 0, rank = 0; i < n; i++) {
+        while (i >= next[rank])
+            rank++;
+        ranks[i] = (uint8_t)rank;
+    }
+    return true;
+}
+
+static bool sort_all_marks(clipc_codes *text, uint8_t *ranks)
+{
+    for (size_t i = 0; i < text->n;) {
+        size_t start = i;
+        while (i < text->n && ranks[i] != 0)
+            i++;
+        if (i > start + 1 &&
+            !sort_marks(text->codes + start, ranks + start, i - start))
+            return false;
+        i += i == start;
+    }
+    return true;
+}
+
+/* ---- NFC: composition -------------------------------------------------- */
+
+/* The code that first and second compose to, or 0. */
+static uint32_t compose_pair(uint32_t first, uint32_t second)
+{
+    if (first - HANGUL_L < N_L && second - HANGUL_V < N_V)
+        return HANGUL_S +
+               ((first - HANGUL_L) * N_V + (second - HANGUL_V)) * N_T;
+    if (first - HANGUL_S < N_S && (first - HANGUL_S) % N_T == 0 &&
+        second - HANGUL_T - 1 < N_T - 1)
+        return first + (second - HANGUL_T);
+
+    uint64_t key = (uint64_t)first << 32 | second;
+    size_t low = 0, high = clipc_n_unicode_compositions;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const clipc_decomposition *d =
+            &clipc_unicode_decompositions[clipc_unicode_compositions[middle]];
+        uint64_t here = (uint64_t)d->first << 32 | d->second;
+        if (here == key)
+            return d->code;
+        if (here < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
+static void compose_all(clipc_codes *text, const uint8_t *ranks)
+{
+    size_t n = 0, starter = 0;
+    bool has_starter = false;
+    uint8_t last_rank = 0; /* of the last code kept */
+
+    for (size_t i = 0; i < text->n; i++) {
+        uint32_t code = text->codes[i];
+        uint8_t rank = ranks[i];
+        /* A starter composes only with the one right before it. */
+        if (has_starter && (n == starter + 1 || last_rank < rank)) {
+            uint32_t whole = compose_pair(text->codes[starter], code);
+            if (whole) {
+                text->codes[starter] = whole;
+                continue;
+            }
+        }
+        if (rank == 0) {
+            starter = n;
+            has_starter = true;
+        }
+        last_rank = rank;
+        text->codes[n++] = code;
+    }
+    text->n = n;
+}
+
+bool clipc_unicode_nfc(clipc_codes *text)
+{
+    clipc_codes full = { 0 };
+    uint8_t *ranks = NULL;
+    size_t i = 0;
+
+    /* Below U+0300 nothing combines. */
+    while (i < text->n && text->codes[i] < 0x300)
+        i++;
+    if (i == text->n)
+        return true;
+
+    for (i = 0; i < text->n; i++)
+        if (!decompose(&full, text->codes[i]))
+            goto fail;
+    ranks = clipc_alloc(full.n, 1);
+    if (!ranks)
+        goto fail;
+    for (i = 0; i < full.n; i++)
+        ranks[i] = rank_of(full.codes[i]);
+    if (!sort_all_marks(&full, ranks))
+        goto fail;
+    compose_all(&full, ranks);
+    free(ranks);
+    free(text->codes);
+    *text = full;
+    return true;
+
+fail:
+    free(ranks);
+    free(full.codes);
+    return false;
+}

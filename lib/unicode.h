@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * unicode.h - UTF-8, and the character properties the tokenizer needs, as the
+ * reference (tokenizers 0.23) has them: classes of Unicode 16, lower case of
+ * Unicode 17, canonical composition (NFC) of Unicode 9.
+ */
+#ifndef CLIPC_UNICODE_H
+#define CLIPC_UNICODE_H
+
+#include "base.h"
+
+/* ---- UTF-8 ------------------------------------------------------------- */
+
+/* Bytes of the character at s and its code point; 0 when there is none that
+ * is valid (overlong, surrogate, past U+10FFFF, cut short). */
+size_t clipc_utf8_decode(const char *s, size_t n, uint32_t *code);
+
+/* Writes one scalar value, returns its number of bytes. */
+size_t clipc_utf8_encode(uint32_t code, char out[4]);
+
+/* Offset of the first byte that is not valid UTF-8, n when all is. */
+size_t clipc_utf8_check(const char *s, size_t n);
+
+/* ---- properties -------------------------------------------------------- */
+
+typedef enum clipc_code_class {
+    CLIPC_CODE_OTHER,  /* [^\s\p{L}\p{N}] */
+    CLIPC_CODE_LETTER, /* \p{L} */
+    CLIPC_CODE_NUMBER, /* \p{N} */
+    CLIPC_CODE_SPACE   /* \s */
+} clipc_code_class;
+
+clipc_code_class clipc_unicode_class(uint32_t code);
+
+/* A word character: one beside an added token that is single_word keeps it
+ * from matching. */
+bool clipc_unicode_is_word(uint32_t code);
+
+/* Lower case of one code point, without context; returns 1 or 2 codes. */
+size_t clipc_unicode_lowercase(uint32_t code, uint32_t out[2]);
+
+/* ---- NFC --------------------------------------------------------------- */
+
+/* A growable text of code points; all zero is empty. Free codes with
+ * free(). */
+typedef struct clipc_codes {
+    uint32_t *codes;
+    size_t n, capacity;
+} clipc_codes;
+
+/* Appends; false when memory runs out. */
+bool clipc_codes_push(clipc_codes *text, uint32_t code);
+
+/* Normalises in place, in time proportional to the length. False when memory
+ * runs out; the text is then unspecified. */
+bool clipc_unicode_nfc(clipc_codes *text);
+
+/* ---- tables (unicode_tables.c) ----------------------------------------- */
+
+/* All sorted by first or code. */
+typedef struct clipc_code_range {
+    uint32_t first, last;
+} clipc_code_range;
+
+typedef struct clipc_lower_range {
+    uint32_t first, last, step;
+    int32_t delta;
+} clipc_lower_range;
+
+typedef struct clipc_rank_range {
+    uint32_t first, last, rank;
+} clipc_rank_range;
+
+typedef struct clipc_decomposition {
+    uint32_t code, first, second;
+} clipc_decomposition;
+
+extern const clipc_code_range clipc_unicode_letters[];
+extern const size_t clipc_n_unicode_letters;
+extern const clipc_code_range clipc_unicode_numbers[];
+extern const size_t clipc_n_unicode_numbers;
+extern const clipc_code_range clipc_unicode_spaces[];
+extern const size_t clipc_n_unicode_spaces;
+extern const clipc_code_range clipc_unicode_words[];
+extern const size_t clipc_n_unicode_words;
+extern const clipc_lower_range clipc_unicode_lower[];
+extern const size_t clipc_n_unicode_lower;
+extern const clipc_rank_range clipc_unicode_ranks[];
+extern const size_t clipc_n_unicode_ranks;
+extern const clipc_decomposition clipc_unicode_decompositions[];
+extern const size_t clipc_n_unicode_decompositions;
+/* Indices into the decompositions, sorted by (first, second). */
+extern const uint16_t clipc_unicode_compositions[];
+extern const size_t clipc_n_unicode_compositions;
+
+#endif /* CLIPC_UNICODE_H */
