@@ -63,4 +63,12 @@ clipc_status clipc_preprocess_config_parse(clipc_preprocess_config *config,
                                            const char *name,
                                            clipc_error *err);
 
+/* The same for processor_config.json of transformers 5, whose member
+ * "image_processor" goes before preprocessor_config.json. Without that member
+ * *found is false and *config the default. */
+clipc_status
+clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
+                                     bool *found, const char *data, size_t n,
+                                     const char *name, clipc_error *err);
+
 #endif /* CLIPC_CONFIG_H */

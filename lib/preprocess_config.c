@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * preprocess_config.c - preprocessor_config.json as a clipc_preprocess_config.
+ *
+ * Spellings, from the oldest to the newest: "size": 224 and "crop_size": 224;
+ * {"shortest_edge": 224} and {"height": 224, "width": 224}; all of it inside
+ * "image_processor" of processor_config.json (transformers 5). Absent and
+ * null keys have the values of CLIPImageProcessor of transformers 5.23. What
+ * would change pixels in a way clipc does not compute is refused.
+ */
+#include "config.h"
+
+#include "json.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_EDGE = 8192, MAX_SHOWN = 64, LAST_FILTER = 7 };
+
+typedef struct file {
+    const json_t *object;
+    const char *name;
+} file;
+
+static clipc_status fail_key(const file *f, const char *key, const char *what,
+                             clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: \"%s\" %s",
+                      CLIPC_QUOTE(f->name), key, what);
+}
+
+static clipc_status fail_unsupported(const file *f, const char *key,
+                                     const char *what, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1, "%s: \"%s\" %s",
+                      CLIPC_QUOTE(f->name), key, what);
+}
+
+/* Absent or null: NULL. */
+static const json_t *lookup(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+/* ---- sizes ------------------------------------------------------------- */
+
+/* The members of a size; 0 is absent. */
+typedef struct size_values {
+    size_t height, width, shortest, longest;
+} size_values;
+
+static clipc_status get_edge(const file *f, const char *key,
+                             const json_t *value, size_t *out,
+                             clipc_error *err)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+        json_integer_value(value) > MAX_EDGE)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must hold integers in 1..%d",
+                          CLIPC_QUOTE(f->name), key, MAX_EDGE);
+    *out = (size_t)json_integer_value(value);
+    return CLIPC_OK;
+}
+
+/* {"height", "width"} or {"shortest_edge"} or {"shortest_edge",
+ * "longest_edge"}, nothing else. */
+static clipc_status get_size_object(const file *f, const char *key,
+                                    const json_t *object, size_values *out,
+                                    clipc_error *err)
+{
+    static const char *const members[] = { "height", "width", "shortest_edge",
+                                           "longest_edge" };
+    size_t *slots[] = { &out->height, &out->width, &out->shortest,
+                        &out->longest };
+    static const char *const bounds[] = { "max_height", "max_width",
+                                          "min_pixels", "max_pixels" };
+    size_t n_known = 0;
+
+    for (int i = 0; i < 4; i++) {
+        const json_t *value = json_object_get(object, members[i]);
+        if (json_object_get(object, bounds[i]))
+            return fail_unsupported(f, key, "has bounds that clipc does not "
+                                    "know", err);
+        n_known += value != NULL;
+        if (value && !json_is_null(value))
+            CLIPC_TRY(get_edge(f, key, value, slots[i], err));
+    }
+    if (json_object_size(object) != n_known)
+        return fail_key(f, key, "has an unknown member", err);
+    bool edges = out->shortest && !out->height && !out->width;
+    bool exact = out->height && out->width && !out->shortest && !out->longest;
+    if (!edges && !exact)
+        return fail_key(f, key,
+                        "must have height and width, or shortest_edge", err);
+    return CLIPC_OK;
+}
+
+/* A size in any spelling; `square`: what an integer means. Absent: *out stays
+ * as it is. */
+static clipc_status get_size(const file *f, const char *key, bool square,
+                             size_values *out, clipc_error *err)
+{
+    const json_t *value = lookup(f->object, key);
+    size_values size = { 0 };
+
+    if (!value)
+        return CLIPC_OK;
+    if (json_is_object(value)) {
+        CLIPC_TRY(get_size_object(f, key, value, &size, err));
+    } else if (json_is_array(value) && json_array_size(value) == 2) {
+        CLIPC_TRY(get_edge(f, key, json_array_get(value, 0), &size.height,
+                           err));
+        CLIPC_TRY(get_edge(f, key, json_array_get(value, 1), &size.width,
+                           err));
+    } else {
+        size_t edge;
+        CLIPC_TRY(get_edge(f, key, value, &edge, err));
+        if (square)
+            size.height = size.width = edge;
+        else
+            size.shortest = edge;
+    }
+    *out = size;
+    return CLIPC_OK;
+}
+
+static clipc_status get_resize(clipc_preprocess_config *config, const file *f,
+                               clipc_error *err)
+{
+    size_values size = { .shortest = config->shortest };
+    bool resize = true, square = false, use_square_size = false;
+    int64_t resample = config->resample;
+
+    CLIPC_TRY(clipc_json_get_bool(f->object, "do_resize", f->name, &resize,
+                                  err));
+    CLIPC_TRY(clipc_json_get_bool(f->object, "default_to_square", f->name,
+                                  &square, err));
+    CLIPC_TRY(clipc_json_get_bool(f->object, "use_square_size", f->name,
+                                  &use_square_size, err));
+    CLIPC_TRY(get_size(f, "size", square, &size, err));
+    CLIPC_TRY(clipc_json_get_int(f->object, "resample", f->name, 0,
+                                 LAST_FILTER, &resample, err));
+    if (use_square_size) /* the processor's own size, as a square */
+        size = (size_values){ .height = config->shortest,
+                              .width = config->shortest };
+    config->resample = (int)resample;
+    config->shortest = size.shortest;
+    config->longest = size.longest;
+    config->height = size.height;
+    config->width = size.width;
+    if (!resize)
+        config->resize = CLIPC_RESIZE_NONE;
+    else if (size.height)
+        config->resize = CLIPC_RESIZE_EXACT;
+    else
+        config->resize = size.longest ? CLIPC_RESIZE_BOUNDED
+                                      : CLIPC_RESIZE_SHORTEST;
+    return CLIPC_OK;
+}
+
+static clipc_status get_crop(clipc_preprocess_config *config, const file *f,
+                             clipc_error *err)
+{
+    size_values size = { .height = config->crop_height,
+                         .width = config->crop_width };
+
+    CLIPC_TRY(clipc_json_get_bool(f->object, "do_center_crop", f->name,
+                                  &config->center_crop, err));
+    CLIPC_TRY(get_size(f, "crop_size", true, &size, err));
+    if (config->center_crop && !size.height)
+        return fail_key(f, "crop_size", "must have height and width", err);
+    config->crop_height = size.height;
+    config->crop_width = size.width;
+    return CLIPC_OK;
+}
+
+/* ---- scale, mean, standard deviation ----------------------------------- */
+
+static bool get_float(const json_t *value, float *out)
+{
+    double number = json_number_value(value);
+    if (!json_is_number(value))
+        return false;
+    *out = (float)number;
+    return isfinite(*out);
+}
+
+/* Three numbers, or one for all channels. */
+static clipc_status get_channels(const file *f, const char *key, float out[3],
+                                 clipc_error *err)
+{
+    const json_t *value = lookup(f->object, key);
+    float channels[3];
+    bool good;
+
+    if (!value)
+        return CLIPC_OK;
+    if (json_is_array(value)) {
+        good = json_array_size(value) == 3;
+        for (size_t i = 0; good && i < 3; i++)
+            good = get_float(json_array_get(value, i), &channels[i]);
+    } else {
+        good = get_float(value, &channels[0]);
+        channels[1] = channels[2] = channels[0];
+    }
+    if (!good)
+        return fail_key(f, key, "must be 3 numbers", err);
+    memcpy(out, channels, sizeof channels);
+    return CLIPC_OK;
+}
+
+static clipc_status get_normalization(clipc_preprocess_config *config,
+                                      const file *f, clipc_error *err)
+{
+    CLIPC_TRY(clipc_json_get_bool(f->object, "do_rescale", f->name,
+                                  &config->rescale, err));
+    CLIPC_TRY(clipc_json_get_double(f->object, "rescale_factor", f->name,
+                                    &config->rescale_factor, err));
+    if (fabs(config->rescale_factor) > 1e6)
+        return fail_key(f, "rescale_factor", "must be at most 1e6", err);
+    CLIPC_TRY(clipc_json_get_bool(f->object, "do_normalize", f->name,
+                                  &config->normalize, err));
+    CLIPC_TRY(get_channels(f, "image_mean", config->mean, err));
+    CLIPC_TRY(get_channels(f, "image_std", config->std, err));
+    for (int i = 0; i < 3; i++)
+        if (config->std[i] == 0)
+            return fail_key(f, "image_std", "must not be 0", err);
+    return CLIPC_OK;
+}
+
+/* ---- what clipc does not do -------------------------------------------- */
+
+static clipc_status check_type(const file *f, const char *key,
+                               clipc_error *err)
+{
+    static const char *const known[] = {
+        "CLIPImageProcessor", "CLIPImageProcessorFast",
+        "CLIPImageProcessorPil", "CLIPFeatureExtractor"
+    };
+    const char *name = NULL;
+
+    CLIPC_TRY(clipc_json_get_string(f->object, key, f->name, &name, err));
+    for (size_t i = 0; name && i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(name, known[i]) == 0)
+            name = NULL;
+    if (name) {
+        size_t n = strlen(name);
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: \"%s\" is \"%s\"; clipc knows "
+                          "CLIPImageProcessor", CLIPC_QUOTE(f->name), key,
+                          clipc_quote(name, n < MAX_SHOWN ? n : MAX_SHOWN)
+                              .text);
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status check_supported(const file *f, clipc_error *err)
+{
+    const char *format = NULL;
+    bool pad = false;
+
+    CLIPC_TRY(check_type(f, "image_processor_type", err));
+    CLIPC_TRY(check_type(f, "feature_extractor_type", err));
+    CLIPC_TRY(clipc_json_get_bool(f->object, "do_pad", f->name, &pad, err));
+    if (pad)
+        return fail_unsupported(f, "do_pad", "is not supported", err);
+    CLIPC_TRY(clipc_json_get_string(f->object, "data_format", f->name,
+                                    &format, err));
+    if (format && strcmp(format, "channels_first") != 0)
+        return fail_unsupported(f, "data_format",
+                                "must be \"channels_first\"", err);
+    return CLIPC_OK;
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+void clipc_preprocess_config_default(clipc_preprocess_config *config)
+{
+    *config = (clipc_preprocess_config){
+        .resize = CLIPC_RESIZE_SHORTEST,
+        .shortest = 224,
+        .resample = 3,
+        .center_crop = true,
+        .crop_height = 224,
+        .crop_width = 224,
+        .rescale = true,
+        .normalize = true,
+        .rescale_factor = 1.0 / 255.0,
+        .mean = { 0.48145466f, 0.4578275f, 0.40821073f },
+        .std = { 0.26862954f, 0.26130258f, 0.27577711f },
+    };
+}
+
+static clipc_status read_config(clipc_preprocess_config *config,
+                                const file *f, clipc_error *err)
+{
+    CLIPC_TRY(check_supported(f, err));
+    CLIPC_TRY(get_resize(config, f, err));
+    CLIPC_TRY(get_crop(config, f, err));
+    return get_normalization(config, f, err);
+}
+
+/* *found: whether there is an "image_processor"; without one, and nested,
+ * *config is the default. */
+static clipc_status parse(clipc_preprocess_config *config, bool nested,
+                          bool *found, const char *data, size_t n,
+                          const char *name, clipc_error *err)
+{
+    file f = { .name = name };
+    clipc_status status = CLIPC_OK;
+    json_t *root;
+
+    *found = false;
+    clipc_preprocess_config_default(config);
+    CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
+    f.object = lookup(root, "image_processor");
+    *found = f.object != NULL;
+    if (!f.object)
+        f.object = root;
+    if (!json_is_object(f.object))
+        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                            "%s: it is not a JSON object", CLIPC_QUOTE(name));
+    else if (*found || !nested)
+        status = read_config(config, &f, err);
+    json_decref(root);
+    return status;
+}
+
+clipc_status clipc_preprocess_config_parse(clipc_preprocess_config *config,
+                                           const char *data, size_t n,
+                                           const char *name, clipc_error *err)
+{
+    bool found;
+    return parse(config, false, &found, data, n, name, err);
+}
+
+clipc_status
+clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
+                                     bool *found, const char *data, size_t n,
+                                     const char *name, clipc_error *err)
+{
+    return parse(config, true, found, data, n, name, err);
+}
