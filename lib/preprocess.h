@@ -7,8 +7,15 @@
 
 #include "image.h"
 
+/* CLIPC_ERR_ARGUMENT when the image is fitted for another config;
+ * CLIPC_ERR_CONFIG when preprocessing would not make it size x size. source
+ * names the config in the message. */
+clipc_status clipc_preprocess_check(const clipc_preprocess_config *config,
+                                    const clipc_image *image, size_t size,
+                                    const char *source, clipc_error *err);
+
 /* Fits an image that holds all its pixels; one that is fitted for an equal
- * config is passed through. out: [3, crop_height, crop_width]. The exact
+ * config is passed through. out: [3, height, width] as fitted. The exact
  * rescale and normalise: EXACTNESS (b.1) steps 5-7 through 768 floats. */
 clipc_status clipc_preprocess_image(const clipc_preprocess_config *config,
                                     const clipc_image *image, float *out,

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * image.c - a picture in memory to a clipc_image: finds the format from the
+ * content, runs its decoder, and takes the rows either as they are or through
+ * the streaming resize and crop of a model.
+ */
+#include "image.h"
+#include "resize.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- sinks ------------------------------------------------------------- */
+
+/* Collects rows into an image. */
+typedef struct collector {
+    clipc_image *image;
+    const clipc_preprocess_config *fit; /* NULL: all pixels */
+    clipc_resizer *resizer;             /* of a fitted image */
+    size_t n_rows;
+} collector;
+
+static clipc_status begin_full(collector *c, size_t width, size_t height,
+                               clipc_error *err)
+{
+    clipc_image *image = c->image;
+    size_t n_bytes;
+
+    if (!clipc_mul(width, height, &n_bytes) || !clipc_mul(n_bytes, 3, &n_bytes))
+        return clipc_fail_nomem(err, "pixels");
+    image->pixels_width = width;
+    image->pixels_height = height;
+    image->pixels = clipc_alloc(n_bytes, 1);
+    return image->pixels ? CLIPC_OK : clipc_fail_nomem(err, "pixels");
+}
+
+static clipc_status begin_fitted(collector *c, size_t width, size_t height,
+                                 clipc_error *err)
+{
+    clipc_image *image = c->image;
+    clipc_geometry geometry;
+
+    CLIPC_TRY(clipc_geometry_compute(&geometry, c->fit, width, height, err));
+    image->fitted = true;
+    image->fit = *c->fit;
+    image->pixels_width = geometry.out_width;
+    image->pixels_height = geometry.out_height;
+    /* Bounded by clipc_geometry_compute(). */
+    image->pixels = clipc_alloc(geometry.out_width * geometry.out_height, 3);
+    if (!image->pixels)
+        return clipc_fail_nomem(err, "pixels");
+    return clipc_resizer_create(&c->resizer, &geometry, c->fit->resample,
+                                image->pixels, err);
+}
+
+static clipc_status collector_begin(void *self, size_t width, size_t height,
+                                    clipc_error *err)
+{
+    collector *c = self;
+
+    c->image->width = width;
+    c->image->height = height;
+    return c->fit ? begin_fitted(c, width, height, err)
+                  : begin_full(c, width, height, err);
+}
+
+static clipc_status collector_row(void *self, const uint8_t *rgb,
+                                  clipc_error *err)
+{
+    collector *c = self;
+    clipc_image *image = c->image;
+
+    if (c->n_rows++ >= image->height)
+        return clipc_fail(err, CLIPC_ERR_INTERNAL, -1,
+                          "more than the %zu rows announced", image->height);
+    if (c->resizer)
+        return clipc_resizer_row(c->resizer, rgb, err);
+    memcpy(image->pixels + (c->n_rows - 1) * image->pixels_width * 3, rgb,
+           image->pixels_width * 3);
+    return CLIPC_OK;
+}
+
+/* ---- formats ----------------------------------------------------------- */
+
+static bool has(const uint8_t *data, size_t n, size_t at, const char *magic,
+                size_t n_magic)
+{
+    return n >= n_magic && at <= n - n_magic &&
+           memcmp(data + at, magic, n_magic) == 0;
+}
+
+#define HAS(at, magic) has(data, n, at, magic, sizeof(magic) - 1)
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
+/* Text that begins, after white space, with one of the usual tags. */
+static const char *sniff_markup(const uint8_t *data, size_t n)
+{
+    static const struct {
+        const char *tag, *format;
+    } tags[] = {
+        { "<!doctype html", "HTML" }, { "<html", "HTML" }, { "<head", "HTML" },
+        { "<body", "HTML" },          { "<svg", "SVG" },
+        { "<!doctype svg", "SVG" },
+    };
+    size_t at = HAS(0, "\xEF\xBB\xBF") ? 3 : 0;
+
+    while (at < n && (data[at] == ' ' || (data[at] >= 9 && data[at] <= 13)))
+        at++;
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        const char *tag = tags[i].tag;
+        size_t k = 0;
+        while (tag[k] && at + k < n && lower(data[at + k]) == tag[k])
+            k++;
+        if (!tag[k])
+            return tags[i].format;
+    }
+    if (!HAS(at, "<?xml"))
+        return NULL;
+    for (size_t k = at; k < n && k < at + 1024; k++)
+        if (HAS(k, "<svg"))
+            return "SVG";
+    return "XML";
+}
+
+/* Brands of ISO base media files. */
+static const char *sniff_ftyp(const uint8_t *data, size_t n)
+{
+    if (HAS(8, "avif") || HAS(8, "avis"))
+        return "AVIF";
+    if (HAS(8, "heic") || HAS(8, "heix") || HAS(8, "hevc") ||
+        HAS(8, "mif1") || HAS(8, "msf1"))
+        return "HEIC";
+    return "MP4 or QuickTime";
+}
+
+/* A format that is recognised but not read, or NULL. */
+static const char *sniff(const uint8_t *data, size_t n)
+{
+    if (HAS(0, "GIF87a") || HAS(0, "GIF89a"))
+        return "GIF";
+    if (HAS(0, "BM") && n >= 26)
+        return "BMP";
+    if (HAS(0, "II*\0") || HAS(0, "MM\0*") || HAS(0, "II+\0") ||
+        HAS(0, "MM\0+"))
+        return "TIFF";
+    if (HAS(0, "RIFF") && HAS(8, "WEBP"))
+        return "WebP";
+    if (HAS(4, "ftyp"))
+        return sniff_ftyp(data, n);
+    if (HAS(0, "%PDF-"))
+        return "PDF";
+    if (HAS(0, "%!PS"))
+        return "PostScript";
+    if (HAS(0, "\xFF\x0A") || HAS(0, "\0\0\0\x0CJXL \r\n"))
+        return "JPEG XL";
+    if (HAS(0, "\0\0\0\x0CjP  \r\n") || HAS(0, "\xFF\x4F\xFF\x51"))
+        return "JPEG 2000";
+    if (HAS(0, "8BPS"))
+        return "Photoshop";
+    if (HAS(0, "\0\0\1\0"))
+        return "ICO";
+    if (HAS(0, "qoif"))
+        return "QOI";
+    if (n >= 3 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' &&
+        (data[2] == '\n' || data[2] == ' ' || data[2] == '\r'))
+        return "PNM";
+    if (HAS(0, "PK\3\4"))
+        return "ZIP";
+    if (HAS(0, "\x1F\x8B"))
+        return "gzip";
+    return sniff_markup(data, n);
+}
+
+typedef clipc_status (*decode_fn)(const uint8_t *data, size_t n,
+                                  const char *name,
+                                  const clipc_decode_limits *limits,
+                                  const clipc_row_sink *sink,
+                                  clipc_decode_info *info, clipc_error *err);
+
+static const char jpeg_magic[] = "\xFF\xD8\xFF";
+static const char png_magic[] = "\x89PNG\r\n\x1A\n";
+
+static clipc_status find_decoder(const uint8_t *data, size_t n,
+                                 const char *name, decode_fn *decode,
+                                 const char **format, clipc_error *err)
+{
+    const char *other;
+
+    if (n == 0)
+        return clipc_fail(err, CLIPC_ERR_TRUNCATED, 0, "%s: empty", name);
+    if (HAS(0, jpeg_magic)) {
+        *decode = clipc_jpeg_decode;
+        *format = "JPEG";
+        return CLIPC_OK;
+    }
+    if (HAS(0, png_magic)) {
+        *decode = clipc_png_decode;
+        *format = "PNG";
+        return CLIPC_OK;
+    }
+    if ((n < sizeof jpeg_magic - 1 && memcmp(data, jpeg_magic, n) == 0) ||
+        (n < sizeof png_magic - 1 && memcmp(data, png_magic, n) == 0))
+        return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)n,
+                          "%s: only %zu bytes of a picture", name, n);
+    other = sniff(data, n);
+    if (other)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: not a JPEG or PNG (looks like %s)", name,
+                          other);
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "%s: not a JPEG or PNG", name);
+}
+
+/* ---- images ------------------------------------------------------------ */
+
+void clipc_image_free(clipc_image *image)
+{
+    if (!image)
+        return;
+    free(image->pixels);
+    free(image);
+}
+
+clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
+                                size_t n, const char *name,
+                                const clipc_preprocess_config *fit,
+                                const clipc_decode_limits *limits,
+                                clipc_error *err)
+{
+    collector c = { .fit = fit };
+    const clipc_row_sink sink = { collector_begin, collector_row, &c };
+    const clipc_quoted quoted = clipc_quote(name, strlen(name));
+    clipc_decode_info info = { 0 };
+    decode_fn decode;
+    const char *format;
+    clipc_status status;
+
+    *image = NULL;
+    CLIPC_TRY(find_decoder(data, n, quoted.text, &decode, &format, err));
+    c.image = clipc_alloc_zero(1, sizeof *c.image);
+    if (!c.image)
+        return clipc_fail_nomem(err, "image");
+    status = decode(data, n, quoted.text, limits, &sink, &info, err);
+    clipc_resizer_destroy(c.resizer);
+    if (status != CLIPC_OK) {
+        clipc_image_free(c.image);
+        return status;
+    }
+    c.image->format = format;
+    c.image->n_warnings = info.n_warnings;
+    *image = c.image;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
+                              size_t width, size_t height, size_t stride_bytes,
+                              const clipc_preprocess_config *fit,
+                              clipc_error *err)
+{
+    collector c = { .fit = fit };
+    clipc_status status;
+
+    *image = NULL;
+    c.image = clipc_alloc_zero(1, sizeof *c.image);
+    if (!c.image)
+        return clipc_fail_nomem(err, "image");
+    status = collector_begin(&c, width, height, err);
+    for (size_t y = 0; status == CLIPC_OK && y < height; y++)
+        status = collector_row(&c, rgb + y * stride_bytes, err);
+    clipc_resizer_destroy(c.resizer);
+    if (status != CLIPC_OK) {
+        clipc_image_free(c.image);
+        return status;
+    }
+    c.image->format = "RGB";
+    *image = c.image;
+    return CLIPC_OK;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * image_api.c - the public image and preprocessing calls: check arguments,
+ * bring bytes in from a file, memory or a URL, call inside.
+ *
+ * A limit of 0 in clipc_image_params means its default. max_bytes stays 0 in
+ * clipc_image_params_default() because its default depends on the source.
+ */
+#include "fetch.h"
+#include "file.h"
+#include "internal.h"
+#include "preprocess.h"
+
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+#define MAX_FILE_BYTES (64 * MIB)
+#define MAX_URL_BYTES (32 * MIB)
+#define MAX_DECODE_BYTES (512 * MIB)
+#define MAX_PIXELS 178956970u /* where Pillow refuses: 1024^3 / 6, down */
+
+enum {
+    MAX_SCANS = 500,
+    TIMEOUT_MS = 30000,
+    CONNECT_TIMEOUT_MS = 5000,
+    MAX_REDIRECTS = 5,
+    DEFAULT_IMAGE_SIZE = 224 /* of clipc_preprocess_config_default() */
+};
+
+clipc_image_params clipc_image_params_default(void)
+{
+    clipc_image_params params = {
+        .struct_size = sizeof params,
+        .max_pixels = MAX_PIXELS,
+        .max_decode_bytes = MAX_DECODE_BYTES,
+        .max_scans = MAX_SCANS,
+        .timeout_ms = TIMEOUT_MS,
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .max_redirects = MAX_REDIRECTS,
+        .private_hosts = CLIPC_PRIVATE_DENY,
+    };
+    return params;
+}
+
+/* The caller's parameters with every 0 replaced. */
+static clipc_status read_params(clipc_image_params *params,
+                                const clipc_image_params *given,
+                                size_t max_bytes, clipc_error *err)
+{
+    const clipc_image_params defaults = clipc_image_params_default();
+
+    *params = defaults;
+    CLIPC_TRY(clipc_params_merge(params, sizeof *params, given,
+                                 "clipc_image_params", err));
+    if (params->max_bytes == 0)
+        params->max_bytes = max_bytes;
+    if (params->max_pixels == 0)
+        params->max_pixels = defaults.max_pixels;
+    if (params->max_decode_bytes == 0)
+        params->max_decode_bytes = defaults.max_decode_bytes;
+    if (params->max_scans == 0)
+        params->max_scans = defaults.max_scans;
+    if (params->timeout_ms == 0)
+        params->timeout_ms = defaults.timeout_ms;
+    if (params->connect_timeout_ms == 0)
+        params->connect_timeout_ms = defaults.connect_timeout_ms;
+    return CLIPC_OK;
+}
+
+static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
+                           const char *name, const clipc_image_params *params,
+                           clipc_error *err)
+{
+    const clipc_decode_limits limits = {
+        .max_pixels = params->max_pixels,
+        .max_decode_bytes = params->max_decode_bytes,
+        .max_scans = params->max_scans,
+    };
+    return clipc_image_decode(image, data, n, name,
+                              params->fit ? &params->fit->preprocess : NULL,
+                              &limits, err);
+}
+
+clipc_status clipc_image_read_file(clipc_image **image, const char *path,
+                                   const clipc_image_params *given,
+                                   clipc_error *err)
+{
+    clipc_image_params params;
+    clipc_bytes bytes = { 0 };
+    clipc_status status;
+
+    if (!image)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "image is NULL");
+    *image = NULL;
+    if (!path)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "path is NULL");
+    CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
+    CLIPC_TRY(clipc_file_read(&bytes, path, params.max_bytes, "max_bytes",
+                              err));
+    status = decode(image, bytes.data, bytes.n, path, &params, err);
+    clipc_bytes_release(&bytes);
+    return status;
+}
+
+clipc_status clipc_image_read_memory(clipc_image **image, const void *data,
+                                     size_t n_bytes,
+                                     const clipc_image_params *given,
+                                     clipc_error *err)
+{
+    clipc_image_params params;
+
+    if (!image)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "image is NULL");
+    *image = NULL;
+    if (!data && n_bytes)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "data is NULL");
+    CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
+    if (n_bytes > params.max_bytes)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "(memory): %zu bytes, over the limit of %zu "
+                          "(max_bytes)", n_bytes, params.max_bytes);
+    return decode(image, data, n_bytes, "(memory)", &params, err);
+}
+
+clipc_status clipc_image_read_url(clipc_image **image, const char *url,
+                                  const clipc_image_params *given,
+                                  clipc_error *err)
+{
+    clipc_image_params params;
+    clipc_fetch_params fetch;
+    clipc_bytes body = { 0 };
+    clipc_status status;
+
+    if (!image)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "image is NULL");
+    *image = NULL;
+    if (!url)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "url is NULL");
+    CLIPC_TRY(read_params(&params, given, MAX_URL_BYTES, err));
+    fetch = (clipc_fetch_params){
+        .max_bytes = params.max_bytes,
+        .timeout_ms = params.timeout_ms,
+        .connect_timeout_ms = params.connect_timeout_ms,
+        .max_redirects = params.max_redirects,
+        .private_hosts = params.private_hosts,
+        .ca_file = params.ca_file,
+        .progress = params.progress,
+        .progress_user = params.progress_user,
+    };
+    CLIPC_TRY(clipc_fetch(&body, url, &fetch, err));
+    status = decode(image, body.data, body.n, url, &params, err);
+    clipc_bytes_release(&body);
+    return status;
+}
+
+clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
+                                  size_t width, size_t height,
+                                  size_t stride_bytes,
+                                  const clipc_image_params *given,
+                                  clipc_error *err)
+{
+    clipc_image_params params;
+    size_t row_bytes, n_bytes;
+
+    if (!image)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "image is NULL");
+    *image = NULL;
+    if (!rgb || width == 0 || height == 0)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "a picture of %zux%zu pixels at %p", width, height,
+                          (const void *)rgb);
+    if (!clipc_mul(width, 3, &row_bytes) || stride_bytes < row_bytes ||
+        !clipc_mul(stride_bytes, height, &n_bytes))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "stride_bytes is %zu for %zu pixels a row",
+                          stride_bytes, width);
+    CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
+    return clipc_image_make(image, rgb, width, height, stride_bytes,
+                            params.fit ? &params.fit->preprocess : NULL, err);
+}
+
+clipc_status clipc_image_info(const clipc_image *image,
+                              clipc_image_properties *properties,
+                              clipc_error *err)
+{
+    clipc_image_properties p;
+
+    if (!image || !properties)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          image ? "properties" : "image");
+    p = (clipc_image_properties){
+        .struct_size = sizeof p,
+        .width = image->width,
+        .height = image->height,
+        .format = image->format,
+        .orientation = image->orientation,
+        .n_warnings = image->n_warnings,
+        .fitted = image->fitted,
+        .pixels = image->pixels,
+        .pixels_width = image->pixels_width,
+        .pixels_height = image->pixels_height,
+    };
+    return clipc_info_fill(properties, &p, sizeof p, "clipc_image_properties",
+                           err);
+}
+
+/* ---- preprocessing ----------------------------------------------------- */
+
+/* The preprocessing of a model (NULL: the published one), after checking that
+ * it brings each picture to the size the output has room for. */
+static clipc_status check_images(const clipc_model *model,
+                                 clipc_image *const *images, size_t n,
+                                 const void *pixels,
+                                 clipc_preprocess_config *config, size_t *size,
+                                 clipc_error *err)
+{
+    const char *source = model ? model->preprocess_source : "default";
+
+    if (n && (!images || !pixels))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          images ? "pixels" : "images");
+    *size = DEFAULT_IMAGE_SIZE;
+    clipc_preprocess_config_default(config);
+    if (model) {
+        *config = model->preprocess;
+        *size = model->config.image_size;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!images[i])
+            return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                              "images[%zu] is NULL", i);
+        CLIPC_TRY(clipc_preprocess_check(config, images[i], *size, source,
+                                         err));
+    }
+    return CLIPC_OK;
+}
+
+clipc_status clipc_preprocess(const clipc_model *model,
+                              clipc_image *const *images, size_t n,
+                              float *pixels, clipc_error *err)
+{
+    clipc_preprocess_config config;
+    size_t size;
+
+    CLIPC_TRY(check_images(model, images, n, pixels, &config, &size, err));
+    for (size_t i = 0; i < n; i++)
+        CLIPC_TRY(clipc_preprocess_image(&config, images[i],
+                                         pixels + i * 3 * size * size, err));
+    return CLIPC_OK;
+}
+
+clipc_status clipc_preprocess_u8(const clipc_model *model,
+                                 clipc_image *const *images, size_t n,
+                                 uint8_t *pixels, clipc_error *err)
+{
+    clipc_preprocess_config config;
+    size_t size;
+
+    CLIPC_TRY(check_images(model, images, n, pixels, &config, &size, err));
+    for (size_t i = 0; i < n; i++)
+        CLIPC_TRY(clipc_preprocess_image_u8(
+            &config, images[i], pixels + i * 3 * size * size, err));
+    return CLIPC_OK;
+}
