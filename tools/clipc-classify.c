@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * clipc-classify - names what is in a picture: the nearest of a list of labels
+ * by CLIP. A thin program on clipc.h: options and environment in, one record
+ * an image out. docs/man/clipc-classify.1 describes it.
+ */
+#include "lines.h"
+#include "model.h"
+#include "options.h"
+#include "output.h"
+#include "places.h"
+#include "progress.h"
+#include "sources.h"
+#include "versions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_LABELS "car-labels"
+
+/* Images that are encoded together: enough to use the weights well once they
+ * are in the cache, few enough that answers come steadily. */
+enum { BATCH = 8 };
+
+static const char help[] =
+    "Usage: clipc-classify [options] IMAGE...\n"
+    "\n"
+    "Names the car in each IMAGE: the nearest of a list of labels, by CLIP.\n"
+    "IMAGE is a JPEG or PNG file, an http(s) URL, - for standard input, or a\n"
+    "folder (with all below it).\n"
+    "\n"
+    "Model and labels:\n"
+    "  --model NAME|DIR    a folder in Hugging Face layout, a repository id in\n"
+    "                      the Hugging Face cache, or demo, the small built-in\n"
+    "                      model that knows drawings\n"
+    "                      (default: " TOOL_DEFAULT_MODEL ")\n"
+    "  --labels FILE|NAME  labels, one a line; built in: car-labels (default),\n"
+    "                      stanford-cars, demo (default with --model demo)\n"
+    "  --label TEXT        a label; repeatable, instead of --labels\n"
+    "  --template TEXT     prompt in which {} is the label; repeatable\n"
+    "                      (default: {})\n"
+    "  --templates FILE    templates, one a line\n"
+    "  --data-dir DIR      where the built-in model and labels are\n"
+    "  --no-cache          do not keep label embeddings on disk\n"
+    "\n"
+    "Images:\n"
+    "  --files-from FILE   read names of images from FILE, - for standard\n"
+    "                      input; one a line, or separated by NUL\n"
+    "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
+    "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
+    "  --timeout S         seconds for one URL (default: 30)\n"
+    "  --offline           open no connection: a URL is an error\n"
+    "\n"
+    "Output:\n"
+    "  --top K             labels to show for each image (default: 5)\n"
+    "  --format FORMAT     text (default), json, jsonl or tsv\n"
+    "  --quiet             no progress line\n"
+    "\n"
+    "Computing:\n"
+    "  --threads N         default: all CPUs this process may use\n"
+    "  --gemm BACKEND      auto (default), native or openblas\n"
+    "  --cpu LEVEL         highest instruction set of the native kernels:\n"
+    "                      c, avx2 or avx512\n"
+    "\n"
+    "  --version           versions of the program and its libraries\n"
+    "  --help              this text\n"
+    "\n"
+    "Exit status: 0 all images answered, 1 some failed, 2 wrong usage, 3 the\n"
+    "model or the labels could not be loaded.\n"
+    "\n"
+    "Examples:\n"
+    "  clipc-classify --model demo drawing.png\n"
+    "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
+    "  clipc-classify --label 'a photo of a cat' --label 'a photo of a dog' \\\n"
+    "      https://example.com/pet.jpg\n"
+    "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
+    "  find . -name '*.jpg' -print0 | clipc-classify --files-from - --format tsv\n";
+
+typedef struct settings {
+    const char *model, *labels, *templates_file, *data_dir, *files_from;
+    tool_list label_texts, template_texts, images;
+    size_t top;
+    clipc_ctx_params ctx;
+    tool_read_params read;
+    bool no_cache;
+    tool_output output;
+} settings;
+
+/* ---- command line ------------------------------------------------------ */
+
+enum {
+    OPT_MODEL = 1, OPT_LABELS, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
+    OPT_FORMAT, OPT_FILES_FROM, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_NO_CACHE,
+    OPT_OFFLINE, OPT_QUIET, OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT,
+    OPT_DATA_DIR, OPT_VERSION, OPT_HELP
+};
+
+static const tool_option option_table[] = {
+    { "--model", OPT_MODEL, true },
+    { "--labels", OPT_LABELS, true },
+    { "--label", OPT_LABEL, true },
+    { "--template", OPT_TEMPLATE, true },
+    { "--templates", OPT_TEMPLATES, true },
+    { "--top", OPT_TOP, true },
+    { "--format", OPT_FORMAT, true },
+    { "--files-from", OPT_FILES_FROM, true },
+    { "--threads", OPT_THREADS, true },
+    { "--gemm", OPT_GEMM, true },
+    { "--cpu", OPT_CPU, true },
+    { "--no-cache", OPT_NO_CACHE, false },
+    { "--offline", OPT_OFFLINE, false },
+    { "--quiet", OPT_QUIET, false },
+    { "--max-pixels", OPT_MAX_PIXELS, true },
+    { "--max-bytes", OPT_MAX_BYTES, true },
+    { "--timeout", OPT_TIMEOUT, true },
+    { "--data-dir", OPT_DATA_DIR, true },
+    { "--version", OPT_VERSION, false },
+    { "--help", OPT_HELP, false },
+};
+
+static tool_output_format format_named(const char *text)
+{
+    static const char *const names[] = { "text", "json", "jsonl", "tsv" };
+    static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON,
+                                                  TOOL_JSONL, TOOL_TSV };
+    return formats[tool_choice("--format", text, names, 4)];
+}
+
+/* Templates and labels of the command line; files are checked when read. */
+static void check_utf8(const char *option, const char *text)
+{
+    size_t n = strlen(text), valid = tool_utf8_valid(text, n);
+    if (valid < n)
+        tool_usage_error("%s %s: not UTF-8 at byte %zu", option,
+                         tool_shown_name(text).text, valid + 1);
+}
+
+static bool good_template(const char *s, size_t n)
+{
+    size_t places = 0;
+    for (size_t i = 0; i + 1 < n; i++)
+        if (s[i] == '{' && s[i + 1] == '}')
+            places++;
+    return places == 1;
+}
+
+/* Fills *set. Returns false when the program has done its work already. */
+static bool read_options(settings *set, int argc, char **argv)
+{
+    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
+                       .options = option_table,
+                       .n_options = sizeof option_table /
+                                    sizeof *option_table };
+    bool quiet = false;
+    int id;
+
+    memset(set, 0, sizeof *set);
+    set->top = 5;
+    set->ctx = clipc_ctx_params_default();
+    set->read.image = clipc_image_params_default();
+    while ((id = tool_next(&scan)) != TOOL_END) {
+        const char *value = scan.value;
+        switch (id) {
+        case TOOL_OPERAND: tool_list_add(&set->images, value); break;
+        case OPT_MODEL: set->model = value; break;
+        case OPT_LABELS: set->labels = value; break;
+        case OPT_LABEL:
+            check_utf8(scan.name, value);
+            tool_list_add(&set->label_texts, value);
+            break;
+        case OPT_TEMPLATE:
+            check_utf8(scan.name, value);
+            if (!good_template(value, strlen(value)))
+                tool_usage_error("--template %s: must have exactly one {}",
+                                 tool_shown_name(value).text);
+            tool_list_add(&set->template_texts, value);
+            break;
+        case OPT_TEMPLATES: set->templates_file = value; break;
+        case OPT_TOP:
+            set->top = (size_t)tool_whole(scan.name, value, 1, 1000000);
+            break;
+        case OPT_FORMAT: set->output.format = format_named(value); break;
+        case OPT_FILES_FROM: set->files_from = value; break;
+        case OPT_THREADS:
+            set->ctx.threads = (unsigned)tool_whole(scan.name, value, 1, 1024);
+            break;
+        case OPT_GEMM: set->ctx.gemm = tool_gemm(value); break;
+        case OPT_CPU: set->ctx.cpu = tool_cpu(value); break;
+        case OPT_NO_CACHE: set->no_cache = true; break;
+        case OPT_OFFLINE: set->read.offline = true; break;
+        case OPT_QUIET: quiet = true; break;
+        case OPT_MAX_PIXELS:
+            set->read.image.max_pixels =
+                (size_t)tool_whole(scan.name, value, 1, SIZE_MAX / 16);
+            break;
+        case OPT_MAX_BYTES:
+            set->read.max_bytes =
+                (size_t)tool_whole(scan.name, value, 1, SIZE_MAX / 16);
+            break;
+        case OPT_TIMEOUT:
+            set->read.image.timeout_ms = tool_seconds(scan.name, value);
+            break;
+        case OPT_DATA_DIR: set->data_dir = value; break;
+        case OPT_VERSION: tool_print_version("clipc-classify"); return false;
+        case OPT_HELP: fputs(help, stdout); return false;
+        }
+    }
+    if (set->images.n == 0 && !set->files_from)
+        tool_usage_error("no image given");
+    if (set->labels && set->label_texts.n)
+        tool_usage_error("--labels and --label exclude each other");
+    if (set->templates_file && set->template_texts.n)
+        tool_usage_error("--templates and --template exclude each other");
+    if (set->read.image.connect_timeout_ms > set->read.image.timeout_ms)
+        set->read.image.connect_timeout_ms = set->read.image.timeout_ms;
+    tool_progress_allow(!quiet);
+    return true;
+}
+
+/* ---- labels and templates ---------------------------------------------- */
+
+/* Texts of a file, or of the command line; `lines` owns what must last. */
+static void borrow(tool_lines *lines, const tool_list *list)
+{
+    lines->items = tool_grow(NULL, list->n, sizeof *lines->items);
+    for (size_t i = 0; i < list->n; i++) {
+        lines->items[i].data = list->items[i];
+        lines->items[i].len = strlen(list->items[i]);
+    }
+    lines->n = list->n;
+}
+
+static bool read_file(tool_lines *lines, const char *option, const char *path)
+{
+    char message[256];
+
+    if (tool_lines_read(lines, path, message))
+        return true;
+    tool_say("%s %s: %s", option, tool_shown_name(path).text, message);
+    return false;
+}
+
+static bool built_in(const char *name)
+{
+    return strcmp(name, DEFAULT_LABELS) == 0 ||
+           strcmp(name, "stanford-cars") == 0 || strcmp(name, "demo") == 0;
+}
+
+static bool load_labels(tool_lines *labels, const settings *set)
+{
+    const char *name = set->labels;
+
+    if (set->label_texts.n) {
+        borrow(labels, &set->label_texts);
+        return true;
+    }
+    if (!name)
+        name = set->model && strcmp(set->model, "demo") == 0 ? "demo"
+                                                              : DEFAULT_LABELS;
+    if (!built_in(name)) {
+        if (read_file(labels, "--labels", name))
+            return true;
+        if (!strchr(name, '/'))
+            tool_say("built-in labels are car-labels, stanford-cars and demo");
+        return false;
+    }
+    char *file = tool_format("labels/%s.txt", name), *looked_in;
+    char *folder = tool_data_dir(set->data_dir, file, &looked_in);
+    bool good = false;
+    if (folder) {
+        char *path = tool_format("%s/%s", folder, file);
+        good = read_file(labels, "--labels", path);
+        free(path);
+    } else {
+        tool_say("%s is in no data folder: looked in %s", file, looked_in);
+        tool_say("name the right one with --data-dir DIR, or labels of your "
+                 "own with --labels FILE");
+    }
+    free(folder);
+    free(looked_in);
+    free(file);
+    return good;
+}
+
+static bool load_templates(tool_lines *templates, const settings *set)
+{
+    const char *path = set->templates_file;
+
+    if (!path) {
+        borrow(templates, &set->template_texts);
+        return true;
+    }
+    if (!read_file(templates, "--templates", path))
+        return false;
+    for (size_t i = 0; i < templates->n; i++)
+        if (!good_template(templates->items[i].data, templates->items[i].len))
+            tool_usage_error("--templates %s: template %zu must have exactly "
+                             "one {}",
+                             tool_shown_name(path).text, i + 1);
+    return true;
+}
+
+/* ---- everything before the first image --------------------------------- */
+
+/* What the library's progress calls need to know. */
+typedef struct position {
+    bool in_images;
+    size_t n_before; /* images of earlier batches */
+} position;
+
+static int on_progress(void *user, size_t done, size_t total)
+{
+    const position *at = user;
+
+    if (at->in_images)
+        tool_progress_show(at->n_before + done, 0);
+    else
+        tool_progress_show(done, total);
+    return tool_interrupted();
+}
+
+/* A transfer has no line of its own: it can only be stopped. */
+static int on_transfer(void *user, size_t done, size_t total)
+{
+    (void)user, (void)done, (void)total;
+    return tool_interrupted();
+}
+
+typedef struct session {
+    clipc_model *model;
+    clipc_ctx *ctx;
+    clipc_labels *labels;
+    tool_lines names, templates;
+    position at;
+} session;
+
+static bool make_labels(session *s, const settings *set)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_labels_params params = clipc_labels_params_default();
+    char *cache = set->no_cache ? NULL : tool_label_cache();
+
+    params.templates = s->templates.items;
+    params.n_templates = s->templates.n;
+    params.cache_dir = cache;
+    tool_progress_begin("encoding labels");
+    clipc_status status = clipc_labels_create(&s->labels, s->ctx,
+                                              s->names.items, s->names.n,
+                                              &params, &err);
+    tool_progress_clear();
+    free(cache);
+    if (status != CLIPC_OK && !tool_interrupted())
+        tool_say("%s", err.message);
+    return status == CLIPC_OK;
+}
+
+/* Exit status; TOOL_OK when images may follow. */
+static int start(session *s, settings *set)
+{
+    int status = TOOL_NO_MODEL;
+
+    memset(s, 0, sizeof *s);
+    if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
+        return TOOL_NO_MODEL;
+    s->model = tool_model_open(set->model, set->data_dir);
+    if (!s->model)
+        return TOOL_NO_MODEL;
+    set->ctx.progress = on_progress;
+    set->ctx.progress_user = &s->at;
+    s->ctx = tool_ctx_create(s->model, &set->ctx, &status);
+    if (!s->ctx)
+        return status;
+    if (!make_labels(s, set))
+        return TOOL_NO_MODEL;
+    if (set->top > s->names.n)
+        set->top = s->names.n;
+    set->read.image.fit = s->model;
+    set->read.image.progress = on_transfer;
+    return TOOL_OK;
+}
+
+static void stop(session *s)
+{
+    clipc_labels_free(s->labels);
+    clipc_ctx_destroy(s->ctx);
+    clipc_model_close(s->model);
+    tool_lines_free(&s->names);
+    tool_lines_free(&s->templates);
+}
+
+/* ---- images ------------------------------------------------------------ */
+
+/* One image on its way from its name to its record. */
+typedef struct item {
+    tool_source source;
+    clipc_image *image; /* NULL: failed */
+    clipc_status status;
+    char message[256];
+} item;
+
+typedef struct batch {
+    item items[BATCH];
+    size_t n;
+    clipc_result *results; /* [BATCH, top] */
+} batch;
+
+static void note_failure(item *one, const clipc_error *err)
+{
+    clipc_image_free(one->image);
+    one->image = NULL;
+    one->status = err->code;
+    snprintf(one->message, sizeof one->message, "%s", err->message);
+}
+
+/* Reads up to BATCH images. false: there are no more sources. */
+static bool read_batch(batch *work, tool_sources *sources,
+                       const settings *set)
+{
+    work->n = 0;
+    while (work->n < BATCH) {
+        item *one = &work->items[work->n];
+        clipc_error err = CLIPC_ERROR_INIT;
+
+        /* What was asked is answered before more questions are awaited. */
+        if (work->n > 0 && tool_sources_would_wait(sources))
+            return true;
+        if (!tool_sources_next(sources, &one->source))
+            return false;
+        work->n++;
+        one->image = NULL;
+        one->status = one->source.status;
+        if (one->status != CLIPC_OK)
+            memcpy(one->message, one->source.message, sizeof one->message);
+        else if (tool_source_read(&one->image, &one->source, &set->read,
+                                  &err) != CLIPC_OK)
+            note_failure(one, &err);
+    }
+    return true;
+}
+
+/* Classifies the images that were read. One that cannot be (its embedding is
+ * not a number, say) must not take the others with it: then each goes alone.
+ * Results of item i stand in row i. */
+static void classify_batch(batch *work, session *s, size_t top)
+{
+    clipc_image *images[BATCH];
+    size_t rows[BATCH], n = 0;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    for (size_t i = 0; i < work->n; i++) {
+        if (work->items[i].image) {
+            images[n] = work->items[i].image;
+            rows[n++] = i;
+        }
+    }
+    if (n == 0)
+        return;
+    if (clipc_classify(s->ctx, s->labels, images, n, top, work->results,
+                       &err) == CLIPC_OK) {
+        while (n-- > 0) /* rows[n] >= n: from the last, none is overwritten */
+            memmove(work->results + rows[n] * top, work->results + n * top,
+                    top * sizeof *work->results);
+        return;
+    }
+    for (size_t i = 0; i < n && !tool_interrupted(); i++)
+        if (clipc_classify(s->ctx, s->labels, &images[i], 1, top,
+                           work->results + rows[i] * top, &err) != CLIPC_OK)
+            note_failure(&work->items[rows[i]], &err);
+}
+
+/* false: the output cannot take more. */
+static bool write_item(item *one, const clipc_result *results,
+                       const session *s, settings *set)
+{
+    clipc_image_properties info = { .struct_size = sizeof info };
+    tool_record record = { .image = one->source.name,
+                           .status = one->status,
+                           .message = one->message };
+
+    if (one->image) {
+        (void)clipc_image_info(one->image, &info, NULL);
+        record.message = NULL;
+        record.info = &info;
+        record.results = results;
+        record.k = set->top;
+        record.labels = s->names.items;
+    }
+    return tool_output_record(&set->output, &record);
+}
+
+static int classify_all(session *s, settings *set, tool_sources *sources)
+{
+    batch work;
+    int status = TOOL_OK;
+    bool more = true, writable = true;
+
+    work.results = tool_grow(NULL, set->top, BATCH * sizeof *work.results);
+    set->output.headed = !tool_sources_single(sources);
+    s->at.in_images = true;
+    tool_progress_begin("images");
+    while (more && writable && !tool_interrupted()) {
+        more = read_batch(&work, sources, set);
+        if (!tool_interrupted())
+            classify_batch(&work, s, set->top);
+        bool answered = !tool_interrupted();
+        for (size_t i = 0; i < work.n; i++) {
+            item *one = &work.items[i];
+            if (writable && answered)
+                writable = write_item(one, work.results + i * set->top, s,
+                                      set);
+            if (one->status != CLIPC_OK)
+                status = TOOL_FAILED;
+            clipc_image_free(one->image);
+            tool_source_free(&one->source);
+        }
+        s->at.n_before += work.n;
+        tool_progress_show(s->at.n_before, 0);
+    }
+    tool_output_end(&set->output);
+    free(work.results);
+    return writable ? status : TOOL_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    settings set;
+    session all;
+    char message[256];
+
+    tool_start("clipc-classify");
+    if (!read_options(&set, argc, argv))
+        return tool_finish(TOOL_OK);
+    tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
+                                              set.files_from, message);
+    if (!sources)
+        tool_usage_error("--files-from %s: %s",
+                         tool_shown_name(set.files_from).text, message);
+    tool_catch_signals();
+    int status = start(&all, &set);
+    if (status == TOOL_OK && !tool_interrupted())
+        status = classify_all(&all, &set, sources);
+    stop(&all);
+    tool_sources_close(sources);
+    free(set.images.items);
+    free(set.label_texts.items);
+    free(set.template_texts.items);
+    return tool_finish(status);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inspect_model.c - see inspect_model.h. Names of tensors come from the file:
+ * they are shown escaped.
+ */
+#include "inspect_model.h"
+
+#include "versions.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static clipc_tensor_info tensor_at(const clipc_model *model, size_t index)
+{
+    clipc_tensor_info tensor;
+    memset(&tensor, 0, sizeof tensor);
+    tensor.struct_size = sizeof tensor;
+    (void)clipc_model_tensor(model, index, &tensor, NULL);
+    return tensor;
+}
+
+/* ---- text -------------------------------------------------------------- */
+
+static void show_string(const char *s)
+{
+    tool_show(stdout, s ? s : "", s ? strlen(s) : 0);
+}
+
+static void show_shape(const clipc_tensor_info *tensor)
+{
+    putchar('[');
+    for (size_t i = 0; i < tensor->rank; i++)
+        printf("%s%zu", i ? ", " : "", tensor->shape[i]);
+    putchar(']');
+}
+
+/* 151277313 as 151,277,313. */
+static void show_grouped(size_t n)
+{
+    char digits[32];
+    int len = snprintf(digits, sizeof digits, "%zu", n);
+
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            putchar(',');
+        putchar(digits[i]);
+    }
+}
+
+static void show_tower(const char *title, const clipc_tower_info *tower)
+{
+    printf("%-15s %zu layers, width %zu, %zu heads, MLP %zu, %s\n", title,
+           tower->n_layers, tower->width, tower->n_heads, tower->mlp_width,
+           tower->activation);
+}
+
+static void show_extra(const clipc_model *model, size_t n_tensors)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_tensors; i++) {
+        clipc_tensor_info tensor = tensor_at(model, i);
+        if (tensor.used)
+            continue;
+        printf("%-15s ", n++ ? "" : "not used");
+        show_string(tensor.name);
+        printf(" %s ", tensor.dtype);
+        show_shape(&tensor);
+        putchar('\n');
+    }
+    if (n == 0)
+        printf("%-15s nothing: every tensor is read\n", "not used");
+}
+
+static void show_tensors(const clipc_model *model, size_t n_tensors)
+{
+    printf("\nTensors, in the order of the file:\n");
+    for (size_t i = 0; i < n_tensors; i++) {
+        clipc_tensor_info tensor = tensor_at(model, i);
+        printf("%-5s %12zu bytes  ", tensor.dtype, tensor.n_bytes);
+        show_string(tensor.name);
+        putchar(' ');
+        show_shape(&tensor);
+        puts(tensor.used ? "" : "  (not used)");
+    }
+}
+
+static void show_machine(void)
+{
+    clipc_cpu_description cpu = tool_describe();
+
+    printf("%-15s %s\n", "matrix products", cpu.gemm);
+    if (cpu.openblas)
+        printf("%-15s %s, core type %s\n", "OpenBLAS", cpu.openblas,
+               cpu.openblas_core ? cpu.openblas_core : "unknown");
+    else
+        printf("%-15s not built in\n", "OpenBLAS");
+    printf("%-15s %s\n", "own kernels", cpu.isa);
+    printf("%-15s %u for this process; %s\n", "CPUs", cpu.n_cpus,
+           cpu.features && *cpu.features ? cpu.features : "no features used");
+    printf("%-15s libclipc %s, libjpeg-turbo %s, libpng %s, ", "libraries",
+           clipc_version(), cpu.libjpeg ? cpu.libjpeg : "unknown",
+           cpu.libpng ? cpu.libpng : "unknown");
+    if (cpu.libcurl)
+        printf("libcurl %s\n", cpu.libcurl);
+    else
+        printf("no libcurl\n");
+    if (cpu.openblas_core_better)
+        printf("\nOpenBLAS runs as %s, which is slower than this CPU allows. "
+               "Set\n    OPENBLAS_CORETYPE=%s\nin the environment to run the "
+               "faster kernels.\n",
+               cpu.openblas_core ? cpu.openblas_core : "a generic CPU",
+               cpu.openblas_core_better);
+}
+
+static int report_text(const clipc_model *model,
+                       const clipc_model_properties *p, bool tensors)
+{
+    printf("%-15s ", "model");
+    show_string(p->source);
+    printf("\n%-15s ", "parameters");
+    show_grouped(p->n_parameters);
+    printf(" in %zu tensors, stored as %s\n", p->n_tensors, p->dtype);
+    show_tower("image tower", &p->vision);
+    printf("%-15s %zux%zu pixels, patches of %zux%zu\n", "", p->image_size,
+           p->image_size, p->patch_size, p->patch_size);
+    show_tower("text tower", &p->text);
+    printf("%-15s %zu tokens at most, vocabulary of %zu\n", "",
+           p->context_length, p->vocab_size);
+    printf("%-15s %zu numbers; logit scale %.6g\n", "embedding", p->dim,
+           p->logit_scale);
+    printf("%-15s ", "preprocessing");
+    show_string(p->preprocessing);
+    printf("; mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n", (double)p->mean[0],
+           (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+           (double)p->std[1], (double)p->std[2]);
+    printf("%-15s ", "tokenizer");
+    show_string(p->tokenizer);
+    putchar('\n');
+    show_extra(model, p->n_tensors);
+    putchar('\n');
+    show_machine();
+    if (tensors)
+        show_tensors(model, p->n_tensors);
+    return TOOL_OK;
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+/* As far as it is UTF-8; null for NULL. */
+static json_t *string_as_json(const char *s)
+{
+    return s ? json_stringn_nocheck(s, tool_utf8_valid(s, strlen(s)))
+             : json_null();
+}
+
+static json_t *tower_as_json(const clipc_tower_info *tower)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "width",
+                     (json_int_t)tower->width, "layers",
+                     (json_int_t)tower->n_layers, "heads",
+                     (json_int_t)tower->n_heads, "mlp_width",
+                     (json_int_t)tower->mlp_width, "activation",
+                     string_as_json(tower->activation));
+}
+
+static json_t *tensor_as_json(const clipc_tensor_info *tensor)
+{
+    json_t *shape = json_array();
+
+    for (size_t i = 0; i < tensor->rank; i++)
+        json_array_append_new(shape,
+                              json_integer((json_int_t)tensor->shape[i]));
+    return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name",
+                     string_as_json(tensor->name), "dtype",
+                     string_as_json(tensor->dtype), "shape", shape, "bytes",
+                     (json_int_t)tensor->n_bytes, "used", tensor->used);
+}
+
+/* All tensors, or those that are not used. */
+static json_t *tensors_as_json(const clipc_model *model, size_t n, bool all)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        clipc_tensor_info tensor = tensor_at(model, i);
+        if (all || !tensor.used)
+            json_array_append_new(list, tensor_as_json(&tensor));
+    }
+    return list;
+}
+
+static json_t *machine_as_json(void)
+{
+    clipc_cpu_description cpu = tool_describe();
+
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "gemm",
+        string_as_json(cpu.gemm), "openblas", string_as_json(cpu.openblas),
+        "openblas_core", string_as_json(cpu.openblas_core),
+        "openblas_core_better", string_as_json(cpu.openblas_core_better),
+        "isa", string_as_json(cpu.isa), "cpus", (json_int_t)cpu.n_cpus,
+        "features", string_as_json(cpu.features), "libclipc",
+        string_as_json(clipc_version()), "libjpeg",
+        string_as_json(cpu.libjpeg), "libpng", string_as_json(cpu.libpng),
+        "libcurl", string_as_json(cpu.libcurl));
+}
+
+static int report_json(const clipc_model *model,
+                       const clipc_model_properties *p, bool tensors)
+{
+    json_t *report = json_pack(
+        "{s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "
+        "s:o, s:[f,f,f], s:[f,f,f], s:o, s:o}",
+        "source", string_as_json(p->source), "parameters",
+        (json_int_t)p->n_parameters, "tensor_count", (json_int_t)p->n_tensors,
+        "dtype", string_as_json(p->dtype), "vision", tower_as_json(&p->vision),
+        "text", tower_as_json(&p->text), "dim", (json_int_t)p->dim,
+        "image_size", (json_int_t)p->image_size, "patch_size",
+        (json_int_t)p->patch_size, "context_length",
+        (json_int_t)p->context_length, "vocab_size", (json_int_t)p->vocab_size,
+        "logit_scale", p->logit_scale, "tokenizer",
+        string_as_json(p->tokenizer), "preprocessing",
+        string_as_json(p->preprocessing), "mean", (double)p->mean[0],
+        (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
+        (double)p->std[1], (double)p->std[2], "extra_tensors",
+        tensors_as_json(model, p->n_tensors, false), "machine",
+        machine_as_json());
+    if (report && tensors &&
+        json_object_set_new(report, "tensors",
+                            tensors_as_json(model, p->n_tensors, true)) != 0) {
+        json_decref(report);
+        report = NULL;
+    }
+    char *text = report ? json_dumps(report, JSON_INDENT(2) |
+                                                 JSON_REAL_PRECISION(9))
+                        : NULL;
+    json_decref(report);
+    if (!text) {
+        tool_say("out of memory");
+        return TOOL_FAILED;
+    }
+    puts(text);
+    free(text);
+    return TOOL_OK;
+}
+
+int tool_inspect_model(const clipc_model *model, bool json, bool tensors)
+{
+    clipc_model_properties properties;
+
+    memset(&properties, 0, sizeof properties);
+    properties.struct_size = sizeof properties;
+    (void)clipc_model_info(model, &properties, NULL);
+    return json ? report_json(model, &properties, tensors)
+                : report_text(model, &properties, tensors);
+}

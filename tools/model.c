@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model.c - see model.h.
+ */
+#include "model.h"
+
+#include "places.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+clipc_model *tool_model_open(const char *name, const char *data_dir)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model_params params = clipc_model_params_default();
+    clipc_model *model;
+    char *data = NULL, *looked_in = NULL, *hub = tool_hub_cache();
+    bool demo;
+
+    if (!name)
+        name = TOOL_DEFAULT_MODEL;
+    demo = strcmp(name, "demo") == 0 && !is_folder(name);
+    if (demo)
+        data = tool_data_dir(data_dir, "demo/config.json", &looked_in);
+    params.data_dir = data;
+    params.hub_cache_dir = hub;
+    if (demo && !data) {
+        tool_say("the demo model is in no data folder: looked in %s",
+                 looked_in);
+        tool_say("name the right one with --data-dir DIR");
+        model = NULL;
+    } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
+        tool_say("%s", err.message);
+        if (err.code == CLIPC_ERR_NOT_FOUND)
+            tool_say("name a folder in Hugging Face layout with --model DIR, "
+                     "or try the small built-in model: --model demo");
+    }
+    free(hub);
+    free(data);
+    free(looked_in);
+    return model;
+}
+
+clipc_ctx *tool_ctx_create(const clipc_model *model,
+                           const clipc_ctx_params *params, int *status)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_ctx *ctx;
+
+    if (clipc_ctx_create(&ctx, model, params, &err) == CLIPC_OK)
+        return ctx;
+    tool_say("%s", err.message);
+    *status = err.code == CLIPC_ERR_UNSUPPORTED ? TOOL_USAGE : TOOL_NO_MODEL;
+    return NULL;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model.h - opening what --model names, with a way out when it is not there.
+ */
+#ifndef CLIPC_TOOL_MODEL_H
+#define CLIPC_TOOL_MODEL_H
+
+#include "tool.h"
+
+#define TOOL_DEFAULT_MODEL "openai/clip-vit-base-patch32"
+
+/* name NULL: the default. data_dir: of --data-dir, or NULL. NULL: it cannot be
+ * opened, and that is said on standard error; the program ends with
+ * TOOL_NO_MODEL. */
+clipc_model *tool_model_open(const char *name, const char *data_dir);
+
+/* A context, or NULL as above; *status is what the program ends with: an
+ * option that this machine cannot follow is a matter of usage. */
+clipc_ctx *tool_ctx_create(const clipc_model *model,
+                           const clipc_ctx_params *params, int *status);
+
+#endif /* CLIPC_TOOL_MODEL_H */

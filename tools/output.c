@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * output.c - see output.h. Numbers in JSON and TSV have nine significant
+ * digits, which is enough to read back the same float.
+ */
+#include "output.h"
+
+#include "progress.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGITS 9
+
+/* ---- text -------------------------------------------------------------- */
+
+static void write_text(tool_output *output, const tool_record *record)
+{
+    const clipc_text *best = &record->labels[record->results[0].index];
+
+    if (output->headed) {
+        if (output->n_records > 0)
+            putchar('\n');
+        tool_show(stdout, record->image, strlen(record->image));
+        fputs(":\n", stdout);
+    }
+    fputs("Predicted car: ", stdout);
+    tool_show(stdout, best->data, best->len);
+    printf("\nConfidence score: %.4f\n",
+           (double)record->results[0].probability);
+    for (size_t i = 0; i < record->k; i++) {
+        const clipc_result *result = &record->results[i];
+        const clipc_text *label = &record->labels[result->index];
+        printf("%zu. ", i + 1);
+        tool_show(stdout, label->data, label->len);
+        printf(" (%.2f)\n", (double)result->probability);
+    }
+}
+
+/* ---- tab-separated ----------------------------------------------------- */
+
+static void write_field(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        switch (s[i]) {
+        case '\t': fputs("\\t", stdout); break;
+        case '\n': fputs("\\n", stdout); break;
+        case '\r': fputs("\\r", stdout); break;
+        case '\\': fputs("\\\\", stdout); break;
+        default: putchar((unsigned char)s[i]);
+        }
+    }
+    putchar('\t');
+}
+
+static void write_tsv(const tool_record *record)
+{
+    for (size_t i = 0; i < record->k; i++) {
+        const clipc_result *result = &record->results[i];
+        const clipc_text *label = &record->labels[result->index];
+        write_field(record->image, strlen(record->image));
+        printf("%zu\t%lu\t", i + 1, (unsigned long)result->index);
+        write_field(label->data, label->len);
+        printf("%.*g\t%.*g\t%.*g\n", DIGITS, (double)result->logit, DIGITS,
+               (double)result->probability, DIGITS, (double)result->cosine);
+    }
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+/* The name as UTF-8, U+FFFD for what is not; *hex is NULL, or the name's
+ * bytes when something was replaced. */
+static json_t *name_as_json(const char *name, json_t **hex)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = strlen(name), used = 0;
+
+    *hex = NULL;
+    if (tool_utf8_valid(name, n) == n)
+        return json_stringn_nocheck(name, n);
+    /* A replacement has three bytes and stands for at least one. */
+    char *text = malloc(3 * n + 1), *bytes = malloc(2 * n + 1);
+    json_t *json = NULL;
+    if (text && bytes) {
+        for (size_t i = 0; i < n;) {
+            size_t bad, len = tool_utf8(name + i, n - i, &bad);
+            memcpy(text + used, len ? name + i : "\xEF\xBF\xBD", len ? len : 3);
+            used += len ? len : 3;
+            i += len ? len : bad;
+        }
+        for (size_t i = 0; i < n; i++) {
+            bytes[2 * i] = digits[(unsigned char)name[i] >> 4];
+            bytes[2 * i + 1] = digits[(unsigned char)name[i] & 15];
+        }
+        json = json_stringn_nocheck(text, used);
+        *hex = json_stringn_nocheck(bytes, 2 * n);
+    }
+    free(text);
+    free(bytes);
+    return json;
+}
+
+/* As far as it is UTF-8: a cut may have gone through a character. */
+static json_t *message_as_json(const char *message)
+{
+    return json_stringn_nocheck(message,
+                                tool_utf8_valid(message, strlen(message)));
+}
+
+static json_t *prediction_as_json(const tool_record *record, size_t i)
+{
+    const clipc_result *result = &record->results[i];
+    const clipc_text *label = &record->labels[result->index];
+
+    return json_pack("{s:I, s:I, s:o, s:f, s:f, s:f}", "rank",
+                     (json_int_t)(i + 1), "index", (json_int_t)result->index,
+                     "label", json_stringn_nocheck(label->data, label->len),
+                     "logit", (double)result->logit, "probability",
+                     (double)result->probability, "cosine",
+                     (double)result->cosine);
+}
+
+/* json_object_set_new() frees the value when it fails, NULL included. */
+static json_t *record_as_json(const tool_record *record)
+{
+    const clipc_image_properties *info = record->info;
+    json_t *object = json_object(), *list = json_array(), *hex;
+    int failed = 0;
+
+    failed |= json_object_set_new(object, "image",
+                                  name_as_json(record->image, &hex));
+    if (hex)
+        failed |= json_object_set_new(object, "image_hex", hex);
+    failed |= json_object_set_new(
+        object, "status", json_string(clipc_status_name(record->status)));
+    failed |= json_object_set_new(
+        object, "error",
+        record->message ? message_as_json(record->message) : json_null());
+    for (size_t i = 0; i < record->k; i++)
+        failed |= json_array_append_new(list, prediction_as_json(record, i));
+    failed |= json_object_set_new(object, "predictions", list);
+    failed |= json_object_set_new(
+        object, "width",
+        info ? json_integer((json_int_t)info->width) : json_null());
+    failed |= json_object_set_new(
+        object, "height",
+        info ? json_integer((json_int_t)info->height) : json_null());
+    failed |= json_object_set_new(
+        object, "format", info ? json_string(info->format) : json_null());
+    failed |= json_object_set_new(
+        object, "orientation",
+        info && info->orientation ? json_integer(info->orientation)
+                                  : json_null());
+    failed |= json_object_set_new(
+        object, "warnings",
+        json_integer(info ? (json_int_t)info->n_warnings : 0));
+    if (!failed)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static bool write_json(tool_output *output, const tool_record *record)
+{
+    json_t *object = record_as_json(record);
+    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(DIGITS))
+                        : NULL;
+
+    json_decref(object);
+    if (!text) {
+        tool_say("out of memory");
+        return false;
+    }
+    if (output->format == TOOL_JSON)
+        fputs(output->n_records ? ",\n" : "[\n", stdout);
+    fputs(text, stdout);
+    if (output->format == TOOL_JSONL)
+        putchar('\n');
+    free(text);
+    return true;
+}
+
+/* ---- one record -------------------------------------------------------- */
+
+bool tool_output_record(tool_output *output, const tool_record *record)
+{
+    bool json = output->format == TOOL_JSON || output->format == TOOL_JSONL;
+
+    tool_progress_clear();
+    if (json) {
+        if (!write_json(output, record))
+            return false;
+    } else if (record->status != CLIPC_OK) {
+        tool_say_failure(record->image, record->message);
+        return true;
+    } else if (output->format == TOOL_TEXT) {
+        write_text(output, record);
+    } else {
+        write_tsv(record);
+    }
+    output->n_records++;
+    return fflush(stdout) == 0;
+}
+
+void tool_output_end(tool_output *output)
+{
+    if (output->format == TOOL_JSON)
+        fputs(output->n_records ? "\n]\n" : "[]\n", stdout);
+}

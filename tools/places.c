@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * places.c - see places.h. An empty variable counts as unset.
+ */
+#include "places.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef CLIPC_DATA_DIR
+#define CLIPC_DATA_DIR "/usr/local/share/clipc"
+#endif
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+char *tool_label_cache(void)
+{
+    const char *xdg = variable("XDG_CACHE_HOME"), *home = variable("HOME");
+
+    if (xdg && xdg[0] == '/') /* XDG: a relative path is to be ignored */
+        return tool_format("%s/clipc", xdg);
+    return home ? tool_format("%s/.cache/clipc", home) : NULL;
+}
+
+static bool name_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '_';
+}
+
+/* `~` at the start, $NAME and ${NAME}, as Python's expanduser and expandvars
+ * (without ~user). What is not set stays as it is. */
+static char *expand(const char *path)
+{
+    const char *home = variable("HOME");
+    char *result;
+
+    if (path[0] == '~' && (path[1] == '/' || !path[1]) && home) {
+        result = tool_format("%s", home);
+        path++;
+    } else {
+        result = tool_format("%s", "");
+    }
+    while (*path) {
+        const char *value = NULL;
+        size_t used = 1;
+        if (*path == '$') {
+            bool braces = path[1] == '{';
+            const char *name = path + 1 + braces;
+            size_t n = 0;
+            while (name_character(name[n]))
+                n++;
+            if (n > 0 && (!braces || name[n] == '}')) {
+                char *terminated = tool_format("%.*s", (int)n, name);
+                value = getenv(terminated);
+                free(terminated);
+                if (value)
+                    used = n + 1 + (braces ? 2 : 0);
+            }
+        }
+        char *longer = value ? tool_format("%s%s", result, value)
+                             : tool_format("%s%c", result, *path);
+        free(result);
+        result = longer;
+        path += used;
+    }
+    return result;
+}
+
+char *tool_hub_cache(void)
+{
+    const char *value = variable("HF_HUB_CACHE");
+    if (!value)
+        value = variable("HUGGINGFACE_HUB_CACHE");
+    if (value)
+        return expand(value);
+    value = variable("HF_HOME");
+    const char *below = "hub";
+    if (!value) {
+        value = variable("XDG_CACHE_HOME");
+        below = "huggingface/hub";
+    }
+    if (!value) {
+        value = variable("HOME");
+        below = ".cache/huggingface/hub";
+    }
+    if (!value)
+        return NULL;
+    char *base = expand(value), *path = tool_format("%s/%s", base, below);
+    free(base);
+    return path;
+}
+
+/* ---- the data folder --------------------------------------------------- */
+
+/* Folder of the running program, malloc'ed, or NULL. */
+static char *program_folder(void)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return NULL;
+    *slash = '\0';
+    return tool_format("%s", path);
+}
+
+/* "/x/build/release" -> "/x": the source tree of a program that was built and
+ * not installed; NULL for any other place. */
+static char *source_tree(const char *folder)
+{
+    char *copy = tool_format("%s", folder);
+    char *variant = strrchr(copy, '/');
+
+    if (variant) {
+        *variant = '\0';
+        char *build = strrchr(copy, '/');
+        if (build && strcmp(build, "/build") == 0) {
+            *build = '\0';
+            return copy;
+        }
+    }
+    free(copy);
+    return NULL;
+}
+
+char *tool_data_dir(const char *option, const char *file, char **looked_in)
+{
+    char *places[5], *found = NULL;
+    size_t n = 0;
+    const char *from_environment = variable("CLIPC_DATA_DIR");
+    char *folder = program_folder();
+
+    if (option)
+        places[n++] = tool_format("%s", option);
+    if (from_environment)
+        places[n++] = tool_format("%s", from_environment);
+    if (folder) {
+        char *tree = source_tree(folder);
+        places[n++] = tool_format("%s/../share/clipc", folder);
+        if (tree)
+            places[n++] = tool_format("%s/weights", tree);
+        free(tree);
+        free(folder);
+    }
+    places[n++] = tool_format("%s", CLIPC_DATA_DIR);
+
+    char *list = tool_format("%s", "");
+    for (size_t i = 0; i < n; i++) {
+        char *path = tool_format("%s/%s", places[i], file);
+        if (!found && access(path, F_OK) == 0)
+            found = tool_format("%s", places[i]);
+        free(path);
+        char *longer = tool_format("%s%s%s", list, i ? ", " : "",
+                                   tool_shown_name(places[i]).text);
+        free(list);
+        list = longer;
+        free(places[i]);
+    }
+    if (looked_in)
+        *looked_in = list;
+    else
+        free(list);
+    return found;
+}

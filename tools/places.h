@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * places.h - folders, from the environment and from where the program lies.
+ * The library reads no environment variable; the programs do, here.
+ */
+#ifndef CLIPC_TOOL_PLACES_H
+#define CLIPC_TOOL_PLACES_H
+
+#include "tool.h"
+
+/* $XDG_CACHE_HOME/clipc, else ~/.cache/clipc; NULL when neither is known. */
+char *tool_label_cache(void);
+
+/* The Hugging Face hub cache, found as huggingface_hub finds it; NULL when
+ * nothing says where it is. It need not exist. */
+char *tool_hub_cache(void);
+
+/* The data folder that holds `file` ("demo/config.json"): --data-dir (option,
+ * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the source
+ * tree's weights/ when run from build/, the folder compiled in. NULL: none
+ * does; *looked_in is then "A, B, C". Both malloc'ed; looked_in may be NULL. */
+char *tool_data_dir(const char *option, const char *file, char **looked_in);
+
+#endif /* CLIPC_TOOL_PLACES_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * progress.h - one line on standard error that says how far the work is. Shown
+ * only on a terminal, and only when the work takes longer than half a second.
+ */
+#ifndef CLIPC_TOOL_PROGRESS_H
+#define CLIPC_TOOL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Allows the line; without this call nothing is ever shown. */
+void tool_progress_allow(bool allowed);
+
+/* Begins a phase: "encoding labels". */
+void tool_progress_begin(const char *what);
+
+/* total 0: not known. */
+void tool_progress_show(size_t done, size_t total);
+
+/* Takes the line away, before anything else is written. */
+void tool_progress_clear(void);
+
+#endif /* CLIPC_TOOL_PROGRESS_H */

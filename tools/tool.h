@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tool.h - what the programs share: a safe start and end, messages on standard
+ * error, signals, names made fit to be shown, strict numbers.
+ *
+ * The programs stand on clipc.h alone. Symbols here start with tool_, so that
+ * they cannot meet the library's own.
+ */
+#ifndef CLIPC_TOOL_H
+#define CLIPC_TOOL_H
+
+#include "clipc.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit status of all programs. */
+enum {
+    TOOL_OK = 0,     /* everything was answered */
+    TOOL_FAILED = 1, /* some inputs failed, or the output could not be written */
+    TOOL_USAGE = 2,  /* the command line */
+    TOOL_NO_MODEL = 3 /* model or labels could not be loaded */
+};
+
+/* First call of main(). Gives the program its name in messages, opens closed
+ * standard descriptors (so that no file of ours becomes "standard output") and
+ * turns SIGPIPE into a write error. */
+void tool_start(const char *name);
+
+/* Last call of main(), `return tool_finish(status)`: flushes standard output,
+ * reports what could not be written, and ends by the signal that was caught. */
+int tool_finish(int status);
+
+/* From now on SIGINT and SIGTERM are remembered; a second one ends at once. */
+void tool_catch_signals(void);
+bool tool_interrupted(void);
+
+/* "NAME: message" and a newline on standard error. */
+void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, then "Try 'NAME --help'", and exit 2. */
+void tool_usage_error(const char *format, ...)
+    __attribute__((format(printf, 1, 2), noreturn));
+
+/* Memory, or a message and exit 3: for what is loaded before the first answer.
+ * n elements, checked; never NULL for n 0. */
+void *tool_grow(void *p, size_t n, size_t element_bytes);
+
+/* malloc'ed printf with the same ending. */
+char *tool_format(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* ---- text -------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 character at s. 0: there is none, and *bad is how many
+ * bytes one replacement character stands for (the maximal subpart). */
+size_t tool_utf8(const char *s, size_t n, size_t *bad);
+
+/* Offset of the first byte that is not UTF-8, or n. */
+size_t tool_utf8_valid(const char *s, size_t n);
+
+/* Writes text with control bytes and bytes that are not UTF-8 as \xNN. */
+void tool_show(FILE *file, const char *s, size_t n);
+
+/* A name for a message: as tool_show(), the middle left out past 160 bytes, a
+ * URL without userinfo, query and fragment. */
+typedef struct tool_name {
+    char text[176];
+} tool_name;
+tool_name tool_shown_name(const char *name);
+
+/* Whether the name has the form scheme://... */
+bool tool_is_url(const char *name);
+
+/* Writes the message of a failure, after the name of what failed. */
+void tool_say_failure(const char *name, const char *message);
+
+/* "permission denied": strerror() in any locale's absence, for messages. */
+const char *tool_errno(int error);
+
+/* ---- numbers ----------------------------------------------------------- */
+
+/* Decimal digits only, within [min, max]; else a usage error that names the
+ * option. */
+uint64_t tool_whole(const char *option, const char *text, uint64_t min,
+                    uint64_t max);
+
+/* Seconds with at most three decimals, as milliseconds in [1, 86400000]. */
+unsigned tool_seconds(const char *option, const char *text);
+
+#endif /* CLIPC_TOOL_H */
