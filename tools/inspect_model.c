@@ -90,7 +90,7 @@ static void show_machine(void)
 {
     clipc_cpu_description cpu = tool_describe();
 
-    printf("%-15s %s\n", "matrix products", cpu.gemm);
+    printf("%-15s %s\n", "computing", cpu.gemm);
     if (cpu.openblas)
         printf("%-15s %s, core type %s\n", "OpenBLAS", cpu.openblas,
                cpu.openblas_core ? cpu.openblas_core : "unknown");
