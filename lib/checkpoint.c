@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * checkpoint.c - finds the network's tensors in a safetensors file and hands
+ * them out as float arrays.
+ *
+ * Names are those of CLIPModel in transformers (models/clip/modeling_clip.py),
+ * its spelling "pre_layrnorm" included. One walk over the parameters of a
+ * tower serves both steps: opening checks every tensor, first use points to
+ * it or converts it. F16 and BF16 are widened exactly.
+ */
+#include "checkpoint.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_DIMS = 4,       /* of a parameter */
+    NAME_BYTES = 160,   /* the longest is under 80 */
+    SHAPE_BYTES = 96,   /* of a shape in a message */
+    FLOATS_A_LINE = 16, /* converted tensors begin on cache lines */
+    BLOCK = 64          /* values converted at a time: a fixed count lets the
+                         * compiler use vectors */
+};
+
+/* What reads a tensor of the file. */
+enum { EXTRA, VISION, TEXT, BOTH };
+
+struct clipc_checkpoint {
+    clipc_safetensors *st;
+    clipc_config config;
+    unsigned char *users; /* [tensors of the file] */
+    double logit_scale;
+    pthread_mutex_t mutex; /* guards the rest until it is published */
+    clipc_vision_weights vision;
+    clipc_text_weights text;
+    float *vision_converted, *text_converted; /* or NULL */
+    _Atomic(const clipc_vision_weights *) vision_ready;
+    _Atomic(const clipc_text_weights *) text_ready;
+};
+
+/* ---- the parameters of both towers ------------------------------------- */
+
+/* One parameter: where its pointer goes, its name and shape. */
+typedef clipc_status (*visit_fn)(void *user, const float **slot,
+                                 const char *name, const size_t shape[],
+                                 size_t rank, clipc_error *err);
+
+typedef struct visitor {
+    visit_fn visit;
+    void *user;
+    clipc_error *err;
+} visitor;
+
+/* prefix + suffix, shape [d0] or [d0, d1] (d1 not 0). */
+static clipc_status visit(const visitor *v, const float **slot,
+                          const char *prefix, const char *suffix, size_t d0,
+                          size_t d1)
+{
+    size_t shape[MAX_DIMS] = { d0, d1 };
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "%s%s", prefix, suffix);
+    return v->visit(v->user, slot, name, shape, d1 ? 2 : 1, v->err);
+}
+
+static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
+                                const char *tower, size_t index, size_t width,
+                                size_t mlp)
+{
+    const struct {
+        const float **weight, **bias;
+        const char *name;
+        size_t out, in; /* in 0: a LayerNorm */
+    } parts[] = {
+        { &w->ln1_gain, &w->ln1_bias, "layer_norm1", width, 0 },
+        { &w->q_weight, &w->q_bias, "self_attn.q_proj", width, width },
+        { &w->k_weight, &w->k_bias, "self_attn.k_proj", width, width },
+        { &w->v_weight, &w->v_bias, "self_attn.v_proj", width, width },
+        { &w->out_weight, &w->out_bias, "self_attn.out_proj", width, width },
+        { &w->ln2_gain, &w->ln2_bias, "layer_norm2", width, 0 },
+        { &w->fc1_weight, &w->fc1_bias, "mlp.fc1", mlp, width },
+        { &w->fc2_weight, &w->fc2_bias, "mlp.fc2", width, mlp },
+    };
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char prefix[NAME_BYTES - 32];
+        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.%s", tower,
+                 index, parts[i].name);
+        CLIPC_TRY(visit(v, parts[i].weight, prefix, ".weight", parts[i].out,
+                        parts[i].in));
+        CLIPC_TRY(visit(v, parts[i].bias, prefix, ".bias", parts[i].out, 0));
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status visit_norm(const visitor *v, const float **gain,
+                               const float **bias, const char *prefix,
+                               size_t width)
+{
+    CLIPC_TRY(visit(v, gain, prefix, ".weight", width, 0));
+    return visit(v, bias, prefix, ".bias", width, 0);
+}
+
+static clipc_status visit_vision(const visitor *v, const clipc_config *config,
+                                 clipc_vision_weights *w)
+{
+    const size_t width = config->vision.width, patch = config->patch_size;
+    const size_t side = config->image_size / patch;
+    const size_t kernel[MAX_DIMS] = { width, 3, patch, patch };
+
+    CLIPC_TRY(v->visit(v->user, &w->patch_embedding,
+                       "vision_model.embeddings.patch_embedding.weight",
+                       kernel, 4, v->err));
+    CLIPC_TRY(visit(v, &w->class_embedding, "vision_model.embeddings.",
+                    "class_embedding", width, 0));
+    CLIPC_TRY(visit(v, &w->position_embedding, "vision_model.embeddings.",
+                    "position_embedding.weight", side * side + 1, width));
+    CLIPC_TRY(visit_norm(v, &w->pre_ln_gain, &w->pre_ln_bias,
+                         "vision_model.pre_layrnorm", width));
+    for (size_t i = 0; i < config->vision.n_layers; i++)
+        CLIPC_TRY(visit_layer(v, &w->layers[i], "vision_model", i, width,
+                              config->vision.mlp_width));
+    CLIPC_TRY(visit_norm(v, &w->post_ln_gain, &w->post_ln_bias,
+                         "vision_model.post_layernorm", width));
+    return visit(v, &w->projection, "visual_projection.weight", "",
+                 config->projection_dim, width);
+}
+
+static clipc_status visit_text(const visitor *v, const clipc_config *config,
+                               clipc_text_weights *w)
+{
+    const size_t width = config->text.width;
+
+    CLIPC_TRY(visit(v, &w->token_embedding, "text_model.embeddings.",
+                    "token_embedding.weight", config->vocab_size, width));
+    CLIPC_TRY(visit(v, &w->position_embedding, "text_model.embeddings.",
+                    "position_embedding.weight", config->context_length,
+                    width));
+    for (size_t i = 0; i < config->text.n_layers; i++)
+        CLIPC_TRY(visit_layer(v, &w->layers[i], "text_model", i, width,
+                              config->text.mlp_width));
+    CLIPC_TRY(visit_norm(v, &w->final_ln_gain, &w->final_ln_bias,
+                         "text_model.final_layer_norm", width));
+    return visit(v, &w->projection, "text_projection.weight", "",
+                 config->projection_dim, width);
+}
+
+static clipc_status visit_tower(const visitor *v, clipc_checkpoint *checkpoint,
+                                int tower)
+{
+    if (tower == VISION)
+        return visit_vision(v, &checkpoint->config, &checkpoint->vision);
+    return visit_text(v, &checkpoint->config, &checkpoint->text);
+}
+
+/* ---- checking ---------------------------------------------------------- */
+
+/* "[2, 3]"; "[]" is a number. */
+static const char *print_shape(char out[SHAPE_BYTES], const size_t *shape,
+                               size_t rank)
+{
+    size_t n = 1;
+    out[0] = '[';
+    for (size_t i = 0; i < rank; i++) {
+        /* Eight dimensions of 20 digits would not fit; such a tensor is wrong
+         * in its first ones already. */
+        if (n + 28 > SHAPE_BYTES) {
+            n += (size_t)snprintf(out + n, SHAPE_BYTES - n, ", ...");
+            break;
+        }
+        n += (size_t)snprintf(out + n, SHAPE_BYTES - n, "%s%zu",
+                              i ? ", " : "", shape[i]);
+    }
+    snprintf(out + n, SHAPE_BYTES - n, "]");
+    return out;
+}
+
+typedef struct checker {
+    clipc_checkpoint *checkpoint;
+    unsigned char user; /* VISION or TEXT */
+} checker;
+
+static size_t tensor_index(const clipc_safetensors *st,
+                           const clipc_tensor *tensor)
+{
+    return (size_t)(tensor - clipc_safetensors_at(st, 0));
+}
+
+static clipc_status find_float(const clipc_safetensors *st,
+                               const clipc_tensor **tensor, const char *name,
+                               clipc_error *err)
+{
+    *tensor = clipc_safetensors_find(st, name);
+    if (!*tensor)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: tensor %s is missing",
+                          CLIPC_QUOTE(clipc_safetensors_name(st)), name);
+    if ((*tensor)->dtype == CLIPC_DTYPE_OTHER)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: tensor %s is stored as %s; clipc reads F32, "
+                          "F16 and BF16",
+                          CLIPC_QUOTE(clipc_safetensors_name(st)), name,
+                          (*tensor)->dtype_name);
+    return CLIPC_OK;
+}
+
+static clipc_status check_parameter(void *user, const float **slot,
+                                    const char *name, const size_t shape[],
+                                    size_t rank, clipc_error *err)
+{
+    const checker *c = user;
+    const clipc_safetensors *st = c->checkpoint->st;
+    char found[SHAPE_BYTES], expected[SHAPE_BYTES];
+    const clipc_tensor *tensor;
+
+    (void)slot;
+    CLIPC_TRY(find_float(st, &tensor, name, err));
+    if (tensor->rank != rank ||
+        memcmp(tensor->shape, shape, rank * sizeof *shape) != 0)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "tensor %s has shape %s, config.json says %s (%s)",
+                          name, print_shape(found, tensor->shape,
+                                            tensor->rank),
+                          print_shape(expected, shape, rank),
+                          CLIPC_QUOTE(clipc_safetensors_name(st)));
+    c->checkpoint->users[tensor_index(st, tensor)] = c->user;
+    return CLIPC_OK;
+}
+
+static void widen(float *out, const clipc_tensor *tensor);
+
+static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
+                                      clipc_error *err)
+{
+    const clipc_safetensors *st = checkpoint->st;
+    const clipc_tensor *tensor;
+    float value;
+
+    CLIPC_TRY(find_float(st, &tensor, "logit_scale", err));
+    if (tensor->rank > 1 || tensor->n_elements != 1)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: tensor logit_scale must be one number",
+                          CLIPC_QUOTE(clipc_safetensors_name(st)));
+    widen(&value, tensor);
+    checkpoint->logit_scale = exp((double)value);
+    if (!isfinite(checkpoint->logit_scale))
+        return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                          "%s: tensor logit_scale is not a finite number",
+                          CLIPC_QUOTE(clipc_safetensors_name(st)));
+    checkpoint->users[tensor_index(st, tensor)] = BOTH;
+    return CLIPC_OK;
+}
+
+/* ---- widening to f32 --------------------------------------------------- */
+
+/* BLOCK values. The exponent of a normal number moves by 127 - 15, that of
+ * infinity and NaN by twice as much. A subnormal is the fraction of 2^-14,
+ * which is then taken away: exact, and no operand is an f32 subnormal. */
+static void widen_f16_block(uint32_t out[BLOCK], const uint16_t in[BLOCK])
+{
+    const uint32_t shift = 112u << 23, tiny = 113u << 23;
+    uint32_t bits[BLOCK];
+    float small[BLOCK], base;
+
+    for (int i = 0; i < BLOCK; i++)
+        bits[i] = ((uint32_t)(in[i] & 0x7FFFu) << 13) + tiny;
+    memcpy(small, bits, sizeof bits);
+    memcpy(&base, &tiny, sizeof base);
+    for (int i = 0; i < BLOCK; i++)
+        small[i] -= base;
+    memcpy(bits, small, sizeof bits);
+    for (int i = 0; i < BLOCK; i++) {
+        uint32_t magnitude = (uint32_t)(in[i] & 0x7FFFu) << 13;
+        uint32_t is_small = 0u - (magnitude < 0x0400u << 13);
+        uint32_t is_special = 0u - (magnitude >= 0x7C00u << 13);
+        uint32_t large = magnitude + shift + (shift & is_special);
+        out[i] = (uint32_t)(in[i] & 0x8000u) << 16 | (bits[i] & is_small) |
+                 (large & ~is_small);
+    }
+}
+
+static void widen_f16(float *out, const unsigned char *data, size_t n)
+{
+    uint16_t in[BLOCK] = { 0 };
+    uint32_t bits[BLOCK];
+
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t count = n - i < BLOCK ? n - i : BLOCK;
+        memcpy(in, data + 2 * i, count * sizeof in[0]);
+        widen_f16_block(bits, in);
+        memcpy(out + i, bits, count * sizeof bits[0]);
+    }
+}
+
+static void widen_bf16(float *out, const unsigned char *data, size_t n)
+{
+    uint16_t in[BLOCK] = { 0 };
+    uint32_t bits[BLOCK];
+
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t count = n - i < BLOCK ? n - i : BLOCK;
+        memcpy(in, data + 2 * i, count * sizeof in[0]);
+        for (int j = 0; j < BLOCK; j++)
+            bits[j] = (uint32_t)in[j] << 16;
+        memcpy(out + i, bits, count * sizeof bits[0]);
+    }
+}
+
+static void widen(float *out, const clipc_tensor *tensor)
+{
+    if (tensor->dtype == CLIPC_DTYPE_F16)
+        widen_f16(out, tensor->data, tensor->n_elements);
+    else if (tensor->dtype == CLIPC_DTYPE_BF16)
+        widen_bf16(out, tensor->data, tensor->n_elements);
+    else
+        memcpy(out, tensor->data, tensor->n_bytes);
+}
+
+/* ---- loading ----------------------------------------------------------- */
+
+/* Two walks: with out NULL the floats to convert are counted, then they are
+ * converted and all slots set. */
+typedef struct loader {
+    const clipc_safetensors *st;
+    float *out;
+    size_t n_floats;
+} loader;
+
+static bool usable_in_place(const clipc_tensor *tensor)
+{
+    return tensor->dtype == CLIPC_DTYPE_F32 &&
+           (uintptr_t)tensor->data % sizeof(float) == 0;
+}
+
+static clipc_status load_parameter(void *user, const float **slot,
+                                   const char *name, const size_t shape[],
+                                   size_t rank, clipc_error *err)
+{
+    loader *l = user;
+    /* Checked when the checkpoint was opened. */
+    const clipc_tensor *tensor = clipc_safetensors_find(l->st, name);
+    size_t lines = (tensor->n_elements + FLOATS_A_LINE - 1) / FLOATS_A_LINE;
+
+    (void)shape, (void)rank;
+    if (usable_in_place(tensor)) {
+        *slot = (const float *)(const void *)tensor->data;
+        return CLIPC_OK;
+    }
+    if (l->out) {
+        *slot = l->out + l->n_floats;
+        widen(l->out + l->n_floats, tensor);
+    }
+    if (!clipc_add(l->n_floats, lines * FLOATS_A_LINE, &l->n_floats))
+        return clipc_fail_nomem(err, "converted weights");
+    return CLIPC_OK;
+}
+
+/* Under the mutex. A converted copy of an attempt that failed does not
+ * exist: nothing fails after it is made. */
+static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
+                               float **converted, clipc_error *err)
+{
+    loader l = { .st = checkpoint->st };
+    const visitor v = { load_parameter, &l, err };
+
+    CLIPC_TRY(visit_tower(&v, checkpoint, tower));
+    if (l.n_floats == 0)
+        return CLIPC_OK;
+    l.out = clipc_alloc_aligned(l.n_floats, sizeof(float));
+    if (!l.out)
+        return clipc_fail_nomem(err, "converted weights");
+    l.n_floats = 0;
+    *converted = l.out;
+    return visit_tower(&v, checkpoint, tower);
+}
+
+clipc_status clipc_checkpoint_vision(clipc_checkpoint *checkpoint,
+                                     const clipc_vision_weights **weights,
+                                     clipc_error *err)
+{
+    clipc_status status = CLIPC_OK;
+
+    *weights = atomic_load(&checkpoint->vision_ready);
+    if (*weights)
+        return CLIPC_OK;
+    pthread_mutex_lock(&checkpoint->mutex);
+    if (!atomic_load(&checkpoint->vision_ready)) {
+        status = load_tower(checkpoint, VISION, &checkpoint->vision_converted,
+                            err);
+        if (status == CLIPC_OK)
+            atomic_store(&checkpoint->vision_ready, &checkpoint->vision);
+    }
+    pthread_mutex_unlock(&checkpoint->mutex);
+    *weights = atomic_load(&checkpoint->vision_ready);
+    return status;
+}
+
+clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
+                                   const clipc_text_weights **weights,
+                                   clipc_error *err)
+{
+    clipc_status status = CLIPC_OK;
+
+    *weights = atomic_load(&checkpoint->text_ready);
+    if (*weights)
+        return CLIPC_OK;
+    pthread_mutex_lock(&checkpoint->mutex);
+    if (!atomic_load(&checkpoint->text_ready)) {
+        status = load_tower(checkpoint, TEXT, &checkpoint->text_converted,
+                            err);
+        if (status == CLIPC_OK)
+            atomic_store(&checkpoint->text_ready, &checkpoint->text);
+    }
+    pthread_mutex_unlock(&checkpoint->mutex);
+    *weights = atomic_load(&checkpoint->text_ready);
+    return status;
+}
+
+/* ---- open, close, questions -------------------------------------------- */
+
+static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
+{
+    checker c = { checkpoint, VISION };
+    const visitor v = { check_parameter, &c, err };
+
+    CLIPC_TRY(check_logit_scale(checkpoint, err));
+    CLIPC_TRY(visit_tower(&v, checkpoint, VISION));
+    c.user = TEXT;
+    return visit_tower(&v, checkpoint, TEXT);
+}
+
+clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
+                                   clipc_safetensors *st,
+                                   const clipc_config *config,
+                                   clipc_error *err)
+{
+    clipc_checkpoint *checkpoint = clipc_alloc_zero(1, sizeof *checkpoint);
+    clipc_status status;
+
+    *out = NULL;
+    if (!checkpoint) {
+        clipc_safetensors_close(st);
+        return clipc_fail_nomem(err, "checkpoint");
+    }
+    if (pthread_mutex_init(&checkpoint->mutex, NULL) != 0) {
+        free(checkpoint);
+        clipc_safetensors_close(st);
+        return clipc_fail_nomem(err, "mutex");
+    }
+    atomic_init(&checkpoint->vision_ready, NULL);
+    atomic_init(&checkpoint->text_ready, NULL);
+    checkpoint->st = st;
+    checkpoint->config = *config;
+    checkpoint->users = clipc_alloc_zero(clipc_safetensors_count(st), 1);
+    checkpoint->vision.layers = clipc_alloc_zero(
+        config->vision.n_layers, sizeof *checkpoint->vision.layers);
+    checkpoint->text.layers = clipc_alloc_zero(
+        config->text.n_layers, sizeof *checkpoint->text.layers);
+    if (!checkpoint->users || !checkpoint->vision.layers ||
+        !checkpoint->text.layers)
+        status = clipc_fail_nomem(err, "checkpoint");
+    else
+        status = check_all(checkpoint, err);
+    if (status != CLIPC_OK) {
+        clipc_checkpoint_close(checkpoint);
+        return status;
+    }
+    *out = checkpoint;
+    return CLIPC_OK;
+}
+
+void clipc_checkpoint_close(clipc_checkpoint *checkpoint)
+{
+    if (!checkpoint)
+        return;
+    pthread_mutex_destroy(&checkpoint->mutex);
+    free(checkpoint->vision_converted);
+    free(checkpoint->text_converted);
+    free(checkpoint->vision.layers);
+    free(checkpoint->text.layers);
+    free(checkpoint->users);
+    clipc_safetensors_close(checkpoint->st);
+    free(checkpoint);
+}
+
+double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->logit_scale;
+}
+
+const clipc_safetensors *
+clipc_checkpoint_safetensors(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->st;
+}
+
+bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)
+{
+    return checkpoint->users[index] != EXTRA;
+}
+
+bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,
+                              size_t index)
+{
+    return checkpoint->users[index] == TEXT;
+}
