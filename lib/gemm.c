@@ -121,7 +121,9 @@ clipc_status clipc_gemm_select(clipc_gemm_backend *backend, clipc_gemm kind,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "gemm is %d, not a clipc_gemm", (int)kind);
 #if CLIPC_OPENBLAS
-    if (kind == CLIPC_GEMM_OPENBLAS && !keep_blas_threads)
+    /* Asked first: setting it writes to state other contexts may be using. */
+    if (kind == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
+        openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);
 #else
     (void)keep_blas_threads;
