@@ -18,7 +18,7 @@ import struct
 
 import numpy as np
 
-STYLE_VERSION = 3  # of the weights; part of the stamp of generated folders
+STYLE_VERSION = 4  # of the weights; part of the stamp of generated folders
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
@@ -146,23 +146,19 @@ def scale_of(name, shape):
     """(mean, standard deviation) of a tensor's elements."""
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1
     if "norm" in name or "layrnorm" in name:
-        return (1.0, 0.25) if name.endswith("weight") else (0.0, 0.3)
+        return (1.0, 0.25) if name.endswith("weight") else (0.0, 0.2)
     if name.endswith("bias"):
-        return 0.0, 0.4
-    if "class_embedding" in name:
-        return 0.0, 1.0
+        return 0.0, 0.3
+    if "class_embedding" in name or "position_embedding" in name:
+        return 0.0, 0.5
     if "token_embedding" in name:
         return 0.0, 1.0
-    if "position_embedding" in name:
-        return 0.0, 0.5
-    if "q_proj" in name or "k_proj" in name:
-        return 0.0, 1.3 * fan_in ** -0.5  # scores: standard deviation ~1.7
-    if "out_proj" in name:
-        return 0.0, 1.5 * fan_in ** -0.5  # attention averages values away
-    if "fc2" in name:
-        return 0.0, 1.2 * fan_in ** -0.5
     if "patch_embedding" in name:
-        return 0.0, 1.5 * fan_in ** -0.5
+        return 0.0, 3.0 * fan_in ** -0.5
+    if "q_proj" in name or "k_proj" in name:
+        return 0.0, 1.9 * fan_in ** -0.5  # scores: standard deviation ~3.6
+    if "out_proj" in name or "fc2" in name:
+        return 0.0, 1.2 * fan_in ** -0.5
     return 0.0, fan_in ** -0.5
 
 
