@@ -39,6 +39,10 @@ typedef struct clipc_cache clipc_cache;
 clipc_cache *clipc_cache_open(const char *cache_dir, const clipc_digest *key,
                               size_t dim);
 
+/* Lowers the limit of the file's size, 256 MiB: what does not fit is not
+ * kept, records of this run first. */
+void clipc_cache_limit(clipc_cache *cache, size_t max_bytes);
+
 /* Copies the unit embedding [dim] of a prompt; false: a miss. */
 bool clipc_cache_get(clipc_cache *cache, clipc_text prompt, float *embedding);
 
