@@ -396,3 +396,56 @@ fail:
     free(full.codes);
     return false;
 }
+
+/* ---- CLIP's normaliser ------------------------------------------------- */
+
+static bool push_lowercase(clipc_bytes *out, uint32_t code)
+{
+    uint32_t lower[2];
+    size_t n = clipc_unicode_lowercase(code, lower);
+
+    if (out->capacity - out->n < 8) {
+        size_t capacity = out->capacity ? out->capacity * 2 : 128;
+        char *data = clipc_realloc(out->data, capacity, 1);
+        if (!data)
+            return false;
+        out->data = data;
+        out->capacity = capacity;
+    }
+    for (size_t i = 0; i < n; i++)
+        out->n += clipc_utf8_encode(lower[i], out->data + out->n);
+    return true;
+}
+
+static bool push_normalized(clipc_bytes *out, const clipc_codes *text)
+{
+    bool after_space = false;
+
+    for (size_t i = 0; i < text->n; i++) {
+        uint32_t code = text->codes[i];
+        bool space = clipc_unicode_class(code) == CLIPC_CODE_SPACE;
+        if (space && after_space)
+            continue;
+        after_space = space;
+        if (!push_lowercase(out, space ? ' ' : code))
+            return false;
+    }
+    return true;
+}
+
+bool clipc_unicode_normalize(const char *s, size_t n, clipc_bytes *out)
+{
+    clipc_codes text = { 0 };
+    bool ok = true;
+
+    out->n = 0;
+    for (size_t i = 0; ok && i < n;) {
+        uint32_t code = 0;
+        size_t len = clipc_utf8_decode(s + i, n - i, &code);
+        i += len ? len : 1;
+        ok = clipc_codes_push(&text, code);
+    }
+    ok = ok && clipc_unicode_nfc(&text) && push_normalized(out, &text);
+    free(text.codes);
+    return ok;
+}

@@ -55,6 +55,18 @@ bool clipc_codes_push(clipc_codes *text, uint32_t code);
  * runs out; the text is then unspecified. */
 bool clipc_unicode_nfc(clipc_codes *text);
 
+/* ---- CLIP's normaliser ------------------------------------------------- */
+
+/* Growable bytes; all zero is empty. Free data with free(). */
+typedef struct clipc_bytes {
+    char *data;
+    size_t n, capacity;
+} clipc_bytes;
+
+/* NFC, then every run of white space to one space, then lower case; the
+ * result replaces *out. s is valid UTF-8. False when memory runs out. */
+bool clipc_unicode_normalize(const char *s, size_t n, clipc_bytes *out);
+
 /* ---- tables (unicode_tables.c) ----------------------------------------- */
 
 /* All sorted by first or code. */

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * added.c - added tokens: reading them and finding them in a text.
+ *
+ * Their flags come from where transformers 5.23 takes them: from
+ * added_tokens_decoder in tokenizer_config.json, else from added_tokens in
+ * tokenizer.json; a special token (bos_token, eos_token, ...) that neither
+ * lists has the flags it carries itself, or those of a plain string: special,
+ * not normalised. An id is never made up: a token is in the vocabulary, or
+ * its id is the next one after it.
+ */
+#include "added.h"
+#include "unicode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ADDED 65536
+#define MAX_TOKEN_BYTES 256 /* bounds the search at each byte of a text */
+
+/* ---- reading ----------------------------------------------------------- */
+
+typedef struct entry {
+    const char *text;
+    size_t n;
+    size_t order;    /* in which it was read */
+    int64_t id;      /* -1: that of the vocabulary */
+    bool listed;     /* with flags that go before those of a name */
+    bool named;      /* bos_token and the like */
+    bool special, single_word, lstrip, rstrip;
+    int normalized;  /* -1: not said */
+} entry;
+
+typedef struct reader {
+    const clipc_added_source *source;
+    entry *entries;
+    size_t n, capacity;
+} reader;
+
+static clipc_status add_entry(reader *rd, const entry *item, const char *name,
+                              clipc_error *err)
+{
+    clipc_quoted quoted = clipc_quote(item->text, item->n < 40 ? item->n : 40);
+
+    if (item->n == 0)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                          "%s: an added token is empty", CLIPC_QUOTE(name));
+    if (item->n > MAX_TOKEN_BYTES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: added token \"%s...\" has %zu bytes, the limit "
+                          "is %d", CLIPC_QUOTE(name), quoted.text, item->n,
+                          MAX_TOKEN_BYTES);
+    if (rd->n == MAX_ADDED)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: more than %d added tokens", CLIPC_QUOTE(name),
+                          MAX_ADDED);
+    if (rd->n == rd->capacity) {
+        size_t capacity = rd->capacity ? rd->capacity * 2 : 16;
+        entry *entries = clipc_realloc(rd->entries, capacity, sizeof *entries);
+        if (!entries)
+            return clipc_fail_nomem(err, "added tokens");
+        rd->entries = entries;
+        rd->capacity = capacity;
+    }
+    rd->entries[rd->n] = *item;
+    rd->entries[rd->n].order = rd->n;
+    rd->n++;
+    return CLIPC_OK;
+}
+
+/* {"content": "...", flags} */
+static clipc_status read_flags(const json_t *object, const char *name,
+                               entry *out, clipc_error *err)
+{
+    const json_t *content = json_object_get(object, "content");
+    const json_t *normalized = json_object_get(object, "normalized");
+    bool is_normalized = false;
+
+    if (!json_is_string(content))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: an added token must be an object with a "
+                          "\"content\"", CLIPC_QUOTE(name));
+    out->text = json_string_value(content);
+    out->n = json_string_length(content);
+    CLIPC_TRY(clipc_json_get_bool(object, "special", name, &out->special,
+                                  err));
+    CLIPC_TRY(clipc_json_get_bool(object, "single_word", name,
+                                  &out->single_word, err));
+    CLIPC_TRY(clipc_json_get_bool(object, "lstrip", name, &out->lstrip, err));
+    CLIPC_TRY(clipc_json_get_bool(object, "rstrip", name, &out->rstrip, err));
+    CLIPC_TRY(clipc_json_get_bool(object, "normalized", name, &is_normalized,
+                                  err));
+    out->normalized = json_is_boolean(normalized) ? is_normalized : -1;
+    return CLIPC_OK;
+}
+
+/* added_tokens of tokenizer.json: objects with an id. */
+static clipc_status read_list(reader *rd, clipc_error *err)
+{
+    const json_t *list = rd->source->added_tokens;
+    const char *name = rd->source->tokens_name;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *object = json_array_get(list, i);
+        entry item = { .id = -1, .listed = true };
+        CLIPC_TRY(read_flags(object, name, &item, err));
+        CLIPC_TRY(clipc_json_get_int(object, "id", name, 0, INT32_MAX,
+                                     &item.id, err));
+        if (item.id < 0)
+            return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                              "%s: an added token has no \"id\"",
+                              CLIPC_QUOTE(name));
+        CLIPC_TRY(add_entry(rd, &item, name, err));
+    }
+    return CLIPC_OK;
+}
+
+/* added_tokens_decoder of tokenizer_config.json: {"id": object}. */
+static clipc_status read_decoder(reader *rd, json_t *decoder, clipc_error *err)
+{
+    const char *name = rd->source->config_name, *key;
+    json_t *object;
+
+    json_object_foreach(decoder, key, object) {
+        entry item = { .id = 0, .listed = true };
+        size_t digits = strspn(key, "0123456789");
+        if (digits == 0 || digits > 9 || key[digits])
+            return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                              "%s: added_tokens_decoder: a key is not an id",
+                              CLIPC_QUOTE(name));
+        for (size_t i = 0; i < digits; i++)
+            item.id = item.id * 10 + (key[i] - '0');
+        CLIPC_TRY(read_flags(object, name, &item, err));
+        CLIPC_TRY(add_entry(rd, &item, name, err));
+    }
+    return CLIPC_OK;
+}
+
+/* A special token by name or in a list: a string, or an object with flags. */
+static clipc_status read_special(reader *rd, const json_t *value,
+                                 const char *key, bool named, entry *item,
+                                 clipc_error *err)
+{
+    const char *name = rd->source->config_name;
+
+    *item = (entry){ .id = -1, .named = named, .normalized = -1 };
+    if (json_is_object(value)) {
+        CLIPC_TRY(read_flags(value, name, item, err));
+        item->special |= named;
+    } else if (json_is_string(value)) {
+        item->text = json_string_value(value);
+        item->n = json_string_length(value);
+        item->special = true;
+    } else {
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be a string or an added token",
+                          CLIPC_QUOTE(name), key);
+    }
+    return add_entry(rd, item, name, err);
+}
+
+/* In the order in which a later one replaces the flags of an earlier one. */
+static const struct {
+    const char *key, *value;
+} NAMED[] = {
+    { "bos_token", "<|startoftext|>" }, { "eos_token", "<|endoftext|>" },
+    { "unk_token", "<|endoftext|>" },   { "sep_token", NULL },
+    { "pad_token", "<|endoftext|>" },   { "cls_token", NULL },
+    { "mask_token", NULL },
+};
+enum { N_NAMED = sizeof NAMED / sizeof *NAMED, BOS = 0, EOS = 1 };
+
+static clipc_status read_named(reader *rd, entry ends[2], clipc_error *err)
+{
+    for (size_t i = 0; i < N_NAMED; i++) {
+        const json_t *value = json_object_get(rd->source->config,
+                                              NAMED[i].key);
+        entry item = { .text = NAMED[i].value, .id = -1, .named = true,
+                       .special = true, .normalized = -1 };
+        if (value && (!json_is_null(value) || i == BOS || i == EOS)) {
+            CLIPC_TRY(read_special(rd, value, NAMED[i].key, true, &item, err));
+        } else if (!value && NAMED[i].value) {
+            item.n = strlen(item.text);
+            CLIPC_TRY(add_entry(rd, &item, rd->source->tokens_name, err));
+        }
+        if (i == BOS || i == EOS)
+            ends[i] = item;
+    }
+    return CLIPC_OK;
+}
+
+static bool is_named(const char *key)
+{
+    for (size_t i = 0; i < N_NAMED; i++)
+        if (strcmp(key, NAMED[i].key) == 0)
+            return true;
+    return false;
+}
+
+/* Further special tokens of tokenizer_config.json. */
+static clipc_status read_extra(reader *rd, clipc_error *err)
+{
+    static const char *const LISTS[] = { "extra_special_tokens",
+                                         "additional_special_tokens" };
+    const char *name = rd->source->config_name, *key;
+    json_t *config, *value;
+
+    for (size_t k = 0; k < 2; k++) {
+        const json_t *list = json_object_get(rd->source->config, LISTS[k]);
+        if (!list || json_is_null(list) ||
+            (json_is_object(list) && json_object_size(list) == 0))
+            continue;
+        if (!json_is_array(list))
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: \"%s\" is not a list", CLIPC_QUOTE(name),
+                              LISTS[k]);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            entry item;
+            CLIPC_TRY(read_special(rd, json_array_get(list, i), LISTS[k],
+                                   false, &item, err));
+        }
+        if (json_array_size(list) > 0)
+            break; /* the newer name counts alone */
+    }
+    memcpy(&config, &rd->source->config, sizeof config);
+    json_object_foreach(config, key, value) {
+        size_t n = strlen(key);
+        if (n > 6 && strcmp(key + n - 6, "_token") == 0 && !is_named(key) &&
+            (json_is_string(value) || json_is_object(value)))
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: special token \"%s\" is not known to clipc",
+                              CLIPC_QUOTE(name),
+                              clipc_quote(key, n < 40 ? n : 40).text);
+    }
+    return CLIPC_OK;
+}
+
+/* ---- ids --------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+static int compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+    if (order == 0)
+        order = n_a == n_b ? 0 : n_a < n_b ? -1 : 1;
+    return order;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    int order = compare_bytes(x->text, x->n, y->text, y->n);
+    if (order == 0)
+        order = x->order < y->order ? -1 : 1;
+    return order;
+}
+
+static clipc_status fail_token(const reader *rd, clipc_status code,
+                               const entry *item, const char *what,
+                               clipc_error *err)
+{
+    const char *name = rd->source->added_tokens ? rd->source->tokens_name
+                                                : rd->source->config_name;
+    clipc_quoted quoted = clipc_quote(item->text, item->n < 40 ? item->n : 40);
+    return clipc_fail(err, code, -1, "%s: added token \"%s\" %s",
+                      CLIPC_QUOTE(name), quoted.text, what);
+}
+
+/* Entries with an id come in its order; checks every id, gives the others
+ * theirs. */
+static clipc_status resolve_ids(reader *rd, size_t vocab_size,
+                                clipc_error *err)
+{
+    const json_t *vocab = rd->source->vocab;
+    int64_t next_id = (int64_t)json_object_size(vocab);
+    size_t n_listed = 0;
+
+    while (n_listed < rd->n && rd->entries[n_listed].listed)
+        n_listed++;
+    if (n_listed > 0)
+        qsort(rd->entries, n_listed, sizeof *rd->entries, by_id);
+    for (size_t i = 0; i < rd->n; i++) {
+        entry *item = &rd->entries[i];
+        const json_t *value = json_object_getn(vocab, item->text, item->n);
+        item->order = i;
+        if (item->listed) {
+            int64_t want = value ? json_integer_value(value) : next_id;
+            if (!value && ++next_id <= (int64_t)rd->source->n_ids)
+                return fail_token(rd, CLIPC_ERR_UNSUPPORTED, item,
+                                  "is new to a vocabulary that has gaps", err);
+            if (item->id != want)
+                return fail_token(rd, CLIPC_ERR_FORMAT, item,
+                                  value ? "has another id in the vocabulary"
+                                        : "has an id that is not the next one",
+                                  err);
+            if (i > 0 && rd->entries[i - 1].id == item->id)
+                return fail_token(rd, CLIPC_ERR_FORMAT, item,
+                                  "has the same id as another", err);
+        } else if (value) {
+            item->id = json_integer_value(value);
+        }
+        if (item->id >= 0 && (uint64_t)item->id >= vocab_size)
+            return fail_token(rd, CLIPC_ERR_CONFIG, item,
+                              "has an id past the token embedding", err);
+    }
+    return CLIPC_OK;
+}
+
+/* One entry for each text, with the flags that count. */
+static clipc_status merge_entries(reader *rd, clipc_error *err)
+{
+    size_t n = 0;
+
+    qsort(rd->entries, rd->n, sizeof *rd->entries, by_text);
+    for (size_t i = 0; i < rd->n; i++) {
+        const entry *item = &rd->entries[i];
+        entry *last = n > 0 ? &rd->entries[n - 1] : NULL;
+        if (!last || compare_bytes(last->text, last->n, item->text, item->n)) {
+            rd->entries[n++] = *item;
+            continue;
+        }
+        if (last->listed && item->listed)
+            return fail_token(rd, CLIPC_ERR_FORMAT, item, "is listed twice",
+                              err);
+        if (last->listed) {
+            last->special |= item->named;
+            continue;
+        }
+        bool named = last->named || item->named;
+        *last = *item;
+        last->named = named;
+        last->special |= named;
+    }
+    rd->n = n;
+    for (size_t i = 0; i < n; i++) {
+        if (rd->entries[i].id < 0)
+            return fail_token(rd, CLIPC_ERR_CONFIG, &rd->entries[i],
+                              "is not in the vocabulary", err);
+        if (rd->entries[i].normalized < 0)
+            rd->entries[i].normalized = !rd->entries[i].special;
+    }
+    return CLIPC_OK;
+}
+
+/* ---- building the sets ------------------------------------------------- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    const clipc_added_token *x = a, *y = b;
+    return compare_bytes(x->text, x->n, y->text, y->n);
+}
+
+static clipc_status build_set(clipc_added_set *set, const reader *rd,
+                              bool normalized, clipc_error *err)
+{
+    clipc_bytes text = { 0 };
+
+    set->tokens = clipc_alloc_zero(rd->n, sizeof *set->tokens);
+    if (!set->tokens)
+        return clipc_fail_nomem(err, "added tokens");
+    for (size_t i = 0; i < rd->n; i++) {
+        const entry *item = &rd->entries[i];
+        clipc_added_token *token = &set->tokens[set->n];
+        if ((item->normalized != 0) != normalized)
+            continue;
+        *token = (clipc_added_token){
+            .id = (int32_t)item->id, .special = item->special,
+            .single_word = item->single_word, .lstrip = item->lstrip,
+            .rstrip = item->rstrip, .normalized = normalized,
+        };
+        bool ok = !normalized ||
+                  clipc_unicode_normalize(item->text, item->n, &text);
+        if (ok) {
+            token->n = normalized ? text.n : item->n;
+            token->text = clipc_strndup(normalized ? text.data : item->text,
+                                        token->n);
+        }
+        if (!token->text) {
+            free(text.data);
+            return clipc_fail_nomem(err, "added tokens");
+        }
+        set->n++;
+    }
+    free(text.data);
+    if (set->n > 0)
+        qsort(set->tokens, set->n, sizeof *set->tokens, by_bytes);
+
+    size_t at = 0;
+    for (size_t byte = 0; byte <= 256; byte++) {
+        while (at < set->n && (unsigned char)set->tokens[at].text[0] < byte)
+            at++;
+        set->first[byte] = (uint32_t)at;
+    }
+    for (size_t i = 1; i < set->n; i++)
+        if (by_bytes(&set->tokens[i - 1], &set->tokens[i]) == 0)
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: added tokens %d and %d are the same after "
+                              "normalisation",
+                              CLIPC_QUOTE(rd->source->tokens_name),
+                              (int)set->tokens[i - 1].id,
+                              (int)set->tokens[i].id);
+    return CLIPC_OK;
+}
+
+static int32_t find_id(const reader *rd, const entry *item)
+{
+    for (size_t i = 0; i < rd->n; i++)
+        if (compare_bytes(rd->entries[i].text, rd->entries[i].n, item->text,
+                          item->n) == 0)
+            return (int32_t)rd->entries[i].id;
+    return -1;
+}
+
+clipc_status clipc_added_load(clipc_added *added,
+                              const clipc_added_source *source,
+                              size_t vocab_size, clipc_error *err)
+{
+    reader rd = { .source = source };
+    json_t *decoder = json_object_get(source->config, "added_tokens_decoder");
+    entry ends[2] = { { 0 } };
+    clipc_status status;
+
+    memset(added, 0, sizeof *added);
+    if (decoder && !json_is_object(decoder)) {
+        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                            "%s: \"added_tokens_decoder\" must be an object",
+                            CLIPC_QUOTE(source->config_name));
+        goto done;
+    }
+    CLIPC_TRY_GOTO(status, done,
+                   clipc_json_get_bool(source->config, "split_special_tokens",
+                                       source->config_name,
+                                       &added->specials_plain, err));
+    CLIPC_TRY_GOTO(status, done,
+                   decoder ? read_decoder(&rd, decoder, err)
+                           : read_list(&rd, err));
+    CLIPC_TRY_GOTO(status, done, read_named(&rd, ends, err));
+    CLIPC_TRY_GOTO(status, done, read_extra(&rd, err));
+    CLIPC_TRY_GOTO(status, done, resolve_ids(&rd, vocab_size, err));
+    CLIPC_TRY_GOTO(status, done, merge_entries(&rd, err));
+    CLIPC_TRY_GOTO(status, done, build_set(&added->raw, &rd, false, err));
+    CLIPC_TRY_GOTO(status, done,
+                   build_set(&added->normalized, &rd, true, err));
+    added->start_id = find_id(&rd, &ends[BOS]);
+    added->end_id = find_id(&rd, &ends[EOS]);
+    added->start_text = ends[BOS].text;
+    added->end_text = ends[EOS].text;
+
+done:
+    free(rd.entries);
+    if (status != CLIPC_OK)
+        clipc_added_free(added);
+    return status;
+}
+
+static void free_set(clipc_added_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        free(set->tokens[i].text);
+    free(set->tokens);
+}
+
+void clipc_added_free(clipc_added *added)
+{
+    free_set(&added->raw);
+    free_set(&added->normalized);
+    memset(added, 0, sizeof *added);
+}
+
+/* ---- finding ----------------------------------------------------------- */
+
+/* The longest token that starts at text. */
+static const clipc_added_token *longest_at(const clipc_added_set *set,
+                                           const char *text, size_t n)
+{
+    const clipc_added_token *best = NULL;
+    size_t low = set->first[(unsigned char)text[0]];
+    size_t high = set->first[(unsigned char)text[0] + 1];
+
+    /* [low, high) are the tokens that start with text[0 .. depth). The one
+     * that ends there, if any, is the first of them. */
+    for (size_t depth = 1; low < high; depth++) {
+        if (set->tokens[low].n == depth)
+            best = &set->tokens[low++];
+        if (depth == n)
+            break;
+        unsigned char byte = (unsigned char)text[depth];
+        size_t end = high;
+        for (size_t above = high; low < above;) { /* first not below byte */
+            size_t middle = (low + above) / 2;
+            if ((unsigned char)set->tokens[middle].text[depth] < byte)
+                low = middle + 1;
+            else
+                above = middle;
+        }
+        for (size_t below = low; below < end;) { /* first above byte */
+            size_t middle = (below + end) / 2;
+            if ((unsigned char)set->tokens[middle].text[depth] <= byte)
+                below = middle + 1;
+            else
+                end = middle;
+        }
+        high = end;
+    }
+    return best;
+}
+
+/* Start of the character that ends at `end`, and the character. */
+static size_t character_before(const char *text, size_t end, uint32_t *code)
+{
+    size_t start = end - 1;
+    while (start > 0 && ((unsigned char)text[start] & 0xC0) == 0x80)
+        start--;
+    *code = 0;
+    clipc_utf8_decode(text + start, end - start, code);
+    return start;
+}
+
+static bool touches_word(const char *text, size_t n, size_t start, size_t stop)
+{
+    uint32_t code;
+    if (start > 0) {
+        character_before(text, start, &code);
+        if (clipc_unicode_is_word(code))
+            return true;
+    }
+    return stop < n && clipc_utf8_decode(text + stop, n - stop, &code) &&
+           clipc_unicode_is_word(code);
+}
+
+static size_t strip_left(const char *text, size_t start, size_t least)
+{
+    while (start > least) {
+        uint32_t code;
+        size_t before = character_before(text, start, &code);
+        if (clipc_unicode_class(code) != CLIPC_CODE_SPACE)
+            break;
+        start = before;
+    }
+    return start;
+}
+
+static size_t strip_right(const char *text, size_t n, size_t stop)
+{
+    uint32_t code;
+    size_t len;
+    while (stop < n && (len = clipc_utf8_decode(text + stop, n - stop,
+                                                &code)) != 0 &&
+           clipc_unicode_class(code) == CLIPC_CODE_SPACE)
+        stop += len;
+    return stop;
+}
+
+const clipc_added_token *clipc_added_next(const clipc_added_set *set,
+                                          const char *text, size_t n,
+                                          bool specials_plain,
+                                          clipc_added_walk *walk)
+{
+    while (set->n > 0 && walk->searched < n) {
+        size_t start = walk->searched;
+        const clipc_added_token *token = longest_at(set, text + start,
+                                                    n - start);
+        if (!token) {
+            walk->searched++;
+            continue;
+        }
+        size_t stop = start + token->n;
+        walk->searched = stop;
+        /* A match that does not count is still passed over whole. */
+        if ((specials_plain && token->special) ||
+            (token->single_word && touches_word(text, n, start, stop)))
+            continue;
+        if (token->lstrip)
+            start = strip_left(text, start, walk->taken);
+        if (token->rstrip)
+            stop = strip_right(text, n, stop);
+        /* A token may start in white space that the last one took. */
+        walk->text_begin = walk->taken;
+        walk->text_end = start > walk->taken ? start : walk->taken;
+        walk->taken = stop;
+        return token;
+    }
+    walk->text_begin = walk->taken;
+    walk->text_end = n;
+    return NULL;
+}

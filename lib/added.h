@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * added.h - added tokens: strings that become one id wherever they stand in a
+ * text, before anything else looks at it. The start and end token are two.
+ */
+#ifndef CLIPC_ADDED_H
+#define CLIPC_ADDED_H
+
+#include "json.h"
+
+typedef struct clipc_added_token {
+    char *text; /* as it is searched: normalised where `normalized` */
+    size_t n;
+    int32_t id;
+    bool special;     /* CLIPC_TEXT_SPECIALS_PLAIN turns it into text */
+    bool single_word; /* no word character may touch it */
+    bool lstrip, rstrip; /* takes the white space on that side along */
+    bool normalized;  /* searched in normalised text, else in the raw one */
+} clipc_added_token;
+
+/* Tokens searched together, sorted by their bytes. */
+typedef struct clipc_added_set {
+    clipc_added_token *tokens;
+    size_t n;
+    uint32_t first[257]; /* tokens that start with byte b are first[b] ..
+                          * first[b + 1] - 1 */
+} clipc_added_set;
+
+typedef struct clipc_added {
+    clipc_added_set raw, normalized;
+    int32_t start_id, end_id;
+    const char *start_text, *end_text; /* into the JSON they came from, or
+                                        * static: for checks while loading */
+    bool specials_plain; /* split_special_tokens of the configuration */
+} clipc_added;
+
+/* What they are read from; names are for the messages. */
+typedef struct clipc_added_source {
+    const json_t *vocab;
+    size_t n_ids; /* one more than its largest id */
+    const json_t *added_tokens; /* array of tokenizer.json, or NULL */
+    const json_t *config;       /* tokenizer_config.json, or NULL */
+    const char *tokens_name, *config_name;
+} clipc_added_source;
+
+clipc_status clipc_added_load(clipc_added *added,
+                              const clipc_added_source *source,
+                              size_t vocab_size, clipc_error *err);
+void clipc_added_free(clipc_added *added);
+
+/* A walk over a text: all zero at first. After each token found,
+ * [text_begin, text_end) is the text between it and the one before. */
+typedef struct clipc_added_walk {
+    size_t text_begin, text_end;
+    size_t searched, taken; /* private */
+} clipc_added_walk;
+
+/* The next token in the text, leftmost, the longest that starts there; NULL
+ * at the end, with the rest of the text in the walk. */
+const clipc_added_token *clipc_added_next(const clipc_added_set *set,
+                                          const char *text, size_t n,
+                                          bool specials_plain,
+                                          clipc_added_walk *walk);
+
+#endif /* CLIPC_ADDED_H */
