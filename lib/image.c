@@ -17,8 +17,16 @@ typedef struct collector {
     clipc_image *image;
     const clipc_preprocess_config *fit; /* NULL: all pixels */
     clipc_resizer *resizer;             /* of a fitted image */
+    const clipc_key_colour *key;
+    uint8_t *painted; /* [width, 3] a row without its key colour, or NULL */
     size_t n_rows;
 } collector;
+
+static void collector_release(collector *c)
+{
+    clipc_resizer_destroy(c->resizer);
+    free(c->painted);
+}
 
 static clipc_status begin_full(collector *c, size_t width, size_t height,
                                clipc_error *err)
@@ -49,6 +57,11 @@ static clipc_status begin_fitted(collector *c, size_t width, size_t height,
     image->pixels = clipc_alloc(geometry.out_width * geometry.out_height, 3);
     if (!image->pixels)
         return clipc_fail_nomem(err, "pixels");
+    if (c->key->present) {
+        c->painted = clipc_alloc(width, 3);
+        if (!c->painted)
+            return clipc_fail_nomem(err, "a row of pixels");
+    }
     return clipc_resizer_create(&c->resizer, &geometry, c->fit->resample,
                                 image->pixels, err);
 }
@@ -64,6 +77,20 @@ static clipc_status collector_begin(void *self, size_t width, size_t height,
                   : begin_full(c, width, height, err);
 }
 
+/* The row with pixels of the key colour white. */
+static const uint8_t *paint_key(collector *c, const uint8_t *rgb)
+{
+    const size_t n_bytes = c->image->width * 3;
+
+    for (size_t i = 0; i < n_bytes; i += 3) {
+        if (memcmp(rgb + i, c->key->rgb, 3) == 0)
+            memset(c->painted + i, 255, 3);
+        else
+            memcpy(c->painted + i, rgb + i, 3);
+    }
+    return c->painted;
+}
+
 static clipc_status collector_row(void *self, const uint8_t *rgb,
                                   clipc_error *err)
 {
@@ -74,7 +101,8 @@ static clipc_status collector_row(void *self, const uint8_t *rgb,
         return clipc_fail(err, CLIPC_ERR_INTERNAL, -1,
                           "more than the %zu rows announced", image->height);
     if (c->resizer)
-        return clipc_resizer_row(c->resizer, rgb, err);
+        return clipc_resizer_row(
+            c->resizer, c->painted ? paint_key(c, rgb) : rgb, err);
     memcpy(image->pixels + (c->n_rows - 1) * image->pixels_width * 3, rgb,
            image->pixels_width * 3);
     return CLIPC_OK;
@@ -231,10 +259,10 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
                                 const clipc_decode_limits *limits,
                                 clipc_error *err)
 {
-    collector c = { .fit = fit };
+    clipc_decode_info info = { 0 };
+    collector c = { .fit = fit, .key = &info.key };
     const clipc_row_sink sink = { collector_begin, collector_row, &c };
     const clipc_quoted quoted = clipc_quote(name, strlen(name));
-    clipc_decode_info info = { 0 };
     decode_fn decode;
     const char *format;
     clipc_status status;
@@ -245,23 +273,27 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
     if (!c.image)
         return clipc_fail_nomem(err, "image");
     status = decode(data, n, quoted.text, limits, &sink, &info, err);
-    clipc_resizer_destroy(c.resizer);
+    collector_release(&c);
     if (status != CLIPC_OK) {
         clipc_image_free(c.image);
         return status;
     }
     c.image->format = format;
     c.image->n_warnings = info.n_warnings;
+    if (!fit)
+        c.image->key = info.key;
     *image = c.image;
     return CLIPC_OK;
 }
 
-clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
-                              size_t width, size_t height, size_t stride_bytes,
-                              const clipc_preprocess_config *fit,
-                              clipc_error *err)
+/* Pixels in memory through a collector. */
+static clipc_status collect(clipc_image **image, const uint8_t *rgb,
+                            size_t width, size_t height, size_t stride_bytes,
+                            const clipc_key_colour *key,
+                            const clipc_preprocess_config *fit,
+                            clipc_error *err)
 {
-    collector c = { .fit = fit };
+    collector c = { .fit = fit, .key = key };
     clipc_status status;
 
     *image = NULL;
@@ -271,12 +303,36 @@ clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
     status = collector_begin(&c, width, height, err);
     for (size_t y = 0; status == CLIPC_OK && y < height; y++)
         status = collector_row(&c, rgb + y * stride_bytes, err);
-    clipc_resizer_destroy(c.resizer);
+    collector_release(&c);
     if (status != CLIPC_OK) {
         clipc_image_free(c.image);
         return status;
     }
-    c.image->format = "RGB";
     *image = c.image;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
+                              size_t width, size_t height, size_t stride_bytes,
+                              const clipc_preprocess_config *fit,
+                              clipc_error *err)
+{
+    const clipc_key_colour none = { false, { 0 } };
+
+    CLIPC_TRY(collect(image, rgb, width, height, stride_bytes, &none, fit,
+                      err));
+    (*image)->format = "RGB";
+    return CLIPC_OK;
+}
+
+clipc_status clipc_image_fit(clipc_image **fitted, const clipc_image *image,
+                             const clipc_preprocess_config *fit,
+                             clipc_error *err)
+{
+    CLIPC_TRY(collect(fitted, image->pixels, image->pixels_width,
+                      image->pixels_height, image->pixels_width * 3,
+                      &image->key, fit, err));
+    (*fitted)->format = image->format;
+    (*fitted)->n_warnings = image->n_warnings;
     return CLIPC_OK;
 }

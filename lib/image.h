@@ -24,10 +24,20 @@ typedef struct clipc_row_sink {
     void *self;
 } clipc_row_sink;
 
-/* What a decoder says of the picture. */
+/* A colour that the file calls transparent (PNG's tRNS with one colour).
+ * convert("RGB") keeps it; the reference's image processor then paints its
+ * pixels white before it resizes. */
+typedef struct clipc_key_colour {
+    bool present;
+    uint8_t rgb[3];
+} clipc_key_colour;
+
+/* What a decoder says of the picture. The size and the key colour are set
+ * before the sink's begin is called. */
 typedef struct clipc_decode_info {
     size_t width, height;
     unsigned n_warnings;
+    clipc_key_colour key;
 } clipc_decode_info;
 
 /* Decoders: whole file in memory -> rows. All-or-nothing for the caller: a
@@ -48,6 +58,7 @@ struct clipc_image {
     const char *format;
     int orientation;
     unsigned n_warnings;
+    clipc_key_colour key; /* of a full image; painted in a fitted one */
     bool fitted;
     clipc_preprocess_config fit; /* when fitted: made for this */
     size_t pixels_width, pixels_height;
@@ -66,5 +77,10 @@ clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
                               size_t width, size_t height, size_t stride_bytes,
                               const clipc_preprocess_config *fit,
                               clipc_error *err);
+
+/* Resizes and crops an image that holds all its pixels. */
+clipc_status clipc_image_fit(clipc_image **fitted, const clipc_image *image,
+                             const clipc_preprocess_config *fit,
+                             clipc_error *err);
 
 #endif /* CLIPC_IMAGE_H */

@@ -10,7 +10,7 @@
  * Palettes are hidden from it behind the header of a grey image of the same
  * depth.
  *
- * As Pillow: transparency is dropped, 16-bit grey is clamped to 255, 16-bit
+ * As Pillow: alpha is dropped (a single transparent colour is reported), 16-bit grey is clamped to 255, 16-bit
  * colour keeps its high byte, an index beyond the palette is black, wrong
  * checksums of image data are repaired (and counted as warnings), and data
  * that ends after its last row is complete.
@@ -56,8 +56,10 @@ typedef struct decoder {
     const clipc_decode_limits *limits;
     clipc_error *err;
     header h;
+    clipc_decode_info *info;
     uint8_t prefix[PREFIX_BYTES]; /* what libpng sees before data[at] */
     size_t prefix_at;
+    size_t cut; /* offset of an IDAT chunk that the file cuts, or SIZE_MAX */
     bool ran_out;       /* libpng asked for bytes past the end */
     bool out_of_memory; /* libpng could not allocate */
     uint64_t n_made; /* rows that libpng has decoded, in all passes */
@@ -65,6 +67,7 @@ typedef struct decoder {
     unsigned n_warnings;
     char message[128];      /* libpng's last error */
     uint8_t colours[256][3]; /* of a grey or palette sample up to 8 bits */
+    int transparent_entry;   /* the palette's only one, or -1 */
     size_t row_bytes;
     uint8_t *samples; /* one row, or all of an interlaced picture */
     uint8_t *rgb;     /* [width, 3] */
@@ -217,6 +220,40 @@ static clipc_status read_palette(decoder *d, const chunk *c)
     return CLIPC_OK;
 }
 
+/* The colour that the picture keeps as transparent after convert("RGB"), by
+ * the reference's own rules: the values of tRNS are not scaled with the
+ * samples, a palette counts when exactly one entry is transparent and all
+ * others are opaque. */
+static void read_transparency(decoder *d, const chunk *c)
+{
+    clipc_key_colour *key = &d->info->key;
+    size_t entry = SIZE_MAX;
+
+    key->present = false;
+    switch (d->h.colour_type) {
+    case PNG_COLOR_TYPE_GRAY:
+        if (d->h.depth == 16)
+            return;
+        key->present = d->h.depth > 1 || (c->data[0] | c->data[1]) == 0;
+        memset(key->rgb, c->data[0] ? 255 : c->data[1], 3);
+        return;
+    case PNG_COLOR_TYPE_RGB:
+        key->present = true;
+        for (size_t i = 0; i < 3; i++)
+            key->rgb[i] = c->data[2 * i + 1]; /* low bytes */
+        return;
+    case PNG_COLOR_TYPE_PALETTE:
+        for (size_t i = 0; i < c->n; i++) {
+            if (c->data[i] != 255 && (c->data[i] != 0 || entry != SIZE_MAX))
+                return;
+            if (c->data[i] == 0)
+                entry = i;
+        }
+        d->transparent_entry = entry < 256 ? (int)entry : -1;
+        return;
+    }
+}
+
 static void make_grey_colours(decoder *d)
 {
     const unsigned top = (1u << d->h.depth) - 1;
@@ -261,6 +298,10 @@ static clipc_status read_chunks(decoder *d)
         if (is_type(&c, "IEND"))
             return fail_chunk(d, &c, "comes before any image data");
         CLIPC_TRY(check_length(d, &c));
+        if (is_type(&c, "tRNS")) {
+            d->transparent_entry = -1;
+            read_transparency(d, &c);
+        }
         if (is_type(&c, "PLTE")) {
             CLIPC_TRY(read_palette(d, &c));
             has_palette = true;
@@ -271,6 +312,12 @@ static clipc_status read_chunks(decoder *d)
         make_grey_colours(d);
     if (d->h.colour_type == PNG_COLOR_TYPE_PALETTE && !has_palette)
         d->n_warnings++; /* all black */
+    if (d->transparent_entry >= 0) {
+        d->info->key.present = true;
+        memcpy(d->info->key.rgb, d->colours[d->transparent_entry], 3);
+    }
+    d->info->width = d->h.width;
+    d->info->height = d->h.height;
     return CLIPC_OK;
 }
 
@@ -333,6 +380,8 @@ static void read_bytes(png_structp png, png_bytep out, size_t n)
         png_error(png, "out of data");
     }
     memcpy(out, d->data + d->at, n);
+    if (d->at == d->cut && n >= 4)
+        write_u32(out, (uint32_t)(d->n_bytes - d->at - 8));
     d->at += n;
 }
 
@@ -415,12 +464,27 @@ static void make_prefix(decoder *d)
     write_u32(p + 21, (uint32_t)crc32_z(0, p + 4, 4 + IHDR_BYTES));
 }
 
+/* libpng reads ahead, so it would miss rows that a cut chunk still has: it
+ * is told the length that is there. */
+static size_t find_cut(const decoder *d)
+{
+    size_t at = d->h.idat;
+    chunk c;
+
+    for (; read_chunk(d, at, &c) && is_type(&c, "IDAT");
+         at += CHUNK_BYTES + (size_t)c.n)
+        if (c.available < c.n)
+            return at;
+    return SIZE_MAX;
+}
+
 static clipc_status start(decoder *d)
 {
     size_t n_rows = d->h.interlaced ? d->h.height : 1, n_bytes;
 
     make_prefix(d);
     d->at = d->h.idat;
+    d->cut = find_cut(d);
     d->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, d, on_error,
                                       on_warning, d, allocate, release);
     if (d->png)
@@ -588,6 +652,8 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
     d->name = name;
     d->limits = limits;
     d->err = err;
+    d->info = info;
+    d->transparent_entry = -1;
     CLIPC_TRY_GOTO(status, done, read_chunks(d));
     if (setjmp(d->jump) == 0)
         status = decode(d, sink);
@@ -595,8 +661,6 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
         status = recover(d, sink);
     if (status == CLIPC_OK)
         status = check_tail(d);
-    info->width = d->h.width;
-    info->height = d->h.height;
     info->n_warnings = d->n_warnings;
 done:
     png_destroy_read_struct(&d->png, &d->png_info, NULL);

@@ -91,9 +91,7 @@ static clipc_status fit(const clipc_preprocess_config *config,
     CLIPC_TRY(check_fit(config, image, err));
     if (image->fitted)
         return CLIPC_OK;
-    CLIPC_TRY(clipc_image_make(made, image->pixels, image->pixels_width,
-                               image->pixels_height, image->pixels_width * 3,
-                               config, err));
+    CLIPC_TRY(clipc_image_fit(made, image, config, err));
     *fitted = *made;
     return CLIPC_OK;
 }
