@@ -248,6 +248,32 @@ bool clipc_file_exists(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+bool clipc_folder_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+clipc_file_stamp clipc_file_stamp_get(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return (clipc_file_stamp){ 0 };
+    return (clipc_file_stamp){ .device = (uint64_t)st.st_dev,
+                               .inode = (uint64_t)st.st_ino,
+                               .bytes = (uint64_t)st.st_size,
+                               .mtime_s = (int64_t)st.st_mtim.tv_sec,
+                               .mtime_ns = (int64_t)st.st_mtim.tv_nsec };
+}
+
+bool clipc_file_stamp_equal(const clipc_file_stamp *a,
+                            const clipc_file_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode &&
+           a->bytes == b->bytes && a->mtime_s == b->mtime_s &&
+           a->mtime_ns == b->mtime_ns;
+}
+
 /* Creates a file of a name nobody has. O_EXCL decides; the numbers only make
  * a collision unlikely. mkstemp() would ignore the umask. */
 static int create_temporary(char **name_out, const char *path)
@@ -312,12 +338,6 @@ clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
     return error ? clipc_fail_errno(err, "write", path, error) : CLIPC_OK;
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 clipc_status clipc_folder_make(const char *path, clipc_error *err)
 {
     char *prefix = clipc_strndup(path, strlen(path));
@@ -334,7 +354,7 @@ clipc_status clipc_folder_make(const char *path, clipc_error *err)
             /* A parent may exist although it may not be made: "/" says
              * EEXIST, a read-only file system EROFS. */
             error = errno;
-            if (is_folder(prefix))
+            if (clipc_folder_exists(prefix))
                 error = 0;
             else if (error == EEXIST)
                 error = ENOTDIR;

@@ -40,8 +40,19 @@ clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
 /* Frees or unmaps, and zeroes *bytes. */
 void clipc_bytes_release(clipc_bytes *bytes);
 
-/* Whether path names a regular file (following links). */
+/* Whether path names a regular file, a folder (following links). */
 bool clipc_file_exists(const char *path);
+bool clipc_folder_exists(const char *path);
+
+/* What tells one state of a file from another. All zero: no such file. */
+typedef struct clipc_file_stamp {
+    uint64_t device, inode, bytes;
+    int64_t mtime_s, mtime_ns;
+} clipc_file_stamp;
+
+clipc_file_stamp clipc_file_stamp_get(const char *path);
+bool clipc_file_stamp_equal(const clipc_file_stamp *a,
+                            const clipc_file_stamp *b);
 
 /* Replaces `path` by n bytes: unique temporary in the same folder, fsync,
  * rename. Nothing is left behind on failure. */

@@ -32,7 +32,8 @@ typedef enum clipc_model_file {
 struct clipc_model {
     atomic_size_t references;
     char *source;       /* folder, or "(memory)" */
-    char *weights_path; /* NULL when opened from memory */
+    char *weights_path, *config_path; /* NULL when opened from memory */
+    clipc_file_stamp weights_stamp, config_stamp; /* when they were opened */
     clipc_config config;
     clipc_preprocess_config preprocess;
     const char *preprocess_source;
@@ -41,6 +42,7 @@ struct clipc_model {
      * the checkpoint has no such file. */
     char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];
     clipc_text tokenizer_bytes[CLIPC_N_TOKENIZER_FILES];
+    clipc_file_stamp tokenizer_stamps[CLIPC_N_TOKENIZER_FILES];
     pthread_mutex_t mutex; /* guards what follows */
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;

@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model.c - a checkpoint folder (or its files in memory) as a clipc_model.
+ *
+ * Opening reads the two configs and the safetensors header. The tokenizer and
+ * the identity of the text side are made when first asked for, under the
+ * model's mutex; a failure is reported and may be retried. What is read late
+ * must still be the file that was there at opening.
+ */
+#include "internal.h"
+
+#include "hub.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CONFIG_BYTES ((size_t)1 << 20)
+#define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
+#define DEFAULT_HEADER_BYTES ((size_t)8 << 20)
+
+static const char *const tokenizer_names[CLIPC_N_TOKENIZER_FILES] = {
+    [CLIPC_FILE_TOKENIZER_JSON] = "tokenizer.json",
+    [CLIPC_FILE_VOCAB_JSON] = "vocab.json",
+    [CLIPC_FILE_MERGES_TXT] = "merges.txt",
+    [CLIPC_FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
+};
+
+clipc_model_params clipc_model_params_default(void)
+{
+    clipc_model_params params = { .struct_size = sizeof params,
+                                  .load = CLIPC_LOAD_MAP,
+                                  .max_header_bytes = DEFAULT_HEADER_BYTES };
+    return params;
+}
+
+/* ---- making and freeing ------------------------------------------------ */
+
+static clipc_status create(clipc_model **out, const char *source,
+                           clipc_error *err)
+{
+    clipc_model *model = clipc_alloc_zero(1, sizeof *model);
+
+    *out = NULL;
+    if (!model)
+        return clipc_fail_nomem(err, "model");
+    if (pthread_mutex_init(&model->mutex, NULL) != 0) {
+        free(model);
+        return clipc_fail_nomem(err, "mutex");
+    }
+    atomic_init(&model->references, 1);
+    atomic_init(&model->tokenizer, NULL);
+    model->source = clipc_strndup(source, strlen(source));
+    if (!model->source) {
+        clipc_model_close(model);
+        return clipc_fail_nomem(err, "model");
+    }
+    *out = model;
+    return CLIPC_OK;
+}
+
+void clipc_model_retain(clipc_model *model)
+{
+    atomic_fetch_add(&model->references, 1);
+}
+
+void clipc_model_close(clipc_model *model)
+{
+    if (!model || atomic_fetch_sub(&model->references, 1) != 1)
+        return;
+    clipc_tokenizer_destroy(atomic_load(&model->tokenizer));
+    clipc_checkpoint_close(model->checkpoint);
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
+        free(model->tokenizer_paths[i]);
+    pthread_mutex_destroy(&model->mutex);
+    free(model->config_path);
+    free(model->weights_path);
+    free(model->source);
+    free(model);
+}
+
+/* ---- opening a folder -------------------------------------------------- */
+
+/* FOLDER/NAME in *path, malloc'ed. */
+static clipc_status join(char **path, const char *folder, const char *name,
+                         clipc_error *err)
+{
+    *path = clipc_format("%s/%s", folder, name);
+    return *path ? CLIPC_OK : clipc_fail_nomem(err, "path of a model file");
+}
+
+static bool folder_has(const char *folder, const char *name)
+{
+    char *path = clipc_format("%s/%s", folder, name);
+    bool exists = path && clipc_file_exists(path);
+    free(path);
+    return exists;
+}
+
+static clipc_status read_config(clipc_model *model, clipc_error *err)
+{
+    clipc_bytes bytes;
+
+    CLIPC_TRY(join(&model->config_path, model->source, "config.json", err));
+    model->config_stamp = clipc_file_stamp_get(model->config_path);
+    CLIPC_TRY(clipc_file_read(&bytes, model->config_path, MAX_CONFIG_BYTES,
+                              "limit of config.json", err));
+    clipc_status status =
+        clipc_config_parse(&model->config, (const char *)bytes.data, bytes.n,
+                           model->config_path, err);
+    clipc_bytes_release(&bytes);
+    return status;
+}
+
+/* One of the two files that may hold the preprocessing. */
+static clipc_status read_preprocessing_file(clipc_model *model,
+                                            const char *name, bool nested,
+                                            bool *found, clipc_error *err)
+{
+    clipc_bytes bytes;
+    char *path;
+    clipc_status status;
+
+    *found = false;
+    CLIPC_TRY(join(&path, model->source, name, err));
+    if (!clipc_file_exists(path)) {
+        free(path);
+        return CLIPC_OK;
+    }
+    status = clipc_file_read(&bytes, path, MAX_CONFIG_BYTES,
+                             "limit of a config file", err);
+    if (status == CLIPC_OK && nested) {
+        status = clipc_preprocess_config_parse_nested(
+            &model->preprocess, found, (const char *)bytes.data, bytes.n,
+            path, err);
+    } else if (status == CLIPC_OK) {
+        *found = true;
+        status = clipc_preprocess_config_parse(&model->preprocess,
+                                               (const char *)bytes.data,
+                                               bytes.n, path, err);
+    }
+    clipc_bytes_release(&bytes);
+    free(path);
+    return status;
+}
+
+static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
+{
+    static const char *const names[] = { "processor_config.json",
+                                         "preprocessor_config.json" };
+
+    for (int i = 0; i < 2; i++) {
+        bool found;
+        CLIPC_TRY(read_preprocessing_file(model, names[i], i == 0, &found,
+                                          err));
+        if (found) {
+            model->preprocess_source = names[i];
+            return CLIPC_OK;
+        }
+    }
+    clipc_preprocess_config_default(&model->preprocess);
+    model->preprocess_source = "default";
+    return CLIPC_OK;
+}
+
+static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
+{
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
+        char *path;
+        CLIPC_TRY(join(&path, model->source, tokenizer_names[i], err));
+        if (!clipc_file_exists(path)) {
+            free(path);
+            continue;
+        }
+        model->tokenizer_paths[i] = path;
+        model->tokenizer_stamps[i] = clipc_file_stamp_get(path);
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status fail_no_weights(const char *folder, clipc_error *err)
+{
+    if (folder_has(folder, "model.safetensors.index.json"))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: the weights are split in several files, which "
+                          "clipc does not read", CLIPC_QUOTE(folder));
+    if (folder_has(folder, "pytorch_model.bin"))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: it has pytorch_model.bin but no "
+                          "model.safetensors, which clipc reads; on the hub "
+                          "look for a revision refs/pr/N",
+                          CLIPC_QUOTE(folder));
+    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                      "%s: it has no model.safetensors", CLIPC_QUOTE(folder));
+}
+
+static clipc_status open_weights(clipc_model *model,
+                                 const clipc_model_params *params,
+                                 clipc_error *err)
+{
+    clipc_safetensors *st;
+
+    CLIPC_TRY(join(&model->weights_path, model->source, "model.safetensors",
+                   err));
+    clipc_file_stamp stamp = clipc_file_stamp_get(model->weights_path);
+    clipc_status status =
+        clipc_safetensors_open(&st, model->weights_path, params->load,
+                               params->max_header_bytes, err);
+    if (status == CLIPC_ERR_NOT_FOUND)
+        return fail_no_weights(model->source, err);
+    CLIPC_TRY(status);
+    /* Replaced meanwhile: no stamp, and the identity is never memoised. */
+    clipc_file_stamp again = clipc_file_stamp_get(model->weights_path);
+    if (clipc_file_stamp_equal(&stamp, &again))
+        model->weights_stamp = stamp;
+    return clipc_checkpoint_open(&model->checkpoint, st, &model->config, err);
+}
+
+static clipc_status open_folder(clipc_model **out, const char *folder,
+                                const clipc_model_params *params,
+                                clipc_error *err)
+{
+    clipc_model *model;
+    clipc_status status;
+
+    CLIPC_TRY(create(&model, folder, err));
+    CLIPC_TRY_GOTO(status, fail, read_config(model, err));
+    CLIPC_TRY_GOTO(status, fail, read_preprocessing(model, err));
+    CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
+    CLIPC_TRY_GOTO(status, fail, open_weights(model, params, err));
+    *out = model;
+    return CLIPC_OK;
+fail:
+    clipc_model_close(model);
+    return status;
+}
+
+/* "/x", "./x", "../x", "." and "..": never a repository id. */
+static bool is_plain_path(const char *name)
+{
+    if (name[0] == '.') {
+        name++;
+        name += name[0] == '.';
+        return name[0] == '\0' || name[0] == '/';
+    }
+    return name[0] == '/';
+}
+
+/* The folder that `name` stands for, malloc'ed. */
+static clipc_status resolve(char **folder, const char *name,
+                            const clipc_model_params *params,
+                            clipc_error *err)
+{
+    *folder = NULL;
+    if (strcmp(name, "demo") == 0 && params->data_dir) {
+        CLIPC_TRY(join(folder, params->data_dir, "demo", err));
+        if (clipc_folder_exists(*folder))
+            return CLIPC_OK;
+        free(*folder);
+        *folder = NULL;
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "the demo model is not in the data folder %s",
+                          CLIPC_QUOTE(params->data_dir));
+    }
+    if (clipc_folder_exists(name)) {
+        *folder = clipc_strndup(name, strlen(name));
+        return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
+    }
+    if (is_plain_path(name) || !clipc_hub_is_id(name))
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%s: no such folder, and not a repository id",
+                          CLIPC_QUOTE(name));
+    if (!params->hub_cache_dir)
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%s: no such folder, and no hub cache was given to "
+                          "look it up in; use --model DIR or --model demo",
+                          CLIPC_QUOTE(name));
+    return clipc_hub_find(folder, params->hub_cache_dir, name, err);
+}
+
+static clipc_status merge_params(clipc_model_params *params,
+                                 const clipc_model_params *given,
+                                 clipc_error *err)
+{
+    *params = clipc_model_params_default();
+    CLIPC_TRY(clipc_params_merge(params, sizeof *params, given,
+                                 "clipc_model_params", err));
+    if (params->load != CLIPC_LOAD_MAP && params->load != CLIPC_LOAD_READ)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->load is %d, not a clipc_load",
+                          (int)params->load);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_model_open(clipc_model **out, const char *name,
+                              const clipc_model_params *given,
+                              clipc_error *err)
+{
+    clipc_model_params params;
+    char *folder;
+
+    if (!out || !name || !*name)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s",
+                          !out    ? "model is NULL"
+                          : !name ? "name is NULL"
+                                  : "the model's name is empty");
+    *out = NULL;
+    CLIPC_TRY(merge_params(&params, given, err));
+    CLIPC_TRY(resolve(&folder, name, &params, err));
+    clipc_status status = open_folder(out, folder, &params, err);
+    free(folder);
+    return status;
+}
+
+/* ---- opening files in memory ------------------------------------------- */
+
+static clipc_status read_memory(clipc_model *model,
+                                const clipc_model_files *files,
+                                const clipc_model_params *params,
+                                clipc_error *err)
+{
+    clipc_safetensors *st;
+
+    model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_JSON] =
+        (clipc_text){ files->tokenizer_json, files->tokenizer_json_bytes };
+    model->tokenizer_bytes[CLIPC_FILE_VOCAB_JSON] =
+        (clipc_text){ files->vocab_json, files->vocab_json_bytes };
+    model->tokenizer_bytes[CLIPC_FILE_MERGES_TXT] =
+        (clipc_text){ files->merges_txt, files->merges_txt_bytes };
+    model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_CONFIG] =
+        (clipc_text){ files->tokenizer_config, files->tokenizer_config_bytes };
+    CLIPC_TRY(clipc_config_parse(&model->config, files->config,
+                                 files->config_bytes, "config.json", err));
+    if (files->preprocessor_config) {
+        model->preprocess_source = "preprocessor_config.json";
+        CLIPC_TRY(clipc_preprocess_config_parse(
+            &model->preprocess, files->preprocessor_config,
+            files->preprocessor_config_bytes, model->preprocess_source, err));
+    } else {
+        model->preprocess_source = "default";
+        clipc_preprocess_config_default(&model->preprocess);
+    }
+    CLIPC_TRY(clipc_safetensors_open_memory(
+        &st, files->weights, files->weights_bytes, "model.safetensors",
+        params->max_header_bytes, err));
+    return clipc_checkpoint_open(&model->checkpoint, st, &model->config, err);
+}
+
+clipc_status clipc_model_open_memory(clipc_model **out,
+                                     const clipc_model_files *given_files,
+                                     const clipc_model_params *given,
+                                     clipc_error *err)
+{
+    clipc_model_files files = { .struct_size = sizeof files };
+    clipc_model_params params;
+    clipc_model *model;
+
+    if (!out || !given_files)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          out ? "files" : "model");
+    *out = NULL;
+    CLIPC_TRY(clipc_params_merge(&files, sizeof files, given_files,
+                                 "clipc_model_files", err));
+    CLIPC_TRY(merge_params(&params, given, err));
+    if (!files.config || !files.weights)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "files->%s is NULL",
+                          files.config ? "weights" : "config");
+    CLIPC_TRY(create(&model, "(memory)", err));
+    clipc_status status = read_memory(model, &files, &params, err);
+    if (status != CLIPC_OK) {
+        clipc_model_close(model);
+        return status;
+    }
+    *out = model;
+    return CLIPC_OK;
+}
+
+/* ---- tokenizer --------------------------------------------------------- */
+
+static bool has_file(const clipc_model *model, clipc_model_file file)
+{
+    return model->tokenizer_paths[file] || model->tokenizer_bytes[file].data;
+}
+
+/* Whether the tokenizer is made from this file: tokenizer.json goes before
+ * vocab.json and merges.txt. */
+static bool uses_file(const clipc_model *model, clipc_model_file file)
+{
+    if ((file == CLIPC_FILE_VOCAB_JSON || file == CLIPC_FILE_MERGES_TXT) &&
+        has_file(model, CLIPC_FILE_TOKENIZER_JSON))
+        return false;
+    return has_file(model, file);
+}
+
+static bool has_tokenizer(const clipc_model *model)
+{
+    return has_file(model, CLIPC_FILE_TOKENIZER_JSON) ||
+           (has_file(model, CLIPC_FILE_VOCAB_JSON) &&
+            has_file(model, CLIPC_FILE_MERGES_TXT));
+}
+
+/* Contents of the tokenizer's files; only those that were read from disk are
+ * owned. */
+typedef struct tokenizer_data {
+    clipc_text text[CLIPC_N_TOKENIZER_FILES];
+    const char *name[CLIPC_N_TOKENIZER_FILES];
+    clipc_bytes bytes[CLIPC_N_TOKENIZER_FILES];
+} tokenizer_data;
+
+static void release_data(tokenizer_data *data)
+{
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
+        clipc_bytes_release(&data->bytes[i]);
+}
+
+static clipc_status read_tokenizer_file(const clipc_model *model,
+                                        tokenizer_data *data,
+                                        clipc_model_file i, clipc_error *err)
+{
+    const char *path = model->tokenizer_paths[i];
+
+    data->name[i] = path ? path : tokenizer_names[i];
+    data->text[i] = model->tokenizer_bytes[i];
+    if (!path)
+        return CLIPC_OK;
+    CLIPC_TRY(clipc_file_read(&data->bytes[i], path, MAX_TOKENIZER_BYTES,
+                              "limit of a tokenizer file", err));
+    data->text[i] = (clipc_text){ (const char *)data->bytes[i].data,
+                                  data->bytes[i].n };
+    clipc_file_stamp now = clipc_file_stamp_get(path);
+    if (!clipc_file_stamp_equal(&now, &model->tokenizer_stamps[i]))
+        return clipc_fail(err, CLIPC_ERR_IO, -1,
+                          "%s changed after the model was opened; open it "
+                          "again", CLIPC_QUOTE(path));
+    return CLIPC_OK;
+}
+
+/* On failure nothing is left to release. */
+static clipc_status read_tokenizer_data(const clipc_model *model,
+                                        tokenizer_data *data, clipc_error *err)
+{
+    *data = (tokenizer_data){ 0 };
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
+        if (!uses_file(model, (clipc_model_file)i))
+            continue;
+        clipc_status status =
+            read_tokenizer_file(model, data, (clipc_model_file)i, err);
+        if (status != CLIPC_OK) {
+            release_data(data);
+            return status;
+        }
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status make_tokenizer(const clipc_model *model,
+                                   clipc_tokenizer **tokenizer,
+                                   clipc_error *err)
+{
+    clipc_tokenizer_files files = { 0 };
+    clipc_tokenizer_file *const slots[CLIPC_N_TOKENIZER_FILES] = {
+        [CLIPC_FILE_TOKENIZER_JSON] = &files.tokenizer_json,
+        [CLIPC_FILE_VOCAB_JSON] = &files.vocab_json,
+        [CLIPC_FILE_MERGES_TXT] = &files.merges_txt,
+        [CLIPC_FILE_TOKENIZER_CONFIG] = &files.tokenizer_config,
+    };
+    tokenizer_data data;
+
+    *tokenizer = NULL;
+    if (!has_tokenizer(model))
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%s: no tokenizer.json, nor vocab.json with "
+                          "merges.txt", CLIPC_QUOTE(model->source));
+    CLIPC_TRY(read_tokenizer_data(model, &data, err));
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
+        *slots[i] = (clipc_tokenizer_file){ data.text[i].data,
+                                            data.text[i].len, data.name[i] };
+    clipc_status status = clipc_tokenizer_create(
+        tokenizer, &files, model->config.vocab_size, err);
+    release_data(&data);
+    return status;
+}
+
+clipc_status clipc_model_tokenizer(clipc_model *model,
+                                   const clipc_tokenizer **out,
+                                   clipc_error *err)
+{
+    clipc_tokenizer *tokenizer = atomic_load(&model->tokenizer);
+    clipc_status status = CLIPC_OK;
+
+    if (!tokenizer) {
+        pthread_mutex_lock(&model->mutex);
+        tokenizer = atomic_load(&model->tokenizer);
+        if (!tokenizer) {
+            status = make_tokenizer(model, &tokenizer, err);
+            atomic_store(&model->tokenizer, tokenizer);
+        }
+        pthread_mutex_unlock(&model->mutex);
+    }
+    *out = tokenizer;
+    return status;
+}
+
+/* ---- identity of the text side ----------------------------------------- */
+
+static void hash_text(clipc_hash *hash, const char *text)
+{
+    clipc_hash_piece(hash, text, strlen(text));
+}
+
+static void hash_config(clipc_hash *hash, const clipc_config *config)
+{
+    const clipc_tower_config *text = &config->text;
+    const uint64_t numbers[] = {
+        text->width, text->n_layers, text->n_heads, text->mlp_width,
+        (uint64_t)text->activation, config->context_length,
+        config->vocab_size, (uint64_t)config->eos_token_id,
+        config->projection_dim
+    };
+    clipc_hash_piece(hash, numbers, sizeof numbers);
+    clipc_hash_piece(hash, &text->eps, sizeof text->eps);
+}
+
+/* What a text's embedding depends on; logit_scale and the image tower are
+ * not part of it, beyond their lines in the header. */
+static clipc_status compute_identity(const clipc_model *model,
+                                     clipc_digest *digest, clipc_error *err)
+{
+    const clipc_safetensors *st =
+        clipc_checkpoint_safetensors(model->checkpoint);
+    tokenizer_data data;
+    size_t header_bytes;
+
+    CLIPC_TRY(read_tokenizer_data(model, &data, err));
+    clipc_hash *hash = clipc_hash_create();
+    if (!hash) {
+        release_data(&data);
+        return clipc_fail_nomem(err, "hash");
+    }
+    hash_text(hash, "clipc text side 1");
+    hash_config(hash, &model->config);
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
+        hash_text(hash, data.text[i].data ? tokenizer_names[i] : "");
+        clipc_hash_piece(hash, data.text[i].data, data.text[i].len);
+    }
+    const unsigned char *header = clipc_safetensors_header(st, &header_bytes);
+    clipc_hash_piece(hash, header, header_bytes);
+    for (size_t i = 0; i < clipc_safetensors_count(st); i++) {
+        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+        if (clipc_checkpoint_is_text(model->checkpoint, i))
+            clipc_hash_piece(hash, tensor->data, tensor->n_bytes);
+    }
+    *digest = clipc_hash_finish(hash);
+    release_data(&data);
+    return CLIPC_OK;
+}
+
+/* The files the identity is made from, all of them as they were when the
+ * model was opened; else n is 0. */
+static size_t memo_files(const clipc_model *model,
+                         const char *paths[CLIPC_N_TOKENIZER_FILES + 2])
+{
+    const clipc_file_stamp *stamps[CLIPC_N_TOKENIZER_FILES + 2];
+    const clipc_file_stamp none = { 0 };
+    size_t n = 0;
+
+    if (!model->weights_path)
+        return 0;
+    stamps[n] = &model->weights_stamp;
+    paths[n++] = model->weights_path;
+    stamps[n] = &model->config_stamp;
+    paths[n++] = model->config_path;
+    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
+        if (!uses_file(model, (clipc_model_file)i))
+            continue;
+        stamps[n] = &model->tokenizer_stamps[i];
+        paths[n++] = model->tokenizer_paths[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        clipc_file_stamp now = clipc_file_stamp_get(paths[i]);
+        if (!clipc_file_stamp_equal(&now, stamps[i]) ||
+            clipc_file_stamp_equal(&now, &none))
+            return 0;
+    }
+    return n;
+}
+
+clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
+                                  clipc_digest *digest, clipc_error *err)
+{
+    const char *paths[CLIPC_N_TOKENIZER_FILES + 2];
+    clipc_status status = CLIPC_OK;
+    size_t n;
+
+    pthread_mutex_lock(&model->mutex);
+    if (!model->has_identity) {
+        n = cache_dir ? memo_files(model, paths) : 0;
+        if (n > 0 &&
+            clipc_cache_memo_load(cache_dir, paths, n, &model->identity)) {
+            model->has_identity = true;
+        } else {
+            status = compute_identity(model, &model->identity, err);
+            model->has_identity = status == CLIPC_OK;
+            /* Looked at again: a file replaced while it was hashed must not
+             * be remembered under its successor's stamp. */
+            if (model->has_identity && cache_dir &&
+                (n = memo_files(model, paths)) > 0)
+                clipc_cache_memo_store(cache_dir, paths, n, &model->identity);
+        }
+    }
+    *digest = model->identity;
+    pthread_mutex_unlock(&model->mutex);
+    return status;
+}
+
+/* ---- questions --------------------------------------------------------- */
+
+static const char *activation_name(clipc_activation activation)
+{
+    return activation == CLIPC_GELU ? "gelu" : "quick_gelu";
+}
+
+static clipc_tower_info tower_info(const clipc_tower_config *tower)
+{
+    return (clipc_tower_info){ .width = tower->width,
+                               .n_layers = tower->n_layers,
+                               .n_heads = tower->n_heads,
+                               .mlp_width = tower->mlp_width,
+                               .activation =
+                                   activation_name(tower->activation) };
+}
+
+static const char *tokenizer_source(const clipc_model *model)
+{
+    if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
+        return "tokenizer.json";
+    return has_tokenizer(model) ? "vocab.json, merges.txt" : "none";
+}
+
+clipc_status clipc_model_info(const clipc_model *model,
+                              clipc_model_properties *properties,
+                              clipc_error *err)
+{
+    if (!model || !properties)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          model ? "properties" : "model");
+    const clipc_config *config = &model->config;
+    const clipc_safetensors *st =
+        clipc_checkpoint_safetensors(model->checkpoint);
+    clipc_model_properties info = {
+        .dim = config->projection_dim,
+        .image_size = config->image_size,
+        .patch_size = config->patch_size,
+        .context_length = config->context_length,
+        .vocab_size = config->vocab_size,
+        .vision = tower_info(&config->vision),
+        .text = tower_info(&config->text),
+        .logit_scale = clipc_checkpoint_logit_scale(model->checkpoint),
+        .n_tensors = clipc_safetensors_count(st),
+        .source = model->source,
+        .tokenizer = tokenizer_source(model),
+        .preprocessing = model->preprocess_source,
+    };
+    memcpy(info.mean, model->preprocess.mean, sizeof info.mean);
+    memcpy(info.std, model->preprocess.std, sizeof info.std);
+    for (size_t i = 0; i < info.n_tensors; i++) {
+        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+        if (!clipc_checkpoint_uses(model->checkpoint, i))
+            continue;
+        info.n_parameters += tensor->n_elements;
+        if (!info.dtype)
+            info.dtype = tensor->dtype_name;
+        else if (strcmp(info.dtype, tensor->dtype_name) != 0)
+            info.dtype = "mixed";
+    }
+    return clipc_info_fill(properties, &info, sizeof info,
+                           "clipc_model_properties", err);
+}
+
+clipc_status clipc_model_tensor(const clipc_model *model, size_t index,
+                                clipc_tensor_info *out, clipc_error *err)
+{
+    if (!model || !out)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          model ? "info" : "model");
+    const clipc_safetensors *st =
+        clipc_checkpoint_safetensors(model->checkpoint);
+    if (index >= clipc_safetensors_count(st))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "tensor %zu of %zu", index,
+                          clipc_safetensors_count(st));
+    const clipc_tensor *tensor = clipc_safetensors_at(st, index);
+    clipc_tensor_info info = {
+        .name = tensor->name,
+        .dtype = tensor->dtype_name,
+        .rank = tensor->rank,
+        .n_bytes = tensor->n_bytes,
+        .used = clipc_checkpoint_uses(model->checkpoint, index),
+    };
+    memcpy(info.shape, tensor->shape, sizeof info.shape);
+    return clipc_info_fill(out, &info, sizeof info, "clipc_tensor_info", err);
+}
