@@ -33,7 +33,7 @@ VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 SONAME  := libclipc.so.$(MAJOR)
 
 # ---- flags ----------------------------------------------------------------
-PACKAGES := libjpeg libpng jansson nettle
+PACKAGES := libjpeg libpng zlib jansson nettle
 ifeq ($(OPENBLAS),1)
 PACKAGES += openblas
 endif

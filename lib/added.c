@@ -360,7 +360,7 @@ static int by_bytes(const void *a, const void *b)
 static clipc_status build_set(clipc_added_set *set, const reader *rd,
                               bool normalized, clipc_error *err)
 {
-    clipc_bytes text = { 0 };
+    clipc_utf8 text = { 0 };
 
     set->tokens = clipc_alloc_zero(rd->n, sizeof *set->tokens);
     if (!set->tokens)

@@ -307,7 +307,7 @@ typedef struct encoder {
     size_t limit; /* enough once out->n is this */
     bool specials_plain;
     clipc_bpe_scratch scratch;
-    clipc_bytes normalized;
+    clipc_utf8 normalized;
 } encoder;
 
 static bool starts_with(const char *s, size_t n, const char *prefix)

@@ -399,7 +399,7 @@ fail:
 
 /* ---- CLIP's normaliser ------------------------------------------------- */
 
-static bool push_lowercase(clipc_bytes *out, uint32_t code)
+static bool push_lowercase(clipc_utf8 *out, uint32_t code)
 {
     uint32_t lower[2];
     size_t n = clipc_unicode_lowercase(code, lower);
@@ -417,7 +417,7 @@ static bool push_lowercase(clipc_bytes *out, uint32_t code)
     return true;
 }
 
-static bool push_normalized(clipc_bytes *out, const clipc_codes *text)
+static bool push_normalized(clipc_utf8 *out, const clipc_codes *text)
 {
     bool after_space = false;
 
@@ -433,7 +433,7 @@ static bool push_normalized(clipc_bytes *out, const clipc_codes *text)
     return true;
 }
 
-bool clipc_unicode_normalize(const char *s, size_t n, clipc_bytes *out)
+bool clipc_unicode_normalize(const char *s, size_t n, clipc_utf8 *out)
 {
     clipc_codes text = { 0 };
     bool ok = true;

@@ -58,14 +58,14 @@ bool clipc_unicode_nfc(clipc_codes *text);
 /* ---- CLIP's normaliser ------------------------------------------------- */
 
 /* Growable bytes; all zero is empty. Free data with free(). */
-typedef struct clipc_bytes {
+typedef struct clipc_utf8 {
     char *data;
     size_t n, capacity;
-} clipc_bytes;
+} clipc_utf8;
 
 /* NFC, then every run of white space to one space, then lower case; the
  * result replaces *out. s is valid UTF-8. False when memory runs out. */
-bool clipc_unicode_normalize(const char *s, size_t n, clipc_bytes *out);
+bool clipc_unicode_normalize(const char *s, size_t n, clipc_utf8 *out);
 
 /* ---- tables (unicode_tables.c) ----------------------------------------- */
 

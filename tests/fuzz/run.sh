@@ -13,7 +13,7 @@ command -v "$CLANG" >/dev/null || {
     echo "fuzz: needs clang and its runtime (Debian: clang libclang-rt-14-dev)" >&2
     exit 1
 }
-packages='libjpeg libpng jansson nettle'
+packages='libjpeg libpng zlib jansson nettle'
 flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
  -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0
