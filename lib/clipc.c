@@ -50,9 +50,9 @@ static const char *feature_text(unsigned features)
 }
 
 #if defined(LIBJPEG_TURBO_VERSION)
-#define JPEG_VERSION "libjpeg-turbo " STRING(LIBJPEG_TURBO_VERSION)
+#define JPEG_VERSION STRING(LIBJPEG_TURBO_VERSION)
 #else
-#define JPEG_VERSION "libjpeg " STRING(JPEG_LIB_VERSION)
+#define JPEG_VERSION "(not turbo) " STRING(JPEG_LIB_VERSION)
 #endif
 
 clipc_status clipc_cpu_describe(clipc_cpu_description *description,

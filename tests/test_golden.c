@@ -166,7 +166,7 @@ static void check_pixels(const char *name)
     float *pixels = malloc(n * sizeof *pixels);
     CHECK(pixels);
     for (size_t i = 0; i < g.n_images; i++) {
-        const clipc_image *image = g.images[i];
+        clipc_image *image = g.images[i];
         char hash[17];
         CHECK_OK(clipc_preprocess(g.model, &image, 1, pixels, &error), error);
         snprintf(hash, sizeof hash, "%016llx",
@@ -194,7 +194,7 @@ static void check_embeddings(const char *name, clipc_gemm gemm,
     golden g;
     float out[MAX_ITEMS * MAX_DIM];
     open_golden(&g, name, gemm, threads);
-    const clipc_image *images[MAX_ITEMS];
+    clipc_image *images[MAX_ITEMS];
     for (size_t i = 0; i < g.n_images; i++)
         images[i] = g.images[i];
     for (unsigned raw = 0; raw < 2; raw++) {
@@ -250,7 +250,7 @@ static void check_logits(const char *name)
     CHECK_OK(clipc_labels_create(&labels, g.ctx, g.texts, g.n_texts, &params,
                                  &error), error);
     for (size_t i = 0; i < g.n_images; i++) {
-        const clipc_image *image = g.images[i];
+        clipc_image *image = g.images[i];
         double largest = -INFINITY, sum = 0;
         CHECK_OK(clipc_classify(g.ctx, labels, &image, 1, g.n_texts, results,
                                 &error), error);
@@ -319,7 +319,7 @@ static void check_published(const char *file, const char *const labels[2],
         texts[i] = (clipc_text){ labels[i], strlen(labels[i]) };
     CHECK_OK(clipc_labels_create(&names, ctx, texts, 2, NULL, &error), error);
 
-    const clipc_image *images[1] = { image };
+    clipc_image *images[1] = { image };
     CHECK_OK(clipc_classify(ctx, names, images, 1, 2, results, &error), error);
     for (size_t i = 0; i < 2; i++)
         CHECK_NEAR((double)results[i].logit, logits[results[i].index], 1e-3);
