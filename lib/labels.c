@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * labels.c - labels as unit vectors: prompts from templates, from the cache
+ * or through the text tower, averaged.
+ *
+ * One template: the prompt's unit vector as it is. Several:
+ *     mean = sum over templates of unit(prompt), in double
+ *     label = mean / |mean|, rounded to float
+ * as OpenAI's zero-shot notebooks do. Equal labels are computed once, so that
+ * they tie exactly whatever the matrix library does with the last bits.
+ */
+#include "gemm.h"
+#include "internal.h"
+#include "unicode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_LABELS = 1000000,
+    MAX_TEMPLATES = 1000,
+    BLOCK_PROMPTS = 4096,        /* in memory at a time ... */
+    BLOCK_BYTES = 16 << 20,      /* ... or so many bytes of them */
+    SHOWN_BYTES = 80             /* of a label in a message */
+};
+
+#define TEXT_FLAGS (CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN)
+
+clipc_labels_params clipc_labels_params_default(void)
+{
+    clipc_labels_params params = { .struct_size = sizeof params };
+    return params;
+}
+
+/* ---- checks ------------------------------------------------------------ */
+
+/* The beginning of a label or template for a message, whole characters. */
+static clipc_quoted show(clipc_text text)
+{
+    size_t n = text.len;
+
+    if (n > SHOWN_BYTES)
+        for (n = SHOWN_BYTES; n > SHOWN_BYTES - 4; n--)
+            if (((unsigned char)text.data[n] & 0xc0) != 0x80)
+                break;
+    return clipc_quote(text.data ? text.data : "", n);
+}
+
+static clipc_status check_text(clipc_text text, const char *what, size_t i,
+                               size_t n, clipc_error *err)
+{
+    size_t bad;
+
+    if (!text.data && text.len)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "%s %zu of %zu: data is NULL", what, i + 1, n);
+    if (text.len > CLIPC_MAX_TEXT_BYTES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s %zu of %zu (\"%s\"): longer than %zu bytes",
+                          what, i + 1, n, show(text).text,
+                          CLIPC_MAX_TEXT_BYTES);
+    bad = text.len ? clipc_utf8_check(text.data, text.len) : 0;
+    if (bad < text.len)
+        return clipc_fail(err, CLIPC_ERR_UTF8, (int64_t)bad,
+                          "%s %zu of %zu (\"%s\"): invalid UTF-8 at byte %zu",
+                          what, i + 1, n, show(text).text, bad);
+    return CLIPC_OK;
+}
+
+/* A template cut at its "{}". */
+typedef struct template_parts {
+    clipc_text before, after;
+} template_parts;
+
+static size_t find_braces(clipc_text text, size_t from)
+{
+    size_t i = from;
+    while (i + 1 < text.len &&
+           !(text.data[i] == '{' && text.data[i + 1] == '}'))
+        i++;
+    return i + 1 < text.len ? i : text.len;
+}
+
+static clipc_status cut_template(template_parts *parts, clipc_text text,
+                                 size_t i, size_t n, clipc_error *err)
+{
+    CLIPC_TRY(check_text(text, "template", i, n, err));
+    size_t at = find_braces(text, 0);
+    if (at == text.len || find_braces(text, at + 2) != text.len)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "template %zu of %zu (\"%s\"): needs exactly one "
+                          "{}, where the label goes; it has %s",
+                          i + 1, n, show(text).text,
+                          at == text.len ? "none" : "more");
+    parts->before = (clipc_text){ text.data, at };
+    parts->after = (clipc_text){ text.data + at + 2, text.len - at - 2 };
+    return CLIPC_OK;
+}
+
+/* ---- the work ---------------------------------------------------------- */
+
+typedef struct label_job {
+    clipc_ctx *ctx;
+    clipc_labels *labels; /* being filled */
+    const clipc_text *names;
+    size_t n;
+    uint32_t *first; /* [n] the first label with the same name */
+    template_parts *templates;
+    size_t n_templates;
+    unsigned flags;
+    clipc_cache *cache; /* or NULL */
+    /* One block: the prompts of a few labels. */
+    size_t block_prompts;   /* room */
+    uint32_t *block_labels; /* [block_prompts] label of each prompt */
+    clipc_text *prompts;    /* [block_prompts] */
+    clipc_text *missing;    /* [block_prompts] those not in the cache */
+    size_t *missing_prompt; /* [block_prompts] their place in prompts */
+    float *vectors;         /* [block_prompts, dim] */
+    float *encoded;         /* [block_prompts, dim] of missing */
+    char *arena;            /* bytes of the prompts */
+    size_t arena_bytes;
+    size_t n_done;          /* prompts before this block */
+} label_job;
+
+typedef struct named_index {
+    clipc_text name;
+    uint32_t index;
+} named_index;
+
+static int compare_names(const void *a, const void *b)
+{
+    const named_index *x = a, *y = b;
+    int order;
+
+    if (x->name.len != y->name.len)
+        return x->name.len < y->name.len ? -1 : 1;
+    order = x->name.len ? memcmp(x->name.data, y->name.data, x->name.len) : 0;
+    if (order)
+        return order;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Fills job->first. By sorting: no list of labels makes that slow. */
+static clipc_status find_duplicates(label_job *job, clipc_error *err)
+{
+    named_index *sorted = clipc_alloc(job->n, sizeof *sorted);
+
+    job->first = clipc_alloc(job->n, sizeof *job->first);
+    if (!sorted || !job->first) {
+        free(sorted);
+        return clipc_fail_nomem(err, "labels");
+    }
+    for (size_t i = 0; i < job->n; i++)
+        sorted[i] = (named_index){ job->names[i], (uint32_t)i };
+    qsort(sorted, job->n, sizeof *sorted, compare_names);
+    for (size_t i = 0; i < job->n; i++) {
+        bool same = i > 0 && sorted[i].name.len == sorted[i - 1].name.len &&
+                    (sorted[i].name.len == 0 ||
+                     memcmp(sorted[i].name.data, sorted[i - 1].name.data,
+                            sorted[i].name.len) == 0);
+        job->first[sorted[i].index] =
+            same ? job->first[sorted[i - 1].index] : sorted[i].index;
+    }
+    free(sorted);
+    return CLIPC_OK;
+}
+
+static clipc_status make_room(label_job *job, clipc_error *err)
+{
+    size_t dim = job->labels->dim, n_floats;
+    size_t n = job->n < BLOCK_PROMPTS ? job->n * job->n_templates
+                                      : BLOCK_PROMPTS;
+
+    if (n > BLOCK_PROMPTS)
+        n = BLOCK_PROMPTS;
+    if (n < job->n_templates)
+        n = job->n_templates;
+    job->block_prompts = n;
+    if (!clipc_mul(n, dim, &n_floats))
+        return clipc_fail_nomem(err, "labels");
+    job->block_labels = clipc_alloc(n, sizeof *job->block_labels);
+    job->prompts = clipc_alloc(n, sizeof *job->prompts);
+    job->missing = clipc_alloc(n, sizeof *job->missing);
+    job->missing_prompt = clipc_alloc(n, sizeof *job->missing_prompt);
+    job->vectors = clipc_alloc_aligned(n_floats, sizeof *job->vectors);
+    job->encoded = clipc_alloc_aligned(n_floats, sizeof *job->encoded);
+    if (!job->block_labels || !job->prompts || !job->missing ||
+        !job->missing_prompt || !job->vectors || !job->encoded)
+        return clipc_fail_nomem(err, "labels");
+    return CLIPC_OK;
+}
+
+static void job_free(label_job *job)
+{
+    clipc_cache_close(job->cache);
+    free(job->first);
+    free(job->templates);
+    free(job->block_labels);
+    free(job->prompts);
+    free(job->missing);
+    free(job->missing_prompt);
+    free(job->vectors);
+    free(job->encoded);
+    free(job->arena);
+}
+
+/* Bytes of all prompts of one label. */
+static size_t prompt_bytes(const label_job *job, size_t label)
+{
+    size_t total = 0;
+    for (size_t t = 0; t < job->n_templates; t++)
+        total += job->templates[t].before.len + job->names[label].len +
+                 job->templates[t].after.len;
+    return total;
+}
+
+static char *append(char *p, clipc_text text)
+{
+    if (text.len)
+        memcpy(p, text.data, text.len);
+    return p + text.len;
+}
+
+/* Writes the prompts of labels [*next, ...) that are their own first, as many
+ * as a block holds; *next moves on. At least one label fits. */
+static clipc_status build_block(label_job *job, size_t *next, size_t *n_out,
+                                clipc_error *err)
+{
+    size_t n = 0, bytes = 0, end = *next;
+
+    for (; end < job->n; end++) {
+        if (job->first[end] != end)
+            continue;
+        size_t more = prompt_bytes(job, end);
+        if (n > 0 && (n + job->n_templates > job->block_prompts ||
+                      bytes + more > BLOCK_BYTES))
+            break;
+        bytes += more;
+        n += job->n_templates;
+    }
+    if (bytes > job->arena_bytes) {
+        free(job->arena);
+        job->arena_bytes = 0;
+        job->arena = clipc_alloc(bytes, 1);
+        if (!job->arena)
+            return clipc_fail_nomem(err, "prompts");
+        job->arena_bytes = bytes;
+    }
+    char *p = job->arena;
+    n = 0;
+    for (size_t i = *next; i < end; i++) {
+        if (job->first[i] != i)
+            continue;
+        for (size_t t = 0; t < job->n_templates; t++, n++) {
+            char *start = p;
+            p = append(p, job->templates[t].before);
+            p = append(p, job->names[i]);
+            p = append(p, job->templates[t].after);
+            job->prompts[n] = (clipc_text){ start, (size_t)(p - start) };
+            job->block_labels[n] = (uint32_t)i;
+            if (job->prompts[n].len > CLIPC_MAX_TEXT_BYTES)
+                return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                                  "label %zu of %zu (\"%s\"): longer than %zu "
+                                  "bytes with template %zu",
+                                  i + 1, job->n, show(job->names[i]).text,
+                                  CLIPC_MAX_TEXT_BYTES, t + 1);
+        }
+    }
+    *next = end;
+    *n_out = n;
+    return CLIPC_OK;
+}
+
+/* The progress of all prompts, cached ones included, from that of one call. */
+typedef struct progress_part {
+    clipc_progress_fn report;
+    void *user;
+    size_t base, total;
+} progress_part;
+
+static int report_part(void *user, size_t done, size_t total)
+{
+    const progress_part *part = user;
+    (void)total;
+    return part->report(part->user, part->base + done, part->total);
+}
+
+/* clipc_encode_texts() knows texts by their number among those missing; the
+ * caller knows labels. Finds the one and says it so. */
+static clipc_status explain(label_job *job, size_t n_missing,
+                            clipc_status status, clipc_error *err)
+{
+    clipc_ctx *ctx = job->ctx;
+    size_t context = ctx->model->config.context_length;
+
+    for (size_t i = 0; i < n_missing; i++) {
+        size_t label = job->block_labels[job->missing_prompt[i]];
+        clipc_text name = job->names[label];
+        if (status == CLIPC_ERR_TOO_LONG) {
+            size_t n_ids;
+            if (clipc_tokenize(ctx->model, job->missing[i], NULL, 0, &n_ids,
+                               job->flags & CLIPC_TEXT_SPECIALS_PLAIN, NULL)
+                    == CLIPC_OK && n_ids > context)
+                return clipc_fail(err, status, -1,
+                                  "label %zu of %zu (\"%s\"): %zu tokens, the "
+                                  "model reads %zu; shorten it or ask for "
+                                  "truncation",
+                                  label + 1, job->n, show(name).text, n_ids,
+                                  context);
+        } else if (clipc_encode_texts(ctx, &job->missing[i], 1, job->encoded,
+                                      job->flags, NULL) == CLIPC_ERR_NUMERIC) {
+            return clipc_fail(err, status, -1,
+                              "label %zu of %zu (\"%s\"): its embedding is "
+                              "zero or not finite; the model's weights are "
+                              "damaged", label + 1, job->n, show(name).text);
+        }
+    }
+    return status;
+}
+
+/* Fills vectors of the block's n prompts. */
+static clipc_status embed_block(label_job *job, size_t n, size_t total,
+                                clipc_error *err)
+{
+    clipc_ctx *ctx = job->ctx;
+    size_t dim = job->labels->dim, n_missing = 0;
+    clipc_status status;
+
+    for (size_t i = 0; i < n; i++) {
+        if (clipc_cache_get(job->cache, job->prompts[i],
+                            job->vectors + i * dim))
+            continue;
+        job->missing[n_missing] = job->prompts[i];
+        job->missing_prompt[n_missing++] = i;
+    }
+    if (n_missing == 0)
+        return CLIPC_OK;
+
+    progress_part part = { ctx->progress, ctx->progress_user,
+                           job->n_done + n - n_missing, total };
+    if (part.report) {
+        ctx->progress = report_part;
+        ctx->progress_user = &part;
+    }
+    status = clipc_encode_texts(ctx, job->missing, n_missing, job->encoded,
+                                job->flags, err);
+    ctx->progress = NULL; /* explain() is no progress */
+    if (status == CLIPC_ERR_TOO_LONG || status == CLIPC_ERR_NUMERIC)
+        status = explain(job, n_missing, status, err);
+    ctx->progress = part.report;
+    ctx->progress_user = part.user;
+    CLIPC_TRY(status);
+
+    for (size_t i = 0; i < n_missing; i++) {
+        const float *vector = job->encoded + i * dim;
+        memcpy(job->vectors + job->missing_prompt[i] * dim, vector,
+               dim * sizeof *vector);
+        clipc_cache_put(job->cache, job->missing[i], vector);
+    }
+    job->labels->n_encoded += n_missing;
+    return CLIPC_OK;
+}
+
+/* Unit vector of the mean of n unit vectors [n, dim]; false: they cancel. */
+static bool average(float *out, const float *vectors, size_t n, size_t dim)
+{
+    double squares = 0.0;
+
+    for (size_t pass = 0; pass < 2; pass++) {
+        double norm = sqrt(squares);
+        if (pass == 1 && !(norm > 1e-6 * (double)n && isfinite(norm)))
+            return false;
+        for (size_t d = 0; d < dim; d++) {
+            double sum = 0.0;
+            for (size_t i = 0; i < n; i++)
+                sum += (double)vectors[i * dim + d];
+            if (pass == 0)
+                squares += sum * sum;
+            else
+                out[d] = (float)(sum / norm);
+        }
+    }
+    return true;
+}
+
+static clipc_status run_job(label_job *job, clipc_error *err)
+{
+    size_t dim = job->labels->dim, n_unique = 0;
+    float *out = job->labels->embeddings;
+
+    CLIPC_TRY(find_duplicates(job, err));
+    CLIPC_TRY(make_room(job, err));
+    for (size_t i = 0; i < job->n; i++)
+        n_unique += job->first[i] == i;
+    for (size_t next = 0, n = 0; next < job->n; job->n_done += n) {
+        CLIPC_TRY(build_block(job, &next, &n, err));
+        CLIPC_TRY(embed_block(job, n, n_unique * job->n_templates, err));
+        for (size_t i = 0; i < n; i += job->n_templates) {
+            size_t label = job->block_labels[i];
+            const float *vectors = job->vectors + i * dim;
+            if (job->n_templates == 1)
+                memcpy(out + label * dim, vectors, dim * sizeof *out);
+            else if (!average(out + label * dim, vectors, job->n_templates,
+                              dim))
+                return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                                  "label %zu of %zu (\"%s\"): its templates' "
+                                  "embeddings cancel each other", label + 1,
+                                  job->n, show(job->names[label]).text);
+        }
+    }
+    for (size_t i = 0; i < job->n; i++)
+        if (job->first[i] != i)
+            memcpy(out + i * dim, out + job->first[i] * dim,
+                   dim * sizeof *out);
+    return CLIPC_OK;
+}
+
+/* ---- the cache's key --------------------------------------------------- */
+
+static void hash_string(clipc_hash *hash, const char *text)
+{
+    clipc_hash_piece(hash, text ? text : "", text ? strlen(text) : 0);
+}
+
+/* Everything the bits of a prompt's embedding depend on, but the prompt. No
+ * key, no cache: that is never an error. */
+static clipc_cache *open_cache(clipc_ctx *ctx, const char *cache_dir,
+                               unsigned flags)
+{
+    const clipc_gemm_backend *gemm = &ctx->engine.gemm;
+    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_digest identity, key;
+
+    if (!cache_dir ||
+        clipc_model_identity(ctx->model, cache_dir, &identity, NULL) !=
+            CLIPC_OK ||
+        clipc_model_info(ctx->model, &info, NULL) != CLIPC_OK)
+        return NULL;
+    clipc_hash *hash = clipc_hash_create();
+    if (!hash)
+        return NULL;
+    const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION, (uint32_t)gemm->kind,
+                                 flags };
+    clipc_hash_piece(hash, identity.bytes, sizeof identity.bytes);
+    clipc_hash_piece(hash, numbers, sizeof numbers);
+    hash_string(hash, info.dtype);
+    hash_string(hash, ctx->engine.kernels.name);
+    if (gemm->kind == CLIPC_GEMM_OPENBLAS) {
+        hash_string(hash, clipc_openblas_version());
+        hash_string(hash, clipc_openblas_core());
+    }
+    key = clipc_hash_finish(hash);
+    return clipc_cache_open(cache_dir, &key, ctx->model->config.projection_dim);
+}
+
+/* ---- public ------------------------------------------------------------ */
+
+static clipc_status labels_alloc(clipc_labels **out, clipc_model *model,
+                                 size_t n, clipc_error *err)
+{
+    size_t n_floats;
+    clipc_labels *labels = clipc_alloc_zero(1, sizeof *labels);
+
+    if (!labels)
+        return clipc_fail_nomem(err, "labels");
+    labels->n = n;
+    labels->dim = model->config.projection_dim;
+    if (clipc_mul(n, labels->dim, &n_floats))
+        labels->embeddings =
+            clipc_alloc_aligned(n_floats, sizeof *labels->embeddings);
+    if (!labels->embeddings) {
+        free(labels);
+        return clipc_fail_nomem(err, "label embeddings");
+    }
+    clipc_model_retain(model);
+    labels->model = model;
+    *out = labels;
+    return CLIPC_OK;
+}
+
+static clipc_status prepare_templates(label_job *job,
+                                      const clipc_labels_params *params,
+                                      clipc_error *err)
+{
+    size_t n = params->n_templates;
+
+    if (n > MAX_TEMPLATES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%zu templates, the limit is %d", n,
+                          (int)MAX_TEMPLATES);
+    if (n && !params->templates)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "templates is NULL");
+    job->n_templates = n ? n : 1;
+    job->templates = clipc_alloc_zero(job->n_templates,
+                                      sizeof *job->templates);
+    if (!job->templates)
+        return clipc_fail_nomem(err, "templates");
+    for (size_t i = 0; i < n; i++)
+        CLIPC_TRY(cut_template(&job->templates[i], params->templates[i], i, n,
+                               err));
+    return CLIPC_OK;
+}
+
+clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
+                                 const clipc_text *names, size_t n,
+                                 const clipc_labels_params *given,
+                                 clipc_error *err)
+{
+    clipc_labels_params params = clipc_labels_params_default();
+    label_job job = { .ctx = ctx, .names = names, .n = n };
+    clipc_status status;
+
+    if (!out)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "labels is NULL");
+    *out = NULL;
+    if (!ctx || !names)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          ctx ? "names" : "ctx");
+    CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
+                                 "clipc_labels_params", err));
+    if (n == 0)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "no labels");
+    if (n > MAX_LABELS)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%zu labels, the limit is %d", n, (int)MAX_LABELS);
+    if (params.text_flags & ~TEXT_FLAGS)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "text_flags 0x%x has bits that are not "
+                          "CLIPC_TEXT_...", params.text_flags);
+    for (size_t i = 0; i < n; i++)
+        CLIPC_TRY(check_text(names[i], "label", i, n, err));
+
+    job.flags = params.text_flags;
+    CLIPC_TRY_GOTO(status, done, prepare_templates(&job, &params, err));
+    CLIPC_TRY_GOTO(status, done,
+                   labels_alloc(&job.labels, ctx->model, n, err));
+    job.cache = open_cache(ctx, params.cache_dir, job.flags);
+    status = run_job(&job, err);
+    /* What was encoded before a failure need not be again. */
+    clipc_cache_save(job.cache);
+done:
+    job_free(&job);
+    if (status != CLIPC_OK)
+        clipc_labels_free(job.labels);
+    else
+        *out = job.labels;
+    return status;
+}
+
+clipc_status clipc_labels_from_embeddings(clipc_labels **out,
+                                          const clipc_model *model,
+                                          const float *embeddings, size_t n,
+                                          size_t dim, clipc_error *err)
+{
+    clipc_labels *labels = NULL;
+
+    if (!out)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "labels is NULL");
+    *out = NULL;
+    if (!model || !embeddings)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          model ? "embeddings" : "model");
+    if (n == 0)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "no embeddings");
+    if (n > UINT32_MAX)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%zu embeddings, the limit is %lu", n,
+                          (unsigned long)UINT32_MAX);
+    if (dim != model->config.projection_dim)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "embeddings of %zu numbers, the model's have %zu",
+                          dim, model->config.projection_dim);
+    /* A model changes its reference count behind const. */
+    CLIPC_TRY(labels_alloc(&labels, (clipc_model *)(uintptr_t)model, n, err));
+    memcpy(labels->embeddings, embeddings, n * dim * sizeof *embeddings);
+    for (size_t i = 0; i < n; i++)
+        if (!clipc_unit(labels->embeddings + i * dim, dim)) {
+            clipc_labels_free(labels);
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "embedding %zu of %zu is zero or not finite",
+                              i + 1, n);
+        }
+    *out = labels;
+    return CLIPC_OK;
+}
+
+const float *clipc_labels_embeddings(const clipc_labels *labels, size_t *n,
+                                     size_t *dim, size_t *n_encoded)
+{
+    if (n)
+        *n = labels ? labels->n : 0;
+    if (dim)
+        *dim = labels ? labels->dim : 0;
+    if (n_encoded)
+        *n_encoded = labels ? labels->n_encoded : 0;
+    return labels ? labels->embeddings : NULL;
+}
+
+void clipc_labels_free(clipc_labels *labels)
+{
+    if (!labels)
+        return;
+    clipc_model_close(labels->model);
+    free(labels->embeddings);
+    free(labels);
+}
