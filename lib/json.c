@@ -21,11 +21,12 @@
 
 /* ---- parsing ----------------------------------------------------------- */
 
-static bool is_separator(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '[' ||
-           c == ']' || c == '{' || c == '}' || c == ',' || c == ':';
-}
+/* Bytes that end a number or a literal. */
+static const bool SEPARATOR[256] = {
+    [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true, ['['] = true,
+    [']'] = true, ['{'] = true,  ['}'] = true,  [','] = true,  [':'] = true,
+    ['"'] = true,
+};
 
 /* Bounds of the document before jansson sees it. It need not be valid: only
  * strings and brackets are told apart here. */
@@ -51,8 +52,8 @@ static clipc_status scan(const char *data, size_t n, const char *name,
             while (i < n && data[i] != '"')
                 i += data[i] == '\\' && i + 1 < n ? 2 : 1;
             i += i < n;
-        } else if (!is_separator(c)) {
-            while (i < n && !is_separator(data[i]) && data[i] != '"')
+        } else if (!SEPARATOR[(unsigned char)c]) {
+            while (i < n && !SEPARATOR[(unsigned char)data[i]])
                 i++;
         }
         if (i - start > *longest)
@@ -65,66 +66,85 @@ static clipc_status scan(const char *data, size_t n, const char *name,
     return CLIPC_OK;
 }
 
-/* What jansson reads: [" and n_pad times x and ", and data and ]. */
+/* What jansson reads: [" and n_pad times x and ", and data and ]. Spaces that
+ * follow a line feed are left out, which is half of an indented file: a string
+ * cannot hold a line feed, so they are never part of one. */
 typedef struct source {
     const char *data;
-    size_t n, n_pad, n_before, position;
+    size_t n, at; /* of data */
+    size_t n_pad, n_before, written;
 } source;
+
+static size_t copy_data(source *src, char *out, size_t room)
+{
+    size_t n = src->n - src->at < room ? src->n - src->at : room;
+    const char *from = src->data + src->at;
+    const char *feed = n ? memchr(from, '\n', n) : NULL;
+
+    if (feed)
+        n = (size_t)(feed - from) + 1;
+    memcpy(out, from, n);
+    src->at += n;
+    while (feed && src->at < src->n && src->data[src->at] == ' ')
+        src->at++;
+    return n;
+}
 
 static size_t read_source(void *buffer, size_t room, void *user)
 {
     source *src = user;
     char *out = buffer;
-    size_t total = src->n_before + src->n + 1, n = 0;
+    size_t n = 0;
 
-    while (n < room && src->position < total) {
-        size_t at = src->position;
-        if (at >= src->n_before && at < src->n_before + src->n) {
-            size_t left = src->n_before + src->n - at;
-            size_t count = left < room - n ? left : room - n;
-            memcpy(out + n, src->data + (at - src->n_before), count);
-            n += count;
-            src->position += count;
-            continue;
-        }
-        if (at == 0)
-            out[n] = '[';
-        else if (at == 1 || at == src->n_before - 2)
-            out[n] = '"';
-        else if (at == src->n_before - 1)
-            out[n] = ',';
-        else
-            out[n] = at < src->n_before ? 'x' : ']';
-        n++;
-        src->position++;
+    for (; n < room && src->written < src->n_before; src->written++) {
+        size_t left = src->n_before - src->written;
+        out[n++] = src->written == 0                ? '['
+                 : src->written == 1 || left == 2   ? '"'
+                 : left == 1                        ? ','
+                                                    : 'x';
+    }
+    while (n < room && src->at < src->n)
+        n += copy_data(src, out + n, room - n);
+    if (n < room && src->at == src->n) {
+        out[n++] = ']';
+        src->at++; /* said once */
     }
     return n;
 }
 
+/* Offset in the data of byte number `index` that was handed over. */
+static size_t data_offset(const source *src, size_t index)
+{
+    size_t at = 0;
+    for (; index > 0 && at < src->n; index--)
+        if (src->data[at++] == '\n')
+            while (at < src->n && src->data[at] == ' ')
+                at++;
+    return at + index;
+}
+
 /* jansson reports some failures to allocate as none, and that of a string's
  * copy as an invalid token, which otherwise never ends in a quote. */
-static bool out_of_memory(const json_error_t *error, const source *src,
-                          size_t end)
+static bool out_of_memory(const json_error_t *error, char last)
 {
-    if (json_error_code(error) == json_error_out_of_memory ||
-        error->text[0] == '\0')
-        return true;
-    return strncmp(error->text, "invalid token", 13) == 0 &&
-           (end == 0 || (end <= src->n && src->data[end - 1] == '"'));
+    return json_error_code(error) == json_error_out_of_memory ||
+           error->text[0] == '\0' ||
+           (last == '"' && strncmp(error->text, "invalid token", 13) == 0);
 }
 
 static clipc_status fail_syntax(const json_error_t *error, const source *src,
                                 const char *name, clipc_error *err)
 {
-    /* jansson's position is where it stopped reading. */
-    size_t at = error->position < 0 ? 0 : (size_t)error->position;
-    size_t end = at > src->n_before ? at - src->n_before : 0;
+    /* The last byte that jansson read. */
+    size_t n_read = error->position < 0 ? 0 : (size_t)error->position;
+    size_t at = n_read > src->n_before
+                    ? data_offset(src, n_read - src->n_before - 1)
+                    : 0;
     const char *what = "not valid JSON";
 
-    if (out_of_memory(error, src, end))
+    if (n_read <= src->n_before ||
+        out_of_memory(error, at < src->n ? src->data[at] : '\0'))
         return clipc_fail_nomem(err, "JSON");
-    if (end > src->n)
-        end = src->n;
     switch (json_error_code(error)) {
     case json_error_invalid_utf8: what = "invalid UTF-8 in JSON"; break;
     case json_error_null_byte_in_key: what = "NUL in a JSON key"; break;
@@ -132,11 +152,11 @@ static clipc_status fail_syntax(const json_error_t *error, const source *src,
     case json_error_numeric_overflow: what = "JSON number too large"; break;
     default: break;
     }
-    if (at >= src->n_before + src->n)
+    if (at >= src->n)
         return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)src->n,
                           "%s: %s: it ends too early", CLIPC_QUOTE(name),
                           what);
-    return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)end, "%s: %s",
+    return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)at, "%s: %s",
                       CLIPC_QUOTE(name), what);
 }
 
