@@ -265,6 +265,11 @@ static clipc_status resolve(char **folder, const char *name,
         *folder = clipc_strndup(name, strlen(name));
         return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
     }
+    if (clipc_file_exists(name))
+        return clipc_fail(err, CLIPC_ERR_IO, -1,
+                          "%s: it is a file; a model is a folder with "
+                          "config.json and model.safetensors",
+                          CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_is_id(name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder, and not a repository id",
