@@ -70,13 +70,21 @@ static const char *looks_like(const unsigned char *data, size_t n)
         return "an HDF5 file";
     if (STARTS_WITH("\x93NUMPY"))
         return "a NumPy array";
-    if (STARTS_WITH("\x1F\x8B"))
+    if (STARTS_WITH("\x1F\x8B\x08"))
         return "gzip data";
     if (STARTS_WITH("<"))
         return "an HTML page";
     if (STARTS_WITH("{"))
         return "JSON text";
     return NULL;
+}
+
+/* Formats whose first 8 bytes may be a possible header length. Their third
+ * byte makes a chance meeting unlikely. */
+static bool looks_like_length(const unsigned char *data, size_t n)
+{
+    return STARTS_WITH("\x1F\x8B\x08") || STARTS_WITH("\x80\4\x95") ||
+           STARTS_WITH("\x80\5\x95");
 }
 
 #define SHOWN(st) CLIPC_QUOTE((st)->name)
@@ -553,12 +561,16 @@ static clipc_status check_header_length(clipc_safetensors *st,
                           "header longer than 100,000,000 bytes", err);
     if (n < 2)
         return fail_other(st, CLIPC_ERR_FORMAT, "empty header", err);
-    if (n > max_header_bytes)
+    bool too_long = n > max_header_bytes;
+    bool cut_off = n > st->file_bytes - LENGTH_BYTES;
+    if ((too_long || cut_off) && looks_like_length(st->file, st->file_bytes))
+        return fail_other(st, CLIPC_ERR_FORMAT, "", err);
+    if (too_long)
         return clipc_fail(err, CLIPC_ERR_LIMIT, 0,
                           "%s: safetensors header of %llu bytes, the limit is "
                           "%zu (max_header_bytes)", SHOWN(st),
                           (unsigned long long)n, max_header_bytes);
-    if (n > st->file_bytes - LENGTH_BYTES)
+    if (cut_off)
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)st->file_bytes,
                           "%s: cut off inside its header", SHOWN(st));
     st->header_bytes = (size_t)n;
