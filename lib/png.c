@@ -42,7 +42,7 @@ static const uint8_t signature[SIGNATURE_BYTES] = {
 typedef struct header {
     uint32_t width, height;
     unsigned depth, colour_type;
-    bool interlaced;
+    bool interlaced, animated;
     size_t idat; /* offset of the first IDAT chunk */
 } header;
 
@@ -298,6 +298,8 @@ static clipc_status read_chunks(decoder *d)
         if (is_type(&c, "IEND"))
             return fail_chunk(d, &c, "comes before any image data");
         CLIPC_TRY(check_length(d, &c));
+        if (is_type(&c, "acTL"))
+            d->h.animated = true;
         if (is_type(&c, "tRNS")) {
             d->transparent_entry = -1;
             read_transparency(d, &c);
@@ -322,7 +324,8 @@ static clipc_status read_chunks(decoder *d)
 }
 
 /* Chunks after the image data decide nothing, but one that is cut off makes
- * the file truncated for the reference, so it does here. */
+ * the file truncated for the reference, so it does here. Later frames of an
+ * animation are not looked at. */
 static clipc_status check_tail(decoder *d)
 {
     size_t at = d->h.idat;
@@ -330,7 +333,7 @@ static clipc_status check_tail(decoder *d)
     chunk c;
 
     for (; read_chunk(d, at, &c); at += CHUNK_BYTES + (size_t)c.n) {
-        if (is_type(&c, "IEND"))
+        if (is_type(&c, "IEND") || (d->h.animated && is_type(&c, "fcTL")))
             return CLIPC_OK;
         if (!is_type(&c, "IDAT"))
             in_image = false;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_jpeg.c - a JPEG file in memory: all pixels, then fitted to a model.
+ */
+#include "image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Reads every byte of the pixels, so that a sanitizer sees them. */
+static void use(const clipc_image *image)
+{
+    static volatile uint8_t sum;
+    size_t n = image->pixels_width * image->pixels_height * 3;
+
+    for (size_t i = 0; i < n; i++)
+        sum = (uint8_t)(sum ^ image->pixels[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    const clipc_decode_limits limits = { .max_pixels = 1 << 16,
+                                         .max_decode_bytes = 1 << 20,
+                                         .max_scans = 20 };
+    const clipc_preprocess_config fit = {
+        .resize = CLIPC_RESIZE_SHORTEST, .shortest = 16, .resample = 3,
+        .center_crop = true, .crop_height = 16, .crop_width = 16,
+    };
+    static const uint8_t magic[] = { 0xFF, 0xD8, 0xFF };
+    clipc_image *image;
+    uint8_t *file;
+
+    /* Any input becomes a JPEG: only what follows the magic is fuzzed. */
+    if (n < sizeof magic)
+        return 0;
+    file = malloc(n);
+    if (!file)
+        return 0;
+    memcpy(file, data, n);
+    memcpy(file, magic, sizeof magic);
+    if (clipc_image_decode(&image, file, n, "fuzz", NULL, &limits, NULL)
+        == CLIPC_OK) {
+        use(image);
+        clipc_image_free(image);
+    }
+    if (clipc_image_decode(&image, file, n, "fuzz", &fit, &limits, NULL)
+        == CLIPC_OK) {
+        use(image);
+        clipc_image_free(image);
+    }
+    free(file);
+    return 0;
+}

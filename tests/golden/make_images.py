@@ -1,0 +1,586 @@
+# SPDX-License-Identifier: MIT
+"""Makes tests/data/images: small pictures and what the reference makes of
+them, read by tests/test_resize.c, test_image.c and test_preprocess.c.
+
+    pictures/      JPEG and PNG files of every kind, drawn here
+    pictures.tsv   name, size, hash of Pillow's convert("RGB"), hash of the
+                   image processor's 8-bit pixels [224, 224, 3]
+    malformed.tsv  name, status, the file in hexadecimal
+    prefixes.tsv   name, whether Pillow reads each prefix, as runs
+    resize.tsv     sizes, rule, filter, crop, hash of the reference's pixels
+    table.tsv      variants of scaling, hash of the 3 x 256 floats
+
+A hash is the first 16 digits of SHA-256. Pillow 13.0.0, transformers 5.23
+(CLIPImageProcessorPil), NumPy 2:
+
+    /path/to/venv/bin/python tests/golden/make_images.py
+
+Run from the repository's root, with the packages of
+tests/parity/requirements.txt. The output is committed.
+"""
+
+import hashlib
+import io
+import os
+import random
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import PIL
+import transformers
+from PIL import Image
+from transformers.models.clip.image_processing_pil_clip import (
+    CLIPImageProcessorPil)
+
+assert PIL.__version__ == "13.0.0", PIL.__version__
+assert transformers.__version__.startswith("5.23."), transformers.__version__
+warnings.simplefilter("ignore")
+
+OUT = "tests/data/images"
+MEAN = [0.48145466, 0.4578275, 0.40821073]
+STD = [0.26862954, 0.26130258, 0.27577711]
+
+
+def digest(data):
+    return hashlib.sha256(bytes(data)).hexdigest()[:16]
+
+
+def write_lines(name, head, lines):
+    with open(f"{OUT}/{name}", "w", encoding="ascii") as file:
+        file.write(f"# made by tests/golden/make_images.py: {head}\n")
+        file.writelines(line + "\n" for line in lines)
+
+
+def processor(**settings):
+    settings = {"do_resize": True, "size": {"shortest_edge": 224},
+                "resample": 3, "do_center_crop": True,
+                "crop_size": {"height": 224, "width": 224},
+                "do_rescale": False, "do_normalize": False,
+                "do_convert_rgb": True, **settings}
+    return CLIPImageProcessorPil(**settings)
+
+
+def process(image, **settings):
+    """[height, width, 3] of one picture."""
+    pixels = processor(**settings)(image, return_tensors="np")["pixel_values"]
+    return np.asarray(pixels[0]).transpose(1, 2, 0)
+
+
+def pattern(width, height):
+    """The picture that test_resize.c draws as well."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([(3 * x * x + 7 * y * y + 5 * x * y + 101 * c + 13 * x
+                      + 31 * y) & 255 for c in range(3)], -1).astype(np.uint8)
+
+
+def drawing(width, height):
+    y, x = np.mgrid[:height, :width]
+    smooth = [127 + 120 * np.sin(x / (4 + c) + y / (9 - c)) for c in range(3)]
+    image = np.stack(smooth, -1).astype(np.uint8)
+    image[height // 4:height // 2, width // 3:] = (250, 30, 60)
+    image[:, width // 2:width // 2 + 2] = (10, 200, 255)
+    return image
+
+
+# ---- JPEG ------------------------------------------------------------------
+
+def jpeg(image, **settings):
+    file = io.BytesIO()
+    image.save(file, "JPEG", **settings)
+    return file.getvalue()
+
+
+def segments(data):
+    """Offsets of the marker segments up to the first scan."""
+    at = 2
+    while True:
+        yield data[at + 1], at
+        if data[at + 1] == 0xDA:
+            return
+        at += 2 + struct.unpack(">H", data[at + 2:at + 4])[0]
+
+
+def find(data, *markers):
+    return next(at for marker, at in segments(data) if marker in markers)
+
+
+def patched(data, at, *values):
+    return data[:at] + bytes(values) + data[at + len(values):]
+
+
+def sampled(data, *factors):
+    """The same bits under other sampling factors: damaged, yet decoded."""
+    at = find(data, 0xC0, 0xC2)
+    for i, factor in enumerate(factors):
+        data = patched(data, at + 11 + 3 * i, factor)
+    return data
+
+
+def without(data, marker):
+    at = find(data, marker)
+    return data[:at] + data[at + 2 + struct.unpack(
+        ">H", data[at + 2:at + 4])[0]:]
+
+
+def jpegs():
+    image = Image.fromarray(drawing(45, 37))
+    for name, subsampling in (("444", 0), ("422", 1), ("420", 2)):
+        yield f"{name}.jpg", jpeg(image, subsampling=subsampling)
+        yield f"{name}-progressive.jpg", jpeg(
+            image, subsampling=subsampling, progressive=True, quality=50)
+    base = jpeg(image, quality=60)
+    yield "restart.jpg", jpeg(image, restart_marker_blocks=2)
+    yield "optimized.jpg", jpeg(image, optimize=True, quality=30)
+    yield "rgb.jpg", jpeg(image, keep_rgb=True)
+    yield "grey.jpg", jpeg(image.convert("L"))
+    yield "grey-progressive.jpg", jpeg(image.convert("L"), progressive=True)
+    yield "grey-2x2.jpg", sampled(jpeg(image.convert("L")), 0x22)
+    cmyk = jpeg(image.convert("CMYK"), quality=85)
+    yield "cmyk-adobe.jpg", cmyk
+    yield "cmyk.jpg", without(cmyk, 0xEE)
+    for transform in (1, 2):
+        yield f"ycck-{transform}.jpg", patched(
+            cmyk, find(cmyk, 0xEE) + 15, transform)
+    yield "ycck-progressive.jpg", (lambda d: patched(
+        d, find(d, 0xEE) + 15, 2))(jpeg(image.convert("CMYK"),
+                                        progressive=True, quality=40))
+    plain = jpeg(image, subsampling=0, quality=60)
+    yield "440.jpg", sampled(plain, 0x12, 0x11, 0x11)
+    yield "411.jpg", sampled(plain, 0x41, 0x11, 0x11)
+    yield "3x1.jpg", sampled(plain, 0x31, 0x11, 0x11)
+    yield "no-jfif.jpg", without(base, 0xE0)
+    yield "trailing.jpg", base + b"trailing bytes"
+    yield "comment.jpg", base[:2] + b"\xff\xfe\x00\x07hello" + base[2:]
+    yield "no-dht.jpg", without(without(without(without(
+        base, 0xC4), 0xC4), 0xC4), 0xC4)
+    scan = find(base, 0xDA) + 14
+    yield "damaged.jpg", patched(base, scan + 40, 0x55, 0xAA, 0x12, 0x34)
+    yield "junk-for-eoi.jpg", base[:-2] + bytes(80)
+    yield "1x1.jpg", jpeg(image.crop((3, 3, 4, 4)))
+    yield "tall.jpg", jpeg(image.resize((30, 190)), quality=50)
+    yield "wide.jpg", jpeg(image.resize((500, 8)), quality=50)
+    mpo = io.BytesIO()
+    image.resize((16, 16)).save(mpo, "MPO", save_all=True, append_images=[
+        image.resize((16, 16)).rotate(90)])
+    yield "mpo.jpg", mpo.getvalue()
+
+
+# ---- PNG -------------------------------------------------------------------
+
+def chunk(kind, data=b""):
+    return (struct.pack(">I", len(data)) + kind + data
+            + struct.pack(">I", zlib.crc32(kind + data)))
+
+
+def png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4),
+          (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+
+def ihdr(width, height, depth, colour, interlace=0, compression=0, method=0):
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour,
+                                      compression, method, interlace))
+
+
+def scanlines(samples, depth, interlace):
+    """Filtered rows (filter types in turn) of [height, width, channels]."""
+    def rows(part):
+        height, width, channels = part.shape
+        flat = part.reshape(height, width * channels)
+        if depth == 16:
+            packed = flat.astype(">u2").view(np.uint8)
+        elif depth == 8:
+            packed = flat.astype(np.uint8)
+        else:
+            bits = ((flat[..., None] >> np.arange(depth)[::-1]) & 1)
+            packed = np.packbits(bits.reshape(height, -1).astype(np.uint8),
+                                 axis=1)
+        step = max(1, channels * depth // 8)
+        up = np.zeros(packed.shape[1], int)
+        for number, row in enumerate(packed.astype(int)):
+            left = np.concatenate([np.zeros(step, int), row[:-step]])[
+                :len(row)]
+            corner = np.concatenate([np.zeros(step, int), up[:-step]])[
+                :len(row)]
+            estimate = left + up - corner
+            distances = np.abs(np.stack([left, up, corner]) - estimate)
+            paeth = np.choose(np.argmin(distances, 0), [left, up, corner])
+            guess = [0 * row, left, up, (left + up) // 2, paeth][number % 5]
+            yield bytes([number % 5]) + ((row - guess) & 255).astype(
+                np.uint8).tobytes()
+            up = row
+    if not interlace:
+        return b"".join(rows(samples))
+    return b"".join(
+        row for x, y, dx, dy in PASSES
+        for row in (rows(samples[y::dy, x::dx])
+                    if samples[y::dy, x::dx].size else ()))
+
+
+def samples_of(width, height, depth, colour):
+    image = drawing(width, height).astype(int)
+    top = (1 << depth) - 1
+    wide = image * 257 if depth == 16 else image >> (8 - depth)
+    if depth == 16:
+        wide[::3, ::2] = image[::3, ::2] // 2 + 100  # around 255 as well
+    alpha = np.full((height, width, 1), top)
+    alpha[height // 2:] = 0
+    if colour == 2:
+        return wide
+    if colour == 6:
+        return np.concatenate([wide, alpha], -1)
+    if colour == 4:
+        return np.concatenate([wide[..., :1], alpha], -1)
+    return wide[..., :1]
+
+
+PALETTE = bytes((i * 7 + c * 85) & 255 for i in range(256) for c in range(3))
+
+
+def a_png(width=19, height=23, depth=8, colour=2, interlace=0, before=b"",
+          after=b"", raw=None, idat=None):
+    if raw is None:
+        raw = scanlines(samples_of(width, height, depth, colour), depth,
+                        interlace)
+    if colour == 3 and b"PLTE" not in before:
+        before = chunk(b"PLTE", PALETTE[:3 << depth]) + before
+    if idat is None:
+        idat = chunk(b"IDAT", zlib.compress(raw))
+    return png(ihdr(width, height, depth, colour, interlace), before, idat,
+               after, chunk(b"IEND"))
+
+
+def pngs():
+    for colour, depths in ((0, (1, 2, 4, 8, 16)), (2, (8, 16)),
+                           (3, (1, 2, 4, 8)), (4, (8, 16)), (6, (8, 16))):
+        for depth in depths:
+            for interlace in (0, 1):
+                name = f"c{colour}-d{depth}{'-adam7' if interlace else ''}.png"
+                yield name, a_png(depth=depth, colour=colour,
+                                  interlace=interlace)
+    for size in ((1, 1), (2, 3), (4, 1), (5, 5)):
+        yield f"adam7-{size[0]}x{size[1]}.png", a_png(*size, interlace=1)
+    yield "palette-short.png", a_png(colour=3, before=chunk(
+        b"PLTE", PALETTE[:60]))
+    yield "palette-none.png", png(ihdr(19, 23, 8, 3), chunk(
+        b"IDAT", zlib.compress(scanlines(samples_of(19, 23, 8, 3), 8, 0))),
+        chunk(b"IEND"))
+    yield "trns-grey2.png", a_png(depth=2, colour=0, before=chunk(
+        b"tRNS", b"\0\0"))
+    yield "trns-grey8.png", a_png(colour=0, before=chunk(b"tRNS", b"\0\x7f"))
+    yield "trns-grey16.png", a_png(depth=16, colour=0, before=chunk(
+        b"tRNS", b"\0\xff"))
+    yield "trns-bit0.png", a_png(depth=1, colour=0, before=chunk(
+        b"tRNS", b"\0\0"))
+    yield "trns-bit1.png", a_png(depth=1, colour=0, before=chunk(
+        b"tRNS", b"\0\1"))
+    yield "trns-rgb.png", a_png(before=chunk(b"tRNS", b"\1\xfa\2\x1e\3\x3c"))
+    yield "trns-rgb16.png", a_png(depth=16, before=chunk(
+        b"tRNS", b"\xfa\xfa\x1e\x1e\x3c\x3c"))
+    yield "trns-one-entry.png", a_png(depth=4, colour=3, before=chunk(
+        b"tRNS", b"\xff\xff\xff\0"))
+    yield "trns-entries.png", a_png(depth=4, colour=3, before=chunk(
+        b"tRNS", b"\xff\0\x80\0"))
+    yield "metadata.png", a_png(before=b"".join([
+        chunk(b"gAMA", struct.pack(">I", 100000)), chunk(b"cHRM", bytes(32)),
+        chunk(b"iCCP", b"broken\0\0not zlib"), chunk(b"sBIT", b"\5\6\5"),
+        chunk(b"pHYs", bytes(9)), chunk(b"tEXt", b"k\0v"),
+        chunk(b"abCd", b"unknown"), chunk(b"ABCD", b"unknown, critical"),
+        chunk(b"bKGD", bytes(6))]), after=chunk(b"tEXt", b"after\0v"))
+    tiny = zlib.compress(scanlines(samples_of(6, 5, 8, 2), 8, 0))
+    yield "idat-bytes.png", a_png(6, 5, idat=b"".join(
+        chunk(b"IDAT", tiny[i:i + 1]) for i in range(len(tiny))))
+    yield "idat-empty.png", a_png(6, 5, idat=chunk(b"IDAT") + chunk(
+        b"IDAT", tiny) + chunk(b"IDAT"))
+    yield "idat-crc.png", a_png(6, 5, idat=chunk(b"IDAT", tiny)[:-1] + b"\0")
+    yield "adler-cut.png", a_png(6, 5, idat=chunk(b"IDAT", tiny[:-4]))
+    yield "zlib-extra.png", a_png(6, 5, idat=chunk(b"IDAT", tiny + b"extra"))
+    yield "rows-extra.png", a_png(6, 5, idat=chunk(b"IDAT", zlib.compress(
+        scanlines(samples_of(6, 7, 8, 2), 8, 0))))
+    yield "rows-missing.png", a_png(6, 5, idat=chunk(b"IDAT", zlib.compress(
+        scanlines(samples_of(6, 3, 8, 2), 8, 0))))
+    few = scanlines(samples_of(6, 5, 8, 2), 8, 1)[:2 * 4 + 7]
+    yield "adam7-missing.png", a_png(6, 5, interlace=1, idat=chunk(
+        b"IDAT", zlib.compress(few)))
+    yield "ihdr-long.png", png(
+        chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 5, 8, 2, 0, 0, 0) + b"more"),
+        chunk(b"IDAT", tiny), chunk(b"IEND"))
+    yield "compression.png", png(ihdr(6, 5, 8, 2, compression=7),
+                                 chunk(b"IDAT", tiny), chunk(b"IEND"))
+    yield "trailing.png", a_png(6, 5, idat=chunk(b"IDAT", tiny)) + b"trailing"
+    yield "no-iend.png", png(ihdr(6, 5, 8, 2), chunk(b"IDAT", tiny))
+    yield "apng.png", a_png(6, 5, before=chunk(b"acTL", struct.pack(
+        ">II", 2, 0)) + chunk(b"fcTL", struct.pack(
+            ">IIIIIHHBB", 0, 6, 5, 0, 0, 1, 10, 0, 0)),
+        idat=chunk(b"IDAT", tiny), after=chunk(b"fcTL", struct.pack(
+            ">IIIIIHHBB", 1, 6, 5, 0, 0, 1, 10, 0, 0)) + chunk(
+                b"fdAT", struct.pack(">I", 2) + tiny))
+    yield "upscaled-1x400.png", a_png(1, 400)
+    yield "tall.png", a_png(20, 450)
+
+
+# ---- malformed -------------------------------------------------------------
+
+def malformed():
+    """(name, status, bytes); True: a difference on purpose, Pillow reads it
+    (or would, for a file of another format)."""
+    image = Image.fromarray(drawing(9, 10))
+    base = jpeg(image, quality=40)
+    sof = find(base, 0xC0)
+    yield "empty", "truncated", b""
+    yield "one byte", "truncated", b"\xff"
+    yield "four bytes of PNG", "truncated", b"\x89PNG"
+    for name, magic in (
+            ("GIF", b"GIF89a"), ("BMP", b"BM" + bytes(30)),
+            ("TIFF", b"II*\0"), ("WebP", b"RIFF\4\0\0\0WEBP"),
+            ("AVIF", b"\0\0\0\x20ftypavif"), ("HEIC", b"\0\0\0\x20ftypheic"),
+            ("PDF", b"%PDF-1.7"), ("SVG", b"<svg xmlns="),
+            ("HTML", b"\n <!DOCTYPE HTML>"), ("JPEG XL", b"\xff\x0a"),
+            ("ZIP", b"PK\3\4"), ("gzip", b"\x1f\x8b\x08")):
+        yield f"looks like {name}", "unsupported", magic + bytes(20)
+    yield "looks like SVG, with XML", "unsupported", \
+        b"<?xml version='1.0'?><!-- c --><svg>"
+    yield "random bytes", "unsupported", bytes(range(40, 80))
+    yield "JPEG magic alone", "truncated", b"\xff\xd8\xff"
+    yield "JPEG with a height of 0", "format", patched(base, sof + 5, 0, 0)
+    yield "JPEG with a width of 0", "format", patched(base, sof + 7, 0, 0)
+    yield "JPEG of 12 bits", "unsupported", patched(base, sof + 4, 12)
+    yield "JPEG lossless", "unsupported", patched(base, sof + 1, 0xC3)
+    yield "JPEG hierarchical", "unsupported", patched(base, sof + 1, 0xC5)
+    two = (base[:sof] + b"\xff\xc0\x00\x0e\x08\x00\x0a\x00\x09\x02"
+           + base[sof + 10:sof + 16] + b"\xff\xda\x00\x0a\x02\x01\x00\x02\x11"
+           b"\x00\x3f\x00" + base[-40:])
+    yield "JPEG of 2 components", "unsupported", two
+    large = patched(base, sof + 5, 0xFF, 0xFF, 0xFF, 0xFF)
+    yield "JPEG of 65535x65535", "limit", large
+    yield "JPEG of 65535x65535 in 100 bytes", "truncated", large[:100]
+    yield "JPEG of 65500x65500", "limit", patched(
+        base, sof + 5, 0xFF, 0xDC, 0xFF, 0xDC)
+    yield "JPEG without quantization tables", "format", without(
+        without(base, 0xDB), 0xDB)
+    yield "JPEG with a table that is too long", "format", \
+        base[:2] + b"\xff\xdb\x00\x20" + bytes(30) + base[2:]
+    yield "JPEG with an unknown marker", "format", \
+        base[:2] + b"\xff\x02\x00\x02" + base[2:]
+    yield "JPEG with two frames", "format", base[:sof] + base[
+        sof:sof + 19] + base[sof:]
+    yield "JPEG without a scan", "format", base[:find(base, 0xDA)] + b"\xff\xd9"
+    yield "JPEG cut in its data", "truncated", base[:-60]
+    yield "JPEG without its last byte", "truncated", base[:-1]
+    progressive = jpeg(image, progressive=True)
+    yield "progressive JPEG with zeros for EOI", "truncated", \
+        progressive[:-2] + bytes(2)
+    yield "JPEG with SOI for EOI", "format", base[:-1] + b"\xd8"
+
+    good = a_png(6, 5)
+    raw = scanlines(samples_of(6, 5, 8, 2), 8, 0)
+    data = zlib.compress(raw)
+    idat, iend = chunk(b"IDAT", data), chunk(b"IEND")
+    yield "PNG signature alone", "truncated", good[:8]
+    yield "PNG without IHDR", "format", png(idat, iend)
+    yield "PNG with IHDR second", "format", png(
+        chunk(b"tEXt", b"k\0v"), ihdr(6, 5, 8, 2), idat, iend)
+    yield "PNG with two IHDR", "format", png(
+        ihdr(6, 5, 8, 2), ihdr(6, 5, 8, 2), idat, iend)
+    yield "PNG with a short IHDR", "format", png(
+        chunk(b"IHDR", bytes(12)), idat, iend)
+    for name, header in (
+            ("width 0", (0, 5, 8, 2)), ("height 0", (6, 0, 8, 2)),
+            ("a width over 2^31", (1 << 31, 5, 8, 2)),
+            ("colour type 1", (6, 5, 8, 1)), ("colour type 7", (6, 5, 8, 7)),
+            ("depth 3", (6, 5, 3, 0)), ("a palette of 16 bits", (6, 5, 16, 3)),
+            ("RGB of 4 bits", (6, 5, 4, 2)),
+            ("interlace method 2", (6, 5, 8, 2, 2)),
+            ("filter method 1", (6, 5, 8, 2, 0, 0, 1))):
+        yield f"PNG with {name}", "format", png(ihdr(*header), idat, iend)
+    yield "PNG of 1000001x1", "limit", png(ihdr(1000001, 1, 8, 0), idat, iend)
+    yield "PNG of 1x1000001", "limit", png(ihdr(1, 1000001, 8, 0), idat, iend)
+    yield "PNG of 200000x1000", "limit", png(ihdr(200000, 1000, 8, 0), idat,
+                                             iend)
+    yield "PNG with a wrong IHDR checksum", "format", patched(good, 29, 0, 0)
+    text = chunk(b"tEXt", b"k\0v")
+    yield "PNG with a wrong text checksum", "format", png(
+        ihdr(6, 5, 8, 2), text[:-1] + b"\0", idat, iend)
+    for kind, length in ((b"gAMA", 3), (b"cHRM", 31), (b"sRGB", 0),
+                         (b"pHYs", 8), (b"tRNS", 5), (b"acTL", 7),
+                         (b"fcTL", 25)):
+        yield f"PNG with a short {kind.decode()}", "format", png(
+            ihdr(6, 5, 8, 2), chunk(kind, bytes(length)), idat, iend)
+    yield "PNG with 257 colours", "format", png(
+        ihdr(6, 5, 8, 3), chunk(b"PLTE", bytes(771)), idat, iend)
+    yield "PNG with a broken chunk type", "format", png(
+        ihdr(6, 5, 8, 2), chunk(b"t\0Xt", b"v"), idat, iend)
+    yield "PNG with a chunk of 2^31 bytes", "truncated", png(
+        ihdr(6, 5, 8, 2), struct.pack(">I", 1 << 31) + b"tEXt", idat)
+    yield "PNG with a chunk past the end", "truncated", png(
+        ihdr(6, 5, 8, 2), struct.pack(">I", 500) + b"tEXt", idat)
+    yield "PNG without image data", "format", png(ihdr(6, 5, 8, 2), iend)
+    yield "PNG with empty image data", "truncated", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT"), iend)
+    yield "PNG with text between image data", "truncated", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", data[:20]), text,
+        chunk(b"IDAT", data[20:]), iend)
+    yield "PNG with data cut in a row", "truncated", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", zlib.compress(raw[:30])), iend)
+    yield "PNG with data cut after a filter byte", "truncated", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", zlib.compress(raw[:39])), iend)
+    yield "PNG with no rows", "truncated", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", zlib.compress(b"")), iend)
+    yield "PNG with unfinished data", "truncated", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", data[:30]), iend)
+    yield "PNG with filter type 5", "format", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", zlib.compress(b"\5" + raw[1:])), iend)
+    yield "PNG with a wrong Adler-32", "format", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", data[:-1] + bytes(
+            [data[-1] ^ 1])), iend)
+    yield "PNG with data that is not zlib", "format", png(
+        ihdr(6, 5, 8, 2), chunk(b"IDAT", b"no zlib data at all"), iend)
+    yield "PNG with text cut after its image", "truncated", png(
+        ihdr(6, 5, 8, 2), idat, chunk(b"tEXt", b"k\0" + bytes(50))[:-20])
+
+
+# Read by Pillow, refused by clipc: what no honest writer makes.
+ON_PURPOSE = {"PNG with IHDR second", "PNG with two IHDR"}
+
+
+def reads(data):
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as i:
+            i.convert("RGB")
+        return True
+    except Exception:
+        return False
+
+
+# ---- the files -------------------------------------------------------------
+
+def make_pictures():
+    lines, prefixes = [], []
+    for name, data in [*jpegs(), *pngs()]:
+        with open(f"{OUT}/pictures/{name}", "wb") as file:
+            file.write(data)
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        width, height = image.size
+        lines.append("\t".join([name, str(width), str(height),
+                                digest(image.tobytes()),
+                                digest(process(image).tobytes())]))
+        if name in ("420.jpg", "420-progressive.jpg", "restart.jpg",
+                    "grey.jpg", "c2-d8.png", "c3-d4-adam7.png",
+                    "metadata.png", "apng.png"):
+            bits = [reads(data[:n]) for n in range(len(data) + 1)]
+            prefixes.append(f"{name}\t{''.join('01'[b] for b in bits)}")
+    write_lines("pictures.tsv", "name, width, height, hash of the RGB pixels, "
+                "hash of the fitted ones", lines)
+    write_lines("prefixes.tsv",
+                "name, verdict:count over lengths 0, 1, ..., 1 where Pillow reads it",
+                [run_lengths(line) for line in prefixes])
+
+
+def run_lengths(line):
+    """'name 0001' -> 'name 0:3 1:1'."""
+    name, bits = line.split("\t")
+    runs = []
+    for bit in bits:
+        if runs and runs[-1][0] == bit:
+            runs[-1][1] += 1
+        else:
+            runs.append([bit, 1])
+    return "\t".join([name] + [f"{bit}:{n}" for bit, n in runs])
+
+
+def make_malformed():
+    lines = []
+    for name, status, data in malformed():
+        if reads(data) != (name in ON_PURPOSE):
+            print(f"malformed: {name}: Pillow {'reads' if reads(data) else 'refuses'} it")
+        lines.append(f"{name}\t{status}\t{data.hex()}")
+    write_lines("malformed.tsv", "name, status, the file", lines)
+
+
+def make_resize():
+    """Rules: 0 none, 1 shortest edge, 2 exact, 3 bounded (clipc_resize_rule);
+    a, b: their numbers; crop 0: none."""
+    random.seed(13)
+    lines = []
+
+    def add(width, height, rule, a, b, resample, crop_height, crop_width):
+        size = [None, {"shortest_edge": a}, {"height": a, "width": b},
+                {"shortest_edge": a, "longest_edge": b}][rule]
+        out = process(Image.fromarray(pattern(width, height)),
+                      do_resize=rule != 0, size=size or {"shortest_edge": 1},
+                      resample=resample, do_center_crop=crop_height != 0,
+                      crop_size={"height": crop_height or 1,
+                                 "width": crop_width or 1})
+        lines.append(" ".join(map(str, [
+            width, height, rule, a, b, resample, crop_height, crop_width,
+            out.shape[1], out.shape[0], digest(out.tobytes())])))
+        return out
+
+    # The vectors of docs/MODEL.md: order of the passes.
+    for width, height, prefix in (
+            (300, 900, "3c9273e5266b2cc1"), (300, 605, "e4de4756edc77477"),
+            (300, 600, "37d65169774f4e08"), (640, 480, "4acb69b2b63bf722")):
+        assert digest(add(width, height, 1, 224, 0, 3, 0, 0)) == prefix
+    clip = (1, 224, 0, 3, 224, 224)
+    for size in ((224, 224), (224, 500), (500, 224), (1, 1), (1, 300),
+                 (300, 1), (3, 2), (223, 225), (400, 40), (40, 400), (7, 700),
+                 (160, 330), (1000, 600), (600, 1000), (300, 301)):
+        add(*size, *clip)
+    for resample in range(8):
+        add(90, 70, 2, 33, 41, resample, 0, 0)
+        add(33, 41, 2, 70, 90, resample, 0, 0)
+        add(20, 170, 2, 30, 15, resample, 0, 0)
+        add(64, 48, 1, 24, 0, resample, 24, 24)
+    for _ in range(24):
+        add(random.randint(1, 260), random.randint(1, 260), 1,
+            random.randint(1, 120), 0, 3, random.randint(1, 120),
+            random.randint(1, 120))
+    for _ in range(12):
+        add(random.randint(1, 260), random.randint(1, 260), 3,
+            random.randint(1, 120), random.randint(1, 160), 3,
+            random.randint(1, 120), random.randint(1, 120))
+    add(10, 10, 0, 0, 0, 3, 13, 13)
+    add(30, 20, 0, 0, 0, 3, 11, 40)
+    add(30, 20, 0, 0, 0, 3, 0, 0)
+    add(50, 20, 2, 20, 33, 3, 16, 16)
+    add(50, 20, 2, 33, 50, 3, 40, 60)
+    write_lines("resize.tsv", "width, height, rule, a, b, resample, "
+                "crop_height, crop_width, out_width, out_height, hash", lines)
+
+
+def make_table():
+    """Floats of every value of every channel, as [3, 256]."""
+    values = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, 2)
+    lines = []
+    for rescale in (0, 1):
+        for normalize in (0, 1):
+            for factor in (1 / 255, 0.5):
+                out = processor(do_resize=False, do_center_crop=False,
+                                do_rescale=bool(rescale),
+                                rescale_factor=factor,
+                                do_normalize=bool(normalize), image_mean=MEAN,
+                                image_std=STD)(
+                    Image.fromarray(values), return_tensors="np")[
+                        "pixel_values"][0]
+                lines.append(f"{rescale} {normalize} {factor!r} "
+                             f"{digest(out.astype(np.float32).tobytes())}")
+    assert "5d23c0b115c373c7" in lines[6], lines[6]
+    write_lines("table.tsv", "rescale, normalize, rescale_factor, hash", lines)
+
+
+def main():
+    os.makedirs(f"{OUT}/pictures", exist_ok=True)
+    make_pictures()
+    make_malformed()
+    make_resize()
+    make_table()
+
+
+if __name__ == "__main__":
+    main()
