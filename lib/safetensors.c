@@ -29,7 +29,7 @@ enum {
     LENGTH_BYTES = 8,
     MAX_DEPTH = 2,        /* of a member's value: object, then array */
     MAX_COMMAS = 64,      /* of a tensor's entry: rank 8 needs 10 */
-    MAX_METADATA = 65536, /* commas of "__metadata__" */
+    MAX_METADATA = 16384, /* commas of "__metadata__" */
     /* "\u0041" is the longest way to write a byte. */
     MAX_RAW_NAME = 6 * MAX_NAME_BYTES + 2
 };
