@@ -21,7 +21,7 @@
 /* ---- reading ----------------------------------------------------------- */
 
 typedef struct entry {
-    const char *text;
+    const char *text, *file; /* the file's name is for messages */
     size_t n;
     size_t order;    /* in which it was read */
     int64_t id;      /* -1: that of the vocabulary */
@@ -63,6 +63,7 @@ static clipc_status add_entry(reader *rd, const entry *item, const char *name,
         rd->capacity = capacity;
     }
     rd->entries[rd->n] = *item;
+    rd->entries[rd->n].file = name;
     rd->entries[rd->n].order = rd->n;
     rd->n++;
     return CLIPC_OK;
@@ -262,15 +263,12 @@ static int by_text(const void *a, const void *b)
     return order;
 }
 
-static clipc_status fail_token(const reader *rd, clipc_status code,
-                               const entry *item, const char *what,
-                               clipc_error *err)
+static clipc_status fail_token(clipc_status code, const entry *item,
+                               const char *what, clipc_error *err)
 {
-    const char *name = rd->source->added_tokens ? rd->source->tokens_name
-                                                : rd->source->config_name;
     clipc_quoted quoted = clipc_quote(item->text, item->n < 40 ? item->n : 40);
     return clipc_fail(err, code, -1, "%s: added token \"%s\" %s",
-                      CLIPC_QUOTE(name), quoted.text, what);
+                      CLIPC_QUOTE(item->file), quoted.text, what);
 }
 
 /* Entries with an id come in its order; checks every id, gives the others
@@ -293,21 +291,21 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
         if (item->listed) {
             int64_t want = value ? json_integer_value(value) : next_id;
             if (!value && ++next_id <= (int64_t)rd->source->n_ids)
-                return fail_token(rd, CLIPC_ERR_UNSUPPORTED, item,
+                return fail_token(CLIPC_ERR_UNSUPPORTED, item,
                                   "is new to a vocabulary that has gaps", err);
             if (item->id != want)
-                return fail_token(rd, CLIPC_ERR_FORMAT, item,
+                return fail_token(CLIPC_ERR_FORMAT, item,
                                   value ? "has another id in the vocabulary"
                                         : "has an id that is not the next one",
                                   err);
             if (i > 0 && rd->entries[i - 1].id == item->id)
-                return fail_token(rd, CLIPC_ERR_FORMAT, item,
+                return fail_token(CLIPC_ERR_FORMAT, item,
                                   "has the same id as another", err);
         } else if (value) {
             item->id = json_integer_value(value);
         }
         if (item->id >= 0 && (uint64_t)item->id >= vocab_size)
-            return fail_token(rd, CLIPC_ERR_CONFIG, item,
+            return fail_token(CLIPC_ERR_CONFIG, item,
                               "has an id past the token embedding", err);
     }
     return CLIPC_OK;
@@ -327,7 +325,7 @@ static clipc_status merge_entries(reader *rd, clipc_error *err)
             continue;
         }
         if (last->listed && item->listed)
-            return fail_token(rd, CLIPC_ERR_FORMAT, item, "is listed twice",
+            return fail_token(CLIPC_ERR_FORMAT, item, "is listed twice",
                               err);
         if (last->listed) {
             last->special |= item->named;
@@ -341,7 +339,7 @@ static clipc_status merge_entries(reader *rd, clipc_error *err)
     rd->n = n;
     for (size_t i = 0; i < n; i++) {
         if (rd->entries[i].id < 0)
-            return fail_token(rd, CLIPC_ERR_CONFIG, &rd->entries[i],
+            return fail_token(CLIPC_ERR_CONFIG, &rd->entries[i],
                               "is not in the vocabulary", err);
         if (rd->entries[i].normalized < 0)
             rd->entries[i].normalized = !rd->entries[i].special;
