@@ -129,7 +129,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
 {
     clipc_ctx_params params = clipc_ctx_params_default();
     clipc_status status;
-    unsigned features;
+    unsigned features = 0;
 
     if (!out || !model)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
@@ -199,14 +199,16 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
     CLIPC_TRY(clipc_model_tokenizer(shared_model(model), &tokenizer, err));
     size_t max_ids = flags & CLIPC_TEXT_TRUNCATE
                          ? model->config.context_length : 0;
-    CLIPC_TRY(clipc_tokenizer_encode(tokenizer, text, max_ids, flags, &list,
-                                     err));
-    size_t copied = list.n < capacity ? list.n : capacity;
-    if (copied)
-        memcpy(ids, list.ids, copied * sizeof *ids);
-    *n_ids = list.n;
+    clipc_status status = clipc_tokenizer_encode(tokenizer, text, max_ids,
+                                                 flags, &list, err);
+    if (status == CLIPC_OK) {
+        size_t copied = list.n < capacity ? list.n : capacity;
+        if (copied)
+            memcpy(ids, list.ids, copied * sizeof *ids);
+        *n_ids = list.n;
+    }
     free(list.ids);
-    return CLIPC_OK;
+    return status;
 }
 
 /* ---- embeddings -------------------------------------------------------- */

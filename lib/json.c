@@ -124,12 +124,18 @@ static size_t data_offset(const source *src, size_t index)
 }
 
 /* jansson reports some failures to allocate as none, and that of a string's
- * copy as an invalid token, which otherwise never ends in a quote. */
+ * copy as an invalid token or, of a key, as one that is no string: messages
+ * that otherwise are never about a token that ends in a quote. */
 static bool out_of_memory(const json_error_t *error, char last)
 {
+    static const char invalid[] = "invalid token";
+    static const char no_key[] = "string or '}' expected";
+
     return json_error_code(error) == json_error_out_of_memory ||
            error->text[0] == '\0' ||
-           (last == '"' && strncmp(error->text, "invalid token", 13) == 0);
+           (last == '"' &&
+            (strncmp(error->text, invalid, sizeof invalid - 1) == 0 ||
+             strncmp(error->text, no_key, sizeof no_key - 1) == 0));
 }
 
 static clipc_status fail_syntax(const json_error_t *error, const source *src,
