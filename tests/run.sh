@@ -3,10 +3,12 @@
 # run.sh - runs every test and counts: the body of `make check`.
 # Each suite prints "ok - ...", "not ok - ..." and "skip - ..." lines; a suite
 # that dies counts as one failure more. V=1 shows every line.
+# A suite that hangs is ended after SUITE_SECONDS.
 # Environment: BUILD, RUNNER (valgrind, qemu), CLIPC_SKIP_SCRIPTS=1 leaves out
 # the suites that run compilers and installed programs.
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
+: "${SUITE_SECONDS:=600}"
 CLIPC_BIN=$PWD/$BUILD
 export BUILD RUNNER CLIPC_BIN
 
@@ -18,11 +20,13 @@ trap 'exit 130' INT TERM
 suite() { # NAME COMMAND...
     name=$1
     shift
-    "$@" >"$log" 2>&1
+    timeout -k 5 "$SUITE_SECONDS" "$@" >"$log" 2>&1
     status=$?
     failed=$(grep -c '^not ok - ' "$log")
     if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
-        echo "not ok - $name: exit status $status" >>"$log"
+        reason="exit status $status"
+        [ "$status" -ne 124 ] || reason="no end after $SUITE_SECONDS s"
+        echo "not ok - $name: $reason" >>"$log"
         failed=1
     fi
     cat "$log" >>"$all"
