@@ -4,9 +4,10 @@
  *
  * Spellings, from the oldest to the newest: "size": 224 and "crop_size": 224;
  * {"shortest_edge": 224} and {"height": 224, "width": 224}; all of it inside
- * "image_processor" of processor_config.json (transformers 5). Absent and
- * null keys have the values of CLIPImageProcessor of transformers 5.23. What
- * would change pixels in a way clipc does not compute is refused.
+ * "image_processor" of processor_config.json (transformers 5). Absent keys
+ * have the values of CLIPImageProcessor of transformers 5.23; a null switch is
+ * off, and any other null is refused where it counts, as there. What would
+ * change pixels in a way clipc does not compute is refused too.
  */
 #include "config.h"
 
@@ -41,6 +42,26 @@ static const json_t *lookup(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     return json_is_null(value) ? NULL : value;
+}
+
+/* A switch; null is off. */
+static clipc_status get_switch(const file *f, const char *key, bool *out,
+                               clipc_error *err)
+{
+    if (json_is_null(json_object_get(f->object, key))) {
+        *out = false;
+        return CLIPC_OK;
+    }
+    return clipc_json_get_bool(f->object, key, f->name, out, err);
+}
+
+/* Refuses a null that a step would have to use. */
+static clipc_status check_given(const file *f, const char *key, bool needed,
+                                clipc_error *err)
+{
+    if (needed && json_is_null(json_object_get(f->object, key)))
+        return fail_key(f, key, "is null", err);
+    return CLIPC_OK;
 }
 
 /* ---- sizes ------------------------------------------------------------- */
@@ -132,12 +153,11 @@ static clipc_status get_resize(clipc_preprocess_config *config, const file *f,
     bool resize = true, square = false, use_square_size = false;
     int64_t resample = config->resample;
 
-    CLIPC_TRY(clipc_json_get_bool(f->object, "do_resize", f->name, &resize,
-                                  err));
-    CLIPC_TRY(clipc_json_get_bool(f->object, "default_to_square", f->name,
-                                  &square, err));
-    CLIPC_TRY(clipc_json_get_bool(f->object, "use_square_size", f->name,
-                                  &use_square_size, err));
+    CLIPC_TRY(get_switch(f, "do_resize", &resize, err));
+    CLIPC_TRY(get_switch(f, "default_to_square", &square, err));
+    CLIPC_TRY(get_switch(f, "use_square_size", &use_square_size, err));
+    CLIPC_TRY(check_given(f, "size", resize && !use_square_size, err));
+    CLIPC_TRY(check_given(f, "resample", resize, err));
     CLIPC_TRY(get_size(f, "size", square, &size, err));
     CLIPC_TRY(clipc_json_get_int(f->object, "resample", f->name, 0,
                                  LAST_FILTER, &resample, err));
@@ -165,8 +185,8 @@ static clipc_status get_crop(clipc_preprocess_config *config, const file *f,
     size_values size = { .height = config->crop_height,
                          .width = config->crop_width };
 
-    CLIPC_TRY(clipc_json_get_bool(f->object, "do_center_crop", f->name,
-                                  &config->center_crop, err));
+    CLIPC_TRY(get_switch(f, "do_center_crop", &config->center_crop, err));
+    CLIPC_TRY(check_given(f, "crop_size", config->center_crop, err));
     CLIPC_TRY(get_size(f, "crop_size", true, &size, err));
     if (config->center_crop && !size.height)
         return fail_key(f, "crop_size", "must have height and width", err);
@@ -213,14 +233,15 @@ static clipc_status get_channels(const file *f, const char *key, float out[3],
 static clipc_status get_normalization(clipc_preprocess_config *config,
                                       const file *f, clipc_error *err)
 {
-    CLIPC_TRY(clipc_json_get_bool(f->object, "do_rescale", f->name,
-                                  &config->rescale, err));
+    CLIPC_TRY(get_switch(f, "do_rescale", &config->rescale, err));
+    CLIPC_TRY(check_given(f, "rescale_factor", config->rescale, err));
     CLIPC_TRY(clipc_json_get_double(f->object, "rescale_factor", f->name,
                                     &config->rescale_factor, err));
     if (fabs(config->rescale_factor) > 1e6)
         return fail_key(f, "rescale_factor", "must be at most 1e6", err);
-    CLIPC_TRY(clipc_json_get_bool(f->object, "do_normalize", f->name,
-                                  &config->normalize, err));
+    CLIPC_TRY(get_switch(f, "do_normalize", &config->normalize, err));
+    CLIPC_TRY(check_given(f, "image_mean", config->normalize, err));
+    CLIPC_TRY(check_given(f, "image_std", config->normalize, err));
     CLIPC_TRY(get_channels(f, "image_mean", config->mean, err));
     CLIPC_TRY(get_channels(f, "image_std", config->std, err));
     for (int i = 0; i < 3; i++)
@@ -262,7 +283,7 @@ static clipc_status check_supported(const file *f, clipc_error *err)
 
     CLIPC_TRY(check_type(f, "image_processor_type", err));
     CLIPC_TRY(check_type(f, "feature_extractor_type", err));
-    CLIPC_TRY(clipc_json_get_bool(f->object, "do_pad", f->name, &pad, err));
+    CLIPC_TRY(get_switch(f, "do_pad", &pad, err));
     if (pad)
         return fail_unsupported(f, "do_pad", "is not supported", err);
     CLIPC_TRY(clipc_json_get_string(f->object, "data_format", f->name,

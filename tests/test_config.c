@@ -311,8 +311,7 @@ TEST(spellings_of_the_published_preprocessing_are_equal)
         "{\"shortest_edge\": 224}, \"data_format\": \"channels_first\"}",
         "{\"image_processor_type\": \"CLIPImageProcessorFast\", \"size\": "
         "{\"shortest_edge\": 224, \"longest_edge\": null}, \"do_pad\": null, "
-        "\"resample\": null, \"crop_size\": null, \"image_mean\": null, "
-        "\"do_resize\": null, \"rescale_factor\": null}",
+        "\"data_format\": null, \"default_to_square\": null}",
         ("{\"image_processor\": {\"size\": {\"shortest_edge\": 224}}, "
          "\"size\": 99, \"processor_class\": \"CLIPProcessor\"}"),
         "{\"crop_size\": [224, 224], \"do_pad\": false}",
@@ -388,6 +387,36 @@ TEST(other_preprocessing_keys)
     CHECK(got.rescale_factor == 0.5);
     CHECK(got.mean[0] == 0.5f && got.mean[1] == 0.5f && got.mean[2] == 0.5f);
     CHECK(got.std[0] == 1 && got.std[1] == 2.5f && got.std[2] == -3);
+}
+
+/* CLIPImageProcessor of transformers 5.23 takes a null switch as off, and
+ * fails on a null size, filter, factor, mean or deviation it has to use. */
+TEST(null_preprocessing_keys)
+{
+    static const struct { const char *text, *key; } cases[] = {
+        { "{\"size\": null}", "size" },
+        { "{\"resample\": null}", "resample" },
+        { "{\"crop_size\": null}", "crop_size" },
+        { "{\"rescale_factor\": null}", "rescale_factor" },
+        { "{\"image_mean\": null}", "image_mean" },
+        { "{\"image_std\": null}", "image_std" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_preprocess_config got;
+
+    CHECK_OK(parse_pre(&got,
+                       "{\"do_resize\": null, \"size\": null, \"resample\": "
+                       "null, \"do_center_crop\": null, \"crop_size\": null, "
+                       "\"do_rescale\": null, \"rescale_factor\": null, "
+                       "\"do_normalize\": null, \"image_mean\": null, "
+                       "\"image_std\": null}", &err), err);
+    CHECK_INT(got.resize, CLIPC_RESIZE_NONE);
+    CHECK(!got.center_crop && !got.rescale && !got.normalize);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_STATUS(parse_pre(&got, cases[i].text, &err), CLIPC_ERR_CONFIG);
+        CHECK_HAS(err.message, cases[i].key);
+        CHECK_HAS(err.message, "is null");
+    }
 }
 
 TEST(wrong_preprocessing_is_refused_by_key)
