@@ -263,8 +263,8 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
     collector c = { .fit = fit, .key = &info.key };
     const clipc_row_sink sink = { collector_begin, collector_row, &c };
     const clipc_quoted quoted = clipc_quote(name, strlen(name));
-    decode_fn decode;
-    const char *format;
+    decode_fn decode = NULL;
+    const char *format = NULL;
     clipc_status status;
 
     *image = NULL;

@@ -582,32 +582,35 @@ static uint64_t count_rows(const decoder *d, uint64_t n_rows,
 
 /* Whether the compressed data ends properly, and right after the rows that
  * were made: the reference takes such a picture, its other samples 0. */
-static bool ends_after_row(const decoder *d)
+static bool ends_after_row(decoder *d)
 {
     z_stream z = { .zalloc = NULL };
     uint8_t scratch[4096];
     size_t at = d->h.idat;
     uint64_t n_bytes, n_out = 0;
-    int result = Z_OK;
+    int result;
     chunk c;
 
     count_rows(d, d->n_made, &n_bytes);
-    if (inflateInit(&z) != Z_OK)
-        return false;
+    result = inflateInit(&z);
     for (; result == Z_OK && read_chunk(d, at, &c) && is_type(&c, "IDAT");
          at += CHUNK_BYTES + (size_t)c.n) {
         z.next_in = c.data;
         z.avail_in = c.available < c.n ? (uInt)c.available : c.n;
-        while (result == Z_OK && z.avail_in > 0 && n_out <= n_bytes) {
+        do {
             z.next_out = scratch;
             z.avail_out = sizeof scratch;
             result = inflate(&z, Z_NO_FLUSH);
             n_out += sizeof scratch - z.avail_out;
-        }
+        } while (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) &&
+                 n_out <= n_bytes);
+        if (result == Z_BUF_ERROR)
+            result = Z_OK; /* wants the next chunk */
         if (c.available < c.n)
             break;
     }
     inflateEnd(&z);
+    d->out_of_memory = result == Z_MEM_ERROR;
     return result == Z_STREAM_END && n_out == n_bytes;
 }
 
@@ -615,17 +618,18 @@ static bool ends_after_row(const decoder *d)
 static clipc_status recover(decoder *d, const clipc_row_sink *sink)
 {
     static const char too_short[] = "Not enough image data"; /* libpng's */
+    const bool ends_early = d->ran_out || strcmp(d->message, too_short) == 0;
+    bool complete = false, accepted = false;
     uint64_t n_bytes;
-    bool ends_early;
 
+    if (d->n_made > 0 && !d->out_of_memory) {
+        complete = d->n_made == count_rows(d, 0, &n_bytes);
+        accepted = complete || (ends_early && ends_after_row(d));
+    }
     if (d->out_of_memory)
         return clipc_fail_nomem(d->err, "PNG decoder");
-    ends_early = d->ran_out || strcmp(d->message, too_short) == 0;
-    if (d->n_made > 0 &&
-        (d->n_made == count_rows(d, 0, &n_bytes) ||
-         (ends_early && ends_after_row(d)))) {
-        if (d->n_made < count_rows(d, 0, &n_bytes))
-            d->n_warnings++;
+    if (accepted) {
+        d->n_warnings += !complete;
         /* The last row made was not sent; rows not made are all 0. */
         while (d->n_sent < d->h.height) {
             if (!d->h.interlaced && d->n_sent >= d->n_made)
