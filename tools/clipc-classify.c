@@ -15,12 +15,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_LABELS "car-labels"
 
 /* Images that are encoded together: enough to use the weights well once they
  * are in the cache, few enough that answers come steadily. */
 enum { BATCH = 8 };
+
+/* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
+#define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
 
 static const char help[] =
     "Usage: clipc-classify [options] IMAGE...\n"
@@ -191,11 +195,11 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_QUIET: quiet = true; break;
         case OPT_MAX_PIXELS:
             set->read.image.max_pixels =
-                (size_t)tool_whole(scan.name, value, 1, SIZE_MAX / 16);
+                (size_t)tool_whole(scan.name, value, 1, MOST);
             break;
         case OPT_MAX_BYTES:
             set->read.max_bytes =
-                (size_t)tool_whole(scan.name, value, 1, SIZE_MAX / 16);
+                (size_t)tool_whole(scan.name, value, 1, MOST);
             break;
         case OPT_TIMEOUT:
             set->read.image.timeout_ms = tool_seconds(scan.name, value);
@@ -260,7 +264,7 @@ static bool load_labels(tool_lines *labels, const settings *set)
     if (!built_in(name)) {
         if (read_file(labels, "--labels", name))
             return true;
-        if (!strchr(name, '/'))
+        if (!strchr(name, '/') && access(name, F_OK) != 0)
             tool_say("built-in labels are car-labels, stanford-cars and demo");
         return false;
     }

@@ -297,7 +297,8 @@ static int inspect_tokens(const clipc_model *model, const settings *set)
     bool too_long;
     int status = TOOL_OK;
 
-    while (!ferror(stdout) && read_line(&line, &room, &len, &too_long) &&
+    /* Flushed line by line: a program may be waiting at the other end. */
+    while (tool_flush() && read_line(&line, &room, &len, &too_long) &&
            !tool_interrupted()) {
         number++;
         if (too_long) {
@@ -308,7 +309,6 @@ static int inspect_tokens(const clipc_model *model, const settings *set)
         } else if (!tokens_of_line(model, line, len, number, flags, &buffer)) {
             status = TOOL_FAILED;
         }
-        fflush(stdout); /* a program may be waiting at the other end */
     }
     if (ferror(stdin) && !tool_interrupted()) {
         tool_say("cannot read standard input");

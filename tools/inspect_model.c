@@ -99,13 +99,11 @@ static void show_machine(void)
     printf("%-15s %s\n", "own kernels", cpu.isa);
     printf("%-15s %u for this process; %s\n", "CPUs", cpu.n_cpus,
            cpu.features && *cpu.features ? cpu.features : "no features used");
-    printf("%-15s libclipc %s, libjpeg-turbo %s, libpng %s, ", "libraries",
-           clipc_version(), cpu.libjpeg ? cpu.libjpeg : "unknown",
-           cpu.libpng ? cpu.libpng : "unknown");
-    if (cpu.libcurl)
-        printf("libcurl %s\n", cpu.libcurl);
-    else
-        printf("no libcurl\n");
+    printf("%-15s libclipc %s, libpng %s, %s%s\n", "libraries",
+           clipc_version(), cpu.libpng ? cpu.libpng : "unknown",
+           cpu.libcurl ? "libcurl " : "no libcurl",
+           cpu.libcurl ? cpu.libcurl : "");
+    printf("%-15s %s\n", "", cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown");
     if (cpu.openblas_core_better)
         printf("\nOpenBLAS runs as %s, which is slower than this CPU allows. "
                "Set\n    OPENBLAS_CORETYPE=%s\nin the environment to run the "
@@ -132,9 +130,9 @@ static int report_text(const clipc_model *model,
            p->logit_scale);
     printf("%-15s ", "preprocessing");
     show_string(p->preprocessing);
-    printf("; mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n", (double)p->mean[0],
-           (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
-           (double)p->std[1], (double)p->std[2]);
+    printf("\n%-15s mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n", "",
+           (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
+           (double)p->std[0], (double)p->std[1], (double)p->std[2]);
     printf("%-15s ", "tokenizer");
     show_string(p->tokenizer);
     putchar('\n');

@@ -117,7 +117,7 @@ bool tool_lines_split(tool_lines *lines, char *data, size_t n,
     }
     if (lines->n > 0)
         return true;
-    snprintf(message, MESSAGE, "no lines in it");
+    snprintf(message, MESSAGE, "there is no text in it");
 fail:
     tool_lines_free(lines);
     return false;

@@ -38,7 +38,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir)
         model = NULL;
     } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
         tool_say("%s", err.message);
-        if (err.code == CLIPC_ERR_NOT_FOUND)
+        if (err.code == CLIPC_ERR_NOT_FOUND && !strstr(err.message, "--model"))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }

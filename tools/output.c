@@ -200,7 +200,7 @@ bool tool_output_record(tool_output *output, const tool_record *record)
         write_tsv(record);
     }
     output->n_records++;
-    return fflush(stdout) == 0;
+    return tool_flush();
 }
 
 void tool_output_end(tool_output *output)

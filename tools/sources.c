@@ -21,6 +21,9 @@
 
 enum { LIST_BUFFER = 65536, MESSAGE = 256 };
 
+/* Of standard input, as of a file. */
+#define DEFAULT_BYTES ((size_t)64 << 20)
+
 /* A path below a folder, waiting for its turn. */
 typedef struct pending {
     char *path;
@@ -415,6 +418,29 @@ static clipc_status fail(clipc_error *err, clipc_status status,
     return status;
 }
 
+static clipc_status read_stdin(clipc_image **image,
+                               const clipc_image_params *params,
+                               clipc_error *err)
+{
+    static const char unnamed[] = "(memory)"; /* the library's word for it */
+    char message[MESSAGE], *data;
+    size_t n, most = params->max_bytes ? params->max_bytes : DEFAULT_BYTES;
+    clipc_status status = tool_read_all(STDIN_FILENO, most, &data, &n,
+                                        message);
+
+    if (status != CLIPC_OK)
+        return fail(err, status, message);
+    status = clipc_image_read_memory(image, data, n, params, err);
+    free(data);
+    if (status != CLIPC_OK &&
+        strncmp(err->message, unnamed, sizeof unnamed - 1) == 0) {
+        snprintf(message, sizeof message, "-%s",
+                 err->message + sizeof unnamed - 1);
+        return fail(err, status, message);
+    }
+    return status;
+}
+
 clipc_status tool_source_read(clipc_image **image, const tool_source *source,
                               const tool_read_params *params,
                               clipc_error *err)
@@ -424,17 +450,8 @@ clipc_status tool_source_read(clipc_image **image, const tool_source *source,
     *image = NULL;
     if (params->max_bytes)
         image_params.max_bytes = params->max_bytes;
-    if (strcmp(source->name, "-") == 0) {
-        char message[256], *data;
-        size_t n;
-        clipc_status status = tool_read_all(
-            STDIN_FILENO, image_params.max_bytes, &data, &n, message);
-        if (status != CLIPC_OK)
-            return fail(err, status, message);
-        status = clipc_image_read_memory(image, data, n, &image_params, err);
-        free(data);
-        return status;
-    }
+    if (strcmp(source->name, "-") == 0)
+        return read_stdin(image, &image_params, err);
     if (!tool_is_url(source->name))
         return clipc_image_read_file(image, source->name, &image_params, err);
     if (params->offline)
@@ -442,5 +459,11 @@ clipc_status tool_source_read(clipc_image **image, const tool_source *source,
     /* The user may name any host; a list is data, and may not. */
     image_params.private_hosts = source->listed ? CLIPC_PRIVATE_DENY
                                                 : CLIPC_PRIVATE_FIRST_HOP;
-    return clipc_image_read_url(image, source->name, &image_params, err);
+    clipc_status status = clipc_image_read_url(image, source->name,
+                                               &image_params, err);
+    if (status == CLIPC_ERR_URL_BLOCKED && source->listed)
+        return fail(err, status,
+                    "a private, loopback or reserved address, which a URL in "
+                    "a list may not lead to; name it on the command line");
+    return status;
 }

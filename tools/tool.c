@@ -18,6 +18,7 @@ enum { NAME_LIMIT = 160 }; /* bytes shown of a name in a message */
 
 static const char *program = "clipc";
 static volatile sig_atomic_t caught; /* the signal, or 0 */
+static int write_error;              /* errno of the first failed flush */
 
 /* ---- start and end ----------------------------------------------------- */
 
@@ -48,13 +49,22 @@ void tool_start(const char *name)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+bool tool_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    if (!write_error)
+        write_error = errno;
+    return false;
+}
+
 int tool_finish(int status)
 {
     tool_progress_clear();
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        tool_say("cannot write standard output%s%s", errno ? ": " : "",
-                 errno ? tool_errno(errno) : "");
+    if (!tool_flush()) {
+        tool_say("cannot write standard output%s%s", write_error ? ": " : "",
+                 write_error ? tool_errno(write_error) : "");
         if (status == TOOL_OK)
             status = TOOL_FAILED;
     }
@@ -298,6 +308,10 @@ tool_name tool_shown_name(const char *name)
         memcpy(tail + tail_used, piece, len);
         tail_used += len;
     }
+    if (total == 0) {
+        memcpy(shown.text, "''", 3);
+        return shown;
+    }
     if (total <= NAME_LIMIT) {
         memcpy(shown.text, head, used);
         shown.text[used] = '\0';
@@ -315,10 +329,15 @@ void tool_say_failure(const char *name, const char *message)
 {
     tool_name shown = tool_shown_name(name);
     size_t n = strlen(shown.text);
+    const char *place = strstr(message, shown.text);
 
-    /* The library's messages often begin with the name: say it once. */
-    if (strncmp(message, shown.text, n) == 0 && message[n] == ':')
+    if (place == message && message[n] == ':') /* "NAME: ..." */
         tool_say("%s", message);
+    else if (place == message && message[n] == ' ') /* "NAME is ..." */
+        tool_say("%s:%s", shown.text, message + n);
+    else if (place > message && place[-1] == ' ' && place[n] == ':')
+        tool_say("%s: %.*s%s", shown.text, /* "cannot read NAME: ..." */
+                 (int)(place - 1 - message), message, place + n);
     else
         tool_say("%s: %s", shown.text, message);
 }

@@ -30,6 +30,10 @@ enum {
  * turns SIGPIPE into a write error. */
 void tool_start(const char *name);
 
+/* Flushes standard output; false: something could not be written, and
+ * tool_finish() will say so. */
+bool tool_flush(void);
+
 /* Last call of main(), `return tool_finish(status)`: flushes standard output,
  * reports what could not be written, and ends by the signal that was caught. */
 int tool_finish(int status);
@@ -75,7 +79,8 @@ tool_name tool_shown_name(const char *name);
 /* Whether the name has the form scheme://... */
 bool tool_is_url(const char *name);
 
-/* Writes the message of a failure, after the name of what failed. */
+/* "NAME: message" of an input that failed, with the name said once where the
+ * message has it too. */
 void tool_say_failure(const char *name, const char *message);
 
 /* "permission denied": strerror() in any locale's absence, for messages. */

@@ -28,7 +28,7 @@ void tool_print_version(const char *program)
     else
         printf("OpenBLAS       %s\n", cpu.openblas ? cpu.openblas
                                                    : "not built in");
-    printf("libjpeg-turbo  %s\n", cpu.libjpeg ? cpu.libjpeg : "unknown");
+    printf("libjpeg        %s\n", cpu.libjpeg ? cpu.libjpeg : "unknown");
     printf("libpng         %s\n", cpu.libpng ? cpu.libpng : "unknown");
     printf("libcurl        %s\n", cpu.libcurl ? cpu.libcurl : "not built in");
 }
