@@ -128,8 +128,14 @@ help:
 # Rewritten only when the flags change; every object depends on it.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(DATADIR))' | \
-	    cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(DATADIR))' > $@
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL))' | \
+	    cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL))' > $@
+# What knows the prefix: `make install PREFIX=...` compiles nothing else again.
+FOLDERS := $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(DATADIR)
+$(BUILD)/folders: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FOLDERS)' | cmp -s - $@ || printf '%s\n' '$(FOLDERS)' > $@
+$(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 .PHONY: FORCE
 
 $(BUILD)/lib/kernels.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS)
@@ -234,6 +240,7 @@ torture: tests
 	@BUILD=$(BUILD) sh tests/torture.sh
 
 coverage:
+	rm -f build/cov/lib/*.gcda
 	$(MAKE) VARIANT=cov check
 	@sh tests/coverage.sh build/cov
 
