@@ -11,6 +11,7 @@
  * stacks.
  */
 #include "json.h"
+#include "unicode.h"
 
 #include <math.h>
 #include <string.h>
@@ -151,6 +152,10 @@ static clipc_status fail_syntax(const json_error_t *error, const source *src,
     if (n_read <= src->n_before ||
         out_of_memory(error, at < src->n ? src->data[at] : '\0'))
         return clipc_fail_nomem(err, "JSON");
+    /* jansson does not count a byte it cannot decode. */
+    size_t valid = clipc_utf8_check(src->data, src->n);
+    if (valid < src->n && json_error_code(error) == json_error_invalid_utf8)
+        at = valid;
     switch (json_error_code(error)) {
     case json_error_invalid_utf8: what = "invalid UTF-8 in JSON"; break;
     case json_error_null_byte_in_key: what = "NUL in a JSON key"; break;
@@ -181,6 +186,12 @@ static clipc_status parse(json_t **root, const char *data, size_t n,
     if (n >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0)
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: JSON must not start with a byte order mark",
+                          CLIPC_QUOTE(name));
+    /* jansson passes over a NUL that follows a number. */
+    const char *nul = n ? memchr(data, '\0', n) : NULL;
+    if (nul)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, nul - data,
+                          "%s: not valid JSON: a NUL byte",
                           CLIPC_QUOTE(name));
     CLIPC_TRY(scan(data, n, name, &longest, err));
 
