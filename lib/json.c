@@ -149,13 +149,12 @@ static clipc_status fail_syntax(const json_error_t *error, const source *src,
                     : 0;
     const char *what = "not valid JSON";
 
-    if (n_read <= src->n_before ||
-        out_of_memory(error, at < src->n ? src->data[at] : '\0'))
-        return clipc_fail_nomem(err, "JSON");
-    /* jansson does not count a byte it cannot decode. */
     size_t valid = clipc_utf8_check(src->data, src->n);
     if (valid < src->n && json_error_code(error) == json_error_invalid_utf8)
-        at = valid;
+        at = valid; /* jansson does not count the byte it cannot decode */
+    else if (n_read <= src->n_before ||
+             out_of_memory(error, at < src->n ? src->data[at] : '\0'))
+        return clipc_fail_nomem(err, "JSON");
     switch (json_error_code(error)) {
     case json_error_invalid_utf8: what = "invalid UTF-8 in JSON"; break;
     case json_error_null_byte_in_key: what = "NUL in a JSON key"; break;
