@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_safetensors.c - a safetensors file and, when its tensors are those of
+ * the smallest possible CLIP, a checkpoint made of it.
+ *
+ * First byte 255: the rest is the file. Else it is the number of tensor bytes
+ * behind the header, and the rest is the header: the length needs no luck.
+ */
+#include "checkpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Reads every value, so that a sanitizer sees it. */
+static void use(const void *data, size_t n)
+{
+    static volatile unsigned char sum;
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < n; i++)
+        sum = (unsigned char)(sum ^ bytes[i]);
+}
+
+static void use_tensors(const clipc_safetensors *st)
+{
+    size_t n;
+
+    use(clipc_safetensors_header(st, &n), 1);
+    for (size_t i = 0; i < clipc_safetensors_count(st); i++) {
+        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+        if (clipc_safetensors_find(st, tensor->name) != tensor)
+            abort();
+        use(tensor->data, tensor->n_bytes);
+        use(tensor->name, strlen(tensor->name));
+        use(tensor->shape, tensor->rank * sizeof tensor->shape[0]);
+    }
+}
+
+/* Takes over st. */
+static void use_checkpoint(clipc_safetensors *st)
+{
+    const clipc_tower_config tower = { .width = 1, .n_layers = 1,
+                                       .n_heads = 1, .mlp_width = 2 };
+    const clipc_config config = { .vision = tower, .text = tower,
+                                  .image_size = 1, .patch_size = 1,
+                                  .context_length = 2, .vocab_size = 3,
+                                  .projection_dim = 1 };
+    const clipc_vision_weights *vision;
+    const clipc_text_weights *text;
+    clipc_checkpoint *checkpoint;
+
+    if (clipc_checkpoint_open(&checkpoint, st, &config, NULL) != CLIPC_OK)
+        return;
+    if (clipc_checkpoint_vision(checkpoint, &vision, NULL) == CLIPC_OK) {
+        use(vision->patch_embedding, 3 * sizeof(float));
+        use(vision->layers[0].fc1_weight, 2 * sizeof(float));
+        use(vision->projection, sizeof(float));
+    }
+    if (clipc_checkpoint_text(checkpoint, &text, NULL) == CLIPC_OK) {
+        use(text->token_embedding, 3 * sizeof(float));
+        use(text->layers[0].fc2_weight, 2 * sizeof(float));
+    }
+    for (size_t i = 0; i < clipc_safetensors_count(st); i++)
+        if (clipc_checkpoint_is_text(checkpoint, i) &&
+            !clipc_checkpoint_uses(checkpoint, i))
+            abort();
+    clipc_checkpoint_close(checkpoint);
+}
+
+static unsigned char *make_file(const uint8_t *data, size_t n, size_t *size)
+{
+    bool whole = data[0] == 255;
+    size_t tail = whole ? 0 : data[0];
+    uint64_t length = n - 1;
+
+    *size = whole ? n - 1 : 8 + (n - 1) + tail;
+    unsigned char *file = calloc(1, *size ? *size : 1);
+    if (!file)
+        return NULL;
+    if (whole) {
+        memcpy(file, data + 1, n - 1);
+    } else {
+        memcpy(file, &length, 8);
+        memcpy(file + 8, data + 1, n - 1);
+        for (size_t i = 0; i < tail; i++)
+            file[8 + n - 1 + i] = (unsigned char)(i * 37);
+    }
+    return file;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_safetensors *st;
+    size_t size;
+
+    if (n == 0)
+        return 0;
+    unsigned char *file = make_file(data, n, &size);
+    if (!file)
+        return 0;
+    clipc_status status = clipc_safetensors_open_memory(
+        &st, file, size, "fuzz", (size_t)1 << 20, &err);
+    if ((status == CLIPC_OK) != (st != NULL) ||
+        (status != CLIPC_OK && err.message[0] == '\0') ||
+        status == CLIPC_ERR_NOMEM)
+        abort();
+    if (status == CLIPC_OK) {
+        use_tensors(st);
+        use_checkpoint(st);
+    }
+    free(file);
+    return 0;
+}

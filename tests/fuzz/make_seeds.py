@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Writes tests/fuzz/seeds/fuzz_safetensors and fuzz_config. Needs no package.
+
+    python3 tests/fuzz/make_seeds.py
+"""
+import json
+import pathlib
+import struct
+
+SEEDS = pathlib.Path(__file__).parent / "seeds"
+SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1}
+
+
+def header(tensors):
+    out, at = {"__metadata__": {"format": "pt"}}, 0
+    for name, dtype, shape in tensors:
+        n = SIZES[dtype]
+        for d in shape:
+            n *= d
+        out[name] = {"dtype": dtype, "shape": shape,
+                     "data_offsets": [at, at + n]}
+        at += n
+    return json.dumps(out, separators=(",", ":")).encode(), at
+
+
+def smallest_clip(dtype):
+    """The config of fuzz_safetensors.c: every width 1 but the MLP's 2."""
+    out = [("logit_scale", "F32", [])]
+    add = lambda name, *shape: out.append((name, dtype, list(shape)))
+    e = "text_model.embeddings."
+    out.append((e + "position_ids", "I64", [1, 2]))
+    add(e + "token_embedding.weight", 3, 1)
+    add(e + "position_embedding.weight", 2, 1)
+    e = "vision_model.embeddings."
+    add(e + "class_embedding", 1)
+    add(e + "patch_embedding.weight", 1, 3, 1, 1)
+    add(e + "position_embedding.weight", 2, 1)
+    for tower in "text_model", "vision_model":
+        layer = tower + ".encoder.layers.0."
+        for p in "q_proj", "k_proj", "v_proj", "out_proj":
+            add(f"{layer}self_attn.{p}.weight", 1, 1)
+            add(f"{layer}self_attn.{p}.bias", 1)
+        for n in "layer_norm1", "layer_norm2":
+            add(f"{layer}{n}.weight", 1)
+            add(f"{layer}{n}.bias", 1)
+        for n, o, i in ("fc1", 2, 1), ("fc2", 1, 2):
+            add(f"{layer}mlp.{n}.weight", o, i)
+            add(f"{layer}mlp.{n}.bias", o)
+    for n in ("text_model.final_layer_norm", "vision_model.pre_layrnorm",
+              "vision_model.post_layernorm"):
+        add(n + ".weight", 1)
+        add(n + ".bias", 1)
+    add("visual_projection.weight", 1, 1)
+    add("text_projection.weight", 1, 1)
+    return out
+
+
+def write(target, name, data):
+    folder = SEEDS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def main():
+    small, n = header([("a", "F32", [2, 2]), ("b\u00e9\"", "U8", [3]),
+                       ("none", "F16", [0, 5]), ("scale", "BF16", [])])
+    write("fuzz_safetensors", "header", bytes([n]) + b" " + small + b" ")
+    write("fuzz_safetensors", "file", b"\xff" + struct.pack("<Q", len(small))
+          + small + bytes(n))
+    for dtype in "F16", "BF16":
+        text, n = header(smallest_clip(dtype))
+        write("fuzz_safetensors", "clip-" + dtype.lower(), bytes([n]) + text)
+
+    tower = {"hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 1,
+             "num_attention_heads": 2, "hidden_act": "gelu",
+             "layer_norm_eps": 1e-5}
+    text = dict(tower, model_type="clip_text_model", vocab_size=9,
+                max_position_embeddings=7, eos_token_id=2)
+    vision = dict(tower, model_type="clip_vision_model", image_size=8,
+                  patch_size=4, num_channels=3, hidden_act="quick_gelu")
+    configs = {
+        "new": {"model_type": "clip", "projection_dim": 3,
+                "text_config": text, "vision_config": vision},
+        "old": {"text_config_dict": text, "vision_config_dict": vision,
+                "text_config": None, "vision_config": {}},
+    }
+    for name, config in configs.items():
+        write("fuzz_config", name, b"0" + json.dumps(config).encode())
+    old = {"crop_size": 224, "size": 224, "do_resize": True, "resample": 3,
+           "feature_extractor_type": "CLIPFeatureExtractor",
+           "image_mean": [0.5, 0.5, 0.5], "image_std": 0.25}
+    new = {"crop_size": {"height": 8, "width": 9}, "do_rescale": None,
+           "size": {"shortest_edge": 8, "longest_edge": 9}, "do_pad": False,
+           "image_processor_type": "CLIPImageProcessor",
+           "rescale_factor": 0.0039, "do_normalize": False,
+           "do_center_crop": True, "data_format": "channels_first"}
+    exact = {"size": {"height": 3, "width": 4}, "default_to_square": True,
+             "use_square_size": False}
+    write("fuzz_config", "pre-old", b"1" + json.dumps(old).encode())
+    write("fuzz_config", "pre-exact", b"1" + json.dumps(exact).encode())
+    write("fuzz_config", "pre-nested",
+          b"2" + json.dumps({"image_processor": new}).encode())
+
+
+if __name__ == "__main__":
+    main()
