@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_json.c - JSON text. What is accepted must come through jansson's own
+ * writer and back unchanged; errors must point into the text.
+ */
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_again(const json_t *root)
+{
+    char *text = json_dumps(root, JSON_ENCODE_ANY);
+    json_t *again = NULL;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    if (!text)
+        return; /* out of memory */
+    if (clipc_json_parse(&again, text, strlen(text), "again", &err) !=
+            CLIPC_OK ||
+        !json_equal(root, again))
+        abort();
+    json_decref(again);
+    free(text);
+}
+
+static void try_getters(const json_t *object, const char *key)
+{
+    size_t size = 0;
+    int64_t number = 0;
+    double real = 0;
+    bool flag = false;
+    const char *text = NULL;
+    json_t *inner = NULL;
+
+    if (clipc_json_get_size(object, key, "fuzz", 1, 9, &size, NULL) ==
+            CLIPC_OK && size > 9)
+        abort();
+    clipc_json_get_int(object, key, "fuzz", INT64_MIN, INT64_MAX, &number,
+                       NULL);
+    clipc_json_get_double(object, key, "fuzz", &real, NULL);
+    clipc_json_get_bool(object, key, "fuzz", &flag, NULL);
+    clipc_json_get_string(object, key, "fuzz", &text, NULL);
+    clipc_json_get_object(object, key, "fuzz", &inner, NULL);
+    if (text && strlen(text) > 1 << 20)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    json_t *root;
+    clipc_error err = CLIPC_ERROR_INIT;
+    const char *text = (const char *)data;
+
+    if (clipc_json_parse(&root, text, n, "fuzz", &err) == CLIPC_OK) {
+        check_again(root);
+        try_getters(root, "a");
+        json_decref(root);
+    } else if (root || err.code == CLIPC_ERR_NOMEM || err.offset < -1 ||
+               err.offset > (int64_t)n) {
+        abort();
+    }
+    if (clipc_json_parse_reals(&root, text, n, "fuzz", &err) == CLIPC_OK)
+        json_decref(root);
+    return 0;
+}

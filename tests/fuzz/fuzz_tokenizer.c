@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_tokenizer.c - the tokenizer's files. Random bytes never hold the 512
+ * byte tokens, so the first byte of the input says what the rest is: a whole
+ * tokenizer.json; edits to a good one; merges.txt beside a good vocab.json;
+ * tokenizer_config.json beside a good tokenizer.json. What loads must encode
+ * to ids in range.
+ */
+#include "tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLDER "tests/data/tokenizer/"
+
+typedef struct text_file {
+    char data[1 << 16];
+    size_t n;
+} text_file;
+
+static void read_file(text_file *file, const char *path)
+{
+    FILE *stream;
+    if (file->n)
+        return;
+    stream = fopen(path, "rb");
+    if (!stream)
+        abort(); /* run from the repository's root */
+    file->n = fread(file->data, 1, sizeof file->data / 2, stream);
+    fclose(stream);
+}
+
+/* Edits: position (2 bytes), bytes to drop, bytes to put in, those bytes. */
+static void apply_edits(text_file *file, const uint8_t *data, size_t n)
+{
+    while (n >= 4) {
+        size_t at = ((size_t)data[0] << 8 | data[1]) % (file->n + 1);
+        size_t drop = data[2] % 32, put = data[3] % 32;
+        data += 4;
+        n -= 4;
+        if (put > n)
+            put = n;
+        if (drop > file->n - at)
+            drop = file->n - at;
+        if (file->n + put > sizeof file->data)
+            break;
+        memmove(file->data + at + put, file->data + at + drop,
+                file->n - at - drop);
+        memcpy(file->data + at, data, put);
+        file->n = file->n - drop + put;
+        data += put;
+        n -= put;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static const char SAMPLE[] =
+        "A photo of \xC3\xA9, e\xCC\x81 <|endoftext|>'s \xE2\x82\xAC"
+        "0 <|ENDOFTEXT|>";
+    static text_file good, hub, vocab, edited;
+    clipc_tokenizer *tokenizer;
+    clipc_tokenizer_files files = { 0 };
+    clipc_ids ids = { 0 };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_text text = { SAMPLE, sizeof SAMPLE - 1 };
+
+    if (n == 0)
+        return 0;
+    read_file(&good, FOLDER "added.json");
+    read_file(&hub, FOLDER "hub.json");
+    read_file(&vocab, FOLDER "vocab.json");
+    clipc_tokenizer_file rest = { (const char *)data + 1, n - 1, "fuzz" };
+    clipc_tokenizer_file base = { good.data, good.n, "good" };
+    int32_t vocab_size = data[0] & 0x80 ? 560 : 600;
+    switch (data[0] % 5) {
+    case 0:
+        files.tokenizer_json = rest;
+        break;
+    case 1:
+    case 2:
+        memcpy(&edited, data[0] % 5 == 1 ? &good : &hub, sizeof edited);
+        apply_edits(&edited, data + 1, n - 1);
+        files.tokenizer_json = (clipc_tokenizer_file){ edited.data, edited.n,
+                                                       "edited" };
+        break;
+    case 3:
+        files.vocab_json = (clipc_tokenizer_file){ vocab.data, vocab.n,
+                                                   "vocab" };
+        files.merges_txt = rest;
+        break;
+    default:
+        files.tokenizer_json = base;
+        files.tokenizer_config = rest;
+        break;
+    }
+    if (clipc_tokenizer_create(&tokenizer, &files, (size_t)vocab_size, &err) !=
+        CLIPC_OK) {
+        if (tokenizer || err.code == CLIPC_OK || !err.message[0])
+            abort();
+        return 0;
+    }
+    if (clipc_tokenizer_encode(tokenizer, text, 0, 0, &ids, &err) != CLIPC_OK)
+        abort();
+    for (size_t i = 0; i < ids.n; i++)
+        if (ids.ids[i] < 0 || ids.ids[i] >= vocab_size)
+            abort();
+    free(ids.ids);
+    clipc_tokenizer_destroy(tokenizer);
+    return 0;
+}
