@@ -200,6 +200,8 @@ static const char *sniff(const uint8_t *data, size_t n)
         return "ZIP";
     if (HAS(0, "\x1F\x8B"))
         return "gzip";
+    if (HAS(0, "version https://git-lfs"))
+        return "a Git LFS pointer";
     return sniff_markup(data, n);
 }
 

@@ -10,10 +10,11 @@
  * Palettes are hidden from it behind the header of a grey image of the same
  * depth.
  *
- * As Pillow: alpha is dropped (a single transparent colour is reported), 16-bit grey is clamped to 255, 16-bit
- * colour keeps its high byte, an index beyond the palette is black, wrong
- * checksums of image data are repaired (and counted as warnings), and data
- * that ends after its last row is complete.
+ * As Pillow: alpha is dropped (a single transparent colour is reported),
+ * 16-bit grey is clamped to 255, 16-bit colour keeps its high byte, an index
+ * beyond the palette is black, wrong checksums of image data are repaired
+ * (and counted as warnings), and data that ends after its last row is
+ * complete.
  *
  * Format: PNG specification, third edition, W3C.
  */

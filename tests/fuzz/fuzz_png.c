@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_png.c - a PNG file in memory: all pixels, then fitted to a model. The checksums
- * of chunks are mended, or nearly every input would end at the first one.
+ * fuzz_png.c - a PNG file in memory: all pixels, then fitted to a model. The
+ * checksums of chunks are mended, or nearly every input would end at the first
+ * one.
  */
 #include "image.h"
 
@@ -53,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         .resize = CLIPC_RESIZE_SHORTEST, .shortest = 16, .resample = 3,
         .center_crop = true, .crop_height = 16, .crop_width = 16,
     };
-    static const uint8_t magic[] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n' };
+    static const uint8_t magic[] = { 0x89, 'P', 'N', 'G',
+                                     '\r', '\n', 0x1A, '\n' };
     clipc_image *image;
     uint8_t *file;
 
