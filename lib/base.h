@@ -54,6 +54,9 @@ clipc_quoted clipc_quote(const char *name, size_t len);
 /* clipc_quote of a terminated string; use inside a clipc_fail call. */
 #define CLIPC_QUOTE(name) (clipc_quote((name), strlen(name)).text)
 
+/* clipc_quote of the first characters of a text, at most 80 bytes. */
+clipc_quoted clipc_quote_start(clipc_text text);
+
 /* ---- structs with a struct_size (mem.c) -------------------------------- */
 
 /* Overlays the defaults in *params (`known` bytes, struct_size first) with

@@ -10,6 +10,7 @@
  */
 #include "checkpoint.h"
 
+#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -247,9 +248,11 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                           CLIPC_QUOTE(clipc_safetensors_name(st)));
     widen(&value, tensor);
     checkpoint->logit_scale = exp((double)value);
-    if (!isfinite(checkpoint->logit_scale))
+    /* Logits are floats: a cosine of 1, rounded up, times this. */
+    if (!(checkpoint->logit_scale < FLT_MAX / 2))
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                          "%s: tensor logit_scale is not a finite number",
+                          "%s: the exponential of tensor logit_scale is not a "
+                          "finite number",
                           CLIPC_QUOTE(clipc_safetensors_name(st)));
     checkpoint->users[tensor_index(st, tensor)] = BOTH;
     return CLIPC_OK;

@@ -187,7 +187,11 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
     return CLIPC_OK;
 }
 
-/* 1 / length of each of n vectors. */
+/* Lengths outside of this would overflow in f32 products, or lose bits. */
+#define SHORT_VECTOR 1e-18
+#define LONG_VECTOR 1e18
+
+/* 1 / length of each of n vectors; 0 for those above. */
 static clipc_status inverse_norms(float *inverse, const float *vectors,
                                   size_t n, size_t dim, const char *what,
                                   clipc_error *err)
@@ -199,9 +203,23 @@ static clipc_status inverse_norms(float *inverse, const float *vectors,
         if (!isfinite(sum) || sum == 0.0)
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                               "%s %zu is zero or not finite", what, i);
-        inverse[i] = (float)(1.0 / sqrt(sum));
+        double length = sqrt(sum);
+        inverse[i] = length < SHORT_VECTOR || length > LONG_VECTOR
+                         ? 0.0f
+                         : (float)(1.0 / length);
     }
     return CLIPC_OK;
+}
+
+/* Of a unit vector and one of any length. */
+static float exact_cosine(const float *query, const float *vector, size_t dim)
+{
+    double dot = 0.0, sum = 0.0;
+    for (size_t d = 0; d < dim; d++) {
+        dot += (double)query[d] * (double)vector[d];
+        sum += (double)vector[d] * (double)vector[d];
+    }
+    return (float)(dot / sqrt(sum));
 }
 
 clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
@@ -234,7 +252,9 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
         CLIPC_TRY_GOTO(status, done,
                        score(ctx, query, vectors, n_vectors, dim, err));
         for (size_t i = 0; i < n_vectors; i++)
-            ctx->scores[i] *= inverse[i];
+            ctx->scores[i] = inverse[i] != 0.0f
+                                 ? ctx->scores[i] * inverse[i]
+                                 : exact_cosine(query, vectors + i * dim, dim);
         CLIPC_TRY_GOTO(status, done,
                        rank(ctx, n_vectors, k, results + q * k, err));
     }

@@ -131,10 +131,11 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     clipc_status status;
     unsigned features = 0;
 
+    if (out)
+        *out = NULL;
     if (!out || !model)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           out ? "model" : "ctx");
-    *out = NULL;
     CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
                                  "clipc_ctx_params", err));
     CLIPC_TRY(allowed_features(&features, params.cpu, err));
@@ -184,6 +185,18 @@ void clipc_ctx_destroy(clipc_ctx *ctx)
 
 /* ---- tokens ------------------------------------------------------------ */
 
+/* A flag that a call has no use for is no mistake; one that does not exist
+ * is. */
+static clipc_status check_flags(unsigned flags, clipc_error *err)
+{
+    const unsigned known = CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN |
+                           CLIPC_EMBED_RAW;
+    if (flags & ~known)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "flags 0x%x: no such bits", flags & ~known);
+    return CLIPC_OK;
+}
+
 clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
                             int32_t *ids, size_t capacity, size_t *n_ids,
                             unsigned flags, clipc_error *err)
@@ -196,6 +209,7 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
     if (!model || !n_ids || (!ids && capacity) || (!text.data && text.len))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_tokenize: an argument is NULL");
+    CLIPC_TRY(check_flags(flags, err));
     CLIPC_TRY(clipc_model_tokenizer(shared_model(model), &tokenizer, err));
     size_t max_ids = flags & CLIPC_TEXT_TRUNCATE
                          ? model->config.context_length : 0;
@@ -226,6 +240,17 @@ bool clipc_unit(float *v, size_t dim)
     return true;
 }
 
+static bool finite_not_zero(const float *v, size_t dim)
+{
+    bool any = false;
+    for (size_t i = 0; i < dim; i++) {
+        if (!isfinite(v[i]))
+            return false;
+        any = any || v[i] != 0.0f;
+    }
+    return any;
+}
+
 /* Scales rows to unit length, or only checks them (CLIPC_EMBED_RAW). */
 static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
                                       size_t first, unsigned flags,
@@ -233,13 +258,8 @@ static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
 {
     for (size_t i = 0; i < n; i++) {
         float *v = embeddings + i * dim;
-        bool good = true;
-        if (flags & CLIPC_EMBED_RAW)
-            for (size_t d = 0; d < dim; d++)
-                good = good && isfinite(v[d]);
-        else
-            good = clipc_unit(v, dim);
-        if (!good)
+        if (!(flags & CLIPC_EMBED_RAW ? finite_not_zero(v, dim)
+                                      : clipc_unit(v, dim)))
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                               "the embedding of %s %zu is zero or not finite: "
                               "the model's weights are damaged, or its "
@@ -256,23 +276,6 @@ static clipc_status report_progress(const clipc_ctx *ctx, size_t done,
         return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                           "cancelled after %zu of %zu", done, total);
     return CLIPC_OK;
-}
-
-/* The crop is the network's input; a checkpoint may contradict itself. */
-static clipc_status check_crop(const clipc_model *model, clipc_error *err)
-{
-    const clipc_preprocess_config *p = &model->preprocess;
-    size_t size = model->config.image_size;
-    size_t height = p->center_crop ? p->crop_height : p->height;
-    size_t width = p->center_crop ? p->crop_width : p->width;
-
-    if ((p->center_crop || p->resize == CLIPC_RESIZE_EXACT) &&
-        height == size && width == size)
-        return CLIPC_OK;
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                      "%s: pictures become %zu x %zu, but the network's "
-                      "image_size is %zu",
-                      model->preprocess_source, width, height, size);
 }
 
 /* Room for n floats at *p, kept by the context. */
@@ -303,6 +306,7 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
     if (!ctx || (n && (!pixels || !embeddings)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_pixels: an argument is NULL");
+    CLIPC_TRY(check_flags(flags, err));
     const clipc_config *config = &ctx->model->config;
     size_t pixel_floats = 3 * config->image_size * config->image_size;
 
@@ -325,17 +329,21 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
     if (!ctx || (n && (!images || !embeddings)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_images: an argument is NULL");
-    for (size_t i = 0; i < n; i++)
+    CLIPC_TRY(check_flags(flags, err));
+    const clipc_model *model = ctx->model;
+    size_t image_size = model->config.image_size;
+    size_t pixel_floats = 3 * image_size * image_size;
+
+    for (size_t i = 0; i < n; i++) {
         if (!images[i])
             return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                               "images[%zu] is NULL", i);
+        CLIPC_TRY(clipc_preprocess_check(&model->preprocess, images[i],
+                                         image_size, model->preprocess_source,
+                                         err));
+    }
     if (n == 0)
         return CLIPC_OK;
-    const clipc_model *model = ctx->model;
-    size_t pixel_floats =
-        3 * model->config.image_size * model->config.image_size;
-
-    CLIPC_TRY(check_crop(model, err));
     CLIPC_TRY(keep_floats(&ctx->pixels, IMAGE_CHUNK * pixel_floats, err));
     for (size_t done = 0; done < n;) {
         size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
@@ -354,6 +362,18 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
     return CLIPC_OK;
 }
 
+/* Says which text an error is about. */
+static clipc_status name_text(clipc_status status, size_t i, clipc_error *err)
+{
+    char message[sizeof err->message];
+
+    if (!err || err->struct_size < sizeof *err ||
+        (status != CLIPC_ERR_UTF8 && status != CLIPC_ERR_LIMIT))
+        return status;
+    memcpy(message, err->message, sizeof message);
+    return clipc_fail(err, status, err->offset, "text %zu: %s", i, message);
+}
+
 /* Ids of texts [0, n) into ctx->ids, where each begins into ctx->starts. */
 static clipc_status tokenize_chunk(clipc_ctx *ctx,
                                    const clipc_tokenizer *tokenizer,
@@ -369,18 +389,17 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
         if (!texts[i].data && texts[i].len)
             return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                               "texts[%zu].data is NULL", first + i);
-        CLIPC_TRY(clipc_tokenizer_encode(
+        clipc_status status = clipc_tokenizer_encode(
             tokenizer, texts[i], flags & CLIPC_TEXT_TRUNCATE ? context : 0,
-            flags, &ctx->ids, err));
+            flags, &ctx->ids, err);
+        if (status != CLIPC_OK)
+            return name_text(status, first + i, err);
         size_t length = ctx->ids.n - ctx->starts[i];
         if (length > context)
             return clipc_fail(err, CLIPC_ERR_TOO_LONG, -1,
                               "text %zu (\"%s\") has %zu tokens, the model's "
                               "context length is %zu",
-                              first + i,
-                              clipc_quote(texts[i].data,
-                                          texts[i].len < 80 ? texts[i].len
-                                                            : 80).text,
+                              first + i, clipc_quote_start(texts[i]).text,
                               length, context);
     }
     ctx->starts[n] = ctx->ids.n;
@@ -397,6 +416,7 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
     if (!ctx || (n && (!texts || !embeddings)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_texts: an argument is NULL");
+    CLIPC_TRY(check_flags(flags, err));
     if (n == 0)
         return CLIPC_OK;
     const clipc_config *config = &ctx->model->config;

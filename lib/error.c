@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define QUOTE_LIMIT 160 /* bytes shown of a name */
+#define START_LIMIT 80  /* bytes shown of a text */
 #define ELLIPSIS "..."
 
 const char *clipc_status_name(clipc_status status)
@@ -82,7 +83,7 @@ clipc_status clipc_fail(clipc_error *err, clipc_status code, int64_t offset,
     va_list args;
     size_t n = 0;
 
-    /* A program built against a smaller struct gets what it has room for. */
+    /* One whose size was never set may be anything: it is left alone. */
     if (!err || err->struct_size < sizeof *err)
         return code;
     va_start(args, format);
@@ -224,4 +225,15 @@ clipc_quoted clipc_quote(const char *name, size_t len)
     }
     quoted.text[n] = '\0';
     return quoted;
+}
+
+clipc_quoted clipc_quote_start(clipc_text text)
+{
+    size_t n = text.len;
+
+    if (n > START_LIMIT)
+        for (n = START_LIMIT; n > START_LIMIT - 4; n--)
+            if (((unsigned char)text.data[n] & 0xC0) != 0x80)
+                break;
+    return clipc_quote(text.data ? text.data : "", n);
 }

@@ -21,8 +21,7 @@ enum {
     MAX_LABELS = 1000000,
     MAX_TEMPLATES = 1000,
     BLOCK_PROMPTS = 4096,        /* in memory at a time ... */
-    BLOCK_BYTES = 16 << 20,      /* ... or so many bytes of them */
-    SHOWN_BYTES = 80             /* of a label in a message */
+    BLOCK_BYTES = 16 << 20       /* ... or so many bytes of them */
 };
 
 #define TEXT_FLAGS (CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN)
@@ -35,18 +34,6 @@ clipc_labels_params clipc_labels_params_default(void)
 
 /* ---- checks ------------------------------------------------------------ */
 
-/* The beginning of a label or template for a message, whole characters. */
-static clipc_quoted show(clipc_text text)
-{
-    size_t n = text.len;
-
-    if (n > SHOWN_BYTES)
-        for (n = SHOWN_BYTES; n > SHOWN_BYTES - 4; n--)
-            if (((unsigned char)text.data[n] & 0xc0) != 0x80)
-                break;
-    return clipc_quote(text.data ? text.data : "", n);
-}
-
 static clipc_status check_text(clipc_text text, const char *what, size_t i,
                                size_t n, clipc_error *err)
 {
@@ -58,13 +45,14 @@ static clipc_status check_text(clipc_text text, const char *what, size_t i,
     if (text.len > CLIPC_MAX_TEXT_BYTES)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s %zu of %zu (\"%s\"): longer than %zu bytes",
-                          what, i + 1, n, show(text).text,
+                          what, i + 1, n, clipc_quote_start(text).text,
                           CLIPC_MAX_TEXT_BYTES);
     bad = text.len ? clipc_utf8_check(text.data, text.len) : 0;
     if (bad < text.len)
         return clipc_fail(err, CLIPC_ERR_UTF8, (int64_t)bad,
                           "%s %zu of %zu (\"%s\"): invalid UTF-8 at byte %zu",
-                          what, i + 1, n, show(text).text, bad);
+                          what, i + 1, n, clipc_quote_start(text).text,
+                          bad);
     return CLIPC_OK;
 }
 
@@ -91,7 +79,7 @@ static clipc_status cut_template(template_parts *parts, clipc_text text,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "template %zu of %zu (\"%s\"): needs exactly one "
                           "{}, where the label goes; it has %s",
-                          i + 1, n, show(text).text,
+                          i + 1, n, clipc_quote_start(text).text,
                           at == text.len ? "none" : "more");
     parts->before = (clipc_text){ text.data, at };
     parts->after = (clipc_text){ text.data + at + 2, text.len - at - 2 };
@@ -263,7 +251,8 @@ static clipc_status build_block(label_job *job, size_t *next, size_t *n_out,
                 return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                                   "label %zu of %zu (\"%s\"): longer than %zu "
                                   "bytes with template %zu",
-                                  i + 1, job->n, show(job->names[i]).text,
+                                  i + 1, job->n,
+                                  clipc_quote_start(job->names[i]).text,
                                   CLIPC_MAX_TEXT_BYTES, t + 1);
         }
     }
@@ -306,14 +295,16 @@ static clipc_status explain(label_job *job, size_t n_missing,
                                   "label %zu of %zu (\"%s\"): %zu tokens, the "
                                   "model reads %zu; shorten it or ask for "
                                   "truncation",
-                                  label + 1, job->n, show(name).text, n_ids,
+                                  label + 1, job->n,
+                                  clipc_quote_start(name).text, n_ids,
                                   context);
         } else if (clipc_encode_texts(ctx, &job->missing[i], 1, job->encoded,
                                       job->flags, NULL) == CLIPC_ERR_NUMERIC) {
             return clipc_fail(err, status, -1,
                               "label %zu of %zu (\"%s\"): its embedding is "
                               "zero or not finite; the model's weights are "
-                              "damaged", label + 1, job->n, show(name).text);
+                              "damaged", label + 1, job->n,
+                              clipc_quote_start(name).text);
         }
     }
     return status;
@@ -406,7 +397,8 @@ static clipc_status run_job(label_job *job, clipc_error *err)
                 return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                                   "label %zu of %zu (\"%s\"): its templates' "
                                   "embeddings cancel each other", label + 1,
-                                  job->n, show(job->names[label]).text);
+                                  job->n,
+                                  clipc_quote_start(job->names[label]).text);
         }
     }
     for (size_t i = 0; i < job->n; i++)

@@ -12,6 +12,9 @@
 
 #define ALIGNMENT 64 /* a cache line, and the widest vector */
 
+/* No header will have a larger struct: a size that was never set, likely. */
+#define MAX_STRUCT_BYTES 65536
+
 void *clipc_alloc(size_t n, size_t element_bytes)
 {
     size_t bytes;
@@ -97,7 +100,7 @@ clipc_status clipc_info_fill(void *out, const void *info, size_t known,
     if (!out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL", what);
     memcpy(&size, out, sizeof size);
-    if (size < sizeof size)
+    if (size < sizeof size || size > MAX_STRUCT_BYTES)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "%s: set struct_size to sizeof the struct", what);
     memset(out, 0, size);

@@ -303,12 +303,13 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
     clipc_model_params params;
     char *folder;
 
+    if (out)
+        *out = NULL;
     if (!out || !name || !*name)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s",
                           !out    ? "model is NULL"
                           : !name ? "name is NULL"
                                   : "the model's name is empty");
-    *out = NULL;
     CLIPC_TRY(merge_params(&params, given, err));
     CLIPC_TRY(resolve(&folder, name, &params, err));
     clipc_status status = open_folder(out, folder, &params, err);
@@ -359,10 +360,11 @@ clipc_status clipc_model_open_memory(clipc_model **out,
     clipc_model_params params;
     clipc_model *model;
 
+    if (out)
+        *out = NULL;
     if (!out || !given_files)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           out ? "files" : "model");
-    *out = NULL;
     CLIPC_TRY(clipc_params_merge(&files, sizeof files, given_files,
                                  "clipc_model_files", err));
     CLIPC_TRY(merge_params(&params, given, err));
