@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DIGITS 9
 
@@ -187,7 +188,8 @@ bool tool_output_record(tool_output *output, const tool_record *record)
 {
     bool json = output->format == TOOL_JSON || output->format == TOOL_JSONL;
 
-    tool_progress_clear();
+    if (isatty(STDOUT_FILENO) == 1)
+        tool_progress_clear();
     if (json) {
         if (!write_json(output, record))
             return false;
