@@ -356,6 +356,7 @@ static clipc_status load_parameter(void *user, const float **slot,
     if (l->out) {
         *slot = l->out + l->n_floats;
         widen(l->out + l->n_floats, tensor);
+        clipc_safetensors_forget(l->st, tensor);
     }
     if (!clipc_add(l->n_floats, lines * FLOATS_A_LINE, &l->n_floats))
         return clipc_fail_nomem(err, "converted weights");

@@ -6,6 +6,9 @@
  * FIFO or a device given as a file is refused at once instead of waited for.
  * Interrupted and short system calls are continued.
  */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* madvise */
+#endif
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64
 #endif
@@ -231,6 +234,19 @@ clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
     }
     close(fd);
     return status;
+}
+
+void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n)
+{
+    long page = sysconf(_SC_PAGESIZE);
+
+    if (!bytes->mapped || page <= 0)
+        return;
+    /* Whole pages only; the mapping itself begins on one. */
+    size_t first = (begin + (size_t)page - 1) / (size_t)page * (size_t)page;
+    size_t end = (begin + n) / (size_t)page * (size_t)page;
+    if (first < end)
+        madvise(bytes->data + first, end - first, MADV_DONTNEED);
 }
 
 void clipc_bytes_release(clipc_bytes *bytes)

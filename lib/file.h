@@ -37,6 +37,10 @@ clipc_status clipc_file_read_fd(clipc_bytes *bytes, int fd, const char *name,
 clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
                             clipc_error *err);
 
+/* Lets go of the memory that holds data[begin .. begin + n) of mapped bytes;
+ * the next access reads the file again. Bytes that were read stay. */
+void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n);
+
 /* Frees or unmaps, and zeroes *bytes. */
 void clipc_bytes_release(clipc_bytes *bytes);
 

@@ -704,6 +704,13 @@ const clipc_tensor *clipc_safetensors_find(const clipc_safetensors *st,
     return NULL;
 }
 
+void clipc_safetensors_forget(const clipc_safetensors *st,
+                              const clipc_tensor *tensor)
+{
+    clipc_bytes_forget(&st->bytes, (size_t)(tensor->data - st->file),
+                       tensor->n_bytes);
+}
+
 const unsigned char *clipc_safetensors_header(const clipc_safetensors *st,
                                               size_t *n)
 {

@@ -50,6 +50,10 @@ const clipc_tensor *clipc_safetensors_at(const clipc_safetensors *st,
 /* NULL when absent. */
 const clipc_tensor *clipc_safetensors_find(const clipc_safetensors *st,
                                            const char *name);
+/* The tensor's bytes will not be read soon: a mapped file lets go of their
+ * memory. */
+void clipc_safetensors_forget(const clipc_safetensors *st,
+                              const clipc_tensor *tensor);
 /* The raw header bytes (part of the weights' identity). */
 const unsigned char *clipc_safetensors_header(const clipc_safetensors *st,
                                               size_t *n);

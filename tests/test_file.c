@@ -185,6 +185,29 @@ TEST(mapped_bytes_outlive_a_rename_over_the_file)
     clipc_bytes_release(&bytes);
 }
 
+TEST(forgotten_bytes_are_read_again)
+{
+    static char data[70000];
+    clipc_error err = CLIPC_ERROR_INIT;
+    const char *path = test_path("pages");
+    clipc_bytes bytes;
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i % 251);
+    test_write(path, data, sizeof data);
+    for (int mapped = 0; mapped < 2; mapped++) {
+        CHECK_OK(mapped ? clipc_file_map(&bytes, path, &err)
+                        : clipc_file_read(&bytes, path, sizeof data, "", &err),
+                 err);
+        clipc_bytes_forget(&bytes, 0, bytes.n);
+        clipc_bytes_forget(&bytes, 5000, 60000);
+        clipc_bytes_forget(&bytes, 1, 10);
+        clipc_bytes_forget(&bytes, bytes.n, 0);
+        CHECK_BYTES(bytes.data, data, sizeof data);
+        clipc_bytes_release(&bytes);
+    }
+}
+
 TEST(replace_leaves_nothing_behind)
 {
     clipc_error err = CLIPC_ERROR_INIT;
