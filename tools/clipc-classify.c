@@ -498,6 +498,7 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
     int status = TOOL_OK;
     bool more = true, writable = true;
 
+    tool_answering();
     work.results = tool_grow(NULL, set->top, BATCH * sizeof *work.results);
     set->output.headed = !tool_sources_single(sources);
     s->at.in_images = true;

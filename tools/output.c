@@ -162,6 +162,16 @@ static json_t *record_as_json(const tool_record *record)
     return NULL;
 }
 
+/* The array is closed whatever ends the program. */
+static bool array_open;
+
+static void close_array(void)
+{
+    if (array_open)
+        fputs("\n]\n", stdout);
+    array_open = false;
+}
+
 static bool write_json(tool_output *output, const tool_record *record)
 {
     json_t *object = record_as_json(record);
@@ -173,8 +183,12 @@ static bool write_json(tool_output *output, const tool_record *record)
         tool_say("out of memory");
         return false;
     }
-    if (output->format == TOOL_JSON)
-        fputs(output->n_records ? ",\n" : "[\n", stdout);
+    if (output->format == TOOL_JSON) {
+        fputs(array_open ? ",\n" : "[\n", stdout);
+        if (!array_open)
+            (void)atexit(close_array);
+        array_open = true;
+    }
     fputs(text, stdout);
     if (output->format == TOOL_JSONL)
         putchar('\n');
@@ -207,6 +221,8 @@ bool tool_output_record(tool_output *output, const tool_record *record)
 
 void tool_output_end(tool_output *output)
 {
-    if (output->format == TOOL_JSON)
-        fputs(output->n_records ? "\n]\n" : "[]\n", stdout);
+    if (array_open)
+        close_array();
+    else if (output->format == TOOL_JSON)
+        fputs("[]\n", stdout);
 }

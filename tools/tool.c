@@ -19,6 +19,7 @@ enum { NAME_LIMIT = 160 }; /* bytes shown of a name in a message */
 static const char *program = "clipc";
 static volatile sig_atomic_t caught; /* the signal, or 0 */
 static int write_error;              /* errno of the first failed flush */
+static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
 
@@ -135,7 +136,12 @@ void tool_usage_error(const char *format, ...)
 __attribute__((noreturn)) static void out_of_memory(void)
 {
     tool_say("out of memory");
-    exit(TOOL_NO_MODEL);
+    exit(memory_status);
+}
+
+void tool_answering(void)
+{
+    memory_status = TOOL_FAILED;
 }
 
 void *tool_grow(void *p, size_t n, size_t element_bytes)

@@ -49,9 +49,12 @@ void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tool_usage_error(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 
-/* Memory, or a message and exit 3: for what is loaded before the first answer.
- * n elements, checked; never NULL for n 0. */
+/* Memory for n elements, checked, never NULL for n 0; or a message and exit 3,
+ * 1 after tool_answering(). */
 void *tool_grow(void *p, size_t n, size_t element_bytes);
+
+/* All is loaded: what fails from now on is a failed input. */
+void tool_answering(void);
 
 /* malloc'ed printf with the same ending. */
 char *tool_format(const char *format, ...)
