@@ -89,7 +89,7 @@ TEST(every_kind_of_picture_equals_pillow)
         n_pictures++;
     }
     free(text);
-    CHECK_INT(n_pictures, 91);
+    CHECK_INT(n_pictures, 95);
 }
 
 TEST(every_prefix_gets_pillows_verdict)

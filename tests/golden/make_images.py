@@ -110,12 +110,91 @@ def patched(data, at, *values):
     return data[:at] + bytes(values) + data[at + len(values):]
 
 
-def sampled(data, *factors):
-    """The same bits under other sampling factors: damaged, yet decoded."""
-    at = find(data, 0xC0, 0xC2)
+ZIGZAG = sorted(range(64), key=lambda i: (
+    i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))
+
+
+def tables(data):
+    """Quantization tables and Huffman codes {symbol: (code, length)}."""
+    quant, codes = {}, {}
+    for marker, at in segments(data):
+        body = data[at + 4:at + 2 + struct.unpack(
+            ">H", data[at + 2:at + 4])[0]]
+        while marker == 0xDB and body:
+            quant[body[0]], body = np.array(list(body[1:65])), body[65:]
+        while marker == 0xC4 and body:
+            code, at_symbol, book = 0, 17, codes.setdefault(body[0], {})
+            for length in range(1, 17):
+                for _ in range(body[length]):
+                    book[body[at_symbol]] = code, length
+                    code, at_symbol = code + 1, at_symbol + 1
+                code *= 2
+            body = body[at_symbol:]
+    return quant, codes
+
+
+def sampled(image, *factors, quality=60):
+    """A baseline JPEG with any sampling factors (bytes of the frame header),
+    which Pillow does not write: its headers, our own coefficients."""
+    data = jpeg(image, subsampling=0, quality=quality)
+    frame, scan = find(data, 0xC0), find(data, 0xDA)
     for i, factor in enumerate(factors):
-        data = patched(data, at + 11 + 3 * i, factor)
-    return data
+        data = patched(data, frame + 11 + 3 * i, factor)
+    quant, codes = tables(data)
+    planes = np.asarray(image.convert("YCbCr") if len(factors) == 3
+                        else image).reshape(image.height, image.width, -1)
+    sizes = [(f >> 4, f & 15) for f in factors]
+    if len(sizes) == 1:
+        sizes = [(1, 1)]  # a scan of one component is not interleaved
+    most = [max(s[k] for s in sizes) for k in (0, 1)]
+    n_x, n_y = -(-image.width // (8 * most[0])), -(-image.height
+                                                  // (8 * most[1]))
+    u, x = np.mgrid[:8, :8]
+    basis = np.cos((2 * x + 1) * u * np.pi / 16) / 2
+    basis[0] /= np.sqrt(2)
+    bits, last = [], [0] * len(sizes)
+
+    def put(value, length):
+        bits.extend((value >> k) & 1 for k in range(length)[::-1])
+
+    def put_value(book, run, value):
+        length = abs(value).bit_length()
+        put(*book[run * 16 + length])
+        put(value if value > 0 else value + (1 << length) - 1, length)
+
+    def put_block(i, block):
+        table = min(i, 1)
+        values = np.rint((basis @ (block - 128.0) @ basis.T).reshape(64)[
+            ZIGZAG] / quant[table]).astype(int).tolist()
+        put_value(codes[table], 0, values[0] - last[i])
+        last[i], run = values[0], 0
+        for value in values[1:]:
+            run += 1
+            if value:
+                while run > 16:
+                    put(*codes[16 + table][0xF0])
+                    run -= 16
+                put_value(codes[16 + table], run - 1, value)
+                run = 0
+        if run:
+            put(*codes[16 + table][0])
+
+    small = [np.asarray(Image.fromarray(np.pad(
+        planes[..., i], ((0, n_y * 8 * most[1] - image.height),
+                         (0, n_x * 8 * most[0] - image.width)), "edge")
+        ).resize((n_x * 8 * h, n_y * 8 * v), Image.Resampling.BOX))
+        for i, (h, v) in enumerate(sizes)]
+    for my in range(n_y):
+        for mx in range(n_x):
+            for i, (h, v) in enumerate(sizes):
+                for by in range(my * v, my * v + v):
+                    for bx in range(mx * h, mx * h + h):
+                        put_block(i, small[i][by * 8:by * 8 + 8,
+                                              bx * 8:bx * 8 + 8])
+    bits += [1] * (-len(bits) % 8)
+    packed = np.packbits(np.array(bits, np.uint8)).tobytes()
+    scan += 2 + struct.unpack(">H", data[scan + 2:scan + 4])[0]
+    return data[:scan] + packed.replace(b"\xff", b"\xff\0") + b"\xff\xd9"
 
 
 def without(data, marker):
@@ -136,7 +215,7 @@ def jpegs():
     yield "rgb.jpg", jpeg(image, keep_rgb=True)
     yield "grey.jpg", jpeg(image.convert("L"))
     yield "grey-progressive.jpg", jpeg(image.convert("L"), progressive=True)
-    yield "grey-2x2.jpg", sampled(jpeg(image.convert("L")), 0x22)
+    yield "grey-2x2.jpg", sampled(image.convert("L"), 0x22)
     cmyk = jpeg(image.convert("CMYK"), quality=85)
     yield "cmyk-adobe.jpg", cmyk
     yield "cmyk.jpg", without(cmyk, 0xEE)
@@ -146,10 +225,11 @@ def jpegs():
     yield "ycck-progressive.jpg", (lambda d: patched(
         d, find(d, 0xEE) + 15, 2))(jpeg(image.convert("CMYK"),
                                         progressive=True, quality=40))
-    plain = jpeg(image, subsampling=0, quality=60)
-    yield "440.jpg", sampled(plain, 0x12, 0x11, 0x11)
-    yield "411.jpg", sampled(plain, 0x41, 0x11, 0x11)
-    yield "3x1.jpg", sampled(plain, 0x31, 0x11, 0x11)
+    for name, luma, chroma in (("440", 0x12, 0x11), ("411", 0x41, 0x11),
+                               ("410", 0x42, 0x11), ("3x1", 0x31, 0x11),
+                               ("1x4", 0x14, 0x11), ("4x1-2x1", 0x41, 0x21)):
+        yield f"{name}.jpg", sampled(image, luma, chroma, chroma)
+    yield "22-21-12.jpg", sampled(image, 0x22, 0x21, 0x12)
     yield "no-jfif.jpg", without(base, 0xE0)
     yield "trailing.jpg", base + b"trailing bytes"
     yield "comment.jpg", base[:2] + b"\xff\xfe\x00\x07hello" + base[2:]
