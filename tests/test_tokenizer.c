@@ -172,6 +172,9 @@ TEST(tokenizer_appends_and_keeps_what_was_there)
     CHECK_INT(ids.ids[7], ids.ids[1]);
     CHECK_STATUS(clipc_tokenizer_encode(tokenizer, cat, 1, 0, &ids, &err),
                  CLIPC_ERR_ARGUMENT);
+    clipc_text null = { NULL, 1 };
+    CHECK_STATUS(clipc_tokenizer_encode(tokenizer, null, 0, 0, &ids, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_INT(ids.n, 8);
     free(ids.ids);
     clipc_tokenizer_destroy(tokenizer);
@@ -290,8 +293,8 @@ static const struct {
       "\"post_processor\"" },
     { "\"cls\": [\n   \"<|start", "\"cls\": [\n   \"<|Start",
       CLIPC_ERR_UNSUPPORTED, "\"post_processor\"" },
-    { "\"sep\": [\n   \"<|endoftext|>\",\n   55", "\"sep\": [\n   "
-      "\"<|endoftext|>\",\n   54", CLIPC_ERR_UNSUPPORTED,
+    { "\"sep\": [\n   \"<|endoftext|>\",\n   56", "\"sep\": [\n   "
+      "\"<|endoftext|>\",\n   55", CLIPC_ERR_UNSUPPORTED,
       "\"post_processor\"" },
     { "\"BPE\"", "\"WordPiece\"", CLIPC_ERR_UNSUPPORTED, "\"model.type\"" },
     { "\"dropout\": null", "\"dropout\": 0.1", CLIPC_ERR_UNSUPPORTED,
@@ -357,8 +360,12 @@ static const struct {
       "\"added_tokens\": [{\"content\": \"new\", \"id\": 599},",
       CLIPC_ERR_FORMAT, "not the next" },
     { "\"added_tokens\": [",
-      "\"added_tokens\": [{\"content\": \"<|endoftext|>\", \"id\": 556},",
+      "\"added_tokens\": [{\"content\": \"<|endoftext|>\", \"id\": 562},",
       CLIPC_ERR_FORMAT, "same id" },
+    { "\"added_tokens\": [",
+      "\"added_tokens\": [{\"content\": \"new\", \"id\": 563}, "
+      "{\"content\": \"new\", \"id\": 564},", CLIPC_ERR_FORMAT,
+      "listed twice" },
     { "\"added_tokens\": [",
       "\"added_tokens\": [{\"content\": \"Z\", \"id\": 57, \"special\": 1},",
       CLIPC_ERR_CONFIG, "\"special\"" },
@@ -366,7 +373,7 @@ static const struct {
       "\"added_tokens\": [{\"content\": \"X\", \"id\": 55, \"normalized\": "
       "true}, {\"content\": \"x\", \"id\": 87, \"normalized\": true},",
       CLIPC_ERR_UNSUPPORTED, "the same after" },
-    { "\"<|endoftext|>\": 55", "\"<|theend|>\": 55", CLIPC_ERR_FORMAT,
+    { "\"<|endoftext|>\": 56", "\"<|theend|>\": 56", CLIPC_ERR_FORMAT,
       "added token" },
     /* not an object */
     { "{", "[{}] {", CLIPC_ERR_FORMAT, "" },
@@ -483,10 +490,10 @@ static const struct {
     { "{\"eos_token\": \"<|endoftext|>\", \"pad_token\": null}", false, 0,
       "" },
     /* A list of added tokens with flags goes before names. */
-    { "{\"added_tokens_decoder\": {\"556\": {\"content\": "
+    { "{\"added_tokens_decoder\": {\"562\": {\"content\": "
       "\"<|endoftext|>\", \"normalized\": true, " END_FLAGS "}}}", true, 0,
       "" },
-    { "{\"added_tokens_decoder\": {\"556\": {\"content\": "
+    { "{\"added_tokens_decoder\": {\"562\": {\"content\": "
       "\"<|endoftext|>\", " END_FLAGS "}}}", false, 0, "" },
     /* An empty one replaces the list of tokenizer.json as well. */
     { "{\"added_tokens_decoder\": {}}", false, 0, "" },
@@ -581,6 +588,40 @@ TEST(tokenizer_split_special_tokens_of_the_configuration)
     clipc_tokenizer_destroy(tokenizer);
 }
 
+TEST(tokenizer_new_tokens_and_gaps)
+{
+    static const char *const NEW =
+        "{\"added_tokens_decoder\": {\"563\": {\"content\": \"new\"}}}";
+    size_t n;
+    char *text = test_read(FOLDER "tokenizer.json", &n);
+    char *z = strstr(text, "\"Z\": 57,");
+    clipc_tokenizer *tokenizer;
+    clipc_tokenizer_files files = { 0 };
+    clipc_ids ids = { 0 };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_text in = { "new", 3 };
+
+    files.tokenizer_json = (clipc_tokenizer_file){ text, n, "t.json" };
+    files.tokenizer_config = text_file("c.json", NEW);
+    CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &files, 563, &err),
+                 CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "c.json: added token \"new\" has an id past");
+    CHECK_OK(clipc_tokenizer_create(&tokenizer, &files, 564, &err), err);
+    CHECK_OK(clipc_tokenizer_encode(tokenizer, in, 0, 0, &ids, &err), err);
+    CHECK_INT(ids.n, 3);
+    CHECK_INT(ids.ids[1], 563);
+    free(ids.ids);
+    clipc_tokenizer_destroy(tokenizer);
+
+    /* With a gap nobody could say which id is the next one. */
+    CHECK(z != NULL);
+    memcpy(z, "\"Z\":599,", 8);
+    CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &files, VOCAB_SIZE, &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "gaps");
+    free(text);
+}
+
 /* A million added tokens, or one of a megabyte, end in a limit. */
 TEST(tokenizer_added_token_limits)
 {
@@ -600,7 +641,7 @@ TEST(tokenizer_added_token_limits)
     for (size_t len = 256; len <= 257; len++) {
         n = (size_t)sprintf(list, "\"added_tokens\": [{\"content\": \"");
         memset(list + n, 'q', len);
-        sprintf(list + n + len, "\", \"id\": 557},");
+        sprintf(list + n + len, "\", \"id\": 563},");
         CHECK_STATUS(create_edited("\"added_tokens\": [", list, VOCAB_SIZE,
                                    &err),
                      len == 256 ? CLIPC_OK : CLIPC_ERR_LIMIT);

@@ -45,6 +45,7 @@ VERSIONS = "transformers %s, tokenizers %s" % (transformers.__version__,
 CORE = [
     "a photo of a cat", "A PHOTO OF A CAT!!", "a photo of a red car.",
     "it's they're I'LL we've I'm he'd don't", "café", "日本", "🙂🙂", "in the",
+    "banana then",
 ]
 TEXTS = CORE + [
     "", " ", "\t\n ", "a", "hello   world\n\t!", "3.14159 2024",
@@ -77,7 +78,8 @@ ADDED = [
 ]
 ADDED_TEXTS = [
     "a cat, cat_ _cat catcat cat", "É é éa É X\u3000\u3000 É  X", "photos photo",
-    "日本語 日 本", "x\0y X\0Y", "a's 's' s's", " <| |> <|endoftext|> |>  ",
+    "日本語 日 本", "x\0y X\0Y", "a's 's' s's", "x \u2003 É X", "x \u2003 日本",
+    " <| |> <|endoftext|> |>  ",
     "e\u0301a\u0301", "cat\u0301 cat\u00e9 cat1 cat- \u203fcat", "   ",
 ]
 
