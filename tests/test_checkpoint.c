@@ -140,6 +140,10 @@ TEST(wrong_shapes_and_dtypes_are_named)
         { "\"logit_scale", "F32", "U32", CLIPC_ERR_UNSUPPORTED,
           "logit_scale is stored as U32" },
     };
+    static const char empty[] =
+        "\"text_projection.weight\":{\"dtype\":\"F32\",\"shape\":[0,"
+        "1000000000000000,1000,3,1000000000000000000,1000000000000000000,"
+        "1000000000000000000,7],\"data_offsets\":[0,0]},\"other\":";
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_checkpoint *checkpoint;
@@ -149,6 +153,13 @@ TEST(wrong_shapes_and_dtypes_are_named)
         CHECK_HAS(err.message, cases[i].message);
         CHECK_HAS(err.message, "file");
     }
+    /* A shape too long for the message. */
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_checkpoint *checkpoint;
+    make(NULL);
+    edit("", "\"text_projection.weight\":", empty);
+    CHECK_STATUS(open_edited(&checkpoint, &err), CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "1000000000000000000, ...]");
 }
 
 TEST(config_that_disagrees_is_refused)

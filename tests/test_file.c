@@ -6,11 +6,14 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t entries(const char *folder)
@@ -160,6 +163,68 @@ TEST(pipe_is_read_to_its_end)
     }
     CHECK_STATUS(clipc_file_read_fd(&bytes, -1, "<stdin>", 10, "", &err),
                  CLIPC_ERR_IO);
+}
+
+static void *write_late(void *arg)
+{
+    const struct timespec wait = { 0, 20 * 1000 * 1000 };
+    int *fd = arg;
+
+    nanosleep(&wait, NULL);
+    bool written = write(*fd, "late", 4) == 4;
+    close(*fd);
+    return written ? arg : NULL;
+}
+
+/* Standard input may come non-blocking from whoever opened it. */
+TEST(non_blocking_pipe_is_waited_for)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_bytes bytes;
+    pthread_t thread;
+    void *written;
+    int fds[2];
+
+    CHECK(pipe(fds) == 0);
+    CHECK(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
+    CHECK(pthread_create(&thread, NULL, write_late, &fds[1]) == 0);
+    clipc_status status = clipc_file_read_fd(&bytes, fds[0], "<stdin>", 100,
+                                             "", &err);
+    pthread_join(thread, &written);
+    close(fds[0]);
+    CHECK(written != NULL);
+    CHECK_INT(status, CLIPC_OK);
+    CHECK_STR((const char *)bytes.data, "late");
+    clipc_bytes_release(&bytes);
+}
+
+TEST(system_errors_are_told_in_words)
+{
+    static const struct { int error; clipc_status status; const char *text; }
+    cases[] = {
+        { EACCES, CLIPC_ERR_IO, "permission denied" },
+        { EDQUOT, CLIPC_ERR_IO, "quota" },
+        { EEXIST, CLIPC_ERR_IO, "exists already" },
+        { EIO, CLIPC_ERR_IO, "input/output" },
+        { EISDIR, CLIPC_ERR_IO, "directory" },
+        { ENAMETOOLONG, CLIPC_ERR_IO, "too long" },
+        { ENFILE, CLIPC_ERR_IO, "on this system" },
+        { ENODEV, CLIPC_ERR_IO, "mapped" },
+        { ENOENT, CLIPC_ERR_NOT_FOUND, "no such file" },
+        { ENOMEM, CLIPC_ERR_NOMEM, "memory" },
+        { ENOSPC, CLIPC_ERR_IO, "full" },
+        { ENOTDIR, CLIPC_ERR_NOT_FOUND, "not a folder" },
+        { EPERM, CLIPC_ERR_IO, "not permitted" },
+        { EROFS, CLIPC_ERR_IO, "read-only" },
+        { 12345, CLIPC_ERR_IO, "system error 12345" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_error err = CLIPC_ERROR_INIT;
+        CHECK_STATUS(clipc_fail_errno(&err, "open", "a\tb", cases[i].error),
+                     cases[i].status);
+        CHECK_HAS(err.message, cases[i].text);
+        CHECK_HAS(err.message, "cannot open a\\x09b: ");
+    }
 }
 
 TEST(mapped_bytes_outlive_a_rename_over_the_file)

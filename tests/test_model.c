@@ -99,6 +99,38 @@ TEST(folder_and_memory_are_described_alike)
     tiny_model_free(&files);
 }
 
+/* logit_scale of an F16 model becomes BF16: one byte more of header. */
+TEST(several_dtypes_are_called_mixed)
+{
+    const tiny_model_options options = { .dtype = "F16" };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_files files, mixed;
+    clipc_model *model;
+    uint64_t n;
+
+    tiny_model_files(&files, &options);
+    unsigned char *weights = malloc(files.weights_bytes + 1);
+    CHECK(weights != NULL);
+    const char *old = files.weights;
+    size_t before = (size_t)(strstr(old + 8, "F16") - old);
+    memcpy(&n, old, 8);
+    n++;
+    memcpy(weights, old, before);
+    memcpy(weights, &n, 8);
+    weights[before] = 'B';
+    memcpy(weights + before + 1, old + before, files.weights_bytes - before);
+    mixed = files;
+    mixed.weights = weights;
+    mixed.weights_bytes++;
+    CHECK_OK(clipc_model_open_memory(&model, &mixed, NULL, &err), err);
+    CHECK_OK(clipc_model_info(model, &p, &err), err);
+    CHECK_STR(p.dtype, "mixed");
+    clipc_model_close(model);
+    free(weights);
+    tiny_model_free(&files);
+}
+
 TEST(wrong_arguments)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -513,6 +545,25 @@ static size_t tensor_offset(const clipc_model_files *files, const char *name)
                              (const unsigned char *)files->weights);
     clipc_safetensors_close(st);
     return offset;
+}
+
+/* Nothing names files in memory over time. */
+TEST(identity_of_memory_is_never_remembered)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    const char *cache = test_path("cache");
+    clipc_model_files files;
+    clipc_digest digest, want;
+    clipc_model *model;
+
+    tiny_model_files(&files, NULL);
+    want = identity_of_files(&files);
+    CHECK_OK(clipc_model_open_memory(&model, &files, NULL, &err), err);
+    CHECK_OK(clipc_model_identity(model, cache, &digest, &err), err);
+    CHECK(equal(&want, &digest));
+    CHECK(!clipc_folder_exists(cache));
+    clipc_model_close(model);
+    tiny_model_free(&files);
 }
 
 TEST(identity_covers_the_text_side_alone)
