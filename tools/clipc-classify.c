@@ -530,16 +530,12 @@ int main(int argc, char **argv)
 {
     settings set;
     session all;
-    char message[256];
 
     tool_start("clipc-classify");
     if (!read_options(&set, argc, argv))
         return tool_finish(TOOL_OK);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
-                                              set.files_from, message);
-    if (!sources)
-        tool_usage_error("--files-from %s: %s",
-                         tool_shown_name(set.files_from).text, message);
+                                              set.files_from);
     tool_catch_signals();
     int status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())

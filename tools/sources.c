@@ -39,7 +39,9 @@ struct tool_sources {
     const char *const *names;
     size_t n_names, next_name;
 
-    int list; /* descriptor of the list, or -1 */
+    const char *list_name;
+    int list;       /* its descriptor, or -1 */
+    int list_error; /* errno of what went wrong with it, until told */
     bool list_is_stdin, list_begun, list_ended;
     char separator; /* '\n', or '\0' when the list has one near its start */
     size_t begin, end; /* of what is read and not yet used */
@@ -55,13 +57,14 @@ struct tool_sources {
 };
 
 tool_sources *tool_sources_open(const char *const *names, size_t n,
-                                const char *files_from, char message[256])
+                                const char *files_from)
 {
     tool_sources *sources = tool_grow(NULL, 1, sizeof *sources);
 
     memset(sources, 0, sizeof *sources);
     sources->names = names;
     sources->n_names = n;
+    sources->list_name = files_from;
     sources->list = -1;
     if (files_from && strcmp(files_from, "-") == 0) {
         sources->list = STDIN_FILENO;
@@ -69,9 +72,8 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
     } else if (files_from) {
         sources->list = open(files_from, O_RDONLY | O_CLOEXEC);
         if (sources->list < 0) {
-            snprintf(message, MESSAGE, "cannot read: %s", tool_errno(errno));
-            free(sources);
-            return NULL;
+            sources->list_error = errno;
+            sources->list_ended = true;
         }
     }
     return sources;
@@ -117,7 +119,7 @@ void tool_source_free(tool_source *source)
 bool tool_sources_single(const tool_sources *sources)
 {
     struct stat st;
-    return sources->n_names == 1 && sources->list < 0 &&
+    return sources->n_names == 1 && !sources->list_name &&
            (tool_is_url(sources->names[0]) ||
             stat(sources->names[0], &st) != 0 || !S_ISDIR(st.st_mode));
 }
@@ -253,8 +255,8 @@ static bool fill_buffer(tool_sources *sources)
         got = read(sources->list, sources->buffer + sources->end,
                    LIST_BUFFER - sources->end);
     while (got < 0 && errno == EINTR && !tool_interrupted());
-    if (got < 0 && !tool_interrupted())
-        tool_say("the list of images: cannot read: %s", tool_errno(errno));
+    if (got < 0)
+        sources->list_error = errno;
     if (got <= 0) {
         sources->list_ended = true;
         return false;
@@ -272,8 +274,16 @@ static bool fill_buffer(tool_sources *sources)
     return true;
 }
 
+static void fail_source(tool_source *source, clipc_status status,
+                        const char *format, const char *detail)
+{
+    source->status = status;
+    snprintf(source->message, MESSAGE, format, detail);
+}
+
 /* The next name of the list, malloc'ed, or NULL at its end. A name that is
- * too long or has a NUL is `source`'s failure. */
+ * too long or has a NUL is `source`'s failure, and so is the list itself when
+ * it cannot be read. */
 static char *next_listed(tool_sources *sources, tool_source *source)
 {
     for (;;) {
@@ -283,10 +293,16 @@ static char *next_listed(tool_sources *sources, tool_source *source)
         bool whole = end || sources->list_ended || n == LIST_BUFFER;
 
         if (!whole || (!end && n == 0)) {
-            if (!fill_buffer(sources) && sources->list_ended &&
-                sources->begin == sources->end)
+            if (fill_buffer(sources) || sources->begin < sources->end)
+                continue;
+            if (!sources->list_error)
                 return NULL;
-            continue;
+            fail_source(source, CLIPC_ERR_IO, "cannot read the list: %s",
+                        tool_errno(sources->list_error));
+            if (sources->list_error == ENOENT)
+                source->status = CLIPC_ERR_NOT_FOUND;
+            sources->list_error = 0;
+            return tool_format("%s", sources->list_name);
         }
         size_t len = end ? (size_t)(end - line) : n;
         sources->begin += len + (end != NULL);
@@ -323,13 +339,6 @@ bool tool_sources_would_wait(tool_sources *sources)
 }
 
 /* ---- one after another ------------------------------------------------- */
-
-static void fail_source(tool_source *source, clipc_status status,
-                        const char *format, const char *detail)
-{
-    source->status = status;
-    snprintf(source->message, MESSAGE, format, detail);
-}
 
 /* The next image below the folder being walked; false: there is none left. */
 static bool next_below(tool_sources *sources, tool_source *source)
@@ -379,7 +388,7 @@ bool tool_sources_next(tool_sources *sources, tool_source *source)
         if (sources->next_name < sources->n_names) {
             source->name = tool_format(
                 "%s", sources->names[sources->next_name++]);
-        } else if (sources->list >= 0) {
+        } else if (sources->list_name) {
             source->name = next_listed(sources, source);
             source->listed = true;
         }

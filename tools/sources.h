@@ -19,11 +19,11 @@ typedef struct tool_source {
 
 typedef struct tool_sources tool_sources;
 
-/* names: n operands, which must outlive the sources. files_from: a list file,
- * "-" for standard input, or NULL. NULL and a message: the list cannot be
- * opened. */
+/* names: n operands. files_from: a list file, "-" for standard input, or NULL.
+ * Both must outlive the sources. A list that cannot be read is a source that
+ * cannot be tried. */
 tool_sources *tool_sources_open(const char *const *names, size_t n,
-                                const char *files_from, char message[256]);
+                                const char *files_from);
 void tool_sources_close(tool_sources *sources);
 
 /* The next source; false: no more. Free with tool_source_free(). */
