@@ -30,8 +30,9 @@
  *  - A call may return CLIPC_ERR_ARGUMENT (a NULL or contradictory argument),
  *    CLIPC_ERR_NOMEM, and whatever its comment lists.
  *  - Parameter structs come from their _default() function; a NULL pointer
- *    means the defaults. They begin with struct_size so that fields can be
- *    added without breaking programs already built.
+ *    means the defaults, and so does a limit of 0. They begin with
+ *    struct_size so that fields can be added without breaking programs
+ *    already built.
  *  - A clipc_model, clipc_labels or clipc_image may be used by any number of
  *    threads at once. A clipc_ctx belongs to one thread at a time.
  *  - Functions that free accept NULL. Objects keep what they depend on alive,
@@ -263,7 +264,8 @@ typedef enum clipc_cpu {
 
 typedef struct clipc_ctx_params {
     size_t struct_size;
-    unsigned threads; /* 0: as many as CPUs this process may use */
+    unsigned threads; /* at most 1,024; 0: as many as CPUs this process may
+                       * use */
     clipc_gemm gemm;
     clipc_cpu cpu;
     int keep_blas_threads; /* do not call openblas_set_num_threads(1) */
@@ -325,7 +327,7 @@ typedef struct clipc_image_params {
     unsigned max_scans;      /* of a progressive JPEG; default 500 */
     unsigned timeout_ms;         /* whole transfer; default 30,000 */
     unsigned connect_timeout_ms; /* default 5,000 */
-    unsigned max_redirects;      /* default 5 */
+    unsigned max_redirects;      /* default 5; 0: none */
     clipc_private_hosts private_hosts;
     const char *ca_file; /* PEM certificates instead of the system's */
     clipc_progress_fn progress; /* bytes of a transfer; total 0: unknown */
@@ -452,7 +454,8 @@ CLIPC_API clipc_labels_params clipc_labels_params_default(void);
 
 /* Embeds n labels, or takes them from the cache. One template: the prompt's
  * unit vector; several: the mean of the prompts' unit vectors, scaled to unit
- * length. Duplicates are kept. Errors as clipc_encode_texts(). */
+ * length. Duplicates are kept. At most 1,000,000 labels and 1,000 templates.
+ * Errors as clipc_encode_texts(), and _LIMIT. */
 CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
                                            clipc_ctx *ctx,
                                            const clipc_text *names, size_t n,

@@ -293,6 +293,8 @@ static clipc_status merge_params(clipc_model_params *params,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->load is %d, not a clipc_load",
                           (int)params->load);
+    if (params->max_header_bytes == 0)
+        params->max_header_bytes = DEFAULT_HEADER_BYTES;
     return CLIPC_OK;
 }
 
