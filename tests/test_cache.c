@@ -333,7 +333,7 @@ TEST(writers_do_not_damage_each_other)
 
     store(folder, 1, 1000, 1001);
     for (unsigned w = 0; w < N_WRITERS; w++) {
-        pids[w] = fork();
+        pids[w] = test_fork();
         CHECK(pids[w] >= 0);
         if (pids[w] == 0) {
             for (unsigned i = 0; i < ROUNDS; i++)

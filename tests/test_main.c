@@ -56,6 +56,18 @@ void test_skip(const char *format, ...)
     longjmp(test_end, 1);
 }
 
+int test_fork(void)
+{
+    const char *runner = getenv("RUNNER");
+    if (runner && strstr(runner, "qemu"))
+        SKIP("fork() may hang under qemu-user");
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid < 0)
+        FAIL("fork: %s", strerror(errno));
+    return pid;
+}
+
 static int remove_entry(const char *path, const struct stat *st, int type,
                         struct FTW *ftw)
 {

@@ -185,8 +185,7 @@ TEST(workers_block_signals_and_the_caller_keeps_its_mask)
 TEST(threads_that_cannot_start_are_done_without)
 {
     int status;
-    fflush(stdout);
-    pid_t child = fork();
+    pid_t child = test_fork();
     CHECK(child >= 0);
     if (child == 0) {
         struct rlimit none = { 0, 0 };
