@@ -226,9 +226,10 @@ check-ubsan:
 # OpenBLAS is not built for TSan: its own locks would look like races.
 check-tsan:
 	$(MAKE) VARIANT=tsan OPENBLAS=0 check
+# libjpeg's SIMD code computes on bytes past a row's end and drops the result.
 check-valgrind:
 	$(MAKE) OPENBLAS=0 tests
-	$(MAKE) OPENBLAS=0 CLIPC_SKIP_SCRIPTS=1 \
+	JSIMD_FORCENONE=1 $(MAKE) OPENBLAS=0 CLIPC_SKIP_SCRIPTS=1 \
 	    RUNNER='valgrind -q --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --error-exitcode=99' check
 check-aarch64:
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \

@@ -320,6 +320,7 @@ typedef struct clipc_image_params {
     const clipc_model *fit; /* rows are resized and cropped for this model
                              * while they are decoded, and only [S, S, 3] is
                              * kept; NULL keeps every pixel */
+    /* Limits; 0 means the default (of max_redirects: none). */
     size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
     size_t max_pixels;       /* default 178,956,970, as Pillow */
     size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
@@ -337,8 +338,9 @@ typedef struct clipc_image_params {
 CLIPC_API clipc_image_params clipc_image_params_default(void);
 
 /* Read a JPEG or PNG and convert it to RGB as Pillow's convert("RGB") does:
- * no rotation, transparency dropped. The format is found from the content.
- * All errors of the picture surface here. The image is the caller's.
+ * no rotation, transparency dropped (docs/FORMATS.md has the details). The
+ * format is found from the content. All errors of the picture surface here.
+ * The image is the caller's.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
  * _LIMIT; the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
