@@ -15,8 +15,8 @@ enum {
     N_TEXTS = 9,
     N_IMAGES = 5,
     N_IDS = 40,
-    ROUNDS = SANITIZED ? 8 : 40,
-    FRESH_MODELS = SANITIZED ? 4 : 20
+    ROUNDS = SANITIZED ? 4 : 30,
+    FRESH_MODELS = SANITIZED ? 4 : 12
 };
 
 /* ---- the work ---------------------------------------------------------- */
@@ -362,7 +362,7 @@ static void *use_and_free(void *arg)
 /* The last of the threads frees the model, whichever that is. */
 TEST(the_last_thread_frees_the_model)
 {
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < (SANITIZED ? 3 : 10); round++) {
         clipc_model_files own;
         owner owners[N_THREADS];
         pthread_t threads[N_THREADS];
