@@ -11,7 +11,7 @@
 
 #define DATA "tests/data/images/"
 
-static const clipc_decode_limits no_limits = {
+static const clipc_decode_params no_limits = {
     .max_pixels = 178956970, .max_decode_bytes = 512u << 20, .max_scans = 500
 };
 
@@ -249,7 +249,7 @@ TEST(limits_are_reached_exactly)
         for (int over = -1; over <= 1; over++) {
             size_t n, value = cases[i].exact + (size_t)over;
             char *data = read_picture(cases[i].name, &n);
-            clipc_decode_limits limits = no_limits;
+            clipc_decode_params limits = no_limits;
             clipc_error err = CLIPC_ERROR_INIT;
             clipc_image *image;
             clipc_status got;
@@ -286,7 +286,9 @@ TEST(flipped_bytes_never_crash)
 
         for (size_t at = 0; at < n; at++)
             for (size_t m = 0; m < sizeof masks; m++) {
-                clipc_decode_limits limits = { 1 << 16, 1 << 20, 20 };
+                clipc_decode_params limits = { .max_pixels = 1 << 16,
+                                               .max_decode_bytes = 1 << 20,
+                                               .max_scans = 20 };
                 clipc_image *image;
 
                 data[at] = (char)(data[at] ^ masks[m]);

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    const clipc_decode_limits limits = { .max_pixels = 1 << 16,
+    const clipc_decode_params limits = { .max_pixels = 1 << 16,
                                          .max_decode_bytes = 1 << 20,
                                          .max_scans = 20 };
     const clipc_preprocess_config fit = {
