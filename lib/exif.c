@@ -129,6 +129,18 @@ static const uint8_t *find_value(const reader *r, const uint8_t *entry,
                                                       : NULL;
 }
 
+/* The 42 in either order, and BigTIFF's 43 of one, which is then read like any
+ * other: what the reference takes. */
+static bool is_header(const reader *r)
+{
+    static const char headers[][5] = { "MM\0*", "MM*\0", "MM\0+", "II*\0",
+                                       "II\0*" };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (memcmp(r->data, headers[i], 4) == 0)
+            return true;
+    return false;
+}
+
 int clipc_exif_orientation(const uint8_t *data, size_t n)
 {
     static const char prefix[] = "Exif\0"; /* and the NUL that ends it */
@@ -140,10 +152,8 @@ int clipc_exif_orientation(const uint8_t *data, size_t n)
         r.data += sizeof prefix, r.n -= sizeof prefix;
     if (r.n < HEADER_BYTES)
         return 0;
-    /* The 42 in either order, as the reference has it. */
     r.big_endian = r.data[0] == 'M';
-    if (!starts_with(r.data, r.n, r.big_endian ? "MM" : "II", 2) ||
-        r.data[2] + r.data[3] != 42 || (r.data[2] && r.data[3]))
+    if (!is_header(&r))
         return 0;
     at = read_number(&r, r.data + 4, 4);
     if (at > r.n || r.n - at < 2)

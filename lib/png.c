@@ -237,8 +237,11 @@ static void read_key_colour(decoder *d, const chunk *c)
     key->present = false;
     switch (d->h.colour_type) {
     case PNG_COLOR_TYPE_GRAY:
-        if (d->h.depth == 16)
+        if (d->h.depth == 16) { /* it looks for red of this value */
+            key->present = c->data[1] == 0;
+            memset(key->rgb, 0, 3);
             return;
+        }
         key->present = d->h.depth > 1 || (c->data[0] | c->data[1]) == 0;
         memset(key->rgb, c->data[0] ? 255 : c->data[1], 3);
         return;
@@ -267,7 +270,7 @@ static void read_alphas(decoder *d, const chunk *c)
     d->white.present = false;
     switch (d->h.colour_type) {
     case PNG_COLOR_TYPE_GRAY:
-        d->white.present = true;
+        d->white.present = d->h.depth > 1 || (c->data[0] | c->data[1]) == 0;
         memset(d->white.rgb, c->data[1], 3);
         return;
     case PNG_COLOR_TYPE_RGB:
