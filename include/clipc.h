@@ -357,7 +357,8 @@ CLIPC_API clipc_image_params clipc_image_params_default(void);
  * The image is the caller's.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
- * _LIMIT; the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
+ * _LIMIT, _CONFIG (preprocessing that does not make what the model of `fit`
+ * reads); the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
  * _CANCELLED, and _UNSUPPORTED in a build without libcurl. */
 CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
                                              const char *path,

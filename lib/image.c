@@ -60,6 +60,15 @@ static clipc_status begin_fitted(collector *c, size_t width, size_t height,
                                      turn.transpose ? height : width,
                                      turn.transpose ? width : height, err));
     geometry.turn = turn;
+    /* Before there is room for pixels that no network could take. */
+    if (c->fit->network_size && (geometry.out_width != c->fit->network_size ||
+                                 geometry.out_height != c->fit->network_size))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "the model's preprocessing makes %zux%zu of a "
+                          "picture of %zux%zu, but its image_size is %zu",
+                          geometry.out_width, geometry.out_height,
+                          geometry.in_width, geometry.in_height,
+                          c->fit->network_size);
     image->fitted = true;
     image->fit = *c->fit;
     image->pixels_width = geometry.out_width;
