@@ -6,8 +6,8 @@ of the library against Pillow 13.0.0 and transformers 5.23.
 
 Run from the repository's root after `make`; parts: kinds, webp, prefixes,
 corrupt, exif, broken, alpha (default: all). The library is called directly
-(build/release/libclipc.so; LIBCLIPC names another). Exit status 1 when
-something differs that docs/FORMATS.md does not list."""
+(build/release/libclipc.so; LIBCLIPC names another). SEED: another draw. Exit
+status 1 when something differs that docs/FORMATS.md does not list."""
 
 import ctypes
 import io
@@ -29,6 +29,8 @@ assert PIL.__version__ == "13.0.0", PIL.__version__
 assert transformers.__version__.startswith("5.23."), transformers.__version__
 warnings.simplefilter("ignore")
 
+SEED = int(os.environ.get("SEED", "4"))
+DOCUMENTED = "over the limit of 16383 a side"  # a difference on purpose
 MODEL = b"tests/data/tiny"
 SIDE = 32  # of that model's pictures
 DROP, WHITE = 0, 1
@@ -131,6 +133,7 @@ class Part:
     def __init__(self, name, library):
         self.name, self.library = name, library
         self.n = self.refused = self.different = self.verdicts = 0
+        self.documented = 0
 
     def compare(self, what, data, fitted=True, **options):
         """True when the library agrees."""
@@ -140,6 +143,9 @@ class Part:
         if want is None or isinstance(got, str):
             self.refused += want is None and isinstance(got, str)
             if (want is None) != isinstance(got, str):
+                if isinstance(got, str) and DOCUMENTED in got:
+                    self.documented += 1
+                    return True
                 self.verdicts += 1
                 print(f"{self.name}: {what}: "
                       f"{'refused by Pillow only' if want is None else got}")
@@ -166,8 +172,8 @@ class Part:
     def report(self):
         print(f"pixels_formats: {self.name}: {self.n} files "
               f"({self.refused} refused by both), {self.different} differ in "
-              f"pixels or orientation, {self.verdicts} in the verdict",
-              flush=True)
+              f"pixels or orientation, {self.verdicts} in the verdict, "
+              f"{self.documented} as documented", flush=True)
         return self.different + self.verdicts
 
 
@@ -609,8 +615,8 @@ def main():
     failures = 0
     for name in sys.argv[1:] or PARTS:
         part = Part(name, library)
-        random.seed(4)
-        PARTS[name](part, np.random.default_rng(4))
+        random.seed(SEED)
+        PARTS[name](part, np.random.default_rng(SEED))
         failures += part.report()
     return 1 if failures else 0
 
