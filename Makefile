@@ -250,7 +250,7 @@ torture: tests
 	@BUILD=$(BUILD) sh tests/torture.sh
 
 coverage:
-	rm -f build/cov/lib/*.gcda build/cov/lib/x86/*.gcda
+	mkdir -p build/cov && find build/cov -name '*.gcda' -delete
 	$(MAKE) VARIANT=cov check
 	@sh tests/coverage.sh build/cov
 

@@ -152,11 +152,11 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
 
 /* Opens a CLIP checkpoint in Hugging Face layout.
  *
- * name: a folder (absolute, or containing a '/', or existing) with
- * config.json, model.safetensors, tokenizer.json (or vocab.json and
- * merges.txt) and preprocessor_config.json; or "demo", found in
- * params->data_dir; or a repository id such as "openai/clip-vit-base-patch32"
- * found in params->hub_cache_dir (no download).
+ * name: "demo", the model in params->data_dir where that is given; else a
+ * folder with config.json, model.safetensors, tokenizer.json (or vocab.json
+ * and merges.txt) and preprocessor_config.json; else a repository id such as
+ * "openai/clip-vit-base-patch32", found in params->hub_cache_dir (no
+ * download).
  *
  * Opening validates the safetensors header, all names and shapes, and maps
  * the weights; it reads none of them. The tokenizer is parsed, and weights
@@ -343,7 +343,8 @@ CLIPC_API clipc_image_params clipc_image_params_default(void);
  * The image is the caller's.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
- * _LIMIT; the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
+ * _LIMIT, _CONFIG (preprocessing that does not make what the model of `fit`
+ * reads); the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
  * _CANCELLED, and _UNSUPPORTED in a build without libcurl. */
 CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
                                              const char *path,

@@ -47,6 +47,7 @@ typedef struct clipc_preprocess_config {
     bool rescale, normalize;
     double rescale_factor;
     float mean[3], std[3];
+    size_t network_size; /* side that a model reads; 0: no model, any */
 } clipc_preprocess_config;
 
 /* Parses and checks config.json: every number in range, heads divide the

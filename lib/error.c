@@ -3,6 +3,7 @@
  * error.c - status names, error reports, and names made fit to be shown.
  */
 #include "base.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,41 +40,11 @@ const char *clipc_status_name(clipc_status status)
     return "unknown";
 }
 
-/* Bytes of the UTF-8 character at s, 0 when there is no valid one. Overlong
- * forms, surrogates and values past U+10FFFF are not valid. */
+/* Bytes of the UTF-8 character at s, 0 when there is no valid one. */
 static size_t character_bytes(const unsigned char *s, size_t n)
 {
-    unsigned char min = 0x80, max = 0xBF; /* of the second byte */
-    size_t len;
-
-    if (n == 0)
-        return 0;
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] >= 0xC2 && s[0] <= 0xDF)
-        len = 2;
-    else if (s[0] >= 0xE0 && s[0] <= 0xEF)
-        len = 3;
-    else if (s[0] >= 0xF0 && s[0] <= 0xF4)
-        len = 4;
-    else
-        return 0;
-    if (n < len)
-        return 0;
-    if (s[0] == 0xE0)
-        min = 0xA0;
-    else if (s[0] == 0xED)
-        max = 0x9F;
-    else if (s[0] == 0xF0)
-        min = 0x90;
-    else if (s[0] == 0xF4)
-        max = 0x8F;
-    if (s[1] < min || s[1] > max)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return len;
+    uint32_t code;
+    return clipc_utf8_decode((const char *)s, n, &code);
 }
 
 clipc_status clipc_fail(clipc_error *err, clipc_status code, int64_t offset,

@@ -49,6 +49,14 @@ static clipc_status begin_fitted(collector *c, size_t width, size_t height,
     clipc_geometry geometry;
 
     CLIPC_TRY(clipc_geometry_compute(&geometry, c->fit, width, height, err));
+    /* Before there is room for pixels that no network could take. */
+    if (c->fit->network_size && (geometry.out_width != c->fit->network_size ||
+                                 geometry.out_height != c->fit->network_size))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "the model's preprocessing makes %zux%zu of a "
+                          "picture of %zux%zu, but its image_size is %zu",
+                          geometry.out_width, geometry.out_height, width,
+                          height, c->fit->network_size);
     image->fitted = true;
     image->fit = *c->fit;
     image->pixels_width = geometry.out_width;

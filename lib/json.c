@@ -11,7 +11,7 @@
  * stacks.
  */
 #include "json.h"
-#include "unicode.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <string.h>

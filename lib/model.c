@@ -227,6 +227,7 @@ static clipc_status open_folder(clipc_model **out, const char *folder,
     CLIPC_TRY_GOTO(status, fail, read_preprocessing(model, err));
     CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
     CLIPC_TRY_GOTO(status, fail, open_weights(model, params, err));
+    model->preprocess.network_size = model->config.image_size;
     *out = model;
     return CLIPC_OK;
 fail:
@@ -379,6 +380,7 @@ clipc_status clipc_model_open_memory(clipc_model **out,
         clipc_model_close(model);
         return status;
     }
+    model->preprocess.network_size = model->config.image_size;
     *out = model;
     return CLIPC_OK;
 }

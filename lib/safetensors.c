@@ -488,7 +488,7 @@ static clipc_status read_members(clipc_safetensors *st, clipc_error *err)
 {
     reader r;
     span key, value;
-    const char *name;
+    const char *name = NULL;
     bool more, has_metadata = false;
 
     CLIPC_TRY(reader_start(&r, st, err));

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * unicode.h - UTF-8, and the character properties the tokenizer needs, as the
+ * unicode.h - the character properties the tokenizer needs, as the
  * reference (tokenizers 0.23) has them: classes of Unicode 16, lower case of
  * Unicode 17, canonical composition (NFC) of Unicode 9.
  */
 #ifndef CLIPC_UNICODE_H
 #define CLIPC_UNICODE_H
 
-#include "base.h"
-
-/* ---- UTF-8 ------------------------------------------------------------- */
-
-/* Bytes of the character at s and its code point; 0 when there is none that
- * is valid (overlong, surrogate, past U+10FFFF, cut short). */
-size_t clipc_utf8_decode(const char *s, size_t n, uint32_t *code);
-
-/* Writes one scalar value, returns its number of bytes. */
-size_t clipc_utf8_encode(uint32_t code, char out[4]);
-
-/* Offset of the first byte that is not valid UTF-8, n when all is. */
-size_t clipc_utf8_check(const char *s, size_t n);
+#include "utf8.h"
 
 /* ---- properties -------------------------------------------------------- */
 

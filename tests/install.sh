@@ -40,12 +40,10 @@ int main(void)
     return status != CLIPC_ERR_NOT_FOUND;
 }
 END
-sed 's/ = CLIPC_ERROR_INIT/ = CLIPC_ERROR_INIT/' "$tmp/program.c" >"$tmp/program.cpp"
+cp "$tmp/program.c" "$tmp/program.cpp"
 
 # The prefix of the .pc file is where it will be; the sysroot where it is.
-PKG_CONFIG_LIBDIR=
 export PKG_CONFIG_PATH="$dest/usr/lib/pkgconfig"
-unset PKG_CONFIG_LIBDIR
 pc() { pkg-config --define-variable=prefix="$dest/usr" \
     --define-variable=libdir="$dest/usr/lib" \
     --define-variable=includedir="$dest/usr/include" "$@" clipc; }

@@ -17,6 +17,7 @@ void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 void *__libc_memalign(size_t alignment, size_t n);
+void __libc_free(void *p);
 
 static size_t n_allocations; /* of one thread: contexts here have no other */
 
@@ -42,6 +43,11 @@ void *aligned_alloc(size_t alignment, size_t n)
 {
     n_allocations++;
     return __libc_memalign(alignment, n);
+}
+
+void free(void *p)
+{
+    __libc_free(p);
 }
 
 int posix_memalign(void **p, size_t alignment, size_t n)

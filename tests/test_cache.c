@@ -104,6 +104,15 @@ static unsigned list_files(const char *folder, const char *prefix, char *path)
     return n;
 }
 
+/* Changes one byte in place: quicker than writing files anew. */
+static void patch(const char *path, size_t offset, char byte)
+{
+    int fd = open(path, O_WRONLY);
+    if (fd < 0 || pwrite(fd, &byte, 1, (off_t)offset) != 1)
+        FAIL("cannot write %s", path);
+    close(fd);
+}
+
 TEST(what_was_put_is_found_again)
 {
     const char *folder = test_path("a/b/cache"); /* made with its parents */
@@ -174,20 +183,18 @@ TEST(a_flipped_byte_is_a_miss_at_most)
     store(folder, 1, 0, 3);
     CHECK_INT(list_files(folder, "labels-", path), 1);
     char *good = test_read(path, &n);
-    char *bad = malloc(n + 1);
-    CHECK(bad != NULL);
     CHECK_INT(n, 56 + 3 * (32 + DIM * 4 + 32));
     for (size_t i = 0; i < n; i++) {
         static const unsigned char flips[] = { 0x01, 0x80, 0xff };
         for (size_t f = 0; f < sizeof flips; f++) {
-            memcpy(bad, good, n);
-            bad[i] = (char)((unsigned char)bad[i] ^ flips[f]);
-            test_write(path, bad, n);
+            patch(path, i, (char)((unsigned char)good[i] ^ flips[f]));
             unsigned hits = count_hits(folder, 1, 0, 3);
             /* The header spoils all, anything else one record. */
             CHECK_INT(hits, i < 56 ? 0 : 2);
             n_misses += 3 - hits;
         }
+        if (i + 1 < n)
+            patch(path, i, good[i]);
     }
     CHECK(n_misses > 0);
     /* The file is left with a bad last byte: putting all again heals it. */
@@ -204,7 +211,6 @@ TEST(a_flipped_byte_is_a_miss_at_most)
     clipc_cache_close(cache);
     CHECK_INT(count_hits(folder, 1, 0, 3), 3);
     free(good);
-    free(bad);
 }
 
 TEST(a_file_of_another_length_is_ignored)
@@ -216,8 +222,8 @@ TEST(a_file_of_another_length_is_ignored)
     store(folder, 1, 0, 3);
     CHECK_INT(list_files(folder, "labels-", path), 1);
     char *good = test_read(path, &n);
-    for (size_t length = 0; length < n; length++) {
-        test_write(path, good, length);
+    for (size_t length = n; length-- > 0;) {
+        CHECK(truncate(path, (off_t)length) == 0);
         CHECK_INT(count_hits(folder, 1, 0, 3), 0);
     }
     char *longer = calloc(n + 1, 1);
@@ -329,8 +335,11 @@ TEST(writers_do_not_damage_each_other)
 {
     const char *folder = test_path("cache");
     enum { N_WRITERS = 2, ROUNDS = 8 };
+    const char *runner = getenv("RUNNER");
     pid_t pids[N_WRITERS];
 
+    if (runner && strstr(runner, "qemu"))
+        SKIP("a forked child hangs in qemu-user 7.2");
     store(folder, 1, 1000, 1001);
     for (unsigned w = 0; w < N_WRITERS; w++) {
         pids[w] = test_fork();
@@ -511,15 +520,15 @@ TEST(a_damaged_memo_is_ignored)
     char *data = test_read(path, &n);
     CHECK_INT(n, 112);
     for (size_t i = 0; i < n; i++) {
-        data[i] ^= 1;
-        test_write(path, data, n);
+        patch(path, i, data[i] ^ 1);
         CHECK(!clipc_cache_memo_load(folder, old_files, 2, &got));
-        data[i] ^= 1;
-        test_write(path, data, i);
+        patch(path, i, data[i]);
+    }
+    CHECK(clipc_cache_memo_load(folder, old_files, 2, &got));
+    for (size_t length = n; length-- > 0;) {
+        CHECK(truncate(path, (off_t)length) == 0);
         CHECK(!clipc_cache_memo_load(folder, old_files, 2, &got));
     }
-    test_write(path, data, n);
-    CHECK(clipc_cache_memo_load(folder, old_files, 2, &got));
     free(data);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_encode.c - tokens and embeddings through the public calls: capacities,
- * the context length, flags, weights and pixels that are no numbers,
- * instruction sets and backends.
+ * the context length, flags, objects of different models, weights and pixels
+ * that are no numbers, instruction sets and backends.
  */
 #define _GNU_SOURCE /* fixture.h */
 #include "fixture.h"
@@ -133,6 +133,157 @@ TEST(images_and_their_pixels_give_the_same)
     CHECK_BYTES(from_images, from_pixels, sizeof from_images);
     for (unsigned i = 0; i < 10; i++)
         clipc_image_free(images[i]);
+    close_all();
+}
+
+/* ---- models that differ ------------------------------------------------- */
+
+TEST(two_models_do_not_mix)
+{
+    const tiny_model_options other = { .seed = 7 };
+    const clipc_text car = text("car");
+    clipc_model_files other_files;
+    clipc_model *other_model;
+    clipc_ctx *other_ctx;
+    clipc_labels *labels;
+    clipc_image *image;
+    clipc_result result;
+    float mine[DIM], others[DIM], again[DIM];
+
+    open_all();
+    other_model = open_tiny(&other_files, &other);
+    other_ctx = make_ctx(other_model, 1);
+    image = draw(1, 40, 40, NULL);
+    CHECK_OK(clipc_encode_images(ctx, &image, 1, mine, 0, &err), err);
+    CHECK_OK(clipc_encode_images(other_ctx, &image, 1, others, 0, &err), err);
+    CHECK_OK(clipc_encode_images(ctx, &image, 1, again, 0, &err), err);
+    CHECK(memcmp(mine, others, sizeof mine) != 0);
+    CHECK_BYTES(again, mine, sizeof mine);
+    CHECK_OK(clipc_labels_create(&labels, other_ctx, &car, 1, NULL, &err),
+             err);
+    CHECK_STATUS(clipc_classify(ctx, labels, &image, 1, 1, &result, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_HAS(err.message, "different models");
+    CHECK_OK(clipc_classify(other_ctx, labels, &image, 1, 1, &result, &err),
+             err);
+    clipc_labels_free(labels);
+    clipc_image_free(image);
+    clipc_ctx_destroy(other_ctx);
+    clipc_model_close(other_model);
+    tiny_model_free(&other_files);
+    close_all();
+}
+
+/* Opens the tiny model with other preprocessing. */
+static clipc_model *open_with(const char *preprocessor)
+{
+    clipc_model_files other = files;
+    clipc_model *opened;
+    other.preprocessor_config = preprocessor;
+    other.preprocessor_config_bytes = strlen(preprocessor);
+    CHECK_OK(clipc_model_open_memory(&opened, &other, NULL, &err), err);
+    return opened;
+}
+
+#define CROP32 "\"do_center_crop\": true, \"crop_size\": 32"
+#define NO_CROP "\"do_center_crop\": false"
+
+TEST(images_fitted_for_another_model_are_refused)
+{
+    static const char *const kinds[] = {
+        "{\"do_resize\": true, \"size\": 32, " CROP32 "}",
+        "{\"do_resize\": true, \"size\": 40, " CROP32 "}",
+        "{\"do_resize\": true, \"resample\": 2, \"size\": 32, " CROP32 "}",
+        "{\"do_resize\": false, " CROP32 "}",
+        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 32}, "
+        NO_CROP "}",
+        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 36}, "
+        CROP32 "}",
+        "{\"do_resize\": true, \"size\": {\"shortest_edge\": 40, "
+        "\"longest_edge\": 50}, " CROP32 "}",
+        "{\"do_resize\": true, \"size\": {\"shortest_edge\": 40, "
+        "\"longest_edge\": 60}, " CROP32 "}",
+    };
+    enum { N = sizeof kinds / sizeof *kinds };
+    clipc_model *models[N];
+    float out[9 * DIM];
+
+    open_all();
+    for (size_t i = 0; i < N; i++)
+        models[i] = open_with(kinds[i]);
+    for (size_t i = 0; i < N; i++) {
+        clipc_image *image = draw(1, 60, 50, models[i]);
+        for (size_t k = 0; k < N; k++) {
+            clipc_ctx *c = make_ctx(models[k], 1);
+            clipc_status status =
+                clipc_encode_images(c, &image, 1, out, 0, &err);
+            if (status != (i == k ? CLIPC_OK : CLIPC_ERR_ARGUMENT))
+                FAIL("%s for %s: %s", kinds[i], kinds[k],
+                     clipc_status_name(status));
+            if (i != k)
+                CHECK_HAS(err.message, "another model");
+            clipc_ctx_destroy(c);
+        }
+        /* An equal rule is the same fit, whichever file it came from. */
+        clipc_model *twin = open_with(kinds[i]);
+        clipc_ctx *c = make_ctx(twin, 1);
+        CHECK_OK(clipc_encode_images(c, &image, 1, out, 0, &err), err);
+        clipc_ctx_destroy(c);
+        clipc_model_close(twin);
+        clipc_image_free(image);
+    }
+    /* Refused before anything is computed. */
+    clipc_image *images[9];
+    for (unsigned i = 0; i < 9; i++)
+        images[i] = draw(i, 20, 30, i < 8 ? model : models[1]);
+    out[0] = 99;
+    CHECK_STATUS(clipc_encode_images(ctx, images, 9, out, 0, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK(out[0] == 99);
+    CHECK_OK(clipc_encode_images(ctx, images, 8, out, 0, &err), err);
+    for (unsigned i = 0; i < 9; i++)
+        clipc_image_free(images[i]);
+    for (size_t i = 0; i < N; i++)
+        clipc_model_close(models[i]);
+    close_all();
+}
+
+/* Preprocessing that does not make what the network reads: found when a
+ * picture is read, before there is room for its pixels. */
+TEST(preprocessing_that_contradicts_the_network_is_refused)
+{
+    static const char *const kinds[] = {
+        "{\"do_resize\": true, \"size\": 16, \"do_center_crop\": true, "
+        "\"crop_size\": 16}",
+        "{\"do_resize\": true, \"size\": 32, " NO_CROP "}",
+        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 36}, "
+        NO_CROP "}",
+        "{\"do_resize\": false, " NO_CROP "}",
+    };
+    const uint8_t rgb[3 * 60] = { 0 };
+    static float pixels[PIXEL_FLOATS];
+    float out[DIM];
+
+    open_all();
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        clipc_model *odd = open_with(kinds[i]);
+        clipc_ctx *c = make_ctx(odd, 1);
+        clipc_image_params params = clipc_image_params_default();
+        clipc_image *full = draw(1, 1, 60, NULL), *fitted = full;
+        params.fit = odd;
+        CHECK_STATUS(clipc_image_from_rgb(&fitted, rgb, 1, 60, 3, &params,
+                                          &err), CLIPC_ERR_CONFIG);
+        CHECK(fitted == NULL);
+        CHECK_HAS(err.message, "image_size is 32");
+        CHECK_STATUS(clipc_encode_images(c, &full, 1, out, 0, &err),
+                     CLIPC_ERR_CONFIG);
+        CHECK_HAS(err.message, "image_size is 32");
+        CHECK_STATUS(clipc_preprocess(odd, &full, 1, pixels, &err),
+                     CLIPC_ERR_CONFIG);
+        clipc_image_free(full);
+        clipc_ctx_destroy(c);
+        clipc_model_close(odd);
+    }
     close_all();
 }
 

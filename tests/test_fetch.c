@@ -8,9 +8,13 @@
 #include "fetch.h"
 #include "test.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -390,6 +394,37 @@ TEST(servers_that_wait_run_into_the_time_limit)
     /* The limit is for all hops together. */
     check_refused(server_url("/to?/stall"), &params, CLIPC_ERR_TIMEOUT,
                   "timeout_ms");
+}
+
+/* A listener whose queue is full leaves further connections waiting. */
+TEST(a_connection_that_is_not_made_runs_into_its_limit)
+{
+    enum { N = 8 };
+    clipc_fetch_params params = default_params();
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t len = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fds[N];
+    char url[64];
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(listener >= 0 &&
+          bind(listener, (struct sockaddr *)&address, len) == 0 &&
+          listen(listener, 0) == 0 &&
+          getsockname(listener, (struct sockaddr *)&address, &len) == 0);
+    for (size_t i = 0; i < N; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        CHECK(fds[i] >= 0 && fcntl(fds[i], F_SETFL, O_NONBLOCK) == 0);
+        if (connect(fds[i], (struct sockaddr *)&address, len) != 0)
+            CHECK(errno == EINPROGRESS);
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/",
+             (unsigned)ntohs(address.sin_port));
+    params.connect_timeout_ms = 100;
+    check_refused(url, &params, CLIPC_ERR_TIMEOUT,
+                  "no connection after 100 ms (connect_timeout_ms)");
+    for (size_t i = 0; i < N; i++)
+        close(fds[i]);
+    close(listener);
 }
 
 static int cancel_at_once(void *user, size_t done, size_t total)

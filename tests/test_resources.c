@@ -140,6 +140,8 @@ TEST(little_memory_is_an_error_not_an_end)
 
     if (SANITIZED)
         SKIP("sanitizers reserve terabytes");
+    if (emulated())
+        SKIP("the emulator needs memory of its own");
     if (address_space() == 0)
         SKIP("no /proc");
     life l = new_life(&half);

@@ -9,8 +9,10 @@
 # 23rd after the first 100. Exit status 1 when something failed.
 set -u
 : "${BUILD:=build/release}" "${TORTURE_STEP:=23}"
-ROOT=$(pwd -P)
-BUILD=$ROOT/${BUILD#"$ROOT/"}
+case $BUILD in
+/*) ;;
+*) BUILD=$(pwd -P)/$BUILD ;;
+esac
 shim=$BUILD/tests/shim.so
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT

@@ -123,8 +123,9 @@ def draw_golden(folder):
     os.makedirs(folder, exist_ok=True)
     paths = []
     for i, (kind, width, height) in enumerate([
-            ("jpg", 60, 44), ("png-palette", 40, 64), ("jpg-progressive", 33, 48),
-            ("png-alpha", 24, 24), ("jpg-grey", 20, 61), ("jpg-cmyk", 45, 30)]):
+            ("jpg", 60, 44), ("png-palette", 40, 64),
+            ("jpg-progressive", 33, 48), ("png-alpha", 24, 24),
+            ("jpg-grey", 20, 61), ("jpg-cmyk", 45, 30)]):
         rng = np.random.Generator(np.random.PCG64([11, i]))
         path = f"{folder}/{kind}.{kind[:3]}"
         save(draw(rng, width, height), path, kind)

@@ -51,11 +51,11 @@ BODIES = {
         ((0, .80), (.03, .96), (.20, 1.0), (.70, .97), (.93, .82), (1, .62)),
         (.12, .29, .56, .73), 1.46, ((.10, .46), (.50, .93))),
     "hatchback": Body(
-        3.75, 1.72, .26, .32, (.17, .82),
+        3.5, 1.70, .26, .32, (.16, .83),
         ((0, .78), (.03, .98), (.35, 1.0), (.76, .98), (.94, .86), (1, .62)),
-        (.015, .15, .56, .82), 1.52, ((.16, .50), (.54, .94))),
+        (.015, .15, .56, .82), 1.55, ((.16, .50), (.54, .94))),
     "station wagon": Body(
-        4.85, 1.82, .26, .33, (.20, .81),
+        5.0, 1.82, .26, .33, (.20, .81),
         ((0, .80), (.02, .97), (.30, 1.0), (.70, .97), (.93, .82), (1, .62)),
         (.01, .055, .56, .73), 1.50, ((.04, .28), (.31, .57), (.60, .95)),
         ("rails",)),
@@ -63,13 +63,13 @@ BODIES = {
         4.5, 1.92, .46, .42, (.19, .81),
         ((0, .95), (.02, 1.15), (.35, 1.16), (.74, 1.16), (.95, 1.08),
          (1, .80)),
-        (.015, .035, .62, .74), 1.88, ((.05, .28), (.32, .60), (.64, .95)),
+        (.015, .035, .62, .74), 1.94, ((.05, .28), (.32, .60), (.64, .95)),
         ("rails", "spare", "cladding")),
     "pickup truck": Body(
         5.3, 1.92, .46, .41, (.20, .82),
         ((0, .95), (.015, 1.12), (.35, 1.12), (.76, 1.12), (.96, 1.04),
          (1, .80)),
-        (.41, .44, .64, .76), 1.84, ((.08, .46), (.50, .93)), ("bed",)),
+        (.46, .49, .65, .76), 1.84, ((.10, .92),), ("bed",)),
     "van": Body(
         5.0, 1.98, .30, .35, (.20, .83),
         ((0, .90), (.01, 1.08), (.35, 1.10), (.85, 1.10), (.96, .98),
@@ -83,7 +83,7 @@ BODIES = {
         4.4, 1.92, .18, .34, (.18, .81),
         ((0, .70), (.03, .88), (.25, .88), (.62, .80), (.86, .70), (.96, .54),
          (1, .38)),
-        (.08, .34, .47, .68), 1.16, ((.30, .92),), ("wing",)),
+        (.08, .34, .47, .68), 1.12, ((.30, .92),), ("wing",)),
 }
 LABELS = [f"{colour} {body}" for body in BODIES for colour in COLOURS]
 
@@ -159,11 +159,20 @@ class Camera:
                                ground - self.scale * high[1]])
         self.horizon = self.horizon * self.scale + self.shift[1]
 
-    def faces(self, points):
-        """Does the outside of this polygon (counter-clockwise) face us?"""
-        p = np.asarray(points, float)
-        normal = np.cross(p[1] - p[0], p[2] - p[0])
-        return float(normal @ (self.eye - p[0])) > 0
+    def faces(self, normal, point):
+        """Does a polygon with this normal, through this point, face us?"""
+        return sum(n * (e - p) for n, e, p
+                   in zip(normal, self.eye, point)) > 0
+
+
+def normal_of(points):
+    """Unit normal of a polygon, towards who sees it counter-clockwise."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
+    ux, uy, uz, vx, vy, vz = (bx - ax, by - ay, bz - az,
+                              cx - ax, cy - ay, cz - az)
+    x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    length = math.sqrt(x * x + y * y + z * z) + 1e-9
+    return x / length, y / length, z / length
 
 
 class Painter:
@@ -174,10 +183,10 @@ class Painter:
         self.light, self.ambient, self.tint = light, ambient, tint
 
     def shade(self, colour, normal):
-        diffuse = max(0., float(normal @ self.light))
+        diffuse = max(0., sum(n * k for n, k in zip(normal, self.light)))
         level = self.ambient + (1.08 - self.ambient) * diffuse
         lit = tuple(c * level * t for c, t in zip(colour, self.tint))
-        return mix(lit, (225, 232, 240), .10 * max(0., float(normal[2])))
+        return mix(lit, (225, 232, 240), .10 * max(0., normal[2]))
 
     def fill(self, points, colour):
         flat = self.camera.project(points)
@@ -191,11 +200,9 @@ class Painter:
 
     def face(self, points, colour):
         """Fill a polygon when its outside is visible; says whether it was."""
-        if not self.camera.faces(points):
+        normal = normal_of(points)
+        if not self.camera.faces(normal, points[0]):
             return False
-        p = np.asarray(points, float)
-        normal = np.cross(p[1] - p[0], p[2] - p[0])
-        normal /= np.linalg.norm(normal) + 1e-9
         self.fill(points, self.shade(colour, normal))
         return True
 
@@ -376,8 +383,7 @@ class Car:
         def glazed(quad, panes):
             if not p.face(quad, self.colour):
                 return
-            normal = np.cross(quad[1] - quad[0], quad[2] - quad[0])
-            normal /= np.linalg.norm(normal)
+            normal = normal_of(quad)
             for u0, u1 in panes:
                 pane = patch(quad, [(u0, .08), (u1, .08), (u1, .86),
                                     (u0, .86)])
@@ -820,16 +826,16 @@ def draw_picture(rng, picture, short_side=None, clean=False):
         ratio = 4 / 3
     width, height = (round(short * max(1, ratio)),
                      round(short * max(1, 1 / ratio)))
-    scale = 3 if short_side else max(1, round(220 / short))
+    scale = 3 if short_side else max(1, round(170 / short))
     W, H, S = width * scale, height * scale, short * scale
 
     camera = camera_for(rng, picture.view)
     car = Car(rng, BODIES[picture.body], COLOURS[picture.colour])
-    wide = S * (rng.uniform(.78, .92) if clean else rng.uniform(.50, .94))
-    slack = (S * .96 - wide) / 2
+    wide = S * (rng.uniform(.78, .92) if clean else rng.uniform(.70, .96))
+    slack = min(S * .98 - wide, S * .10) / 2
     camera.fit(car.outline(), wide, S * .72,
                W / 2 + rng.uniform(-slack, slack),
-               H / 2 + S * rng.uniform(.18, .38))
+               H / 2 + S * rng.uniform(.20, .32))
     horizon = min(max(camera.horizon, H * .12), H * .75)
     image = Image.new("RGB", (W, H))
     scene = Scene(rng, image, horizon)
@@ -868,23 +874,23 @@ def spoil(rng, image, night):
     """Exposure, uneven light, blur, noise and JPEG artefacts."""
     if rng.random() < .3:
         image = image.filter(ImageFilter.GaussianBlur(
-            rng.uniform(.2, 1.0) * min(image.size) / 128))
+            rng.uniform(.2, .8) * min(image.size) / 128))
     noise = np.random.default_rng(rng.getrandbits(32))
     pixels = np.asarray(image, np.float32)
     height, width = pixels.shape[:2]
-    gain = rng.uniform(.72, 1.0) if night else rng.uniform(.78, 1.16)
+    gain = rng.uniform(.84, 1.1) if night else rng.uniform(.78, 1.16)
     slope = np.linspace(-1, 1, width, dtype=np.float32) * rng.uniform(-.14, .14)
     rise = np.linspace(-1, 1, height, dtype=np.float32) * rng.uniform(-.1, .1)
     pixels = pixels * (gain + slope[None, :, None] + rise[:, None, None])
     pixels = pixels * np.array([rng.uniform(.94, 1.06) for _ in range(3)],
                                np.float32)
-    sigma = rng.choice([0, 3, 6, 12])
+    sigma = rng.choice([0, 3, 6, 9])
     if sigma:
         pixels += noise.standard_normal(pixels.shape, np.float32) * sigma
     image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     if rng.random() < .3:
         data = io.BytesIO()
-        image.save(data, "JPEG", quality=rng.randint(45, 90))
+        image.save(data, "JPEG", quality=rng.randint(50, 90))
         image = Image.open(data).convert("RGB")
     return image
 

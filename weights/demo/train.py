@@ -5,10 +5,11 @@
 
 1. Learn a byte-pair vocabulary from captions and car words (bpe.py).
 2. Draw the training pictures (draw.py) in worker processes, pass them through
-   CLIP's preprocessing (shortest edge 64, bicubic, centre crop) and keep them
+   CLIP's preprocessing (shortest edge 56, bicubic, centre crop) and keep them
    as uint8 in a cache file.
 3. Train a small CLIPModel: symmetric contrastive loss, in which every caption
-   of the same label is a match (soft targets), AdamW, warm-up, cosine decay.
+   of the same label is a match (soft targets); Muon and AdamW, warm-up, cosine
+   decay.
 4. Save F16 weights; while training, a checkpoint every --every seconds.
 
 The schedule ends after --steps, or earlier when --seconds have passed (a slow
@@ -20,6 +21,7 @@ import os
 import random
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -35,7 +37,7 @@ import captions
 import draw
 
 HERE = Path(__file__).resolve().parent
-SIZE = 64
+SIZE = 56
 CONTEXT = 32
 N_MERGES = 1534                      # with 512 bytes and 2 specials: 2048
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -101,18 +103,39 @@ def make_model(vocab_size):
     start, end = vocab_size - 2, vocab_size - 1
     common = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
               "attention_dropout": 0.0, "projection_dim": 128}
-    return CLIPModel(CLIPConfig(
+    model = CLIPModel(CLIPConfig(
         vision_config={
             "hidden_size": 192, "intermediate_size": 768,
-            "num_hidden_layers": 6, "num_attention_heads": 3,
+            "num_hidden_layers": 4, "num_attention_heads": 3,
             "image_size": SIZE, "patch_size": 8, **common},
         text_config={
             "hidden_size": 128, "intermediate_size": 512,
-            "num_hidden_layers": 4, "num_attention_heads": 2,
+            "num_hidden_layers": 3, "num_attention_heads": 2,
             "vocab_size": vocab_size, "max_position_embeddings": CONTEXT,
             "bos_token_id": start, "eos_token_id": end, "pad_token_id": end,
             **common},
         projection_dim=128))
+    with torch.no_grad():
+        embeddings = model.vision_model.embeddings
+        embeddings.position_embedding.weight[1:] = sine_grid(
+            embeddings.config.image_size // embeddings.config.patch_size,
+            embeddings.config.hidden_size)
+    return model
+
+
+def sine_grid(side, width):
+    """[side * side, width]: sines and cosines of a patch's row and column.
+
+    With transformers' own start, N(0, 0.02), patches hardly know where they
+    are and shapes are learned several times slower.
+    """
+    step = torch.arange(side, dtype=torch.float32) / side
+    rate = math.pi * 2 ** torch.linspace(-1, 3, width // 4)
+    waves = step[:, None] * rate
+    waves = torch.cat([waves.sin(), waves.cos()], 1)
+    rows = waves[:, None].expand(side, side, -1)
+    columns = waves[None].expand(side, side, -1)
+    return .3 * torch.cat([rows, columns], 2).flatten(0, 1)
 
 
 def save(model, tokenizer, out):
@@ -134,12 +157,12 @@ def save(model, tokenizer, out):
 
 
 def batch_pixels(pixels, indices, rng):
-    """Float pixels of a batch, mirrored and shifted by up to 3 pixels."""
+    """Float pixels of a batch, mirrored and shifted by up to 2 pixels."""
     batch = torch.from_numpy(pixels[indices]).permute(0, 3, 1, 2).float()
     mirror = torch.from_numpy(rng.random(len(indices)) < .5)
     batch = torch.where(mirror[:, None, None, None], batch.flip(3), batch)
-    padded = F.pad(batch, (3, 3, 3, 3), mode="replicate")
-    corners = rng.integers(0, 7, (len(indices), 2))
+    padded = F.pad(batch, (2, 2, 2, 2), mode="replicate")
+    corners = rng.integers(0, 5, (len(indices), 2))
     batch = torch.stack([p[:, y:y + SIZE, x:x + SIZE]
                          for p, (y, x) in zip(padded, corners)])
     mean = torch.tensor(MEAN).view(3, 1, 1)
@@ -153,6 +176,56 @@ def soft_cross_entropy(logits, same):
     return -(target * logits.log_softmax(1)).sum(1).mean()
 
 
+class Halves:
+    """Forward and backward of a batch in equal parts, one thread each.
+
+    Each thread runs torch on one core: on a machine that is busy with other
+    work this is several times faster than one thread team that waits at every
+    operation.  The loss is that of the whole batch: the parts meet in their
+    embeddings, and each then takes its rows of the gradient back.
+    """
+
+    def __init__(self, model, threads):
+        self.model, self.threads = model, threads
+        self.pool = ThreadPoolExecutor(threads)
+        torch.set_num_threads(1)
+
+    def forward(self, part):
+        ids, mask, pixels = part
+        torch.set_num_threads(1)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = self.model(input_ids=ids, attention_mask=mask,
+                             pixel_values=pixels)
+        return out.image_embeds.float(), out.text_embeds.float()
+
+    def encode(self, ids, mask, pixels):
+        """Unit image and text vectors of the batch, as leaves."""
+        parts = zip(*(t.chunk(self.threads) for t in (ids, mask, pixels)))
+        self.parts = list(self.pool.map(self.forward, parts))
+        return [torch.cat([e.detach() for e in side]).requires_grad_()
+                for side in zip(*self.parts)]
+
+    def backward(self, images, texts):
+        """Carry the gradients of the two leaves into the model."""
+        grads = zip(images.grad.chunk(self.threads),
+                    texts.grad.chunk(self.threads))
+        list(self.pool.map(torch.autograd.backward, self.parts, grads))
+
+
+def make_optimizers(model):
+    """Muon for the matrices of the blocks, AdamW for all else."""
+    blocks, others, plain = [], [], []
+    for name, p in model.named_parameters():
+        (plain if p.ndim < 2 else blocks if ".layers." in name
+         else others).append(p)
+    muon = torch.optim.Muon(blocks, weight_decay=.05, momentum=.95,
+                            adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(
+        [{"params": others, "weight_decay": .05},
+         {"params": plain, "weight_decay": 0.}], betas=(.9, .98))
+    return (muon, 2.), (adamw, 1.)
+
+
 def learning_rate(progress, step, peak, warmup):
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -161,7 +234,6 @@ def learning_rate(progress, step, peak, warmup):
 
 def train(args):
     torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
     Path(args.out).mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer(args.seed)
     print(f"vocabulary {len(tokenizer)}", flush=True)
@@ -174,17 +246,14 @@ def train(args):
 
     model = make_model(len(tokenizer))
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": .05},
-         {"params": others, "weight_decay": 0.}], lr=0., betas=(.9, .98))
+    optimizers = make_optimizers(model)
     rng = np.random.default_rng(args.seed)
     words = random.Random(f"{args.seed}/words")
 
     start = saved = time.monotonic()
     order, step, progress, mean_loss = [], 0, 0., 0.
     model.train()
+    halves = Halves(model, args.threads)
     while progress < 1:
         if len(order) < args.batch:
             order = list(rng.permutation(len(pictures)))
@@ -192,22 +261,24 @@ def train(args):
         texts = tokenizer([captions.caption(words, pictures[i])
                            for i in chosen], padding=True, truncation=True,
                           max_length=CONTEXT, return_tensors="pt")
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            out = model(input_ids=texts.input_ids,
-                        attention_mask=texts.attention_mask,
-                        pixel_values=batch_pixels(pixels, chosen, rng))
-        logits = (model.logit_scale.exp()
-                  * out.image_embeds.float() @ out.text_embeds.float().T)
+        image_vectors, text_vectors = halves.encode(
+            texts.input_ids, texts.attention_mask,
+            batch_pixels(pixels, chosen, rng))
+        logits = model.logit_scale.exp() * image_vectors @ text_vectors.T
         same = torch.from_numpy(labels[chosen])
         same = (same[:, None] == same[None, :]).float()
         loss = (soft_cross_entropy(logits, same)
                 + soft_cross_entropy(logits.T, same)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(progress, step, args.rate, 200)
-        optimizer.zero_grad(set_to_none=True)
+        rate = learning_rate(progress, step, args.rate, 100)
+        for optimizer, factor in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        halves.backward(image_vectors, text_vectors)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.)
-        optimizer.step()
+        for optimizer, _ in optimizers:
+            optimizer.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
 
@@ -236,10 +307,10 @@ def main():
     parser.add_argument("--out", default=str(HERE))
     parser.add_argument("--cache", default="/tmp")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pictures", type=int, default=100000)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--pictures", type=int, default=32000)
+    parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--seconds", type=float, default=3000)
+    parser.add_argument("--seconds", type=float, default=2100)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--every", type=float, default=300)
