@@ -25,21 +25,25 @@ static __m512i load_bytes(const uint8_t *p)
     return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)p));
 }
 
-static __m256i fold(__m512i v)
+static __m512i add_unpacked(__m512i a, __m512i b)
 {
-    return _mm256_add_epi32(_mm512_castsi512_si256(v),
-                            _mm512_extracti64x4_epi64(v, 1));
+    return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b),
+                            _mm512_unpackhi_epi32(a, b));
 }
 
 /* Sums of the lanes of three vectors, rounded and clamped: bytes 0 to 2. */
 static uint32_t finish(__m512i red, __m512i green, __m512i blue)
 {
     const __m128i half = _mm_set1_epi32(1 << (CLIPC_RESIZE_BITS - 1));
-    const __m256i b = fold(blue);
-    __m256i pairs = _mm256_hadd_epi32(
-        _mm256_hadd_epi32(fold(red), fold(green)), _mm256_hadd_epi32(b, b));
-    __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(pairs),
-                                 _mm256_extracti128_si256(pairs, 1));
+    /* Red and green in turns; blue twice; red, green, blue, blue. */
+    const __m512i a = add_unpacked(red, green);
+    const __m512i b = add_unpacked(blue, blue);
+    const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b),
+                                         _mm512_unpackhi_epi64(a, b));
+    const __m256i two = _mm256_add_epi32(_mm512_castsi512_si256(all),
+                                         _mm512_extracti64x4_epi64(all, 1));
+    __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(two),
+                                 _mm256_extracti128_si256(two, 1));
 
     sums = _mm_srai_epi32(_mm_add_epi32(sums, half), CLIPC_RESIZE_BITS);
     sums = _mm_packs_epi32(sums, sums);
