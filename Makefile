@@ -84,7 +84,11 @@ BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC))
          $(filter 0,$(WEBP)),-nowebp)
 
 # ---- files ----------------------------------------------------------------
-LIB_OBJECTS  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c)))
+LIB_SOURCES  := $(sort $(wildcard lib/*.c))
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
+LIB_SOURCES  += $(sort $(wildcard lib/x86/*.c))
+endif
+LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
@@ -143,7 +147,12 @@ $(BUILD)/folders: FORCE
 $(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 .PHONY: FORCE
 
-$(BUILD)/lib/kernels.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+$(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o: \
+    EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+# One file for each instruction set, called only where the processor has it.
+$(BUILD)/lib/x86/%_avx2.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx2
+$(BUILD)/lib/x86/%_avx512.o: \
+    EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
@@ -157,7 +166,7 @@ $(BUILD)/tools/%.o: tools/%.c $(BUILD)/flags
 $(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CPPFLAGS) -c $< -o $@
 
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
