@@ -85,7 +85,7 @@ BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC))
 
 # ---- files ----------------------------------------------------------------
 LIB_OBJECTS  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c)))
-TOOLS        := clipc-classify clipc-inspect
+TOOLS        := clipc-classify clipc-inspect clipc-embed
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort \

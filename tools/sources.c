@@ -43,6 +43,8 @@ struct tool_sources {
     int list;       /* its descriptor, or -1 */
     int list_error; /* errno of what went wrong with it, until told */
     bool list_is_stdin, list_begun, list_ended;
+    size_t list_bytes, list_used; /* of a regular file, else 0; used so far */
+    size_t n_listed;              /* names it has given */
     char separator; /* '\n', or '\0' when the list has one near its start */
     size_t begin, end; /* of what is read and not yet used */
     char buffer[LIST_BUFFER];
@@ -76,6 +78,10 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
             sources->list_ended = true;
         }
     }
+    struct stat st;
+    if (sources->list >= 0 && fstat(sources->list, &st) == 0 &&
+        S_ISREG(st.st_mode) && st.st_size > 0)
+        sources->list_bytes = (size_t)st.st_size;
     return sources;
 }
 
@@ -308,6 +314,7 @@ static char *next_listed(tool_sources *sources, tool_source *source)
         }
         size_t len = end ? (size_t)(end - line) : n;
         sources->begin += len + (end != NULL);
+        sources->list_used += len + (end != NULL);
         if (!end && !sources->list_ended) {
             snprintf(source->message, MESSAGE,
                      "a name in the list has more than the limit of %d bytes",
@@ -321,6 +328,7 @@ static char *next_listed(tool_sources *sources, tool_source *source)
             len--;
         if (len == 0)
             continue;
+        sources->n_listed++;
         if (memchr(line, '\0', len)) {
             snprintf(source->message, MESSAGE, "the name contains a NUL");
             source->status = CLIPC_ERR_ARGUMENT;
@@ -338,6 +346,23 @@ bool tool_sources_would_wait(tool_sources *sources)
     if (n && memchr(sources->buffer + sources->begin, sources->separator, n))
         return false;
     return !list_ready(sources);
+}
+
+/* Names still in the list are as long as those before; folders that were not
+ * entered yet count as one. */
+bool tool_sources_rest(const tool_sources *sources, size_t *n)
+{
+    *n = sources->n_names - sources->next_name + sources->n_stack;
+    if (!sources->list_name || sources->list_ended)
+        return true;
+    if (sources->list_bytes == 0)
+        return false;
+    size_t left = sources->list_bytes > sources->list_used
+                      ? sources->list_bytes - sources->list_used : 0;
+    double bytes = sources->n_listed ? (double)sources->list_used /
+                                           (double)sources->n_listed : 64;
+    *n += (size_t)((double)left / bytes + 0.5);
+    return true;
 }
 
 /* ---- one after another ------------------------------------------------- */
