@@ -493,6 +493,12 @@ def exifs():
     yield "exif.jpg", base[:2] + b"\xff\xe1" + struct.pack(
         ">H", len(segment) + 2) + segment + base[2:]
     yield "exif.png", a_png(61, 24, after=chunk(b"eXIf", oriented(1)))
+    block = oriented(6)
+    yield "exif-segments.jpg", base[:2] + b"".join(
+        b"\xff\xe1" + struct.pack(">H", len(piece) + 8) + b"Exif\0\0" + piece
+        for piece in (block[:12], b"", block[12:])) + base[2:]
+    yield "exif-before.png", a_png(6, 5, before=chunk(
+        b"eXIf", oriented(4)) + chunk(b"eXIf", oriented(3)))
     still = image.resize((21, 50))
     yield "exif.webp", riff(vp8x(21, 50, 8), *image_chunks(webp(
         still, quality=50)), (b"EXIF", oriented(1)))
@@ -703,6 +709,8 @@ def make_white():
 def make_turned():
     lines = []
     for name, data in exifs():
+        if not name.startswith("exif."):
+            continue
         for value in range(1, 9):
             image = ImageOps.exif_transpose(Image.open(io.BytesIO(
                 data.replace(oriented(1), oriented(value))))).convert("RGB")

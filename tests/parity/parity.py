@@ -249,9 +249,15 @@ def random_inputs(session):
     for stage, command in (
             ("ids", ["tokens_fuzz.py", "--model", folder, "--count", "5000",
                      "--command", f"{inspect} tokens --model {folder}"]),
-            ("pixels", ["pixels_random.py", "80", inspect])):
-        done = subprocess.run([sys.executable, f"{here}/{command[0]}",
-                               *command[1:]], capture_output=True, text=True)
+            ("pixels", ["pixels_random.py", "80", inspect]),
+            ("webp", ["pixels_formats.py", "webp"]),
+            ("orientation", ["pixels_formats.py", "exif"]),
+            ("transparency", ["pixels_formats.py", "alpha"])):
+        done = subprocess.run(
+            [sys.executable, f"{here}/{command[0]}", *command[1:]],
+            capture_output=True, text=True, env=dict(
+                os.environ, LIBCLIPC=os.path.join(os.path.dirname(inspect),
+                                                  "libclipc.so")))
         said = (done.stdout.strip() or done.stderr.strip()).splitlines()
         session.table.check("random", stage, command[0], done.returncode, 0,
                             said[-1] if said else "")
@@ -274,7 +280,7 @@ def real_model(session):
 
 
 def corpus_pixels(session):
-    """Verdict and pixels of every JPEG and PNG of the shared corpus."""
+    """Verdict and pixels of every picture of the shared corpus."""
     from reference import Reference
     table, programs = session.table, session.programs
     session.title("pictures of the corpus, published preprocessing")
@@ -284,7 +290,7 @@ def corpus_pixels(session):
     from transformers import CLIPImageProcessorPil
     ref.image_processor = CLIPImageProcessorPil()
     paths = sorted(p for p in glob.glob(f"{SHARED}/corpus/*/*")
-                   if p.endswith((".jpg", ".png")))
+                   if p.endswith((".jpg", ".png", ".webp")))
     wrong, verdicts, rejected = [], [], 0
     out = f"{session.args.work}/corpus.npy"
     for path in paths:
