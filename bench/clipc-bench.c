@@ -183,7 +183,7 @@ static float *floats(size_t n)
 static void read_lines(bench *b, const char *path)
 {
     FILE *file = fopen(path, "rb");
-    long size;
+    long size = -1;
     if (!file || fseek(file, 0, SEEK_END) || (size = ftell(file)) < 0)
         die(path, NULL);
     rewind(file);
@@ -284,6 +284,18 @@ static options parse(int argc, char **argv)
     return o;
 }
 
+static void print_json_string(const char *s)
+{
+    putchar('"');
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20)
+            printf("\\u%04x", (unsigned char)*s);
+        else
+            printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    }
+    putchar('"');
+}
+
 static void print(const bench *b, const char *unit, timing t, double count,
                   double flops)
 {
@@ -291,11 +303,13 @@ static void print(const bench *b, const char *unit, timing t, double count,
     double best = t.min / count;
 
     if (o->json) {
-        printf("{\"command\": \"%s\", \"model\": \"%s\", \"threads\": %u, "
-               "\"batch\": %u, \"reps\": %u, \"ms_per_%s\": {\"min\": %.4f, "
-               "\"median\": %.4f, \"max\": %.4f}",
-               o->command, o->model, o->threads, o->batch, o->reps, unit,
-               best, t.median / count, t.max / count);
+        printf("{\"command\": \"%s\", \"model\": ", o->command);
+        print_json_string(o->model);
+        printf(", \"threads\": %u, \"batch\": %u, \"reps\": %u, "
+               "\"ms_per_%s\": {\"min\": %.4f, \"median\": %.4f, "
+               "\"max\": %.4f}",
+               o->threads, o->batch, o->reps, unit, best, t.median / count,
+               t.max / count);
         if (flops > 0.0)
             printf(", \"gflops\": %.2f", flops / best / 1e6);
         printf("}\n");

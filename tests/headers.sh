@@ -26,8 +26,11 @@ if command -v "$CXX" >/dev/null 2>&1; then
 else
     echo "skip - headers: clipc.h as C++17: no $CXX"
 fi
+alone=$(mktemp) || exit 1
+trap 'rm -f "$alone"' EXIT
 for header in lib/*.h; do
+    echo "#include \"$header\"" >"$alone"
     try "$header alone" $CC -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra \
-        -Werror -fsyntax-only -Iinclude -x c "$header"
+        -Werror -fsyntax-only -I. -Iinclude -x c "$alone"
 done
 exit $failed

@@ -229,7 +229,8 @@ TEST(threads_are_first_to_use_a_model_together)
 /* From a folder, with a cache that all of them write. */
 TEST(threads_share_a_folder_and_a_cache)
 {
-    char *folder = strdup(test_path("model")), *cache = strdup(test_path("cache"));
+    char *folder = strdup(test_path("model"));
+    char *cache = strdup(test_path("cache"));
 
     CHECK(folder && cache);
     tiny_model_write(folder, NULL);

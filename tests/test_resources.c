@@ -381,8 +381,9 @@ static int all_pictures(stack_job *job)
 static int long_texts(stack_job *job)
 {
     enum { N = 100000 };
-    static const char *const pieces[] = { "z", "a\xcc\x81\xcc\xa7", "\xe8\xbb\x8a ",
-                                          "'s <|endoftext|>" };
+    static const char *const pieces[] = {
+        "z", "a\xcc\x81\xcc\xa7", "\xe8\xbb\x8a ", "'s <|endoftext|>"
+    };
     char *buffer = malloc(N);
     clipc_text t = { buffer, 0 };
     float out[DIM];

@@ -315,6 +315,12 @@ TEST(classifying_is_encoding_and_scoring_by_hand)
     for (size_t i = 0; i < N_IMAGES; i++)
         CHECK_BYTES(&best[i], &results[i * N_LABELS], sizeof best[i]);
 
+    /* Numbers that became none later are no scores either. */
+    ((float *)(uintptr_t)vectors)[3 * DIM + 1] = NAN;
+    CHECK_STATUS(clipc_classify(ctx, labels, images, 1, 1, best, &err),
+                 CLIPC_ERR_NUMERIC);
+    CHECK_HAS(err.message, "candidate 3");
+
     /* The same vectors given as numbers, of any length. */
     clipc_labels *own;
     clipc_result same[N_IMAGES * N_LABELS];

@@ -29,8 +29,8 @@ static const char help[] =
     "Usage: clipc-classify [options] IMAGE...\n"
     "\n"
     "Names the car in each IMAGE: the nearest of a list of labels, by CLIP.\n"
-    "IMAGE is a JPEG or PNG file, an http(s) URL, - for standard input, or a\n"
-    "folder (with all below it).\n"
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
+    "a folder (with all below it).\n"
     "\n"
     "Model and labels:\n"
     "  --model NAME|DIR    a folder in Hugging Face layout, a repository id in\n"
@@ -49,6 +49,8 @@ static const char help[] =
     "Images:\n"
     "  --files-from FILE   read names of images from FILE, - for standard\n"
     "                      input; one a line, or separated by NUL\n"
+    "  --exif              turn pictures as their EXIF orientation says\n"
+    "  --alpha drop|white  transparency: dropped (default), or laid on white\n"
     "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
     "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
     "  --timeout S         seconds for one URL (default: 30)\n"
@@ -100,7 +102,7 @@ enum {
     OPT_MODEL = 1, OPT_LABELS, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
     OPT_FORMAT, OPT_RESUME, OPT_FILES_FROM, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_NO_CACHE,
     OPT_OFFLINE, OPT_QUIET, OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT,
-    OPT_DATA_DIR, OPT_VERSION, OPT_HELP
+    OPT_DATA_DIR, OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -123,6 +125,8 @@ static const tool_option option_table[] = {
     { "--max-bytes", OPT_MAX_BYTES, true },
     { "--timeout", OPT_TIMEOUT, true },
     { "--data-dir", OPT_DATA_DIR, true },
+    { "--exif", OPT_EXIF, false },
+    { "--alpha", OPT_ALPHA, true },
     { "--version", OPT_VERSION, false },
     { "--help", OPT_HELP, false },
 };
@@ -211,6 +215,8 @@ static bool read_options(settings *set, int argc, char **argv)
             set->read.image.timeout_ms = tool_seconds(scan.name, value);
             break;
         case OPT_DATA_DIR: set->data_dir = value; break;
+        case OPT_EXIF: set->read.image.auto_orient = 1; break;
+        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
         case OPT_VERSION: tool_print_version("clipc-classify"); return false;
         case OPT_HELP: fputs(help, stdout); return false;
         }

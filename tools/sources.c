@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * sources.c - see sources.h. A folder gives the files whose name has an
- * image's ending or whose first bytes are a JPEG's or PNG's, sorted by the
- * bytes of their paths; names that begin with a dot are left out. Links are
- * followed, and no folder is entered twice, so that a loop ends.
+ * image's ending or whose first bytes are a JPEG's, PNG's or WebP's, sorted by
+ * the bytes of their paths; names that begin with a dot are left out. Links
+ * are followed, and no folder is entered twice, so that a loop ends.
  */
 #include "sources.h"
 
@@ -169,7 +169,7 @@ static bool has_ending(const char *name)
 
 static bool begins_as_image(const char *path)
 {
-    unsigned char head[8];
+    unsigned char head[12];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
@@ -177,7 +177,9 @@ static bool begins_as_image(const char *path)
     ssize_t n = read(fd, head, sizeof head);
     close(fd);
     return (n >= 3 && memcmp(head, "\xFF\xD8\xFF", 3) == 0) ||
-           (n == 8 && memcmp(head, "\x89PNG\r\n\x1A\n", 8) == 0);
+           (n >= 8 && memcmp(head, "\x89PNG\r\n\x1A\n", 8) == 0) ||
+           (n == 12 && memcmp(head, "RIFF", 4) == 0 &&
+            memcmp(head + 8, "WEBP", 4) == 0);
 }
 
 /* Puts what is in the folder on the stack. false: errno says why not. */
