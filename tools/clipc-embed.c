@@ -29,8 +29,8 @@ static const char help[] =
     "\n"
     "Writes the CLIP embedding of each IMAGE, or of each line of a text file, as\n"
     "a row of a NumPy array, and an index that says which row is whose.\n"
-    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input,\n"
-    "or a folder (with all below it).\n"
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
+    "a folder (with all below it).\n"
     "\n"
     "Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 and so on\n"
     "  -o PREFIX           where; the names of complete arrays are written to\n"
@@ -97,9 +97,10 @@ typedef struct settings {
 
 enum {
     OPT_OUT = 1, OPT_SHARD_ROWS, OPT_DTYPE, OPT_RAW, OPT_APPEND, OPT_RESUME,
-    OPT_MODEL, OPT_DATA_DIR, OPT_FILES_FROM, OPT_MAX_PIXELS, OPT_MAX_BYTES,
-    OPT_TIMEOUT, OPT_CA_FILE, OPT_EXIF, OPT_ALPHA, OPT_OFFLINE, OPT_TEXTS,
-    OPT_TRUNCATE, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_MODEL, OPT_DATA_DIR, OPT_FILES_FROM, OPT_EXIF, OPT_ALPHA,
+    OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT, OPT_CA_FILE, OPT_OFFLINE,
+    OPT_TEXTS, OPT_TRUNCATE, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_QUIET, OPT_VERSION,
+    OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -112,12 +113,12 @@ static const tool_option option_table[] = {
     { "--model", OPT_MODEL, true },
     { "--data-dir", OPT_DATA_DIR, true },
     { "--files-from", OPT_FILES_FROM, true },
+    { "--exif", OPT_EXIF, false },
+    { "--alpha", OPT_ALPHA, true },
     { "--max-pixels", OPT_MAX_PIXELS, true },
     { "--max-bytes", OPT_MAX_BYTES, true },
     { "--timeout", OPT_TIMEOUT, true },
     { "--ca-file", OPT_CA_FILE, true },
-    { "--exif", OPT_EXIF, false },
-    { "--alpha", OPT_ALPHA, true },
     { "--offline", OPT_OFFLINE, false },
     { "--texts", OPT_TEXTS, true },
     { "--truncate", OPT_TRUNCATE, false },
@@ -181,6 +182,8 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_MODEL: set->model = value; break;
         case OPT_DATA_DIR: set->data_dir = value; break;
         case OPT_FILES_FROM: set->files_from = value; break;
+        case OPT_EXIF: set->read.image.auto_orient = 1; break;
+        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
         case OPT_MAX_PIXELS:
             set->read.image.max_pixels =
                 (size_t)tool_whole(scan.name, value, 1, MOST);
@@ -193,8 +196,6 @@ static bool read_options(settings *set, int argc, char **argv)
             set->read.image.timeout_ms = tool_seconds(scan.name, value);
             break;
         case OPT_CA_FILE: set->read.image.ca_file = value; break;
-        case OPT_EXIF: set->read.image.auto_orient = 1; break;
-        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
         case OPT_OFFLINE: set->read.offline = true; break;
         case OPT_TEXTS: set->texts = value; break;
         case OPT_TRUNCATE: set->flags |= CLIPC_TEXT_TRUNCATE; break;
