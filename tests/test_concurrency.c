@@ -14,10 +14,14 @@ enum {
     N_THREADS = 16,
     N_TEXTS = 9,
     N_IMAGES = 5,
-    N_IDS = 40,
-    ROUNDS = SANITIZED ? 4 : 30,
-    FRESH_MODELS = SANITIZED ? 4 : 12
+    N_IDS = 40
 };
+
+/* Fewer where everything takes longer. */
+static unsigned rounds(unsigned n)
+{
+    return SANITIZED || emulated() ? 1 + n / 5 : n;
+}
 
 /* ---- the work ---------------------------------------------------------- */
 
@@ -164,7 +168,7 @@ static void *start_task(void *arg)
 
 /* All threads at once; fails the test when one does. */
 static void run_tasks(const clipc_model *m, const answers *want,
-                      unsigned rounds, const char *cache_dir)
+                      unsigned n_rounds, const char *cache_dir)
 {
     static task tasks[N_THREADS];
     pthread_t threads[N_THREADS];
@@ -174,7 +178,7 @@ static void run_tasks(const clipc_model *m, const answers *want,
     for (unsigned i = 0; i < N_THREADS; i++) {
         tasks[i] = (task){ .model = m, .want = want, .start = &start,
                            .cache_dir = cache_dir, .index = i,
-                           .rounds = rounds, .err = CLIPC_ERROR_INIT };
+                           .rounds = n_rounds, .err = CLIPC_ERROR_INIT };
         CHECK(pthread_create(&threads[i], NULL, start_task, &tasks[i]) == 0);
     }
     for (unsigned i = 0; i < N_THREADS; i++)
@@ -192,7 +196,7 @@ TEST(threads_share_a_model_and_get_the_serial_bits)
     make_inputs(model);
     answers *want = new_answers();
     CHECK_OK(work(want, model, ctx, 0, NULL, &err), err);
-    run_tasks(model, want, ROUNDS, NULL);
+    run_tasks(model, want, rounds(30), NULL);
     free(want);
     free_inputs();
     close_all();
@@ -209,7 +213,7 @@ TEST(threads_are_first_to_use_a_model_together)
     char *cache = strdup(test_path("cache"));
 
     CHECK(cache != NULL);
-    for (int i = 0; i < FRESH_MODELS; i++) {
+    for (unsigned i = 0; i < rounds(20); i++) {
         clipc_model_files fresh_files;
         open_all();
         make_inputs(model);
@@ -363,7 +367,7 @@ static void *use_and_free(void *arg)
 /* The last of the threads frees the model, whichever that is. */
 TEST(the_last_thread_frees_the_model)
 {
-    for (int round = 0; round < (SANITIZED ? 3 : 10); round++) {
+    for (unsigned round = 0; round < rounds(10); round++) {
         clipc_model_files own;
         owner owners[N_THREADS];
         pthread_t threads[N_THREADS];
