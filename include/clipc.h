@@ -353,8 +353,8 @@ CLIPC_API clipc_image_params clipc_image_params_default(void);
 /* Read a JPEG, PNG or WebP and convert it to RGB as Pillow's convert("RGB")
  * does: no rotation, transparency dropped, of an animation the first frame
  * (docs/FORMATS.md has the details). WebP is CLIPC_ERR_UNSUPPORTED in a build
- * without libwebp. The format is found from the content. All errors of the picture surface here.
- * The image is the caller's.
+ * without libwebp. The format is found from the content. All errors of the
+ * picture surface here. The image is the caller's.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
  * _LIMIT, _CONFIG (preprocessing that does not make what the model of `fit`

@@ -199,6 +199,49 @@ TEST(encoding_refuses_wrong_arguments)
     close_all();
 }
 
+TEST(reading_refuses_wrong_arguments)
+{
+    static const uint8_t rgb[12];
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image_properties info = { .struct_size = sizeof info };
+    clipc_image *image;
+    float pixels[1];
+    uint8_t bytes[1];
+
+    open_all();
+    CHECK_REFUSED(image, clipc_image_read_file(&image, NULL, NULL, &err));
+    CHECK_REFUSED(image, clipc_image_read_memory(&image, NULL, 1, NULL, &err));
+    CHECK_REFUSED(image, clipc_image_read_url(&image, NULL, NULL, &err));
+    CHECK_REFUSED(image, clipc_image_from_rgb(&image, NULL, 1, 1, 3, NULL,
+                                              &err));
+    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 0, 1, 3, NULL,
+                                              &err));
+    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 1, 0, 3, NULL,
+                                              &err));
+    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 2, 1, 5, NULL,
+                                              &err));
+    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 1, SIZE_MAX, 3,
+                                              NULL, &err));
+    params.alpha = (clipc_alpha)2;
+    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params,
+                                              &err));
+    image = draw(1, 4, 4, NULL);
+    CHECK_STATUS(clipc_image_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_image_info(image, NULL, &err), CLIPC_ERR_ARGUMENT);
+    info.struct_size = 0;
+    CHECK_STATUS(clipc_image_info(image, &info, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_preprocess(model, NULL, 1, pixels, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_preprocess(model, &image, 1, NULL, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_preprocess_u8(model, NULL, 1, bytes, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_preprocess_u8(model, &image, 1, NULL, &err),
+                 CLIPC_ERR_ARGUMENT);
+    clipc_image_free(image);
+    close_all();
+}
+
 TEST(tokenizing_refuses_wrong_arguments)
 {
     const clipc_text car = text("car"), bad = { NULL, 1 };

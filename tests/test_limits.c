@@ -11,6 +11,9 @@
 #include <time.h>
 
 #include <jpeglib.h>
+#if CLIPC_WEBP
+#include <webp/encode.h>
+#endif
 #include <zlib.h>
 
 #define MIB ((size_t)1 << 20)
@@ -87,8 +90,14 @@ static bytes png_plain(size_t width, size_t height, uint8_t value)
     return b;
 }
 
-static bytes jpeg_plain(size_t width, size_t height, uint8_t value)
+/* orientation 0: none said. */
+static bytes jpeg_plain(size_t width, size_t height, uint8_t value,
+                        int orientation)
 {
+    const uint8_t exif[] = {
+        'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01,
+        0x12, 0, 3, 0, 0, 0, 1, 0, (uint8_t)orientation, 0, 0, 0, 0, 0, 0
+    };
     struct jpeg_compress_struct cinfo;
     struct jpeg_error_mgr errors;
     unsigned char *out = NULL;
@@ -107,6 +116,8 @@ static bytes jpeg_plain(size_t width, size_t height, uint8_t value)
     cinfo.in_color_space = JCS_GRAYSCALE;
     jpeg_set_defaults(&cinfo);
     jpeg_start_compress(&cinfo, TRUE);
+    if (orientation)
+        jpeg_write_marker(&cinfo, JPEG_APP0 + 1, exif, sizeof exif);
     while (cinfo.next_scanline < cinfo.image_height)
         jpeg_write_scanlines(&cinfo, &row, 1);
     jpeg_finish_compress(&cinfo);
@@ -123,6 +134,24 @@ static double cpu_seconds(void)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+#if CLIPC_WEBP
+static bytes webp_plain(size_t width, size_t height, uint8_t value)
+{
+    uint8_t *rgb = malloc(width * height * 3), *out = NULL;
+    bytes b = { 0 };
+
+    CHECK(rgb != NULL);
+    memset(rgb, value, width * height * 3);
+    size_t n = WebPEncodeLosslessRGB(rgb, (int)width, (int)height,
+                                     (int)width * 3, &out);
+    CHECK(n > 0);
+    put(&b, out, n);
+    WebPFree(out);
+    free(rgb);
+    return b;
+}
+#endif
 
 static clipc_status read_bytes(const bytes *b,
                                const clipc_image_params *params)
@@ -153,6 +182,7 @@ TEST(defaults_are_those_of_the_header)
           c.cpu == CLIPC_CPU_AUTO && !c.keep_blas_threads && !c.progress);
     CHECK_INT(i.struct_size, sizeof i);
     CHECK(i.fit == NULL && i.ca_file == NULL && i.progress == NULL);
+    CHECK(i.auto_orient == 0 && i.alpha == CLIPC_ALPHA_DROP);
     CHECK_INT(i.max_pixels, 178956970);
     CHECK_INT(i.max_decode_bytes, 512 * MIB);
     CHECK_INT(i.max_scans, 500);
@@ -224,7 +254,7 @@ TEST(pixels_are_at_most_those_of_pillow)
         free(b.data);
     }
     /* A JPEG whose frame header claims more than its data could be. */
-    bytes b = jpeg_plain(16, 16, 9);
+    bytes b = jpeg_plain(16, 16, 9, 0);
     for (size_t i = 0; i + 9 < b.n; i++)
         if (b.data[i] == 0xFF && b.data[i + 1] == 0xC0) {
             memcpy(b.data + i + 5, "\x30\xB7\x38\x0F", 4); /* 12471 x 14351 */
@@ -439,6 +469,7 @@ TEST(labels_and_templates_are_limited)
 typedef struct shape {
     const char *format;
     size_t width, height;
+    int orientation; /* of a JPEG, applied; 0: none */
 } shape;
 
 typedef struct fit_job {
@@ -465,6 +496,7 @@ static int fit_in_child(child_report *report, void *arg)
     double start = cpu_seconds();
 
     params.fit = model;
+    params.auto_orient = job->shape->orientation != 0;
     clipc_status status = clipc_image_read_memory(
         &image, job->file->data, job->file->n, &params, &e);
     report->value = peak_kib() - before;
@@ -487,34 +519,45 @@ static int fit_in_child(child_report *report, void *arg)
 TEST(extreme_and_large_shapes_take_little_memory)
 {
     static const shape shapes[] = {
-        { "PNG", 1, 1 },         { "PNG", 1, 30000 },
-        { "PNG", 30000, 1 },     { "PNG", 1, 65535 },
-        { "PNG", 65535, 1 },     { "PNG", 1, 1000000 },
-        { "PNG", 1000000, 1 },   { "PNG", 40000, 33 },
-        { "PNG", 33, 40000 },    { "JPEG", 1, 1 },
-        { "JPEG", 1, 30000 },    { "JPEG", 30000, 1 },
-        { "JPEG", 65500, 1 },    { "JPEG", 1, 65500 },
-        { "JPEG", 65500, 40 },   { "JPEG", 40, 65500 },
-        { "PNG", 10000, 10000 }, { "JPEG", 10000, 10000 },
+        { "PNG", 1, 1, 0 },         { "PNG", 1, 30000, 0 },
+        { "PNG", 30000, 1, 0 },     { "PNG", 1, 65535, 0 },
+        { "PNG", 65535, 1, 0 },     { "PNG", 1, 1000000, 0 },
+        { "PNG", 1000000, 1, 0 },   { "PNG", 40000, 33, 0 },
+        { "PNG", 33, 40000, 0 },    { "JPEG", 1, 1, 0 },
+        { "JPEG", 1, 30000, 0 },    { "JPEG", 30000, 1, 0 },
+        { "JPEG", 65500, 1, 0 },    { "JPEG", 1, 65500, 0 },
+        { "JPEG", 65500, 40, 0 },   { "JPEG", 40, 65500, 0 },
+        { "PNG", 10000, 10000, 0 }, { "JPEG", 10000, 10000, 0 },
+        { "JPEG", 65500, 3, 3 },    { "JPEG", 65500, 3, 6 },
+        { "JPEG", 3, 65500, 8 },    { "JPEG", 3, 65500, 5 },
+#if CLIPC_WEBP
+        { "WEBP", 16383, 1, 0 },    { "WEBP", 1, 16383, 0 },
+#endif
     };
     /* Some rows of the widest picture, in the decoder and here. */
     const long limit_kib = 8 * 1024;
+    const uint8_t value = 200;
 
     open_all();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const shape *s = &shapes[i];
-        const uint8_t value = 200;
+        bytes b;
 
         if (s->width * s->height > 10000000 && (SANITIZED || emulated()))
             continue; /* no memory to compare, and slow */
-        bytes b = strcmp(s->format, "PNG") == 0
-                      ? png_plain(s->width, s->height, value)
-                      : jpeg_plain(s->width, s->height, value);
+        if (strcmp(s->format, "PNG") == 0)
+            b = png_plain(s->width, s->height, value);
+#if CLIPC_WEBP
+        else if (strcmp(s->format, "WEBP") == 0)
+            b = webp_plain(s->width, s->height, value);
+#endif
+        else
+            b = jpeg_plain(s->width, s->height, value, s->orientation);
         fit_job job = { &b, s, value };
         long kib = run_child(fit_in_child, &job);
         if (!SANITIZED && !emulated() && kib > limit_kib)
-            FAIL("%s %zux%zu takes %ld KiB", s->format, s->width, s->height,
-                 kib);
+            FAIL("%s %zux%zu (orientation %d) takes %ld KiB", s->format,
+                 s->width, s->height, s->orientation, kib);
         free(b.data);
     }
     close_all();
@@ -524,7 +567,7 @@ TEST(extreme_and_large_shapes_take_little_memory)
 TEST(jpeg_sides_are_at_most_65500)
 {
     open_all();
-    bytes b = jpeg_plain(65500, 1, 9);
+    bytes b = jpeg_plain(65500, 1, 9, 0);
     CHECK_STATUS(read_bytes(&b, NULL), CLIPC_OK);
     for (size_t i = 0; i + 9 < b.n; i++)
         if (b.data[i] == 0xFF && b.data[i + 1] == 0xC0) {
