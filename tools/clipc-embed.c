@@ -29,8 +29,8 @@ static const char help[] =
     "\n"
     "Writes the CLIP embedding of each IMAGE, or of each line of a text file, as\n"
     "a row of a NumPy array, and an index that says which row is whose.\n"
-    "IMAGE is a JPEG or PNG file, an http(s) URL, - for standard input, or a\n"
-    "folder (with all below it).\n"
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
+    "a folder (with all below it).\n"
     "\n"
     "Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 and so on\n"
     "  -o PREFIX           where; the names of complete arrays are written to\n"
@@ -53,6 +53,8 @@ static const char help[] =
     "Images:\n"
     "  --files-from FILE   read names of images from FILE, - for standard\n"
     "                      input; one a line, or separated by NUL\n"
+    "  --exif              turn pictures as their EXIF orientation says\n"
+    "  --alpha drop|white  transparency: dropped (default), or laid on white\n"
     "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
     "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
     "  --timeout S         seconds for one URL (default: 30)\n"
@@ -95,7 +97,7 @@ enum {
     OPT_OUT = 1, OPT_SHARD_ROWS, OPT_DTYPE, OPT_RAW, OPT_APPEND, OPT_RESUME,
     OPT_MODEL, OPT_DATA_DIR, OPT_FILES_FROM, OPT_MAX_PIXELS, OPT_MAX_BYTES,
     OPT_TIMEOUT, OPT_OFFLINE, OPT_TEXTS, OPT_TRUNCATE, OPT_THREADS, OPT_GEMM,
-    OPT_CPU, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_CPU, OPT_QUIET, OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -108,6 +110,8 @@ static const tool_option option_table[] = {
     { "--model", OPT_MODEL, true },
     { "--data-dir", OPT_DATA_DIR, true },
     { "--files-from", OPT_FILES_FROM, true },
+    { "--exif", OPT_EXIF, false },
+    { "--alpha", OPT_ALPHA, true },
     { "--max-pixels", OPT_MAX_PIXELS, true },
     { "--max-bytes", OPT_MAX_BYTES, true },
     { "--timeout", OPT_TIMEOUT, true },
@@ -174,6 +178,8 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_MODEL: set->model = value; break;
         case OPT_DATA_DIR: set->data_dir = value; break;
         case OPT_FILES_FROM: set->files_from = value; break;
+        case OPT_EXIF: set->read.image.auto_orient = 1; break;
+        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
         case OPT_MAX_PIXELS:
             set->read.image.max_pixels =
                 (size_t)tool_whole(scan.name, value, 1, MOST);
