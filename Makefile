@@ -84,7 +84,11 @@ BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC))
          $(filter 0,$(WEBP)),-nowebp)
 
 # ---- files ----------------------------------------------------------------
-LIB_OBJECTS  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c)))
+LIB_SOURCES  := $(sort $(wildcard lib/*.c))
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
+LIB_SOURCES  += $(sort $(wildcard lib/x86/*.c))
+endif
+LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
@@ -143,7 +147,12 @@ $(BUILD)/folders: FORCE
 $(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 .PHONY: FORCE
 
-$(BUILD)/lib/kernels.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+$(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o: \
+    EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+# One file for each instruction set, called only where the processor has it.
+$(BUILD)/lib/x86/%_avx2.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx2
+$(BUILD)/lib/x86/%_avx512.o: \
+    EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
@@ -157,7 +166,7 @@ $(BUILD)/tools/%.o: tools/%.c $(BUILD)/flags
 $(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CPPFLAGS) -c $< -o $@
 
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -236,10 +245,12 @@ check-valgrind:
 	$(MAKE) OPENBLAS=0 tests
 	JSIMD_FORCENONE=1 $(MAKE) OPENBLAS=0 CLIPC_SKIP_SCRIPTS=1 \
 	    RUNNER='valgrind -q --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --error-exitcode=99' check
+# -L /: the loader of libc6:arm64, of the same build as the libraries that it
+# finds; with the cross compiler's, threads and fork() hang.
 check-aarch64:
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
 	$(MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar OPENBLAS=0 CURL=0 \
-	    CLIPC_SKIP_SCRIPTS=1 RUNNER='qemu-aarch64-static -L /usr/aarch64-linux-gnu' check
+	    CLIPC_SKIP_SCRIPTS=1 RUNNER='qemu-aarch64-static -L /' check
 export CLIPC_SKIP_SCRIPTS
 
 torture: tests

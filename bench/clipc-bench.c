@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
  * clipc-bench.c - times the library's stages in one process, through its
- * public calls. Each figure is the minimum, median and maximum over --reps
+ * public calls (the resize: through its own). Each figure is the minimum, median and maximum over --reps
  * repetitions after one that is not counted.
  *
  *     clipc-bench image      pixels -> embedding, the image tower
  *     clipc-bench text       label prompts -> embeddings, tokeniser included
  *     clipc-bench preprocess JPEG or PNG file -> [3, S, S] floats
+ *     clipc-bench decode     JPEG or PNG in memory -> all its pixels
+ *     clipc-bench resize     all pixels -> 224 x 224, as CLIP does
  *     clipc-bench labels     one embedding against many labels, top 5
  */
 #define _POSIX_C_SOURCE 200809L
 #include "clipc.h"
+#include "cpu.h"
+#include "resize.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,18 +35,18 @@ typedef struct timing {
 } timing;
 
 static const char usage[] =
-    "usage: clipc-bench image|text|preprocess|labels [options]\n"
+    "usage: clipc-bench image|text|preprocess|decode|resize|labels [options]\n"
     "  --model NAME|DIR    default demo\n"
     "  --data-dir DIR      folder that holds demo/ and labels/ (weights)\n"
     "  --labels FILE       one a line (text; default: the demo's)\n"
-    "  --image FILE        picture (preprocess)\n"
+    "  --image FILE        picture (preprocess, decode, resize)\n"
     "  --threads N         default: CPUs this process may use\n"
     "  --batch B           images a call, default 1\n"
     "  --reps R            counted repetitions, default 10\n"
     "  --gemm auto|native|openblas    --cpu auto|c|avx2|avx512\n"
     "  --format text|json\n";
 
-static void die(const char *what, const clipc_error *err)
+static _Noreturn void die(const char *what, const clipc_error *err)
 {
     fprintf(stderr, "clipc-bench: %s: %s\n", what, err ? err->message
                                                       : strerror(errno));
@@ -97,6 +101,11 @@ typedef struct bench {
     clipc_text *texts;
     size_t n_texts;
     clipc_result results[5];
+    clipc_image *image; /* all pixels */
+    clipc_image_properties picture;
+    void *file;
+    size_t file_bytes;
+    uint8_t *resized;
 } bench;
 
 static void run_image(void *state)
@@ -129,6 +138,46 @@ static void run_preprocess(void *state)
                          b->pixels, &err))
         die(b->options->image, &err);
     clipc_image_free(image);
+}
+
+static void run_decode(void *state)
+{
+    bench *b = state;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_image *image;
+
+    if (clipc_image_read_memory(&image, b->file, b->file_bytes, NULL, &err))
+        die(b->options->image, &err);
+    clipc_image_free(image);
+}
+
+static void run_resize(void *state)
+{
+    static const unsigned features[] = {
+        [CLIPC_CPU_AUTO] = ~0u,
+        [CLIPC_CPU_C] = 0,
+        [CLIPC_CPU_AVX2] = CLIPC_CPU_HAS_AVX2,
+        [CLIPC_CPU_AVX512] = CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
+    };
+    bench *b = state;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_preprocess_config config;
+    clipc_resizer *resizer;
+    clipc_geometry g;
+
+    clipc_preprocess_config_default(&config);
+    if (clipc_geometry_compute(&g, &config, b->picture.width,
+                               b->picture.height, &err) ||
+        clipc_resizer_create(&resizer, &g, config.resample, b->resized, &err))
+        die("resize", &err);
+    clipc_resizer_use(resizer,
+                      features[b->options->cpu] & clipc_cpu_features());
+    for (size_t y = 0; y < b->picture.height; y++)
+        if (clipc_resizer_row(resizer,
+                              b->picture.pixels + y * b->picture.width * 3,
+                              &err))
+            die("resize", &err);
+    clipc_resizer_destroy(resizer);
 }
 
 static void run_labels(void *state)
@@ -179,8 +228,8 @@ static float *floats(size_t n)
     return x;
 }
 
-/* The lines of a file; the buffer lives as long as the program. */
-static void read_lines(bench *b, const char *path)
+/* A whole file and a zero behind it. */
+static char *read_file(const char *path, size_t *n_bytes)
 {
     FILE *file = fopen(path, "rb");
     long size = -1;
@@ -188,11 +237,39 @@ static void read_lines(bench *b, const char *path)
         die(path, NULL);
     rewind(file);
     char *data = malloc((size_t)size + 1);
-    b->texts = malloc(((size_t)size + 1) * sizeof *b->texts);
-    if (!data || !b->texts || fread(data, 1, (size_t)size, file) != (size_t)size)
+    if (!data || fread(data, 1, (size_t)size, file) != (size_t)size)
         die(path, NULL);
     fclose(file);
     data[size] = '\0';
+    *n_bytes = (size_t)size;
+    return data;
+}
+
+/* A picture: its file, and its pixels. */
+static void read_picture(bench *b, const char *path)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    b->file = read_file(path, &b->file_bytes);
+    b->picture.struct_size = sizeof b->picture;
+    if (clipc_image_read_memory(&b->image, b->file, b->file_bytes, NULL,
+                                &err) ||
+        clipc_image_info(b->image, &b->picture, &err))
+        die(path, &err);
+    b->resized = malloc(224 * 224 * 3);
+    if (!b->resized)
+        die("memory", NULL);
+}
+
+/* The lines of a file; the buffer lives as long as the program. */
+static void read_lines(bench *b, const char *path)
+{
+    size_t size;
+    char *data = read_file(path, &size);
+
+    b->texts = malloc((size + 1) * sizeof *b->texts);
+    if (!b->texts)
+        die(path, NULL);
     for (char *line = data; *line;) {
         size_t len = strcspn(line, "\n");
         if (len)
@@ -328,6 +405,15 @@ int main(int argc, char **argv)
     bench b = { .options = &o };
     timing t;
 
+    if (strcmp(o.command, "decode") == 0 || strcmp(o.command, "resize") == 0) {
+        read_picture(&b, o.image);
+        t = measure(*o.command == 'd' ? run_decode : run_resize, &b, o.reps);
+        print(&b, "image", t, 1.0, 0.0);
+        clipc_image_free(b.image);
+        free(b.file);
+        free(b.resized);
+        return 0;
+    }
     open_model(&b, &o);
     size_t pixels = 3 * b.info.image_size * b.info.image_size;
     if (strcmp(o.command, "image") == 0) {

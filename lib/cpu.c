@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
-unsigned clipc_cpu_features(void)
+static unsigned detect(void)
 {
     const uint64_t ymm = 0x6, zmm = 0xE6; /* XCR0 bits */
     const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
@@ -56,11 +57,25 @@ unsigned clipc_cpu_features(void)
     return features;
 }
 #else
-unsigned clipc_cpu_features(void)
+static unsigned detect(void)
 {
     return 0;
 }
 #endif
+
+/* CPUID costs microseconds in a virtual machine and its answer stays. */
+unsigned clipc_cpu_features(void)
+{
+    static _Atomic unsigned known; /* the features and one bit more */
+    const unsigned asked = 1u << 31;
+    unsigned features = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (!features) {
+        features = detect() | asked;
+        atomic_store_explicit(&known, features, memory_order_relaxed);
+    }
+    return features & ~asked;
+}
 
 /* ---- control groups ---------------------------------------------------- */
 

@@ -23,12 +23,14 @@
  * CLIPImageProcessorPil (sizes and crop).
  */
 #include "resize.h"
+#include "cpu.h"
+#include "resize_kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRECISION_BITS = 22, MAX_RESAMPLE = 7 };
+enum { MAX_RESAMPLE = 7 };
 
 /* Products of a size and a length stay exact in the double that the
  * reference divides. */
@@ -257,30 +259,44 @@ typedef struct axis {
     size_t first, count; /* outputs kept: first .. first + count - 1 */
     bool filtered;       /* false: the lengths are equal, inputs are outputs */
     size_t in_begin, in_end; /* inputs that any of them needs */
-    size_t n_taps;           /* in the longest window */
+    size_t max_n;            /* inputs of the longest window */
+    size_t n_taps;           /* room for a window's weights, zeros behind */
     uint32_t *begin; /* [count] first input of each window, from in_begin */
     uint32_t *n;     /* [count] inputs of each window */
-    int32_t *weights; /* [count, n_taps] */
+    int16_t *high, *low; /* [count, n_taps] see resize_kernels.h */
 } axis;
 
 static void axis_release(axis *a)
 {
     free(a->begin);
     free(a->n);
-    free(a->weights);
+    free(a->high);
+    free(a->low);
 }
 
 static clipc_status axis_alloc(axis *a, clipc_error *err)
 {
     size_t n_weights;
 
+    a->n_taps = (a->max_n + CLIPC_RESIZE_TAPS - 1) / CLIPC_RESIZE_TAPS *
+                CLIPC_RESIZE_TAPS;
     a->begin = clipc_alloc(a->count, sizeof *a->begin);
     a->n = clipc_alloc(a->count, sizeof *a->n);
-    if (clipc_mul(a->count, a->n_taps, &n_weights))
-        a->weights = clipc_alloc(n_weights, sizeof *a->weights);
-    if (!a->begin || !a->n || !a->weights)
+    if (clipc_mul(a->count, a->n_taps, &n_weights)) {
+        a->high = clipc_alloc_zero(n_weights, sizeof *a->high);
+        a->low = clipc_alloc_zero(n_weights, sizeof *a->low);
+    }
+    if (!a->begin || !a->n || !a->high || !a->low)
         return clipc_fail_nomem(err, "resize weights");
     return CLIPC_OK;
+}
+
+/* Shifts of negative numbers are arithmetic with gcc and clang. */
+static void set_weight(axis *a, size_t output, size_t tap, int32_t weight)
+{
+    const size_t at = output * a->n_taps + tap;
+    a->high[at] = (int16_t)(weight >> CLIPC_RESIZE_LOW_BITS);
+    a->low[at] = (int16_t)(weight & ((1 << CLIPC_RESIZE_LOW_BITS) - 1));
 }
 
 /* Nearest neighbour as windows of one tap with weight 1: (p * 2^22 + 2^21)
@@ -290,7 +306,7 @@ static clipc_status axis_nearest(axis *a, clipc_error *err)
     const double scale = (double)(float)a->in / (double)a->out;
     double position = scale * 0.5;
 
-    a->n_taps = 1;
+    a->max_n = 1;
     CLIPC_TRY(axis_alloc(a, err));
     for (size_t i = 0; i < a->first + a->count; i++, position += scale) {
         size_t index = (size_t)position;
@@ -299,7 +315,7 @@ static clipc_status axis_nearest(axis *a, clipc_error *err)
         a->begin[i - a->first] =
             (uint32_t)(index < a->in ? index : a->in - 1);
         a->n[i - a->first] = 1;
-        a->weights[i - a->first] = (int32_t)1 << PRECISION_BITS;
+        set_weight(a, i - a->first, 0, (int32_t)1 << CLIPC_RESIZE_BITS);
     }
     return CLIPC_OK;
 }
@@ -315,14 +331,14 @@ static clipc_status axis_filter(axis *a, int resample, clipc_error *err)
     const double filterscale = scale < 1.0 ? 1.0 : scale;
     const double support = filters[resample].support * filterscale;
     const double inverse = 1.0 / filterscale;
-    const double one = (double)((int32_t)1 << PRECISION_BITS);
+    const double one = (double)((int32_t)1 << CLIPC_RESIZE_BITS);
     double *weights;
 
-    a->n_taps = (size_t)ceil(support) * 2 + 1;
-    if (a->n_taps > a->in)
-        a->n_taps = a->in;
+    a->max_n = (size_t)ceil(support) * 2 + 1;
+    if (a->max_n > a->in)
+        a->max_n = a->in;
     CLIPC_TRY(axis_alloc(a, err));
-    weights = clipc_alloc(a->n_taps, sizeof *weights);
+    weights = clipc_alloc(a->max_n, sizeof *weights);
     if (!weights)
         return clipc_fail_nomem(err, "resize weights");
     for (size_t i = 0; i < a->count; i++) {
@@ -331,12 +347,14 @@ static clipc_status axis_filter(axis *a, int resample, clipc_error *err)
         const double high = center + support + 0.5;
         size_t begin = low > 0.0 ? (size_t)low : 0;
         size_t end = high < (double)a->in ? (size_t)high : a->in;
-        size_t n = end > begin ? end - begin : 0;
-        int32_t *row = a->weights + i * a->n_taps;
+        size_t n;
         double sum = 0.0;
 
-        if (n > a->n_taps)
-            n = a->n_taps;
+        if (begin > end) /* where the float is longer than the axis */
+            begin = end;
+        n = end - begin;
+        if (n > a->max_n)
+            n = a->max_n;
         for (size_t j = 0; j < n; j++) {
             double x = (double)(j + begin) - center + 0.5;
             weights[j] = filters[resample].kernel(x * inverse);
@@ -344,10 +362,8 @@ static clipc_status axis_filter(axis *a, int resample, clipc_error *err)
         }
         for (size_t j = 0; j < n; j++) {
             double w = (sum != 0.0 ? weights[j] / sum : weights[j]) * one;
-            row[j] = (int32_t)(w < 0.0 ? w - 0.5 : w + 0.5);
+            set_weight(a, i, j, (int32_t)(w < 0.0 ? w - 0.5 : w + 0.5));
         }
-        for (size_t j = n; j < a->n_taps; j++)
-            row[j] = 0;
         a->begin[i] = (uint32_t)begin;
         a->n[i] = (uint32_t)n;
     }
@@ -384,103 +400,51 @@ static clipc_status axis_init(axis *a, size_t in, size_t resized,
     return CLIPC_OK;
 }
 
+static void swap_bytes(void *a, void *b, size_t n)
+{
+    unsigned char *x = a, *y = b;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char byte = x[i];
+        x[i] = y[i];
+        y[i] = byte;
+    }
+}
+
+static void reverse(int16_t *weights, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++)
+        swap_bytes(weights + i, weights + n - 1 - i, sizeof *weights);
+}
+
 /* The same windows for a picture whose pixels come last to first: outputs are
  * then made last to first as well. */
 static void axis_mirror(axis *a)
 {
     const size_t begin = a->in - a->in_end, length = a->in_end - a->in_begin;
+    const size_t row_bytes = a->n_taps * sizeof *a->high;
 
     a->in_begin = begin;
     a->in_end = begin + length;
     if (!a->filtered)
         return;
-    for (size_t i = 0, last = a->count - 1; i <= last; i++) {
-        int32_t *row = a->weights + i * a->n_taps;
-        const size_t n = a->n[i];
-
-        a->begin[i] = (uint32_t)(length - a->begin[i] - n);
-        for (size_t j = 0; j < n / 2; j++) {
-            const int32_t w = row[j];
-            row[j] = row[n - 1 - j];
-            row[n - 1 - j] = w;
-        }
+    for (size_t i = 0; i < a->count; i++) {
+        a->begin[i] = (uint32_t)(length - a->begin[i] - a->n[i]);
+        reverse(a->high + i * a->n_taps, a->n[i]);
+        reverse(a->low + i * a->n_taps, a->n[i]);
     }
     for (size_t i = 0, j = a->count - 1; i < j; i++, j--) {
-        const uint32_t begin_i = a->begin[i], n_i = a->n[i];
-        a->begin[i] = a->begin[j], a->n[i] = a->n[j];
-        a->begin[j] = begin_i, a->n[j] = n_i;
-        for (size_t k = 0; k < a->n_taps; k++) {
-            const int32_t w = a->weights[i * a->n_taps + k];
-            a->weights[i * a->n_taps + k] = a->weights[j * a->n_taps + k];
-            a->weights[j * a->n_taps + k] = w;
-        }
-    }
-}
-
-/* ---- the two passes ---------------------------------------------------- */
-
-/* Shifts of negative numbers are arithmetic with gcc and clang. */
-static uint8_t clip8(int32_t sum)
-{
-    sum >>= PRECISION_BITS;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-}
-
-/* out: [count, 3]; in: the row from the first input needed, [., 3]. */
-static void horizontal_pass(uint8_t *out, const uint8_t *in,
-                            const uint32_t *begin, const uint32_t *n,
-                            const int32_t *weights, size_t n_taps,
-                            size_t count)
-{
-    for (size_t i = 0; i < count; i++, weights += n_taps, out += 3) {
-        const uint8_t *p = in + (size_t)begin[i] * 3;
-        int32_t red = 1 << (PRECISION_BITS - 1), green = red, blue = red;
-
-        for (size_t j = 0; j < n[i]; j++, p += 3) {
-            const int32_t w = weights[j];
-            red += p[0] * w;
-            green += p[1] * w;
-            blue += p[2] * w;
-        }
-        out[0] = clip8(red);
-        out[1] = clip8(green);
-        out[2] = clip8(blue);
-    }
-}
-
-/* out: [n_bytes]; rows: [n_rows] pointers to as many bytes. */
-static void vertical_pass(uint8_t *out, const uint8_t *const *rows,
-                          const int32_t *weights, size_t n_rows,
-                          size_t n_bytes)
-{
-    enum { CHUNK = 64 }; /* sums that fit registers and vectorise */
-    const int32_t half = 1 << (PRECISION_BITS - 1);
-    size_t at = 0;
-
-    for (; at + CHUNK <= n_bytes; at += CHUNK) {
-        int32_t sums[CHUNK];
-        for (size_t j = 0; j < CHUNK; j++)
-            sums[j] = half;
-        for (size_t k = 0; k < n_rows; k++) {
-            const uint8_t *row = rows[k] + at;
-            const int32_t w = weights[k];
-            for (size_t j = 0; j < CHUNK; j++)
-                sums[j] += row[j] * w;
-        }
-        for (size_t j = 0; j < CHUNK; j++)
-            out[at + j] = clip8(sums[j]);
-    }
-    for (; at < n_bytes; at++) {
-        int32_t sum = half;
-        for (size_t k = 0; k < n_rows; k++)
-            sum += rows[k][at] * weights[k];
-        out[at] = clip8(sum);
+        swap_bytes(&a->begin[i], &a->begin[j], sizeof *a->begin);
+        swap_bytes(&a->n[i], &a->n[j], sizeof *a->n);
+        swap_bytes(a->high + i * a->n_taps, a->high + j * a->n_taps,
+                   row_bytes);
+        swap_bytes(a->low + i * a->n_taps, a->low + j * a->n_taps, row_bytes);
     }
 }
 
 /* ---- streaming --------------------------------------------------------- */
 
 struct clipc_resizer {
+    clipc_resize_kernels kernels;
     axis x, y; /* along the stored picture's rows, and down them */
     bool vertical_first; /* both axes are filtered, y first */
     uint8_t *out;        /* first pixel of the first row that is computed */
@@ -488,10 +452,12 @@ struct clipc_resizer {
     size_t row, next;    /* input rows taken, output rows made */
     uint8_t *ring;       /* [ring_rows, ring_stride] */
     size_t ring_rows, ring_stride;
-    const uint8_t **window; /* [ring_rows] rows of one vertical window */
+    const uint8_t **window; /* [ring_rows + 1] rows of a vertical window */
     uint8_t *line; /* vertical first: one row between the passes */
     clipc_turn turn;
     uint8_t *unturned; /* [x.count, 3] a row before it is turned, or NULL */
+    uint8_t *planes; /* [3, plane_stride] a row's colours for the x axis */
+    size_t plane_stride;
 };
 
 void clipc_resizer_destroy(clipc_resizer *resizer)
@@ -504,6 +470,7 @@ void clipc_resizer_destroy(clipc_resizer *resizer)
     free(resizer->window);
     free(resizer->line);
     free(resizer->unturned);
+    free(resizer->planes);
     free(resizer);
 }
 
@@ -520,7 +487,7 @@ static clipc_status alloc_ring(clipc_resizer *r, clipc_error *err)
         if (r->ring_rows < r->y.n[i])
             r->ring_rows = r->y.n[i];
     r->ring = clipc_alloc(r->ring_rows, r->ring_stride);
-    r->window = clipc_alloc(r->ring_rows, sizeof *r->window);
+    r->window = clipc_alloc(r->ring_rows + 1, sizeof *r->window);
     if (r->vertical_first)
         r->line = clipc_alloc(1, r->ring_stride);
     if (!r->ring || !r->window || (r->vertical_first && !r->line))
@@ -545,6 +512,18 @@ static clipc_status prepare_turn(clipc_resizer *r, clipc_turn turn,
         axis_mirror(&r->y);
     r->unturned = clipc_alloc(r->x.count, 3);
     return r->unturned ? CLIPC_OK : clipc_fail_nomem(err, "a row to turn");
+}
+
+/* Behind the pixels of a plane lie zeros, for the weights 0 that continue the
+ * last windows and for what the kernels read too much. */
+static clipc_status alloc_planes(clipc_resizer *r, clipc_error *err)
+{
+    if (!r->x.filtered)
+        return CLIPC_OK;
+    r->plane_stride = r->x.in_end - r->x.in_begin + r->x.n_taps +
+                      CLIPC_RESIZE_SLACK;
+    r->planes = clipc_alloc_zero(r->plane_stride, 3);
+    return r->planes ? CLIPC_OK : clipc_fail_nomem(err, "resize rows");
 }
 
 clipc_status clipc_resizer_create(clipc_resizer **resizer,
@@ -579,6 +558,7 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
     r->vertical_first = r->x.filtered && r->y.filtered &&
                         (lost_rows > 0 && lost_rows > 2 * lost_columns)
                             != g->turn.transpose;
+    clipc_resize_kernels_init(&r->kernels, clipc_cpu_features());
     r->out_stride = g->out_width * 3;
     memset(out, 0, g->out_height * r->out_stride); /* black around */
     r->out = out;
@@ -588,6 +568,7 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
         r->out += (size_t)-g->crop_left * 3;
     CLIPC_TRY_GOTO(status, fail, prepare_turn(r, g->turn, err));
     CLIPC_TRY_GOTO(status, fail, alloc_ring(r, err));
+    CLIPC_TRY_GOTO(status, fail, alloc_planes(r, err));
     *resizer = r;
     return CLIPC_OK;
 fail:
@@ -595,16 +576,24 @@ fail:
     return status;
 }
 
+void clipc_resizer_use(clipc_resizer *resizer, unsigned features)
+{
+    clipc_resize_kernels_init(&resizer->kernels, features);
+}
+
 /* in: the row from the first column needed. */
 static void make_columns(const clipc_resizer *r, uint8_t *out,
                          const uint8_t *in)
 {
     const axis *x = &r->x;
-    if (x->filtered)
-        horizontal_pass(out, in, x->begin, x->n, x->weights, x->n_taps,
-                        x->count);
-    else
+
+    if (!x->filtered) {
         memcpy(out, in, x->count * 3);
+        return;
+    }
+    r->kernels.split(r->planes, r->plane_stride, in, x->in_end - x->in_begin);
+    r->kernels.horizontal(out, r->planes, r->plane_stride, x->begin, x->high,
+                          x->low, x->n_taps, x->count);
 }
 
 /* Where to make a row of the result as stored; turn_row() takes it from there
@@ -626,12 +615,16 @@ static void make_row(clipc_resizer *r)
 {
     const axis *y = &r->y;
     const size_t begin = y->begin[r->next], n = y->n[r->next];
+    const size_t weights = r->next * y->n_taps;
     uint8_t *out = row_to_make(r, r->next);
 
     for (size_t k = 0; k < n; k++)
         r->window[k] = r->ring + (begin + k) % r->ring_rows * r->ring_stride;
-    vertical_pass(r->vertical_first ? r->line : out, r->window,
-                  y->weights + r->next * y->n_taps, n, r->ring_stride);
+    if (n % 2) /* one row more, with weight 0 */
+        r->window[n] = r->window[n - 1];
+    r->kernels.vertical(r->vertical_first ? r->line : out, r->window,
+                        y->high + weights, y->low + weights, n + n % 2,
+                        r->ring_stride);
     if (r->vertical_first)
         make_columns(r, out, r->line);
     turn_row(r, r->next++);

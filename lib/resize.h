@@ -34,6 +34,9 @@ typedef struct clipc_resizer clipc_resizer;
 clipc_status clipc_resizer_create(clipc_resizer **resizer,
                                   const clipc_geometry *geometry, int resample,
                                   uint8_t *out, clipc_error *err);
+/* Before the first row: only the kernels of these CPU features (cpu.h), so
+ * that they can be compared. The result is the same. */
+void clipc_resizer_use(clipc_resizer *resizer, unsigned features);
 /* The next row of the stored picture: [in_width, 3], or, where the turn
  * exchanges rows and columns, [in_height, 3]. */
 clipc_status clipc_resizer_row(clipc_resizer *resizer, const uint8_t *rgb,

@@ -5,8 +5,8 @@ set -eu
 build=$1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-for source in lib/*.c; do
-    gcov -n -o "$build/lib" "$source" 2>/dev/null |
+for source in lib/*.c lib/x86/*.c; do
+    gcov -n -o "$build/$(dirname "$source")" "$source" 2>/dev/null |
         awk -v file="$source" '
             $0 ~ "^File .*" file { found = 1; next }
             /^File/ { found = 0 }

@@ -176,9 +176,7 @@ static inline long run_child(int (*fn)(child_report *, void *), void *arg)
     child_report *report = child_memory();
     int status;
 
-    fflush(NULL);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         report->line = -1;
         report->line = fn(report, arg);

@@ -31,8 +31,8 @@ void test_fail(const char *file, int line, const char *format, ...)
 void test_skip(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 
-/* fork(), or the end of the test as skipped under qemu-user, where a child
- * may hang. Fails the test when there is no process to be had. */
+/* fork() with the output flushed; fails the test when there is no process to
+ * be had. */
 int test_fork(void);
 
 /* A folder for this test's files, made on first use, removed at the end. */

@@ -4,9 +4,11 @@
  * transformers and Pillow made of the same drawing
  * (tests/data/images/resize.tsv, tests/golden/make_images.py).
  */
+#include "cpu.h"
 #include "digest.h"
 #include "image.h"
 #include "resize.h"
+#include "resize_kernels.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -199,6 +201,209 @@ TEST(window_larger_than_the_picture_is_black_around)
             CHECK_INT(image->pixels[(y * 13 + x) * 3], inside ? 255 : 0);
         }
     clipc_image_free(image);
+}
+
+/* ---- instruction sets -------------------------------------------------- */
+
+static uint32_t random_state = 1;
+
+static uint32_t draw_number(uint32_t below)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (uint32_t)(((uint64_t)random_state * below) >> 32);
+}
+
+/* Noise with runs of black and white, which reach the clamps. */
+static void draw_noise(uint8_t *p, size_t n)
+{
+    uint32_t kind = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (draw_number(8) == 0)
+            kind = draw_number(4);
+        p[i] = (uint8_t)(kind == 0 ? 0 : kind == 1 ? 255 : draw_number(256));
+    }
+}
+
+/* The feature bits of the kernels to compare, best first; the last is C. */
+static size_t feature_levels(unsigned levels[3])
+{
+    const unsigned all = clipc_cpu_features();
+    size_t n = 0;
+
+    if (all & CLIPC_CPU_HAS_AVX512)
+        levels[n++] = CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_AVX2;
+    if (all & CLIPC_CPU_HAS_AVX2)
+        levels[n++] = CLIPC_CPU_HAS_AVX2;
+    levels[n++] = 0;
+    return n;
+}
+
+TEST(kernels_are_chosen_by_features)
+{
+    clipc_resize_kernels kernels;
+
+    clipc_resize_kernels_init(&kernels, 0);
+    CHECK_STR(kernels.name, "c");
+#if defined(__x86_64__)
+    clipc_resize_kernels_init(&kernels, CLIPC_CPU_HAS_AVX2);
+    CHECK_STR(kernels.name, "avx2");
+    clipc_resize_kernels_init(&kernels,
+                              CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512);
+    CHECK_STR(kernels.name, "avx512");
+#endif
+}
+
+/* Weights as the filters make them: magnitudes that add up to less than 1.6,
+ * here with every sign, and single ones as large as that. */
+static void draw_weights(int16_t *high, int16_t *low, size_t n, size_t n_taps)
+{
+    const int32_t most = (int32_t)(1.6 * (1 << CLIPC_RESIZE_BITS));
+    int32_t left = most;
+
+    for (size_t j = 0; j < n_taps; j++) {
+        int32_t w = 0;
+        if (j < n) {
+            w = draw_number(20) == 0 ? left
+                                     : (int32_t)(draw_number(
+                                           (uint32_t)(2 * most / (int32_t)n)));
+            w = w < left ? w : left;
+            left -= w;
+            w = draw_number(4) == 0 ? -w : w;
+        }
+        high[j] = (int16_t)(w >> CLIPC_RESIZE_LOW_BITS);
+        low[j] = (int16_t)(w & ((1 << CLIPC_RESIZE_LOW_BITS) - 1));
+    }
+}
+
+/* Buffers as small as the header allows, so that sanitizers see a byte too
+ * many. */
+TEST(kernels_equal_c)
+{
+    enum { MAX_OUT = 40, MAX_ROWS = 30, MAX_BYTES = 300, MAX_N = 150 };
+    unsigned levels[3];
+    const size_t n_levels = feature_levels(levels);
+
+    random_state = 1;
+    for (size_t round = 0; round < 600; round++) {
+        const size_t count = 1 + draw_number(MAX_OUT);
+        const size_t n_columns = 1 + draw_number(MAX_N);
+        const size_t n = 1 + draw_number((uint32_t)n_columns);
+        const size_t n_taps = (n + CLIPC_RESIZE_TAPS - 1) /
+                              CLIPC_RESIZE_TAPS * CLIPC_RESIZE_TAPS;
+        const size_t stride = n_columns + n_taps + CLIPC_RESIZE_SLACK;
+        const size_t n_rows = 2 + draw_number(MAX_ROWS / 2) * 2;
+        const size_t n_bytes = 1 + draw_number(MAX_BYTES);
+        uint8_t *rgb = malloc(n_columns * 3), *rows = malloc(n_rows * n_bytes);
+        uint8_t *planes[3], *line[3], *column[3];
+        int16_t *high = malloc(count * n_taps * 2);
+        int16_t *low = malloc(count * n_taps * 2);
+        int16_t row_high[MAX_ROWS], row_low[MAX_ROWS];
+        const uint8_t *pointers[MAX_ROWS];
+        uint32_t begin[MAX_OUT];
+
+        draw_noise(rgb, n_columns * 3);
+        draw_noise(rows, n_rows * n_bytes);
+        for (size_t i = 0; i < count; i++) {
+            begin[i] = draw_number((uint32_t)(n_columns - n + 1));
+            draw_weights(high + i * n_taps, low + i * n_taps, n, n_taps);
+        }
+        draw_weights(row_high, row_low, n_rows - round % 2, n_rows);
+        for (size_t k = 0; k < n_rows; k++)
+            pointers[k] = rows + k * n_bytes;
+        for (size_t i = 0; i < n_levels; i++) {
+            clipc_resize_kernels kernels;
+
+            clipc_resize_kernels_init(&kernels, levels[i]);
+            planes[i] = calloc(stride, 3);
+            line[i] = malloc(count * 3);
+            column[i] = malloc(n_bytes);
+            kernels.split(planes[i], stride, rgb, n_columns);
+            kernels.horizontal(line[i], planes[i], stride, begin, high, low,
+                               n_taps, count);
+            kernels.vertical(column[i], pointers, row_high, row_low, n_rows,
+                             n_bytes);
+        }
+        for (size_t i = 0; i < n_levels; i++) {
+            CHECK_BYTES(planes[i], planes[n_levels - 1], stride * 3);
+            CHECK_BYTES(line[i], line[n_levels - 1], count * 3);
+            CHECK_BYTES(column[i], column[n_levels - 1], n_bytes);
+        }
+        for (size_t i = 0; i < n_levels; i++) {
+            free(planes[i]);
+            free(line[i]);
+            free(column[i]);
+        }
+        free(rgb);
+        free(rows);
+        free(high);
+        free(low);
+    }
+}
+
+/* Up-scaling, down-scaling, a side of 1, an axis unchanged. */
+static size_t draw_length(size_t shortest)
+{
+    switch (draw_number(6)) {
+    case 0:
+        return 1 + draw_number(3);
+    case 1:
+        return shortest;
+    case 2:
+        return 1 + draw_number(400);
+    default:
+        return 1 + draw_number(120);
+    }
+}
+
+TEST(resized_pictures_are_the_same_on_every_instruction_set)
+{
+    unsigned levels[3];
+    const size_t n_levels = feature_levels(levels);
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    random_state = 2;
+    for (size_t round = 0; round < 400; round++) {
+        const size_t out_width = 1 + draw_number(90);
+        const size_t out_height = 1 + draw_number(90);
+        const size_t width = draw_length(out_width);
+        const size_t height = draw_length(out_height);
+        const size_t n_bytes = out_width * out_height * 3;
+        const int resample = (int)(round % 8);
+        const clipc_preprocess_config config = {
+            .resize = CLIPC_RESIZE_EXACT,
+            .width = out_width, .height = out_height,
+            .center_crop = true, .resample = resample,
+            .crop_width = 1 + draw_number((uint32_t)out_width),
+            .crop_height = 1 + draw_number((uint32_t)out_height),
+        };
+        uint8_t *rgb = malloc(width * height * 3);
+        uint8_t *out[3];
+
+        draw_noise(rgb, width * height * 3);
+        for (size_t i = 0; i < n_levels; i++) {
+            clipc_resizer *resizer;
+            clipc_geometry g;
+
+            out[i] = calloc(n_bytes, 1);
+            CHECK_OK(clipc_geometry_compute(&g, &config, width, height, &err),
+                     err);
+            CHECK_OK(clipc_resizer_create(&resizer, &g, resample, out[i],
+                                          &err),
+                     err);
+            clipc_resizer_use(resizer, levels[i]);
+            for (size_t y = 0; y < height; y++)
+                CHECK_OK(clipc_resizer_row(resizer, rgb + y * width * 3, &err),
+                         err);
+            clipc_resizer_destroy(resizer);
+        }
+        for (size_t i = 0; i + 1 < n_levels; i++)
+            if (memcmp(out[i], out[n_levels - 1], n_bytes) != 0)
+                FAIL("%zux%zu to %zux%zu, filter %d: level %zu differs", width,
+                     height, out_width, out_height, resample, i);
+        for (size_t i = 0; i < n_levels; i++)
+            free(out[i]);
+        free(rgb);
+    }
 }
 
 TEST(sizes_that_cannot_be)

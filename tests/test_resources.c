@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <locale.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -419,7 +420,8 @@ static void check_small_stack(int (*run)(stack_job *), stack_job *job)
     job->err = (clipc_error)CLIPC_ERROR_INIT;
     job->status = CLIPC_OK;
     CHECK(pthread_attr_init(&attr) == 0);
-    CHECK(pthread_attr_setstacksize(&attr, STACK) == 0);
+    if (pthread_attr_setstacksize(&attr, STACK) != 0) /* aarch64: 128 KiB */
+        CHECK(pthread_attr_setstacksize(&attr, PTHREAD_STACK_MIN) == 0);
     int failed = pthread_create(&thread, &attr, run_on_stack, job);
     if (failed == EINVAL) {
         /* Thread-local data lie on the stack too; OpenBLAS has 60 KiB. */

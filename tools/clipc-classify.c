@@ -54,6 +54,8 @@ static const char help[] =
     "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
     "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
     "  --timeout S         seconds for one URL (default: 30)\n"
+    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n"
+    "                      system's\n"
     "  --offline           open no connection: a URL is an error\n"
     "\n"
     "Output:\n"
@@ -102,7 +104,7 @@ enum {
     OPT_MODEL = 1, OPT_LABELS, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
     OPT_FORMAT, OPT_RESUME, OPT_FILES_FROM, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_NO_CACHE,
     OPT_OFFLINE, OPT_QUIET, OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT,
-    OPT_DATA_DIR, OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
+    OPT_CA_FILE, OPT_DATA_DIR, OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -124,6 +126,7 @@ static const tool_option option_table[] = {
     { "--max-pixels", OPT_MAX_PIXELS, true },
     { "--max-bytes", OPT_MAX_BYTES, true },
     { "--timeout", OPT_TIMEOUT, true },
+    { "--ca-file", OPT_CA_FILE, true },
     { "--data-dir", OPT_DATA_DIR, true },
     { "--exif", OPT_EXIF, false },
     { "--alpha", OPT_ALPHA, true },
@@ -214,6 +217,7 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_TIMEOUT:
             set->read.image.timeout_ms = tool_seconds(scan.name, value);
             break;
+        case OPT_CA_FILE: set->read.image.ca_file = value; break;
         case OPT_DATA_DIR: set->data_dir = value; break;
         case OPT_EXIF: set->read.image.auto_orient = 1; break;
         case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;

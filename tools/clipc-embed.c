@@ -58,6 +58,8 @@ static const char help[] =
     "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
     "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
     "  --timeout S         seconds for one URL (default: 30)\n"
+    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n"
+    "                      system's\n"
     "  --offline           open no connection: a URL is an error\n"
     "\n"
     "Texts:\n"
@@ -95,9 +97,10 @@ typedef struct settings {
 
 enum {
     OPT_OUT = 1, OPT_SHARD_ROWS, OPT_DTYPE, OPT_RAW, OPT_APPEND, OPT_RESUME,
-    OPT_MODEL, OPT_DATA_DIR, OPT_FILES_FROM, OPT_MAX_PIXELS, OPT_MAX_BYTES,
-    OPT_TIMEOUT, OPT_OFFLINE, OPT_TEXTS, OPT_TRUNCATE, OPT_THREADS, OPT_GEMM,
-    OPT_CPU, OPT_QUIET, OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
+    OPT_MODEL, OPT_DATA_DIR, OPT_FILES_FROM, OPT_EXIF, OPT_ALPHA,
+    OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT, OPT_CA_FILE, OPT_OFFLINE,
+    OPT_TEXTS, OPT_TRUNCATE, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_QUIET, OPT_VERSION,
+    OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -115,6 +118,7 @@ static const tool_option option_table[] = {
     { "--max-pixels", OPT_MAX_PIXELS, true },
     { "--max-bytes", OPT_MAX_BYTES, true },
     { "--timeout", OPT_TIMEOUT, true },
+    { "--ca-file", OPT_CA_FILE, true },
     { "--offline", OPT_OFFLINE, false },
     { "--texts", OPT_TEXTS, true },
     { "--truncate", OPT_TRUNCATE, false },
@@ -191,6 +195,7 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_TIMEOUT:
             set->read.image.timeout_ms = tool_seconds(scan.name, value);
             break;
+        case OPT_CA_FILE: set->read.image.ca_file = value; break;
         case OPT_OFFLINE: set->read.offline = true; break;
         case OPT_TEXTS: set->texts = value; break;
         case OPT_TRUNCATE: set->flags |= CLIPC_TEXT_TRUNCATE; break;

@@ -18,9 +18,26 @@ flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
  -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
  $(pkg-config --cflags $packages)"
+# Files of an instruction set have flags of their own.
+objects=
+compile() { # FLAGS FILE...
+    isa=$1
+    shift
+    for source; do
+        object=$out/$(basename "$source" .c).o
+        $CLANG $flags $isa -c "$source" -o "$object"
+        objects="$objects $object"
+    done
+}
+case $("$CLANG" -dumpmachine) in
+x86_64-*)
+    compile -mavx2 lib/x86/*_avx2.c
+    compile '-mavx512f -mavx512bw -mavx512dq -mavx512vl' lib/x86/*_avx512.c
+    ;;
+esac
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)
 for target; do
-    $CLANG $flags "$here/$target.c" tests/tiny_model.c lib/*.c \
+    $CLANG $flags "$here/$target.c" tests/tiny_model.c lib/*.c $objects \
         $(pkg-config --libs $packages) -lm -o "$out/$target"
     mkdir -p "$out/corpus/$target"
     seeds=

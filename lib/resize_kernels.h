@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * resize_kernels.h - the table of inner loops of the resize. C versions are
+ * complete and come first; files of an instruction set override upward. All
+ * give the same bytes: sums of integers, whose order does not matter.
+ *
+ * A weight w, 22-bit fixed point, comes as two 16-bit halves,
+ * w = high * 2^11 + low with 0 <= low < 2^11, because the machines multiply
+ * pairs of 16-bit numbers much faster than 32-bit ones (pmaddwd):
+ *
+ *     sum(p * w) = sum(p * high) * 2^11 + sum(p * low)
+ *
+ * Ranges. A window's weights add up to 1, and their magnitudes to less than
+ * 1.6 (Lanczos, clipped to two inputs at a border, is the worst), so |w| is
+ * below 2^23 and high below 2^12. A pair of products with 8-bit p is below
+ * 2 * 255 * 2^12 in size. The sums over a window may wrap around at 2^32,
+ * which is undone when they are put together: that sum is a sum of p * w,
+ * below 255 * 1.6 * 2^22, and with the rounding's 2^21 below 2^31.
+ */
+#ifndef CLIPC_RESIZE_KERNELS_H
+#define CLIPC_RESIZE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CLIPC_RESIZE_BITS = 22,      /* of the fixed point */
+    CLIPC_RESIZE_LOW_BITS = 11,  /* of the lower half */
+    /* Windows are continued with weights 0 to a multiple of this. */
+    CLIPC_RESIZE_TAPS = 16,
+    /* Bytes behind the last window of a plane that may be read, never used. */
+    CLIPC_RESIZE_SLACK = 16
+};
+
+typedef struct clipc_resize_kernels {
+    const char *name; /* "c", "avx2", "avx512" */
+    /* planes: [3, stride], the first n of each written; rgb: [n, 3]. */
+    void (*split)(uint8_t *planes, size_t stride, const uint8_t *rgb,
+                  size_t n);
+    /* out: [count, 3]; planes: [3, stride]; begin: [count], where in a plane
+     * each window begins; high, low: [count, n_taps], n_taps a multiple of
+     * CLIPC_RESIZE_TAPS. */
+    void (*horizontal)(uint8_t *out, const uint8_t *planes, size_t stride,
+                       const uint32_t *begin, const int16_t *high,
+                       const int16_t *low, size_t n_taps, size_t count);
+    /* out: [n_bytes], no row; rows: [n_rows] pointers to as many bytes; high,
+     * low: [n_rows]; n_rows is even. */
+    void (*vertical)(uint8_t *out, const uint8_t *const *rows,
+                     const int16_t *high, const int16_t *low, size_t n_rows,
+                     size_t n_bytes);
+} clipc_resize_kernels;
+
+/* Fills the table for CPU feature bits (cpu.h). */
+void clipc_resize_kernels_init(clipc_resize_kernels *kernels,
+                               unsigned features);
+
+#if defined(__x86_64__)
+void clipc_resize_split_avx2(uint8_t *planes, size_t stride,
+                             const uint8_t *rgb, size_t n);
+void clipc_resize_horizontal_avx2(uint8_t *out, const uint8_t *planes,
+                                  size_t stride, const uint32_t *begin,
+                                  const int16_t *high, const int16_t *low,
+                                  size_t n_taps, size_t count);
+void clipc_resize_vertical_avx2(uint8_t *out, const uint8_t *const *rows,
+                                const int16_t *high, const int16_t *low,
+                                size_t n_rows, size_t n_bytes);
+void clipc_resize_horizontal_avx512(uint8_t *out, const uint8_t *planes,
+                                    size_t stride, const uint32_t *begin,
+                                    const int16_t *high, const int16_t *low,
+                                    size_t n_taps, size_t count);
+void clipc_resize_vertical_avx512(uint8_t *out, const uint8_t *const *rows,
+                                  const int16_t *high, const int16_t *low,
+                                  size_t n_rows, size_t n_bytes);
+#endif
+
+#endif /* CLIPC_RESIZE_KERNELS_H */
