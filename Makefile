@@ -5,6 +5,7 @@
 VARIANT  ?= release#   release, asan, ubsan, tsan, cov
 OPENBLAS ?= 1#         0: clipc's own C kernels only
 CURL     ?= 1#         0: no http(s) URLs
+WEBP     ?= 1#         0: no WebP pictures
 WERROR   ?= 0#         1: warnings are errors (CI)
 
 PREFIX     ?= /usr/local
@@ -40,6 +41,9 @@ endif
 ifeq ($(CURL),1)
 PACKAGES += libcurl
 endif
+ifeq ($(WEBP),1)
+PACKAGES += libwebpdemux libwebp
+endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wundef -Wcast-qual -Wpointer-arith -Wvla
@@ -64,7 +68,7 @@ ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
              -ffp-contract=off -fvisibility=hidden -fPIC -pthread \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
-               -DCLIPC_CURL=$(CURL) $(PACKAGE_CFLAGS)
+               -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) $(PACKAGE_CFLAGS)
 TOOL_CPPFLAGS = -DCLIPC_DATA_DIR='"$(DATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
@@ -76,7 +80,8 @@ PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES))
 
 # One folder for each way to build, so that nothing ever needs a clean.
 BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \
-         $(filter 0,$(OPENBLAS)),-noblas)$(if $(filter 0,$(CURL)),-nocurl)
+         $(filter 0,$(OPENBLAS)),-noblas)$(if $(filter 0,$(CURL)),-nocurl)$(if \
+         $(filter 0,$(WEBP)),-nowebp)
 
 # ---- files ----------------------------------------------------------------
 LIB_SOURCES  := $(sort $(wildcard lib/*.c))
@@ -84,7 +89,7 @@ ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 LIB_SOURCES  += $(sort $(wildcard lib/x86/*.c))
 endif
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
-TOOLS        := clipc-classify clipc-inspect
+TOOLS        := clipc-classify clipc-inspect clipc-embed
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort \
@@ -126,14 +131,14 @@ help:
 	@echo "make clean      remove build/"
 	@echo
 	@echo "Options: VARIANT=release|asan|ubsan|tsan|cov  OPENBLAS=0  CURL=0"
-	@echo "         CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
+	@echo "         WEBP=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
 
 # ---- compiling ------------------------------------------------------------
 # Rewritten only when the flags change; every object depends on it.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL))' | \
-	    cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL))' > $@
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))' | \
+	    cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))' > $@
 # What knows the prefix: `make install PREFIX=...` compiles nothing else again.
 FOLDERS := $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(DATADIR)
 $(BUILD)/folders: FORCE
@@ -226,7 +231,7 @@ DEMO_PICTURE := red-convertible.png
 
 check: tests
 	@BUILD=$(BUILD) CC='$(CC)' RUNNER='$(RUNNER)' MAKE='$(MAKE)' OPENBLAS=$(OPENBLAS) \
-	    CURL=$(CURL) VARIANT=$(VARIANT) V=$(V) sh tests/run.sh
+	    CURL=$(CURL) WEBP=$(WEBP) VARIANT=$(VARIANT) V=$(V) sh tests/run.sh
 
 check-asan:
 	$(MAKE) VARIANT=asan check

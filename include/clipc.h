@@ -300,6 +300,7 @@ typedef struct clipc_cpu_description {
                                   * detected is slower, or NULL */
     unsigned n_cpus;           /* this process may use */
     const char *libjpeg, *libpng, *libcurl; /* versions; libcurl may be NULL */
+    const char *libwebp; /* version, or NULL when not built in */
 } clipc_cpu_description;
 
 CLIPC_API clipc_status
@@ -315,6 +316,14 @@ typedef enum clipc_private_hosts {
     CLIPC_PRIVATE_ALLOW = 2      /* any host */
 } clipc_private_hosts;
 
+/* What becomes of transparency. */
+typedef enum clipc_alpha {
+    CLIPC_ALPHA_DROP = 0, /* dropped, as Pillow's convert("RGB") does: the
+                           * colours under transparent pixels are used */
+    CLIPC_ALPHA_WHITE = 1 /* the picture is laid on white, as transformers'
+                           * own image processor does */
+} clipc_alpha;
+
 typedef struct clipc_image_params {
     size_t struct_size;
     const clipc_model *fit; /* rows are resized and cropped for this model
@@ -324,7 +333,8 @@ typedef struct clipc_image_params {
     size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
     size_t max_pixels;       /* default 178,956,970, as Pillow */
     size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
-                              * progressive JPEG, interlaced PNG; 512 MiB */
+                              * progressive JPEG, interlaced PNG, WebP;
+                              * default 512 MiB */
     unsigned max_scans;      /* of a progressive JPEG; default 500 */
     unsigned timeout_ms;         /* whole transfer; default 30,000 */
     unsigned connect_timeout_ms; /* default 5,000 */
@@ -333,13 +343,17 @@ typedef struct clipc_image_params {
     const char *ca_file; /* PEM certificates instead of the system's */
     clipc_progress_fn progress; /* bytes of a transfer; total 0: unknown */
     void *progress_user;
+    int auto_orient;   /* turn the picture as its EXIF orientation says, as
+                        * Pillow's ImageOps.exif_transpose() does */
+    clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
 } clipc_image_params;
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);
 
-/* Read a JPEG or PNG and convert it to RGB as Pillow's convert("RGB") does:
- * no rotation, transparency dropped (docs/FORMATS.md has the details). The
- * format is found from the content. All errors of the picture surface here.
+/* Read a JPEG, PNG or WebP and convert it to RGB as Pillow's convert("RGB")
+ * does: no rotation, transparency dropped, of an animation the first frame
+ * (docs/FORMATS.md has the details). WebP is CLIPC_ERR_UNSUPPORTED in a build
+ * without libwebp. The format is found from the content. All errors of the picture surface here.
  * The image is the caller's.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
@@ -372,8 +386,8 @@ CLIPC_API void clipc_image_free(clipc_image *image);
 typedef struct clipc_image_properties {
     size_t struct_size;
     size_t width, height;   /* of the picture as stored */
-    const char *format;     /* "JPEG", "PNG" or "RGB" */
-    int orientation;        /* EXIF 1-8; 0: not looked for or not found */
+    const char *format;     /* "JPEG", "PNG", "WEBP" or "RGB" */
+    int orientation;        /* EXIF 1-8 as found, applied or not; 0: none */
     unsigned n_warnings;    /* damage the decoder repaired */
     int fitted;             /* pixels are a model's [S, S, 3] */
     const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */

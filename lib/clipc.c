@@ -73,6 +73,7 @@ clipc_status clipc_cpu_describe(clipc_cpu_description *description,
         .libjpeg = JPEG_VERSION,
         .libpng = png_get_libpng_ver(NULL),
         .libcurl = clipc_fetch_version(),
+        .libwebp = clipc_webp_version(),
     };
     return clipc_info_fill(description, &d, sizeof d, "description", err);
 }

@@ -2,8 +2,9 @@
  *
  * image.c - a picture in memory to a clipc_image: finds the format from the
  * content, runs its decoder, and takes the rows either as they are or through
- * the streaming resize and crop of a model.
+ * the streaming resize and crop of a model, upright if that was asked for.
  */
+#include "exif.h"
 #include "image.h"
 #include "resize.h"
 
@@ -17,7 +18,9 @@ typedef struct collector {
     clipc_image *image;
     const clipc_preprocess_config *fit; /* NULL: all pixels */
     clipc_resizer *resizer;             /* of a fitted image */
-    const clipc_key_colour *key;
+    const clipc_decode_info *info;
+    bool auto_orient;
+    clipc_turn turn; /* of all pixels; a resizer turns by itself */
     uint8_t *painted; /* [width, 3] a row without its key colour, or NULL */
     size_t n_rows;
 } collector;
@@ -36,8 +39,10 @@ static clipc_status begin_full(collector *c, size_t width, size_t height,
 
     if (!clipc_mul(width, height, &n_bytes) || !clipc_mul(n_bytes, 3, &n_bytes))
         return clipc_fail_nomem(err, "pixels");
-    image->pixels_width = width;
-    image->pixels_height = height;
+    if (c->auto_orient)
+        c->turn = clipc_turn_of(c->info->orientation);
+    image->pixels_width = c->turn.transpose ? height : width;
+    image->pixels_height = c->turn.transpose ? width : height;
     image->pixels = clipc_alloc(n_bytes, 1);
     return image->pixels ? CLIPC_OK : clipc_fail_nomem(err, "pixels");
 }
@@ -46,17 +51,24 @@ static clipc_status begin_fitted(collector *c, size_t width, size_t height,
                                  clipc_error *err)
 {
     clipc_image *image = c->image;
+    clipc_turn turn = { false, false, false };
     clipc_geometry geometry;
 
-    CLIPC_TRY(clipc_geometry_compute(&geometry, c->fit, width, height, err));
+    if (c->auto_orient)
+        turn = clipc_turn_of(c->info->orientation);
+    CLIPC_TRY(clipc_geometry_compute(&geometry, c->fit,
+                                     turn.transpose ? height : width,
+                                     turn.transpose ? width : height, err));
+    geometry.turn = turn;
     /* Before there is room for pixels that no network could take. */
     if (c->fit->network_size && (geometry.out_width != c->fit->network_size ||
                                  geometry.out_height != c->fit->network_size))
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "the model's preprocessing makes %zux%zu of a "
                           "picture of %zux%zu, but its image_size is %zu",
-                          geometry.out_width, geometry.out_height, width,
-                          height, c->fit->network_size);
+                          geometry.out_width, geometry.out_height,
+                          geometry.in_width, geometry.in_height,
+                          c->fit->network_size);
     image->fitted = true;
     image->fit = *c->fit;
     image->pixels_width = geometry.out_width;
@@ -65,7 +77,7 @@ static clipc_status begin_fitted(collector *c, size_t width, size_t height,
     image->pixels = clipc_alloc(geometry.out_width * geometry.out_height, 3);
     if (!image->pixels)
         return clipc_fail_nomem(err, "pixels");
-    if (c->key->present) {
+    if (c->info->key.present) {
         c->painted = clipc_alloc(width, 3);
         if (!c->painted)
             return clipc_fail_nomem(err, "a row of pixels");
@@ -91,7 +103,7 @@ static const uint8_t *paint_key(collector *c, const uint8_t *rgb)
     const size_t n_bytes = c->image->width * 3;
 
     for (size_t i = 0; i < n_bytes; i += 3) {
-        if (memcmp(rgb + i, c->key->rgb, 3) == 0)
+        if (memcmp(rgb + i, c->info->key.rgb, 3) == 0)
             memset(c->painted + i, 255, 3);
         else
             memcpy(c->painted + i, rgb + i, 3);
@@ -111,8 +123,8 @@ static clipc_status collector_row(void *self, const uint8_t *rgb,
     if (c->resizer)
         return clipc_resizer_row(
             c->resizer, c->painted ? paint_key(c, rgb) : rgb, err);
-    memcpy(image->pixels + (c->n_rows - 1) * image->pixels_width * 3, rgb,
-           image->pixels_width * 3);
+    clipc_turn_row(image->pixels, image->pixels_width * 3, c->turn, rgb,
+                   image->width, image->height, c->n_rows - 1);
     return CLIPC_OK;
 }
 
@@ -183,8 +195,6 @@ static const char *sniff(const uint8_t *data, size_t n)
     if (HAS(0, "II*\0") || HAS(0, "MM\0*") || HAS(0, "II+\0") ||
         HAS(0, "MM\0+"))
         return "TIFF";
-    if (HAS(0, "RIFF") && HAS(8, "WEBP"))
-        return "WebP";
     if (HAS(4, "ftyp"))
         return sniff_ftyp(data, n);
     if (HAS(0, "%PDF-"))
@@ -215,12 +225,13 @@ static const char *sniff(const uint8_t *data, size_t n)
 
 typedef clipc_status (*decode_fn)(const uint8_t *data, size_t n,
                                   const char *name,
-                                  const clipc_decode_limits *limits,
+                                  const clipc_decode_params *params,
                                   const clipc_row_sink *sink,
                                   clipc_decode_info *info, clipc_error *err);
 
 static const char jpeg_magic[] = "\xFF\xD8\xFF";
 static const char png_magic[] = "\x89PNG\r\n\x1A\n";
+static const char riff_magic[] = "RIFF"; /* and WEBP four bytes later */
 
 static clipc_status find_decoder(const uint8_t *data, size_t n,
                                  const char *name, decode_fn *decode,
@@ -240,17 +251,24 @@ static clipc_status find_decoder(const uint8_t *data, size_t n,
         *format = "PNG";
         return CLIPC_OK;
     }
+    if (HAS(0, riff_magic) && HAS(8, "WEBP")) {
+        *decode = clipc_webp_decode;
+        *format = "WEBP";
+        return CLIPC_OK;
+    }
     if ((n < sizeof jpeg_magic - 1 && memcmp(data, jpeg_magic, n) == 0) ||
-        (n < sizeof png_magic - 1 && memcmp(data, png_magic, n) == 0))
+        (n < sizeof png_magic - 1 && memcmp(data, png_magic, n) == 0) ||
+        (n < sizeof riff_magic - 1 && memcmp(data, riff_magic, n) == 0) ||
+        (n < 12 && HAS(0, riff_magic)))
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)n,
                           "%s: only %zu bytes of a picture", name, n);
     other = sniff(data, n);
     if (other)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: not a JPEG or PNG (looks like %s)", name,
-                          other);
+                          "%s: not a JPEG, PNG or WebP (looks like %s)",
+                          name, other);
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                      "%s: not a JPEG or PNG", name);
+                      "%s: not a JPEG, PNG or WebP", name);
 }
 
 /* ---- images ------------------------------------------------------------ */
@@ -266,11 +284,12 @@ void clipc_image_free(clipc_image *image)
 clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
                                 size_t n, const char *name,
                                 const clipc_preprocess_config *fit,
-                                const clipc_decode_limits *limits,
+                                const clipc_decode_params *params,
                                 clipc_error *err)
 {
     clipc_decode_info info = { 0 };
-    collector c = { .fit = fit, .key = &info.key };
+    collector c = { .fit = fit, .info = &info,
+                    .auto_orient = params->auto_orient };
     const clipc_row_sink sink = { collector_begin, collector_row, &c };
     const clipc_quoted quoted = clipc_quote(name, strlen(name));
     decode_fn decode = NULL;
@@ -282,13 +301,14 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
     c.image = clipc_alloc_zero(1, sizeof *c.image);
     if (!c.image)
         return clipc_fail_nomem(err, "image");
-    status = decode(data, n, quoted.text, limits, &sink, &info, err);
+    status = decode(data, n, quoted.text, params, &sink, &info, err);
     collector_release(&c);
     if (status != CLIPC_OK) {
         clipc_image_free(c.image);
         return status;
     }
     c.image->format = format;
+    c.image->orientation = info.orientation;
     c.image->n_warnings = info.n_warnings;
     if (!fit)
         c.image->key = info.key;
@@ -303,7 +323,8 @@ static clipc_status collect(clipc_image **image, const uint8_t *rgb,
                             const clipc_preprocess_config *fit,
                             clipc_error *err)
 {
-    collector c = { .fit = fit, .key = key };
+    const clipc_decode_info info = { .key = *key };
+    collector c = { .fit = fit, .info = &info };
     clipc_status status;
 
     *image = NULL;
@@ -343,6 +364,7 @@ clipc_status clipc_image_fit(clipc_image **fitted, const clipc_image *image,
                       image->pixels_height, image->pixels_width * 3,
                       &image->key, fit, err));
     (*fitted)->format = image->format;
+    (*fitted)->orientation = image->orientation;
     (*fitted)->n_warnings = image->n_warnings;
     return CLIPC_OK;
 }

@@ -8,11 +8,14 @@
 
 #include "config.h"
 
-/* Limits of one read: see clipc_image_params. */
-typedef struct clipc_decode_limits {
+/* Limits and choices of one read: see clipc_image_params. */
+typedef struct clipc_decode_params {
     size_t max_pixels, max_decode_bytes;
     unsigned max_scans;
-} clipc_decode_limits;
+    bool alpha_white; /* decoders lay the picture on white, and have no key
+                       * colour; false: they drop alpha */
+    bool auto_orient; /* rows are turned as the orientation says */
+} clipc_decode_params;
 
 /* Where a decoder sends its rows, top to bottom, each once. */
 typedef struct clipc_row_sink {
@@ -32,10 +35,11 @@ typedef struct clipc_key_colour {
     uint8_t rgb[3];
 } clipc_key_colour;
 
-/* What a decoder says of the picture. The size and the key colour are set
- * before the sink's begin is called. */
+/* What a decoder says of the picture. All but the warnings is set before the
+ * sink's begin is called. */
 typedef struct clipc_decode_info {
     size_t width, height;
+    int orientation; /* EXIF, 1 to 8; 0: none */
     unsigned n_warnings;
     clipc_key_colour key;
 } clipc_decode_info;
@@ -44,19 +48,33 @@ typedef struct clipc_decode_info {
  * failure after some rows is a failure of the picture. name is for
  * messages. */
 clipc_status clipc_jpeg_decode(const uint8_t *data, size_t n, const char *name,
-                               const clipc_decode_limits *limits,
+                               const clipc_decode_params *params,
                                const clipc_row_sink *sink,
                                clipc_decode_info *info, clipc_error *err);
 clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
-                              const clipc_decode_limits *limits,
+                              const clipc_decode_params *params,
                               const clipc_row_sink *sink,
                               clipc_decode_info *info, clipc_error *err);
+clipc_status clipc_webp_decode(const uint8_t *data, size_t n, const char *name,
+                               const clipc_decode_params *params,
+                               const clipc_row_sink *sink,
+                               clipc_decode_info *info, clipc_error *err);
+
+/* libwebp's version, static; NULL in a build without it. */
+const char *clipc_webp_version(void);
+
+/* A colour of this alpha laid on white, as Pillow's alpha_composite() does. */
+static inline uint8_t clipc_on_white(uint8_t colour, uint8_t alpha)
+{
+    const unsigned t = colour * alpha + 255u * (255u - alpha) + 128;
+    return (uint8_t)(((t >> 8) + t) >> 8);
+}
 
 /* The body of the public type. */
 struct clipc_image {
     size_t width, height; /* as stored */
     const char *format;
-    int orientation;
+    int orientation; /* as found, applied or not */
     unsigned n_warnings;
     clipc_key_colour key; /* of a full image; painted in a fitted one */
     bool fitted;
@@ -69,7 +87,7 @@ struct clipc_image {
 clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
                                 size_t n, const char *name,
                                 const clipc_preprocess_config *fit,
-                                const clipc_decode_limits *limits,
+                                const clipc_decode_params *params,
                                 clipc_error *err);
 
 /* Copies (fit NULL) or resizes and crops the caller's pixels. */

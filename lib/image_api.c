@@ -64,6 +64,11 @@ static clipc_status read_params(clipc_image_params *params,
         params->timeout_ms = defaults.timeout_ms;
     if (params->connect_timeout_ms == 0)
         params->connect_timeout_ms = defaults.connect_timeout_ms;
+    if (params->alpha != CLIPC_ALPHA_DROP &&
+        params->alpha != CLIPC_ALPHA_WHITE)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_image_params: alpha is %d",
+                          (int)params->alpha);
     return CLIPC_OK;
 }
 
@@ -71,14 +76,16 @@ static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
                            const char *name, const clipc_image_params *params,
                            clipc_error *err)
 {
-    const clipc_decode_limits limits = {
+    const clipc_decode_params decode_params = {
         .max_pixels = params->max_pixels,
         .max_decode_bytes = params->max_decode_bytes,
         .max_scans = params->max_scans,
+        .alpha_white = params->alpha == CLIPC_ALPHA_WHITE,
+        .auto_orient = params->auto_orient != 0,
     };
     return clipc_image_decode(image, data, n, name,
                               params->fit ? &params->fit->preprocess : NULL,
-                              &limits, err);
+                              &decode_params, err);
 }
 
 clipc_status clipc_image_read_file(clipc_image **image, const char *path,

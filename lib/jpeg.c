@@ -12,6 +12,7 @@
  * libjpeg reports errors by longjmp; everything to release hangs on struct
  * decoder, which outlives the jump.
  */
+#include "exif.h"
 #include "image.h"
 
 #include <setjmp.h>
@@ -31,7 +32,7 @@ typedef struct decoder {
     const uint8_t *data;
     size_t n_bytes;
     const char *name;
-    const clipc_decode_limits *limits;
+    const clipc_decode_params *params;
     clipc_error *err;
     clipc_status status; /* of a failure that clipc found itself */
     bool ran_out;        /* libjpeg asked for bytes past the end */
@@ -95,10 +96,10 @@ static void check_scans(j_common_ptr cinfo)
     decoder *d = (decoder *)(void *)cinfo;
     int n_scans = d->cinfo.input_scan_number;
 
-    if (n_scans > 0 && (unsigned)n_scans > d->limits->max_scans) {
+    if (n_scans > 0 && (unsigned)n_scans > d->params->max_scans) {
         d->status = clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                                "%s: more than %u scans (max_scans)", d->name,
-                               d->limits->max_scans);
+                               d->params->max_scans);
         error_exit(cinfo);
     }
 }
@@ -175,6 +176,73 @@ static void rgb_from_grey(uint8_t *rgb, const uint8_t *grey, size_t width)
         rgb[0] = rgb[1] = rgb[2] = grey[i];
 }
 
+/* ---- orientation ------------------------------------------------------- */
+
+enum { SOI = 0xD8, EOI = 0xD9, SOS = 0xDA, APP1 = 0xE1, TEM = 1 };
+
+/* Offset of the next EXIF segment's data at or after *at and before the first
+ * scan, or 0; *n: its bytes. *at: where to go on. */
+static size_t next_exif(const decoder *d, size_t *at, size_t *n)
+{
+    static const char prefix[] = "Exif\0"; /* and the NUL that ends it */
+
+    while (d->n_bytes - *at >= 4 && d->data[*at] == 0xFF) {
+        const uint8_t *p = d->data + *at;
+        const unsigned marker = p[1];
+        const size_t length = (size_t)p[2] << 8 | p[3];
+        const size_t data = *at + 4;
+
+        if (marker == 0xFF) { /* fill */
+            ++*at;
+            continue;
+        }
+        if (marker == TEM || (marker >= 0xD0 && marker <= SOI)) {
+            *at += 2; /* stands alone */
+            continue;
+        }
+        if (marker == SOS || marker == EOI || length < 2 ||
+            length > d->n_bytes - *at - 2)
+            return 0;
+        *at += 2 + length;
+        *n = length - 2;
+        if (marker == APP1 && *n >= sizeof prefix &&
+            memcmp(d->data + data, prefix, sizeof prefix) == 0)
+            return data;
+    }
+    return 0;
+}
+
+/* Several EXIF segments are one block in pieces, each with the prefix. */
+static clipc_status find_orientation(const decoder *d, int *orientation)
+{
+    enum { PREFIX = 6 };
+    size_t at = 2, n, n_more, total;
+    const size_t first = next_exif(d, &at, &n);
+    const size_t after_first = at;
+    uint8_t *whole;
+
+    *orientation = 0;
+    if (!first)
+        return CLIPC_OK;
+    if (!next_exif(d, &at, &n_more)) {
+        *orientation = clipc_exif_orientation(d->data + first, n);
+        return CLIPC_OK;
+    }
+    whole = clipc_alloc(d->n_bytes, 1);
+    if (!whole)
+        return clipc_fail_nomem(d->err, "EXIF data");
+    memcpy(whole, d->data + first, n);
+    total = n;
+    at = after_first;
+    for (size_t more; (more = next_exif(d, &at, &n)) != 0;) {
+        memcpy(whole + total, d->data + more + PREFIX, n - PREFIX);
+        total += n - PREFIX;
+    }
+    *orientation = clipc_exif_orientation(whole, total);
+    free(whole);
+    return CLIPC_OK;
+}
+
 /* ---- decoding ---------------------------------------------------------- */
 
 static size_t round_up(size_t n, int step)
@@ -198,12 +266,12 @@ static clipc_status check_memory(decoder *d)
                    * round_up(c->height_in_blocks, c->v_samp_factor)
                    * sizeof(JBLOCK);
     }
-    if (n_bytes > d->limits->max_decode_bytes)
+    if (n_bytes > d->params->max_decode_bytes)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                           "%s: decoding a progressive JPEG of %ux%u takes %zu "
                           "bytes, over the limit of %zu (max_decode_bytes)",
                           d->name, cinfo->image_width, cinfo->image_height,
-                          n_bytes, d->limits->max_decode_bytes);
+                          n_bytes, d->params->max_decode_bytes);
     return CLIPC_OK;
 }
 
@@ -231,11 +299,11 @@ static clipc_status start(decoder *d, clipc_decode_info *info)
                           "%s: a JPEG without an image", d->name);
     info->width = cinfo->image_width;
     info->height = cinfo->image_height;
-    if (info->width > d->limits->max_pixels / info->height)
+    if (info->width > d->params->max_pixels / info->height)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                           "%s: %zux%zu pixels, over the limit of %zu "
                           "(max_pixels)", d->name, info->width, info->height,
-                          d->limits->max_pixels);
+                          d->params->max_pixels);
     switch (cinfo->num_components) {
     case 1:
         cinfo->out_color_space = JCS_GRAYSCALE;
@@ -267,6 +335,7 @@ static clipc_status decode(decoder *d, const clipc_row_sink *sink,
     struct jpeg_decompress_struct *cinfo = &d->cinfo;
 
     CLIPC_TRY(start(d, info));
+    CLIPC_TRY(find_orientation(d, &info->orientation));
     CLIPC_TRY(sink->begin(sink->self, info->width, info->height, d->err));
     jpeg_start_decompress(cinfo);
     while (cinfo->output_scanline < cinfo->output_height) {
@@ -285,7 +354,7 @@ static clipc_status decode(decoder *d, const clipc_row_sink *sink,
 }
 
 clipc_status clipc_jpeg_decode(const uint8_t *data, size_t n, const char *name,
-                               const clipc_decode_limits *limits,
+                               const clipc_decode_params *params,
                                const clipc_row_sink *sink,
                                clipc_decode_info *info, clipc_error *err)
 {
@@ -297,7 +366,7 @@ clipc_status clipc_jpeg_decode(const uint8_t *data, size_t n, const char *name,
     d->data = data;
     d->n_bytes = n;
     d->name = name;
-    d->limits = limits;
+    d->params = params;
     d->err = err;
     d->cinfo.err = jpeg_std_error(&d->errors);
     d->errors.error_exit = error_exit;

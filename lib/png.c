@@ -10,15 +10,16 @@
  * Palettes are hidden from it behind the header of a grey image of the same
  * depth.
  *
- * As Pillow: alpha is dropped (a single transparent colour is reported),
- * 16-bit grey is clamped to 255, 16-bit colour keeps its high byte, an index
- * beyond the palette is black, wrong checksums of image data are repaired
- * (and counted as warnings), and data that ends after its last row is
- * complete.
+ * As Pillow: alpha is dropped (a single transparent colour is reported) or the
+ * picture laid on white, 16-bit grey is clamped to 255, 16-bit colour
+ * keeps its high byte, an index beyond the palette is black, wrong checksums
+ * of image data are repaired (and counted as warnings), and data that ends
+ * after its last row is complete.
  *
  * Format: PNG specification, third edition, W3C.
  */
 #define ZLIB_CONST /* inflate takes const input */
+#include "exif.h"
 #include "image.h"
 
 #include <png.h>
@@ -54,7 +55,7 @@ typedef struct decoder {
     const uint8_t *data;
     size_t n_bytes, at; /* at: next byte libpng reads */
     const char *name;
-    const clipc_decode_limits *limits;
+    const clipc_decode_params *params;
     clipc_error *err;
     header h;
     clipc_decode_info *info;
@@ -66,9 +67,12 @@ typedef struct decoder {
     uint64_t n_made; /* rows that libpng has decoded, in all passes */
     size_t n_sent;   /* rows that the sink has */
     unsigned n_warnings;
+    clipc_status tail; /* verdict on the chunks after the image data */
     char message[128];      /* libpng's last error */
     uint8_t colours[256][3]; /* of a grey or palette sample up to 8 bits */
     int transparent_entry;   /* the palette's only one, or -1 */
+    uint8_t alphas[256];     /* of palette entries, when laid on white */
+    clipc_key_colour white;  /* the colour that becomes white then */
     size_t row_bytes;
     uint8_t *samples; /* one row, or all of an interlaced picture */
     uint8_t *rgb;     /* [width, 3] */
@@ -201,11 +205,11 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, (int64_t)c->at,
                           "%s: %ux%u pixels, over the limit of %u a side",
                           d->name, h->width, h->height, MAX_SIDE);
-    if (h->width > d->limits->max_pixels / h->height)
+    if (h->width > d->params->max_pixels / h->height)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, (int64_t)c->at,
                           "%s: %ux%u pixels, over the limit of %zu "
                           "(max_pixels)", d->name, h->width, h->height,
-                          d->limits->max_pixels);
+                          d->params->max_pixels);
     return CLIPC_OK;
 }
 
@@ -225,7 +229,7 @@ static clipc_status read_palette(decoder *d, const chunk *c)
  * the reference's own rules: the values of tRNS are not scaled with the
  * samples, a palette counts when exactly one entry is transparent and all
  * others are opaque. */
-static void read_transparency(decoder *d, const chunk *c)
+static void read_key_colour(decoder *d, const chunk *c)
 {
     clipc_key_colour *key = &d->info->key;
     size_t entry = SIZE_MAX;
@@ -233,8 +237,11 @@ static void read_transparency(decoder *d, const chunk *c)
     key->present = false;
     switch (d->h.colour_type) {
     case PNG_COLOR_TYPE_GRAY:
-        if (d->h.depth == 16)
+        if (d->h.depth == 16) { /* it looks for red of this value */
+            key->present = c->data[1] == 0;
+            memset(key->rgb, 0, 3);
             return;
+        }
         key->present = d->h.depth > 1 || (c->data[0] | c->data[1]) == 0;
         memset(key->rgb, c->data[0] ? 255 : c->data[1], 3);
         return;
@@ -251,6 +258,29 @@ static void read_transparency(decoder *d, const chunk *c)
                 entry = i;
         }
         d->transparent_entry = entry < 256 ? (int)entry : -1;
+        return;
+    }
+}
+
+/* The same where the picture is laid on white: entries of a palette have
+ * their alphas, and the low bytes of a grey or RGB value name the samples, as
+ * scaled to 8 bits, that are transparent. */
+static void read_alphas(decoder *d, const chunk *c)
+{
+    d->white.present = false;
+    switch (d->h.colour_type) {
+    case PNG_COLOR_TYPE_GRAY:
+        d->white.present = d->h.depth > 1 || (c->data[0] | c->data[1]) == 0;
+        memset(d->white.rgb, c->data[1], 3);
+        return;
+    case PNG_COLOR_TYPE_RGB:
+        d->white.present = true;
+        for (size_t i = 0; i < 3; i++)
+            d->white.rgb[i] = c->data[2 * i + 1];
+        return;
+    case PNG_COLOR_TYPE_PALETTE:
+        memset(d->alphas, 255, sizeof d->alphas);
+        memcpy(d->alphas, c->data, c->n < 256 ? c->n : 256);
         return;
     }
 }
@@ -303,8 +333,13 @@ static clipc_status read_chunks(decoder *d)
             d->h.animated = true;
         if (is_type(&c, "tRNS")) {
             d->transparent_entry = -1;
-            read_transparency(d, &c);
+            if (d->params->alpha_white)
+                read_alphas(d, &c);
+            else
+                read_key_colour(d, &c);
         }
+        if (is_type(&c, "eXIf"))
+            d->info->orientation = clipc_exif_orientation(c.data, c.n);
         if (is_type(&c, "PLTE")) {
             CLIPC_TRY(read_palette(d, &c));
             has_palette = true;
@@ -319,14 +354,20 @@ static clipc_status read_chunks(decoder *d)
         d->info->key.present = true;
         memcpy(d->info->key.rgb, d->colours[d->transparent_entry], 3);
     }
+    if (d->params->alpha_white &&
+        d->h.colour_type == PNG_COLOR_TYPE_PALETTE)
+        for (size_t i = 0; i < 256; i++)
+            for (size_t k = 0; k < 3; k++)
+                d->colours[i][k] = clipc_on_white(d->colours[i][k],
+                                                  d->alphas[i]);
     d->info->width = d->h.width;
     d->info->height = d->h.height;
     return CLIPC_OK;
 }
 
-/* Chunks after the image data decide nothing, but one that is cut off makes
- * the file truncated for the reference, so it does here. Later frames of an
- * animation are not looked at. */
+/* Chunks after the image data decide nothing but the orientation, but one that
+ * is cut off makes the file truncated for the reference, so it does here.
+ * Later frames of an animation are not looked at. */
 static clipc_status check_tail(decoder *d)
 {
     size_t at = d->h.idat;
@@ -343,6 +384,8 @@ static clipc_status check_tail(decoder *d)
         if (c.available - c.n < 4)
             return CLIPC_OK;
         CLIPC_TRY(check_length(d, &c));
+        if (is_type(&c, "eXIf"))
+            d->info->orientation = clipc_exif_orientation(c.data, c.n);
     }
     return CLIPC_OK;
 }
@@ -445,6 +488,26 @@ static void rgb_from_samples(const decoder *d, const uint8_t *in)
     }
 }
 
+static void lay_on_white(const decoder *d, const uint8_t *in)
+{
+    const bool wide = d->h.depth == 16;
+    const size_t step = (d->h.colour_type == PNG_COLOR_TYPE_RGB_ALPHA ? 4u : 2u)
+                        << wide;
+    const size_t width = d->h.width;
+    uint8_t *out = d->rgb;
+
+    if (d->h.colour_type & PNG_COLOR_MASK_ALPHA) {
+        in += step - (1u << wide); /* of 16 bits the high byte */
+        for (size_t i = 0; i < width; i++, out += 3, in += step)
+            for (size_t c = 0; c < 3; c++)
+                out[c] = clipc_on_white(out[c], *in);
+    } else if (d->white.present) {
+        for (size_t i = 0; i < width; i++, out += 3)
+            if (memcmp(out, d->white.rgb, 3) == 0)
+                memset(out, 255, 3);
+    }
+}
+
 /* ---- decoding ---------------------------------------------------------- */
 
 /* The signature and header for libpng. Its checksum is right whatever the
@@ -510,12 +573,12 @@ static clipc_status start(decoder *d)
     d->row_bytes = png_get_rowbytes(d->png, d->png_info);
 
     if (!clipc_mul(d->row_bytes, n_rows, &n_bytes) ||
-        (n_rows > 1 && n_bytes > d->limits->max_decode_bytes))
+        (n_rows > 1 && n_bytes > d->params->max_decode_bytes))
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                           "%s: decoding an interlaced PNG of %ux%u takes more "
                           "than %zu bytes (max_decode_bytes)", d->name,
                           d->h.width, d->h.height,
-                          d->limits->max_decode_bytes);
+                          d->params->max_decode_bytes);
     d->samples = clipc_alloc_zero(n_rows, d->row_bytes);
     d->rgb = clipc_alloc(d->h.width, 3);
     if (!d->samples || !d->rgb)
@@ -528,6 +591,8 @@ static clipc_status send_row(decoder *d, const clipc_row_sink *sink)
     const size_t y = d->h.interlaced ? d->n_sent : 0;
 
     rgb_from_samples(d, d->samples + y * d->row_bytes);
+    if (d->params->alpha_white)
+        lay_on_white(d, d->samples + y * d->row_bytes);
     d->n_sent++;
     return sink->row(sink->self, d->rgb, d->err);
 }
@@ -646,7 +711,7 @@ static clipc_status recover(decoder *d, const clipc_row_sink *sink)
 }
 
 clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
-                              const clipc_decode_limits *limits,
+                              const clipc_decode_params *params,
                               const clipc_row_sink *sink,
                               clipc_decode_info *info, clipc_error *err)
 {
@@ -658,17 +723,21 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
     d->data = data;
     d->n_bytes = n;
     d->name = name;
-    d->limits = limits;
+    d->params = params;
     d->err = err;
     d->info = info;
     d->transparent_entry = -1;
+    memset(d->alphas, 255, sizeof d->alphas);
     CLIPC_TRY_GOTO(status, done, read_chunks(d));
+    /* Before the rows, which an orientation turns; its verdict counts only
+     * when theirs is good. */
+    d->tail = check_tail(d);
     if (setjmp(d->jump) == 0)
         status = decode(d, sink);
     else
         status = recover(d, sink);
     if (status == CLIPC_OK)
-        status = check_tail(d);
+        status = d->tail;
     info->n_warnings = d->n_warnings;
 done:
     png_destroy_read_struct(&d->png, &d->png_info, NULL);

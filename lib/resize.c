@@ -14,6 +14,11 @@
  * filtered as they come and wait in a ring as long as the vertical window.
  * Vertical first: the ring holds the needed columns of the input rows.
  *
+ * A picture that must be turned first is not: its rows are taken as they are
+ * stored, through windows that are mirrored and passes whose order is that of
+ * the upright picture, and only the result is turned. The bits are those of
+ * turning first.
+ *
  * Reference: Pillow 13.0.0, Image.resize(); transformers 5.23,
  * CLIPImageProcessorPil (sizes and crop).
  */
@@ -395,12 +400,50 @@ static clipc_status axis_init(axis *a, size_t in, size_t resized,
     return CLIPC_OK;
 }
 
+static void swap_weights(int16_t *a, int16_t *b)
+{
+    const int16_t w = *a;
+    *a = *b;
+    *b = w;
+}
+
+/* The same windows for a picture whose pixels come last to first: outputs are
+ * then made last to first as well. */
+static void axis_mirror(axis *a)
+{
+    const size_t begin = a->in - a->in_end, length = a->in_end - a->in_begin;
+
+    a->in_begin = begin;
+    a->in_end = begin + length;
+    if (!a->filtered)
+        return;
+    for (size_t i = 0; i < a->count; i++) {
+        const size_t n = a->n[i], row = i * a->n_taps;
+
+        a->begin[i] = (uint32_t)(length - a->begin[i] - n);
+        for (size_t j = 0; j < n / 2; j++) {
+            swap_weights(&a->high[row + j], &a->high[row + n - 1 - j]);
+            swap_weights(&a->low[row + j], &a->low[row + n - 1 - j]);
+        }
+    }
+    for (size_t i = 0, j = a->count - 1; i < j; i++, j--) {
+        const uint32_t begin_i = a->begin[i], n_i = a->n[i];
+        a->begin[i] = a->begin[j], a->n[i] = a->n[j];
+        a->begin[j] = begin_i, a->n[j] = n_i;
+        for (size_t k = 0; k < a->n_taps; k++) {
+            const size_t at = i * a->n_taps + k, to = j * a->n_taps + k;
+            swap_weights(&a->high[at], &a->high[to]);
+            swap_weights(&a->low[at], &a->low[to]);
+        }
+    }
+}
+
 /* ---- streaming --------------------------------------------------------- */
 
 struct clipc_resizer {
     clipc_resize_kernels kernels;
-    axis x, y;
-    bool vertical_first; /* both axes are filtered, vertical one first */
+    axis x, y; /* along the stored picture's rows, and down them */
+    bool vertical_first; /* both axes are filtered, y first */
     uint8_t *out;        /* first pixel of the first row that is computed */
     size_t out_stride;   /* bytes */
     size_t row, next;    /* input rows taken, output rows made */
@@ -410,6 +453,8 @@ struct clipc_resizer {
     uint8_t *line; /* vertical first: one row between the passes */
     uint8_t *planes; /* [3, plane_stride] a row's colours for the x axis */
     size_t plane_stride;
+    clipc_turn turn;
+    uint8_t *unturned; /* [x.count, 3] a row before it is turned, or NULL */
 };
 
 void clipc_resizer_destroy(clipc_resizer *resizer)
@@ -422,6 +467,7 @@ void clipc_resizer_destroy(clipc_resizer *resizer)
     free(resizer->window);
     free(resizer->line);
     free(resizer->planes);
+    free(resizer->unturned);
     free(resizer);
 }
 
@@ -458,6 +504,25 @@ static clipc_status alloc_planes(clipc_resizer *r, clipc_error *err)
     return r->planes ? CLIPC_OK : clipc_fail_nomem(err, "resize rows");
 }
 
+static bool turns(clipc_turn turn)
+{
+    return turn.mirror_x || turn.mirror_y || turn.transpose;
+}
+
+static clipc_status prepare_turn(clipc_resizer *r, clipc_turn turn,
+                                 clipc_error *err)
+{
+    if (!turns(turn))
+        return CLIPC_OK;
+    r->turn = turn;
+    if (turn.mirror_x)
+        axis_mirror(&r->x);
+    if (turn.mirror_y)
+        axis_mirror(&r->y);
+    r->unturned = clipc_alloc(r->x.count, 3);
+    return r->unturned ? CLIPC_OK : clipc_fail_nomem(err, "a row to turn");
+}
+
 clipc_status clipc_resizer_create(clipc_resizer **resizer,
                                   const clipc_geometry *geometry, int resample,
                                   uint8_t *out, clipc_error *err)
@@ -469,6 +534,7 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
                                  - (int64_t)g->resized_width;
     clipc_resizer *r;
     clipc_status status;
+    axis *across, *down; /* the upright picture's */
 
     *resizer = NULL;
     if (resample < 0 || resample > MAX_RESAMPLE)
@@ -478,17 +544,17 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
     r = clipc_alloc_zero(1, sizeof *r);
     if (!r)
         return clipc_fail_nomem(err, "resizer");
+    across = g->turn.transpose ? &r->y : &r->x;
+    down = g->turn.transpose ? &r->x : &r->y;
     CLIPC_TRY_GOTO(status, fail,
-                   axis_init(&r->x, g->in_width, g->resized_width,
+                   axis_init(across, g->in_width, g->resized_width,
                              g->crop_left, g->out_width, resample, err));
     CLIPC_TRY_GOTO(status, fail,
-                   axis_init(&r->y, g->in_height, g->resized_height,
+                   axis_init(down, g->in_height, g->resized_height,
                              g->crop_top, g->out_height, resample, err));
-    r->vertical_first = r->x.filtered && r->y.filtered && lost_rows > 0 &&
-                        lost_rows > 2 * lost_columns;
-    CLIPC_TRY_GOTO(status, fail, alloc_ring(r, err));
-    CLIPC_TRY_GOTO(status, fail, alloc_planes(r, err));
-    clipc_resize_kernels_init(&r->kernels, clipc_cpu_features());
+    r->vertical_first = r->x.filtered && r->y.filtered &&
+                        (lost_rows > 0 && lost_rows > 2 * lost_columns)
+                            != g->turn.transpose;
     r->out_stride = g->out_width * 3;
     memset(out, 0, g->out_height * r->out_stride); /* black around */
     r->out = out;
@@ -496,6 +562,10 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
         r->out += (size_t)-g->crop_top * r->out_stride;
     if (g->crop_left < 0)
         r->out += (size_t)-g->crop_left * 3;
+    CLIPC_TRY_GOTO(status, fail, prepare_turn(r, g->turn, err));
+    CLIPC_TRY_GOTO(status, fail, alloc_ring(r, err));
+    CLIPC_TRY_GOTO(status, fail, alloc_planes(r, err));
+    clipc_resize_kernels_init(&r->kernels, clipc_cpu_features());
     *resizer = r;
     return CLIPC_OK;
 fail:
@@ -523,13 +593,27 @@ static void make_columns(const clipc_resizer *r, uint8_t *out,
                           x->low, x->n_taps, x->count);
 }
 
+/* Where to make a row of the result as stored; turn_row() takes it from there
+ * to its place in the upright one. */
+static uint8_t *row_to_make(const clipc_resizer *r, size_t row)
+{
+    return r->unturned ? r->unturned : r->out + row * r->out_stride;
+}
+
+static void turn_row(const clipc_resizer *r, size_t row)
+{
+    if (r->unturned)
+        clipc_turn_row(r->out, r->out_stride, r->turn, r->unturned,
+                       r->x.count, r->y.count, row);
+}
+
 /* Output row `next` from the rows of its window in the ring. */
 static void make_row(clipc_resizer *r)
 {
     const axis *y = &r->y;
     const size_t begin = y->begin[r->next], n = y->n[r->next];
     const size_t weights = r->next * y->n_taps;
-    uint8_t *out = r->out + r->next * r->out_stride;
+    uint8_t *out = row_to_make(r, r->next);
 
     for (size_t k = 0; k < n; k++)
         r->window[k] = r->ring + (begin + k) % r->ring_rows * r->ring_stride;
@@ -540,7 +624,7 @@ static void make_row(clipc_resizer *r)
                         r->ring_stride);
     if (r->vertical_first)
         make_columns(r, out, r->line);
-    r->next++;
+    turn_row(r, r->next++);
 }
 
 clipc_status clipc_resizer_row(clipc_resizer *resizer, const uint8_t *rgb,
@@ -560,7 +644,8 @@ clipc_status clipc_resizer_row(clipc_resizer *resizer, const uint8_t *rgb,
     index = row - y->in_begin;
     rgb += r->x.in_begin * 3;
     if (!y->filtered) {
-        make_columns(r, r->out + index * r->out_stride, rgb);
+        make_columns(r, row_to_make(r, index), rgb);
+        turn_row(r, index);
         return CLIPC_OK;
     }
     slot = r->ring + index % r->ring_rows * r->ring_stride;

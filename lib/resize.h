@@ -7,8 +7,10 @@
 #define CLIPC_RESIZE_H
 
 #include "config.h"
+#include "exif.h"
 
-/* What preprocessing does to the geometry of one picture. */
+/* What preprocessing does to the geometry of one picture, which is upright in
+ * all of these numbers. */
 typedef struct clipc_geometry {
     size_t in_width, in_height;
     size_t resized_width, resized_height;
@@ -16,10 +18,11 @@ typedef struct clipc_geometry {
     /* Position of the crop window in the resized picture; negative where the
      * window reaches outside it and the output is black. */
     int64_t crop_left, crop_top;
+    clipc_turn turn; /* from the stored picture, whose rows the resizer gets */
 } clipc_geometry;
 
-/* Size rule, crop position and padding of `config` for one picture. A result
- * over CLIPC_ERR_LIMIT's size or an empty one is an error. */
+/* Size rule, crop position and padding of `config` for one picture that need
+ * not be turned. A result over CLIPC_ERR_LIMIT's size or an empty one is an error. */
 clipc_status clipc_geometry_compute(clipc_geometry *geometry,
                                     const clipc_preprocess_config *config,
                                     size_t width, size_t height,
@@ -34,7 +37,8 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
 /* Before the first row: only the kernels of these CPU features (cpu.h), so
  * that they can be compared. The result is the same. */
 void clipc_resizer_use(clipc_resizer *resizer, unsigned features);
-/* The next input row, [in_width, 3]. */
+/* The next row of the stored picture: [in_width, 3], or, where the turn
+ * exchanges rows and columns, [in_height, 3]. */
 clipc_status clipc_resizer_row(clipc_resizer *resizer, const uint8_t *rgb,
                                clipc_error *err);
 void clipc_resizer_destroy(clipc_resizer *resizer);

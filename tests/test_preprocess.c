@@ -96,7 +96,9 @@ TEST(fitting_while_decoding_or_later_is_the_same)
     static const char *const names[] = { "420.jpg", "tall.jpg", "wide.jpg",
                                          "trns-rgb.png", "trns-one-entry.png",
                                          "c0-d1.png", "upscaled-1x400.png" };
-    const clipc_decode_limits limits = { 1 << 20, 1 << 20, 100 };
+    const clipc_decode_params limits = { .max_pixels = 1 << 20,
+                                         .max_decode_bytes = 1 << 20,
+                                         .max_scans = 100 };
     enum { N = 224 * 224 * 3 };
     uint8_t *late = malloc(N), *early = malloc(N);
     clipc_preprocess_config config;
@@ -179,7 +181,9 @@ TEST(several_images_lie_one_after_the_other)
 
 TEST(images_that_do_not_fit_are_refused)
 {
-    const clipc_decode_limits limits = { 1 << 20, 1 << 20, 100 };
+    const clipc_decode_params limits = { .max_pixels = 1 << 20,
+                                         .max_decode_bytes = 1 << 20,
+                                         .max_scans = 100 };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_preprocess_config config;
     clipc_image *image, *none = NULL;

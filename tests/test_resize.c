@@ -447,7 +447,9 @@ TEST(sizes_that_cannot_be)
 
 TEST(unknown_filters_and_extra_rows_are_errors)
 {
-    const clipc_geometry g = { 2, 2, 3, 3, 3, 3, 0, 0 };
+    const clipc_geometry g = { .in_width = 2, .in_height = 2,
+                               .resized_width = 3, .resized_height = 3,
+                               .out_width = 3, .out_height = 3 };
     uint8_t out[27];
     const uint8_t row[6] = { 0 };
     clipc_resizer *resizer;

@@ -8,20 +8,19 @@
 #include "model.h"
 #include "options.h"
 #include "output.h"
+#include "pipeline.h"
 #include "places.h"
 #include "progress.h"
 #include "sources.h"
 #include "versions.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_LABELS "car-labels"
-
-/* Images that are encoded together: enough to use the weights well once they
- * are in the cache, few enough that answers come steadily. */
-enum { BATCH = 8 };
 
 /* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
 #define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
@@ -30,8 +29,8 @@ static const char help[] =
     "Usage: clipc-classify [options] IMAGE...\n"
     "\n"
     "Names the car in each IMAGE: the nearest of a list of labels, by CLIP.\n"
-    "IMAGE is a JPEG or PNG file, an http(s) URL, - for standard input, or a\n"
-    "folder (with all below it).\n"
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
+    "a folder (with all below it).\n"
     "\n"
     "Model and labels:\n"
     "  --model NAME|DIR    a folder in Hugging Face layout, a repository id in\n"
@@ -50,6 +49,8 @@ static const char help[] =
     "Images:\n"
     "  --files-from FILE   read names of images from FILE, - for standard\n"
     "                      input; one a line, or separated by NUL\n"
+    "  --exif              turn pictures as their EXIF orientation says\n"
+    "  --alpha drop|white  transparency: dropped (default), or laid on white\n"
     "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
     "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
     "  --timeout S         seconds for one URL (default: 30)\n"
@@ -60,6 +61,8 @@ static const char help[] =
     "Output:\n"
     "  --top K             labels to show for each image (default: 5)\n"
     "  --format FORMAT     text (default), json, jsonl or tsv\n"
+    "  --resume FILE       with jsonl: leave out the images that have a record in\n"
+    "                      FILE, the output of an interrupted run\n"
     "  --quiet             no progress line\n"
     "\n"
     "Computing:\n"
@@ -80,10 +83,13 @@ static const char help[] =
     "  clipc-classify --label 'a photo of a cat' --label 'a photo of a dog' \\\n"
     "      https://example.com/pet.jpg\n"
     "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
+    "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
+    "      >>answers.jsonl\n"
     "  find . -name '*.jpg' -print0 | clipc-classify --files-from - --format tsv\n";
 
 typedef struct settings {
     const char *model, *labels, *templates_file, *data_dir, *files_from;
+    const char *resume;
     tool_list label_texts, template_texts, images;
     size_t top;
     clipc_ctx_params ctx;
@@ -96,9 +102,9 @@ typedef struct settings {
 
 enum {
     OPT_MODEL = 1, OPT_LABELS, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_FILES_FROM, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_NO_CACHE,
-    OPT_OFFLINE, OPT_QUIET, OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT,
-    OPT_CA_FILE, OPT_DATA_DIR, OPT_VERSION, OPT_HELP
+    OPT_FORMAT, OPT_RESUME, OPT_FILES_FROM, OPT_THREADS, OPT_GEMM, OPT_CPU,
+    OPT_NO_CACHE, OPT_OFFLINE, OPT_QUIET, OPT_MAX_PIXELS, OPT_MAX_BYTES,
+    OPT_TIMEOUT, OPT_CA_FILE, OPT_DATA_DIR, OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -109,6 +115,7 @@ static const tool_option option_table[] = {
     { "--templates", OPT_TEMPLATES, true },
     { "--top", OPT_TOP, true },
     { "--format", OPT_FORMAT, true },
+    { "--resume", OPT_RESUME, true },
     { "--files-from", OPT_FILES_FROM, true },
     { "--threads", OPT_THREADS, true },
     { "--gemm", OPT_GEMM, true },
@@ -121,6 +128,8 @@ static const tool_option option_table[] = {
     { "--timeout", OPT_TIMEOUT, true },
     { "--ca-file", OPT_CA_FILE, true },
     { "--data-dir", OPT_DATA_DIR, true },
+    { "--exif", OPT_EXIF, false },
+    { "--alpha", OPT_ALPHA, true },
     { "--version", OPT_VERSION, false },
     { "--help", OPT_HELP, false },
 };
@@ -187,6 +196,7 @@ static bool read_options(settings *set, int argc, char **argv)
             set->top = (size_t)tool_whole(scan.name, value, 1, 1000000);
             break;
         case OPT_FORMAT: set->output.format = format_named(value); break;
+        case OPT_RESUME: set->resume = value; break;
         case OPT_FILES_FROM: set->files_from = value; break;
         case OPT_THREADS:
             set->ctx.threads = (unsigned)tool_whole(scan.name, value, 1, 1024);
@@ -209,6 +219,8 @@ static bool read_options(settings *set, int argc, char **argv)
             break;
         case OPT_CA_FILE: set->read.image.ca_file = value; break;
         case OPT_DATA_DIR: set->data_dir = value; break;
+        case OPT_EXIF: set->read.image.auto_orient = 1; break;
+        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
         case OPT_VERSION: tool_print_version("clipc-classify"); return false;
         case OPT_HELP: fputs(help, stdout); return false;
         }
@@ -219,6 +231,8 @@ static bool read_options(settings *set, int argc, char **argv)
         tool_usage_error("--labels and --label exclude each other");
     if (set->templates_file && set->template_texts.n)
         tool_usage_error("--templates and --template exclude each other");
+    if (set->resume && set->output.format != TOOL_JSONL)
+        tool_usage_error("--resume needs --format jsonl");
     if (set->read.image.connect_timeout_ms > set->read.image.timeout_ms)
         set->read.image.connect_timeout_ms = set->read.image.timeout_ms;
     tool_progress_allow(!quiet);
@@ -310,37 +324,24 @@ static bool load_templates(tool_lines *templates, const settings *set)
 
 /* ---- everything before the first image --------------------------------- */
 
-/* What the library's progress calls need to know. */
-typedef struct position {
-    bool in_images;
-    size_t n_before; /* images of earlier batches */
-} position;
-
-static int on_progress(void *user, size_t done, size_t total)
-{
-    const position *at = user;
-
-    if (at->in_images)
-        tool_progress_show(at->n_before + done, 0);
-    else
-        tool_progress_show(done, total);
-    return tool_interrupted();
-}
-
-/* A transfer has no line of its own: it can only be stopped. */
-static int on_transfer(void *user, size_t done, size_t total)
-{
-    (void)user, (void)done, (void)total;
-    return tool_interrupted();
-}
-
 typedef struct session {
     clipc_model *model;
     clipc_ctx *ctx;
     clipc_labels *labels;
     tool_lines names, templates;
-    position at;
+    tool_answered *answered;
+    bool in_images; /* whose line the pipeline draws */
+    settings *set;
 } session;
+
+static int on_progress(void *user, size_t done, size_t total)
+{
+    const session *s = user;
+
+    if (!s->in_images)
+        tool_progress_show(done, total);
+    return tool_interrupted();
+}
 
 static bool make_labels(session *s, const settings *set)
 {
@@ -362,19 +363,44 @@ static bool make_labels(session *s, const settings *set)
     return status == CLIPC_OK;
 }
 
+/* Reads which images are answered. When the output goes on in the same file,
+ * the unfinished line at its end is cut off first. */
+static void resume(session *s, const char *path)
+{
+    char message[256];
+    uint64_t whole;
+    struct stat file, out;
+
+    s->answered = tool_answered_new();
+    if (!tool_answered_read(s->answered, path, "image", &whole, message))
+        tool_usage_error("--resume %s: %s", tool_shown_name(path).text,
+                         message);
+    if (tool_interrupted() || stat(path, &file) != 0 ||
+        fstat(STDOUT_FILENO, &out) != 0 || !S_ISREG(out.st_mode) ||
+        file.st_dev != out.st_dev || file.st_ino != out.st_ino)
+        return;
+    if (((uint64_t)out.st_size > whole &&
+         ftruncate(STDOUT_FILENO, (off_t)whole) != 0) ||
+        lseek(STDOUT_FILENO, 0, SEEK_END) < 0)
+        tool_usage_error("--resume %s: cannot take away its last line, which "
+                         "is not complete: %s",
+                         tool_shown_name(path).text, tool_errno(errno));
+}
+
 /* Exit status; TOOL_OK when images may follow. */
 static int start(session *s, settings *set)
 {
     int status = TOOL_NO_MODEL;
 
     memset(s, 0, sizeof *s);
+    s->set = set;
     if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
         return TOOL_NO_MODEL;
     s->model = tool_model_open(set->model, set->data_dir);
     if (!s->model)
         return TOOL_NO_MODEL;
     set->ctx.progress = on_progress;
-    set->ctx.progress_user = &s->at;
+    set->ctx.progress_user = s;
     s->ctx = tool_ctx_create(s->model, &set->ctx, &status);
     if (!s->ctx)
         return status;
@@ -383,7 +409,8 @@ static int start(session *s, settings *set)
     if (set->top > s->names.n)
         set->top = s->names.n;
     set->read.image.fit = s->model;
-    set->read.image.progress = on_transfer;
+    if (set->resume)
+        resume(s, set->resume);
     return TOOL_OK;
 }
 
@@ -394,140 +421,57 @@ static void stop(session *s)
     clipc_model_close(s->model);
     tool_lines_free(&s->names);
     tool_lines_free(&s->templates);
+    tool_answered_free(s->answered);
 }
 
 /* ---- images ------------------------------------------------------------ */
 
-/* One image on its way from its name to its record. */
-typedef struct item {
-    tool_source source;
-    clipc_image *image; /* NULL: failed */
-    clipc_status status;
-    char message[256];
-} item;
-
-typedef struct batch {
-    item items[BATCH];
-    size_t n;
-    clipc_result *results; /* [BATCH, top] */
-} batch;
-
-static void note_failure(item *one, const clipc_error *err)
+static clipc_status encode(void *user, clipc_image *const *images, size_t n,
+                           void *answers, clipc_error *err)
 {
-    clipc_image_free(one->image);
-    one->image = NULL;
-    one->status = err->code;
-    snprintf(one->message, sizeof one->message, "%s", err->message);
+    const session *s = user;
+    return clipc_classify(s->ctx, s->labels, images, n, s->set->top, answers,
+                          err);
 }
 
-/* Reads up to BATCH images. false: there are no more sources. */
-static bool read_batch(batch *work, tool_sources *sources,
-                       const settings *set)
+static bool write_item(void *user, const tool_item *item)
 {
-    work->n = 0;
-    while (work->n < BATCH) {
-        item *one = &work->items[work->n];
-        clipc_error err = CLIPC_ERROR_INIT;
+    session *s = user;
+    tool_record record = { .image = item->source.name,
+                           .status = item->status,
+                           .message = item->message };
 
-        /* What was asked is answered before more questions are awaited. */
-        if (work->n > 0 && tool_sources_would_wait(sources))
-            return true;
-        if (!tool_sources_next(sources, &one->source))
-            return false;
-        work->n++;
-        one->image = NULL;
-        one->status = one->source.status;
-        if (one->status != CLIPC_OK)
-            memcpy(one->message, one->source.message, sizeof one->message);
-        else if (tool_source_read(&one->image, &one->source, &set->read,
-                                  &err) != CLIPC_OK)
-            note_failure(one, &err);
-    }
-    return true;
-}
-
-/* Classifies the images that were read. One that cannot be (its embedding is
- * not a number, say) must not take the others with it: then each goes alone.
- * Results of item i stand in row i. */
-static void classify_batch(batch *work, session *s, size_t top)
-{
-    clipc_image *images[BATCH];
-    size_t rows[BATCH], n = 0;
-    clipc_error err = CLIPC_ERROR_INIT;
-
-    for (size_t i = 0; i < work->n; i++) {
-        if (work->items[i].image) {
-            images[n] = work->items[i].image;
-            rows[n++] = i;
-        }
-    }
-    if (n == 0)
-        return;
-    if (clipc_classify(s->ctx, s->labels, images, n, top, work->results,
-                       &err) == CLIPC_OK) {
-        while (n-- > 0) /* rows[n] >= n: from the last, none is overwritten */
-            memmove(work->results + rows[n] * top, work->results + n * top,
-                    top * sizeof *work->results);
-        return;
-    }
-    for (size_t i = 0; i < n && !tool_interrupted(); i++)
-        if (clipc_classify(s->ctx, s->labels, &images[i], 1, top,
-                           work->results + rows[i] * top, &err) != CLIPC_OK)
-            note_failure(&work->items[rows[i]], &err);
-}
-
-/* false: the output cannot take more. */
-static bool write_item(item *one, const clipc_result *results,
-                       const session *s, settings *set)
-{
-    clipc_image_properties info = { .struct_size = sizeof info };
-    tool_record record = { .image = one->source.name,
-                           .status = one->status,
-                           .message = one->message };
-
-    if (one->image) {
-        (void)clipc_image_info(one->image, &info, NULL);
+    if (item->status == CLIPC_OK) {
         record.message = NULL;
-        record.info = &info;
-        record.results = results;
-        record.k = set->top;
+        record.info = &item->info;
+        record.results = item->answer;
+        record.k = s->set->top;
         record.labels = s->names.items;
     }
-    return tool_output_record(&set->output, &record);
+    return tool_output_record(&s->set->output, &record);
 }
 
 static int classify_all(session *s, settings *set, tool_sources *sources)
 {
-    batch work;
-    int status = TOOL_OK;
-    bool more = true, writable = true;
+    tool_pipeline_params params = {
+        .sources = sources, .read = &set->read, .answered = s->answered,
+        .answer_bytes = set->top * sizeof(clipc_result),
+        .encode = encode, .write = write_item, .user = s
+    };
 
     tool_answering();
-    work.results = tool_grow(NULL, set->top, BATCH * sizeof *work.results);
     set->output.headed = !tool_sources_single(sources);
-    s->at.in_images = true;
+    if (set->output.headed)
+        params.n_readers = set->ctx.threads ? set->ctx.threads
+                                            : tool_describe().n_cpus;
+    s->in_images = true;
     tool_progress_begin("images");
-    while (more && writable && !tool_interrupted()) {
-        more = read_batch(&work, sources, set);
-        if (!tool_interrupted())
-            classify_batch(&work, s, set->top);
-        bool answered = !tool_interrupted();
-        for (size_t i = 0; i < work.n; i++) {
-            item *one = &work.items[i];
-            if (writable && answered)
-                writable = write_item(one, work.results + i * set->top, s,
-                                      set);
-            if (one->status != CLIPC_OK)
-                status = TOOL_FAILED;
-            clipc_image_free(one->image);
-            tool_source_free(&one->source);
-        }
-        s->at.n_before += work.n;
-        tool_progress_show(s->at.n_before, 0);
-    }
+    tool_pipeline_result result = tool_pipeline_run(&params);
     tool_output_end(&set->output);
-    free(work.results);
-    return writable ? status : TOOL_FAILED;
+    int status = result.n_failed || result.refused ? TOOL_FAILED : TOOL_OK;
+    if (result.threads_left)
+        tool_leave(status);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -30,10 +30,12 @@ static const char help[] =
     "      Token ids: reads one JSON string a line from standard input, writes\n"
     "      one JSON array a line. --truncate cuts to the model's context\n"
     "      length.\n"
-    "  pixels [--u8] [-o FILE.npy] IMAGE\n"
+    "  pixels [--u8] [--exif] [--alpha drop|white] [-o FILE.npy] IMAGE\n"
     "      What the image tower is given, float32 (3, S, S); with --u8 before\n"
     "      scaling, uint8 (3, S, S). Without --model: the preprocessing of\n"
-    "      openai/clip-vit-base-patch32, no model needed.\n"
+    "      openai/clip-vit-base-patch32, no model needed. --exif turns the\n"
+    "      picture as its EXIF orientation says; --alpha white lays it on\n"
+    "      white instead of dropping transparency.\n"
     "  embed [--raw] [-o FILE.npy] (--image FILE... | --text TEXT...)\n"
     "      Embeddings, float32 (n, dim), of unit length; with --raw as they\n"
     "      leave the projection.\n"
@@ -68,6 +70,8 @@ typedef struct settings {
     command command;
     const char *model, *data_dir, *out;
     bool tensors, json, truncate, u8, raw;
+    int auto_orient;
+    clipc_alpha alpha;
     clipc_ctx_params ctx;
     tool_list images, texts;
 } settings;
@@ -77,7 +81,7 @@ typedef struct settings {
 enum {
     OPT_MODEL = 1, OPT_DATA_DIR, OPT_TENSORS, OPT_FORMAT, OPT_TRUNCATE, OPT_U8,
     OPT_OUT, OPT_RAW, OPT_IMAGE, OPT_TEXT, OPT_THREADS, OPT_GEMM, OPT_CPU,
-    OPT_VERSION, OPT_HELP
+    OPT_EXIF, OPT_ALPHA, OPT_VERSION, OPT_HELP
 };
 
 /* Options of all commands first; what belongs to one follows. */
@@ -95,6 +99,7 @@ static const tool_option pixels_options[] = {
     { "--model", OPT_MODEL, true },      { "--data-dir", OPT_DATA_DIR, true },
     { "--version", OPT_VERSION, false }, { "--help", OPT_HELP, false },
     { "--u8", OPT_U8, false },           { "-o", OPT_OUT, true },
+    { "--exif", OPT_EXIF, false },       { "--alpha", OPT_ALPHA, true },
 };
 static const tool_option embed_options[] = {
     { "--model", OPT_MODEL, true },      { "--data-dir", OPT_DATA_DIR, true },
@@ -190,6 +195,8 @@ static bool read_options(settings *set, int argc, char **argv)
             break;
         case OPT_TRUNCATE: set->truncate = true; break;
         case OPT_U8: set->u8 = true; break;
+        case OPT_EXIF: set->auto_orient = 1; break;
+        case OPT_ALPHA: set->alpha = tool_alpha(value); break;
         case OPT_OUT: set->out = value; break;
         case OPT_RAW: set->raw = true; break;
         case OPT_IMAGE: tool_list_add(list = &set->images, value); break;
@@ -339,7 +346,8 @@ static int stop_on_signal(void *user, size_t done, size_t total)
     return tool_interrupted();
 }
 
-static clipc_image *read_image(const char *name, const clipc_model *fit)
+static clipc_image *read_image(const char *name, const clipc_model *fit,
+                               const settings *set)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     tool_read_params params = { .image = clipc_image_params_default() };
@@ -348,6 +356,8 @@ static clipc_image *read_image(const char *name, const clipc_model *fit)
     clipc_image *image;
 
     params.image.fit = fit;
+    params.image.auto_orient = set->auto_orient;
+    params.image.alpha = set->alpha;
     params.image.progress = stop_on_signal;
     if (tool_source_read(&image, &source, &params, &err) != CLIPC_OK)
         tool_say_failure(name, err.message);
@@ -361,7 +371,7 @@ static int inspect_pixels(const clipc_model *model, const settings *set)
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_properties properties = { .struct_size = sizeof properties,
                                           .image_size = 224 };
-    clipc_image *image = read_image(set->images.items[0], model);
+    clipc_image *image = read_image(set->images.items[0], model, set);
     clipc_status status;
 
     if (!image)
@@ -401,7 +411,7 @@ static bool embed_images(clipc_ctx *ctx, const clipc_model *model,
     bool good = true;
 
     for (; n_read < n && !tool_interrupted(); n_read++) {
-        images[n_read] = read_image(set->images.items[n_read], model);
+        images[n_read] = read_image(set->images.items[n_read], model, set);
         good &= images[n_read] != NULL;
     }
     if (good && n_read == n &&

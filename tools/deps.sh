@@ -9,8 +9,8 @@ set -eu
 say() { printf '%s\n' "deps: $*"; }
 
 packages='gcc make pkg-config binutils libc6-dev libopenblas-dev
- libjpeg62-turbo-dev libpng-dev zlib1g-dev libcurl4-openssl-dev libjansson-dev nettle-dev'
-modules='openblas libjpeg libpng zlib libcurl jansson nettle'
+ libjpeg62-turbo-dev libpng-dev zlib1g-dev libcurl4-openssl-dev libjansson-dev nettle-dev libwebp-dev'
+modules='openblas libjpeg libpng zlib libcurl jansson nettle libwebp libwebpdemux'
 
 have_all() {
     for program in "${CC:-gcc}" make pkg-config; do
@@ -23,7 +23,7 @@ have_all_aarch64() {
     command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 &&
         command -v qemu-aarch64-static >/dev/null 2>&1 &&
         PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
-            pkg-config --exists libjpeg libpng zlib jansson nettle
+            pkg-config --exists libjpeg libpng zlib jansson nettle libwebp libwebpdemux
 }
 
 prepare=
@@ -35,7 +35,7 @@ if [ "${1:-}" = --aarch64 ]; then
     prepare='dpkg --add-architecture arm64 && '
     packages='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
  libc6:arm64 libjpeg62-turbo-dev:arm64 libpng-dev:arm64 zlib1g-dev:arm64 libjansson-dev:arm64
- nettle-dev:arm64'
+ nettle-dev:arm64 libwebp-dev:arm64'
 elif have_all; then
     say "everything is installed"
     exit 0

@@ -103,7 +103,9 @@ static void show_machine(void)
            clipc_version(), cpu.libpng ? cpu.libpng : "unknown",
            cpu.libcurl ? "libcurl " : "no libcurl",
            cpu.libcurl ? cpu.libcurl : "");
-    printf("%-15s %s\n", "", cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown");
+    printf("%-15s %s, %s%s\n", "", cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown",
+           cpu.libwebp ? "libwebp " : "no libwebp",
+           cpu.libwebp ? cpu.libwebp : "");
     if (cpu.openblas_core_better)
         printf("\nOpenBLAS runs as %s, which is slower than this CPU allows. "
                "Set\n    OPENBLAS_CORETYPE=%s\nin the environment to run the "
@@ -194,7 +196,7 @@ static json_t *machine_as_json(void)
     clipc_cpu_description cpu = tool_describe();
 
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "gemm",
+        "{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "gemm",
         string_as_json(cpu.gemm), "openblas", string_as_json(cpu.openblas),
         "openblas_core", string_as_json(cpu.openblas_core),
         "openblas_core_better", string_as_json(cpu.openblas_core_better),
@@ -202,7 +204,8 @@ static json_t *machine_as_json(void)
         "features", string_as_json(cpu.features), "libclipc",
         string_as_json(clipc_version()), "libjpeg",
         string_as_json(cpu.libjpeg), "libpng", string_as_json(cpu.libpng),
-        "libcurl", string_as_json(cpu.libcurl));
+        "libcurl", string_as_json(cpu.libcurl), "libwebp",
+        string_as_json(cpu.libwebp));
 }
 
 static int report_json(const clipc_model *model,

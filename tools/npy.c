@@ -14,12 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PRELUDE = 10, ALIGN = 64, HEADER_ROOM = 256, MESSAGE = 256 };
+enum { PRELUDE = 10, ALIGN = 64, MESSAGE = 256 };
 
-/* Fills `out`; returns the bytes of prelude and header together. */
-static size_t make_header(char out[HEADER_ROOM], const tool_array *array)
+size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array)
 {
-    char dict[HEADER_ROOM - PRELUDE - ALIGN];
+    char dict[TOOL_NPY_HEADER - PRELUDE - ALIGN];
     size_t n = (size_t)snprintf(dict, sizeof dict,
                                 "{'descr': '%s', 'fortran_order': False, "
                                 "'shape': (",
@@ -59,12 +58,12 @@ static bool write_all(int fd, const void *data, size_t n)
 
 static bool write_array(int fd, const tool_array *array)
 {
-    char header[HEADER_ROOM];
+    char header[TOOL_NPY_HEADER];
     size_t n = array->element_bytes;
 
     for (size_t i = 0; i < array->rank; i++)
         n *= array->shape[i];
-    return write_all(fd, header, make_header(header, array)) &&
+    return write_all(fd, header, tool_npy_header(header, array)) &&
            write_all(fd, array->data, n);
 }
 

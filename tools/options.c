@@ -97,6 +97,14 @@ clipc_cpu tool_cpu(const char *text)
     return values[tool_choice("--cpu", text, names, 3)];
 }
 
+clipc_alpha tool_alpha(const char *text)
+{
+    static const char *const names[] = { "drop", "white" };
+    static const clipc_alpha values[] = { CLIPC_ALPHA_DROP,
+                                          CLIPC_ALPHA_WHITE };
+    return values[tool_choice("--alpha", text, names, 2)];
+}
+
 void tool_list_add(tool_list *list, const char *item)
 {
     if ((list->n & (list->n - 1)) == 0) /* 0, 1, 2, 4, 8 ...: full */

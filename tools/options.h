@@ -41,6 +41,9 @@ size_t tool_choice(const char *option, const char *text,
 clipc_gemm tool_gemm(const char *text);
 clipc_cpu tool_cpu(const char *text);
 
+/* --alpha. */
+clipc_alpha tool_alpha(const char *text);
+
 /* Growable list of arguments. */
 typedef struct tool_list {
     const char **items;

@@ -5,9 +5,9 @@
  */
 #include "output.h"
 
+#include "json.h"
 #include "progress.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,45 +70,6 @@ static void write_tsv(const tool_record *record)
 
 /* ---- JSON -------------------------------------------------------------- */
 
-/* The name as UTF-8, U+FFFD for what is not; *hex is NULL, or the name's
- * bytes when something was replaced. */
-static json_t *name_as_json(const char *name, json_t **hex)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t n = strlen(name), used = 0;
-
-    *hex = NULL;
-    if (tool_utf8_valid(name, n) == n)
-        return json_stringn_nocheck(name, n);
-    /* A replacement has three bytes and stands for at least one. */
-    char *text = malloc(3 * n + 1), *bytes = malloc(2 * n + 1);
-    json_t *json = NULL;
-    if (text && bytes) {
-        for (size_t i = 0; i < n;) {
-            size_t bad, len = tool_utf8(name + i, n - i, &bad);
-            memcpy(text + used, len ? name + i : "\xEF\xBF\xBD", len ? len : 3);
-            used += len ? len : 3;
-            i += len ? len : bad;
-        }
-        for (size_t i = 0; i < n; i++) {
-            bytes[2 * i] = digits[(unsigned char)name[i] >> 4];
-            bytes[2 * i + 1] = digits[(unsigned char)name[i] & 15];
-        }
-        json = json_stringn_nocheck(text, used);
-        *hex = json_stringn_nocheck(bytes, 2 * n);
-    }
-    free(text);
-    free(bytes);
-    return json;
-}
-
-/* As far as it is UTF-8: a cut may have gone through a character. */
-static json_t *message_as_json(const char *message)
-{
-    return json_stringn_nocheck(message,
-                                tool_utf8_valid(message, strlen(message)));
-}
-
 static json_t *prediction_as_json(const tool_record *record, size_t i)
 {
     const clipc_result *result = &record->results[i];
@@ -126,18 +87,15 @@ static json_t *prediction_as_json(const tool_record *record, size_t i)
 static json_t *record_as_json(const tool_record *record)
 {
     const clipc_image_properties *info = record->info;
-    json_t *object = json_object(), *list = json_array(), *hex;
+    json_t *object = json_object(), *list = json_array();
     int failed = 0;
 
-    failed |= json_object_set_new(object, "image",
-                                  name_as_json(record->image, &hex));
-    if (hex)
-        failed |= json_object_set_new(object, "image_hex", hex);
+    failed |= !tool_json_set_bytes(object, "image", record->image,
+                                   strlen(record->image));
     failed |= json_object_set_new(
         object, "status", json_string(clipc_status_name(record->status)));
-    failed |= json_object_set_new(
-        object, "error",
-        record->message ? message_as_json(record->message) : json_null());
+    failed |= json_object_set_new(object, "error",
+                                  tool_json_message(record->message));
     for (size_t i = 0; i < record->k; i++)
         failed |= json_array_append_new(list, prediction_as_json(record, i));
     failed |= json_object_set_new(object, "predictions", list);

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 24 };            /* characters of the bar */
+enum { BAR = 16 };            /* characters of the bar */
 static const double PATIENCE = 0.5; /* seconds before the first line */
 static const double INTERVAL = 0.1; /* seconds between lines */
 
@@ -41,9 +41,30 @@ void tool_progress_begin(const char *what)
     line.drawn = 0;
 }
 
+/* ", 12.5/s, 0:40 left" after `seconds`. */
+static void add_rate(char *out, size_t room, size_t done, size_t total,
+                     double seconds)
+{
+    double rate = (double)done / seconds;
+
+    out[0] = '\0';
+    if (done == 0)
+        return;
+    int n = snprintf(out, room, rate < 100 ? ", %.1f/s" : ", %.0f/s", rate);
+    if (total <= done)
+        return;
+    double left = (double)(total - done) / rate + 0.5;
+    unsigned long s = left < 3e9 ? (unsigned long)left : 3000000000u;
+    if (s < 3600)
+        snprintf(out + n, room - (size_t)n, ", %lu:%02lu left", s / 60, s % 60);
+    else
+        snprintf(out + n, room - (size_t)n, ", %lu:%02lu:%02lu left", s / 3600,
+                 s / 60 % 60, s % 60);
+}
+
 void tool_progress_show(size_t done, size_t total)
 {
-    char text[96], bar[BAR + 1];
+    char text[192], bar[BAR + 1], rate[64];
     double t;
 
     if (!line.allowed || !line.what)
@@ -52,6 +73,7 @@ void tool_progress_show(size_t done, size_t total)
     if (t - line.begun < PATIENCE || t - line.drawn < INTERVAL)
         return;
     line.drawn = t;
+    add_rate(rate, sizeof rate, done, total, t - line.begun);
     int n;
     if (total > 0) {
         size_t filled = done >= total ? BAR
@@ -60,10 +82,10 @@ void tool_progress_show(size_t done, size_t total)
         memset(bar, ' ', BAR);
         memset(bar, '=', filled);
         bar[BAR] = '\0';
-        n = snprintf(text, sizeof text, "[%s] %s: %zu of %zu", bar, line.what,
-                     done, total);
+        n = snprintf(text, sizeof text, "[%s] %s: %zu of %zu%s", bar,
+                     line.what, done, total > done ? total : done, rate);
     } else {
-        n = snprintf(text, sizeof text, "%s: %zu", line.what, done);
+        n = snprintf(text, sizeof text, "%s: %zu%s", line.what, done, rate);
     }
     fprintf(stderr, "\r%-*s\r%s", line.width, "", text);
     fflush(stderr);

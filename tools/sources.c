@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * sources.c - see sources.h. A folder gives the files whose name has an
- * image's ending or whose first bytes are a JPEG's or PNG's, sorted by the
- * bytes of their paths; names that begin with a dot are left out. Links are
- * followed, and no folder is entered twice, so that a loop ends.
+ * image's ending or whose first bytes are a JPEG's, PNG's or WebP's, sorted by
+ * the bytes of their paths; names that begin with a dot are left out. Links
+ * are followed, and no folder is entered twice, so that a loop ends.
  */
 #include "sources.h"
 
@@ -43,6 +43,8 @@ struct tool_sources {
     int list;       /* its descriptor, or -1 */
     int list_error; /* errno of what went wrong with it, until told */
     bool list_is_stdin, list_begun, list_ended;
+    size_t list_bytes, list_used; /* of a regular file, else 0; used so far */
+    size_t n_listed;              /* names it has given */
     char separator; /* '\n', or '\0' when the list has one near its start */
     size_t begin, end; /* of what is read and not yet used */
     char buffer[LIST_BUFFER];
@@ -76,6 +78,10 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
             sources->list_ended = true;
         }
     }
+    struct stat st;
+    if (sources->list >= 0 && fstat(sources->list, &st) == 0 &&
+        S_ISREG(st.st_mode) && st.st_size > 0)
+        sources->list_bytes = (size_t)st.st_size;
     return sources;
 }
 
@@ -163,7 +169,7 @@ static bool has_ending(const char *name)
 
 static bool begins_as_image(const char *path)
 {
-    unsigned char head[8];
+    unsigned char head[12];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
@@ -171,7 +177,9 @@ static bool begins_as_image(const char *path)
     ssize_t n = read(fd, head, sizeof head);
     close(fd);
     return (n >= 3 && memcmp(head, "\xFF\xD8\xFF", 3) == 0) ||
-           (n == 8 && memcmp(head, "\x89PNG\r\n\x1A\n", 8) == 0);
+           (n >= 8 && memcmp(head, "\x89PNG\r\n\x1A\n", 8) == 0) ||
+           (n == 12 && memcmp(head, "RIFF", 4) == 0 &&
+            memcmp(head + 8, "WEBP", 4) == 0);
 }
 
 /* Puts what is in the folder on the stack. false: errno says why not. */
@@ -306,6 +314,7 @@ static char *next_listed(tool_sources *sources, tool_source *source)
         }
         size_t len = end ? (size_t)(end - line) : n;
         sources->begin += len + (end != NULL);
+        sources->list_used += len + (end != NULL);
         if (!end && !sources->list_ended) {
             snprintf(source->message, MESSAGE,
                      "a name in the list has more than the limit of %d bytes",
@@ -319,6 +328,7 @@ static char *next_listed(tool_sources *sources, tool_source *source)
             len--;
         if (len == 0)
             continue;
+        sources->n_listed++;
         if (memchr(line, '\0', len)) {
             snprintf(source->message, MESSAGE, "the name contains a NUL");
             source->status = CLIPC_ERR_ARGUMENT;
@@ -336,6 +346,23 @@ bool tool_sources_would_wait(tool_sources *sources)
     if (n && memchr(sources->buffer + sources->begin, sources->separator, n))
         return false;
     return !list_ready(sources);
+}
+
+/* Names still in the list are as long as those before; folders that were not
+ * entered yet count as one. */
+bool tool_sources_rest(const tool_sources *sources, size_t *n)
+{
+    *n = sources->n_names - sources->next_name + sources->n_stack;
+    if (!sources->list_name || sources->list_ended)
+        return true;
+    if (sources->list_bytes == 0)
+        return false;
+    size_t left = sources->list_bytes > sources->list_used
+                      ? sources->list_bytes - sources->list_used : 0;
+    double bytes = sources->n_listed ? (double)sources->list_used /
+                                           (double)sources->n_listed : 64;
+    *n += (size_t)((double)left / bytes + 0.5);
+    return true;
 }
 
 /* ---- one after another ------------------------------------------------- */

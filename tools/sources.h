@@ -33,6 +33,9 @@ void tool_source_free(tool_source *source);
 /* Whether asking for the next one could wait for the writer of a list. */
 bool tool_sources_would_wait(tool_sources *sources);
 
+/* A guess at how many are left; false: nobody knows. */
+bool tool_sources_rest(const tool_sources *sources, size_t *n);
+
 /* Whether there is one plain image and nothing else. */
 bool tool_sources_single(const tool_sources *sources);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 enum { NAME_LIMIT = 160 }; /* bytes shown of a name in a message */
 
 static const char *program = "clipc";
-static volatile sig_atomic_t caught; /* the signal, or 0 */
+static atomic_int caught;            /* the signal, or 0 */
 static int write_error;              /* errno of the first failed flush */
 static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
@@ -75,6 +76,11 @@ int tool_finish(int status)
         raise(caught);
     }
     return status;
+}
+
+void tool_leave(int status)
+{
+    _exit(tool_finish(status));
 }
 
 static void remember_signal(int signal)

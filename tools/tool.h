@@ -38,6 +38,10 @@ bool tool_flush(void);
  * reports what could not be written, and ends by the signal that was caught. */
 int tool_finish(int status);
 
+/* The same where threads may still be at work: ends the process without
+ * returning, and without undoing what they may be using. */
+void tool_leave(int status) __attribute__((noreturn));
+
 /* From now on SIGINT and SIGTERM are remembered; a second one ends at once. */
 void tool_catch_signals(void);
 bool tool_interrupted(void);

@@ -30,5 +30,6 @@ void tool_print_version(const char *program)
                                                    : "not built in");
     printf("libjpeg        %s\n", cpu.libjpeg ? cpu.libjpeg : "unknown");
     printf("libpng         %s\n", cpu.libpng ? cpu.libpng : "unknown");
+    printf("libwebp        %s\n", cpu.libwebp ? cpu.libwebp : "not built in");
     printf("libcurl        %s\n", cpu.libcurl ? cpu.libcurl : "not built in");
 }

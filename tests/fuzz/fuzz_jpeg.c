@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_jpeg.c - a JPEG file in memory: all pixels, then fitted to a model.
+ * fuzz_jpeg.c - a JPEG file in memory: all pixels, then upright and fitted to
+ * a model.
  */
 #include "image.h"
 
@@ -21,9 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    const clipc_decode_limits limits = { .max_pixels = 1 << 16,
+    const clipc_decode_params limits = { .max_pixels = 1 << 16,
                                          .max_decode_bytes = 1 << 20,
                                          .max_scans = 20 };
+    const clipc_decode_params turned = { .max_pixels = 1 << 16,
+                                         .max_decode_bytes = 1 << 20,
+                                         .max_scans = 20, .alpha_white = true,
+                                         .auto_orient = true };
     const clipc_preprocess_config fit = {
         .resize = CLIPC_RESIZE_SHORTEST, .shortest = 16, .resample = 3,
         .center_crop = true, .crop_height = 16, .crop_width = 16,
@@ -45,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         use(image);
         clipc_image_free(image);
     }
-    if (clipc_image_decode(&image, file, n, "fuzz", &fit, &limits, NULL)
+    if (clipc_image_decode(&image, file, n, "fuzz", &fit, &turned, NULL)
         == CLIPC_OK) {
         use(image);
         clipc_image_free(image);

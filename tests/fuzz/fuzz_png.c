@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_png.c - a PNG file in memory: all pixels, then fitted to a model. The
- * checksums of chunks are mended, or nearly every input would end at the first
- * one.
+ * fuzz_png.c - a PNG file in memory: all pixels, then upright, on white and
+ * fitted to a model. The checksums of chunks are mended, or nearly every input
+ * would end at the first one.
  */
 #include "image.h"
 
@@ -47,9 +47,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    const clipc_decode_limits limits = { .max_pixels = 1 << 16,
+    const clipc_decode_params limits = { .max_pixels = 1 << 16,
                                          .max_decode_bytes = 1 << 20,
                                          .max_scans = 20 };
+    const clipc_decode_params turned = { .max_pixels = 1 << 16,
+                                         .max_decode_bytes = 1 << 20,
+                                         .max_scans = 20, .alpha_white = true,
+                                         .auto_orient = true };
     const clipc_preprocess_config fit = {
         .resize = CLIPC_RESIZE_SHORTEST, .shortest = 16, .resample = 3,
         .center_crop = true, .crop_height = 16, .crop_width = 16,
@@ -73,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         use(image);
         clipc_image_free(image);
     }
-    if (clipc_image_decode(&image, file, n, "fuzz", &fit, &limits, NULL)
+    if (clipc_image_decode(&image, file, n, "fuzz", &fit, &turned, NULL)
         == CLIPC_OK) {
         use(image);
         clipc_image_free(image);

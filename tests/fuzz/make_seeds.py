@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes tests/fuzz/seeds/fuzz_safetensors and fuzz_config. Needs no package.
+"""Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config and fuzz_exif. Needs no
+package.
 
     python3 tests/fuzz/make_seeds.py
 """
@@ -100,6 +101,18 @@ def main():
     write("fuzz_config", "pre-exact", b"1" + json.dumps(exact).encode())
     write("fuzz_config", "pre-nested",
           b"2" + json.dumps({"image_processor": new}).encode())
+
+    for order, mark in ("<", b"II*\0"), (">", b"MM\0*"):
+        for kind, value, tail in (
+                (3, struct.pack(order + "HH", 6, 0), b""),
+                (5, struct.pack(order + "I", 26),
+                 bytes(4) + struct.pack(order + "II", 12, 2)),
+                (12, struct.pack(order + "I", 26),
+                 bytes(4) + struct.pack(order + "d", 3.0))):
+            block = mark + struct.pack(order + "IHHHI", 8, 1, 0x0112, kind,
+                                       1) + value + tail
+            write("fuzz_exif", f"{'little' if order == '<' else 'big'}-{kind}",
+                  block)
 
 
 if __name__ == "__main__":

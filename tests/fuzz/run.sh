@@ -13,10 +13,10 @@ command -v "$CLANG" >/dev/null || {
     echo "fuzz: needs clang and its runtime (Debian: clang libclang-rt-14-dev)" >&2
     exit 1
 }
-packages='libjpeg libpng zlib jansson nettle'
+packages='libjpeg libpng zlib libwebp libwebpdemux jansson nettle'
 flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
- -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0
+ -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
  $(pkg-config --cflags $packages)"
 # Files of an instruction set have flags of their own.
 objects=

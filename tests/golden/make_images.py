@@ -2,9 +2,12 @@
 """Makes tests/data/images: small pictures and what the reference makes of
 them, read by tests/test_resize.c, test_image.c and test_preprocess.c.
 
-    pictures/      JPEG and PNG files of every kind, drawn here
+    pictures/      JPEG, PNG and WebP files of every kind, drawn here
     pictures.tsv   name, size, hash of Pillow's convert("RGB"), hash of the
                    image processor's 8-bit pixels [224, 224, 3]
+    white.tsv      the same of pictures laid on white
+    turned.tsv     the same after ImageOps.exif_transpose(), for each value of
+                   the orientation in three pictures
     malformed.tsv  name, status, the file in hexadecimal
     prefixes.tsv   name, whether Pillow reads each prefix, as runs
     resize.tsv     sizes, rule, filter, crop, hash of the reference's pixels
@@ -30,7 +33,7 @@ import zlib
 import numpy as np
 import PIL
 import transformers
-from PIL import Image
+from PIL import Image, ImageOps
 from transformers.models.clip.image_processing_pil_clip import (
     CLIPImageProcessorPil)
 
@@ -407,6 +410,94 @@ def pngs():
     yield "tall.png", a_png(20, 450)
 
 
+# ---- WebP, EXIF ------------------------------------------------------------
+
+def webp(image, **settings):
+    file = io.BytesIO()
+    image.save(file, "WEBP", **settings)
+    return file.getvalue()
+
+
+def riff(*chunks):
+    body = b"WEBP" + b"".join(
+        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) & 1)
+        for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def image_chunks(data):
+    """[(kind, data)] that make up the image of a WebP file."""
+    at, out = 12, []
+    while at < len(data):
+        n = struct.unpack("<I", data[at + 4:at + 8])[0]
+        if data[at:at + 4] in (b"ALPH", b"VP8 ", b"VP8L"):
+            out.append((data[at:at + 4], data[at + 8:at + 8 + n]))
+        at += 8 + n + (n & 1)
+    return out
+
+
+def vp8x(width, height, flags):
+    return b"VP8X", struct.pack("<I", flags) + struct.pack(
+        "<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+
+
+def animation(still, x, y, width, height, canvas_width, canvas_height, flags):
+    frame = b"".join(struct.pack("<I", v)[:3] for v in (
+        x // 2, y // 2, width - 1, height - 1, 40)) + b"\0" + riff(
+            *image_chunks(still))[12:]
+    return riff(vp8x(canvas_width, canvas_height, flags),
+                (b"ANIM", b"\xff\x80\x40\xff\0\0"), (b"ANMF", frame),
+                (b"ANMF", frame))
+
+
+def translucent(width, height):
+    y, x = np.mgrid[:height, :width]
+    alpha = ((9 * x + 23 * y) & 255).astype(np.uint8)
+    alpha[:height // 4] = 0
+    return Image.merge("RGBA", [*Image.fromarray(drawing(
+        width, height)).split(), Image.fromarray(alpha)])
+
+
+def webps():
+    image, clear = Image.fromarray(drawing(45, 37)), translucent(23, 19)
+    yield "lossy.webp", webp(image, quality=60)
+    yield "lossy-alpha.webp", webp(clear, quality=60)
+    yield "lossless.webp", webp(image.crop((0, 0, 17, 11)), lossless=True)
+    yield "lossless-alpha.webp", webp(clear, lossless=True, exact=True)
+    yield "1x1.webp", webp(image.crop((3, 3, 4, 4)), quality=60)
+    yield "tall.webp", webp(image.resize((13, 90)), quality=40)
+    small = image.resize((10, 8))
+    yield "animated.webp", animation(webp(small, quality=50), 2, 4, 10, 8, 19,
+                                     15, 2)
+    yield "animated-alpha.webp", animation(
+        webp(clear.resize((10, 8)), lossless=True), 0, 2, 10, 8, 12, 14, 0x12)
+    yield "metadata.webp", riff(
+        vp8x(10, 8, 0x2C), (b"ICCP", b"no profile"),
+        *image_chunks(webp(small, quality=50)), (b"EXIF", b"junk"),
+        (b"XMP ", b"<x/>"), (b"abcd", b"odd"))
+    yield "trailing.webp", webp(small, quality=50) + b"trailing"
+
+
+def oriented(value):
+    """EXIF data with this orientation."""
+    return b"II*\0\x08\0\0\0\1\0" + struct.pack(
+        "<HHIHHI", 0x0112, 3, 1, value, 0, 0)
+
+
+def exifs():
+    """Pictures with an orientation of 1, to be overwritten. The PNG has it
+    after the image data, where checksums do not count."""
+    image = Image.fromarray(drawing(90, 40))
+    base = jpeg(image.transpose(Image.Transpose.ROTATE_90), quality=50)
+    segment = b"Exif\0\0" + oriented(1)
+    yield "exif.jpg", base[:2] + b"\xff\xe1" + struct.pack(
+        ">H", len(segment) + 2) + segment + base[2:]
+    yield "exif.png", a_png(61, 24, after=chunk(b"eXIf", oriented(1)))
+    still = image.resize((21, 50))
+    yield "exif.webp", riff(vp8x(21, 50, 8), *image_chunks(webp(
+        still, quality=50)), (b"EXIF", oriented(1)))
+
+
 # ---- malformed -------------------------------------------------------------
 
 def malformed():
@@ -420,7 +511,7 @@ def malformed():
     yield "four bytes of PNG", "truncated", b"\x89PNG"
     for name, magic in (
             ("GIF", b"GIF89a"), ("BMP", b"BM" + bytes(30)),
-            ("TIFF", b"II*\0"), ("WebP", b"RIFF\4\0\0\0WEBP"),
+            ("TIFF", b"II*\0"),
             ("AVIF", b"\0\0\0\x20ftypavif"), ("HEIC", b"\0\0\0\x20ftypheic"),
             ("PDF", b"%PDF-1.7"), ("SVG", b"<svg xmlns="),
             ("HTML", b"\n <!DOCTYPE HTML>"), ("JPEG XL", b"\xff\x0a"),
@@ -523,17 +614,43 @@ def malformed():
             [data[-1] ^ 1])), iend)
     yield "PNG with data that is not zlib", "format", png(
         ihdr(6, 5, 8, 2), chunk(b"IDAT", b"no zlib data at all"), iend)
+    still = webp(image, quality=30)
+    for n in (4, 11):
+        yield f"RIFF, {n} bytes", "truncated", still[:n]
+    yield "RIFF of another kind", "unsupported", b"RIFF\x10\0\0\0WAVEfmt "
+    yield "WebP magic alone", "truncated", still[:12]
+    yield "WebP without its last byte", "truncated", still[:-1]
+    size = struct.unpack("<I", still[4:8])[0]
+    yield "WebP that says it is longer", "truncated", still[:4] + struct.pack(
+        "<I", size + 100) + still[8:]
+    yield "WebP that says it is shorter", "format", still[:4] + struct.pack(
+        "<I", size - 2) + still[8:]
+    yield "WebP that begins with another chunk", "format", riff(
+        (b"abcd", b"data"), *image_chunks(still))
+    yield "WebP without an image", "format", riff(vp8x(5, 5, 0))
+    yield "WebP with a canvas that is not its image", "format", riff(
+        vp8x(8, 10, 0), *image_chunks(still))
+    yield "WebP with a frame outside its canvas", "format", animation(
+        still, 4, 0, 9, 10, 10, 10, 2)
+    yield "WebP of 16384x1", "limit", animation(still, 0, 0, 9, 10, 16384, 10,
+                                                2)
+    yield "WebP of 16383x16383", "limit", animation(still, 0, 0, 9, 10, 16383,
+                                                    16383, 2)
+    yield "WebP without image data", "format", riff(
+        vp8x(9, 10, 0), (b"VP8 ", b""))
+    yield "WebP with broken lossless data", "format", (lambda d: patched(
+        d, 25, *[0xFF] * 30))(webp(image, lossless=True))
     yield "PNG with text cut after its image", "truncated", png(
         ihdr(6, 5, 8, 2), idat, chunk(b"tEXt", b"k\0" + bytes(50))[:-20])
 
 
 # Read by Pillow, refused by clipc: what no honest writer makes.
-ON_PURPOSE = {"PNG with IHDR second", "PNG with two IHDR"}
+ON_PURPOSE = {"PNG with IHDR second", "PNG with two IHDR", "WebP of 16384x1"}
 
 
 def reads(data):
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as i:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG", "WEBP"]) as i:
             i.convert("RGB")
         return True
     except Exception:
@@ -544,7 +661,7 @@ def reads(data):
 
 def make_pictures():
     lines, prefixes = [], []
-    for name, data in [*jpegs(), *pngs()]:
+    for name, data in [*jpegs(), *pngs(), *webps(), *exifs()]:
         with open(f"{OUT}/pictures/{name}", "wb") as file:
             file.write(data)
         image = Image.open(io.BytesIO(data)).convert("RGB")
@@ -554,7 +671,8 @@ def make_pictures():
                                 digest(process(image).tobytes())]))
         if name in ("420.jpg", "420-progressive.jpg", "restart.jpg",
                     "grey.jpg", "c2-d8.png", "c3-d4-adam7.png",
-                    "metadata.png", "apng.png"):
+                    "metadata.png", "apng.png", "lossy-alpha.webp",
+                    "lossless.webp", "animated.webp"):
             bits = [reads(data[:n]) for n in range(len(data) + 1)]
             prefixes.append(f"{name}\t{''.join('01'[b] for b in bits)}")
     write_lines("pictures.tsv", "name, width, height, hash of the RGB pixels, "
@@ -562,6 +680,37 @@ def make_pictures():
     write_lines("prefixes.tsv",
                 "name, verdict:count over lengths 0, 1, ..., 1 where Pillow reads it",
                 [run_lengths(line) for line in prefixes])
+
+
+def make_white():
+    lines = []
+    for name, data in [*pngs(), *webps()]:
+        image = Image.open(io.BytesIO(data))
+        if ("A" not in image.getbands()
+                and image.info.get("transparency") is None):
+            continue
+        fitted = process(image)
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(
+            Image.new("RGBA", image.size, (255,) * 4), image).convert("RGB")
+        lines.append("\t".join([name, *map(str, image.size),
+                                digest(image.tobytes()),
+                                digest(fitted.tobytes())]))
+    write_lines("white.tsv", "name, width, height, hash of the RGB pixels on "
+                "white, hash of the fitted ones", lines)
+
+
+def make_turned():
+    lines = []
+    for name, data in exifs():
+        for value in range(1, 9):
+            image = ImageOps.exif_transpose(Image.open(io.BytesIO(
+                data.replace(oriented(1), oriented(value))))).convert("RGB")
+            lines.append("\t".join([name, str(value), *map(str, image.size),
+                                    digest(image.tobytes()),
+                                    digest(process(image).tobytes())]))
+    write_lines("turned.tsv", "name, orientation, width and height upright, "
+                "hash of the RGB pixels, hash of the fitted ones", lines)
 
 
 def run_lengths(line):
@@ -659,6 +808,8 @@ def make_table():
 def main():
     os.makedirs(f"{OUT}/pictures", exist_ok=True)
     make_pictures()
+    make_white()
+    make_turned()
     make_malformed()
     make_resize()
     make_table()

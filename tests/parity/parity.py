@@ -355,8 +355,9 @@ def report(session):
         f"libpng {machine.get('libpng')}.",
         f"- Machine: {cpu}, {machine.get('cpus')} CPUs.",
         f"- {len(table.rows) - table.n_failed} passed, {table.n_failed} "
-        f"failed, {len(table.skips)} skipped, {wall(session.started)} with "
-        "the environment already made.",
+        f"failed, {len(table.skips)} skipped; {sum(os.times()[:4]):.0f} s of "
+        f"CPU time, {wall(session.started)} by the clock, the environment "
+        "already made.",
         "",
         "b32 is a ViT-B/32 with seeded random weights. Each line: the largest "
         "difference over all threads (t), batches (b), backends and OpenBLAS "

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds a FAISS index from the shards of clipc-embed and searches in it.
+
+    search_index.py build PREFIX INDEX
+    search_index.py query INDEX QUERIES [K]
+
+build: PREFIX-*.npy and PREFIX-*.jsonl become INDEX (FAISS) and INDEX.names
+(one JSON value a line: the input of row i). Shards are mapped and added one by
+one; only the index is held in memory. query: QUERIES is the prefix of other
+shards, of texts or of pictures; prints the K (default 5) nearest of each.
+
+Needs: pip install faiss-cpu numpy
+"""
+import glob
+import json
+import sys
+
+import faiss
+import numpy as np
+
+
+def shards(prefix):
+    """Yields (inputs, rows) of every complete shard, in order."""
+    for path in sorted(glob.glob(glob.escape(prefix) + "-" + "[0-9]" * 5 + "*.npy")):
+        try:
+            index = open(path[:-4] + ".jsonl", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # the run was killed before the shard was complete
+        rows = np.load(path, mmap_mode="r")
+        with index:
+            records = [json.loads(line) for line in index]
+        inputs = [r.get("image", r.get("text")) for r in records if r["row"] is not None]
+        assert len(inputs) == len(rows), path
+        yield inputs, rows
+
+
+def unit(rows):
+    """float32 rows of unit length: float16 and --raw have others."""
+    rows = np.array(rows, dtype=np.float32)
+    faiss.normalize_L2(rows)
+    return rows
+
+
+def build(prefix, path):
+    index = None
+    with open(path + ".names", "w", encoding="utf-8") as names:
+        for inputs, rows in shards(prefix):
+            if index is None:
+                # Exact search: the inner product of unit vectors is the cosine.
+                # For millions of rows: faiss.index_factory(dim, "IVF4096,SQ8",
+                # faiss.METRIC_INNER_PRODUCT), trained on some shards first.
+                index = faiss.IndexFlatIP(rows.shape[1])
+            index.add(unit(rows))
+            names.writelines(json.dumps(name) + "\n" for name in inputs)
+    if index is None:
+        sys.exit(f"{prefix}: no shards")
+    faiss.write_index(index, path)
+    print(f"{index.ntotal} rows of {index.d}")
+
+
+def query(path, prefix, k):
+    index = faiss.read_index(path)
+    with open(path + ".names", encoding="utf-8") as names:
+        names = [json.loads(line) for line in names]
+    for inputs, rows in shards(prefix):
+        cosines, found = index.search(unit(rows), k)
+        for i, name in enumerate(inputs):
+            print(f"{name}:")
+            for cosine, j in zip(cosines[i], found[i]):
+                if j >= 0:
+                    print(f"  {cosine:.3f} {names[j]}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "build":
+        build(sys.argv[2], sys.argv[3])
+    elif len(sys.argv) in (4, 5) and sys.argv[1] == "query":
+        query(sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) == 5 else 5)
+    else:
+        sys.exit(__doc__)
