@@ -400,20 +400,11 @@ static clipc_status axis_init(axis *a, size_t in, size_t resized,
     return CLIPC_OK;
 }
 
-static void swap_bytes(void *a, void *b, size_t n)
+static void swap_weights(int16_t *a, int16_t *b)
 {
-    unsigned char *x = a, *y = b;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char byte = x[i];
-        x[i] = y[i];
-        y[i] = byte;
-    }
-}
-
-static void reverse(int16_t *weights, size_t n)
-{
-    for (size_t i = 0; i < n / 2; i++)
-        swap_bytes(weights + i, weights + n - 1 - i, sizeof *weights);
+    const int16_t w = *a;
+    *a = *b;
+    *b = w;
 }
 
 /* The same windows for a picture whose pixels come last to first: outputs are
@@ -421,23 +412,29 @@ static void reverse(int16_t *weights, size_t n)
 static void axis_mirror(axis *a)
 {
     const size_t begin = a->in - a->in_end, length = a->in_end - a->in_begin;
-    const size_t row_bytes = a->n_taps * sizeof *a->high;
 
     a->in_begin = begin;
     a->in_end = begin + length;
     if (!a->filtered)
         return;
     for (size_t i = 0; i < a->count; i++) {
-        a->begin[i] = (uint32_t)(length - a->begin[i] - a->n[i]);
-        reverse(a->high + i * a->n_taps, a->n[i]);
-        reverse(a->low + i * a->n_taps, a->n[i]);
+        const size_t n = a->n[i], row = i * a->n_taps;
+
+        a->begin[i] = (uint32_t)(length - a->begin[i] - n);
+        for (size_t j = 0; j < n / 2; j++) {
+            swap_weights(&a->high[row + j], &a->high[row + n - 1 - j]);
+            swap_weights(&a->low[row + j], &a->low[row + n - 1 - j]);
+        }
     }
     for (size_t i = 0, j = a->count - 1; i < j; i++, j--) {
-        swap_bytes(&a->begin[i], &a->begin[j], sizeof *a->begin);
-        swap_bytes(&a->n[i], &a->n[j], sizeof *a->n);
-        swap_bytes(a->high + i * a->n_taps, a->high + j * a->n_taps,
-                   row_bytes);
-        swap_bytes(a->low + i * a->n_taps, a->low + j * a->n_taps, row_bytes);
+        const uint32_t begin_i = a->begin[i], n_i = a->n[i];
+        a->begin[i] = a->begin[j], a->n[i] = a->n[j];
+        a->begin[j] = begin_i, a->n[j] = n_i;
+        for (size_t k = 0; k < a->n_taps; k++) {
+            const size_t at = i * a->n_taps + k, to = j * a->n_taps + k;
+            swap_weights(&a->high[at], &a->high[to]);
+            swap_weights(&a->low[at], &a->low[to]);
+        }
     }
 }
 
@@ -454,10 +451,10 @@ struct clipc_resizer {
     size_t ring_rows, ring_stride;
     const uint8_t **window; /* [ring_rows + 1] rows of a vertical window */
     uint8_t *line; /* vertical first: one row between the passes */
-    clipc_turn turn;
-    uint8_t *unturned; /* [x.count, 3] a row before it is turned, or NULL */
     uint8_t *planes; /* [3, plane_stride] a row's colours for the x axis */
     size_t plane_stride;
+    clipc_turn turn;
+    uint8_t *unturned; /* [x.count, 3] a row before it is turned, or NULL */
 };
 
 void clipc_resizer_destroy(clipc_resizer *resizer)
@@ -469,8 +466,8 @@ void clipc_resizer_destroy(clipc_resizer *resizer)
     free(resizer->ring);
     free(resizer->window);
     free(resizer->line);
-    free(resizer->unturned);
     free(resizer->planes);
+    free(resizer->unturned);
     free(resizer);
 }
 
@@ -495,6 +492,18 @@ static clipc_status alloc_ring(clipc_resizer *r, clipc_error *err)
     return CLIPC_OK;
 }
 
+/* Behind the pixels of a plane lie zeros, for the weights 0 that continue the
+ * last windows and for what the kernels read too much. */
+static clipc_status alloc_planes(clipc_resizer *r, clipc_error *err)
+{
+    if (!r->x.filtered)
+        return CLIPC_OK;
+    r->plane_stride = r->x.in_end - r->x.in_begin + r->x.n_taps +
+                      CLIPC_RESIZE_SLACK;
+    r->planes = clipc_alloc_zero(r->plane_stride, 3);
+    return r->planes ? CLIPC_OK : clipc_fail_nomem(err, "resize rows");
+}
+
 static bool turns(clipc_turn turn)
 {
     return turn.mirror_x || turn.mirror_y || turn.transpose;
@@ -512,18 +521,6 @@ static clipc_status prepare_turn(clipc_resizer *r, clipc_turn turn,
         axis_mirror(&r->y);
     r->unturned = clipc_alloc(r->x.count, 3);
     return r->unturned ? CLIPC_OK : clipc_fail_nomem(err, "a row to turn");
-}
-
-/* Behind the pixels of a plane lie zeros, for the weights 0 that continue the
- * last windows and for what the kernels read too much. */
-static clipc_status alloc_planes(clipc_resizer *r, clipc_error *err)
-{
-    if (!r->x.filtered)
-        return CLIPC_OK;
-    r->plane_stride = r->x.in_end - r->x.in_begin + r->x.n_taps +
-                      CLIPC_RESIZE_SLACK;
-    r->planes = clipc_alloc_zero(r->plane_stride, 3);
-    return r->planes ? CLIPC_OK : clipc_fail_nomem(err, "resize rows");
 }
 
 clipc_status clipc_resizer_create(clipc_resizer **resizer,
@@ -558,7 +555,6 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
     r->vertical_first = r->x.filtered && r->y.filtered &&
                         (lost_rows > 0 && lost_rows > 2 * lost_columns)
                             != g->turn.transpose;
-    clipc_resize_kernels_init(&r->kernels, clipc_cpu_features());
     r->out_stride = g->out_width * 3;
     memset(out, 0, g->out_height * r->out_stride); /* black around */
     r->out = out;
@@ -569,6 +565,7 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
     CLIPC_TRY_GOTO(status, fail, prepare_turn(r, g->turn, err));
     CLIPC_TRY_GOTO(status, fail, alloc_ring(r, err));
     CLIPC_TRY_GOTO(status, fail, alloc_planes(r, err));
+    clipc_resize_kernels_init(&r->kernels, clipc_cpu_features());
     *resizer = r;
     return CLIPC_OK;
 fail:
