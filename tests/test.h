@@ -22,6 +22,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Built with AddressSanitizer or ThreadSanitizer, which have allocators,
+ * frames and address space of their own. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#undef SANITIZED
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 typedef void (*test_fn)(void);
 void test_register(const char *name, test_fn function);
 

@@ -694,20 +694,6 @@ static void *fetch_some(void *arg)
     return NULL;
 }
 
-/* Sanitizers fill stacks with what they need themselves. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#undef SANITIZED
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* A small stack too: the pages of libcurl and its TLS library included. */
 TEST(threads_with_small_stacks_fetch_at_once)
 {
@@ -718,7 +704,7 @@ TEST(threads_with_small_stacks_fetch_at_once)
 
     start_server();
     pthread_attr_init(&attr);
-#if !SANITIZED
+#if !SANITIZED /* their frames are larger */
     pthread_attr_setstacksize(&attr, 64 * 1024);
 #endif
     for (size_t i = 0; i < N_THREADS; i++) {

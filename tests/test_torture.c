@@ -10,19 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_ALLOCATOR 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#undef OWN_ALLOCATOR
-#define OWN_ALLOCATOR 1
-#endif
-#ifndef OWN_ALLOCATOR
-#define OWN_ALLOCATOR 0
-#endif
-
 /* The path of a file beside this program. */
 static void sibling(char *path, size_t size, const char *name)
 {
@@ -43,7 +30,7 @@ TEST(faults_leave_nothing_behind_and_the_next_call_works)
     unsigned n_ok = 0;
     int ends[2], status;
 
-    if (OWN_ALLOCATOR)
+    if (SANITIZED)
         SKIP("the sanitizer has the allocator");
     if (runner && strstr(runner, "qemu"))
         SKIP("no LD_PRELOAD under qemu");
