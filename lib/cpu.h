@@ -12,6 +12,10 @@
 #define CLIPC_CPU_HAS_AVX512 2u /* AVX-512 F, BW, DQ, VL; the OS saves zmm */
 #define CLIPC_CPU_HAS_VNNI 4u   /* AVX-512 VNNI on top */
 #define CLIPC_CPU_HAS_BF16 8u   /* AVX-512 BF16 on top */
+#define CLIPC_CPU_HAS_AVXVNNI 16u /* AVX-VNNI on top of AVX2 */
+#define CLIPC_CPU_HAS_AMX_INT8 32u /* AMX tiles of bytes; the OS saves them
+                                    * and lets this process use them */
+#define CLIPC_CPU_HAS_AMX_BF16 64u /* AMX tiles of bf16, likewise */
 
 unsigned clipc_cpu_features(void);
 
