@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernels.c - the inner loops in C, on vectors of four floats that gcc and
- * clang map to SSE2 or NEON registers (and to scalars elsewhere).
+ * kernels.c - which kernels a processor gets, and the C ones for rows of
+ * activations, on vectors of four floats that gcc and clang map to SSE2 or
+ * NEON registers (and to scalars elsewhere). tiles.c has the matrix products.
  *
  * Sums run in a fixed number of lanes: lane l of a sum takes the elements
  * whose index is l modulo the number of lanes, in increasing order, and the
@@ -13,6 +14,9 @@
  */
 #include "kernels.h"
 
+#include "cpu.h"
+#include "half.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -21,6 +25,7 @@ enum { LANES = 4 };
 
 typedef float vec __attribute__((vector_size(16)));
 typedef uint32_t vec_bits __attribute__((vector_size(16)));
+typedef int32_t vec_int __attribute__((vector_size(16)));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -52,6 +57,13 @@ INLINE void store_part(float *p, vec v, size_t n)
 INLINE vec splat(float x)
 {
     return (vec){ x, x, x, x };
+}
+
+INLINE vec_int load_int(const int32_t *p, size_t n)
+{
+    vec_int v = { 0 };
+    memcpy(&v, p, n * sizeof *p);
+    return v;
 }
 
 INLINE float sum(vec v)
@@ -134,54 +146,243 @@ INLINE vec gelu4(vec x)
     return choose(negative, tail, x - tail);
 }
 
-static void quick_gelu(float *x, size_t n)
+/* ---- what follows a product -------------------------------------------- */
+
+/* Nearest bf16, ties to even, in the upper halves; NaN stays NaN. */
+INLINE vec_bits to_bf16(vec v)
 {
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        store(x + i, quick_gelu4(load(x + i)));
-    if (i < n)
-        store_part(x + i, quick_gelu4(load_part(x + i, n - i)), n - i);
+    vec_bits bits = (vec_bits)v;
+    vec_bits is_nan = (bits & 0x7FFFFFFFu) > 0x7F800000u;
+    vec_bits rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
+    return ((rounded & ~is_nan) | ((bits | 0x00400000u) & is_nan)) &
+           0xFFFF0000u;
 }
 
-static void gelu(float *x, size_t n)
+INLINE void store_bf16(uint16_t *p, vec v, size_t n)
+{
+    vec_bits bits = to_bf16(v);
+    uint16_t half[LANES];
+    for (size_t i = 0; i < LANES; i++)
+        half[i] = (uint16_t)(bits[i] >> 16);
+    memcpy(p, half, n * sizeof *half);
+}
+
+INLINE void finish_store(const clipc_finish *finish, unsigned char *out,
+                         vec v, size_t n)
+{
+    if (finish->format == CLIPC_OPERAND_BF16) {
+        store_bf16((uint16_t *)(void *)out, v, n);
+        return;
+    }
+    if (finish->format == CLIPC_OPERAND_F32_BF16)
+        v = (vec)to_bf16(v);
+    else if (finish->add)
+        v = load_part((const float *)(const void *)out, n) + v;
+    store_part((float *)(void *)out, v, n);
+}
+
+/* At most LANES columns of all rows of a tile. A bias of -0 and a scale of 1
+ * change no bit. */
+INLINE void finish_columns(const clipc_finish *finish, const void *acc,
+                           size_t acc_stride, size_t row, size_t n_rows,
+                           size_t column, size_t n, const bool is_s8,
+                           const clipc_finish_op op)
+{
+    const size_t size = finish->format == CLIPC_OPERAND_BF16 ? 2 : 4;
+    unsigned char *out = (unsigned char *)finish->out +
+                         row * finish->out_stride + column * size;
+    const vec bias = finish->bias ? load_part(finish->bias + column, n)
+                                  : splat(-0.0f);
+    const vec scale = splat(finish->scale);
+    vec column_scale = { 0 };
+    vec_int sums = { 0 };
+
+    if (is_s8) {
+        column_scale = load_part(finish->column_scale + column, n);
+        if (finish->column_sums)
+            sums = load_int(finish->column_sums + column, n);
+    }
+    for (size_t i = 0; i < n_rows; i++, out += finish->out_stride) {
+        vec v;
+        if (is_s8) {
+            vec_int a = load_int((const int32_t *)acc + i * acc_stride, n);
+            v = __builtin_convertvector(a - sums, vec) *
+                (splat(finish->row_scale[row + i]) * column_scale);
+        } else {
+            v = load_part((const float *)acc + i * acc_stride, n);
+        }
+        v = (v + bias) * scale;
+        if (op == CLIPC_FINISH_QUICK_GELU)
+            v = quick_gelu4(v);
+        else if (op == CLIPC_FINISH_GELU)
+            v = gelu4(v);
+        finish_store(finish, out, v, n);
+    }
+}
+
+INLINE void finish_tile(const clipc_finish *finish, const void *acc,
+                        size_t acc_stride, size_t row, size_t n_rows,
+                        size_t column, size_t n_columns, const bool is_s8,
+                        const clipc_finish_op op)
+{
+    const size_t end = column + n_columns;
+    const unsigned char *a = acc;
+
+    for (; column + LANES <= end; column += LANES, a += LANES * 4)
+        finish_columns(finish, a, acc_stride, row, n_rows, column, LANES,
+                       is_s8, op);
+    if (column < end)
+        finish_columns(finish, a, acc_stride, row, n_rows, column,
+                       end - column, is_s8, op);
+}
+
+static void finish_f32(const clipc_finish *finish, const float *acc,
+                       size_t acc_stride, size_t row, size_t n_rows,
+                       size_t column, size_t n_columns)
+{
+    if (finish->op == CLIPC_FINISH_QUICK_GELU)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    false, CLIPC_FINISH_QUICK_GELU);
+    else if (finish->op == CLIPC_FINISH_GELU)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    false, CLIPC_FINISH_GELU);
+    else
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    false, CLIPC_FINISH_NONE);
+}
+
+static void finish_s8(const clipc_finish *finish, const int32_t *acc,
+                      size_t acc_stride, size_t row, size_t n_rows,
+                      size_t column, size_t n_columns)
+{
+    if (finish->op == CLIPC_FINISH_QUICK_GELU)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    true, CLIPC_FINISH_QUICK_GELU);
+    else if (finish->op == CLIPC_FINISH_GELU)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    true, CLIPC_FINISH_GELU);
+    else
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    true, CLIPC_FINISH_NONE);
+}
+
+/* ---- rows in operand formats ------------------------------------------- */
+
+static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        store(x + i, gelu4(load(x + i)));
+        store_bf16(out + i, load(x + i), LANES);
+    for (; i < n; i++)
+        out[i] = clipc_narrow_bf16(x[i]);
+    memset(out + n, 0, (n_padded - n) * sizeof *out);
+}
+
+static void row_f32_bf16(float *out, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(out + i, (vec)to_bf16(load(x + i)));
     if (i < n)
-        store_part(x + i, gelu4(load_part(x + i, n - i)), n - i);
+        store_part(out + i, (vec)to_bf16(load_part(x + i, n - i)), n - i);
+}
+
+/* The bits of the largest |x|: as integers they order like the numbers, with
+ * infinity and NaN above all. */
+static uint32_t row_absmax(const float *x, size_t n)
+{
+    vec_int highest = { 0 };
+    size_t i = 0;
+    for (; i < n; i += LANES) {
+        vec v = i + LANES <= n ? load(x + i) : load_part(x + i, n - i);
+        vec_int bits = (vec_int)v & 0x7FFFFFFF;
+        vec_int more = bits > highest;
+        highest = (bits & more) | (highest & ~more);
+    }
+    int32_t max = highest[0];
+    for (int lane = 1; lane < LANES; lane++)
+        max = highest[lane] > max ? highest[lane] : max;
+    return (uint32_t)max;
+}
+
+/* x * (1 / scale) is at most 127 (1 + 3 EPS), which rounds to 127, so that
+ * clamping has nothing to do. Adding 1.5 * 2^23 rounds to nearest even; the
+ * low byte is then the number. A row whose scale would be subnormal counts as
+ * zero. */
+INLINE void row_bytes(uint8_t *out, float *scale, const float *x, size_t n,
+                      size_t n_padded, const unsigned offset)
+{
+    const vec round = splat(12582912.0f);
+    uint32_t max = row_absmax(x, n);
+    float s = clipc_float_of_bits(max) / 127.0f;
+    size_t i = 0;
+
+    if (max >= 0x7F800000u || s < FLT_MIN) {
+        *scale = max >= 0x7F800000u ? NAN : 1.0f;
+        memset(out, (int)offset, n_padded);
+        return;
+    }
+    *scale = s;
+    const vec inverse = splat(1.0f / s);
+    for (; i < n; i += LANES) {
+        size_t count = n - i < LANES ? n - i : LANES;
+        vec v = count == LANES ? load(x + i) : load_part(x + i, count);
+        vec_bits q = (vec_bits)(v * inverse + round) + offset;
+        for (size_t lane = 0; lane < count; lane++)
+            out[i + lane] = (uint8_t)q[lane];
+    }
+    memset(out + n, (int)offset, n_padded - n);
+}
+
+static void row_s8(void *out, float *scale, const float *x, size_t n,
+                   size_t n_padded)
+{
+    row_bytes(out, scale, x, n, n_padded, 0);
+}
+
+static void row_u8(void *out, float *scale, const float *x, size_t n,
+                   size_t n_padded)
+{
+    row_bytes(out, scale, x, n, n_padded, 128);
+}
+
+static void widen(float *out, const void *in, clipc_storage storage, size_t n)
+{
+    const uint16_t *half = in;
+    if (storage == CLIPC_STORE_F32)
+        memcpy(out, in, n * sizeof *out);
+    else if (storage == CLIPC_STORE_BF16)
+        for (size_t i = 0; i < n; i++)
+            out[i] = clipc_widen_bf16(half[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            out[i] = clipc_widen_f16(half[i]);
 }
 
 /* ---- rows -------------------------------------------------------------- */
 
-static void add_bias(float *x, const float *bias, size_t n_rows, size_t width)
-{
-    for (size_t row = 0; row < n_rows; row++, x += width) {
-        size_t i = 0;
-        for (; i + LANES <= width; i += LANES)
-            store(x + i, load(x + i) + load(bias + i));
-        for (; i < width; i++)
-            x[i] += bias[i];
-    }
-}
-
-static void add_residual(float *x, const float *y, const float *bias,
-                         size_t n)
+static void add(float *x, const float *y, size_t n)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        store(x + i, load(x + i) + (load(y + i) + load(bias + i)));
+        store(x + i, load(x + i) + load(y + i));
     for (; i < n; i++)
-        x[i] += y[i] + bias[i];
+        x[i] += y[i];
 }
 
-static void scale(float *x, float factor, size_t n)
+/* 4 x LANES lanes. */
+static float dot(const float *x, const float *y, size_t n)
 {
+    vec lanes[4] = { { 0 }, { 0 }, { 0 }, { 0 } };
     size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (size_t l = 0; l < 4; l++)
+            lanes[l] += load(x + i + l * LANES) * load(y + i + l * LANES);
     for (; i + LANES <= n; i += LANES)
-        store(x + i, load(x + i) * splat(factor));
-    for (; i < n; i++)
-        x[i] *= factor;
+        lanes[0] += load(x + i) * load(y + i);
+    if (i < n)
+        lanes[1] += load_part(x + i, n - i) * load_part(y + i, n - i);
+    return sum((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
 }
 
 /* Sum of (x[i] - shift)^power, power 1 or 2, in 4 x LANES lanes. */
@@ -221,21 +422,19 @@ INLINE float row_sum(const float *x, float shift, int power, size_t n)
  * where the mean is large. The sums have 16 lanes, so a mean is within 1e-6
  * of the largest |x|. */
 static void layernorm(float *y, const float *x, const float *gain,
-                      const float *bias, float eps, size_t n_rows,
-                      size_t width)
+                      const float *bias, float eps, size_t width)
 {
-    for (size_t row = 0; row < n_rows; row++, x += width, y += width) {
-        float mean = row_sum(x, 0.0f, 1, width) / (float)width;
-        float variance = row_sum(x, mean, 2, width) / (float)width;
-        float rstd = 1.0f / sqrtf(variance + eps);
-        const vec m = splat(mean), r = splat(rstd);
-        size_t i = 0;
-        for (; i + LANES <= width; i += LANES)
-            store(y + i, (load(x + i) - m) * r * load(gain + i) +
-                             load(bias + i));
-        for (; i < width; i++)
-            y[i] = (x[i] - mean) * rstd * gain[i] + bias[i];
-    }
+    float mean = row_sum(x, 0.0f, 1, width) / (float)width;
+    float variance = row_sum(x, mean, 2, width) / (float)width;
+    float rstd = 1.0f / sqrtf(variance + eps);
+    const vec m = splat(mean), r = splat(rstd);
+    size_t i = 0;
+
+    for (; i + LANES <= width; i += LANES)
+        store(y + i,
+              (load(x + i) - m) * r * load(gain + i) + load(bias + i));
+    for (; i < width; i++)
+        y[i] = (x[i] - mean) * rstd * gain[i] + bias[i];
 }
 
 static void softmax(float *x, size_t n)
@@ -262,117 +461,34 @@ static void softmax(float *x, size_t n)
         store_part(x + i, e, n - i);
         total += load_part(x + i, n - i);
     }
-    scale(x, 1.0f / sum(total), n);
+    const float inverse = 1.0f / sum(total);
+    for (i = 0; i + LANES <= n; i += LANES)
+        store(x + i, load(x + i) * splat(inverse));
+    for (; i < n; i++)
+        x[i] *= inverse;
 }
 
-/* ---- matrix product ---------------------------------------------------- */
-
-/* Rows of A and B are walked side by side, a vector of k at a time; each
- * element of C has one vector of partial sums, so that a tile of 4 x 3 fits
- * the 16 registers of SSE2 and every load feeds three or four products. */
-enum {
-    TILE_M = 4,
-    TILE_N = 3,
-    BLOCK_M = 64 /* rows of A kept in cache while B streams by */
-};
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 4")
-#endif
-
-INLINE void tile(float *c, size_t ldc, const float *a, size_t lda,
-                 const float *b, size_t ldb, size_t k, const size_t rows,
-                 const size_t columns)
-{
-    vec acc[TILE_M][TILE_N];
-    size_t i = 0;
-
-    UNROLL
-    for (size_t m = 0; m < rows; m++) {
-        UNROLL
-        for (size_t n = 0; n < columns; n++)
-            acc[m][n] = (vec){ 0 };
-    }
-    for (; i + LANES <= k; i += LANES) {
-        vec vb[TILE_N];
-        UNROLL
-        for (size_t n = 0; n < columns; n++)
-            vb[n] = load(b + n * ldb + i);
-        UNROLL
-        for (size_t m = 0; m < rows; m++) {
-            vec va = load(a + m * lda + i);
-            UNROLL
-            for (size_t n = 0; n < columns; n++)
-                acc[m][n] += va * vb[n];
-        }
-    }
-    if (i < k) {
-        vec vb[TILE_N];
-        UNROLL
-        for (size_t n = 0; n < columns; n++)
-            vb[n] = load_part(b + n * ldb + i, k - i);
-        UNROLL
-        for (size_t m = 0; m < rows; m++) {
-            vec va = load_part(a + m * lda + i, k - i);
-            UNROLL
-            for (size_t n = 0; n < columns; n++)
-                acc[m][n] += va * vb[n];
-        }
-    }
-    UNROLL
-    for (size_t m = 0; m < rows; m++) {
-        UNROLL
-        for (size_t n = 0; n < columns; n++)
-            c[m * ldc + n] = sum(acc[m][n]);
-    }
-}
-
-/* All rows of a block against `columns` rows of B. */
-INLINE void tile_rows(float *c, size_t ldc, const float *a, size_t lda,
-                      const float *b, size_t ldb, size_t m, size_t k,
-                      const size_t columns)
-{
-    for (; m >= TILE_M; m -= TILE_M, a += TILE_M * lda, c += TILE_M * ldc)
-        tile(c, ldc, a, lda, b, ldb, k, TILE_M, columns);
-    if (m == 3)
-        tile(c, ldc, a, lda, b, ldb, k, 3, columns);
-    else if (m == 2)
-        tile(c, ldc, a, lda, b, ldb, k, 2, columns);
-    else if (m == 1)
-        tile(c, ldc, a, lda, b, ldb, k, 1, columns);
-}
-
-static void gemm_nt(float *c, size_t ldc, const float *a, size_t lda,
-                    const float *b, size_t ldb, size_t m, size_t n, size_t k)
-{
-    for (size_t m0 = 0; m0 < m; m0 += BLOCK_M) {
-        size_t rows = m - m0 < BLOCK_M ? m - m0 : BLOCK_M;
-        const float *a0 = a + m0 * lda;
-        float *c0 = c + m0 * ldc;
-        size_t j = 0;
-        for (; j + TILE_N <= n; j += TILE_N)
-            tile_rows(c0 + j, ldc, a0, lda, b + j * ldb, ldb, rows, k, TILE_N);
-        if (n - j == 2)
-            tile_rows(c0 + j, ldc, a0, lda, b + j * ldb, ldb, rows, k, 2);
-        else if (n - j == 1)
-            tile_rows(c0 + j, ldc, a0, lda, b + j * ldb, ldb, rows, k, 1);
-    }
-}
+/* ---- the table --------------------------------------------------------- */
 
 void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
 {
-    (void)features; /* no instruction set has kernels of its own yet */
     *kernels = (clipc_kernels){
         .name = "c",
+        .finish_f32 = finish_f32,
+        .finish_s8 = finish_s8,
         .layernorm = layernorm,
-        .quick_gelu = quick_gelu,
-        .gelu = gelu,
-        .add_bias = add_bias,
-        .add_residual = add_residual,
-        .scale = scale,
+        .row_bf16 = row_bf16,
+        .row_f32_bf16 = row_f32_bf16,
+        .row_s8 = row_s8,
+        .row_u8 = row_u8,
+        .widen = widen,
+        .add = add,
         .softmax = softmax,
-        .gemm_nt = gemm_nt,
+        .dot = dot,
     };
+#if defined(__x86_64__)
+#endif
+    (void)features;
+    if (kernels->s8.format == CLIPC_OPERAND_U8)
+        kernels->row_s8 = kernels->row_u8;
 }

@@ -151,9 +151,14 @@ typedef struct clipc_kernels {
     /* One row in an operand format, padded with zeros to n_padded. */
     void (*row_bf16)(uint16_t *out, const float *x, size_t n, size_t n_padded);
     void (*row_f32_bf16)(float *out, const float *x, size_t n);
-    /* scale = absmax / 127 (0: 1; not finite: NaN), q = clamp(round to
-     * even(x * (1 / scale)), -127, 127), stored as s8.format says. */
+    /* scale = absmax / 127, q = clamp(round to even(x * (1 / scale)), -127,
+     * 127), stored as s8.format says, q = 0 behind n. Not finite: scale NaN,
+     * all q 0; absmax below 127 * 2^-126, as if zero: scale 1, all q 0. The
+     * same bits on every instruction set. */
     void (*row_s8)(void *out, float *scale, const float *x, size_t n,
+                   size_t n_padded);
+    /* That for U8 operands; clipc_kernels_init() makes it row_s8 if need be. */
+    void (*row_u8)(void *out, float *scale, const float *x, size_t n,
                    size_t n_padded);
     /* n numbers widened exactly, and narrowed (round to nearest even). */
     void (*widen)(float *out, const void *in, clipc_storage storage, size_t n);
