@@ -147,7 +147,7 @@ $(BUILD)/folders: FORCE
 $(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 .PHONY: FORCE
 
-$(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o: \
+$(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o $(BUILD)/lib/tiles.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 # One file for each instruction set, called only where the processor has it.
 $(BUILD)/lib/x86/%_avx2.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx2
