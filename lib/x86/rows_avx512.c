@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rows_avx512.c - rows of activations and what follows a product, with
+ * AVX-512 F, BW, DQ and VL. The arithmetic is that of kernels.c but for
+ * exp(), which has a table, fused multiply-adds in polynomials and in the
+ * sums of LayerNorm and dot, and the number of their lanes: 8 x 16.
+ *
+ * Masks cut the end of a row; masked elements are neither read nor written.
+ */
+#include "kernels.h"
+
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) || \
+    !defined(__AVX512DQ__) || !defined(__AVX512VL__)
+#error "compile this file with -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+#endif
+#include <float.h>
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+enum { LANES = 16 };
+
+/* What vrangeps chooses from two numbers, and with whose sign; of a number
+ * and a NaN it is the number. */
+enum {
+    LEAST_MAGNITUDE_SIGNED = 2, /* the sign of the first operand */
+    LEAST_MAGNITUDE = 10,
+    MOST_MAGNITUDE = 11
+};
+
+/* The first n lanes; all from 16 on. */
+INLINE __mmask16 first(size_t n)
+{
+    return n >= LANES ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1);
+}
+
+/* ---- exponential ------------------------------------------------------- */
+
+/* 2^(j/16) */
+static const float powers[LANES] = {
+    1.0f,        1.04427378f, 1.09050773f, 1.13878863f,
+    1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
+    1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f,
+    1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f,
+};
+
+/* exp(x) = 2^n exp(r), n = x / ln 2 rounded to a sixteenth, r = x - n ln 2
+ * with ln 2 in two parts, |r| <= ln(2) / 32; exp(r) = 1 + r + r^2/2 + r^3/6
+ * (relative error 9.2e-9); 2^n is a table's 2^(j/16) and an exponent, which
+ * vscalef takes from n rounded down. For -87.3 <= x <= 88.3 the relative error
+ * is below 1.3e-7: half a unit of the table's and of the last operation. */
+INLINE __m512 exp16(__m512 x)
+{
+    const __m512 round = _mm512_set1_ps(786432.0f); /* 1.5 * 2^19: ulp 1/16 */
+    const __m512 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f),
+                                           round);
+    const __m512 n = _mm512_sub_ps(shifted, round);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693147182f), x);
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-1.90465421e-9f), r);
+    /* The low four bits of `shifted` are j. */
+    const __m512 power = _mm512_permutexvar_ps(_mm512_castps_si512(shifted),
+                                               _mm512_loadu_ps(powers));
+    __m512 q = _mm512_fmadd_ps(r, _mm512_set1_ps(1.66666667e-1f),
+                               _mm512_set1_ps(0.5f));
+    q = _mm512_fmadd_ps(_mm512_mul_ps(r, r), q, r); /* exp(r) - 1 */
+    return _mm512_scalef_ps(_mm512_fmadd_ps(power, q, power), n);
+}
+
+/* ---- activations ------------------------------------------------------- */
+
+/* 1 / d for 1 <= d < 2^126: a step of Newton's brings the estimate's 2^-14 to
+ * 2^-28, so the last rounding is what remains. */
+INLINE __m512 reciprocal(__m512 d)
+{
+    const __m512 y = _mm512_rcp14_ps(d);
+    const __m512 rest = _mm512_fnmadd_ps(d, y, _mm512_set1_ps(1.0f));
+    return _mm512_fmadd_ps(y, rest, y);
+}
+
+/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87 (a NaN too, but then
+ * x is still one). Relative error: below 4e-7 + 1.5e-7 |x| (that of the
+ * exponent, rounded once) where the result is above 1e-35. */
+INLINE __m512 quick_gelu16(__m512 x)
+{
+    const __m512 t =
+        _mm512_range_ps(_mm512_mul_ps(x, _mm512_set1_ps(-1.702f)),
+                        _mm512_set1_ps(87.0f), LEAST_MAGNITUDE_SIGNED);
+    const __m512 d = _mm512_add_ps(exp16(t), _mm512_set1_ps(1.0f));
+    return _mm512_mul_ps(x, reciprocal(d));
+}
+
+/* The polynomial of kernels.c, and its bounds. */
+INLINE __m512 gelu16(__m512 x)
+{
+    const __m512 t = _mm512_range_ps(x, _mm512_set1_ps(6.0f),
+                                     LEAST_MAGNITUDE);
+    __m512 p = _mm512_set1_ps(-1.49713729e-7f);
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.44605737e-6f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-3.1844375e-5f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.29643953e-4f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.1913659e-4f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-4.94814331e-3f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.64336124e-2f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.1828098e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(7.97887829e-1f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(6.93147121e-1f));
+    const __m512 zero = _mm512_setzero_ps();
+    const __m512 tail = _mm512_mul_ps(x, exp16(_mm512_sub_ps(zero, p)));
+    const __mmask16 not_negative = _mm512_cmp_ps_mask(x, zero, _CMP_NLT_UQ);
+    return _mm512_mask_sub_ps(tail, not_negative, x, tail);
+}
+
+/* ---- what follows a product -------------------------------------------- */
+
+/* Nearest bf16, ties to even, in the upper halves (the lower are left with
+ * what was there); NaN stays NaN. */
+INLINE __m512i to_bf16(__m512 v)
+{
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16),
+                                         _mm512_set1_epi32(1));
+    const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i rounded = _mm512_add_epi32(
+        bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    return _mm512_mask_or_epi32(rounded, is_nan, bits,
+                                _mm512_set1_epi32(0x00400000));
+}
+
+INLINE __m512 round_to_bf16(__m512 v)
+{
+    return _mm512_castsi512_ps(_mm512_and_si512(
+        to_bf16(v), _mm512_set1_epi32((int)0xFFFF0000u)));
+}
+
+INLINE __m256i narrow_to_bf16(__m512 v)
+{
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(to_bf16(v), 16));
+}
+
+typedef enum destination {
+    TO_F32,
+    TO_F32_ADDED,
+    TO_F32_BF16,
+    TO_BF16
+} destination;
+
+/* At most 16 columns of all rows of a tile. A bias of -0 and a scale of 1
+ * change no bit. */
+INLINE void finish_columns(const clipc_finish *finish, const void *acc,
+                           size_t acc_stride, size_t row, size_t n_rows,
+                           size_t column, const __mmask16 mask,
+                           const bool is_s8, const clipc_finish_op op,
+                           const destination to)
+{
+    const size_t stride = finish->out_stride;
+    char *out = (char *)finish->out + row * stride +
+                column * (to == TO_BF16 ? 2 : 4);
+    const char *a = acc;
+    const __m512 bias =
+        finish->bias ? _mm512_maskz_loadu_ps(mask, finish->bias + column)
+                     : _mm512_set1_ps(-0.0f);
+    const __m512 scale = _mm512_set1_ps(finish->scale);
+    __m512 column_scale = _mm512_setzero_ps();
+    __m512i sums = _mm512_setzero_si512();
+
+    if (is_s8) {
+        column_scale = _mm512_maskz_loadu_ps(mask,
+                                             finish->column_scale + column);
+        if (finish->column_sums)
+            sums = _mm512_maskz_loadu_epi32(mask,
+                                            finish->column_sums + column);
+    }
+    for (size_t i = 0; i < n_rows; i++, out += stride, a += acc_stride * 4) {
+        __m512 v;
+        if (is_s8) {
+            __m512i exact = _mm512_sub_epi32(
+                _mm512_maskz_loadu_epi32(mask, a), sums);
+            __m512 both = _mm512_mul_ps(
+                _mm512_set1_ps(finish->row_scale[row + i]), column_scale);
+            v = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), both);
+        } else {
+            v = _mm512_maskz_loadu_ps(mask, a);
+        }
+        v = _mm512_mul_ps(_mm512_add_ps(v, bias), scale);
+        if (op == CLIPC_FINISH_QUICK_GELU)
+            v = quick_gelu16(v);
+        else if (op == CLIPC_FINISH_GELU)
+            v = gelu16(v);
+        if (to == TO_BF16) {
+            _mm256_mask_storeu_epi16(out, mask, narrow_to_bf16(v));
+            continue;
+        }
+        if (to == TO_F32_BF16)
+            v = round_to_bf16(v);
+        else if (to == TO_F32_ADDED)
+            v = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), v);
+        _mm512_mask_storeu_ps(out, mask, v);
+    }
+}
+
+INLINE void finish_tile(const clipc_finish *finish, const void *acc,
+                        size_t acc_stride, size_t row, size_t n_rows,
+                        size_t column, size_t n_columns, const bool is_s8,
+                        const clipc_finish_op op, const destination to)
+{
+    const size_t end = column + n_columns;
+    const char *a = acc;
+
+    for (; column + LANES <= end; column += LANES, a += LANES * 4)
+        finish_columns(finish, a, acc_stride, row, n_rows, column, 0xFFFF,
+                       is_s8, op, to);
+    if (column < end)
+        finish_columns(finish, a, acc_stride, row, n_rows, column,
+                       first(end - column), is_s8, op, to);
+}
+
+INLINE void finish_to(const clipc_finish *finish, const void *acc,
+                      size_t acc_stride, size_t row, size_t n_rows,
+                      size_t column, size_t n_columns, const bool is_s8,
+                      const clipc_finish_op op)
+{
+    if (finish->format == CLIPC_OPERAND_BF16)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, op, TO_BF16);
+    else if (finish->format == CLIPC_OPERAND_F32_BF16)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, op, TO_F32_BF16);
+    else if (finish->add)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, op, TO_F32_ADDED);
+    else
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, op, TO_F32);
+}
+
+INLINE void finish_any(const clipc_finish *finish, const void *acc,
+                       size_t acc_stride, size_t row, size_t n_rows,
+                       size_t column, size_t n_columns, const bool is_s8)
+{
+    if (finish->op == CLIPC_FINISH_QUICK_GELU)
+        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                  is_s8, CLIPC_FINISH_QUICK_GELU);
+    else if (finish->op == CLIPC_FINISH_GELU)
+        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                  is_s8, CLIPC_FINISH_GELU);
+    else
+        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                  is_s8, CLIPC_FINISH_NONE);
+}
+
+static void finish_f32(const clipc_finish *finish, const float *acc,
+                       size_t acc_stride, size_t row, size_t n_rows,
+                       size_t column, size_t n_columns)
+{
+    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, false);
+}
+
+static void finish_s8(const clipc_finish *finish, const int32_t *acc,
+                      size_t acc_stride, size_t row, size_t n_rows,
+                      size_t column, size_t n_columns)
+{
+    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, true);
+}
+
+/* ---- rows in operand formats ------------------------------------------- */
+
+static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        _mm256_storeu_si256((__m256i *)(void *)(out + i),
+                            narrow_to_bf16(_mm512_loadu_ps(x + i)));
+    if (i < n) {
+        const __mmask16 mask = first(n - i);
+        _mm256_mask_storeu_epi16(
+            out + i, mask, narrow_to_bf16(_mm512_maskz_loadu_ps(mask, x + i)));
+    }
+    memset(out + n, 0, (n_padded - n) * sizeof *out);
+}
+
+static void row_f32_bf16(float *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 mask = first(n - i);
+        _mm512_mask_storeu_ps(
+            out + i, mask, round_to_bf16(_mm512_maskz_loadu_ps(mask, x + i)));
+    }
+}
+
+/* The largest |x|, NaN left out. */
+INLINE float row_absmax(const float *x, size_t n)
+{
+    __m512 highest[4];
+    size_t i = 0;
+
+    UNROLL
+    for (int k = 0; k < 4; k++)
+        highest[k] = _mm512_setzero_ps();
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        UNROLL
+        for (int k = 0; k < 4; k++)
+            highest[k] = _mm512_range_ps(_mm512_loadu_ps(x + i + k * LANES),
+                                         highest[k], MOST_MAGNITUDE);
+    }
+    for (; i < n; i += LANES)
+        highest[0] = _mm512_range_ps(
+            _mm512_maskz_loadu_ps(first(n - i), x + i), highest[0],
+            MOST_MAGNITUDE);
+    highest[0] = _mm512_max_ps(highest[0], highest[1]);
+    highest[2] = _mm512_max_ps(highest[2], highest[3]);
+    return _mm512_reduce_max_ps(_mm512_max_ps(highest[0], highest[2]));
+}
+
+/* As kernels.c. NaN becomes the smallest integer and -128, which no number
+ * does: seen afterwards, it costs next to nothing. */
+INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
+                      size_t n_padded, const int offset)
+{
+    const __m512i flip = _mm512_set1_epi8((char)offset);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6,
+                                            10, 14, 3, 7, 11, 15);
+    const float max = row_absmax(x, n);
+    const float s = max / 127.0f;
+    const bool is_zero = s < FLT_MIN;
+    const __m512 inverse = _mm512_set1_ps(is_zero ? 0.0f : 1.0f / s);
+    __m512i lowest = _mm512_setzero_si512();
+    char *q = out;
+    size_t i = 0;
+
+    if (max > FLT_MAX)
+        goto not_finite;
+    for (; i < n; i += 64) {
+        __m512i v[4];
+        __mmask64 mask = ~(__mmask64)0;
+        if (i + 64 <= n) {
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                v[k] = _mm512_cvtps_epi32(_mm512_mul_ps(
+                    _mm512_loadu_ps(x + i + k * LANES), inverse));
+        } else {
+            mask = ((__mmask64)1 << (n - i)) - 1;
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                v[k] = _mm512_cvtps_epi32(_mm512_mul_ps(
+                    _mm512_maskz_loadu_ps((__mmask16)(mask >> k * LANES),
+                                          x + i + k * LANES),
+                    inverse));
+        }
+        __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(v[0], v[1]),
+                                           _mm512_packs_epi32(v[2], v[3]));
+        lowest = _mm512_min_epi8(lowest, bytes);
+        bytes = _mm512_xor_si512(_mm512_permutexvar_epi32(order, bytes), flip);
+        _mm512_mask_storeu_epi8(q + i, mask, bytes);
+    }
+    if (_mm512_cmpeq_epi8_mask(lowest, _mm512_set1_epi8(-128)))
+        goto not_finite;
+    *scale = is_zero ? 1.0f : s;
+    memset(q + n, offset, n_padded - n);
+    return;
+not_finite:
+    *scale = NAN;
+    memset(q, offset, n_padded);
+}
+
+static void row_s8(void *out, float *scale, const float *x, size_t n,
+                   size_t n_padded)
+{
+    row_bytes(out, scale, x, n, n_padded, 0);
+}
+
+static void row_u8(void *out, float *scale, const float *x, size_t n,
+                   size_t n_padded)
+{
+    row_bytes(out, scale, x, n, n_padded, 128);
+}
+
+INLINE __m512 widen16(const void *in, const __mmask16 mask, const bool is_f16)
+{
+    const __m256i half = _mm256_maskz_loadu_epi16(mask, in);
+    return is_f16 ? _mm512_cvtph_ps(half)
+                  : _mm512_castsi512_ps(_mm512_slli_epi32(
+                        _mm512_cvtepu16_epi32(half), 16));
+}
+
+INLINE void widen_half(float *out, const uint16_t *in, size_t n,
+                       const bool is_f16)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        _mm512_storeu_ps(out + i, widen16(in + i, 0xFFFF, is_f16));
+    if (i < n)
+        _mm512_mask_storeu_ps(out + i, first(n - i),
+                              widen16(in + i, first(n - i), is_f16));
+}
+
+static void widen(float *out, const void *in, clipc_storage storage, size_t n)
+{
+    if (storage == CLIPC_STORE_F32)
+        memcpy(out, in, n * sizeof *out);
+    else
+        widen_half(out, in, n, storage == CLIPC_STORE_F16);
+}
+
+/* ---- rows -------------------------------------------------------------- */
+
+static void add(float *x, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 mask = first(n - i);
+        _mm512_mask_storeu_ps(x + i, mask,
+                              _mm512_add_ps(_mm512_maskz_loadu_ps(mask, x + i),
+                                            _mm512_maskz_loadu_ps(mask,
+                                                                  y + i)));
+    }
+}
+
+INLINE float sum8(const __m512 *v)
+{
+    const __m512 low = _mm512_add_ps(_mm512_add_ps(v[0], v[1]),
+                                     _mm512_add_ps(v[2], v[3]));
+    const __m512 high = _mm512_add_ps(_mm512_add_ps(v[4], v[5]),
+                                      _mm512_add_ps(v[6], v[7]));
+    return _mm512_reduce_add_ps(_mm512_add_ps(low, high));
+}
+
+INLINE void zero8(__m512 *v)
+{
+    UNROLL
+    for (int k = 0; k < 8; k++)
+        v[k] = _mm512_setzero_ps();
+}
+
+static float dot(const float *x, const float *y, size_t n)
+{
+    __m512 lanes[8];
+    size_t i = 0;
+
+    zero8(lanes);
+    for (; i + 8 * LANES <= n; i += 8 * LANES) {
+        UNROLL
+        for (int k = 0; k < 8; k++)
+            lanes[k] = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + k * LANES),
+                                       _mm512_loadu_ps(y + i + k * LANES),
+                                       lanes[k]);
+    }
+    for (; i < n; i += LANES) {
+        const __mmask16 mask = first(n - i);
+        lanes[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i),
+                                   _mm512_maskz_loadu_ps(mask, y + i),
+                                   lanes[0]);
+    }
+    return sum8(lanes);
+}
+
+/* Two passes for the moments as in kernels.c, with more lanes: the mean is
+ * within 1e-6 of the largest |x|. */
+static void layernorm(float *y, const float *x, const float *gain,
+                      const float *bias, float eps, size_t width)
+{
+    const float share = 1.0f / (float)width;
+    __m512 lanes[8];
+    size_t i = 0;
+
+    zero8(lanes);
+    for (; i + 8 * LANES <= width; i += 8 * LANES) {
+        UNROLL
+        for (int k = 0; k < 8; k++)
+            lanes[k] = _mm512_add_ps(lanes[k],
+                                     _mm512_loadu_ps(x + i + k * LANES));
+    }
+    for (; i < width; i += LANES)
+        lanes[0] = _mm512_add_ps(
+            lanes[0], _mm512_maskz_loadu_ps(first(width - i), x + i));
+    const __m512 mean = _mm512_set1_ps(sum8(lanes) * share);
+
+    zero8(lanes);
+    for (i = 0; i + 8 * LANES <= width; i += 8 * LANES) {
+        UNROLL
+        for (int k = 0; k < 8; k++) {
+            __m512 d = _mm512_sub_ps(_mm512_loadu_ps(x + i + k * LANES), mean);
+            lanes[k] = _mm512_fmadd_ps(d, d, lanes[k]);
+        }
+    }
+    for (; i < width; i += LANES) {
+        const __mmask16 mask = first(width - i);
+        __m512 d = _mm512_maskz_sub_ps(
+            mask, _mm512_maskz_loadu_ps(mask, x + i), mean);
+        lanes[0] = _mm512_fmadd_ps(d, d, lanes[0]);
+    }
+    const __m512 rstd =
+        _mm512_set1_ps(1.0f / sqrtf(sum8(lanes) * share + eps));
+
+#define NORMALIZED(mask)                                                   \
+    _mm512_fmadd_ps(                                                       \
+        _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i),    \
+                                    mean),                                 \
+                      rstd),                                               \
+        _mm512_maskz_loadu_ps(mask, gain + i),                             \
+        _mm512_maskz_loadu_ps(mask, bias + i))
+    for (i = 0; i + LANES <= width; i += LANES)
+        _mm512_storeu_ps(y + i, NORMALIZED(0xFFFF));
+    if (i < width) {
+        const __mmask16 mask = first(width - i);
+        _mm512_mask_storeu_ps(y + i, mask, NORMALIZED(mask));
+    }
+#undef NORMALIZED
+}
+
+/* exp of what is not above zero; NaN stays NaN. */
+INLINE __m512 exp_below(__m512 x)
+{
+    return exp16(_mm512_max_ps(_mm512_set1_ps(-87.3f), x));
+}
+
+/* A row of at most 16 * n_vectors numbers stays in registers. */
+INLINE void softmax_short(float *x, size_t n, const int n_vectors)
+{
+    const __mmask16 mask = first(n - (size_t)(n_vectors - 1) * LANES);
+    __m512 v[4];
+
+    UNROLL
+    for (int k = 0; k < n_vectors; k++)
+        v[k] = k < n_vectors - 1
+                   ? _mm512_loadu_ps(x + k * LANES)
+                   : _mm512_mask_loadu_ps(_mm512_set1_ps(-FLT_MAX), mask,
+                                          x + k * LANES);
+    __m512 highest = v[0];
+    UNROLL
+    for (int k = 1; k < n_vectors; k++)
+        highest = _mm512_max_ps(v[k], highest);
+    const __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(highest));
+
+    __m512 total = _mm512_setzero_ps();
+    UNROLL
+    for (int k = 0; k < n_vectors; k++) {
+        v[k] = exp_below(_mm512_sub_ps(v[k], max));
+        if (k == n_vectors - 1)
+            v[k] = _mm512_maskz_mov_ps(mask, v[k]);
+        total = _mm512_add_ps(total, v[k]);
+    }
+    const __m512 share = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(total));
+    UNROLL
+    for (int k = 0; k < n_vectors; k++) {
+        v[k] = _mm512_mul_ps(v[k], share);
+        if (k < n_vectors - 1)
+            _mm512_storeu_ps(x + k * LANES, v[k]);
+        else
+            _mm512_mask_storeu_ps(x + k * LANES, mask, v[k]);
+    }
+}
+
+static void softmax_long(float *x, size_t n)
+{
+    const size_t whole = n & ~(size_t)(2 * LANES - 1);
+    __m512 highest[2], total[2];
+    size_t i;
+
+    highest[0] = highest[1] = _mm512_set1_ps(-FLT_MAX);
+    total[0] = total[1] = _mm512_setzero_ps();
+    for (i = 0; i < whole; i += 2 * LANES) {
+        highest[0] = _mm512_max_ps(_mm512_loadu_ps(x + i), highest[0]);
+        highest[1] = _mm512_max_ps(_mm512_loadu_ps(x + i + LANES), highest[1]);
+    }
+    for (; i < n; i += LANES)
+        highest[0] = _mm512_max_ps(
+            _mm512_mask_loadu_ps(highest[0], first(n - i), x + i), highest[0]);
+    const __m512 max = _mm512_set1_ps(
+        _mm512_reduce_max_ps(_mm512_max_ps(highest[0], highest[1])));
+
+    for (i = 0; i < whole; i += 2 * LANES) {
+        UNROLL
+        for (int k = 0; k < 2; k++) {
+            float *at = x + i + k * LANES;
+            __m512 e = exp_below(_mm512_sub_ps(_mm512_loadu_ps(at), max));
+            _mm512_storeu_ps(at, e);
+            total[k] = _mm512_add_ps(total[k], e);
+        }
+    }
+    for (; i < n; i += LANES) {
+        const __mmask16 mask = first(n - i);
+        __m512 e = exp_below(
+            _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), max));
+        _mm512_mask_storeu_ps(x + i, mask, e);
+        total[0] = _mm512_mask_add_ps(total[0], mask, total[0], e);
+    }
+    const __m512 share = _mm512_set1_ps(
+        1.0f / _mm512_reduce_add_ps(_mm512_add_ps(total[0], total[1])));
+    for (i = 0; i < n; i += LANES) {
+        const __mmask16 mask = first(n - i);
+        _mm512_mask_storeu_ps(
+            x + i, mask,
+            _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), share));
+    }
+}
+
+static void softmax(float *x, size_t n)
+{
+    if (n > 4 * LANES)
+        softmax_long(x, n);
+    else if (n > 3 * LANES)
+        softmax_short(x, n, 4);
+    else if (n > 2 * LANES)
+        softmax_short(x, n, 3);
+    else if (n > LANES)
+        softmax_short(x, n, 2);
+    else if (n > 0)
+        softmax_short(x, n, 1);
+}
+
+void clipc_rows_init_avx512(clipc_kernels *kernels)
+{
+    kernels->name = "avx512";
+    kernels->finish_f32 = finish_f32;
+    kernels->finish_s8 = finish_s8;
+    kernels->layernorm = layernorm;
+    kernels->row_bf16 = row_bf16;
+    kernels->row_f32_bf16 = row_f32_bf16;
+    kernels->row_s8 = row_s8;
+    kernels->row_u8 = row_u8;
+    kernels->widen = widen;
+    kernels->add = add;
+    kernels->softmax = softmax;
+    kernels->dot = dot;
+}
