@@ -486,9 +486,13 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
         .softmax = softmax,
         .dot = dot,
     };
+    clipc_tiles_init_c(kernels);
 #if defined(__x86_64__)
-#endif
+    if (features & CLIPC_CPU_HAS_AVX512)
+        clipc_rows_init_avx512(kernels);
+#else
     (void)features;
+#endif
     if (kernels->s8.format == CLIPC_OPERAND_U8)
         kernels->row_s8 = kernels->row_u8;
 }
