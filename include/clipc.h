@@ -248,7 +248,8 @@ CLIPC_API clipc_status clipc_model_tensor(const clipc_model *model,
 /* ---- context ----------------------------------------------------------- */
 
 typedef enum clipc_gemm {
-    CLIPC_GEMM_AUTO = 0,    /* OpenBLAS where it was built in */
+    CLIPC_GEMM_AUTO = 0,    /* NATIVE where the CPU has AVX2 or AVX-512, else
+                             * OpenBLAS where it was built in */
     CLIPC_GEMM_NATIVE = 1,  /* clipc's own kernels: the same bits for any
                              * batch size, order and number of threads */
     CLIPC_GEMM_OPENBLAS = 2 /* cblas_sgemm */
@@ -262,6 +263,24 @@ typedef enum clipc_cpu {
     CLIPC_CPU_AVX512 = 3
 } clipc_cpu;
 
+/* The arithmetic of the linear layers; what surrounds them is f32. */
+typedef enum clipc_precision {
+    CLIPC_PRECISION_AUTO = 0, /* f32; or what a packed file holds */
+    CLIPC_PRECISION_F32 = 1,  /* the reference's numbers */
+    CLIPC_PRECISION_BF16 = 2, /* weights and inputs rounded to bf16, sums in
+                               * f32 */
+    CLIPC_PRECISION_INT8 = 3  /* weights to 8 bits with a scale for each
+                               * output, inputs with one for each row, exact
+                               * 32-bit sums */
+} clipc_precision;
+
+/* Whether weights are rearranged in memory for the kernels. */
+typedef enum clipc_packing {
+    CLIPC_PACKING_AUTO = 0,  /* once a tower is used for the third time */
+    CLIPC_PACKING_NEVER = 1, /* never: least memory */
+    CLIPC_PACKING_ALWAYS = 2 /* before the first use: fastest from then on */
+} clipc_packing;
+
 typedef struct clipc_ctx_params {
     size_t struct_size;
     unsigned threads; /* at most 1,024; 0: as many as CPUs this process may
@@ -271,6 +290,9 @@ typedef struct clipc_ctx_params {
     int keep_blas_threads; /* do not call openblas_set_num_threads(1) */
     clipc_progress_fn progress; /* or NULL */
     void *progress_user;
+    clipc_precision precision; /* BF16 and INT8 need native kernels */
+    clipc_packing packing; /* a copy in the model, shared by its contexts; the
+                            * same numbers either way */
 } clipc_ctx_params;
 
 CLIPC_API clipc_ctx_params clipc_ctx_params_default(void);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * checkpoint.c - finds the network's tensors in a safetensors file and hands
- * them out as float arrays.
+ * them out: matrices where they lie, vectors as float arrays.
  *
  * Names are those of CLIPModel in transformers (models/clip/modeling_clip.py),
  * its spelling "pre_layrnorm" included. One walk over the parameters of a
  * tower serves both steps: opening checks every tensor, first use points to
- * it or converts it. F16 and BF16 are widened exactly.
+ * it, or converts it where it is a vector. F16 and BF16 are widened exactly.
  */
 #include "checkpoint.h"
 
@@ -45,10 +45,16 @@ struct clipc_checkpoint {
 
 /* ---- the parameters of both towers ------------------------------------- */
 
-/* One parameter: where its pointer goes, its name and shape. */
-typedef clipc_status (*visit_fn)(void *user, const float **slot,
-                                 const char *name, const size_t shape[],
-                                 size_t rank, clipc_error *err);
+/* One parameter: where it goes, its name and shape. */
+typedef struct parameter {
+    const float **vector; /* or NULL: */
+    clipc_matrix *matrix; /* [shape[0], the product of the others] */
+    const char *name;
+    size_t shape[MAX_DIMS], rank;
+} parameter;
+
+typedef clipc_status (*visit_fn)(void *user, const parameter *parameter,
+                                 clipc_error *err);
 
 typedef struct visitor {
     visit_fn visit;
@@ -56,54 +62,79 @@ typedef struct visitor {
     clipc_error *err;
 } visitor;
 
-/* prefix + suffix, shape [d0] or [d0, d1] (d1 not 0). */
-static clipc_status visit(const visitor *v, const float **slot,
-                          const char *prefix, const char *suffix, size_t d0,
-                          size_t d1)
+/* prefix + suffix, [n]. */
+static clipc_status visit_vector(const visitor *v, const float **slot,
+                                 const char *prefix, const char *suffix,
+                                 size_t n)
 {
-    size_t shape[MAX_DIMS] = { d0, d1 };
     char name[NAME_BYTES];
+    const parameter p = { .vector = slot, .name = name, .shape = { n },
+                          .rank = 1 };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
-    return v->visit(v->user, slot, name, shape, d1 ? 2 : 1, v->err);
+    return v->visit(v->user, &p, v->err);
 }
 
-static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
-                                const char *tower, size_t index, size_t width,
-                                size_t mlp)
+static clipc_status visit_matrix(const visitor *v, clipc_matrix *slot,
+                                 const char *prefix, const char *suffix,
+                                 size_t n_out, size_t n_in)
 {
-    const struct {
-        const float **weight, **bias;
-        const char *name;
-        size_t out, in; /* in 0: a LayerNorm */
-    } parts[] = {
-        { &w->ln1_gain, &w->ln1_bias, "layer_norm1", width, 0 },
-        { &w->q_weight, &w->q_bias, "self_attn.q_proj", width, width },
-        { &w->k_weight, &w->k_bias, "self_attn.k_proj", width, width },
-        { &w->v_weight, &w->v_bias, "self_attn.v_proj", width, width },
-        { &w->out_weight, &w->out_bias, "self_attn.out_proj", width, width },
-        { &w->ln2_gain, &w->ln2_bias, "layer_norm2", width, 0 },
-        { &w->fc1_weight, &w->fc1_bias, "mlp.fc1", mlp, width },
-        { &w->fc2_weight, &w->fc2_bias, "mlp.fc2", width, mlp },
-    };
+    char name[NAME_BYTES];
+    const parameter p = { .matrix = slot, .name = name,
+                          .shape = { n_out, n_in }, .rank = 2 };
 
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        char prefix[NAME_BYTES - 32];
-        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.%s", tower,
-                 index, parts[i].name);
-        CLIPC_TRY(visit(v, parts[i].weight, prefix, ".weight", parts[i].out,
-                        parts[i].in));
-        CLIPC_TRY(visit(v, parts[i].bias, prefix, ".bias", parts[i].out, 0));
-    }
-    return CLIPC_OK;
+    snprintf(name, sizeof name, "%s%s", prefix, suffix);
+    return v->visit(v->user, &p, v->err);
+}
+
+/* A matrix whose numbers are added, not multiplied: as floats. */
+static clipc_status visit_table(const visitor *v, const float **slot,
+                                const char *name, size_t n_rows, size_t width)
+{
+    const parameter p = { .vector = slot, .name = name,
+                          .shape = { n_rows, width }, .rank = 2 };
+    return v->visit(v->user, &p, v->err);
 }
 
 static clipc_status visit_norm(const visitor *v, const float **gain,
                                const float **bias, const char *prefix,
                                size_t width)
 {
-    CLIPC_TRY(visit(v, gain, prefix, ".weight", width, 0));
-    return visit(v, bias, prefix, ".bias", width, 0);
+    CLIPC_TRY(visit_vector(v, gain, prefix, ".weight", width));
+    return visit_vector(v, bias, prefix, ".bias", width);
+}
+
+static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
+                                const char *tower, size_t index, size_t width,
+                                size_t mlp)
+{
+    static const char *const names[CLIPC_N_LAYER_LINEARS] = {
+        [CLIPC_LINEAR_Q] = "self_attn.q_proj",
+        [CLIPC_LINEAR_K] = "self_attn.k_proj",
+        [CLIPC_LINEAR_V] = "self_attn.v_proj",
+        [CLIPC_LINEAR_OUT] = "self_attn.out_proj",
+        [CLIPC_LINEAR_FC1] = "mlp.fc1",
+        [CLIPC_LINEAR_FC2] = "mlp.fc2",
+    };
+    char prefix[NAME_BYTES - 32];
+
+    snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm1", tower,
+             index);
+    CLIPC_TRY(visit_norm(v, &w->ln1_gain, &w->ln1_bias, prefix, width));
+    snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm2", tower,
+             index);
+    CLIPC_TRY(visit_norm(v, &w->ln2_gain, &w->ln2_bias, prefix, width));
+    for (int i = 0; i < CLIPC_N_LAYER_LINEARS; i++) {
+        clipc_linear *linear = &w->linears[i];
+        size_t n_out = i == CLIPC_LINEAR_FC1 ? mlp : width;
+        size_t n_in = i == CLIPC_LINEAR_FC2 ? mlp : width;
+        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.%s", tower,
+                 index, names[i]);
+        CLIPC_TRY(visit_matrix(v, &linear->weight, prefix, ".weight", n_out,
+                               n_in));
+        CLIPC_TRY(visit_vector(v, &linear->bias, prefix, ".bias", n_out));
+    }
+    return CLIPC_OK;
 }
 
 static clipc_status visit_vision(const visitor *v, const clipc_config *config,
@@ -111,24 +142,29 @@ static clipc_status visit_vision(const visitor *v, const clipc_config *config,
 {
     const size_t width = config->vision.width, patch = config->patch_size;
     const size_t side = config->image_size / patch;
-    const size_t kernel[MAX_DIMS] = { width, 3, patch, patch };
+    const parameter kernel = {
+        .matrix = &w->tower.patch.weight,
+        .name = "vision_model.embeddings.patch_embedding.weight",
+        .shape = { width, 3, patch, patch },
+        .rank = 4,
+    };
 
-    CLIPC_TRY(v->visit(v->user, &w->patch_embedding,
-                       "vision_model.embeddings.patch_embedding.weight",
-                       kernel, 4, v->err));
-    CLIPC_TRY(visit(v, &w->class_embedding, "vision_model.embeddings.",
-                    "class_embedding", width, 0));
-    CLIPC_TRY(visit(v, &w->position_embedding, "vision_model.embeddings.",
-                    "position_embedding.weight", side * side + 1, width));
+    CLIPC_TRY(v->visit(v->user, &kernel, v->err));
+    CLIPC_TRY(visit_vector(v, &w->class_embedding, "vision_model.embeddings.",
+                           "class_embedding", width));
+    CLIPC_TRY(visit_table(v, &w->position_embedding,
+                          "vision_model.embeddings.position_embedding.weight",
+                          side * side + 1, width));
     CLIPC_TRY(visit_norm(v, &w->pre_ln_gain, &w->pre_ln_bias,
                          "vision_model.pre_layrnorm", width));
     for (size_t i = 0; i < config->vision.n_layers; i++)
-        CLIPC_TRY(visit_layer(v, &w->layers[i], "vision_model", i, width,
+        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "vision_model", i, width,
                               config->vision.mlp_width));
-    CLIPC_TRY(visit_norm(v, &w->post_ln_gain, &w->post_ln_bias,
+    CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "vision_model.post_layernorm", width));
-    return visit(v, &w->projection, "visual_projection.weight", "",
-                 config->projection_dim, width);
+    return visit_matrix(v, &w->tower.projection.weight,
+                        "visual_projection.weight", "",
+                        config->projection_dim, width);
 }
 
 static clipc_status visit_text(const visitor *v, const clipc_config *config,
@@ -136,18 +172,20 @@ static clipc_status visit_text(const visitor *v, const clipc_config *config,
 {
     const size_t width = config->text.width;
 
-    CLIPC_TRY(visit(v, &w->token_embedding, "text_model.embeddings.",
-                    "token_embedding.weight", config->vocab_size, width));
-    CLIPC_TRY(visit(v, &w->position_embedding, "text_model.embeddings.",
-                    "position_embedding.weight", config->context_length,
-                    width));
+    CLIPC_TRY(visit_matrix(v, &w->token_embedding, "text_model.embeddings.",
+                           "token_embedding.weight", config->vocab_size,
+                           width));
+    CLIPC_TRY(visit_table(v, &w->position_embedding,
+                          "text_model.embeddings.position_embedding.weight",
+                          config->context_length, width));
     for (size_t i = 0; i < config->text.n_layers; i++)
-        CLIPC_TRY(visit_layer(v, &w->layers[i], "text_model", i, width,
+        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "text_model", i, width,
                               config->text.mlp_width));
-    CLIPC_TRY(visit_norm(v, &w->final_ln_gain, &w->final_ln_bias,
+    CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "text_model.final_layer_norm", width));
-    return visit(v, &w->projection, "text_projection.weight", "",
-                 config->projection_dim, width);
+    return visit_matrix(v, &w->tower.projection.weight,
+                        "text_projection.weight", "", config->projection_dim,
+                        width);
 }
 
 static clipc_status visit_tower(const visitor *v, clipc_checkpoint *checkpoint,
@@ -209,24 +247,22 @@ static clipc_status find_float(const clipc_safetensors *st,
     return CLIPC_OK;
 }
 
-static clipc_status check_parameter(void *user, const float **slot,
-                                    const char *name, const size_t shape[],
-                                    size_t rank, clipc_error *err)
+static clipc_status check_parameter(void *user, const parameter *p,
+                                    clipc_error *err)
 {
     const checker *c = user;
     const clipc_safetensors *st = c->checkpoint->st;
     char found[SHAPE_BYTES], expected[SHAPE_BYTES];
     const clipc_tensor *tensor;
 
-    (void)slot;
-    CLIPC_TRY(find_float(st, &tensor, name, err));
-    if (tensor->rank != rank ||
-        memcmp(tensor->shape, shape, rank * sizeof *shape) != 0)
+    CLIPC_TRY(find_float(st, &tensor, p->name, err));
+    if (tensor->rank != p->rank ||
+        memcmp(tensor->shape, p->shape, p->rank * sizeof p->shape[0]) != 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "tensor %s has shape %s, config.json says %s (%s)",
-                          name, print_shape(found, tensor->shape,
+                          p->name, print_shape(found, tensor->shape,
                                             tensor->rank),
-                          print_shape(expected, shape, rank),
+                          print_shape(expected, p->shape, p->rank),
                           CLIPC_QUOTE(clipc_safetensors_name(st)));
     c->checkpoint->users[tensor_index(st, tensor)] = c->user;
     return CLIPC_OK;
@@ -339,24 +375,32 @@ static bool usable_in_place(const clipc_tensor *tensor)
            (uintptr_t)tensor->data % sizeof(float) == 0;
 }
 
-static clipc_status load_parameter(void *user, const float **slot,
-                                   const char *name, const size_t shape[],
-                                   size_t rank, clipc_error *err)
+static clipc_status load_parameter(void *user, const parameter *p,
+                                   clipc_error *err)
 {
+    static const clipc_storage storages[] = {
+        [CLIPC_DTYPE_F32] = CLIPC_STORE_F32,
+        [CLIPC_DTYPE_F16] = CLIPC_STORE_F16,
+        [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
+    };
     loader *l = user;
     /* Checked when the checkpoint was opened. */
-    const clipc_tensor *tensor = clipc_safetensors_find(l->st, name);
+    const clipc_tensor *tensor = clipc_safetensors_find(l->st, p->name);
     size_t lines = (tensor->n_elements + FLOATS_A_LINE - 1) / FLOATS_A_LINE;
 
-    (void)shape, (void)rank;
+    if (p->matrix) {
+        *p->matrix = (clipc_matrix){ tensor->data, storages[tensor->dtype],
+                                     p->shape[0],
+                                     tensor->n_elements / p->shape[0] };
+        return CLIPC_OK;
+    }
     if (usable_in_place(tensor)) {
-        *slot = (const float *)(const void *)tensor->data;
+        *p->vector = (const float *)(const void *)tensor->data;
         return CLIPC_OK;
     }
     if (l->out) {
-        *slot = l->out + l->n_floats;
+        *p->vector = l->out + l->n_floats;
         widen(l->out + l->n_floats, tensor);
-        clipc_safetensors_forget(l->st, tensor);
     }
     if (!clipc_add(l->n_floats, lines * FLOATS_A_LINE, &l->n_floats))
         return clipc_fail_nomem(err, "converted weights");
@@ -460,12 +504,12 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
     checkpoint->st = st;
     checkpoint->config = *config;
     checkpoint->users = clipc_alloc_zero(clipc_safetensors_count(st), 1);
-    checkpoint->vision.layers = clipc_alloc_zero(
-        config->vision.n_layers, sizeof *checkpoint->vision.layers);
-    checkpoint->text.layers = clipc_alloc_zero(
-        config->text.n_layers, sizeof *checkpoint->text.layers);
-    if (!checkpoint->users || !checkpoint->vision.layers ||
-        !checkpoint->text.layers)
+    checkpoint->vision.tower.layers = clipc_alloc_zero(
+        config->vision.n_layers, sizeof *checkpoint->vision.tower.layers);
+    checkpoint->text.tower.layers = clipc_alloc_zero(
+        config->text.n_layers, sizeof *checkpoint->text.tower.layers);
+    if (!checkpoint->users || !checkpoint->vision.tower.layers ||
+        !checkpoint->text.tower.layers)
         status = clipc_fail_nomem(err, "checkpoint");
     else
         status = check_all(checkpoint, err);
@@ -484,8 +528,8 @@ void clipc_checkpoint_close(clipc_checkpoint *checkpoint)
     pthread_mutex_destroy(&checkpoint->mutex);
     free(checkpoint->vision_converted);
     free(checkpoint->text_converted);
-    free(checkpoint->vision.layers);
-    free(checkpoint->text.layers);
+    free(checkpoint->vision.tower.layers);
+    free(checkpoint->text.tower.layers);
     free(checkpoint->users);
     clipc_safetensors_close(checkpoint->st);
     free(checkpoint);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * checkpoint.h - the network's tensors, found by name in a checkpoint, their
- * shapes checked against the config, as float arrays.
+ * shapes checked against the config: matrices as they are stored, vectors as
+ * float arrays.
  *
  * Letters: D width, M mlp width, K head dim, E projection dim, P patch size,
  * N patches + 1, C context length, V vocabulary. A linear layer's weight is
@@ -11,35 +12,45 @@
 #define CLIPC_CHECKPOINT_H
 
 #include "config.h"
+#include "linear.h"
 #include "safetensors.h"
+
+/* The linear layers of a block. */
+typedef enum clipc_layer_linear {
+    CLIPC_LINEAR_Q,   /* [D, D] */
+    CLIPC_LINEAR_K,   /* [D, D] */
+    CLIPC_LINEAR_V,   /* [D, D] */
+    CLIPC_LINEAR_OUT, /* [D, D] */
+    CLIPC_LINEAR_FC1, /* [M, D] */
+    CLIPC_LINEAR_FC2, /* [D, M] */
+    CLIPC_N_LAYER_LINEARS
+} clipc_layer_linear;
 
 typedef struct clipc_layer_weights {
     const float *ln1_gain, *ln1_bias; /* [D] before attention */
-    const float *q_weight, *q_bias;   /* [D, D], [D] */
-    const float *k_weight, *k_bias;   /* [D, D], [D] */
-    const float *v_weight, *v_bias;   /* [D, D], [D] */
-    const float *out_weight, *out_bias; /* [D, D], [D] */
     const float *ln2_gain, *ln2_bias; /* [D] before the MLP */
-    const float *fc1_weight, *fc1_bias; /* [M, D], [M] */
-    const float *fc2_weight, *fc2_bias; /* [D, M], [D] */
+    clipc_linear linears[CLIPC_N_LAYER_LINEARS];
 } clipc_layer_weights;
 
+/* What both towers have. */
+typedef struct clipc_tower_weights {
+    clipc_layer_weights *layers; /* [n_layers] */
+    const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows */
+    clipc_linear projection;     /* [E, D], no bias */
+    clipc_linear patch; /* vision: [D, 3 P P], no bias; text: none */
+} clipc_tower_weights;
+
 typedef struct clipc_vision_weights {
-    const float *patch_embedding;    /* [D, 3, P, P], no bias */
+    clipc_tower_weights tower;
     const float *class_embedding;    /* [D] */
     const float *position_embedding; /* [N, D] */
     const float *pre_ln_gain, *pre_ln_bias;   /* [D] */
-    const float *post_ln_gain, *post_ln_bias; /* [D] on the pooled row */
-    const float *projection;         /* [E, D], no bias */
-    clipc_layer_weights *layers;     /* [n_layers] */
 } clipc_vision_weights;
 
 typedef struct clipc_text_weights {
-    const float *token_embedding;    /* [V, D] */
+    clipc_tower_weights tower;
+    clipc_matrix token_embedding;    /* [V, D] */
     const float *position_embedding; /* [C, D] */
-    const float *final_ln_gain, *final_ln_bias; /* [D] */
-    const float *projection;         /* [E, D], no bias */
-    clipc_layer_weights *layers;     /* [n_layers] */
 } clipc_text_weights;
 
 typedef struct clipc_checkpoint clipc_checkpoint;
@@ -56,8 +67,9 @@ void clipc_checkpoint_close(clipc_checkpoint *checkpoint);
 /* exp(logit_scale), finite. */
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint);
 
-/* The tower's weights as f32: mapped where they are stored so (and aligned),
- * converted once otherwise. Thread-safe; a failure may be retried. */
+/* The tower's weights where they are mapped; vectors that are not stored as
+ * F32 (or not aligned) converted once. Thread-safe; a failure may be
+ * retried. */
 clipc_status clipc_checkpoint_vision(clipc_checkpoint *checkpoint,
                                      const clipc_vision_weights **weights,
                                      clipc_error *err);

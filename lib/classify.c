@@ -26,22 +26,16 @@ typedef struct score_task {
 static void score_part(void *arg, unsigned thread, unsigned n_threads)
 {
     const score_task *task = arg;
-    clipc_gemm_backend gemm = task->engine->gemm;
     size_t n_blocks = (task->n + SCORE_BLOCK - 1) / SCORE_BLOCK;
     size_t begin, end;
 
-    /* OpenBLAS gives a row other last bits in another place, so equal vectors
-     * would not tie; and one query is bound by memory, not by arithmetic. */
-    gemm.kind = CLIPC_GEMM_NATIVE;
+    /* Equal vectors must tie, wherever they stand: no matrix product. */
     clipc_split(n_blocks, thread, n_threads, &begin, &end);
-    for (size_t block = begin; block < end; block++) {
-        size_t first = block * SCORE_BLOCK;
-        size_t count = task->n - first < SCORE_BLOCK ? task->n - first
-                                                     : SCORE_BLOCK;
-        clipc_gemm_nt(&gemm, task->scores + first, count, task->query,
-                      task->dim, task->vectors + first * task->dim, task->dim,
-                      1, count, task->dim);
-    }
+    begin *= SCORE_BLOCK;
+    end = end * SCORE_BLOCK < task->n ? end * SCORE_BLOCK : task->n;
+    for (size_t i = begin; i < end; i++)
+        task->scores[i] = task->engine->kernels.dot(
+            task->query, task->vectors + i * task->dim, task->dim);
 }
 
 /* ---- the k best -------------------------------------------------------- */

@@ -22,7 +22,7 @@
 
 enum {
     IMAGE_CHUNK = 8,    /* images preprocessed at a time */
-    TEXT_CHUNK = 128,   /* texts tokenised and encoded at a time */
+    TEXT_CHUNK = 1024,  /* texts tokenised and encoded at a time */
     MAX_THREADS = 1024
 };
 
@@ -65,7 +65,8 @@ clipc_status clipc_cpu_describe(clipc_cpu_description *description,
     clipc_cpu_description d = {
         .features = feature_text(features),
         .isa = kernels.name,
-        .gemm = clipc_openblas_version() ? "openblas" : "native",
+        .gemm = strcmp(kernels.name, "c") != 0 || !clipc_openblas_version()
+                    ? "native" : "openblas",
         .openblas = clipc_openblas_version(),
         .openblas_core = clipc_openblas_core(),
         .openblas_core_better = clipc_openblas_core_better(),
@@ -125,6 +126,33 @@ static clipc_model *shared_model(const clipc_model *model)
     return (clipc_model *)(uintptr_t)model;
 }
 
+/* The backend and the precision of params. */
+static clipc_status choose_arithmetic(clipc_engine *engine,
+                                      const clipc_ctx_params *params,
+                                      clipc_error *err)
+{
+    const bool vector = strcmp(engine->kernels.name, "c") != 0;
+    clipc_gemm gemm = params->gemm;
+
+    if ((unsigned)params->precision > CLIPC_PRECISION_INT8 ||
+        (unsigned)params->packing > CLIPC_PACKING_ALWAYS)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->precision or packing is not one of its "
+                          "enum's values");
+    engine->precision = params->precision == CLIPC_PRECISION_AUTO
+                            ? CLIPC_PRECISION_F32 : params->precision;
+    if (engine->precision != CLIPC_PRECISION_F32) {
+        if (gemm == CLIPC_GEMM_OPENBLAS)
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "OpenBLAS computes in f32 only; bf16 and int8 "
+                              "need the native kernels");
+        gemm = CLIPC_GEMM_NATIVE;
+    }
+    engine->cache_bytes = clipc_cpu_cache_bytes();
+    return clipc_gemm_select(&engine->gemm, gemm, vector,
+                             params->keep_blas_threads != 0, err);
+}
+
 clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
                               const clipc_ctx_params *given, clipc_error *err)
 {
@@ -154,9 +182,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->progress_user = params.progress_user;
     clipc_kernels_init(&ctx->engine.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
-                   clipc_gemm_select(&ctx->engine.gemm, params.gemm,
-                                     &ctx->engine.kernels,
-                                     params.keep_blas_threads != 0, err));
+                   choose_arithmetic(&ctx->engine, &params, err));
     CLIPC_TRY_GOTO(status, fail,
                    clipc_pool_create(&ctx->engine.pool,
                                      params.threads ? params.threads

@@ -77,6 +77,15 @@ unsigned clipc_cpu_features(void)
     return features & ~asked;
 }
 
+size_t clipc_cpu_cache_bytes(void)
+{
+    long bytes = -1;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return bytes > 0 ? (size_t)bytes : (size_t)1 << 20;
+}
+
 /* ---- control groups ---------------------------------------------------- */
 
 /* Reads the start of a small file, terminated; false when it cannot. */

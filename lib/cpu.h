@@ -19,6 +19,9 @@
 
 unsigned clipc_cpu_features(void);
 
+/* Second-level cache of one core, 1 MiB where it cannot be told. */
+size_t clipc_cpu_cache_bytes(void);
+
 /* Processors by affinity mask and cgroup quota, at least 1. */
 unsigned clipc_cpu_count(void);
 

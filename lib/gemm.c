@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * gemm.c - matrix products on the calling thread: OpenBLAS through cblas, or
- * the kernel table. Built without OpenBLAS where CLIPC_OPENBLAS is 0.
+ * gemm.c - OpenBLAS through cblas, on the calling thread. Built without it
+ * where CLIPC_OPENBLAS is 0.
  *
  * Debian's OpenBLAS carries kernels for many CPUs and picks one when it is
  * loaded, by a list of CPU models: one that is newer than the list gets an
@@ -11,7 +11,6 @@
 
 #include "cpu.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -86,13 +85,25 @@ const char *clipc_openblas_core_better(void)
 }
 #endif
 
-static void openblas_nt(float *c, size_t ldc, const float *a, size_t lda,
-                        const float *b, size_t ldb, size_t m, size_t n,
-                        size_t k)
+static void product(enum CBLAS_TRANSPOSE transpose_b, float *c, size_t ldc,
+                    const float *a, size_t lda, const float *b, size_t ldb,
+                    size_t m, size_t n, size_t k)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)m,
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, transpose_b, (blasint)m,
                 (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b,
                 (blasint)ldb, 0.0f, c, (blasint)ldc);
+}
+
+void clipc_blas_nt(float *c, size_t ldc, const float *a, size_t lda,
+                   const float *b, size_t ldb, size_t m, size_t n, size_t k)
+{
+    product(CblasTrans, c, ldc, a, lda, b, ldb, m, n, k);
+}
+
+void clipc_blas_nn(float *c, size_t ldc, const float *a, size_t lda,
+                   const float *b, size_t ldb, size_t m, size_t n, size_t k)
+{
+    product(CblasNoTrans, c, ldc, a, lda, b, ldb, m, n, k);
 }
 #else
 const char *clipc_openblas_version(void)
@@ -111,44 +122,27 @@ const char *clipc_openblas_core_better(void)
 }
 #endif
 
-clipc_status clipc_gemm_select(clipc_gemm_backend *backend, clipc_gemm kind,
-                               const clipc_kernels *kernels,
-                               bool keep_blas_threads, clipc_error *err)
+clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
+                               bool vector, bool keep_blas_threads,
+                               clipc_error *err)
 {
-    if (kind == CLIPC_GEMM_AUTO)
-        kind = CLIPC_OPENBLAS ? CLIPC_GEMM_OPENBLAS : CLIPC_GEMM_NATIVE;
-    if (kind != CLIPC_GEMM_NATIVE && kind != CLIPC_GEMM_OPENBLAS)
+    if (asked == CLIPC_GEMM_AUTO)
+        asked = CLIPC_OPENBLAS && !vector ? CLIPC_GEMM_OPENBLAS
+                                          : CLIPC_GEMM_NATIVE;
+    if (asked != CLIPC_GEMM_NATIVE && asked != CLIPC_GEMM_OPENBLAS)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "gemm is %d, not a clipc_gemm", (int)kind);
+                          "gemm is %d, not a clipc_gemm", (int)asked);
 #if CLIPC_OPENBLAS
     /* Asked first: setting it writes to state other contexts may be using. */
-    if (kind == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
+    if (asked == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
         openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);
 #else
     (void)keep_blas_threads;
-    if (kind == CLIPC_GEMM_OPENBLAS)
+    if (asked == CLIPC_GEMM_OPENBLAS)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "this build has no OpenBLAS; use the native GEMM");
 #endif
-    backend->kind = kind;
-    backend->kernels = kernels;
+    *chosen = asked;
     return CLIPC_OK;
-}
-
-void clipc_gemm_nt(const clipc_gemm_backend *backend, float *c, size_t ldc,
-                   const float *a, size_t lda, const float *b, size_t ldb,
-                   size_t m, size_t n, size_t k)
-{
-    if (m == 0 || n == 0)
-        return;
-#if CLIPC_OPENBLAS
-    /* Sizes past an int (a vector store of 2^31 rows) are ours to do. */
-    if (backend->kind == CLIPC_GEMM_OPENBLAS && m <= INT_MAX && n <= INT_MAX &&
-        k <= INT_MAX && lda <= INT_MAX && ldb <= INT_MAX && ldc <= INT_MAX) {
-        openblas_nt(c, ldc, a, lda, b, ldb, m, n, k);
-        return;
-    }
-#endif
-    backend->kernels->gemm_nt(c, ldc, a, lda, b, ldb, m, n, k);
 }

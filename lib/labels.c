@@ -420,7 +420,7 @@ static void hash_string(clipc_hash *hash, const char *text)
 static clipc_cache *open_cache(clipc_ctx *ctx, const char *cache_dir,
                                unsigned flags)
 {
-    const clipc_gemm_backend *gemm = &ctx->engine.gemm;
+    const clipc_engine *engine = &ctx->engine;
     clipc_model_properties info = { .struct_size = sizeof info };
     clipc_digest identity, key;
 
@@ -432,13 +432,17 @@ static clipc_cache *open_cache(clipc_ctx *ctx, const char *cache_dir,
     clipc_hash *hash = clipc_hash_create();
     if (!hash)
         return NULL;
-    const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION, (uint32_t)gemm->kind,
-                                 flags };
+    const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION,
+                                 (uint32_t)engine->gemm,
+                                 (uint32_t)engine->precision, flags };
     clipc_hash_piece(hash, identity.bytes, sizeof identity.bytes);
     clipc_hash_piece(hash, numbers, sizeof numbers);
     hash_string(hash, info.dtype);
-    hash_string(hash, ctx->engine.kernels.name);
-    if (gemm->kind == CLIPC_GEMM_OPENBLAS) {
+    hash_string(hash, engine->kernels.name);
+    if (engine->precision == CLIPC_PRECISION_BF16 ||
+        engine->precision == CLIPC_PRECISION_INT8)
+        hash_string(hash, engine->kernels.bf16.name);
+    if (engine->gemm == CLIPC_GEMM_OPENBLAS) {
         hash_string(hash, clipc_openblas_version());
         hash_string(hash, clipc_openblas_core());
     }

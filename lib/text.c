@@ -5,6 +5,9 @@
  *
  * Rows after that one cannot influence it (a row attends to those before it),
  * so they are not computed. Where there is no end token the first row counts.
+ * For the same reason texts that begin alike have the same rows there: they
+ * are put in order, and each computes only the rows that the one before it
+ * does not have.
  *
  * Reference: transformers 5.23, models/clip/modeling_clip.py
  * (CLIPTextEmbeddings, CLIPTextTransformer); checkpoints from before
@@ -12,12 +15,14 @@
  */
 #include "transformer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct text_input {
     const clipc_text_weights *weights;
     const int32_t *ids;
     const size_t *starts; /* [n + 1] in ids */
+    const uint32_t *order; /* [n] texts in the order of their ids */
 } text_input;
 
 enum { OLD_EOS_TOKEN_ID = 2 };
@@ -39,14 +44,35 @@ size_t clipc_text_pooled_row(const int32_t *ids, size_t n,
     return highest;
 }
 
+static const int32_t *text_ids(const text_input *input, size_t i)
+{
+    return input->ids + input->starts[input->order[i]];
+}
+
 static size_t text_length(const clipc_tower *tower, size_t i)
 {
     const text_input *input = tower->input;
-    size_t first = input->starts[i];
+    size_t text = input->order[i];
 
-    return 1 + clipc_text_pooled_row(input->ids + first,
-                                     input->starts[i + 1] - first,
+    return 1 + clipc_text_pooled_row(text_ids(input, i),
+                                     input->starts[text + 1] -
+                                         input->starts[text],
                                      tower->config->eos_token_id);
+}
+
+/* Tokens that text i begins with as text i - 1 does. */
+static size_t text_shared(const clipc_tower *tower, size_t i)
+{
+    const int32_t *a = text_ids(tower->input, i - 1);
+    const int32_t *b = text_ids(tower->input, i);
+    size_t n = text_length(tower, i - 1), length = text_length(tower, i);
+    size_t same = 0;
+
+    if (n > length)
+        n = length;
+    while (same < n && a[same] == b[same])
+        same++;
+    return same;
 }
 
 static void text_embed(const clipc_worker *w)
@@ -54,23 +80,70 @@ static void text_embed(const clipc_worker *w)
     const clipc_tower *tower = w->tower;
     const text_input *input = tower->input;
     const clipc_text_weights *weights = input->weights;
+    const clipc_matrix *table = &weights->token_embedding;
+    const clipc_kernels *kernels = w->engine.kernels;
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
+    const size_t row_bytes =
+        width * (table->storage == CLIPC_STORE_F32 ? 4 : 2);
     size_t begin, end;
 
-    clipc_lane_rows(w, lane->n_seqs, &begin, &end);
+    clipc_lane_share(w, lane->n_seqs, &begin, &end);
     for (size_t seq = begin; seq < end; seq++) {
-        const int32_t *ids = input->ids + input->starts[lane->first + seq];
-        size_t first = lane->starts[seq];
-        size_t n = lane->starts[seq + 1] - first;
-        float *x = lane->x + first * width; /* [n, D] */
-        for (size_t i = 0; i < n; i++)
-            memcpy(x + i * width,
-                   weights->token_embedding + (size_t)ids[i] * width,
-                   width * sizeof *x);
-        tower->engine->kernels.add_bias(x, weights->position_embedding, 1,
-                                        n * width);
+        const clipc_sequence *s = &lane->sequences[seq];
+        const int32_t *ids = text_ids(input, lane->first + seq);
+        float *x = lane->x + s->first_row * width; /* [n_rows, D] */
+        for (size_t i = s->n_keys - s->n_rows; i < s->n_keys; i++) {
+            kernels->widen(x, (const unsigned char *)table->data +
+                                  (size_t)ids[i] * row_bytes,
+                           table->storage, width);
+            kernels->add(x, weights->position_embedding + i * width, width);
+            x += width;
+        }
     }
+}
+
+/* ---- order ------------------------------------------------------------- */
+
+/* Whether text a comes before text b: by ids, then by number, so that the
+ * order is one. */
+static bool before(const text_input *input, uint32_t a, uint32_t b)
+{
+    size_t n_a = input->starts[a + 1] - input->starts[a];
+    size_t n_b = input->starts[b + 1] - input->starts[b];
+    const int32_t *ids_a = input->ids + input->starts[a];
+    const int32_t *ids_b = input->ids + input->starts[b];
+
+    for (size_t i = 0; i < n_a && i < n_b; i++)
+        if (ids_a[i] != ids_b[i])
+            return ids_a[i] < ids_b[i];
+    return n_a != n_b ? n_a < n_b : a < b;
+}
+
+/* Merge sort: qsort() has no argument for the texts. order, spare: [n]. */
+static void sort_texts(const text_input *input, uint32_t *order,
+                       uint32_t *spare, size_t n)
+{
+    if (n < 2)
+        return;
+    size_t half = n / 2, left = 0, right = half, i = 0;
+    sort_texts(input, order, spare, half);
+    sort_texts(input, order + half, spare, n - half);
+    memcpy(spare, order, n * sizeof *order);
+    while (left < half || right < n) {
+        bool take_left = right == n || (left < half && before(input,
+                                                              spare[left],
+                                                              spare[right]));
+        order[i++] = spare[take_left ? left++ : right++];
+    }
+}
+
+/* Rows of `sorted` to the places of their texts. */
+static void put_back(float *out, const float *sorted, const uint32_t *order,
+                     size_t n, size_t dim)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(out + order[i] * dim, sorted + i * dim, dim * sizeof *out);
 }
 
 /* Ids come from tokenizer.json, which may disagree with the weights. */
@@ -97,31 +170,54 @@ static clipc_status check_ids(const clipc_config *config, const int32_t *ids,
     return CLIPC_OK;
 }
 
+static clipc_status run_texts(clipc_engine *engine, const clipc_config *config,
+                              const text_input *input, uint32_t *order,
+                              uint32_t *spare, float *sorted, size_t n,
+                              float *out, clipc_error *err)
+{
+    const clipc_tower tower = {
+        .name = "text",
+        .engine = engine,
+        .config = config,
+        .shape = &config->text,
+        .weights = &input->weights->tower,
+        .causal = true,
+        .input = input,
+        .length = text_length,
+        /* A trace shows every row of every text. */
+        .shared = engine->trace ? NULL : text_shared,
+        .embed = text_embed,
+    };
+
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    if (engine->trace)
+        return clipc_tower_run(&tower, n, out, err);
+    sort_texts(input, order, spare, n);
+    CLIPC_TRY(clipc_tower_run(&tower, n, sorted, err));
+    put_back(out, sorted, order, n, config->projection_dim);
+    return CLIPC_OK;
+}
+
 clipc_status clipc_text_forward(clipc_engine *engine,
                                 const clipc_config *config,
                                 const clipc_text_weights *weights,
                                 const int32_t *ids, const size_t *starts,
                                 size_t n, float *out, clipc_error *err)
 {
-    const text_input input = {
-        .weights = weights,
-        .ids = ids,
-        .starts = starts,
-    };
-    const clipc_tower tower = {
-        .name = "text",
-        .engine = engine,
-        .config = config,
-        .shape = &config->text,
-        .layers = weights->layers,
-        .final_ln_gain = weights->final_ln_gain,
-        .final_ln_bias = weights->final_ln_bias,
-        .projection = weights->projection,
-        .causal = true,
-        .input = &input,
-        .length = text_length,
-        .embed = text_embed,
-    };
+    size_t n_floats = 0;
+
     CLIPC_TRY(check_ids(config, ids, starts, n, err));
-    return clipc_tower_run(&tower, n, out, err);
+    if (n > UINT32_MAX || !clipc_mul(n, config->projection_dim, &n_floats))
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1, "%zu texts at once", n);
+    uint32_t *order = clipc_alloc(n, 2 * sizeof *order);
+    float *sorted = clipc_alloc(n_floats, sizeof *sorted);
+    const text_input input = { weights, ids, starts, order };
+    clipc_status status =
+        order && sorted ? run_texts(engine, config, &input, order, order + n,
+                                    sorted, n, out, err)
+                        : clipc_fail_nomem(err, "order of texts");
+    free(order);
+    free(sorted);
+    return status;
 }

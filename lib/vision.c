@@ -25,6 +25,12 @@ static size_t vision_length(const clipc_tower *tower, size_t i)
     return input->n_rows;
 }
 
+clipc_precision clipc_patch_precision(clipc_precision precision)
+{
+    return precision == CLIPC_PRECISION_F32 ? CLIPC_PRECISION_F32
+                                            : CLIPC_PRECISION_BF16;
+}
+
 /* Patch number `patch` (row-major) of an image as a row [3, P, P]: a
  * convolution whose stride is its width is a product of such rows. */
 static void copy_patch(float *row, const float *pixels, size_t patch,
@@ -40,43 +46,69 @@ static void copy_patch(float *row, const float *pixels, size_t patch,
                    patch_size * sizeof *row);
 }
 
+/* The thread's patches as rows of the operand. */
+static void put_patches(const clipc_worker *w)
+{
+    const clipc_tower *tower = w->tower;
+    const vision_input *input = tower->input;
+    const clipc_lane *lane = w->lane;
+    const clipc_operand *patches = &lane->patches;
+    const size_t size = tower->config->image_size;
+    size_t begin, end;
+
+    clipc_lane_share(w, lane->n_seqs * tower->n_patches, &begin, &end);
+    for (size_t i = begin; i < end; i++) {
+        const float *pixels = input->pixels + (lane->first +
+                                               i / tower->n_patches) *
+                                                  3 * size * size;
+        bool in_place = patches->format == CLIPC_OPERAND_F32;
+        /* A row of patches is no longer than the linear layers' scratch. */
+        float *row = in_place ? (float *)(void *)(patches->rows +
+                                                  i * patches->stride)
+                              : (float *)w->scratch->linear;
+        copy_patch(row, pixels, i % tower->n_patches, size,
+                   tower->config->patch_size);
+        if (!in_place)
+            clipc_operand_put(patches, w->engine.kernels, i, row,
+                              tower->patch_floats);
+    }
+}
+
 static void vision_embed(const clipc_worker *w)
 {
     const clipc_tower *tower = w->tower;
-    const clipc_kernels *kernels = &tower->engine->kernels;
+    const clipc_kernels *kernels = w->engine.kernels;
     const vision_input *input = tower->input;
     const clipc_vision_weights *weights = input->weights;
     const clipc_lane *lane = w->lane;
-    const size_t size = tower->config->image_size;
-    const size_t patch_size = tower->config->patch_size;
     const size_t width = tower->shape->width;
-    const size_t n_patches = input->n_rows - 1;
-    const size_t patch_floats = 3 * patch_size * patch_size;
-    const size_t image_floats = 3 * size * size;
+    const clipc_finish finish = {
+        .scale = 1.0f,
+        .out = lane->q.data, /* free until the first layer */
+        .out_stride = lane->q.stride * sizeof(float),
+    };
     size_t begin, end;
 
-    clipc_lane_rows(w, lane->n_seqs * n_patches, &begin, &end);
-    for (size_t i = begin; i < end; i++)
-        copy_patch(lane->h + i * patch_floats,
-                   input->pixels + (lane->first + i / n_patches) * image_floats,
-                   i % n_patches, size, patch_size);
+    put_patches(w);
     clipc_lane_barrier(w);
-    clipc_lane_linear(w, lane->y, lane->h, weights->patch_embedding,
-                      lane->n_seqs * n_patches, width, patch_floats);
+    clipc_lane_linear(w, &weights->tower.patch,
+                      &weights->tower.layers[0].linears[CLIPC_LINEAR_Q],
+                      clipc_patch_precision(tower->engine->precision),
+                      &lane->patches, lane->n_seqs * tower->n_patches,
+                      &finish);
     clipc_lane_barrier(w);
 
-    clipc_lane_rows(w, lane->n_rows, &begin, &end);
+    clipc_lane_share(w, lane->n_rows, &begin, &end);
     for (size_t i = begin; i < end; i++) {
         size_t image = i / input->n_rows, row = i % input->n_rows;
-        const float *from =
-            row == 0 ? weights->class_embedding
-                     : lane->y + (image * n_patches + row - 1) * width;
+        size_t patch = image * tower->n_patches + row - 1;
+        const float *from = row == 0 ? weights->class_embedding
+                                     : lane->q.data + patch * lane->q.stride;
         float *x = lane->x + i * width; /* [D] */
         memcpy(x, from, width * sizeof *x);
-        kernels->add_bias(x, weights->position_embedding + row * width, 1,
-                          width);
+        kernels->add(x, weights->position_embedding + row * width, width);
         kernels->layernorm(x, x, weights->pre_ln_gain, weights->pre_ln_bias,
-                           tower->shape->eps, 1, width);
+                           tower->shape->eps, width);
     }
 }
 
@@ -97,12 +129,10 @@ clipc_status clipc_vision_forward(clipc_engine *engine,
         .engine = engine,
         .config = config,
         .shape = &config->vision,
-        .layers = weights->layers,
-        .final_ln_gain = weights->post_ln_gain,
-        .final_ln_bias = weights->post_ln_bias,
-        .projection = weights->projection,
+        .weights = &weights->tower,
         .causal = false,
-        .embed_floats = 3 * config->image_size * config->image_size,
+        .n_patches = across * across,
+        .patch_floats = 3 * config->patch_size * config->patch_size,
         .input = &input,
         .length = vision_length,
         .embed = vision_embed,

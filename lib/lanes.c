@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lanes.c - cuts a call's sequences into chunks and lanes, gives them scratch
+ * memory, and runs them on the threads.
+ *
+ * Threads work in one of two ways. Few sequences: all threads share a lane.
+ * Many: each thread has a lane of its own from the first layer to the last,
+ * and they meet at the end.
+ */
+#include "transformer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of a lane at a time, a sequence more or less: enough that reading the
+ * weights costs little beside using them. Bounds the scratch memory. */
+#define LANE_ROWS ((size_t)512)
+
+/* Lanes of their own pay from this many rows a thread: below, reading all
+ * weights in each thread costs more than the barriers. */
+#define LANE_MIN_ROWS ((size_t)192)
+
+/* Multiply-adds that are worth waking threads for. */
+#define PARALLEL_MACS 4e6
+
+/* ---- the plan ---------------------------------------------------------- */
+
+/* How a call's sequences are cut. */
+typedef struct plan {
+    size_t total_rows, longest;
+    size_t n_chunks;
+    unsigned n_threads, n_lanes; /* n_lanes: 1 or n_threads */
+    size_t lane_rows, lane_seqs; /* at most, of one lane */
+} plan;
+
+/* Rows that sequence i adds to those before it. One that adds none counts as
+ * one, so that a lane has no more sequences than rows. */
+static size_t weight(const clipc_tower *tower, size_t i)
+{
+    size_t length = tower->length(tower, i);
+    size_t shared = tower->shared && i > 0 ? tower->shared(tower, i) : 0;
+    return shared < length ? length - shared : 1;
+}
+
+static unsigned useful_threads(const clipc_tower *tower, size_t n_rows)
+{
+    const clipc_tower_config *shape = tower->shape;
+    double width = (double)shape->width, mlp = (double)shape->mlp_width;
+    double macs = (double)n_rows * (double)shape->n_layers *
+                  (4.0 * width * width + 2.0 * width * mlp);
+
+    return macs < PARALLEL_MACS ? 1 : clipc_pool_size(tower->engine->pool);
+}
+
+static plan make_plan(const clipc_tower *tower, size_t n)
+{
+    plan p = { .n_lanes = 1 };
+
+    for (size_t i = 0; i < n; i++) {
+        size_t length = tower->length(tower, i);
+        p.total_rows += weight(tower, i);
+        if (length > p.longest)
+            p.longest = length;
+    }
+    p.n_threads = useful_threads(tower, p.total_rows);
+    /* A trace shows rows in order, so it wants one lane. */
+    if (n >= p.n_threads && !tower->engine->trace &&
+        p.total_rows / p.n_threads >= LANE_MIN_ROWS)
+        p.n_lanes = p.n_threads;
+
+    size_t most = LANE_ROWS * p.n_lanes;
+    p.n_chunks = (p.total_rows + most - 1) / most;
+    p.lane_rows = p.total_rows;
+    if (p.n_chunks > 1 || p.n_lanes > 1) {
+        /* A sequence more than the share, and the first one shares nothing. */
+        size_t lanes = p.n_chunks * p.n_lanes;
+        p.lane_rows = (p.total_rows + lanes - 1) / lanes + 3 * p.longest;
+    }
+    p.lane_seqs = p.lane_rows < n ? p.lane_rows : n;
+    return p;
+}
+
+/* ---- scratch ----------------------------------------------------------- */
+
+/* Cuts memory in pieces of whole cache lines; base NULL only counts. */
+typedef struct cutter {
+    unsigned char *base;
+    size_t used;
+    bool overflow;
+} cutter;
+
+static void *cut(cutter *c, size_t n, size_t element_bytes)
+{
+    size_t bytes, at = c->used;
+
+    if (!clipc_mul(n, element_bytes, &bytes) ||
+        !clipc_add(bytes, 63, &bytes) ||
+        !clipc_add(c->used, bytes / 64 * 64, &c->used))
+        c->overflow = true;
+    return c->base && !c->overflow ? c->base + at : NULL;
+}
+
+static clipc_operand cut_operand(cutter *c, clipc_operand_format format,
+                                 size_t rows, size_t width)
+{
+    clipc_operand o = { .format = format,
+                        .stride = clipc_operand_stride(format, width) };
+    o.rows = cut(c, rows, o.stride);
+    if (format == CLIPC_OPERAND_S8 || format == CLIPC_OPERAND_U8)
+        o.scale = cut(c, rows, sizeof *o.scale);
+    return o;
+}
+
+static clipc_rows cut_rows(cutter *c, size_t rows, size_t width)
+{
+    size_t stride = clipc_operand_stride(CLIPC_OPERAND_F32, width);
+    return (clipc_rows){ cut(c, rows, stride), stride / sizeof(float) };
+}
+
+static void cut_thread(cutter *c, clipc_thread_scratch *scratch,
+                       const clipc_tower *tower, const plan *p)
+{
+    const clipc_engine *engine = tower->engine;
+    const clipc_tower_config *shape = tower->shape;
+    const clipc_linear_engine linear = { &engine->kernels, engine->gemm,
+                                         engine->cache_bytes };
+    const size_t patch_rows = tower->n_patches * p->lane_seqs;
+    size_t most_in = shape->mlp_width > shape->width ? shape->mlp_width
+                                                     : shape->width;
+    size_t bytes, keys, values, scores;
+
+    if (most_in < tower->patch_floats)
+        most_in = tower->patch_floats;
+    if (!clipc_linear_scratch(&bytes, &linear, most_in,
+                              patch_rows > p->lane_rows ? patch_rows
+                                                        : p->lane_rows) ||
+        !clipc_attention_scratch(tower, p->longest, &keys, &values, &scores)) {
+        c->overflow = true;
+        return;
+    }
+    const clipc_thread_scratch cuts = {
+        .linear = cut(c, bytes, 1),
+        .row = cut(c, shape->width, sizeof(float)),
+        .key_strips = cut(c, keys, sizeof(float)),
+        .value_strips = cut(c, values, sizeof(float)),
+        .scores = cut(c, scores, sizeof(float)),
+    };
+    if (scratch)
+        *scratch = cuts;
+}
+
+/* q, k and v are done with when fc1's result is made, the patches when the
+ * first layer begins: they share their places. */
+static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
+                     const plan *p)
+{
+    const clipc_engine *engine = tower->engine;
+    const clipc_tower_config *shape = tower->shape;
+    const size_t rows = p->lane_rows, seqs = p->lane_seqs;
+    const size_t width = shape->width, mlp = shape->mlp_width;
+    const clipc_operand_format format =
+        clipc_linear_format(&engine->kernels, engine->precision);
+    const unsigned n_threads = p->n_threads / p->n_lanes;
+    clipc_lane cuts = { 0 };
+    size_t begin, end, n_keys;
+
+    if (!clipc_mul(seqs, p->longest, &n_keys))
+        c->overflow = true;
+    cuts.sequences = cut(c, seqs, sizeof *cuts.sequences);
+    cuts.keys = cut(c, n_keys, sizeof *cuts.keys);
+    cuts.x = cut(c, rows, width * sizeof(float));
+    cuts.y = cut_operand(c, format, rows, width);
+    cuts.pooled_x = cut(c, seqs, width * sizeof(float));
+    cuts.pooled_y = cut_operand(c, format, seqs, width);
+    cuts.pooled = cut_operand(c, CLIPC_OPERAND_F32, seqs, width);
+
+    begin = c->used;
+    cuts.h = cut_operand(c, format, rows, mlp);
+    end = c->used;
+    c->used = begin;
+    cuts.patches = cut_operand(
+        c, clipc_linear_format(&engine->kernels,
+                               clipc_patch_precision(engine->precision)),
+        seqs * tower->n_patches, tower->patch_floats);
+    if (c->used < end)
+        c->used = end;
+
+    begin = c->used;
+    cuts.q = cut_rows(c, rows, width);
+    cuts.k = cut_rows(c, rows, width);
+    cuts.v = cut_rows(c, rows, width);
+    end = c->used;
+    if (engine->precision == CLIPC_PRECISION_INT8) {
+        c->used = begin;
+        cuts.expanded = cut_rows(c, rows, mlp);
+        if (c->used < end)
+            c->used = end;
+    }
+    if (format == CLIPC_OPERAND_F32)
+        cuts.attended = (clipc_rows){ (void *)cuts.y.rows,
+                                      cuts.y.stride / sizeof(float) };
+    else
+        cuts.attended = cut_rows(c, rows, width);
+
+    cuts.threads = cut(c, n_threads, sizeof *cuts.threads);
+    for (unsigned i = 0; i < n_threads; i++)
+        cut_thread(c, cuts.threads ? &cuts.threads[i] : NULL, tower, p);
+    if (lane)
+        *lane = cuts;
+}
+
+/* A finish writes bf16 rows without the zeros behind them. */
+static void clear_padding(const clipc_lane *lane, size_t rows, size_t width)
+{
+    if (lane->h.format != CLIPC_OPERAND_BF16 || width % 32 == 0)
+        return;
+    for (size_t i = 0; i < rows; i++)
+        memset(lane->h.rows + i * lane->h.stride, 0, lane->h.stride);
+}
+
+/* Scratch for the plan, cut into lanes; *lanes lies in it too. */
+static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
+                               clipc_lane **lanes, clipc_error *err)
+{
+    clipc_engine *engine = tower->engine;
+    cutter count = { 0 };
+
+    cut(&count, p->n_lanes, sizeof **lanes);
+    for (unsigned i = 0; i < p->n_lanes; i++)
+        cut_lane(&count, NULL, tower, p);
+    if (count.overflow)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "the %s tower's scratch memory has no size",
+                          tower->name);
+    if (count.used > engine->scratch_bytes) {
+        free(engine->scratch);
+        engine->scratch_bytes = 0;
+        engine->scratch = clipc_alloc_aligned(count.used, 1);
+        if (!engine->scratch)
+            return clipc_fail_nomem(err, "a forward pass's scratch");
+        engine->scratch_bytes = count.used;
+    }
+    cutter cutting = { .base = engine->scratch };
+    *lanes = cut(&cutting, p->n_lanes, sizeof **lanes);
+    for (unsigned i = 0; i < p->n_lanes; i++)
+        cut_lane(&cutting, &(*lanes)[i], tower, p);
+    return CLIPC_OK;
+}
+
+/* ---- filling lanes ----------------------------------------------------- */
+
+/* Adds sequence i to a lane as its number `seq`. */
+static void add_sequence(const clipc_tower *tower, clipc_lane *lane, size_t i)
+{
+    const size_t seq = lane->n_seqs++;
+    const clipc_sequence *before = seq ? &lane->sequences[seq - 1] : NULL;
+    clipc_sequence *s = &lane->sequences[seq];
+    size_t shared = before && tower->shared ? tower->shared(tower, i) : 0;
+
+    *s = (clipc_sequence){ .first_row = lane->n_rows,
+                           .n_keys = tower->length(tower, i) };
+    if (before)
+        s->first_key = before->first_key + before->n_keys;
+    if (shared)
+        memcpy(lane->keys + s->first_key, lane->keys + before->first_key,
+               shared * sizeof *lane->keys);
+    s->n_rows = s->n_keys - shared;
+    for (size_t k = shared; k < s->n_keys; k++)
+        lane->keys[s->first_key + k] = (uint32_t)lane->n_rows++;
+}
+
+/* Takes sequences from *next on until the call has `until` rows behind it
+ * (*done of them before). lane may be NULL: only counts. */
+static void take(const clipc_tower *tower, clipc_lane *lane, size_t n,
+                 size_t until, size_t *next, size_t *done)
+{
+    if (lane) {
+        lane->first = *next;
+        lane->n_seqs = lane->n_rows = 0;
+    }
+    while (*next < n && *done < until) {
+        if (lane)
+            add_sequence(tower, lane, *next);
+        *done += weight(tower, *next);
+        *next += 1;
+    }
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+typedef struct run {
+    const clipc_tower *tower;
+    clipc_lane *lanes;
+    unsigned n_lanes;
+    float *out;
+} run;
+
+static void run_thread(void *arg, unsigned thread, unsigned n_threads)
+{
+    const run *r = arg;
+    const clipc_engine *engine = r->tower->engine;
+    clipc_worker w = {
+        .tower = r->tower,
+        .engine = { &engine->kernels, engine->gemm, engine->cache_bytes },
+    };
+
+    if (r->n_lanes == 1) {
+        w.lane = &r->lanes[0];
+        w.thread = thread;
+        w.n_threads = n_threads;
+    } else {
+        w.lane = &r->lanes[thread];
+        w.n_threads = 1;
+    }
+    w.scratch = &w.lane->threads[w.thread];
+    if (w.lane->n_seqs > 0)
+        clipc_lane_run(&w, r->out);
+}
+
+clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
+                             clipc_error *err)
+{
+    clipc_engine *engine = tower->engine;
+    run r = { .tower = tower, .out = out };
+    size_t next = 0, done = 0;
+
+    if (n == 0)
+        return CLIPC_OK;
+    plan p = make_plan(tower, n);
+    CLIPC_TRY(make_lanes(tower, &p, &r.lanes, err));
+    r.n_lanes = p.n_lanes;
+    for (unsigned i = 0; i < p.n_lanes; i++)
+        clear_padding(&r.lanes[i], p.lane_rows, tower->shape->mlp_width);
+    for (size_t chunk = 0; chunk < p.n_chunks; chunk++) {
+        size_t first = next, before = done;
+        size_t until = p.total_rows / p.n_chunks * (chunk + 1) +
+                       p.total_rows % p.n_chunks * (chunk + 1) / p.n_chunks;
+        take(tower, NULL, n, until, &next, &done);
+        if (next == first) /* a long sequence filled this chunk's share too */
+            continue;
+        size_t rows = done - before, begin, end;
+        next = first;
+        done = before;
+        for (unsigned i = 0; i < p.n_lanes; i++) {
+            clipc_split(rows, i, p.n_lanes, &begin, &end);
+            take(tower, &r.lanes[i], n, before + end, &next, &done);
+        }
+        if (p.n_threads == 1)
+            run_thread(&r, 0, 1);
+        else
+            clipc_pool_run(engine->pool, run_thread, &r);
+        if (engine->progress && engine->progress(engine->progress_user, next, n))
+            return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                              "cancelled after %zu of %zu", next, n);
+    }
+    return CLIPC_OK;
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * linear.c - one linear layer on one thread: which rows and strips meet when,
+ * where the strips come from, what is prefetched.
+ *
+ * A panel is a few adjacent strips, as wide as the kernel's tile. For each
+ * panel all tiles of a block of rows are computed, so that the panel is read
+ * from memory once a block and the block's rows stay in the second-level
+ * cache. While a panel is in use the next one's lines are prefetched, a few
+ * with every tile: weights never fit a cache, and without this the cores wait
+ * for them a third of the time (docs/SPEED.md).
+ *
+ * Weights that are not packed, or packed in 16 bits for f32 arithmetic, pass
+ * panel by panel through a scratch that stays in the cache.
+ *
+ * No result depends on blocks, panels or threads: an element is one sum over
+ * K inside one tile.
+ */
+#include "linear.h"
+
+#include "gemm.h"
+#include "thread.h"
+
+#include <string.h>
+
+/* Part of the second-level cache that a block of rows may take: the rest is
+ * for the panel and what is prefetched. */
+#define ROWS_SHARE 0.55
+
+/* Lines of a strip between two bursts of prefetches (kernels.h). */
+enum { PREFETCH_STEPS = 16 };
+
+enum {
+    ODD_LINE = 64,      /* one line more than a power of two of them */
+    BLAS_COLUMNS = 768, /* of one call of OpenBLAS */
+    BLAS_WIDENED = 96   /* of one call whose weights are widened first */
+};
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* ---- shapes ------------------------------------------------------------ */
+
+clipc_operand_format clipc_linear_format(const clipc_kernels *kernels,
+                                         clipc_precision precision)
+{
+    switch (precision) {
+    case CLIPC_PRECISION_INT8:
+        return kernels->s8.format;
+    case CLIPC_PRECISION_BF16:
+        return kernels->bf16.run ? CLIPC_OPERAND_BF16 : CLIPC_OPERAND_F32_BF16;
+    default:
+        return CLIPC_OPERAND_F32;
+    }
+}
+
+/* Numbers of a row of n_in with its padding, and the bytes of each. */
+static size_t operand_padded(clipc_operand_format format, size_t n_in,
+                             size_t *element)
+{
+    switch (format) {
+    case CLIPC_OPERAND_BF16:
+        *element = 2;
+        return round_up(n_in, 32);
+    case CLIPC_OPERAND_S8:
+    case CLIPC_OPERAND_U8:
+        *element = 1;
+        return round_up(n_in, 64);
+    default:
+        *element = sizeof(float);
+        return n_in;
+    }
+}
+
+size_t clipc_operand_stride(clipc_operand_format format, size_t n_in)
+{
+    size_t element, n = operand_padded(format, n_in, &element);
+    size_t lines = (n * element + 63) / 64;
+    return (lines | 1) * 64;
+}
+
+void clipc_operand_put(const clipc_operand *operand,
+                       const clipc_kernels *kernels, size_t row,
+                       const float *x, size_t n_in)
+{
+    size_t element, n = operand_padded(operand->format, n_in, &element);
+    void *out = operand->rows + row * operand->stride;
+
+    switch (operand->format) {
+    case CLIPC_OPERAND_F32:
+        memcpy(out, x, n_in * sizeof *x);
+        break;
+    case CLIPC_OPERAND_F32_BF16:
+        kernels->row_f32_bf16(out, x, n_in);
+        break;
+    case CLIPC_OPERAND_BF16:
+        kernels->row_bf16(out, x, n_in, n);
+        break;
+    case CLIPC_OPERAND_S8:
+    case CLIPC_OPERAND_U8:
+        kernels->row_s8(out, &operand->scale[row], x, n_in, n);
+        break;
+    }
+}
+
+clipc_storage clipc_strips_storage(clipc_precision precision,
+                                   clipc_storage storage)
+{
+    if (precision == CLIPC_PRECISION_INT8)
+        return CLIPC_STORE_S8;
+    return precision == CLIPC_PRECISION_BF16 ? CLIPC_STORE_BF16 : storage;
+}
+
+size_t clipc_strip_steps(clipc_storage storage, size_t n_in)
+{
+    switch (storage) {
+    case CLIPC_STORE_F16:
+    case CLIPC_STORE_BF16:
+        return round_up(n_in, 32) / 2;
+    case CLIPC_STORE_S8:
+        return round_up(n_in, 64) / 4;
+    default:
+        return n_in;
+    }
+}
+
+size_t clipc_strip_bytes(clipc_storage storage, size_t n_in)
+{
+    return clipc_strip_steps(storage, n_in) * CLIPC_STRIP_BYTES;
+}
+
+/* ---- packing ----------------------------------------------------------- */
+
+void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
+                       int32_t *sums, clipc_storage to,
+                       const clipc_matrix *matrix, size_t begin, size_t end)
+{
+    const size_t k = matrix->n_in, strip_bytes = clipc_strip_bytes(to, k);
+    const size_t element = matrix->storage == CLIPC_STORE_F32 ? 4 : 2;
+    const unsigned char *source = matrix->data;
+    unsigned char *strip = data;
+
+    for (size_t s = begin; s < end; s++, strip += strip_bytes) {
+        const void *rows[CLIPC_STRIP_COLUMNS];
+        size_t first = s * CLIPC_STRIP_COLUMNS, n = matrix->n_out - first;
+        if (n > CLIPC_STRIP_COLUMNS)
+            n = CLIPC_STRIP_COLUMNS;
+        for (size_t i = 0; i < CLIPC_STRIP_COLUMNS; i++)
+            rows[i] = i < n ? source + (first + i) * k * element : NULL;
+        switch (to) {
+        case CLIPC_STORE_F32:
+            kernels->pack_f32((void *)strip, rows, matrix->storage, n, k);
+            break;
+        case CLIPC_STORE_F16:
+            kernels->pack_f16((void *)strip, (const void *)rows, n, k);
+            break;
+        case CLIPC_STORE_BF16:
+            kernels->pack_bf16((void *)strip, rows, matrix->storage, n, k);
+            break;
+        case CLIPC_STORE_S8:
+            kernels->pack_s8((void *)strip,
+                             scale + (s - begin) * CLIPC_STRIP_COLUMNS,
+                             sums + (s - begin) * CLIPC_STRIP_COLUMNS, rows,
+                             matrix->storage, n, k);
+            break;
+        }
+    }
+}
+
+/* ---- scratch ----------------------------------------------------------- */
+
+/* A panel of f32 strips (the largest) and one more; or what OpenBLAS
+ * multiplies into and the weights widened for it. */
+bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
+                          size_t max_in, size_t max_rows)
+{
+    size_t a, b;
+
+    if (engine->gemm == CLIPC_GEMM_NATIVE)
+        return clipc_mul(clipc_strip_bytes(CLIPC_STORE_F32,
+                                           round_up(max_in, 64)),
+                         CLIPC_MAX_TILE_STRIPS + 1, bytes);
+    return clipc_mul(max_rows, BLAS_COLUMNS * sizeof(float), &a) &&
+           clipc_mul(max_in, BLAS_WIDENED * sizeof(float), &b) &&
+           clipc_add(a, b, bytes);
+}
+
+/* ---- columns ----------------------------------------------------------- */
+
+static void split_strips(const clipc_linear *linear, unsigned thread,
+                         unsigned n_threads, size_t *begin, size_t *end)
+{
+    clipc_split(clipc_strip_count(linear->weight.n_out), thread, n_threads,
+                begin, end);
+}
+
+void clipc_linear_columns(const clipc_linear *linear, unsigned thread,
+                          unsigned n_threads, size_t *begin, size_t *end)
+{
+    size_t n = linear->weight.n_out;
+
+    split_strips(linear, thread, n_threads, begin, end);
+    *begin *= CLIPC_STRIP_COLUMNS;
+    *end *= CLIPC_STRIP_COLUMNS;
+    if (*begin > n)
+        *begin = n;
+    if (*end > n)
+        *end = n;
+}
+
+/* ---- own kernels ------------------------------------------------------- */
+
+/* What one thread's share of a layer runs on. */
+typedef struct native_run {
+    const clipc_kernels *kernels;
+    const clipc_linear_run *run;
+    const clipc_tile_kernel *tile;
+    clipc_finish finish;
+    clipc_storage storage; /* of the strips that the tile reads */
+    size_t strip_bytes, k_steps;
+    size_t begin, end;        /* strips */
+    size_t n_panels;
+    unsigned char *panel;     /* scratch, or NULL: strips are used in place */
+    float *panel_scale;       /* of a panel packed here */
+    int32_t *panel_sums;
+} native_run;
+
+static const clipc_tile_kernel *choose_tile(const clipc_kernels *kernels,
+                                            clipc_precision precision,
+                                            clipc_storage *storage)
+{
+    if (precision == CLIPC_PRECISION_INT8) {
+        *storage = CLIPC_STORE_S8;
+        return &kernels->s8;
+    }
+    if (precision == CLIPC_PRECISION_BF16 && kernels->bf16.run) {
+        *storage = CLIPC_STORE_BF16;
+        return &kernels->bf16;
+    }
+    *storage = CLIPC_STORE_F32;
+    return &kernels->f32;
+}
+
+static void panel_strips(const native_run *r, size_t panel, size_t *begin,
+                         size_t *end)
+{
+    clipc_split(r->end - r->begin, (unsigned)panel, (unsigned)r->n_panels,
+                begin, end);
+    *begin += r->begin;
+    *end += r->begin;
+}
+
+/* Strips [begin, end) as the tile reads them: in place, widened, or packed
+ * from the rows of the checkpoint. */
+static const unsigned char *panel_data(const native_run *r, size_t begin,
+                                       size_t end)
+{
+    const clipc_linear *linear = r->run->linear;
+    const clipc_strips *strips = &linear->strips;
+    const size_t k = linear->weight.n_in;
+    /* 16 bits on the way to 32 lie behind the panel. */
+    uint16_t *half = (void *)(r->panel + CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
+    unsigned char *wide = r->panel;
+
+    if (!r->panel)
+        return (const unsigned char *)strips->data + begin * r->strip_bytes;
+    if (strips->data) {
+        const size_t bytes = clipc_strip_bytes(strips->storage, k);
+        const unsigned char *strip = strips->data;
+        for (size_t s = begin; s < end; s++, wide += r->strip_bytes)
+            r->kernels->widen_strip((void *)wide,
+                                    (const void *)(strip + s * bytes),
+                                    strips->storage, k);
+    } else if (r->run->precision == CLIPC_PRECISION_BF16 &&
+               r->storage == CLIPC_STORE_F32) {
+        for (size_t s = begin; s < end; s++, wide += r->strip_bytes) {
+            clipc_pack_strips(r->kernels, half, NULL, NULL, CLIPC_STORE_BF16,
+                              &linear->weight, s, s + 1);
+            r->kernels->widen_strip((void *)wide, half, CLIPC_STORE_BF16, k);
+        }
+    } else {
+        clipc_pack_strips(r->kernels, r->panel, r->panel_scale, r->panel_sums,
+                          r->storage, &linear->weight, begin, end);
+    }
+    return r->panel;
+}
+
+/* Where the weights after this panel begin and how many lines they have:
+ * the thread's next panel, or its first one of the next layer. */
+static const unsigned char *next_panel(const native_run *r, size_t panel,
+                                       size_t *lines)
+{
+    size_t begin, end;
+
+    *lines = 0;
+    if (panel + 1 < r->n_panels) {
+        if (r->panel)
+            return NULL; /* it will be packed: nothing to read as it is */
+        panel_strips(r, panel + 1, &begin, &end);
+        *lines = (end - begin) * r->k_steps;
+        return (const unsigned char *)r->run->linear->strips.data +
+               begin * r->strip_bytes;
+    }
+    const clipc_linear *next = r->run->next;
+    if (!next || !next->strips.data)
+        return NULL;
+    size_t bytes = clipc_strip_bytes(next->strips.storage, next->weight.n_in);
+    split_strips(next, r->run->thread, r->run->n_threads, &begin, &end);
+    if (end - begin > r->tile->max_strips)
+        end = begin + r->tile->max_strips;
+    *lines = (end - begin) * (bytes / CLIPC_STRIP_BYTES);
+    return (const unsigned char *)next->strips.data + begin * bytes;
+}
+
+/* Rows [first, end) against one panel. */
+static void run_panel(const native_run *r, size_t panel, size_t first,
+                      size_t end)
+{
+    _Alignas(64) unsigned char
+        acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_BYTES];
+    const clipc_operand *in = r->run->in;
+    const clipc_linear *linear = r->run->linear;
+    const size_t n_tiles = (end - first + r->tile->max_rows - 1) /
+                           r->tile->max_rows;
+    size_t begin_strip, end_strip, lines;
+
+    panel_strips(r, panel, &begin_strip, &end_strip);
+    const size_t column = begin_strip * CLIPC_STRIP_COLUMNS;
+    size_t n_columns = (end_strip - begin_strip) * CLIPC_STRIP_COLUMNS;
+    clipc_tile t = {
+        .c = acc,
+        .c_stride = n_columns * sizeof(float),
+        .a_stride = in->stride,
+        .b = panel_data(r, begin_strip, end_strip),
+        .b_stride = r->strip_bytes,
+        .k_steps = r->k_steps,
+        .strips = end_strip - begin_strip,
+    };
+    const size_t acc_stride = n_columns;
+    if (column + n_columns > linear->weight.n_out)
+        n_columns = linear->weight.n_out - column;
+
+    const unsigned char *prefetch = next_panel(r, panel, &lines);
+    const size_t bursts = (r->k_steps + PREFETCH_STEPS - 1) / PREFETCH_STEPS;
+    const size_t burst = (lines + n_tiles * bursts - 1) / (n_tiles * bursts);
+
+    clipc_finish finish = r->finish;
+    if (r->panel_scale) { /* of this panel alone */
+        finish.column_scale = r->panel_scale - column;
+        finish.column_sums = finish.column_sums ? r->panel_sums - column : NULL;
+    }
+    for (size_t i = 0; i < n_tiles; i++) {
+        size_t row, row_end;
+        clipc_split(end - first, (unsigned)i, (unsigned)n_tiles, &row,
+                    &row_end);
+        row += first;
+        row_end += first;
+        t.a = in->rows + row * in->stride;
+        t.rows = row_end - row;
+        t.prefetch = prefetch;
+        t.prefetch_lines = lines ? burst : 0;
+        r->tile->run(&t);
+        if (lines) {
+            size_t done = burst * bursts < lines ? burst * bursts : lines;
+            lines -= done;
+            prefetch += done * CLIPC_STRIP_BYTES;
+        }
+        if (r->run->precision == CLIPC_PRECISION_INT8)
+            r->kernels->finish_s8(&finish, (const int32_t *)(void *)acc,
+                                  acc_stride, row, t.rows, column, n_columns);
+        else
+            r->kernels->finish_f32(&finish, (const float *)(void *)acc,
+                                   acc_stride, row, t.rows, column, n_columns);
+    }
+}
+
+static void run_native(const clipc_linear_engine *engine,
+                       const clipc_linear_run *run)
+{
+    const clipc_linear *linear = run->linear;
+    native_run r = { .kernels = engine->kernels, .run = run,
+                     .finish = run->finish };
+    size_t block = run->n_rows;
+
+    r.tile = choose_tile(engine->kernels, run->precision, &r.storage);
+    r.strip_bytes = clipc_strip_bytes(r.storage, linear->weight.n_in);
+    r.k_steps = clipc_strip_steps(r.storage, linear->weight.n_in);
+    split_strips(linear, run->thread, run->n_threads, &r.begin, &r.end);
+    r.n_panels = (r.end - r.begin + r.tile->max_strips - 1) /
+                 r.tile->max_strips;
+    r.finish.bias = linear->bias;
+    if (run->precision == CLIPC_PRECISION_INT8) {
+        r.finish.row_scale = run->in->scale;
+        r.finish.column_scale = linear->strips.scale;
+        r.finish.column_sums = linear->strips.sums;
+    }
+    if (!linear->strips.data || linear->strips.storage != r.storage) {
+        r.panel = run->scratch;
+        if (r.storage == CLIPC_STORE_S8) {
+            r.panel_scale = (void *)(r.panel + CLIPC_MAX_TILE_STRIPS *
+                                                   r.strip_bytes);
+            r.panel_sums = (int32_t *)(void *)(r.panel_scale +
+                                               CLIPC_MAX_TILE_STRIPS *
+                                                   CLIPC_STRIP_COLUMNS);
+            r.finish.column_sums = r.panel_sums;
+        }
+    } else { /* packing again for every block would cost more than it saves */
+        size_t rows = (size_t)(ROWS_SHARE * (double)engine->cache_bytes) /
+                      run->in->stride;
+        size_t blocks;
+        if (rows < 2 * r.tile->max_rows)
+            rows = 2 * r.tile->max_rows;
+        blocks = (run->n_rows + rows - 1) / rows;
+        block = (run->n_rows + blocks - 1) / blocks;
+    }
+    if (run->in->format == CLIPC_OPERAND_S8)
+        r.finish.column_sums = NULL;
+
+    for (size_t first = 0; first < run->n_rows; first += block) {
+        size_t end = first + block < run->n_rows ? first + block : run->n_rows;
+        for (size_t panel = 0; panel < r.n_panels; panel++)
+            run_panel(&r, panel, first, end);
+    }
+    if (r.tile->done)
+        r.tile->done();
+}
+
+/* ---- OpenBLAS ---------------------------------------------------------- */
+
+#if CLIPC_OPENBLAS
+/* Weight rows [begin, end) as floats: in place, or widened to `out`. */
+static const float *weight_rows(const clipc_kernels *kernels, float *out,
+                                const clipc_matrix *w, size_t begin,
+                                size_t end)
+{
+    const unsigned char *data = w->data;
+    const size_t n = w->n_in;
+
+    if (w->storage == CLIPC_STORE_F32)
+        return (const float *)(const void *)(data + begin * n * sizeof(float));
+    kernels->widen(out, data + begin * n * sizeof(uint16_t), w->storage,
+                   (end - begin) * n);
+    return out;
+}
+
+/* Columns [begin, end) of all rows into product, columns side by side. */
+static void blas_product(const clipc_kernels *kernels, float *product,
+                         float *widened, const clipc_linear_run *run,
+                         size_t begin, size_t end)
+{
+    const clipc_linear *linear = run->linear;
+    const size_t k = linear->weight.n_in, n = end - begin;
+    const float *a = (const float *)(const void *)run->in->rows;
+    const size_t lda = run->in->stride / sizeof(float);
+
+    if (linear->weight.data) {
+        clipc_blas_nt(product, n, a, lda,
+                      weight_rows(kernels, widened, &linear->weight, begin,
+                                  end),
+                      k, run->n_rows, n, k);
+        return;
+    }
+    /* A packed file has strips only: each is a matrix [K, 16]. */
+    const clipc_storage storage = linear->strips.storage;
+    const size_t bytes = clipc_strip_bytes(storage, k);
+    for (size_t column = begin; column < end; column += CLIPC_STRIP_COLUMNS) {
+        const unsigned char *strip = linear->strips.data;
+        strip += column / CLIPC_STRIP_COLUMNS * bytes;
+        const float *b = (const float *)(const void *)strip;
+        if (storage != CLIPC_STORE_F32) {
+            kernels->widen_strip(widened, (const void *)strip, storage, k);
+            b = widened;
+        }
+        size_t width = end - column < CLIPC_STRIP_COLUMNS
+                           ? end - column : CLIPC_STRIP_COLUMNS;
+        clipc_blas_nn(product + (column - begin), n, a, lda, b,
+                      CLIPC_STRIP_COLUMNS, run->n_rows, width, k);
+    }
+}
+
+static void run_blas(const clipc_linear_engine *engine,
+                     const clipc_linear_run *run)
+{
+    const clipc_linear *linear = run->linear;
+    const bool direct = linear->weight.data &&
+                        linear->weight.storage == CLIPC_STORE_F32;
+    const size_t block = direct ? BLAS_COLUMNS : BLAS_WIDENED;
+    float *product = run->scratch;
+    float *widened = product + run->n_rows * BLAS_COLUMNS;
+    clipc_finish finish = run->finish;
+    size_t begin, end;
+
+    finish.bias = linear->bias;
+    clipc_linear_columns(linear, run->thread, run->n_threads, &begin, &end);
+    for (; begin < end; begin += block) {
+        size_t n = end - begin < block ? end - begin : block;
+        blas_product(engine->kernels, product, widened, run, begin, begin + n);
+        engine->kernels->finish_f32(&finish, product, n, 0, run->n_rows, begin,
+                                    n);
+    }
+}
+
+#else
+/* clipc_gemm_select() never chooses it. */
+static void run_blas(const clipc_linear_engine *engine,
+                     const clipc_linear_run *run)
+{
+    (void)engine, (void)run;
+}
+#endif
+
+void clipc_linear_compute(const clipc_linear_engine *engine,
+                          const clipc_linear_run *run)
+{
+    if (run->n_rows == 0)
+        return;
+    if (engine->gemm == CLIPC_GEMM_OPENBLAS)
+        run_blas(engine, run);
+    else
+        run_native(engine, run);
+}
