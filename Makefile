@@ -150,7 +150,8 @@ $(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 $(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o $(BUILD)/lib/tiles.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 # One file for each instruction set, called only where the processor has it.
-$(BUILD)/lib/x86/%_avx2.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx2
+$(BUILD)/lib/x86/%_avx2.o: \
+    EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c
 $(BUILD)/lib/x86/%_avx512.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags

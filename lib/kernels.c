@@ -488,6 +488,8 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
     };
     clipc_tiles_init_c(kernels);
 #if defined(__x86_64__)
+    if (features & CLIPC_CPU_HAS_AVX2)
+        clipc_rows_init_avx2(kernels);
     if (features & CLIPC_CPU_HAS_AVX512)
         clipc_rows_init_avx512(kernels);
 #else
