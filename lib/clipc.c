@@ -22,7 +22,7 @@
 
 enum {
     IMAGE_CHUNK = 8,    /* images preprocessed at a time */
-    TEXT_CHUNK = 1024,  /* texts tokenised and encoded at a time */
+    TEXT_CHUNK = 256,   /* texts tokenised and encoded at a time */
     MAX_THREADS = 1024
 };
 

@@ -258,19 +258,30 @@ static void append(const float *values, size_t n)
     n_flat += n;
 }
 
+static void append_matrix(const clipc_matrix *m)
+{
+    clipc_kernels kernels;
+    size_t n = m->n_out * m->n_in;
+    float *values = malloc(n * sizeof *values);
+
+    CHECK(values != NULL);
+    clipc_kernels_init(&kernels, 0);
+    kernels.widen(values, m->data, m->storage, n);
+    append(values, n);
+    free(values);
+}
+
 static void append_layers(const clipc_layer_weights *w,
                           const clipc_tower_config *tower)
 {
-    size_t d = tower->width, m = tower->mlp_width;
+    size_t d = tower->width;
     for (size_t i = 0; i < tower->n_layers; i++, w++) {
         append(w->ln1_gain, d), append(w->ln1_bias, d);
-        append(w->q_weight, d * d), append(w->q_bias, d);
-        append(w->k_weight, d * d), append(w->k_bias, d);
-        append(w->v_weight, d * d), append(w->v_bias, d);
-        append(w->out_weight, d * d), append(w->out_bias, d);
         append(w->ln2_gain, d), append(w->ln2_bias, d);
-        append(w->fc1_weight, m * d), append(w->fc1_bias, m);
-        append(w->fc2_weight, d * m), append(w->fc2_bias, d);
+        for (int l = 0; l < CLIPC_N_LAYER_LINEARS; l++) {
+            append_matrix(&w->linears[l].weight);
+            append(w->linears[l].bias, w->linears[l].weight.n_out);
+        }
     }
 }
 
@@ -279,25 +290,25 @@ static void flatten(clipc_checkpoint *checkpoint)
     clipc_error err = CLIPC_ERROR_INIT;
     const clipc_vision_weights *v;
     const clipc_text_weights *t;
-    size_t d = config.vision.width, p = config.patch_size;
-    size_t side = config.image_size / p, e = config.projection_dim;
+    size_t d = config.vision.width;
+    size_t side = config.image_size / config.patch_size;
 
     n_flat = 0;
     CHECK_OK(clipc_checkpoint_vision(checkpoint, &v, &err), err);
-    append(v->patch_embedding, d * 3 * p * p);
+    append_matrix(&v->tower.patch.weight);
     append(v->class_embedding, d);
     append(v->position_embedding, (side * side + 1) * d);
     append(v->pre_ln_gain, d), append(v->pre_ln_bias, d);
-    append(v->post_ln_gain, d), append(v->post_ln_bias, d);
-    append(v->projection, e * d);
-    append_layers(v->layers, &config.vision);
+    append(v->tower.final_ln_gain, d), append(v->tower.final_ln_bias, d);
+    append_matrix(&v->tower.projection.weight);
+    append_layers(v->tower.layers, &config.vision);
     CHECK_OK(clipc_checkpoint_text(checkpoint, &t, &err), err);
     d = config.text.width;
-    append(t->token_embedding, config.vocab_size * d);
+    append_matrix(&t->token_embedding);
     append(t->position_embedding, config.context_length * d);
-    append(t->final_ln_gain, d), append(t->final_ln_bias, d);
-    append(t->projection, e * d);
-    append_layers(t->layers, &config.text);
+    append(t->tower.final_ln_gain, d), append(t->tower.final_ln_bias, d);
+    append_matrix(&t->tower.projection.weight);
+    append_layers(t->tower.layers, &config.text);
 }
 
 /* The tiny model's values are the same in every dtype. */
@@ -346,9 +357,9 @@ TEST(aligned_f32_is_used_where_it_is)
     CHECK_OK(clipc_checkpoint_text(checkpoint, &t, &err), err);
     CHECK(v == again);
     const unsigned char *end = edited + edited_bytes;
-    const unsigned char *p = (const unsigned char *)v->projection;
+    const unsigned char *p = v->tower.projection.weight.data;
     CHECK(p > edited && p < end);
-    p = (const unsigned char *)t->layers[2].fc2_bias;
+    p = (const unsigned char *)t->tower.layers[2].ln2_bias;
     CHECK(p > edited && p < end);
     clipc_checkpoint_close(checkpoint);
 }
@@ -394,12 +405,14 @@ TEST(all_16_bit_values_are_widened_exactly)
             }
             clipc_checkpoint *checkpoint = open_good();
             CHECK_OK(clipc_checkpoint_text(checkpoint, &t, &err), err);
+            n_flat = 0;
+            append_matrix(&t->token_embedding);
             for (size_t i = 0; i < n; i++) {
                 float want = reference((first + (unsigned)i) & 0xFFFF, bf16);
-                if (memcmp(&t->token_embedding[i], &want, 4) != 0)
+                if (memcmp(&flat[i], &want, 4) != 0)
                     FAIL("%s %04X gives %a, not %a", options.dtype,
-                         (first + (unsigned)i) & 0xFFFF,
-                         (double)t->token_embedding[i], (double)want);
+                         (first + (unsigned)i) & 0xFFFF, (double)flat[i],
+                         (double)want);
             }
             clipc_checkpoint_close(checkpoint);
         }
@@ -417,7 +430,7 @@ static void *ask(void *checkpoint)
     const clipc_text_weights *t;
     if (clipc_checkpoint_text(checkpoint, &t, NULL) != CLIPC_OK ||
         clipc_checkpoint_vision(checkpoint, &v, NULL) != CLIPC_OK ||
-        v->layers[1].fc2_bias[0] != v->layers[1].fc2_bias[0])
+        v->tower.layers[1].ln2_bias[0] != v->tower.layers[1].ln2_bias[0])
         return (void *)(uintptr_t)failed;
     return (void *)(uintptr_t)t;
 }

@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include "cpu.h"
+#include "gemm.h"
 #include "transformer.h"
 
 #include <stdlib.h>
@@ -63,6 +64,22 @@ static float *tensor(network *net, size_t n, double middle, double spread)
     return x;
 }
 
+static clipc_linear linear(network *net, size_t n_out, size_t n_in,
+                           double spread, double bias)
+{
+    clipc_linear l = {
+        .weight = { tensor(net, n_out * n_in, 0, spread), CLIPC_STORE_F32,
+                    n_out, n_in },
+        .bias = bias > 0 ? tensor(net, n_out, 0, bias) : NULL,
+    };
+    return l;
+}
+
+static const float *floats(const clipc_matrix *matrix)
+{
+    return matrix->data;
+}
+
 /* Large enough that attention is far from uniform and LayerNorm matters. */
 static void make_layers(network *net, clipc_layer_weights *layers,
                         const shape *s)
@@ -74,20 +91,17 @@ static void make_layers(network *net, clipc_layer_weights *layers,
         layers[i] = (clipc_layer_weights){
             .ln1_gain = tensor(net, d, 1, 0.5),
             .ln1_bias = tensor(net, d, 0, 0.3),
-            .q_weight = tensor(net, d * d, 0, in),
-            .q_bias = tensor(net, d, 0, 0.5),
-            .k_weight = tensor(net, d * d, 0, in),
-            .k_bias = tensor(net, d, 0, 0.5),
-            .v_weight = tensor(net, d * d, 0, out),
-            .v_bias = tensor(net, d, 0, 0.5),
-            .out_weight = tensor(net, d * d, 0, out),
-            .out_bias = tensor(net, d, 0, 0.3),
             .ln2_gain = tensor(net, d, 1, 0.5),
             .ln2_bias = tensor(net, d, 0, 0.3),
-            .fc1_weight = tensor(net, m * d, 0, out),
-            .fc1_bias = tensor(net, m, 0, 0.5),
-            .fc2_weight = tensor(net, d * m, 0, 1.7 / sqrt((double)m)),
-            .fc2_bias = tensor(net, d, 0, 0.3),
+            .linears = {
+                [CLIPC_LINEAR_Q] = linear(net, d, d, in, 0.5),
+                [CLIPC_LINEAR_K] = linear(net, d, d, in, 0.5),
+                [CLIPC_LINEAR_V] = linear(net, d, d, out, 0.5),
+                [CLIPC_LINEAR_OUT] = linear(net, d, d, out, 0.3),
+                [CLIPC_LINEAR_FC1] = linear(net, m, d, out, 0.5),
+                [CLIPC_LINEAR_FC2] =
+                    linear(net, d, m, 1.7 / sqrt((double)m), 0.3),
+            },
         };
     }
 }
@@ -116,24 +130,28 @@ static network *make_network(const shape *s)
     make_layers(net, net->vision_layers, s);
     make_layers(net, net->text_layers, s);
     net->vision = (clipc_vision_weights){
-        .patch_embedding = tensor(net, d * patch, 0, 1 / sqrt((double)patch)),
+        .tower = {
+            .layers = net->vision_layers,
+            .final_ln_gain = tensor(net, d, 1, 0.5),
+            .final_ln_bias = tensor(net, d, 0, 0.3),
+            .projection = linear(net, s->dim, d, 1 / sqrt((double)d), 0),
+            .patch = linear(net, d, patch, 1 / sqrt((double)patch), 0),
+        },
         .class_embedding = tensor(net, d, 0, 1),
         .position_embedding =
             tensor(net, (s->across * s->across + 1) * d, 0, 1),
         .pre_ln_gain = tensor(net, d, 1, 0.5),
         .pre_ln_bias = tensor(net, d, 0, 0.3),
-        .post_ln_gain = tensor(net, d, 1, 0.5),
-        .post_ln_bias = tensor(net, d, 0, 0.3),
-        .projection = tensor(net, s->dim * d, 0, 1 / sqrt((double)d)),
-        .layers = net->vision_layers,
     };
     net->text = (clipc_text_weights){
-        .token_embedding = tensor(net, s->vocab * d, 0, 1),
+        .tower = {
+            .layers = net->text_layers,
+            .final_ln_gain = tensor(net, d, 1, 0.5),
+            .final_ln_bias = tensor(net, d, 0, 0.3),
+            .projection = linear(net, s->dim, d, 1 / sqrt((double)d), 0),
+        },
+        .token_embedding = linear(net, s->vocab, d, 1, 0).weight,
         .position_embedding = tensor(net, s->context * d, 0, 1),
-        .final_ln_gain = tensor(net, d, 1, 0.5),
-        .final_ln_bias = tensor(net, d, 0, 0.3),
-        .projection = tensor(net, s->dim * d, 0, 1 / sqrt((double)d)),
-        .layers = net->text_layers,
     };
     return net;
 }
@@ -167,10 +185,12 @@ static void ref_layernorm(double *y, const double *x, const float *gain,
                (double)bias[i];
 }
 
-static void ref_linear(double *y, const double *x, const float *weight,
-                       const float *bias, size_t n_rows, size_t n_out,
-                       size_t n_in)
+static void ref_linear(double *y, const double *x, const clipc_linear *l,
+                       size_t n_rows)
 {
+    const size_t n_out = l->weight.n_out, n_in = l->weight.n_in;
+    const float *weight = floats(&l->weight), *bias = l->bias;
+
     for (size_t t = 0; t < n_rows; t++) {
         for (size_t o = 0; o < n_out; o++) {
             double sum = bias ? (double)bias[o] : 0;
@@ -225,22 +245,22 @@ static void ref_layers(double *x, size_t n_rows, const clipc_tower_config *c,
         for (size_t t = 0; t < n_rows; t++)
             ref_layernorm(y + t * d, x + t * d, w->ln1_gain, w->ln1_bias,
                           (double)c->eps, d);
-        ref_linear(q, y, w->q_weight, w->q_bias, n_rows, d, d);
-        ref_linear(k, y, w->k_weight, w->k_bias, n_rows, d, d);
-        ref_linear(v, y, w->v_weight, w->v_bias, n_rows, d, d);
+        ref_linear(q, y, &w->linears[CLIPC_LINEAR_Q], n_rows);
+        ref_linear(k, y, &w->linears[CLIPC_LINEAR_K], n_rows);
+        ref_linear(v, y, &w->linears[CLIPC_LINEAR_V], n_rows);
         ref_attention(y, q, k, v, n_rows, d, c->n_heads, causal);
-        ref_linear(q, y, w->out_weight, w->out_bias, n_rows, d, d);
+        ref_linear(q, y, &w->linears[CLIPC_LINEAR_OUT], n_rows);
         for (size_t i = 0; i < n; i++)
             x[i] += q[i];
         for (size_t t = 0; t < n_rows; t++)
             ref_layernorm(y + t * d, x + t * d, w->ln2_gain, w->ln2_bias,
                           (double)c->eps, d);
-        ref_linear(h, y, w->fc1_weight, w->fc1_bias, n_rows, c->mlp_width, d);
+        ref_linear(h, y, &w->linears[CLIPC_LINEAR_FC1], n_rows);
         for (size_t i = 0; i < n_rows * c->mlp_width; i++)
             h[i] = c->activation == CLIPC_GELU
                        ? 0.5 * h[i] * erfc(-h[i] / sqrt(2.0))
                        : h[i] / (1 + exp(-1.702 * h[i]));
-        ref_linear(q, h, w->fc2_weight, w->fc2_bias, n_rows, d, c->mlp_width);
+        ref_linear(q, h, &w->linears[CLIPC_LINEAR_FC2], n_rows);
         for (size_t i = 0; i < n; i++)
             x[i] += q[i];
     }
@@ -267,17 +287,18 @@ static void ref_vision(const network *net, const float *pixels, double *out)
                 size_t row = (t - 1) / across * p + py;
                 size_t column = (t - 1) % across * p + px;
                 sum += (double)pixels[(ch * size + row) * size + column] *
-                       (double)w->patch_embedding[o * 3 * p * p + i];
+                       (double)floats(
+                           &w->tower.patch.weight)[o * 3 * p * p + i];
             }
             x[t * d + o] = sum + (double)w->position_embedding[t * d + o];
         }
         ref_layernorm(x + t * d, x + t * d, w->pre_ln_gain, w->pre_ln_bias,
                       (double)c->vision.eps, d);
     }
-    ref_layers(x, n_rows, &c->vision, w->layers, false);
-    ref_layernorm(pooled, x, w->post_ln_gain, w->post_ln_bias,
+    ref_layers(x, n_rows, &c->vision, w->tower.layers, false);
+    ref_layernorm(pooled, x, w->tower.final_ln_gain, w->tower.final_ln_bias,
                   (double)c->vision.eps, d);
-    ref_linear(out, pooled, w->projection, NULL, 1, c->projection_dim, d);
+    ref_linear(out, pooled, &w->tower.projection, 1);
     free(x);
     free(pooled);
 }
@@ -293,12 +314,13 @@ static void ref_text(const network *net, const int32_t *ids, size_t n_rows,
 
     for (size_t t = 0; t < n_rows; t++)
         for (size_t o = 0; o < d; o++)
-            x[t * d + o] = (double)w->token_embedding[(size_t)ids[t] * d + o] +
+            x[t * d + o] = (double)floats(
+                               &w->token_embedding)[(size_t)ids[t] * d + o] +
                            (double)w->position_embedding[t * d + o];
-    ref_layers(x, n_rows, &c->text, w->layers, true);
-    ref_layernorm(pooled, x + row * d, w->final_ln_gain, w->final_ln_bias,
-                  (double)c->text.eps, d);
-    ref_linear(out, pooled, w->projection, NULL, 1, c->projection_dim, d);
+    ref_layers(x, n_rows, &c->text, w->tower.layers, true);
+    ref_layernorm(pooled, x + row * d, w->tower.final_ln_gain,
+                  w->tower.final_ln_bias, (double)c->text.eps, d);
+    ref_linear(out, pooled, &w->tower.projection, 1);
     free(x);
     free(pooled);
 }
@@ -311,9 +333,9 @@ static void engine_open(clipc_engine *engine, unsigned threads,
     clipc_error err = CLIPC_ERROR_INIT;
     memset(engine, 0, sizeof *engine);
     clipc_kernels_init(&engine->kernels, clipc_cpu_features());
-    CHECK_OK(clipc_gemm_select(&engine->gemm, gemm, &engine->kernels, false,
-                               &err),
-             err);
+    CHECK_OK(clipc_gemm_select(&engine->gemm, gemm, true, false, &err), err);
+    engine->precision = CLIPC_PRECISION_F32;
+    engine->cache_bytes = 32768; /* small: rows in several blocks */
     CHECK_OK(clipc_pool_create(&engine->pool, threads, &err), err);
 }
 
@@ -595,13 +617,13 @@ TEST(scratch_is_kept)
 
     engine_open(&engine, 2, CLIPC_GEMM_NATIVE);
     free(run_vision(&engine, net, pixels, 60));
-    const float *scratch = engine.scratch;
-    size_t size = engine.scratch_floats;
+    const void *scratch = engine.scratch;
+    size_t size = engine.scratch_bytes;
     free(run_vision(&engine, net, pixels, 60));
     free(run_vision(&engine, net, pixels, 1));
     free(run_vision(&engine, net, pixels, 13));
     CHECK(engine.scratch == scratch);
-    CHECK_INT(engine.scratch_floats, size);
+    CHECK_INT(engine.scratch_bytes, size);
     engine_close(&engine);
     free(pixels);
     free_network(net);
@@ -788,9 +810,10 @@ TEST(nan_weights_reach_the_output)
     const size_t dim = net->config.projection_dim;
     float *pixels = make_pixels(net, 1);
     clipc_engine engine;
-    const float *targets[] = { net->vision_layers[0].q_weight,
-                               net->vision_layers[0].v_bias,
-                               net->vision_layers[0].fc1_weight,
+    const clipc_linear *linears = net->vision_layers[0].linears;
+    const float *targets[] = { floats(&linears[CLIPC_LINEAR_Q].weight),
+                               linears[CLIPC_LINEAR_V].bias,
+                               floats(&linears[CLIPC_LINEAR_FC1].weight),
                                net->vision.class_embedding };
 
     engine_open(&engine, 1, CLIPC_GEMM_NATIVE);
@@ -846,14 +869,13 @@ TEST(last_layer_shortcut_changes_nothing)
     net->config.vision.n_layers = net->config.text.n_layers = 2;
     float *vision = run_vision(&engine, net, pixels, 3);
     float *text = run_text(&engine, net, &t, 0, 3);
-    clipc_layer_weights nothing = {
-        .ln1_gain = ones, .ln1_bias = zeros, .q_weight = zeros,
-        .q_bias = zeros, .k_weight = zeros, .k_bias = zeros,
-        .v_weight = zeros, .v_bias = zeros, .out_weight = zeros,
-        .out_bias = zeros, .ln2_gain = ones, .ln2_bias = zeros,
-        .fc1_weight = zeros, .fc1_bias = zeros, .fc2_weight = zeros,
-        .fc2_bias = zeros,
-    };
+    clipc_layer_weights nothing = { .ln1_gain = ones, .ln1_bias = zeros,
+                                    .ln2_gain = ones, .ln2_bias = zeros };
+    for (int i = 0; i < CLIPC_N_LAYER_LINEARS; i++) {
+        nothing.linears[i] = net->vision_layers[0].linears[i];
+        nothing.linears[i].weight.data = zeros;
+        nothing.linears[i].bias = zeros;
+    }
     net->vision_layers[2] = net->text_layers[2] = nothing;
     net->config.vision.n_layers = net->config.text.n_layers = 3;
     float *vision_full = run_vision(&engine, net, pixels, 3);
