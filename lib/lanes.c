@@ -20,6 +20,9 @@
  * weights in each thread costs more than the barriers. */
 #define LANE_MIN_ROWS ((size_t)192)
 
+/* Numbers in a row: strides of more would not be checked for overflow. */
+#define MAX_WIDTH ((size_t)1 << 31)
+
 /* Multiply-adds that are worth waking threads for. */
 #define PARALLEL_MACS 4e6
 
@@ -164,8 +167,12 @@ static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
     clipc_lane cuts = { 0 };
     size_t begin, end, n_keys;
 
-    if (!clipc_mul(seqs, p->longest, &n_keys))
+    if (width > MAX_WIDTH || mlp > MAX_WIDTH ||
+        tower->patch_floats > MAX_WIDTH ||
+        !clipc_mul(seqs, p->longest, &n_keys)) {
         c->overflow = true;
+        return;
+    }
     cuts.sequences = cut(c, seqs, sizeof *cuts.sequences);
     cuts.keys = cut(c, n_keys, sizeof *cuts.keys);
     cuts.x = cut(c, rows, width * sizeof(float));
