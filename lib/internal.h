@@ -32,8 +32,8 @@ typedef enum clipc_model_file {
 struct clipc_model {
     atomic_size_t references;
     char *source;       /* folder, or "(memory)" */
-    char *weights_path, *config_path; /* NULL when opened from memory */
-    clipc_file_stamp weights_stamp, config_stamp; /* when they were opened */
+    char *config_path;  /* NULL when opened from memory */
+    clipc_file_stamp config_stamp; /* when it was opened */
     clipc_config config;
     clipc_preprocess_config preprocess;
     const char *preprocess_source;

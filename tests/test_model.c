@@ -229,7 +229,7 @@ TEST(incomplete_folders_say_what_is_wrong)
         { "model.safetensors", "pytorch_model.bin", "PK", CLIPC_ERR_UNSUPPORTED,
           "pytorch_model.bin" },
         { "model.safetensors", "model.safetensors.index.json", "{}",
-          CLIPC_ERR_UNSUPPORTED, "split in several files" },
+          CLIPC_ERR_FORMAT, "weight_map" },
         { NULL, "model.safetensors", "version https://git-lfs.github.com/",
           CLIPC_ERR_FORMAT, "Git LFS" },
         { NULL, "model.safetensors", "", CLIPC_ERR_TRUNCATED,
