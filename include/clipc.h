@@ -271,6 +271,8 @@ typedef struct clipc_ctx_params {
     int keep_blas_threads; /* do not call openblas_set_num_threads(1) */
     clipc_progress_fn progress; /* or NULL */
     void *progress_user;
+    size_t context_length; /* most tokens read of a text, both ends included:
+                            * 3 to the model's own, or 0 for that */
 } clipc_ctx_params;
 
 CLIPC_API clipc_ctx_params clipc_ctx_params_default(void);
@@ -448,8 +450,9 @@ CLIPC_API clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels,
                                            unsigned flags, clipc_error *err);
 
 /* Embeddings of n texts, [n, dim]. Returns CLIPC_ERR_TOO_LONG for a text of
- * more tokens than the context length unless CLIPC_TEXT_TRUNCATE, _UTF8,
- * _LIMIT, _NUMERIC, _CANCELLED. */
+ * more tokens than the context length (the model's, or what the context's
+ * parameters say) unless CLIPC_TEXT_TRUNCATE, _UTF8, _LIMIT, _NUMERIC,
+ * _CANCELLED. */
 CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
                                           const clipc_text *texts, size_t n,
                                           float *embeddings, unsigned flags,
@@ -511,6 +514,26 @@ CLIPC_API clipc_status
 clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
                       const float *vectors, size_t n_vectors, size_t dim,
                       size_t k, clipc_result *results, clipc_error *err);
+
+#define CLIPC_SIMILARITY_LOGITS 8u /* cosines times the model's logit scale */
+
+/* All cosines between two sets of vectors, [n_a, dim] and [n_b, dim], of any
+ * length but zero: images and texts, texts and texts, images and images.
+ * matrix: [n_a, n_b] row by row, matrix[i * n_b + j] of a[i] and b[j]. With
+ * CLIPC_SIMILARITY_LOGITS and embeddings of images as `a` and of texts as `b`
+ * it is the reference's logits_per_image, the other way round its
+ * logits_per_text, and the one is the other's transpose, bit for bit.
+ *
+ * An element is an f32 sum that does not depend on the vectors beside it, on
+ * the number of threads or on the context's backend; the tests find it within
+ * 1e-6 of the exact cosine. Vectors of unit length, as clipc_encode_...() makes them,
+ * are used as they are: the numbers are those of clipc_classify(). `a` and `b`
+ * may be the same array. Returns CLIPC_ERR_NUMERIC for a vector that cannot be
+ * scaled. */
+CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
+                                        size_t n_a, const float *b, size_t n_b,
+                                        size_t dim, float *matrix,
+                                        unsigned flags, clipc_error *err);
 
 #ifdef __cplusplus
 }
