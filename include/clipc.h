@@ -145,7 +145,8 @@ typedef struct clipc_model_params {
     const char *data_dir;      /* folder that holds demo/, or NULL */
     const char *hub_cache_dir; /* Hugging Face hub cache to look a repository
                                 * id up in, or NULL */
-    size_t max_header_bytes;   /* safetensors header; default 8 MiB */
+    size_t max_header_bytes;   /* of what describes the tensors: safetensors
+                                * header, data.pkl; default 8 MiB */
 } clipc_model_params;
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
@@ -153,13 +154,19 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
 /* Opens a CLIP checkpoint in Hugging Face layout.
  *
  * name: "demo", the model in params->data_dir where that is given; else a
- * folder with config.json, model.safetensors, tokenizer.json (or vocab.json
- * and merges.txt) and preprocessor_config.json; else a repository id such as
- * "openai/clip-vit-base-patch32", found in params->hub_cache_dir (no
- * download).
+ * folder with config.json, weights, tokenizer.json (or vocab.json and
+ * merges.txt) and preprocessor_config.json, or the file of weights in such a
+ * folder; else a repository id such as "openai/clip-vit-base-patch32", found
+ * in params->hub_cache_dir (no download).
  *
- * Opening validates the safetensors header, all names and shapes, and maps
- * the weights; it reads none of them. The tokenizer is parsed, and weights
+ * Weights are, whichever is there first: model.safetensors, the files that
+ * model.safetensors.index.json names, open_clip_model.safetensors,
+ * pytorch_model.bin, the files of pytorch_model.bin.index.json,
+ * open_clip_pytorch_model.bin. Of a PyTorch checkpoint only the tensors are
+ * read; no code in it can run (docs/FORMATS.md).
+ *
+ * Opening validates what describes the tensors, all names and shapes, and
+ * maps the weights; it reads none of them. The tokenizer is parsed, and weights
  * stored in 16 bits converted, when first needed.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
@@ -186,7 +193,7 @@ typedef struct clipc_model_files {
     size_t vocab_json_bytes;
     const void *merges_txt;
     size_t merges_txt_bytes;
-    const void *weights; /* safetensors */
+    const void *weights; /* safetensors, or a PyTorch checkpoint */
     size_t weights_bytes;
 } clipc_model_files;
 

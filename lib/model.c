@@ -168,19 +168,24 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
     return CLIPC_OK;
 }
 
-static clipc_status open_weights(clipc_model *model,
+/* `file`: of the weights, or NULL to look for them in the folder. */
+static clipc_status open_weights(clipc_model *model, const char *file,
                                  const clipc_model_params *params,
                                  clipc_error *err)
 {
     clipc_weights *weights;
 
-    CLIPC_TRY(clipc_weights_open_folder(&weights, model->source, params->load,
-                                        params->max_header_bytes, err));
+    CLIPC_TRY(file ? clipc_weights_open_file(&weights, file, params->load,
+                                             params->max_header_bytes, err)
+                   : clipc_weights_open_folder(
+                         &weights, model->source, params->load,
+                         params->max_header_bytes, err));
     return clipc_checkpoint_open(&model->checkpoint, weights, &model->config,
                                  err);
 }
 
 static clipc_status open_folder(clipc_model **out, const char *folder,
+                                const char *file,
                                 const clipc_model_params *params,
                                 clipc_error *err)
 {
@@ -191,7 +196,7 @@ static clipc_status open_folder(clipc_model **out, const char *folder,
     CLIPC_TRY_GOTO(status, fail, read_config(model, err));
     CLIPC_TRY_GOTO(status, fail, read_preprocessing(model, err));
     CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
-    CLIPC_TRY_GOTO(status, fail, open_weights(model, params, err));
+    CLIPC_TRY_GOTO(status, fail, open_weights(model, file, params, err));
     model->preprocess.network_size = model->config.image_size;
     *out = model;
     return CLIPC_OK;
@@ -209,6 +214,23 @@ static bool is_plain_path(const char *name)
         return name[0] == '\0' || name[0] == '/';
     }
     return name[0] == '/';
+}
+
+static bool is_weights_file(const char *name)
+{
+    return clipc_weights_is_name(name) && clipc_file_exists(name);
+}
+
+/* The folder a file lies in, malloc'ed. */
+static clipc_status parent(char **folder, const char *file, clipc_error *err)
+{
+    const char *slash = strrchr(file, '/');
+
+    *folder = !slash ? clipc_strndup(".", 1)
+                     : clipc_strndup(file, slash == file
+                                               ? 1
+                                               : (size_t)(slash - file));
+    return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
 }
 
 /* The folder that `name` stands for, malloc'ed. */
@@ -231,10 +253,13 @@ static clipc_status resolve(char **folder, const char *name,
         *folder = clipc_strndup(name, strlen(name));
         return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
     }
+    if (is_weights_file(name))
+        return parent(folder, name, err);
     if (clipc_file_exists(name))
         return clipc_fail(err, CLIPC_ERR_IO, -1,
                           "%s: it is a file; a model is a folder with "
-                          "config.json and model.safetensors",
+                          "config.json and weights, or a file of weights in "
+                          "one (*.safetensors, *.bin, *.pt)",
                           CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_is_id(name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
@@ -280,7 +305,9 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                                   : "the model's name is empty");
     CLIPC_TRY(merge_params(&params, given, err));
     CLIPC_TRY(resolve(&folder, name, &params, err));
-    clipc_status status = open_folder(out, folder, &params, err);
+    clipc_status status =
+        open_folder(out, folder, is_weights_file(name) ? name : NULL, &params,
+                    err);
     free(folder);
     return status;
 }

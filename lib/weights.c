@@ -8,16 +8,19 @@
 #include "weights.h"
 
 #include "shard_index.h"
+#include "torch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_TENSORS 65536
 #define INDEX_SUFFIX ".index.json"
+#define BIN_INDEX_SUFFIX ".bin" INDEX_SUFFIX
 
 typedef struct part {
     clipc_weights_file file;
-    clipc_safetensors *st;
+    clipc_safetensors *st; /* one of the two */
+    clipc_torch *torch;
     size_t first; /* index of its first tensor */
 } part;
 
@@ -38,13 +41,39 @@ typedef struct opening {
 
 /* ---- one file ---------------------------------------------------------- */
 
+static bool ends_in(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), n_suffix = strlen(suffix);
+    return n > n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
+}
+
+static bool is_torch_name(const char *path)
+{
+    static const char *const suffixes[] = { ".bin", ".pt", ".pth", ".ckpt" };
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (ends_in(path, suffixes[i]))
+            return true;
+    return false;
+}
+
+bool clipc_weights_is_name(const char *path)
+{
+    return ends_in(path, ".safetensors") || ends_in(path, INDEX_SUFFIX) ||
+           is_torch_name(path);
+}
+
 static clipc_status open_part(part *p, const char *path, const opening *how,
                               clipc_error *err)
 {
     clipc_file_stamp before = clipc_file_stamp_get(path);
 
-    CLIPC_TRY(clipc_safetensors_open(&p->st, path, how->load,
-                                     how->max_header_bytes, err));
+    if (is_torch_name(path))
+        CLIPC_TRY(clipc_torch_open(&p->torch, path, how->load,
+                                   how->max_header_bytes, err));
+    else
+        CLIPC_TRY(clipc_safetensors_open(&p->st, path, how->load,
+                                         how->max_header_bytes, err));
     /* Replaced meanwhile: no stamp, and nothing is remembered about it. */
     clipc_file_stamp after = clipc_file_stamp_get(path);
     if (clipc_file_stamp_equal(&before, &after))
@@ -52,24 +81,51 @@ static clipc_status open_part(part *p, const char *path, const opening *how,
     return CLIPC_OK;
 }
 
+static clipc_status open_part_memory(part *p, const void *data, size_t n,
+                                     const char *name,
+                                     size_t max_header_bytes, clipc_error *err)
+{
+    if (clipc_torch_looks_like(data, n))
+        return clipc_torch_open_memory(&p->torch, data, n, name,
+                                       max_header_bytes, err);
+    return clipc_safetensors_open_memory(&p->st, data, n, name,
+                                         max_header_bytes, err);
+}
+
 static size_t part_count(const part *p)
 {
-    return clipc_safetensors_count(p->st);
+    return p->torch ? clipc_torch_count(p->torch)
+                    : clipc_safetensors_count(p->st);
 }
 
 static const clipc_tensor *part_at(const part *p, size_t index)
 {
-    return clipc_safetensors_at(p->st, index);
+    return p->torch ? clipc_torch_at(p->torch, index)
+                    : clipc_safetensors_at(p->st, index);
+}
+
+static void part_forget(const part *p, size_t index)
+{
+    if (p->torch)
+        clipc_torch_forget(p->torch, clipc_torch_at(p->torch, index));
+    else
+        clipc_safetensors_forget(p->st, clipc_safetensors_at(p->st, index));
 }
 
 static void describe_part(part *p)
 {
-    p->file.name = clipc_safetensors_name(p->st);
-    p->file.header = clipc_safetensors_header(p->st, &p->file.header_bytes);
+    clipc_weights_file *file = &p->file;
+
+    file->name = p->torch ? clipc_torch_name(p->torch)
+                          : clipc_safetensors_name(p->st);
+    file->header = p->torch
+                       ? clipc_torch_header(p->torch, &file->header_bytes)
+                       : clipc_safetensors_header(p->st, &file->header_bytes);
 }
 
 static void close_part(part *p)
 {
+    clipc_torch_close(p->torch);
     clipc_safetensors_close(p->st);
 }
 
@@ -96,14 +152,17 @@ static clipc_status index_names(clipc_weights *weights, clipc_error *err)
     for (size_t i = 0; i < weights->n; i++)
         names[i] = &weights->tensors[i];
     qsort(names, weights->n, sizeof *names, compare_names);
-    for (size_t i = 1; i < weights->n; i++)
-        if (strcmp(names[i - 1]->name, names[i]->name) == 0)
-            return clipc_fail(
-                err, CLIPC_ERR_FORMAT, -1,
-                "%s: tensor %s is in %s too",
-                CLIPC_QUOTE(clipc_weights_file_of(weights, names[i])),
-                CLIPC_QUOTE(names[i]->name),
-                CLIPC_QUOTE(clipc_weights_file_of(weights, names[i - 1])));
+    for (size_t i = 1; i < weights->n; i++) {
+        if (strcmp(names[i - 1]->name, names[i]->name) != 0)
+            continue;
+        const char *file = clipc_weights_file_of(weights, names[i]);
+        const char *other = clipc_weights_file_of(weights, names[i - 1]);
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: tensor %s: %s%s",
+                          CLIPC_QUOTE(file), CLIPC_QUOTE(names[i]->name),
+                          file == other ? "two tensors have this name"
+                                        : "it is also in ",
+                          file == other ? "" : CLIPC_QUOTE(other));
+    }
     return CLIPC_OK;
 }
 
@@ -245,8 +304,9 @@ static clipc_status open_split(clipc_weights **out, const char *path,
                              "limit of an index of files", err);
     *found = status != CLIPC_ERR_NOT_FOUND;
     CLIPC_TRY(status);
-    status = clipc_shard_index_parse(&index, (const char *)bytes.data,
-                                     bytes.n, ".safetensors", path, err);
+    status = clipc_shard_index_parse(
+        &index, (const char *)bytes.data, bytes.n,
+        ends_in(path, BIN_INDEX_SUFFIX) ? ".bin" : ".safetensors", path, err);
     clipc_bytes_release(&bytes);
     CLIPC_TRY(status);
     status = create(&weights, path, index.n_shards, err);
@@ -256,43 +316,15 @@ static clipc_status open_split(clipc_weights **out, const char *path,
     return status;
 }
 
-static bool is_index(const char *path)
-{
-    size_t n = strlen(path), n_suffix = sizeof INDEX_SUFFIX - 1;
-    return n > n_suffix && strcmp(path + n - n_suffix, INDEX_SUFFIX) == 0;
-}
-
 static clipc_status open_either(clipc_weights **out, const char *path,
                                 const opening *how, bool *found,
                                 clipc_error *err)
 {
-    if (is_index(path))
+    if (ends_in(path, INDEX_SUFFIX))
         return open_split(out, path, how, found, err);
     clipc_status status = open_single(out, path, how, err);
     *found = status != CLIPC_ERR_NOT_FOUND;
     return status;
-}
-
-static bool folder_has(const char *folder, const char *name)
-{
-    char *path = clipc_format("%s/%s", folder, name);
-    bool exists = path && clipc_file_exists(path);
-    free(path);
-    return exists;
-}
-
-static clipc_status fail_no_weights(const char *folder, clipc_error *err)
-{
-    if (folder_has(folder, "pytorch_model.bin"))
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: it has pytorch_model.bin but no "
-                          "model.safetensors, which clipc reads; on the hub "
-                          "look for a revision refs/pr/N",
-                          CLIPC_QUOTE(folder));
-    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                      "%s: it has no model.safetensors, "
-                      "model.safetensors.index.json or "
-                      "open_clip_model.safetensors", CLIPC_QUOTE(folder));
 }
 
 clipc_status clipc_weights_open_folder(clipc_weights **out,
@@ -302,7 +334,8 @@ clipc_status clipc_weights_open_folder(clipc_weights **out,
 {
     static const char *const names[] = {
         "model.safetensors", "model.safetensors.index.json",
-        "open_clip_model.safetensors"
+        "open_clip_model.safetensors", "pytorch_model.bin",
+        "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin"
     };
     const opening how = { load, max_header_bytes };
 
@@ -320,7 +353,10 @@ clipc_status clipc_weights_open_folder(clipc_weights **out,
         if (found)
             return clipc_fail(err, status, inner.offset, "%s", inner.message);
     }
-    return fail_no_weights(folder, err);
+    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                      "%s: it has no model.safetensors or pytorch_model.bin, "
+                      "neither whole nor split (.index.json), and none of "
+                      "open_clip", CLIPC_QUOTE(folder));
 }
 
 clipc_status clipc_weights_open_file(clipc_weights **out, const char *path,
@@ -344,8 +380,8 @@ clipc_status clipc_weights_open_memory(clipc_weights **out, const void *data,
 
     *out = NULL;
     CLIPC_TRY(create(&weights, name, 1, err));
-    status = clipc_safetensors_open_memory(&weights->parts[0].st, data, n,
-                                           name, max_header_bytes, err);
+    status = open_part_memory(&weights->parts[0], data, n, name,
+                              max_header_bytes, err);
     if (status == CLIPC_OK) {
         weights->n_parts = 1;
         status = list_tensors(weights, err);
@@ -401,7 +437,7 @@ void clipc_weights_forget(const clipc_weights *weights,
     size_t index = clipc_weights_index(weights, tensor);
     const part *p = part_of(weights, index);
 
-    clipc_safetensors_forget(p->st, part_at(p, index - p->first));
+    part_forget(p, index - p->first);
 }
 
 size_t clipc_weights_n_files(const clipc_weights *weights)

@@ -8,6 +8,11 @@
  *     model.safetensors
  *     model.safetensors.index.json and the files it names
  *     open_clip_model.safetensors
+ *     pytorch_model.bin
+ *     pytorch_model.bin.index.json and the files it names
+ *     open_clip_pytorch_model.bin
+ * A file *.bin, *.pt, *.pth or *.ckpt is a PyTorch checkpoint (torch.h), any
+ * other safetensors; bytes in memory are what they look like.
  */
 #ifndef CLIPC_WEIGHTS_H
 #define CLIPC_WEIGHTS_H
@@ -29,6 +34,9 @@ clipc_status clipc_weights_open_folder(clipc_weights **weights,
                                        const char *folder, clipc_load load,
                                        size_t max_header_bytes,
                                        clipc_error *err);
+
+/* Whether a file of this name may hold weights, by its suffix. */
+bool clipc_weights_is_name(const char *path);
 
 /* One file, or an index (*.index.json) with the files beside it. */
 clipc_status clipc_weights_open_file(clipc_weights **weights,
