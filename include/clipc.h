@@ -145,7 +145,8 @@ typedef struct clipc_model_params {
     const char *data_dir;      /* folder that holds demo/, or NULL */
     const char *hub_cache_dir; /* Hugging Face hub cache to look a repository
                                 * id up in, or NULL */
-    size_t max_header_bytes;   /* safetensors header; default 8 MiB */
+    size_t max_header_bytes;   /* of what describes the tensors: safetensors
+                                * header, data.pkl; default 8 MiB */
 } clipc_model_params;
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
@@ -153,13 +154,19 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
 /* Opens a CLIP checkpoint in Hugging Face layout.
  *
  * name: "demo", the model in params->data_dir where that is given; else a
- * folder with config.json, model.safetensors, tokenizer.json (or vocab.json
- * and merges.txt) and preprocessor_config.json; else a repository id such as
- * "openai/clip-vit-base-patch32", found in params->hub_cache_dir (no
- * download).
+ * folder with config.json, weights, tokenizer.json (or vocab.json and
+ * merges.txt) and preprocessor_config.json, or the file of weights in such a
+ * folder; else a repository id such as "openai/clip-vit-base-patch32", found
+ * in params->hub_cache_dir (no download).
  *
- * Opening validates the safetensors header, all names and shapes, and maps
- * the weights; it reads none of them. The tokenizer is parsed, and weights
+ * Weights are, whichever is there first: model.safetensors, the files that
+ * model.safetensors.index.json names, open_clip_model.safetensors,
+ * pytorch_model.bin, the files of pytorch_model.bin.index.json,
+ * open_clip_pytorch_model.bin. Of a PyTorch checkpoint only the tensors are
+ * read; no code in it can run (docs/FORMATS.md).
+ *
+ * Opening validates what describes the tensors, all names and shapes, and
+ * maps the weights; it reads none of them. The tokenizer is parsed, and weights
  * stored in 16 bits converted, when first needed.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
@@ -186,7 +193,7 @@ typedef struct clipc_model_files {
     size_t vocab_json_bytes;
     const void *merges_txt;
     size_t merges_txt_bytes;
-    const void *weights; /* safetensors */
+    const void *weights; /* safetensors, or a PyTorch checkpoint */
     size_t weights_bytes;
 } clipc_model_files;
 
@@ -290,6 +297,8 @@ typedef struct clipc_ctx_params {
     int keep_blas_threads; /* do not call openblas_set_num_threads(1) */
     clipc_progress_fn progress; /* or NULL */
     void *progress_user;
+    size_t context_length; /* most tokens read of a text, both ends included:
+                            * 3 to the model's own, or 0 for that */
     clipc_precision precision; /* BF16 and INT8 need native kernels */
     clipc_packing packing; /* a copy in the model, shared by its contexts; the
                             * same numbers either way */
@@ -470,8 +479,9 @@ CLIPC_API clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels,
                                            unsigned flags, clipc_error *err);
 
 /* Embeddings of n texts, [n, dim]. Returns CLIPC_ERR_TOO_LONG for a text of
- * more tokens than the context length unless CLIPC_TEXT_TRUNCATE, _UTF8,
- * _LIMIT, _NUMERIC, _CANCELLED. */
+ * more tokens than the context length (the model's, or what the context's
+ * parameters say) unless CLIPC_TEXT_TRUNCATE, _UTF8, _LIMIT, _NUMERIC,
+ * _CANCELLED. */
 CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
                                           const clipc_text *texts, size_t n,
                                           float *embeddings, unsigned flags,
@@ -533,6 +543,26 @@ CLIPC_API clipc_status
 clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
                       const float *vectors, size_t n_vectors, size_t dim,
                       size_t k, clipc_result *results, clipc_error *err);
+
+#define CLIPC_SIMILARITY_LOGITS 8u /* cosines times the model's logit scale */
+
+/* All cosines between two sets of vectors, [n_a, dim] and [n_b, dim], of any
+ * length but zero: images and texts, texts and texts, images and images.
+ * matrix: [n_a, n_b] row by row, matrix[i * n_b + j] of a[i] and b[j]. With
+ * CLIPC_SIMILARITY_LOGITS and embeddings of images as `a` and of texts as `b`
+ * it is the reference's logits_per_image, the other way round its
+ * logits_per_text, and the one is the other's transpose, bit for bit.
+ *
+ * An element is an f32 sum that does not depend on the vectors beside it, on
+ * the number of threads or on the context's backend; the tests find it within
+ * 1e-6 of the exact cosine. Vectors of unit length, as clipc_encode_...() makes them,
+ * are used as they are: the numbers are those of clipc_classify(). `a` and `b`
+ * may be the same array. Returns CLIPC_ERR_NUMERIC for a vector that cannot be
+ * scaled. */
+CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
+                                        size_t n_a, const float *b, size_t n_b,
+                                        size_t dim, float *matrix,
+                                        unsigned flags, clipc_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * checkpoint.c - finds the network's tensors in a safetensors file and hands
- * them out: matrices where they lie, vectors as float arrays.
+ * checkpoint.c - finds the network's tensors in a checkpoint's files and
+ * hands them out: matrices where they lie, vectors as float arrays.
  *
  * Names are those of CLIPModel in transformers (models/clip/modeling_clip.py),
  * its spelling "pre_layrnorm" included. One walk over the parameters of a
@@ -27,13 +27,13 @@ enum {
                          * compiler use vectors */
 };
 
-/* What reads a tensor of the file. */
+/* What reads a tensor of the files. */
 enum { EXTRA, VISION, TEXT, BOTH };
 
 struct clipc_checkpoint {
-    clipc_safetensors *st;
+    clipc_weights *files;
     clipc_config config;
-    unsigned char *users; /* [tensors of the file] */
+    unsigned char *users; /* [tensors of the files] */
     double logit_scale;
     pthread_mutex_t mutex; /* guards the rest until it is published */
     clipc_vision_weights vision;
@@ -223,27 +223,21 @@ typedef struct checker {
     unsigned char user; /* VISION or TEXT */
 } checker;
 
-static size_t tensor_index(const clipc_safetensors *st,
-                           const clipc_tensor *tensor)
-{
-    return (size_t)(tensor - clipc_safetensors_at(st, 0));
-}
-
-static clipc_status find_float(const clipc_safetensors *st,
+static clipc_status find_float(const clipc_weights *files,
                                const clipc_tensor **tensor, const char *name,
                                clipc_error *err)
 {
-    *tensor = clipc_safetensors_find(st, name);
+    *tensor = clipc_weights_find(files, name);
     if (!*tensor)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: tensor %s is missing",
-                          CLIPC_QUOTE(clipc_safetensors_name(st)), name);
+                          CLIPC_QUOTE(clipc_weights_name(files)), name);
     if ((*tensor)->dtype == CLIPC_DTYPE_OTHER)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: tensor %s is stored as %s; clipc reads F32, "
                           "F16 and BF16",
-                          CLIPC_QUOTE(clipc_safetensors_name(st)), name,
-                          (*tensor)->dtype_name);
+                          CLIPC_QUOTE(clipc_weights_file_of(files, *tensor)),
+                          name, (*tensor)->dtype_name);
     return CLIPC_OK;
 }
 
@@ -251,11 +245,11 @@ static clipc_status check_parameter(void *user, const parameter *p,
                                     clipc_error *err)
 {
     const checker *c = user;
-    const clipc_safetensors *st = c->checkpoint->st;
+    const clipc_weights *files = c->checkpoint->files;
     char found[SHAPE_BYTES], expected[SHAPE_BYTES];
     const clipc_tensor *tensor;
 
-    CLIPC_TRY(find_float(st, &tensor, p->name, err));
+    CLIPC_TRY(find_float(files, &tensor, p->name, err));
     if (tensor->rank != p->rank ||
         memcmp(tensor->shape, p->shape, p->rank * sizeof p->shape[0]) != 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
@@ -263,8 +257,8 @@ static clipc_status check_parameter(void *user, const parameter *p,
                           p->name, print_shape(found, tensor->shape,
                                             tensor->rank),
                           print_shape(expected, p->shape, p->rank),
-                          CLIPC_QUOTE(clipc_safetensors_name(st)));
-    c->checkpoint->users[tensor_index(st, tensor)] = c->user;
+                          CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
+    c->checkpoint->users[clipc_weights_index(files, tensor)] = c->user;
     return CLIPC_OK;
 }
 
@@ -273,15 +267,15 @@ static void widen(float *out, const clipc_tensor *tensor);
 static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                                       clipc_error *err)
 {
-    const clipc_safetensors *st = checkpoint->st;
+    const clipc_weights *files = checkpoint->files;
     const clipc_tensor *tensor;
     float value;
 
-    CLIPC_TRY(find_float(st, &tensor, "logit_scale", err));
+    CLIPC_TRY(find_float(files, &tensor, "logit_scale", err));
     if (tensor->rank > 1 || tensor->n_elements != 1)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: tensor logit_scale must be one number",
-                          CLIPC_QUOTE(clipc_safetensors_name(st)));
+                          CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
     widen(&value, tensor);
     checkpoint->logit_scale = exp((double)value);
     /* Logits are floats: a cosine of 1, rounded up, times this. */
@@ -289,8 +283,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                           "%s: the exponential of tensor logit_scale is not a "
                           "finite number",
-                          CLIPC_QUOTE(clipc_safetensors_name(st)));
-    checkpoint->users[tensor_index(st, tensor)] = BOTH;
+                          CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
+    checkpoint->users[clipc_weights_index(files, tensor)] = BOTH;
     return CLIPC_OK;
 }
 
@@ -364,7 +358,7 @@ static void widen(float *out, const clipc_tensor *tensor)
 /* Two walks: with out NULL the floats to convert are counted, then they are
  * converted and all slots set. */
 typedef struct loader {
-    const clipc_safetensors *st;
+    const clipc_weights *files;
     float *out;
     size_t n_floats;
 } loader;
@@ -385,7 +379,7 @@ static clipc_status load_parameter(void *user, const parameter *p,
     };
     loader *l = user;
     /* Checked when the checkpoint was opened. */
-    const clipc_tensor *tensor = clipc_safetensors_find(l->st, p->name);
+    const clipc_tensor *tensor = clipc_weights_find(l->files, p->name);
     size_t lines = (tensor->n_elements + FLOATS_A_LINE - 1) / FLOATS_A_LINE;
 
     if (p->matrix) {
@@ -412,7 +406,7 @@ static clipc_status load_parameter(void *user, const parameter *p,
 static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
                                float **converted, clipc_error *err)
 {
-    loader l = { .st = checkpoint->st };
+    loader l = { .files = checkpoint->files };
     const visitor v = { load_parameter, &l, err };
 
     CLIPC_TRY(visit_tower(&v, checkpoint, tower));
@@ -482,7 +476,7 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 }
 
 clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
-                                   clipc_safetensors *st,
+                                   clipc_weights *files,
                                    const clipc_config *config,
                                    clipc_error *err)
 {
@@ -491,19 +485,19 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
 
     *out = NULL;
     if (!checkpoint) {
-        clipc_safetensors_close(st);
+        clipc_weights_close(files);
         return clipc_fail_nomem(err, "checkpoint");
     }
     if (pthread_mutex_init(&checkpoint->mutex, NULL) != 0) {
         free(checkpoint);
-        clipc_safetensors_close(st);
+        clipc_weights_close(files);
         return clipc_fail_nomem(err, "mutex");
     }
     atomic_init(&checkpoint->vision_ready, NULL);
     atomic_init(&checkpoint->text_ready, NULL);
-    checkpoint->st = st;
+    checkpoint->files = files;
     checkpoint->config = *config;
-    checkpoint->users = clipc_alloc_zero(clipc_safetensors_count(st), 1);
+    checkpoint->users = clipc_alloc_zero(clipc_weights_count(files), 1);
     checkpoint->vision.tower.layers = clipc_alloc_zero(
         config->vision.n_layers, sizeof *checkpoint->vision.tower.layers);
     checkpoint->text.tower.layers = clipc_alloc_zero(
@@ -531,7 +525,7 @@ void clipc_checkpoint_close(clipc_checkpoint *checkpoint)
     free(checkpoint->vision.tower.layers);
     free(checkpoint->text.tower.layers);
     free(checkpoint->users);
-    clipc_safetensors_close(checkpoint->st);
+    clipc_weights_close(checkpoint->files);
     free(checkpoint);
 }
 
@@ -540,10 +534,10 @@ double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint)
     return checkpoint->logit_scale;
 }
 
-const clipc_safetensors *
-clipc_checkpoint_safetensors(const clipc_checkpoint *checkpoint)
+const clipc_weights *
+clipc_checkpoint_weights(const clipc_checkpoint *checkpoint)
 {
-    return checkpoint->st;
+    return checkpoint->files;
 }
 
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)

@@ -13,7 +13,7 @@
 
 #include "config.h"
 #include "linear.h"
-#include "safetensors.h"
+#include "weights.h"
 
 /* The linear layers of a block. */
 typedef enum clipc_layer_linear {
@@ -55,11 +55,11 @@ typedef struct clipc_text_weights {
 
 typedef struct clipc_checkpoint clipc_checkpoint;
 
-/* Takes ownership of *st (also on failure) and checks that every tensor the
+/* Takes ownership of *files (also on failure) and checks that every tensor the
  * config asks for is there, with its shape and a float dtype. Touches no
  * weight but logit_scale. */
 clipc_status clipc_checkpoint_open(clipc_checkpoint **checkpoint,
-                                   clipc_safetensors *st,
+                                   clipc_weights *files,
                                    const clipc_config *config,
                                    clipc_error *err);
 void clipc_checkpoint_close(clipc_checkpoint *checkpoint);
@@ -77,9 +77,9 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
                                    const clipc_text_weights **weights,
                                    clipc_error *err);
 
-const clipc_safetensors *
-clipc_checkpoint_safetensors(const clipc_checkpoint *checkpoint);
-/* Whether the network reads tensor `index` of the file. */
+const clipc_weights *
+clipc_checkpoint_weights(const clipc_checkpoint *checkpoint);
+/* Whether the network reads tensor `index` of the files. */
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index);
 /* Whether it belongs to the text tower (text_projection included). */
 bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,

@@ -14,13 +14,13 @@
 
 enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
 
-/* One query against all candidates, split over the pool. */
+/* Queries against all candidates, split over the pool. */
 typedef struct score_task {
     const clipc_engine *engine;
-    const float *query;   /* [dim] */
+    const float *queries; /* [n_queries, dim] */
     const float *vectors; /* [n, dim] */
-    float *scores;        /* [n] */
-    size_t n, dim;
+    float *scores;        /* [n_queries, n] */
+    size_t n_queries, n, dim;
 } score_task;
 
 static void score_part(void *arg, unsigned thread, unsigned n_threads)
@@ -34,8 +34,23 @@ static void score_part(void *arg, unsigned thread, unsigned n_threads)
     begin *= SCORE_BLOCK;
     end = end * SCORE_BLOCK < task->n ? end * SCORE_BLOCK : task->n;
     for (size_t i = begin; i < end; i++)
-        task->scores[i] = task->engine->kernels.dot(
-            task->query, task->vectors + i * task->dim, task->dim);
+        for (size_t q = 0; q < task->n_queries; q++)
+            task->scores[q * task->n + i] = task->engine->kernels.dot(
+                task->queries + q * task->dim, task->vectors + i * task->dim,
+                task->dim);
+}
+
+void clipc_cosines(const clipc_engine *engine, float *scores,
+                   const float *queries, size_t n_queries,
+                   const float *vectors, size_t n, size_t dim)
+{
+    score_task task = { .engine = engine, .queries = queries,
+                        .vectors = vectors, .scores = scores,
+                        .n_queries = n_queries, .n = n, .dim = dim };
+    if (n > SCORE_BLOCK)
+        clipc_pool_run(engine->pool, score_part, &task);
+    else
+        score_part(&task, 0, 1);
 }
 
 /* ---- the k best -------------------------------------------------------- */
@@ -136,13 +151,7 @@ static clipc_status score(clipc_ctx *ctx, const float *query,
                           clipc_error *err)
 {
     CLIPC_TRY(grow(&ctx->scores, &ctx->scores_capacity, n, err));
-    score_task task = { .engine = &ctx->engine, .query = query,
-                        .vectors = vectors, .scores = ctx->scores, .n = n,
-                        .dim = dim };
-    if (n > SCORE_BLOCK)
-        clipc_pool_run(ctx->engine.pool, score_part, &task);
-    else
-        score_part(&task, 0, 1);
+    clipc_cosines(&ctx->engine, ctx->scores, query, 1, vectors, n, dim);
     return CLIPC_OK;
 }
 

@@ -23,7 +23,8 @@
 enum {
     IMAGE_CHUNK = 8,    /* images preprocessed at a time */
     TEXT_CHUNK = 256,   /* texts tokenised and encoded at a time */
-    MAX_THREADS = 1024
+    MAX_THREADS = 1024,
+    MIN_CONTEXT = 3     /* both ends and one token between them */
 };
 
 #define STRING_(x) #x
@@ -172,12 +173,22 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->threads is %u, the limit is %d",
                           params.threads, (int)MAX_THREADS);
+    if (params.context_length &&
+        (params.context_length < MIN_CONTEXT ||
+         params.context_length > model->config.context_length))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->context_length is %zu, must be %d to the "
+                          "model's, %zu", params.context_length,
+                          (int)MIN_CONTEXT, model->config.context_length);
 
     clipc_ctx *ctx = clipc_alloc_zero(1, sizeof *ctx);
     if (!ctx)
         return clipc_fail_nomem(err, "context");
     ctx->model = shared_model(model);
     clipc_model_retain(ctx->model);
+    ctx->context_length = params.context_length
+                              ? params.context_length
+                              : model->config.context_length;
     ctx->progress = params.progress;
     ctx->progress_user = params.progress_user;
     clipc_kernels_init(&ctx->engine.kernels, features);
@@ -408,7 +419,7 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
                                    size_t first, unsigned flags,
                                    clipc_error *err)
 {
-    size_t context = ctx->model->config.context_length;
+    size_t context = ctx->context_length;
 
     ctx->ids.n = 0;
     for (size_t i = 0; i < n; i++) {
@@ -424,7 +435,7 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
         size_t length = ctx->ids.n - ctx->starts[i];
         if (length > context)
             return clipc_fail(err, CLIPC_ERR_TOO_LONG, -1,
-                              "text %zu (\"%s\") has %zu tokens, the model's "
+                              "text %zu (\"%s\") has %zu tokens, the "
                               "context length is %zu",
                               first + i, clipc_quote_start(texts[i]).text,
                               length, context);

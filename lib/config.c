@@ -10,7 +10,8 @@
  */
 #include "config.h"
 
-#include "json.h"
+#include "networks.h"
+#include "section.h"
 
 #include <string.h>
 
@@ -18,59 +19,12 @@
 enum {
     MAX_WIDTH = 65536,
     MAX_LAYERS = 1024,
-    MAX_IMAGE_SIZE = 8192,
     MAX_CONTEXT = 65536,
     MAX_VOCAB = 1 << 24
 };
 
-#define MAX_CONFIG_NAME 64 /* bytes of a file's value shown in a message */
-
-static clipc_status fail_key(const char *name, const char *section,
-                             const char *key, const char *what,
-                             clipc_error *err)
-{
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: \"%s%s%s\" %s",
-                      CLIPC_QUOTE(name), section, *section ? "." : "", key,
-                      what);
-}
-
-/* A value from the file, short enough for a message. */
-static clipc_quoted quote_value(const char *value)
-{
-    size_t n = strlen(value);
-    return clipc_quote(value, n < MAX_CONFIG_NAME ? n : MAX_CONFIG_NAME);
-}
-
-/* One section of the file: where it is, and what to call it. */
-typedef struct section {
-    const json_t *object;
-    const char *name; /* of the file */
-    const char *label; /* "text_config", or "" for the root */
-} section;
-
-/* The getters of json.h take null for absent; a null number is one that
- * transformers refuses too. */
-static clipc_status get_size(const section *s, const char *key, size_t min,
-                             size_t max, size_t *out, clipc_error *err)
-{
-    const json_t *value = json_object_get(s->object, key);
-
-    if (!value)
-        return CLIPC_OK;
-    if (!json_is_integer(value))
-        return fail_key(s->name, s->label, key, "must be an integer", err);
-    json_int_t number = json_integer_value(value);
-    if (number < (json_int_t)min || number > (json_int_t)max)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s%s%s\" is %lld, not in %zu..%zu",
-                          CLIPC_QUOTE(s->name), s->label, *s->label ? "." : "",
-                          key, (long long)number, min, max);
-    *out = (size_t)number;
-    return CLIPC_OK;
-}
-
-static clipc_status get_activation(const section *s, clipc_activation *out,
-                                   clipc_error *err)
+static clipc_status get_activation(const clipc_section *s,
+                                   clipc_activation *out, clipc_error *err)
 {
     const json_t *value = json_object_get(s->object, "hidden_act");
     const char *name = json_string_value(value);
@@ -78,153 +32,203 @@ static clipc_status get_activation(const section *s, clipc_activation *out,
     if (!value)
         return CLIPC_OK;
     if (!name)
-        return fail_key(s->name, s->label, "hidden_act", "must be a string",
-                        err);
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "hidden_act",
+                                  "must be a string", err);
     if (strcmp(name, "quick_gelu") == 0)
         *out = CLIPC_QUICK_GELU;
     else if (strcmp(name, "gelu") == 0)
         *out = CLIPC_GELU;
     else
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s.hidden_act\" is \"%s\"; clipc knows "
-                          "quick_gelu and gelu", CLIPC_QUOTE(s->name),
-                          s->label, quote_value(name).text);
+                          "%s: \"%s%shidden_act\" is \"%s\"; clipc knows "
+                          "quick_gelu and gelu", CLIPC_QUOTE(s->file),
+                          s->label, *s->label ? "." : "",
+                          clipc_section_quote(name).text);
     return CLIPC_OK;
 }
 
-static clipc_status get_eps(const section *s, float *out, clipc_error *err)
+/* A section that says what it is must be the tower of CLIP it should be. */
+static clipc_status check_section_type(const clipc_section *s,
+                                       const char *want, clipc_error *err)
 {
-    const json_t *value = json_object_get(s->object, "layer_norm_eps");
+    const char *name = NULL;
 
-    if (!value)
-        return CLIPC_OK;
-    double eps = json_number_value(value);
-    if (!json_is_number(value) || !(eps >= 0 && eps <= 1))
-        return fail_key(s->name, s->label, "layer_norm_eps",
-                        "must be a number in 0..1", err);
-    *out = (float)eps;
-    return CLIPC_OK;
-}
-
-static clipc_status check_model_type(const section *s, const char *want,
-                                     clipc_error *err)
-{
-    const json_t *value = json_object_get(s->object, "model_type");
-    const char *name = json_string_value(value);
-
-    if (!value || json_is_null(value))
-        return CLIPC_OK;
-    if (!name)
-        return fail_key(s->name, s->label, "model_type", "must be a string",
-                        err);
-    if (strcmp(name, want) != 0)
+    CLIPC_TRY(clipc_section_string(s, "model_type", &name, err));
+    if (name && strcmp(name, want) != 0)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: \"%s%smodel_type\" is \"%s\"; clipc reads "
-                          "\"%s\"", CLIPC_QUOTE(s->name), s->label,
-                          *s->label ? "." : "", quote_value(name).text, want);
+                          "\"%s\"", CLIPC_QUOTE(s->file), s->label,
+                          *s->label ? "." : "",
+                          clipc_section_quote(name).text, want);
     return CLIPC_OK;
 }
 
-static clipc_status get_tower(const section *s, const char *model_type,
+static clipc_status get_tower(const clipc_section *s, const char *model_type,
                               clipc_tower_config *tower, clipc_error *err)
 {
-    CLIPC_TRY(check_model_type(s, model_type, err));
-    CLIPC_TRY(get_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width, err));
-    CLIPC_TRY(get_size(s, "num_hidden_layers", 1, MAX_LAYERS,
+    double eps = (double)tower->eps;
+
+    CLIPC_TRY(check_section_type(s, model_type, err));
+    CLIPC_TRY(clipc_section_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width, err));
+    CLIPC_TRY(clipc_section_size(s, "num_hidden_layers", 1, MAX_LAYERS,
                        &tower->n_layers, err));
-    CLIPC_TRY(get_size(s, "num_attention_heads", 1, MAX_WIDTH,
+    CLIPC_TRY(clipc_section_size(s, "num_attention_heads", 1, MAX_WIDTH,
                        &tower->n_heads, err));
-    CLIPC_TRY(get_size(s, "intermediate_size", 1, MAX_WIDTH,
+    CLIPC_TRY(clipc_section_size(s, "intermediate_size", 1, MAX_WIDTH,
                        &tower->mlp_width, err));
     CLIPC_TRY(get_activation(s, &tower->activation, err));
-    CLIPC_TRY(get_eps(s, &tower->eps, err));
+    CLIPC_TRY(clipc_section_number(s, "layer_norm_eps", 0, 1, &eps, err));
+    tower->eps = (float)eps;
     if (tower->width % tower->n_heads != 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s.num_attention_heads\" is %zu, which does "
-                          "not divide hidden_size %zu", CLIPC_QUOTE(s->name),
-                          s->label, tower->n_heads, tower->width);
+                          "%s: \"%s%snum_attention_heads\" is %zu, which does "
+                          "not divide hidden_size %zu", CLIPC_QUOTE(s->file),
+                          s->label, *s->label ? "." : "", tower->n_heads,
+                          tower->width);
     return CLIPC_OK;
 }
 
 /* The section that counts: "KEY_dict" when there is one, else "KEY", else
- * none. label is what to call it. */
-static clipc_status find_section(section *out, const section *root,
+ * none. */
+static clipc_status find_section(clipc_section *out, const clipc_section *root,
                                  const char *key, const char *dict_key,
                                  clipc_error *err)
 {
-    const char *keys[] = { dict_key, key };
-
-    *out = (section){ .name = root->name, .label = key };
-    for (int i = 0; i < 2; i++) {
-        const json_t *value = json_object_get(root->object, keys[i]);
-        if (!value || json_is_null(value))
-            continue;
-        if (!json_is_object(value))
-            return fail_key(root->name, "", keys[i], "must be an object", err);
-        out->object = value;
-        out->label = keys[i];
+    CLIPC_TRY(clipc_section_find(out, root, dict_key, err));
+    if (out->object)
         return CLIPC_OK;
-    }
-    return CLIPC_OK;
+    return clipc_section_find(out, root, key, err);
 }
 
-static clipc_status get_text(clipc_config *config, const section *root,
+static clipc_status get_text(clipc_config *config, const clipc_section *s,
                              clipc_error *err)
 {
-    section s;
     const json_t *eos;
 
-    CLIPC_TRY(find_section(&s, root, "text_config", "text_config_dict", err));
-    CLIPC_TRY(get_tower(&s, "clip_text_model", &config->text, err));
+    CLIPC_TRY(get_tower(s, "clip_text_model", &config->text, err));
     /* Both ends of a text need a place. */
-    CLIPC_TRY(get_size(&s, "max_position_embeddings", 2, MAX_CONTEXT,
-                       &config->context_length, err));
-    CLIPC_TRY(get_size(&s, "vocab_size", 1, MAX_VOCAB, &config->vocab_size,
-                       err));
+    CLIPC_TRY(clipc_section_size(s, "max_position_embeddings", 2, MAX_CONTEXT,
+                                 &config->context_length, err));
+    CLIPC_TRY(clipc_section_size(s, "vocab_size", 1, MAX_VOCAB,
+                                 &config->vocab_size, err));
     /* May be an id that no text has: the first row is pooled then. */
-    eos = json_object_get(s.object, "eos_token_id");
+    eos = json_object_get(s->object, "eos_token_id");
     if (!eos)
         return CLIPC_OK;
     if (!json_is_integer(eos) || json_integer_value(eos) < 0 ||
         json_integer_value(eos) > INT32_MAX)
-        return fail_key(s.name, s.label, "eos_token_id",
-                        "must be an integer in 0..2147483647", err);
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "eos_token_id",
+                                  "must be an integer in 0..2147483647", err);
     config->eos_token_id = json_integer_value(eos);
     return CLIPC_OK;
 }
 
-static clipc_status get_vision(clipc_config *config, const section *root,
+static clipc_status get_vision(clipc_config *config, const clipc_section *s,
                                clipc_error *err)
 {
     size_t channels = 3;
-    section s;
 
-    CLIPC_TRY(
-        find_section(&s, root, "vision_config", "vision_config_dict", err));
-    CLIPC_TRY(get_tower(&s, "clip_vision_model", &config->vision, err));
-    CLIPC_TRY(get_size(&s, "num_channels", 1, 64, &channels, err));
-    CLIPC_TRY(get_size(&s, "image_size", 1, MAX_IMAGE_SIZE,
-                       &config->image_size, err));
-    CLIPC_TRY(get_size(&s, "patch_size", 1, MAX_IMAGE_SIZE,
-                       &config->patch_size, err));
+    CLIPC_TRY(get_tower(s, "clip_vision_model", &config->vision, err));
+    CLIPC_TRY(clipc_section_size(s, "num_channels", 1, 64, &channels, err));
+    CLIPC_TRY(clipc_section_size(s, "image_size", 1, CLIPC_MAX_IMAGE_SIZE,
+                                 &config->image_size, err));
+    CLIPC_TRY(clipc_section_size(s, "patch_size", 1, CLIPC_MAX_IMAGE_SIZE,
+                                 &config->patch_size, err));
     if (channels != 3)
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s.num_channels\" is %zu; clipc reads RGB",
-                          CLIPC_QUOTE(s.name), s.label, channels);
-    if (config->image_size % config->patch_size != 0)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s.patch_size\" is %zu, which does not "
-                          "divide image_size %zu", CLIPC_QUOTE(s.name),
-                          s.label, config->patch_size, config->image_size);
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "num_channels",
+                                  "is not 3; clipc reads RGB", err);
+    if (config->patch_size > config->image_size)
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "patch_size",
+                                  "is larger than image_size", err);
+    config->trained_side = config->image_size / config->patch_size;
     return CLIPC_OK;
 }
 
-clipc_status clipc_config_parse(clipc_config *config, const char *data,
-                                size_t n, const char *name, clipc_error *err)
-{
-    clipc_status status;
-    json_t *root;
+/* ---- which network ----------------------------------------------------- */
 
+static clipc_status fail_network(const clipc_section *root, const char *key,
+                                 const char *value, const char *network,
+                                 clipc_error *err)
+{
+    if (network)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: \"%s\" is \"%s\": this is %s, another network "
+                          "than CLIP", CLIPC_QUOTE(root->file), key,
+                          clipc_section_quote(value).text, network);
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "%s: \"%s\" is \"%s\"; clipc reads \"clip\" and its "
+                      "towers",
+                      CLIPC_QUOTE(root->file), key,
+                      clipc_section_quote(value).text);
+}
+
+/* The classes that transformers saves a CLIP as; of those without projection
+ * the checkpoint's tensors tell whether it has one all the same. */
+static clipc_status check_classes(const clipc_section *root, clipc_error *err)
+{
+    const json_t *list = json_object_get(root->object, "architectures");
+    const json_t *value;
+    size_t i;
+
+    json_array_foreach(list, i, value) {
+        const char *name = json_string_value(value);
+        const char *network = name ? clipc_network_of_class(name) : NULL;
+        if (network)
+            return fail_network(root, "architectures", name, network, err);
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status get_network(clipc_config *config,
+                                const clipc_section *root, clipc_error *err)
+{
+    const char *type = "clip", *timm = NULL;
+
+    CLIPC_TRY(clipc_section_string(root, "model_type", &type, err));
+    config->has_text = config->has_vision = strcmp(type, "clip") == 0;
+    if (strcmp(type, "clip_text_model") == 0)
+        config->has_text = true;
+    else if (strcmp(type, "clip_vision_model") == 0)
+        config->has_vision = true;
+    else if (!config->has_text)
+        return fail_network(root, "model_type", type,
+                            clipc_network_of_type(type), err);
+    /* timm describes one network of its own in a file of the same name. */
+    CLIPC_TRY(clipc_section_string(root, "architecture", &timm, err));
+    if (timm && !json_object_get(root->object, "model_type"))
+        return fail_network(root, "architecture", timm, "a network of timm",
+                            err);
+    return check_classes(root, err);
+}
+
+static clipc_status get_all(clipc_config *config, const clipc_section *root,
+                            clipc_error *err)
+{
+    clipc_section text = *root, vision = *root;
+    double scale = config->logit_scale_init;
+
+    CLIPC_TRY(get_network(config, root, err));
+    CLIPC_TRY(clipc_section_size(root, "projection_dim", 1, MAX_WIDTH,
+                                 &config->projection_dim, err));
+    CLIPC_TRY(clipc_section_number(root, "logit_scale_init_value", -80, 80,
+                                   &scale, err));
+    config->logit_scale_init = scale;
+    /* A tower by itself has its keys at the root. */
+    if (config->has_text && config->has_vision) {
+        CLIPC_TRY(find_section(&text, root, "text_config", "text_config_dict",
+                               err));
+        CLIPC_TRY(find_section(&vision, root, "vision_config",
+                               "vision_config_dict", err));
+    }
+    if (config->has_text)
+        CLIPC_TRY(get_text(config, &text, err));
+    if (config->has_vision)
+        CLIPC_TRY(get_vision(config, &vision, err));
+    return CLIPC_OK;
+}
+
+void clipc_config_default(clipc_config *config)
+{
     *config = (clipc_config){
         .vision = { .width = 768, .n_layers = 12, .n_heads = 12,
                     .mlp_width = 3072, .activation = CLIPC_QUICK_GELU,
@@ -238,21 +242,27 @@ clipc_status clipc_config_parse(clipc_config *config, const char *data,
         .vocab_size = 49408,
         .eos_token_id = 49407,
         .projection_dim = 512,
+        .has_vision = true,
+        .has_text = true,
+        .trained_side = 7,
+        .logit_scale_init = 2.6592,
     };
+}
+
+clipc_status clipc_config_parse(clipc_config *config, const char *data,
+                                size_t n, const char *name, clipc_error *err)
+{
+    clipc_status status;
+    json_t *root;
+
+    clipc_config_default(config);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
-    section s = { .object = root, .name = name, .label = "" };
+    clipc_section s = { .object = root, .file = name, .label = "" };
     if (!json_is_object(root))
         status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                             "%s: it is not a JSON object", CLIPC_QUOTE(name));
     else
-        status = check_model_type(&s, "clip", err);
-    if (status == CLIPC_OK)
-        status = get_size(&s, "projection_dim", 1, MAX_WIDTH,
-                          &config->projection_dim, err);
-    if (status == CLIPC_OK)
-        status = get_text(config, &s, err);
-    if (status == CLIPC_OK)
-        status = get_vision(config, &s, err);
+        status = get_all(config, &s, err);
     json_decref(root);
     return status;
 }

@@ -23,11 +23,17 @@ typedef struct clipc_tower_config {
 
 typedef struct clipc_config {
     clipc_tower_config vision, text;
-    size_t image_size, patch_size; /* image_size = patches * patch_size */
+    /* Pixels right of and below the last whole patch are not read. */
+    size_t image_size, patch_size;
     size_t context_length, vocab_size;
     int64_t eos_token_id; /* 2: an old config, see text.c */
     size_t projection_dim;
+    bool has_vision, has_text; /* a tower may come by itself */
+    size_t trained_side; /* patches in a row that there are positions for */
+    double logit_scale_init; /* logit_scale of a checkpoint without one */
 } clipc_config;
+
+enum { CLIPC_MAX_IMAGE_SIZE = 8192 };
 
 /* How the image's size is brought to the model's. */
 typedef enum clipc_resize_rule {
@@ -44,14 +50,19 @@ typedef struct clipc_preprocess_config {
     int resample; /* Pillow's number: 0 nearest ... 3 bicubic ... 7 */
     bool center_crop;
     size_t crop_height, crop_width;
+    bool crop_rounds; /* open_clip: the window's corner is round((length -
+                       * crop) / 2), halves to even; else rounded down */
     bool rescale, normalize;
     double rescale_factor;
     float mean[3], std[3];
     size_t network_size; /* side that a model reads; 0: no model, any */
 } clipc_preprocess_config;
 
+/* ViT-B/32, what transformers has for keys that are absent. */
+void clipc_config_default(clipc_config *config);
+
 /* Parses and checks config.json: every number in range, heads divide the
- * width, patches divide the image. name is for messages. */
+ * width, a patch fits the image. name is for messages. */
 clipc_status clipc_config_parse(clipc_config *config, const char *data,
                                 size_t n, const char *name, clipc_error *err);
 
@@ -71,5 +82,17 @@ clipc_status
 clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
                                      bool *found, const char *data, size_t n,
                                      const char *name, clipc_error *err);
+
+/* Makes pictures come out with sides of `size`: all edges grow or shrink as
+ * the side does that they come out with so far. */
+void clipc_preprocess_config_scale(clipc_preprocess_config *config,
+                                   size_t size);
+
+/* open_clip_config.json holds both. What open_clip can build and clipc does
+ * not compute is refused by the name of its key. */
+clipc_status clipc_open_clip_config_parse(clipc_config *config,
+                                          clipc_preprocess_config *preprocess,
+                                          const char *data, size_t n,
+                                          const char *name, clipc_error *err);
 
 #endif /* CLIPC_CONFIG_H */

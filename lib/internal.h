@@ -32,8 +32,8 @@ typedef enum clipc_model_file {
 struct clipc_model {
     atomic_size_t references;
     char *source;       /* folder, or "(memory)" */
-    char *weights_path, *config_path; /* NULL when opened from memory */
-    clipc_file_stamp weights_stamp, config_stamp; /* when they were opened */
+    char *config_path;  /* NULL when opened from memory */
+    clipc_file_stamp config_stamp; /* when it was opened */
     clipc_config config;
     clipc_preprocess_config preprocess;
     const char *preprocess_source;
@@ -60,6 +60,7 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
 struct clipc_ctx {
     clipc_model *model;
     clipc_engine engine;
+    size_t context_length; /* most tokens of a text, at most the model's */
     clipc_progress_fn progress; /* of the public call, or NULL */
     void *progress_user;
     /* Scratch that stays between calls. */
@@ -73,6 +74,14 @@ struct clipc_ctx {
 
 /* Scales v to unit length; false when it is zero or not finite. */
 bool clipc_unit(float *v, size_t dim);
+
+/* scores[i, j] = queries[i] . vectors[j] by clipc's own kernels, on the
+ * engine's threads; scores: [n_queries, n]. An element's bits do not depend on
+ * its place. */
+void clipc_cosines(const clipc_engine *engine, float *scores,
+                   const float *queries /* [n_queries, dim] */,
+                   size_t n_queries, const float *vectors /* [n, dim] */,
+                   size_t n, size_t dim);
 
 struct clipc_labels {
     clipc_model *model;

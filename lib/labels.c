@@ -281,7 +281,7 @@ static clipc_status explain(label_job *job, size_t n_missing,
                             clipc_status status, clipc_error *err)
 {
     clipc_ctx *ctx = job->ctx;
-    size_t context = ctx->model->config.context_length;
+    size_t context = ctx->context_length;
 
     for (size_t i = 0; i < n_missing; i++) {
         size_t label = job->block_labels[job->missing_prompt[i]];
@@ -292,8 +292,8 @@ static clipc_status explain(label_job *job, size_t n_missing,
                                job->flags & CLIPC_TEXT_SPECIALS_PLAIN, NULL)
                     == CLIPC_OK && n_ids > context)
                 return clipc_fail(err, status, -1,
-                                  "label %zu of %zu (\"%s\"): %zu tokens, the "
-                                  "model reads %zu; shorten it or ask for "
+                                  "label %zu of %zu (\"%s\"): %zu tokens, %zu "
+                                  "are read at most; shorten it or ask for "
                                   "truncation",
                                   label + 1, job->n,
                                   clipc_quote_start(name).text, n_ids,
@@ -445,6 +445,12 @@ static clipc_cache *open_cache(clipc_ctx *ctx, const char *cache_dir,
     if (engine->gemm == CLIPC_GEMM_OPENBLAS) {
         hash_string(hash, clipc_openblas_version());
         hash_string(hash, clipc_openblas_core());
+    }
+    /* A vector of a prompt that is too long here must not be found, even
+     * where nothing is cut. */
+    if (ctx->context_length < ctx->model->config.context_length) {
+        const uint64_t context = ctx->context_length;
+        clipc_hash_piece(hash, &context, sizeof context);
     }
     key = clipc_hash_finish(hash);
     return clipc_cache_open(cache_dir, &key, ctx->model->config.projection_dim);

@@ -2,7 +2,7 @@
  *
  * model.c - a checkpoint folder (or its files in memory) as a clipc_model.
  *
- * Opening reads the two configs and the safetensors header. The tokenizer and
+ * Opening reads the two configs and the headers of the weights. The tokenizer and
  * the identity of the text side are made when first asked for, under the
  * model's mutex; a failure is reported and may be retried. What is read late
  * must still be the file that was there at opening.
@@ -73,7 +73,6 @@ void clipc_model_close(clipc_model *model)
         free(model->tokenizer_paths[i]);
     pthread_mutex_destroy(&model->mutex);
     free(model->config_path);
-    free(model->weights_path);
     free(model->source);
     free(model);
 }
@@ -86,14 +85,6 @@ static clipc_status join(char **path, const char *folder, const char *name,
 {
     *path = clipc_format("%s/%s", folder, name);
     return *path ? CLIPC_OK : clipc_fail_nomem(err, "path of a model file");
-}
-
-static bool folder_has(const char *folder, const char *name)
-{
-    char *path = clipc_format("%s/%s", folder, name);
-    bool exists = path && clipc_file_exists(path);
-    free(path);
-    return exists;
 }
 
 static clipc_status read_config(clipc_model *model, clipc_error *err)
@@ -177,45 +168,24 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
     return CLIPC_OK;
 }
 
-static clipc_status fail_no_weights(const char *folder, clipc_error *err)
-{
-    if (folder_has(folder, "model.safetensors.index.json"))
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: the weights are split in several files, which "
-                          "clipc does not read", CLIPC_QUOTE(folder));
-    if (folder_has(folder, "pytorch_model.bin"))
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: it has pytorch_model.bin but no "
-                          "model.safetensors, which clipc reads; on the hub "
-                          "look for a revision refs/pr/N",
-                          CLIPC_QUOTE(folder));
-    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                      "%s: it has no model.safetensors", CLIPC_QUOTE(folder));
-}
-
-static clipc_status open_weights(clipc_model *model,
+/* `file`: of the weights, or NULL to look for them in the folder. */
+static clipc_status open_weights(clipc_model *model, const char *file,
                                  const clipc_model_params *params,
                                  clipc_error *err)
 {
-    clipc_safetensors *st;
+    clipc_weights *weights;
 
-    CLIPC_TRY(join(&model->weights_path, model->source, "model.safetensors",
-                   err));
-    clipc_file_stamp stamp = clipc_file_stamp_get(model->weights_path);
-    clipc_status status =
-        clipc_safetensors_open(&st, model->weights_path, params->load,
-                               params->max_header_bytes, err);
-    if (status == CLIPC_ERR_NOT_FOUND)
-        return fail_no_weights(model->source, err);
-    CLIPC_TRY(status);
-    /* Replaced meanwhile: no stamp, and the identity is never memoised. */
-    clipc_file_stamp again = clipc_file_stamp_get(model->weights_path);
-    if (clipc_file_stamp_equal(&stamp, &again))
-        model->weights_stamp = stamp;
-    return clipc_checkpoint_open(&model->checkpoint, st, &model->config, err);
+    CLIPC_TRY(file ? clipc_weights_open_file(&weights, file, params->load,
+                                             params->max_header_bytes, err)
+                   : clipc_weights_open_folder(
+                         &weights, model->source, params->load,
+                         params->max_header_bytes, err));
+    return clipc_checkpoint_open(&model->checkpoint, weights, &model->config,
+                                 err);
 }
 
 static clipc_status open_folder(clipc_model **out, const char *folder,
+                                const char *file,
                                 const clipc_model_params *params,
                                 clipc_error *err)
 {
@@ -226,7 +196,7 @@ static clipc_status open_folder(clipc_model **out, const char *folder,
     CLIPC_TRY_GOTO(status, fail, read_config(model, err));
     CLIPC_TRY_GOTO(status, fail, read_preprocessing(model, err));
     CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
-    CLIPC_TRY_GOTO(status, fail, open_weights(model, params, err));
+    CLIPC_TRY_GOTO(status, fail, open_weights(model, file, params, err));
     model->preprocess.network_size = model->config.image_size;
     *out = model;
     return CLIPC_OK;
@@ -244,6 +214,23 @@ static bool is_plain_path(const char *name)
         return name[0] == '\0' || name[0] == '/';
     }
     return name[0] == '/';
+}
+
+static bool is_weights_file(const char *name)
+{
+    return clipc_weights_is_name(name) && clipc_file_exists(name);
+}
+
+/* The folder a file lies in, malloc'ed. */
+static clipc_status parent(char **folder, const char *file, clipc_error *err)
+{
+    const char *slash = strrchr(file, '/');
+
+    *folder = !slash ? clipc_strndup(".", 1)
+                     : clipc_strndup(file, slash == file
+                                               ? 1
+                                               : (size_t)(slash - file));
+    return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
 }
 
 /* The folder that `name` stands for, malloc'ed. */
@@ -266,10 +253,13 @@ static clipc_status resolve(char **folder, const char *name,
         *folder = clipc_strndup(name, strlen(name));
         return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
     }
+    if (is_weights_file(name))
+        return parent(folder, name, err);
     if (clipc_file_exists(name))
         return clipc_fail(err, CLIPC_ERR_IO, -1,
                           "%s: it is a file; a model is a folder with "
-                          "config.json and model.safetensors",
+                          "config.json and weights, or a file of weights in "
+                          "one (*.safetensors, *.bin, *.pt)",
                           CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_is_id(name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
@@ -315,7 +305,9 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                                   : "the model's name is empty");
     CLIPC_TRY(merge_params(&params, given, err));
     CLIPC_TRY(resolve(&folder, name, &params, err));
-    clipc_status status = open_folder(out, folder, &params, err);
+    clipc_status status =
+        open_folder(out, folder, is_weights_file(name) ? name : NULL, &params,
+                    err);
     free(folder);
     return status;
 }
@@ -327,7 +319,7 @@ static clipc_status read_memory(clipc_model *model,
                                 const clipc_model_params *params,
                                 clipc_error *err)
 {
-    clipc_safetensors *st;
+    clipc_weights *weights;
 
     model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_JSON] =
         (clipc_text){ files->tokenizer_json, files->tokenizer_json_bytes };
@@ -348,10 +340,11 @@ static clipc_status read_memory(clipc_model *model,
         model->preprocess_source = "default";
         clipc_preprocess_config_default(&model->preprocess);
     }
-    CLIPC_TRY(clipc_safetensors_open_memory(
-        &st, files->weights, files->weights_bytes, "model.safetensors",
+    CLIPC_TRY(clipc_weights_open_memory(
+        &weights, files->weights, files->weights_bytes, "model.safetensors",
         params->max_header_bytes, err));
-    return clipc_checkpoint_open(&model->checkpoint, st, &model->config, err);
+    return clipc_checkpoint_open(&model->checkpoint, weights, &model->config,
+                                 err);
 }
 
 clipc_status clipc_model_open_memory(clipc_model **out,
@@ -536,10 +529,9 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
 static clipc_status compute_identity(const clipc_model *model,
                                      clipc_digest *digest, clipc_error *err)
 {
-    const clipc_safetensors *st =
-        clipc_checkpoint_safetensors(model->checkpoint);
+    const clipc_weights *weights =
+        clipc_checkpoint_weights(model->checkpoint);
     tokenizer_data data;
-    size_t header_bytes;
 
     CLIPC_TRY(read_tokenizer_data(model, &data, err));
     clipc_hash *hash = clipc_hash_create();
@@ -553,10 +545,12 @@ static clipc_status compute_identity(const clipc_model *model,
         hash_text(hash, data.text[i].data ? tokenizer_names[i] : "");
         clipc_hash_piece(hash, data.text[i].data, data.text[i].len);
     }
-    const unsigned char *header = clipc_safetensors_header(st, &header_bytes);
-    clipc_hash_piece(hash, header, header_bytes);
-    for (size_t i = 0; i < clipc_safetensors_count(st); i++) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+    for (size_t i = 0; i < clipc_weights_n_files(weights); i++) {
+        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
+        clipc_hash_piece(hash, file->header, file->header_bytes);
+    }
+    for (size_t i = 0; i < clipc_weights_count(weights); i++) {
+        const clipc_tensor *tensor = clipc_weights_at(weights, i);
         if (clipc_checkpoint_is_text(model->checkpoint, i))
             clipc_hash_piece(hash, tensor->data, tensor->n_bytes);
     }
@@ -565,57 +559,87 @@ static clipc_status compute_identity(const clipc_model *model,
     return CLIPC_OK;
 }
 
-/* The files the identity is made from, all of them as they were when the
- * model was opened; else n is 0. */
-static size_t memo_files(const clipc_model *model,
-                         const char *paths[CLIPC_N_TOKENIZER_FILES + 2])
+/* Adds the file unless it changed since the model was opened. */
+static bool add_memo_file(const char **paths, size_t *n, const char *path,
+                          const clipc_file_stamp *opened)
 {
-    const clipc_file_stamp *stamps[CLIPC_N_TOKENIZER_FILES + 2];
     const clipc_file_stamp none = { 0 };
-    size_t n = 0;
+    clipc_file_stamp now = clipc_file_stamp_get(path);
 
-    if (!model->weights_path)
+    paths[(*n)++] = path;
+    return clipc_file_stamp_equal(&now, opened) &&
+           !clipc_file_stamp_equal(&now, &none);
+}
+
+/* The files the identity is made from in *paths (malloc'ed), all of them as
+ * they were when the model was opened; else *paths is NULL and n 0. */
+static size_t memo_files(const clipc_model *model, const char ***paths)
+{
+    const clipc_weights *weights =
+        clipc_checkpoint_weights(model->checkpoint);
+    size_t n_weights = clipc_weights_n_files(weights), n = 0;
+    bool same = model->config_path != NULL;
+    const char **list =
+        same ? clipc_alloc(n_weights + 1 + CLIPC_N_TOKENIZER_FILES,
+                           sizeof *list)
+             : NULL;
+
+    *paths = list;
+    if (!list)
         return 0;
-    stamps[n] = &model->weights_stamp;
-    paths[n++] = model->weights_path;
-    stamps[n] = &model->config_stamp;
-    paths[n++] = model->config_path;
-    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
-        if (!uses_file(model, (clipc_model_file)i))
-            continue;
-        stamps[n] = &model->tokenizer_stamps[i];
-        paths[n++] = model->tokenizer_paths[i];
+    for (size_t i = 0; same && i < n_weights; i++) {
+        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
+        same = add_memo_file(list, &n, file->name, &file->stamp);
     }
-    for (size_t i = 0; i < n; i++) {
-        clipc_file_stamp now = clipc_file_stamp_get(paths[i]);
-        if (!clipc_file_stamp_equal(&now, stamps[i]) ||
-            clipc_file_stamp_equal(&now, &none))
-            return 0;
-    }
-    return n;
+    same = same && add_memo_file(list, &n, model->config_path,
+                                 &model->config_stamp);
+    for (int i = 0; same && i < CLIPC_N_TOKENIZER_FILES; i++)
+        if (uses_file(model, (clipc_model_file)i))
+            same = add_memo_file(list, &n, model->tokenizer_paths[i],
+                                 &model->tokenizer_stamps[i]);
+    if (same)
+        return n;
+    free(list);
+    *paths = NULL;
+    return 0;
+}
+
+static bool load_identity(clipc_model *model, const char *cache_dir)
+{
+    const char **paths;
+    size_t n = memo_files(model, &paths);
+    bool found = n > 0 && clipc_cache_memo_load(cache_dir, paths, n,
+                                                &model->identity);
+    free(paths);
+    return found;
+}
+
+static void store_identity(const clipc_model *model, const char *cache_dir)
+{
+    const char **paths;
+    size_t n = memo_files(model, &paths);
+
+    if (n > 0)
+        clipc_cache_memo_store(cache_dir, paths, n, &model->identity);
+    free(paths);
 }
 
 clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
                                   clipc_digest *digest, clipc_error *err)
 {
-    const char *paths[CLIPC_N_TOKENIZER_FILES + 2];
     clipc_status status = CLIPC_OK;
-    size_t n;
 
     pthread_mutex_lock(&model->mutex);
     if (!model->has_identity) {
-        n = cache_dir ? memo_files(model, paths) : 0;
-        if (n > 0 &&
-            clipc_cache_memo_load(cache_dir, paths, n, &model->identity)) {
+        if (cache_dir && load_identity(model, cache_dir)) {
             model->has_identity = true;
         } else {
             status = compute_identity(model, &model->identity, err);
             model->has_identity = status == CLIPC_OK;
             /* Looked at again: a file replaced while it was hashed must not
              * be remembered under its successor's stamp. */
-            if (model->has_identity && cache_dir &&
-                (n = memo_files(model, paths)) > 0)
-                clipc_cache_memo_store(cache_dir, paths, n, &model->identity);
+            if (model->has_identity && cache_dir)
+                store_identity(model, cache_dir);
         }
     }
     *digest = model->identity;
@@ -655,8 +679,8 @@ clipc_status clipc_model_info(const clipc_model *model,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           model ? "properties" : "model");
     const clipc_config *config = &model->config;
-    const clipc_safetensors *st =
-        clipc_checkpoint_safetensors(model->checkpoint);
+    const clipc_weights *weights =
+        clipc_checkpoint_weights(model->checkpoint);
     clipc_model_properties info = {
         .dim = config->projection_dim,
         .image_size = config->image_size,
@@ -666,7 +690,7 @@ clipc_status clipc_model_info(const clipc_model *model,
         .vision = tower_info(&config->vision),
         .text = tower_info(&config->text),
         .logit_scale = clipc_checkpoint_logit_scale(model->checkpoint),
-        .n_tensors = clipc_safetensors_count(st),
+        .n_tensors = clipc_weights_count(weights),
         .source = model->source,
         .tokenizer = tokenizer_source(model),
         .preprocessing = model->preprocess_source,
@@ -674,7 +698,7 @@ clipc_status clipc_model_info(const clipc_model *model,
     memcpy(info.mean, model->preprocess.mean, sizeof info.mean);
     memcpy(info.std, model->preprocess.std, sizeof info.std);
     for (size_t i = 0; i < info.n_tensors; i++) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+        const clipc_tensor *tensor = clipc_weights_at(weights, i);
         if (!clipc_checkpoint_uses(model->checkpoint, i))
             continue;
         info.n_parameters += tensor->n_elements;
@@ -693,13 +717,13 @@ clipc_status clipc_model_tensor(const clipc_model *model, size_t index,
     if (!model || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           model ? "info" : "model");
-    const clipc_safetensors *st =
-        clipc_checkpoint_safetensors(model->checkpoint);
-    if (index >= clipc_safetensors_count(st))
+    const clipc_weights *weights =
+        clipc_checkpoint_weights(model->checkpoint);
+    if (index >= clipc_weights_count(weights))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "tensor %zu of %zu", index,
-                          clipc_safetensors_count(st));
-    const clipc_tensor *tensor = clipc_safetensors_at(st, index);
+                          clipc_weights_count(weights));
+    const clipc_tensor *tensor = clipc_weights_at(weights, index);
     clipc_tensor_info info = {
         .name = tensor->name,
         .dtype = tensor->dtype_name,

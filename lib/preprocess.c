@@ -36,7 +36,8 @@ static bool same_fit(const clipc_preprocess_config *a,
     if (a->resize != b->resize || a->center_crop != b->center_crop)
         return false;
     if (a->center_crop && (a->crop_height != b->crop_height ||
-                           a->crop_width != b->crop_width))
+                           a->crop_width != b->crop_width ||
+                           a->crop_rounds != b->crop_rounds))
         return false;
     if (a->resize != CLIPC_RESIZE_NONE && a->resample != b->resample)
         return false;

@@ -313,6 +313,24 @@ void clipc_preprocess_config_default(clipc_preprocess_config *config)
     };
 }
 
+void clipc_preprocess_config_scale(clipc_preprocess_config *config,
+                                   size_t size)
+{
+    size_t *const edges[] = { &config->shortest,    &config->longest,
+                              &config->height,      &config->width,
+                              &config->crop_height, &config->crop_width };
+    size_t from = config->center_crop                    ? config->crop_height
+                  : config->resize == CLIPC_RESIZE_EXACT ? config->height
+                                                         : config->shortest;
+
+    if (from == 0)
+        return;
+    /* The edges of a file are 8192 at most. */
+    for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++)
+        if (*edges[i])
+            *edges[i] = *edges[i] * size < from ? 1 : *edges[i] * size / from;
+}
+
 static clipc_status read_config(clipc_preprocess_config *config,
                                 const file *f, clipc_error *err)
 {

@@ -107,12 +107,15 @@ static bool resized_size(clipc_geometry *g,
     return false;
 }
 
-/* Start of a window of `crop` centred in `length`: floor((length-crop)/2). */
-static int64_t crop_start(size_t length, size_t crop)
+/* Start of a window of `crop` centred in `length`: (length - crop) / 2,
+ * rounded down; or, as torchvision does it (`rounds`), to the nearest and
+ * halves to even, what is missing being shared the other way round. */
+static int64_t crop_start(size_t length, size_t crop, bool rounds)
 {
-    if (crop <= length)
-        return (int64_t)((length - crop) / 2);
-    return -(int64_t)((crop - length + 1) / 2);
+    if (crop > length)
+        return -(int64_t)((crop - length + !rounds) / 2);
+    size_t start = (length - crop) / 2;
+    return (int64_t)(start + (rounds && (length - crop) % 2 && start % 2));
 }
 
 clipc_status clipc_geometry_compute(clipc_geometry *geometry,
@@ -139,8 +142,10 @@ clipc_status clipc_geometry_compute(clipc_geometry *geometry,
     g.out_width = g.resized_width, g.out_height = g.resized_height;
     if (config->center_crop) {
         g.out_width = config->crop_width, g.out_height = config->crop_height;
-        g.crop_left = crop_start(g.resized_width, g.out_width);
-        g.crop_top = crop_start(g.resized_height, g.out_height);
+        g.crop_left = crop_start(g.resized_width, g.out_width,
+                                 config->crop_rounds);
+        g.crop_top = crop_start(g.resized_height, g.out_height,
+                                config->crop_rounds);
     }
     if (g.out_width == 0 || g.out_height == 0 ||
         !clipc_mul(g.out_width, g.out_height, &n_pixels) ||

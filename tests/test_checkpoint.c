@@ -65,11 +65,11 @@ static void edit(const char *after, const char *from, const char *to)
 static clipc_status open_edited(clipc_checkpoint **checkpoint,
                                 clipc_error *err)
 {
-    clipc_safetensors *st;
+    clipc_weights *weights;
 
-    CHECK_OK(clipc_safetensors_open_memory(&st, edited, edited_bytes, "file",
-                                           LIMIT, err), *err);
-    return clipc_checkpoint_open(checkpoint, st, &config, err);
+    CHECK_OK(clipc_weights_open_memory(&weights, edited, edited_bytes, "file",
+                                       LIMIT, err), *err);
+    return clipc_checkpoint_open(checkpoint, weights, &config, err);
 }
 
 static clipc_checkpoint *open_good(void)
@@ -90,7 +90,7 @@ TEST(each_missing_tensor_is_named)
 
     make(NULL);
     checkpoint = open_good();
-    n = clipc_safetensors_count(clipc_checkpoint_safetensors(checkpoint));
+    n = clipc_weights_count(clipc_checkpoint_weights(checkpoint));
     clipc_checkpoint_close(checkpoint);
     CHECK_INT(n, 94);
     for (size_t i = 0; i < n; i++) {
@@ -98,8 +98,7 @@ TEST(each_missing_tensor_is_named)
         make(NULL);
         checkpoint = open_good();
         snprintf(name, sizeof name, "%s",
-                 clipc_safetensors_at(clipc_checkpoint_safetensors(checkpoint),
-                                      i)->name);
+                 clipc_weights_at(clipc_checkpoint_weights(checkpoint), i)->name);
         CHECK(clipc_checkpoint_uses(checkpoint, i));
         clipc_checkpoint_close(checkpoint);
         snprintf(from, sizeof from, "\"%s\":", name);
@@ -197,9 +196,9 @@ TEST(extra_tensors_are_reported_unused)
     /* One layer fewer in the config: its tensors are extra. */
     config.text.n_layers = 2;
     clipc_checkpoint *checkpoint = open_good();
-    const clipc_safetensors *st = clipc_checkpoint_safetensors(checkpoint);
-    for (size_t i = 0; i < clipc_safetensors_count(st); i++) {
-        const char *name = clipc_safetensors_at(st, i)->name;
+    const clipc_weights *st = clipc_checkpoint_weights(checkpoint);
+    for (size_t i = 0; i < clipc_weights_count(st); i++) {
+        const char *name = clipc_weights_at(st, i)->name;
         bool extra = strstr(name, "position_ids") ||
                      strstr(name, "text_model.encoder.layers.2.");
         bool text = strncmp(name, "text_", 5) == 0 && !extra;

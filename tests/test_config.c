@@ -54,6 +54,9 @@ TEST(absent_keys_are_vit_b_32)
         CHECK_INT(c.vocab_size, 49408);
         CHECK_INT(c.eos_token_id, 49407);
         CHECK_INT(c.projection_dim, 512);
+        CHECK(c.has_vision && c.has_text);
+        CHECK_INT(c.trained_side, 7);
+        CHECK(c.logit_scale_init == 2.6592);
     }
 }
 
@@ -93,6 +96,31 @@ TEST(every_key_is_read)
     CHECK_INT(c.image_size, 336);
     CHECK_INT(c.patch_size, 14);
     CHECK_INT(c.vision.activation, CLIPC_GELU);
+}
+
+/* What CLIPTextModelWithProjection and CLIPVisionModelWithProjection save. */
+TEST(one_tower_has_its_keys_at_the_root)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_config c;
+
+    CHECK_OK(parse(&c, "{\"model_type\": \"clip_text_model\", "
+                   "\"hidden_size\": 768, \"num_attention_heads\": 12, "
+                   "\"projection_dim\": 1280, \"hidden_act\": \"gelu\", "
+                   "\"image_size\": 0}", &err), err);
+    CHECK(c.has_text && !c.has_vision);
+    CHECK_INT(c.text.width, 768);
+    CHECK_INT(c.text.activation, CLIPC_GELU);
+    CHECK_INT(c.projection_dim, 1280);
+    CHECK(c.logit_scale_init == 2.6592);
+    CHECK_OK(parse(&c, "{\"model_type\": \"clip_vision_model\", "
+                   "\"hidden_size\": 1664, \"num_attention_heads\": 16, "
+                   "\"image_size\": 230, \"patch_size\": 14, "
+                   "\"vocab_size\": 0}", &err), err);
+    CHECK(c.has_vision && !c.has_text);
+    CHECK_INT(c.vision.width, 1664);
+    CHECK_INT(c.image_size, 230);
+    CHECK_INT(c.trained_side, 16); /* 6 pixels are left over */
 }
 
 /* transformers 5.23: the whole of CLIPTextConfig(**text_config_dict), defaults
@@ -144,12 +172,43 @@ TEST(wrong_configs_are_refused_by_key)
         { "version https://git-lfs.github.com/spec/v1", CLIPC_ERR_FORMAT,
           "config.json" },
         /* other networks */
-        { "{\"model_type\": \"siglip\"}", CLIPC_ERR_UNSUPPORTED, "siglip" },
-        { "{\"model_type\": \"blip\"}", CLIPC_ERR_UNSUPPORTED, "blip" },
+        { "{\"model_type\": \"siglip\"}", CLIPC_ERR_UNSUPPORTED,
+          "is \"siglip\": this is SigLIP, another network" },
+        { "{\"model_type\": \"siglip2\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is SigLIP 2," },
+        { "{\"model_type\": \"siglip_vision_model\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is SigLIP," },
+        { "{\"model_type\": \"blip\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is BLIP," },
+        { "{\"model_type\": \"blip-2\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is BLIP-2," },
         { "{\"model_type\": \"chinese_clip\"}", CLIPC_ERR_UNSUPPORTED,
-          "chinese_clip" },
-        { "{\"model_type\": \"clip_vision_model\"}", CLIPC_ERR_UNSUPPORTED,
-          "clip_vision_model" },
+          "this is Chinese-CLIP," },
+        { "{\"model_type\": \"clipseg\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is CLIPSeg," },
+        { "{\"model_type\": \"align\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is ALIGN," },
+        { "{\"model_type\": \"altclip\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is AltCLIP," },
+        { "{\"model_type\": \"groupvit\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is GroupViT," },
+        { "{\"model_type\": \"xclip\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is X-CLIP," },
+        { "{\"model_type\": \"owlvit_text_model\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is OWL-ViT," },
+        { "{\"model_type\": \"metaclip_2\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is MetaCLIP 2," },
+        { "{\"model_type\": \"dinov2\"}", CLIPC_ERR_UNSUPPORTED,
+          "this is DINOv2," },
+        { "{\"model_type\": \"gpt2\"}", CLIPC_ERR_UNSUPPORTED,
+          "\"model_type\" is \"gpt2\"; clipc reads \"clip\"" },
+        { "{\"architectures\": [\"SiglipModel\"]}", CLIPC_ERR_UNSUPPORTED,
+          "\"architectures\" is \"SiglipModel\": this is SigLIP," },
+        { "{\"architectures\": [\"CLIPForImageClassification\"], "
+          "\"model_type\": \"clip\"}", CLIPC_ERR_UNSUPPORTED,
+          "a classifier on CLIP's image tower" },
+        { "{\"architecture\": \"vit_base_patch32_clip_224\"}",
+          CLIPC_ERR_UNSUPPORTED, "this is a network of timm" },
         { "{\"model_type\": 4}", CLIPC_ERR_CONFIG, "model_type" },
         { "{\"text_config\": {\"model_type\": \"roberta\"}}",
           CLIPC_ERR_UNSUPPORTED, "text_config.model_type" },
@@ -213,10 +272,16 @@ TEST(wrong_configs_are_refused_by_key)
           CLIPC_ERR_CONFIG, "layer_norm_eps" },
         { "{\"vision_config\": {\"patch_size\": 0}}", CLIPC_ERR_CONFIG,
           "patch_size" },
-        { "{\"vision_config\": {\"patch_size\": 33}}", CLIPC_ERR_CONFIG,
-          "does not divide image_size 224" },
-        { "{\"vision_config\": {\"patch_size\": 448}}", CLIPC_ERR_CONFIG,
-          "does not divide image_size 224" },
+        { "{\"vision_config\": {\"patch_size\": 225}}", CLIPC_ERR_CONFIG,
+          "larger than image_size" },
+        { "{\"logit_scale_init_value\": 1000}", CLIPC_ERR_CONFIG,
+          "logit_scale_init_value" },
+        { "{\"model_type\": \"clip_text_model\", \"hidden_size\": 0}",
+          CLIPC_ERR_CONFIG, "\"hidden_size\" is 0" },
+        { "{\"model_type\": \"clip_vision_model\", \"patch_size\": 0}",
+          CLIPC_ERR_CONFIG, "\"patch_size\" is 0" },
+        { "{\"model_type\": \"clip_vision_model\", \"num_attention_heads\": "
+          "5}", CLIPC_ERR_CONFIG, "\"num_attention_heads\" is 5, which" },
         { "{\"vision_config\": {\"image_size\": [224, 224]}}",
           CLIPC_ERR_CONFIG, "image_size" },
         { "{\"vision_config\": {\"image_size\": 1000000}}", CLIPC_ERR_CONFIG,

@@ -537,7 +537,7 @@ TEST(bad_labels_are_named)
     names[1] = (clipc_text){ words, 400 };
     check_refused(names, 3, NULL, CLIPC_ERR_TOO_LONG,
                   "label 2 of 3 (\"x x x");
-    CHECK_HAS(err.message, "202 tokens, the model reads 77");
+    CHECK_HAS(err.message, "202 tokens, 77 are read at most");
     params.text_flags = CLIPC_TEXT_TRUNCATE;
     CHECK_INT(create(names, 3, &params), 3);
     names[1] = (clipc_text){ words, (1 << 20) + 1 };

@@ -226,10 +226,10 @@ TEST(incomplete_folders_say_what_is_wrong)
         { "config.json", NULL, NULL, CLIPC_ERR_NOT_FOUND, "config.json" },
         { "model.safetensors", NULL, NULL, CLIPC_ERR_NOT_FOUND,
           "no model.safetensors" },
-        { "model.safetensors", "pytorch_model.bin", "PK", CLIPC_ERR_UNSUPPORTED,
-          "pytorch_model.bin" },
+        { "model.safetensors", "pytorch_model.bin", "PK", CLIPC_ERR_TRUNCATED,
+          "pytorch_model.bin: not a PyTorch checkpoint" },
         { "model.safetensors", "model.safetensors.index.json", "{}",
-          CLIPC_ERR_UNSUPPORTED, "split in several files" },
+          CLIPC_ERR_FORMAT, "weight_map" },
         { NULL, "model.safetensors", "version https://git-lfs.github.com/",
           CLIPC_ERR_FORMAT, "Git LFS" },
         { NULL, "model.safetensors", "", CLIPC_ERR_TRUNCATED,
@@ -262,9 +262,14 @@ TEST(incomplete_folders_say_what_is_wrong)
         CHECK(model == NULL);
         CHECK_HAS(err.message, cases[i].message);
     }
-    const char *file = test_path("m0/model.safetensors");
+    const char *file = test_path("m0/tokenizer.json");
     CHECK_STATUS(clipc_model_open(&model, file, NULL, &err), CLIPC_ERR_IO);
     CHECK_HAS(err.message, "a model is a folder");
+    /* The weights of a folder without config.json. */
+    file = test_path("m0/model.safetensors");
+    CHECK_STATUS(clipc_model_open(&model, file, NULL, &err),
+                 CLIPC_ERR_NOT_FOUND);
+    CHECK_HAS(err.message, "m0/config.json");
     /* A pipe in place of the weights is not waited for. */
     const char *weights = test_path("m11/model.safetensors");
     CHECK(unlink(test_path("m11/processor_config.json")) == 0);

@@ -4,9 +4,8 @@
  * by CLIP. A thin program on clipc.h: options and environment in, one record
  * an image out. docs/man/clipc-classify.1 describes it.
  */
+#include "common_options.h"
 #include "lines.h"
-#include "model.h"
-#include "options.h"
 #include "output.h"
 #include "pipeline.h"
 #include "places.h"
@@ -22,9 +21,6 @@
 
 #define DEFAULT_LABELS "car-labels"
 
-/* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
-#define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
-
 static const char help[] =
     "Usage: clipc-classify [options] IMAGE...\n"
     "\n"
@@ -33,31 +29,18 @@ static const char help[] =
     "a folder (with all below it).\n"
     "\n"
     "Model and labels:\n"
-    "  --model NAME|DIR    a folder in Hugging Face layout, a repository id in\n"
-    "                      the Hugging Face cache, or demo, the small built-in\n"
-    "                      model that knows drawings\n"
-    "                      (default: " TOOL_DEFAULT_MODEL ")\n"
+    TOOL_MODEL_HELP
     "  --labels FILE|NAME  labels, one a line; built in: car-labels (default),\n"
     "                      stanford-cars, demo (default with --model demo)\n"
     "  --label TEXT        a label; repeatable, instead of --labels\n"
     "  --template TEXT     prompt in which {} is the label; repeatable\n"
     "                      (default: {})\n"
     "  --templates FILE    templates, one a line\n"
+    TOOL_TEXT_HELP
     "  --data-dir DIR      where the built-in model and labels are\n"
     "  --no-cache          do not keep label embeddings on disk\n"
     "\n"
-    "Images:\n"
-    "  --files-from FILE   read names of images from FILE, - for standard\n"
-    "                      input; one a line, or separated by NUL\n"
-    "  --exif              turn pictures as their EXIF orientation says\n"
-    "  --alpha drop|white  transparency: dropped (default), or laid on white\n"
-    "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
-    "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
-    "  --timeout S         seconds for one URL (default: 30)\n"
-    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n"
-    "                      system's\n"
-    "  --offline           open no connection: a URL is an error\n"
-    "\n"
+    TOOL_IMAGE_HELP
     "Output:\n"
     "  --top K             labels to show for each image (default: 5)\n"
     "  --format FORMAT     text (default), json, jsonl or tsv\n"
@@ -65,12 +48,7 @@ static const char help[] =
     "                      FILE, the output of an interrupted run\n"
     "  --quiet             no progress line\n"
     "\n"
-    "Computing:\n"
-    "  --threads N         default: all CPUs this process may use\n"
-    "  --gemm BACKEND      auto (default), native or openblas\n"
-    "  --cpu LEVEL         highest instruction set of the native kernels:\n"
-    "                      c, avx2 or avx512\n"
-    "\n"
+    TOOL_COMPUTE_HELP
     "  --version           versions of the program and its libraries\n"
     "  --help              this text\n"
     "\n"
@@ -88,12 +66,10 @@ static const char help[] =
     "  find . -name '*.jpg' -print0 | clipc-classify --files-from - --format tsv\n";
 
 typedef struct settings {
-    const char *model, *labels, *templates_file, *data_dir, *files_from;
-    const char *resume;
+    tool_common common;
+    const char *labels, *templates_file, *resume;
     tool_list label_texts, template_texts, images;
     size_t top;
-    clipc_ctx_params ctx;
-    tool_read_params read;
     bool no_cache;
     tool_output output;
 } settings;
@@ -101,15 +77,16 @@ typedef struct settings {
 /* ---- command line ------------------------------------------------------ */
 
 enum {
-    OPT_MODEL = 1, OPT_LABELS, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_RESUME, OPT_FILES_FROM, OPT_THREADS, OPT_GEMM, OPT_CPU,
-    OPT_NO_CACHE, OPT_OFFLINE, OPT_QUIET, OPT_MAX_PIXELS, OPT_MAX_BYTES,
-    OPT_TIMEOUT, OPT_CA_FILE, OPT_DATA_DIR, OPT_EXIF, OPT_ALPHA, OPT_VERSION,
-    OPT_HELP
+    OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
+    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET, OPT_VERSION, OPT_HELP
 };
 
 static const tool_option option_table[] = {
-    { "--model", OPT_MODEL, true },
+    TOOL_MODEL_OPTIONS,
+    TOOL_TEXT_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
+    TOOL_SOURCE_OPTIONS,
+    TOOL_COMPUTE_OPTIONS,
     { "--labels", OPT_LABELS, true },
     { "--label", OPT_LABEL, true },
     { "--template", OPT_TEMPLATE, true },
@@ -117,20 +94,8 @@ static const tool_option option_table[] = {
     { "--top", OPT_TOP, true },
     { "--format", OPT_FORMAT, true },
     { "--resume", OPT_RESUME, true },
-    { "--files-from", OPT_FILES_FROM, true },
-    { "--threads", OPT_THREADS, true },
-    { "--gemm", OPT_GEMM, true },
-    { "--cpu", OPT_CPU, true },
     { "--no-cache", OPT_NO_CACHE, false },
-    { "--offline", OPT_OFFLINE, false },
     { "--quiet", OPT_QUIET, false },
-    { "--max-pixels", OPT_MAX_PIXELS, true },
-    { "--max-bytes", OPT_MAX_BYTES, true },
-    { "--timeout", OPT_TIMEOUT, true },
-    { "--ca-file", OPT_CA_FILE, true },
-    { "--data-dir", OPT_DATA_DIR, true },
-    { "--exif", OPT_EXIF, false },
-    { "--alpha", OPT_ALPHA, true },
     { "--version", OPT_VERSION, false },
     { "--help", OPT_HELP, false },
 };
@@ -173,13 +138,13 @@ static bool read_options(settings *set, int argc, char **argv)
 
     memset(set, 0, sizeof *set);
     set->top = 5;
-    set->ctx = clipc_ctx_params_default();
-    set->read.image = clipc_image_params_default();
+    set->common = tool_common_default();
     while ((id = tool_next(&scan)) != TOOL_END) {
         const char *value = scan.value;
+        if (tool_common_option(&set->common, &scan, id))
+            continue;
         switch (id) {
         case TOOL_OPERAND: tool_list_add(&set->images, value); break;
-        case OPT_MODEL: set->model = value; break;
         case OPT_LABELS: set->labels = value; break;
         case OPT_LABEL:
             check_utf8(scan.name, value);
@@ -198,35 +163,13 @@ static bool read_options(settings *set, int argc, char **argv)
             break;
         case OPT_FORMAT: set->output.format = format_named(value); break;
         case OPT_RESUME: set->resume = value; break;
-        case OPT_FILES_FROM: set->files_from = value; break;
-        case OPT_THREADS:
-            set->ctx.threads = (unsigned)tool_whole(scan.name, value, 1, 1024);
-            break;
-        case OPT_GEMM: set->ctx.gemm = tool_gemm(value); break;
-        case OPT_CPU: set->ctx.cpu = tool_cpu(value); break;
         case OPT_NO_CACHE: set->no_cache = true; break;
-        case OPT_OFFLINE: set->read.offline = true; break;
         case OPT_QUIET: quiet = true; break;
-        case OPT_MAX_PIXELS:
-            set->read.image.max_pixels =
-                (size_t)tool_whole(scan.name, value, 1, MOST);
-            break;
-        case OPT_MAX_BYTES:
-            set->read.max_bytes =
-                (size_t)tool_whole(scan.name, value, 1, MOST);
-            break;
-        case OPT_TIMEOUT:
-            set->read.image.timeout_ms = tool_seconds(scan.name, value);
-            break;
-        case OPT_CA_FILE: set->read.image.ca_file = value; break;
-        case OPT_DATA_DIR: set->data_dir = value; break;
-        case OPT_EXIF: set->read.image.auto_orient = 1; break;
-        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
         case OPT_VERSION: tool_print_version("clipc-classify"); return false;
         case OPT_HELP: fputs(help, stdout); return false;
         }
     }
-    if (set->images.n == 0 && !set->files_from)
+    if (set->images.n == 0 && !set->common.files_from)
         tool_usage_error("no image given");
     if (set->labels && set->label_texts.n)
         tool_usage_error("--labels and --label exclude each other");
@@ -234,8 +177,7 @@ static bool read_options(settings *set, int argc, char **argv)
         tool_usage_error("--templates and --template exclude each other");
     if (set->resume && set->output.format != TOOL_JSONL)
         tool_usage_error("--resume needs --format jsonl");
-    if (set->read.image.connect_timeout_ms > set->read.image.timeout_ms)
-        set->read.image.connect_timeout_ms = set->read.image.timeout_ms;
+    tool_common_check(&set->common);
     tool_progress_allow(!quiet);
     return true;
 }
@@ -271,15 +213,14 @@ static bool built_in(const char *name)
 
 static bool load_labels(tool_lines *labels, const settings *set)
 {
-    const char *name = set->labels;
+    const char *name = set->labels, *model = set->common.model;
 
     if (set->label_texts.n) {
         borrow(labels, &set->label_texts);
         return true;
     }
     if (!name)
-        name = set->model && strcmp(set->model, "demo") == 0 ? "demo"
-                                                              : DEFAULT_LABELS;
+        name = model && strcmp(model, "demo") == 0 ? "demo" : DEFAULT_LABELS;
     if (!built_in(name)) {
         if (read_file(labels, "--labels", name))
             return true;
@@ -288,7 +229,7 @@ static bool load_labels(tool_lines *labels, const settings *set)
         return false;
     }
     char *file = tool_format("labels/%s.txt", name), *looked_in;
-    char *folder = tool_data_dir(set->data_dir, file, &looked_in);
+    char *folder = tool_data_dir(set->common.data_dir, file, &looked_in);
     bool good = false;
     if (folder) {
         char *path = tool_format("%s/%s", folder, file);
@@ -353,14 +294,18 @@ static bool make_labels(session *s, const settings *set)
     params.templates = s->templates.items;
     params.n_templates = s->templates.n;
     params.cache_dir = cache;
+    params.text_flags = set->common.text_flags;
     tool_progress_begin("encoding labels");
     clipc_status status = clipc_labels_create(&s->labels, s->ctx,
                                               s->names.items, s->names.n,
                                               &params, &err);
     tool_progress_clear();
     free(cache);
-    if (status != CLIPC_OK && !tool_interrupted())
+    if (status != CLIPC_OK && !tool_interrupted()) {
         tool_say("%s", err.message);
+        if (status == CLIPC_ERR_TOO_LONG)
+            tool_say("--truncate cuts labels that are too long");
+    }
     return status == CLIPC_OK;
 }
 
@@ -397,19 +342,19 @@ static int start(session *s, settings *set)
     s->set = set;
     if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
         return TOOL_NO_MODEL;
-    s->model = tool_model_open(set->model, set->data_dir);
+    s->model = tool_model_open(set->common.model, set->common.data_dir);
     if (!s->model)
         return TOOL_NO_MODEL;
-    set->ctx.progress = on_progress;
-    set->ctx.progress_user = s;
-    s->ctx = tool_ctx_create(s->model, &set->ctx, &status);
+    set->common.ctx.progress = on_progress;
+    set->common.ctx.progress_user = s;
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
     if (!s->ctx)
         return status;
     if (!make_labels(s, set))
         return TOOL_NO_MODEL;
     if (set->top > s->names.n)
         set->top = s->names.n;
-    set->read.image.fit = s->model;
+    set->common.read.image.fit = s->model;
     if (set->resume)
         resume(s, set->resume);
     return TOOL_OK;
@@ -455,7 +400,7 @@ static bool write_item(void *user, const tool_item *item)
 static int classify_all(session *s, settings *set, tool_sources *sources)
 {
     tool_pipeline_params params = {
-        .sources = sources, .read = &set->read, .answered = s->answered,
+        .sources = sources, .read = &set->common.read, .answered = s->answered,
         .answer_bytes = set->top * sizeof(clipc_result),
         .encode = encode, .write = write_item, .user = s
     };
@@ -463,7 +408,7 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
     tool_answering();
     set->output.headed = !tool_sources_single(sources);
     if (set->output.headed)
-        params.n_readers = set->ctx.threads ? set->ctx.threads
+        params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
                                             : tool_describe().n_cpus;
     s->in_images = true;
     tool_progress_begin("images");
@@ -484,7 +429,7 @@ int main(int argc, char **argv)
     if (!read_options(&set, argc, argv))
         return tool_finish(TOOL_OK);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
-                                              set.files_from);
+                                              set.common.files_from);
     tool_catch_signals();
     int status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())

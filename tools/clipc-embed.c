@@ -5,9 +5,8 @@
  * on clipc.h with the front end of clipc-classify. docs/man/clipc-embed.1
  * describes it.
  */
+#include "common_options.h"
 #include "json.h"
-#include "model.h"
-#include "options.h"
 #include "pipeline.h"
 #include "progress.h"
 #include "shards.h"
@@ -19,9 +18,6 @@
 
 /* Texts that are encoded together. */
 enum { TEXT_BATCH = 64 };
-
-/* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
-#define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
 
 static const char help[] =
     "Usage: clipc-embed [options] -o PREFIX IMAGE...\n"
@@ -44,34 +40,15 @@ static const char help[] =
     "  --quiet             no progress line\n"
     "\n"
     "Model:\n"
-    "  --model NAME|DIR    a folder in Hugging Face layout, a repository id in\n"
-    "                      the Hugging Face cache, or demo, the small built-in\n"
-    "                      model that knows drawings\n"
-    "                      (default: " TOOL_DEFAULT_MODEL ")\n"
+    TOOL_MODEL_HELP
     "  --data-dir DIR      where the built-in model is\n"
     "\n"
-    "Images:\n"
-    "  --files-from FILE   read names of images from FILE, - for standard\n"
-    "                      input; one a line, or separated by NUL\n"
-    "  --exif              turn pictures as their EXIF orientation says\n"
-    "  --alpha drop|white  transparency: dropped (default), or laid on white\n"
-    "  --max-pixels N      refuse larger pictures (default: 178956970)\n"
-    "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n"
-    "  --timeout S         seconds for one URL (default: 30)\n"
-    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n"
-    "                      system's\n"
-    "  --offline           open no connection: a URL is an error\n"
-    "\n"
+    TOOL_IMAGE_HELP
     "Texts:\n"
     "  --texts FILE        one text a line, UTF-8; - for standard input\n"
-    "  --truncate          cut texts that are too long for the model\n"
+    TOOL_TEXT_HELP
     "\n"
-    "Computing:\n"
-    "  --threads N         default: all CPUs this process may use\n"
-    "  --gemm BACKEND      auto (default), native or openblas\n"
-    "  --cpu LEVEL         highest instruction set of the native kernels:\n"
-    "                      c, avx2 or avx512\n"
-    "\n"
+    TOOL_COMPUTE_HELP
     "  --version           versions of the program and its libraries\n"
     "  --help              this text\n"
     "\n"
@@ -84,12 +61,11 @@ static const char help[] =
     "  clipc-embed --texts captions.txt -o captions\n";
 
 typedef struct settings {
-    const char *model, *data_dir, *files_from, *texts;
+    tool_common common;
+    const char *texts;
     tool_list images;
-    clipc_ctx_params ctx;
-    tool_read_params read;
     tool_shards_params shards;
-    unsigned flags; /* of encoding */
+    unsigned embed_flags; /* CLIPC_EMBED_... */
     bool resume;
 } settings;
 
@@ -97,34 +73,22 @@ typedef struct settings {
 
 enum {
     OPT_OUT = 1, OPT_SHARD_ROWS, OPT_DTYPE, OPT_RAW, OPT_APPEND, OPT_RESUME,
-    OPT_MODEL, OPT_DATA_DIR, OPT_FILES_FROM, OPT_EXIF, OPT_ALPHA,
-    OPT_MAX_PIXELS, OPT_MAX_BYTES, OPT_TIMEOUT, OPT_CA_FILE, OPT_OFFLINE,
-    OPT_TEXTS, OPT_TRUNCATE, OPT_THREADS, OPT_GEMM, OPT_CPU, OPT_QUIET, OPT_VERSION,
-    OPT_HELP
+    OPT_TEXTS, OPT_QUIET, OPT_VERSION, OPT_HELP
 };
 
 static const tool_option option_table[] = {
+    TOOL_MODEL_OPTIONS,
+    TOOL_TEXT_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
+    TOOL_SOURCE_OPTIONS,
+    TOOL_COMPUTE_OPTIONS,
     { "-o", OPT_OUT, true },
     { "--shard-rows", OPT_SHARD_ROWS, true },
     { "--dtype", OPT_DTYPE, true },
     { "--raw", OPT_RAW, false },
     { "--append", OPT_APPEND, false },
     { "--resume", OPT_RESUME, false },
-    { "--model", OPT_MODEL, true },
-    { "--data-dir", OPT_DATA_DIR, true },
-    { "--files-from", OPT_FILES_FROM, true },
-    { "--exif", OPT_EXIF, false },
-    { "--alpha", OPT_ALPHA, true },
-    { "--max-pixels", OPT_MAX_PIXELS, true },
-    { "--max-bytes", OPT_MAX_BYTES, true },
-    { "--timeout", OPT_TIMEOUT, true },
-    { "--ca-file", OPT_CA_FILE, true },
-    { "--offline", OPT_OFFLINE, false },
     { "--texts", OPT_TEXTS, true },
-    { "--truncate", OPT_TRUNCATE, false },
-    { "--threads", OPT_THREADS, true },
-    { "--gemm", OPT_GEMM, true },
-    { "--cpu", OPT_CPU, true },
     { "--quiet", OPT_QUIET, false },
     { "--version", OPT_VERSION, false },
     { "--help", OPT_HELP, false },
@@ -133,7 +97,7 @@ static const tool_option option_table[] = {
 static void check_settings(settings *set)
 {
     const char *prefix = set->shards.prefix;
-    bool images = set->images.n > 0 || set->files_from;
+    bool images = set->images.n > 0 || set->common.files_from;
 
     if (!images && !set->texts)
         tool_usage_error("no image and no --texts given");
@@ -144,8 +108,7 @@ static void check_settings(settings *set)
     if (!*prefix || prefix[strlen(prefix) - 1] == '/')
         tool_usage_error("-o %s: must end with the beginning of a file's name",
                          tool_shown_name(prefix).text);
-    if (set->read.image.connect_timeout_ms > set->read.image.timeout_ms)
-        set->read.image.connect_timeout_ms = set->read.image.timeout_ms;
+    tool_common_check(&set->common);
     set->shards.append |= set->resume;
 }
 
@@ -162,10 +125,11 @@ static bool read_options(settings *set, int argc, char **argv)
 
     memset(set, 0, sizeof *set);
     set->shards.max_rows = 100000;
-    set->ctx = clipc_ctx_params_default();
-    set->read.image = clipc_image_params_default();
+    set->common = tool_common_default();
     while ((id = tool_next(&scan)) != TOOL_END) {
         const char *value = scan.value;
+        if (tool_common_option(&set->common, &scan, id))
+            continue;
         switch (id) {
         case TOOL_OPERAND: tool_list_add(&set->images, value); break;
         case OPT_OUT: set->shards.prefix = value; break;
@@ -176,34 +140,10 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_DTYPE:
             set->shards.half = tool_choice(scan.name, value, dtypes, 2) == 1;
             break;
-        case OPT_RAW: set->flags |= CLIPC_EMBED_RAW; break;
+        case OPT_RAW: set->embed_flags |= CLIPC_EMBED_RAW; break;
         case OPT_APPEND: set->shards.append = true; break;
         case OPT_RESUME: set->resume = true; break;
-        case OPT_MODEL: set->model = value; break;
-        case OPT_DATA_DIR: set->data_dir = value; break;
-        case OPT_FILES_FROM: set->files_from = value; break;
-        case OPT_EXIF: set->read.image.auto_orient = 1; break;
-        case OPT_ALPHA: set->read.image.alpha = tool_alpha(value); break;
-        case OPT_MAX_PIXELS:
-            set->read.image.max_pixels =
-                (size_t)tool_whole(scan.name, value, 1, MOST);
-            break;
-        case OPT_MAX_BYTES:
-            set->read.max_bytes =
-                (size_t)tool_whole(scan.name, value, 1, MOST);
-            break;
-        case OPT_TIMEOUT:
-            set->read.image.timeout_ms = tool_seconds(scan.name, value);
-            break;
-        case OPT_CA_FILE: set->read.image.ca_file = value; break;
-        case OPT_OFFLINE: set->read.offline = true; break;
         case OPT_TEXTS: set->texts = value; break;
-        case OPT_TRUNCATE: set->flags |= CLIPC_TEXT_TRUNCATE; break;
-        case OPT_THREADS:
-            set->ctx.threads = (unsigned)tool_whole(scan.name, value, 1, 1024);
-            break;
-        case OPT_GEMM: set->ctx.gemm = tool_gemm(value); break;
-        case OPT_CPU: set->ctx.cpu = tool_cpu(value); break;
         case OPT_QUIET: quiet = true; break;
         case OPT_VERSION: tool_print_version("clipc-embed"); return false;
         case OPT_HELP: fputs(help, stdout); return false;
@@ -224,7 +164,8 @@ typedef struct session {
     tool_shards *shards;
     tool_answered *answered; /* or NULL */
     size_t n_records, n_failed;
-    bool broken; /* the output cannot be written */
+    bool too_long; /* one of the texts was */
+    bool broken;   /* the output cannot be written */
 } session;
 
 static void say_broken(session *s, const char *message)
@@ -275,6 +216,7 @@ static bool add_record(session *s, const char *key, clipc_text name,
     }
     s->n_records++;
     s->n_failed += failed;
+    s->too_long |= status == CLIPC_ERR_TOO_LONG;
     return true;
 }
 
@@ -285,7 +227,7 @@ static clipc_status encode(void *user, clipc_image *const *images, size_t n,
 {
     const session *s = user;
     return clipc_encode_images(s->ctx, images, n, answers,
-                               s->set->flags & CLIPC_EMBED_RAW, err);
+                               s->set->embed_flags, err);
 }
 
 static bool write_item(void *user, const tool_item *item)
@@ -300,13 +242,13 @@ static bool embed_images(session *s, tool_sources *sources)
 {
     const settings *set = s->set;
     tool_pipeline_params params = {
-        .sources = sources, .read = &set->read, .answered = s->answered,
+        .sources = sources, .read = &set->common.read, .answered = s->answered,
         .answer_bytes = s->dim * sizeof(float),
         .encode = encode, .write = write_item, .user = s
     };
 
     if (!tool_sources_single(sources))
-        params.n_readers = set->ctx.threads ? set->ctx.threads
+        params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
                                             : tool_describe().n_cpus;
     tool_progress_begin("images");
     return tool_pipeline_run(&params).threads_left;
@@ -366,7 +308,7 @@ static void encode_texts(session *s, text_batch *batch)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_text texts[TEXT_BATCH];
-    unsigned flags = s->set->flags;
+    unsigned flags = s->set->embed_flags | s->set->common.text_flags;
     bool together = true;
 
     for (size_t i = 0; i < batch->n; i++) {
@@ -443,16 +385,16 @@ static int start(session *s, settings *set)
 
     memset(s, 0, sizeof *s);
     s->set = set;
-    s->model = tool_model_open(set->model, set->data_dir);
+    s->model = tool_model_open(set->common.model, set->common.data_dir);
     if (!s->model)
         return TOOL_NO_MODEL;
-    set->ctx.progress = on_progress;
-    s->ctx = tool_ctx_create(s->model, &set->ctx, &status);
+    set->common.ctx.progress = on_progress;
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
     if (!s->ctx)
         return status;
     (void)clipc_model_info(s->model, &properties, NULL);
     s->dim = set->shards.dim = properties.dim;
-    set->read.image.fit = s->model;
+    set->common.read.image.fit = s->model;
     set->shards.completed = say_complete;
     s->shards = tool_shards_open(&set->shards, message);
     if (!s->shards)
@@ -490,6 +432,8 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     if (s->n_failed > 0)
         tool_say("%zu of %zu inputs failed: the index says why", s->n_failed,
                  s->n_records);
+    if (s->too_long)
+        tool_say("--truncate cuts texts that are too long");
     int status = s->n_failed || s->broken ? TOOL_FAILED : TOOL_OK;
     if (threads_left)
         tool_leave(status);
@@ -507,7 +451,7 @@ int main(int argc, char **argv)
     if (!read_options(&set, argc, argv))
         return tool_finish(TOOL_OK);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
-                                              set.files_from);
+                                              set.common.files_from);
     if (set.texts && !(texts = tool_texts_open(set.texts, message)))
         tool_usage_error("--texts %s: %s", tool_shown_name(set.texts).text,
                          message);

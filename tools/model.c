@@ -52,8 +52,16 @@ clipc_ctx *tool_ctx_create(const clipc_model *model,
                            const clipc_ctx_params *params, int *status)
 {
     clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model_properties model_info = { .struct_size = sizeof model_info };
     clipc_ctx *ctx;
 
+    (void)clipc_model_info(model, &model_info, NULL);
+    if (params->context_length > model_info.context_length) {
+        tool_say("--context %zu: the model reads at most %zu tokens",
+                 params->context_length, model_info.context_length);
+        *status = TOOL_USAGE;
+        return NULL;
+    }
     if (clipc_ctx_create(&ctx, model, params, &err) == CLIPC_OK)
         return ctx;
     tool_say("%s", err.message);

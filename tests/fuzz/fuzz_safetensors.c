@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_HEADER ((size_t)1 << 20)
+
 /* Reads every value, so that a sanitizer sees it. */
 static void use(const void *data, size_t n)
 {
@@ -36,8 +38,7 @@ static void use_tensors(const clipc_safetensors *st)
     }
 }
 
-/* Takes over st. */
-static void use_checkpoint(clipc_safetensors *st)
+static void use_checkpoint(const void *file, size_t size)
 {
     const clipc_tower_config tower = { .width = 1, .n_layers = 1,
                                        .n_heads = 1, .mlp_width = 2 };
@@ -48,8 +49,13 @@ static void use_checkpoint(clipc_safetensors *st)
     const clipc_vision_weights *vision;
     const clipc_text_weights *text;
     clipc_checkpoint *checkpoint;
+    clipc_weights *weights;
 
-    if (clipc_checkpoint_open(&checkpoint, st, &config, NULL) != CLIPC_OK)
+    if (clipc_weights_open_memory(&weights, file, size, "fuzz", MAX_HEADER,
+                                  NULL) != CLIPC_OK)
+        abort();
+    size_t n = clipc_weights_count(weights);
+    if (clipc_checkpoint_open(&checkpoint, weights, &config, NULL) != CLIPC_OK)
         return;
     if (clipc_checkpoint_vision(checkpoint, &vision, NULL) == CLIPC_OK) {
         use(vision->patch_embedding, 3 * sizeof(float));
@@ -60,7 +66,7 @@ static void use_checkpoint(clipc_safetensors *st)
         use(text->token_embedding, 3 * sizeof(float));
         use(text->layers[0].fc2_weight, 2 * sizeof(float));
     }
-    for (size_t i = 0; i < clipc_safetensors_count(st); i++)
+    for (size_t i = 0; i < n; i++)
         if (clipc_checkpoint_is_text(checkpoint, i) &&
             !clipc_checkpoint_uses(checkpoint, i))
             abort();
@@ -102,14 +108,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!file)
         return 0;
     clipc_status status = clipc_safetensors_open_memory(
-        &st, file, size, "fuzz", (size_t)1 << 20, &err);
+        &st, file, size, "fuzz", MAX_HEADER, &err);
     if ((status == CLIPC_OK) != (st != NULL) ||
         (status != CLIPC_OK && err.message[0] == '\0') ||
         status == CLIPC_ERR_NOMEM)
         abort();
     if (status == CLIPC_OK) {
         use_tensors(st);
-        use_checkpoint(st);
+        clipc_safetensors_close(st);
+        use_checkpoint(file, size);
     }
     free(file);
     return 0;

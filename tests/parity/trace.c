@@ -17,9 +17,11 @@
  * exported.
  */
 #include "cpu.h"
+#include "gemm.h"
 #include "internal.h"
 #include "json.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +233,7 @@ int main(int argc, char **argv)
     static stages list;
     const char *pixels = NULL, *ids = NULL;
     size_t batch = 0;
+    unsigned features = UINT_MAX; /* bits allowed */
     unsigned threads = 1;
     clipc_gemm gemm = CLIPC_GEMM_AUTO;
     clipc_error err = CLIPC_ERROR_INIT;
@@ -240,7 +243,7 @@ int main(int argc, char **argv)
     if (argc < 3 || argc % 2 == 0)
         die("usage", "trace MODEL_DIR OUT_DIR --pixels FILE.npy "
                      "--ids FILE.json [--threads N] [--batch B] "
-                     "[--gemm native|openblas]");
+                     "[--gemm native|openblas] [--cpu c|avx2]");
     for (int i = 3; i < argc; i += 2) {
         const char *value = argv[i + 1];
         if (strcmp(argv[i], "--pixels") == 0)
@@ -256,6 +259,10 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--gemm") == 0 &&
                  strcmp(value, "openblas") == 0)
             gemm = CLIPC_GEMM_OPENBLAS;
+        else if (strcmp(argv[i], "--cpu") == 0 && strcmp(value, "c") == 0)
+            features = 0;
+        else if (strcmp(argv[i], "--cpu") == 0 && strcmp(value, "avx2") == 0)
+            features = CLIPC_CPU_HAS_AVX2;
         else
             die("unknown option", argv[i]);
     }
@@ -263,9 +270,10 @@ int main(int argc, char **argv)
         batch = SIZE_MAX;
 
     need(clipc_model_open(&model, argv[1], NULL, &err), &err);
-    clipc_kernels_init(&engine.kernels, clipc_cpu_features());
-    need(clipc_gemm_select(&engine.gemm, gemm, &engine.kernels, false, &err),
-         &err);
+    clipc_kernels_init(&engine.kernels, clipc_cpu_features() & features);
+    engine.precision = CLIPC_PRECISION_F32;
+    engine.cache_bytes = clipc_cpu_cache_bytes();
+    need(clipc_gemm_select(&engine.gemm, gemm, true, false, &err), &err);
     need(clipc_pool_create(&engine.pool, threads, &err), &err);
     engine.trace = record;
     engine.trace_user = &list;

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * open_clip_config.c - open_clip_config.json as hyperparameters and
+ * preprocessing.
+ *
+ * "model_cfg" has the arguments of open_clip's CLIP class (3.3:
+ * CLIPVisionCfg, CLIPTextCfg), "preprocess_cfg" those of its transforms.
+ * Absent keys have their defaults. A key that clipc does not read must have
+ * the value that leaves what it names out; else it is refused by name, because
+ * it stands for another network.
+ *
+ * The transforms are torchvision's on a Pillow picture: Pillow's resize, the
+ * size rule of transformers, a crop whose corner is rounded to even.
+ */
+#include "config.h"
+
+#include "section.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    MAX_WIDTH = 65536,
+    MAX_LAYERS = 1024,
+    MAX_CONTEXT = 65536,
+    MAX_VOCAB = 1 << 24,
+    BILINEAR = 2,
+    BICUBIC = 3,
+    ARGMAX = 2 /* as eos_token_id: the highest id is pooled, see text.c */
+};
+
+/* ---- keys that clipc does not read ------------------------------------- */
+
+static bool is_listed(const char *key, const char *const list[])
+{
+    for (; *list; list++)
+        if (strcmp(key, *list) == 0)
+            return true;
+    return false;
+}
+
+/* null, false, 0, "", [] or {}. */
+static bool is_off(const json_t *value)
+{
+    if (json_is_string(value))
+        return json_string_length(value) == 0;
+    if (json_is_array(value))
+        return json_array_size(value) == 0;
+    if (json_is_object(value))
+        return json_object_size(value) == 0;
+    if (json_is_number(value))
+        return json_number_value(value) == 0;
+    return !json_is_true(value);
+}
+
+static clipc_status check_others(const clipc_section *s,
+                                 const char *const known[], clipc_error *err)
+{
+    /* jansson's iteration takes an object it could change. */
+    json_t *object = (json_t *)(uintptr_t)s->object;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value) {
+        if (is_listed(key, known) || is_off(value))
+            continue;
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: \"%s.%s\" is set, and clipc does not compute "
+                          "what it stands for", CLIPC_QUOTE(s->file), s->label,
+                          clipc_section_quote(key).text);
+    }
+    return CLIPC_OK;
+}
+
+/* A key with a few values, of which clipc computes one or two. */
+static clipc_status check_choice(const clipc_section *s, const char *key,
+                                 const char *const known[], clipc_error *err)
+{
+    const char *value = NULL;
+
+    CLIPC_TRY(clipc_section_string(s, key, &value, err));
+    if (!value || is_listed(value, known))
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "%s: \"%s.%s\" is \"%s\", which clipc does not compute",
+                      CLIPC_QUOTE(s->file), s->label, key,
+                      clipc_section_quote(value).text);
+}
+
+/* ---- values ------------------------------------------------------------ */
+
+static clipc_status get_switch(const clipc_section *s, const char *key,
+                               bool *out, clipc_error *err)
+{
+    const json_t *value = json_object_get(s->object, key);
+
+    if (value && !json_is_boolean(value) && !json_is_null(value))
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
+                                  "must be true or false", err);
+    *out = json_is_true(value);
+    return CLIPC_OK;
+}
+
+/* An integer, or two that are equal. */
+static clipc_status get_square(const clipc_section *s, const char *key,
+                               size_t *out, clipc_error *err)
+{
+    const json_t *value = json_object_get(s->object, key);
+    const json_t *height = json_array_get(value, 0);
+
+    if (!json_is_array(value))
+        return clipc_section_size(s, key, 1, CLIPC_MAX_IMAGE_SIZE, out, err);
+    if (json_array_size(value) != 2 || !json_is_integer(height) ||
+        !json_equal(height, json_array_get(value, 1)))
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, key,
+                                  "is not one length; clipc reads squares",
+                                  err);
+    json_int_t number = json_integer_value(height);
+    if (number < 1 || number > CLIPC_MAX_IMAGE_SIZE)
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
+                                  "is not in 1..8192", err);
+    *out = (size_t)number;
+    return CLIPC_OK;
+}
+
+/* What both towers have. */
+static clipc_status get_tower(const clipc_section *s,
+                              clipc_tower_config *tower, clipc_error *err)
+{
+    static const char *const blocks[] = { "default", NULL };
+    static const char *const norms[] = { "eps", NULL };
+    double ratio = 4.0, eps = 1e-5;
+    clipc_section norm;
+
+    CLIPC_TRY(clipc_section_size(s, "width", 1, MAX_WIDTH, &tower->width,
+                                 err));
+    CLIPC_TRY(clipc_section_size(s, "layers", 1, MAX_LAYERS, &tower->n_layers,
+                                 err));
+    CLIPC_TRY(clipc_section_number(s, "mlp_ratio", 0.001, 64, &ratio, err));
+    CLIPC_TRY(check_choice(s, "block_type", blocks, err));
+    CLIPC_TRY(clipc_section_find(&norm, s, "norm_kwargs", err));
+    CLIPC_TRY(check_others(&norm, norms, err));
+    CLIPC_TRY(clipc_section_number(&norm, "eps", 0, 1, &eps, err));
+    tower->eps = (float)eps;
+    tower->mlp_width = (size_t)((double)tower->width * ratio);
+    if (tower->mlp_width < 1 || tower->mlp_width > MAX_WIDTH)
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "mlp_ratio",
+                                  "makes the MLP too narrow or too wide", err);
+    return CLIPC_OK;
+}
+
+static clipc_status check_heads(const clipc_section *s,
+                                const clipc_tower_config *tower,
+                                const char *key, clipc_error *err)
+{
+    if (tower->n_heads && tower->width % tower->n_heads == 0)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                      "%s: \"%s.%s\" makes %zu heads, which do not divide the "
+                      "width %zu", CLIPC_QUOTE(s->file), s->label, key,
+                      tower->n_heads, tower->width);
+}
+
+/* ---- towers ------------------------------------------------------------ */
+
+static clipc_status get_vision(clipc_config *config, const clipc_section *s,
+                               clipc_error *err)
+{
+    static const char *const known[] = {
+        "layers", "width", "head_width", "mlp_ratio", "patch_size",
+        "image_size", "norm_kwargs", "pool_type", "pos_embed_type",
+        "block_type",
+        /* change no answer, or nothing without a key that is refused */
+        "patch_dropout", "output_tokens", "final_ln_after_pool",
+        "attn_pooler_queries", "attn_pooler_heads", "timm_model_pretrained",
+        "timm_pool", "timm_proj", "timm_proj_bias", "timm_drop",
+        "timm_drop_path", NULL
+    };
+    static const char *const pools[] = { "tok", NULL };
+    static const char *const positions[] = { "learnable", "sin_cos_2d", NULL };
+    size_t head_width = 64;
+
+    config->patch_size = 16;
+    if (json_is_array(json_object_get(s->object, "layers")))
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "layers",
+                                  "is a list: this is a ResNet CLIP, another "
+                                  "network than the ViT that clipc reads", err);
+    if (!is_off(json_object_get(s->object, "timm_model_name")))
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "timm_model_name",
+                                  "names an image tower of timm, another "
+                                  "network than the ViT that clipc reads", err);
+    CLIPC_TRY(check_others(s, known, err));
+    CLIPC_TRY(check_choice(s, "pool_type", pools, err));
+    CLIPC_TRY(check_choice(s, "pos_embed_type", positions, err));
+    CLIPC_TRY(get_tower(s, &config->vision, err));
+    CLIPC_TRY(clipc_section_size(s, "head_width", 1, MAX_WIDTH, &head_width,
+                                 err));
+    config->vision.n_heads = config->vision.width / head_width;
+    CLIPC_TRY(check_heads(s, &config->vision, "head_width", err));
+    CLIPC_TRY(get_square(s, "image_size", &config->image_size, err));
+    CLIPC_TRY(get_square(s, "patch_size", &config->patch_size, err));
+    if (config->patch_size > config->image_size)
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "patch_size",
+                                  "is larger than image_size", err);
+    config->trained_side = config->image_size / config->patch_size;
+    return CLIPC_OK;
+}
+
+static clipc_status get_pooling(clipc_config *config, const clipc_section *s,
+                                clipc_error *err)
+{
+    static const char *const pools[] = { "argmax", "eos", NULL };
+    const char *pool = "argmax";
+    size_t eos = ARGMAX;
+
+    CLIPC_TRY(check_choice(s, "pool_type", pools, err));
+    CLIPC_TRY(clipc_section_string(s, "pool_type", &pool, err));
+    CLIPC_TRY(clipc_section_size(s, "eos_id", 0, INT32_MAX, &eos, err));
+    config->eos_token_id = ARGMAX;
+    if (strcmp(pool, "argmax") == 0)
+        return CLIPC_OK;
+    if (eos == ARGMAX)
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "eos_id",
+                                  "is 2, which is no end token of CLIP", err);
+    config->eos_token_id = (int64_t)eos;
+    return CLIPC_OK;
+}
+
+static clipc_status get_text(clipc_config *config, const clipc_section *s,
+                             clipc_error *err)
+{
+    static const char *const known[] = {
+        "context_length", "vocab_size", "width", "heads", "layers",
+        "mlp_ratio", "norm_kwargs", "pool_type", "eos_id", "proj_type",
+        "block_type",
+        /* the tokenizer's files tell; or as above */
+        "hf_tokenizer_name", "pad_id", "output_tokens", "final_ln_after_pool",
+        "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", NULL
+    };
+    static const char *const projections[] = { "linear", NULL };
+
+    if (!is_off(json_object_get(s->object, "hf_model_name")))
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "hf_model_name",
+                                  "names another text tower than CLIP's", err);
+    CLIPC_TRY(check_others(s, known, err));
+    CLIPC_TRY(check_choice(s, "proj_type", projections, err));
+    CLIPC_TRY(get_tower(s, &config->text, err));
+    CLIPC_TRY(clipc_section_size(s, "heads", 1, MAX_WIDTH,
+                                 &config->text.n_heads, err));
+    CLIPC_TRY(check_heads(s, &config->text, "heads", err));
+    CLIPC_TRY(clipc_section_size(s, "context_length", 2, MAX_CONTEXT,
+                                 &config->context_length, err));
+    CLIPC_TRY(clipc_section_size(s, "vocab_size", 1, MAX_VOCAB,
+                                 &config->vocab_size, err));
+    return get_pooling(config, s, err);
+}
+
+static clipc_status get_model(clipc_config *config, const clipc_section *s,
+                              clipc_error *err)
+{
+    static const char *const known[] = {
+        "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text",
+        "init_logit_scale", "nonscalar_logit_scale", "cast_dtype",
+        "output_dict", NULL
+    };
+    clipc_section vision, text;
+    bool quick_gelu = false;
+
+    if (!is_off(json_object_get(s->object, "init_logit_bias")))
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "init_logit_bias",
+                                  "is set: this is SigLIP, another network "
+                                  "than CLIP", err);
+    if (!is_off(json_object_get(s->object, "multimodal_cfg")))
+        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "multimodal_cfg",
+                                  "is set: this is CoCa, another network than "
+                                  "CLIP", err);
+    CLIPC_TRY(clipc_section_find(&vision, s, "vision_cfg", err));
+    CLIPC_TRY(clipc_section_find(&text, s, "text_cfg", err));
+    CLIPC_TRY(get_vision(config, &vision, err));
+    CLIPC_TRY(get_text(config, &text, err));
+    CLIPC_TRY(check_others(s, known, err));
+    CLIPC_TRY(clipc_section_size(s, "embed_dim", 1, MAX_WIDTH,
+                                 &config->projection_dim, err));
+    CLIPC_TRY(clipc_section_number(s, "init_logit_scale", -80, 80,
+                                   &config->logit_scale_init, err));
+    CLIPC_TRY(get_switch(s, "quick_gelu", &quick_gelu, err));
+    config->vision.activation = config->text.activation =
+        quick_gelu ? CLIPC_QUICK_GELU : CLIPC_GELU;
+    return CLIPC_OK;
+}
+
+/* ---- preprocessing ----------------------------------------------------- */
+
+/* Three finite numbers, or one for all channels; absent or null: as it is. */
+static clipc_status get_channels(const clipc_section *s, const char *key,
+                                 bool zero, float out[3], clipc_error *err)
+{
+    const json_t *value = json_object_get(s->object, key);
+
+    if (!value || json_is_null(value))
+        return CLIPC_OK;
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *item =
+            json_is_array(value) ? json_array_get(value, i) : value;
+        out[i] = (float)json_number_value(item);
+        if (!json_is_number(item) || !isfinite(out[i]) ||
+            (out[i] == 0 && !zero) ||
+            (json_is_array(value) && json_array_size(value) != 3))
+            return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
+                                      zero ? "must be 3 numbers"
+                                           : "must be 3 numbers that are not "
+                                             "0", err);
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status get_preprocess(clipc_preprocess_config *config,
+                                   const clipc_section *s, size_t size,
+                                   clipc_error *err)
+{
+    static const char *const modes[] = { "RGB", NULL };
+    static const char *const filters[] = { "bicubic", "bilinear", "random",
+                                           NULL };
+    static const char *const rules[] = { "shortest", "squash", NULL };
+    const char *filter = "bicubic", *rule = "shortest";
+
+    CLIPC_TRY(check_choice(s, "mode", modes, err));
+    CLIPC_TRY(check_choice(s, "interpolation", filters, err));
+    CLIPC_TRY(check_choice(s, "resize_mode", rules, err));
+    CLIPC_TRY(clipc_section_string(s, "interpolation", &filter, err));
+    CLIPC_TRY(clipc_section_string(s, "resize_mode", &rule, err));
+    CLIPC_TRY(get_channels(s, "mean", true, config->mean, err));
+    CLIPC_TRY(get_channels(s, "std", false, config->std, err));
+    /* "random" is for training; with it open_clip asks bicubically. */
+    config->resample = strcmp(filter, "bilinear") == 0 ? BILINEAR : BICUBIC;
+    config->crop_rounds = true;
+    config->crop_height = config->crop_width = size;
+    if (strcmp(rule, "squash") == 0) {
+        config->resize = CLIPC_RESIZE_EXACT;
+        config->shortest = 0;
+        config->height = config->width = size;
+        config->center_crop = false;
+    } else {
+        config->resize = CLIPC_RESIZE_SHORTEST;
+        config->shortest = size;
+    }
+    return CLIPC_OK;
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+static clipc_status read_root(clipc_config *config,
+                              clipc_preprocess_config *preprocess,
+                              const clipc_section *root, clipc_error *err)
+{
+    clipc_section model, transforms;
+
+    if (!json_is_object(root->object))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: it is not a JSON object",
+                          CLIPC_QUOTE(root->file));
+    CLIPC_TRY(clipc_section_find(&model, root, "model_cfg", err));
+    CLIPC_TRY(clipc_section_find(&transforms, root, "preprocess_cfg", err));
+    if (!model.object)
+        return clipc_section_fail(root, CLIPC_ERR_CONFIG, "model_cfg",
+                                  "is missing", err);
+    CLIPC_TRY(get_model(config, &model, err));
+    return get_preprocess(preprocess, &transforms, config->image_size, err);
+}
+
+clipc_status clipc_open_clip_config_parse(clipc_config *config,
+                                          clipc_preprocess_config *preprocess,
+                                          const char *data, size_t n,
+                                          const char *name, clipc_error *err)
+{
+    json_t *root;
+
+    clipc_config_default(config);
+    clipc_preprocess_config_default(preprocess);
+    CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
+    const clipc_section s = { .object = root, .file = name, .label = "" };
+    clipc_status status = read_root(config, preprocess, &s, err);
+    json_decref(root);
+    return status;
+}

@@ -1,0 +1,779 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pickle.c - the restricted pickle machine. See pickle.h.
+ *
+ * What torch.save() of a state dict makes it do, for each tensor:
+ *     push the function torch._utils._rebuild_tensor_v2
+ *     push the tuple ("storage", torch.FloatStorage, KEY, DEVICE, ELEMENTS),
+ *          exchange it for the storage it stands for (BINPERSID)
+ *     push offset, size, stride and what follows; make a tuple of all
+ *     call the function with the tuple (REDUCE)
+ * A call changes nothing but the kind of the tuple: here a tensor *is* the
+ * tuple of its arguments, and is looked at when the machine has stopped.
+ *
+ * Values refer to texts in the pickle and to tuples by index; nothing is
+ * walked recursively, so that neither nesting nor a cycle costs anything.
+ * Every array has a limit, and none grows by more than one element for a byte
+ * of the pickle.
+ */
+#include "pickle.h"
+
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_STACK = 1 << 18,  /* a dictionary of 65,536 tensors in one piece */
+    MAX_MEMO = 1 << 20,
+    MAX_ITEMS = 1 << 21,  /* of all tuples */
+    MAX_ENTRIES = 1 << 18, /* of all dictionaries */
+    MAX_DICTS = 1 << 18,
+    MAX_TENSORS = 65536,
+    MAX_NAME = 512
+};
+
+typedef enum kind {
+    MARK, /* also: nothing */
+    OTHER, /* None, a truth value, a float: never asked for */
+    INTEGER,
+    TEXT,
+    TUPLE,
+    LIST, /* what is in it is never asked for */
+    DICT,
+    GLOBAL,
+    STORAGE, /* the tuple that named it */
+    TENSOR /* the tuple of its arguments */
+} kind;
+
+typedef struct value {
+    kind kind;
+    union {
+        int64_t integer;
+        clipc_text text;
+        size_t index; /* in dicts or globals */
+        struct {
+            size_t first, n; /* in items */
+        } tuple;
+    } as;
+} value;
+
+typedef struct entry {
+    clipc_text key;
+    value value;
+    size_t next; /* entry of the same dictionary, or NONE */
+} entry;
+
+typedef struct dict {
+    size_t first, last; /* entries, or NONE */
+} dict;
+
+#define NONE SIZE_MAX
+
+typedef struct machine {
+    const char *name; /* for messages */
+    const unsigned char *data;
+    size_t n, pos, start; /* start: of the instruction */
+    value *stack, *memo, *items;
+    entry *entries;
+    dict *dicts;
+    size_t n_stack, n_memo, n_items, n_entries, n_dicts;
+    size_t stack_capacity, memo_capacity, items_capacity, entries_capacity,
+        dicts_capacity;
+    clipc_error *err;
+} machine;
+
+/* ---- what may be named ------------------------------------------------- */
+
+static const clipc_storage_type storage_types[] = {
+    { "FloatStorage", "F32", CLIPC_DTYPE_F32, 4 },
+    { "HalfStorage", "F16", CLIPC_DTYPE_F16, 2 },
+    { "BFloat16Storage", "BF16", CLIPC_DTYPE_BF16, 2 },
+    { "DoubleStorage", "F64", CLIPC_DTYPE_OTHER, 8 },
+    { "LongStorage", "I64", CLIPC_DTYPE_OTHER, 8 },
+    { "IntStorage", "I32", CLIPC_DTYPE_OTHER, 4 },
+    { "ShortStorage", "I16", CLIPC_DTYPE_OTHER, 2 },
+    { "CharStorage", "I8", CLIPC_DTYPE_OTHER, 1 },
+    { "ByteStorage", "U8", CLIPC_DTYPE_OTHER, 1 },
+    { "BoolStorage", "BOOL", CLIPC_DTYPE_OTHER, 1 },
+    { "ComplexFloatStorage", "C64", CLIPC_DTYPE_OTHER, 8 },
+};
+
+enum {
+    ORDERED_DICT,
+    REBUILD_TENSOR,
+    REBUILD_PARAMETER,
+    FIRST_STORAGE, /* then storage_types in order */
+    N_STORAGES = sizeof storage_types / sizeof storage_types[0]
+};
+
+static const struct {
+    const char *module, *name;
+} functions[FIRST_STORAGE] = {
+    [ORDERED_DICT] = { "collections", "OrderedDict" },
+    [REBUILD_TENSOR] = { "torch._utils", "_rebuild_tensor_v2" },
+    [REBUILD_PARAMETER] = { "torch._utils", "_rebuild_parameter" },
+};
+
+static bool text_is(clipc_text text, const char *word)
+{
+    return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
+/* ---- messages ---------------------------------------------------------- */
+
+static clipc_status fail(const machine *m, clipc_status code,
+                         const char *what)
+{
+    return clipc_fail(m->err, code, (int64_t)m->start, "%s: pickle: %s",
+                      CLIPC_QUOTE(m->name), what);
+}
+
+static clipc_status fail_limit(const machine *m, size_t limit,
+                               const char *what)
+{
+    return clipc_fail(m->err, CLIPC_ERR_LIMIT, (int64_t)m->start,
+                      "%s: pickle: more than %zu %s (limit of clipc)",
+                      CLIPC_QUOTE(m->name), limit, what);
+}
+
+/* Instructions of the format that no state dict needs. */
+static const struct {
+    unsigned char code;
+    const char *name;
+} unused[] = {
+    { '0', "POP" }, { '1', "POP_MARK" }, { '2', "DUP" }, { 'F', "FLOAT" },
+    { 'I', "INT" }, { 'L', "LONG" }, { 'P', "PERSID" }, { 'S', "STRING" },
+    { 'T', "BINSTRING" }, { 'U', "SHORT_BINSTRING" }, { 'V', "UNICODE" },
+    { 'B', "BINBYTES" }, { 'C', "SHORT_BINBYTES" }, { 'd', "DICT" },
+    { 'g', "GET" }, { 'i', "INST" }, { 'l', "LIST" }, { 'o', "OBJ" },
+    { 'p', "PUT" }, { 0x81, "NEWOBJ" }, { 0x82, "EXT1" }, { 0x83, "EXT2" },
+    { 0x84, "EXT4" }, { 0x8B, "LONG4" }, { 0x8D, "BINUNICODE8" },
+    { 0x8E, "BINBYTES8" }, { 0x8F, "EMPTY_SET" }, { 0x90, "ADDITEMS" },
+    { 0x91, "FROZENSET" }, { 0x92, "NEWOBJ_EX" }, { 0x96, "BYTEARRAY8" },
+    { 0x97, "NEXT_BUFFER" }, { 0x98, "READONLY_BUFFER" },
+};
+
+static clipc_status fail_opcode(const machine *m, unsigned char code)
+{
+    for (size_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
+        if (unused[i].code == code)
+            return clipc_fail(
+                m->err, CLIPC_ERR_UNSUPPORTED, (int64_t)m->start,
+                "%s: pickle: instruction %s is not one of a state dict; clipc "
+                "runs no code: save the weights as safetensors",
+                CLIPC_QUOTE(m->name), unused[i].name);
+    return clipc_fail(m->err, CLIPC_ERR_FORMAT, (int64_t)m->start,
+                      "%s: pickle: there is no instruction 0x%02X",
+                      CLIPC_QUOTE(m->name), code);
+}
+
+/* ---- memory ------------------------------------------------------------ */
+
+/* Room for one more element, *array[n]. */
+static clipc_status reserve(const machine *m, void *array, size_t *capacity,
+                            size_t n, size_t element_bytes, size_t limit,
+                            const char *what)
+{
+    void *old, *grown;
+
+    if (n < *capacity)
+        return CLIPC_OK;
+    if (n >= limit)
+        return fail_limit(m, limit, what);
+    size_t want = n < 32 ? 64 : 2 * n;
+    if (want > limit)
+        want = limit;
+    memcpy(&old, array, sizeof old);
+    grown = clipc_realloc(old, want, element_bytes);
+    if (!grown)
+        return clipc_fail_nomem(m->err, "contents of a pickle");
+    memcpy(array, &grown, sizeof grown);
+    *capacity = want;
+    return CLIPC_OK;
+}
+
+#define RESERVE(m, array, limit, what)                                      \
+    reserve(m, &(m)->array, &(m)->array##_capacity, (m)->n_##array,         \
+            sizeof *(m)->array, limit, what)
+
+static clipc_status push(machine *m, value v)
+{
+    CLIPC_TRY(RESERVE(m, stack, MAX_STACK, "values on its stack"));
+    m->stack[m->n_stack++] = v;
+    return CLIPC_OK;
+}
+
+static clipc_status push_kind(machine *m, kind k)
+{
+    return push(m, (value){ .kind = k });
+}
+
+static clipc_status push_integer(machine *m, int64_t integer)
+{
+    return push(m, (value){ .kind = INTEGER, .as.integer = integer });
+}
+
+/* The top of the stack, which stays there. */
+static clipc_status peek(const machine *m, value **top)
+{
+    *top = NULL;
+    if (m->n_stack == 0 || m->stack[m->n_stack - 1].kind == MARK)
+        return fail(m, CLIPC_ERR_FORMAT, "it takes from an empty stack");
+    *top = &m->stack[m->n_stack - 1];
+    return CLIPC_OK;
+}
+
+static clipc_status pop(machine *m, value *v)
+{
+    value *top;
+    CLIPC_TRY(peek(m, &top));
+    *v = *top;
+    m->n_stack--;
+    return CLIPC_OK;
+}
+
+/* How many values lie on the uppermost mark. */
+static clipc_status count_marked(const machine *m, size_t *n)
+{
+    for (*n = 0; *n < m->n_stack; ++*n)
+        if (m->stack[m->n_stack - 1 - *n].kind == MARK)
+            return CLIPC_OK;
+    return fail(m, CLIPC_ERR_FORMAT, "there is no mark on its stack");
+}
+
+/* ---- bytes of the pickle ----------------------------------------------- */
+
+static clipc_status take(machine *m, size_t n, const unsigned char **bytes)
+{
+    *bytes = m->data + m->pos;
+    if (n > m->n - m->pos)
+        return fail(m, CLIPC_ERR_TRUNCATED, "it ends inside an instruction");
+    m->pos += n;
+    return CLIPC_OK;
+}
+
+/* An unsigned little-endian number of 1 to 8 bytes. */
+static clipc_status take_number(machine *m, size_t n, uint64_t *number)
+{
+    const unsigned char *bytes;
+
+    CLIPC_TRY(take(m, n, &bytes));
+    *number = 0;
+    while (n-- > 0)
+        *number = *number << 8 | bytes[n];
+    return CLIPC_OK;
+}
+
+/* Up to the next line feed, which is taken and left out. */
+static clipc_status take_line(machine *m, clipc_text *line)
+{
+    const unsigned char *begin = m->data + m->pos;
+    const unsigned char *end = memchr(begin, '\n', m->n - m->pos);
+
+    if (!end)
+        return fail(m, CLIPC_ERR_TRUNCATED, "it ends inside an instruction");
+    *line = (clipc_text){ (const char *)begin, (size_t)(end - begin) };
+    m->pos += line->len + 1;
+    return CLIPC_OK;
+}
+
+/* ---- instructions ------------------------------------------------------ */
+
+/* A text whose length takes length_bytes. */
+static clipc_status do_text(machine *m, size_t length_bytes)
+{
+    const unsigned char *bytes;
+    uint64_t n;
+
+    CLIPC_TRY(take_number(m, length_bytes, &n));
+    CLIPC_TRY(take(m, (size_t)n, &bytes));
+    return push(m, (value){ .kind = TEXT,
+                            .as.text = { (const char *)bytes, (size_t)n } });
+}
+
+/* A signed number in as many bytes as it needs. */
+static clipc_status do_long(machine *m)
+{
+    uint64_t n, number;
+
+    CLIPC_TRY(take_number(m, 1, &n));
+    if (n > 8)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "an integer of more than 64 bits");
+    CLIPC_TRY(take_number(m, (size_t)n, &number));
+    if (n > 0 && n < 8 && number >> (8 * n - 1))
+        number |= UINT64_MAX << 8 * n;
+    int64_t integer;
+    memcpy(&integer, &number, sizeof integer);
+    return push_integer(m, integer);
+}
+
+static clipc_status do_tuple(machine *m, size_t n)
+{
+    value tuple = { .kind = TUPLE, .as.tuple = { m->n_items, n } };
+
+    for (size_t i = 0; i < n; i++) {
+        if (m->n_stack < n - i || m->stack[m->n_stack - n + i].kind == MARK)
+            return fail(m, CLIPC_ERR_FORMAT, "it takes from an empty stack");
+        CLIPC_TRY(RESERVE(m, items, MAX_ITEMS, "parts of tuples"));
+        m->items[m->n_items++] = m->stack[m->n_stack - n + i];
+    }
+    m->n_stack -= n;
+    return push(m, tuple);
+}
+
+static clipc_status do_marked_tuple(machine *m)
+{
+    size_t n;
+
+    CLIPC_TRY(count_marked(m, &n));
+    CLIPC_TRY(do_tuple(m, n));
+    /* The tuple takes the place of the mark. */
+    m->stack[m->n_stack - 2] = m->stack[m->n_stack - 1];
+    m->n_stack--;
+    return CLIPC_OK;
+}
+
+static clipc_status do_dict(machine *m)
+{
+    CLIPC_TRY(RESERVE(m, dicts, MAX_DICTS, "dictionaries"));
+    m->dicts[m->n_dicts] = (dict){ NONE, NONE };
+    return push(m, (value){ .kind = DICT, .as.index = m->n_dicts++ });
+}
+
+/* Only keys that are texts are ever asked for. */
+static clipc_status add_entry(machine *m, size_t index, const value *key,
+                              const value *v)
+{
+    dict *d = &m->dicts[index];
+
+    if (key->kind != TEXT)
+        return CLIPC_OK;
+    CLIPC_TRY(RESERVE(m, entries, MAX_ENTRIES, "entries of dictionaries"));
+    m->entries[m->n_entries] = (entry){ key->as.text, *v, NONE };
+    if (d->first == NONE)
+        d->first = m->n_entries;
+    else
+        m->entries[d->last].next = m->n_entries;
+    d->last = m->n_entries++;
+    return CLIPC_OK;
+}
+
+/* The n values on top are keys and values of the dictionary below them and,
+ * when there is one, below their mark. */
+static clipc_status do_set_items(machine *m, size_t n, bool marked)
+{
+    size_t below = n + marked;
+
+    if (n % 2 != 0)
+        return fail(m, CLIPC_ERR_FORMAT, "a key without a value");
+    if (m->n_stack <= below ||
+        m->stack[m->n_stack - below - 1].kind != DICT)
+        return fail(m, CLIPC_ERR_FORMAT,
+                    "it sets an item of something not a dictionary");
+    size_t index = m->stack[m->n_stack - below - 1].as.index;
+    const value *v = m->stack + m->n_stack - n;
+    for (size_t i = 0; i < n; i += 2) {
+        if (v[i].kind == MARK || v[i + 1].kind == MARK)
+            return fail(m, CLIPC_ERR_FORMAT, "it takes from an empty stack");
+        CLIPC_TRY(add_entry(m, index, &v[i], &v[i + 1]));
+    }
+    m->n_stack -= below;
+    return CLIPC_OK;
+}
+
+static clipc_status do_append(machine *m, size_t n, bool marked)
+{
+    size_t below = n + marked;
+
+    if (m->n_stack <= below ||
+        m->stack[m->n_stack - below - 1].kind != LIST ||
+        (!marked && m->stack[m->n_stack - 1].kind == MARK))
+        return fail(m, CLIPC_ERR_FORMAT,
+                    "it appends to something not a list");
+    m->n_stack -= below;
+    return CLIPC_OK;
+}
+
+static clipc_status do_marked(machine *m,
+                              clipc_status (*act)(machine *, size_t, bool))
+{
+    size_t n;
+    CLIPC_TRY(count_marked(m, &n));
+    return act(m, n, true);
+}
+
+static clipc_status find_global(machine *m, clipc_text module, clipc_text name)
+{
+    size_t index = FIRST_STORAGE + N_STORAGES;
+
+    for (size_t i = 0; i < FIRST_STORAGE; i++)
+        if (text_is(module, functions[i].module) &&
+            text_is(name, functions[i].name))
+            index = i;
+    for (size_t i = 0; i < N_STORAGES; i++)
+        if (text_is(module, "torch") &&
+            text_is(name, storage_types[i].class_name))
+            index = FIRST_STORAGE + i;
+    if (index == FIRST_STORAGE + N_STORAGES)
+        return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, (int64_t)m->start,
+                          "%s: pickle: it names %s.%s, which is not part of a "
+                          "state dict; clipc runs no code: save the weights "
+                          "as safetensors", CLIPC_QUOTE(m->name),
+                          clipc_quote_start(module).text,
+                          clipc_quote_start(name).text);
+    return push(m, (value){ .kind = GLOBAL, .as.index = index });
+}
+
+static clipc_status do_global(machine *m)
+{
+    clipc_text module, name;
+
+    CLIPC_TRY(take_line(m, &module));
+    CLIPC_TRY(take_line(m, &name));
+    return find_global(m, module, name);
+}
+
+static clipc_status do_stack_global(machine *m)
+{
+    value module, name;
+
+    CLIPC_TRY(pop(m, &name));
+    CLIPC_TRY(pop(m, &module));
+    if (module.kind != TEXT || name.kind != TEXT)
+        return fail(m, CLIPC_ERR_FORMAT, "a name that is not a text");
+    return find_global(m, module.as.text, name.as.text);
+}
+
+/* Takes function and arguments, leaves the result. */
+static clipc_status do_reduce(machine *m)
+{
+    value function, arguments;
+
+    CLIPC_TRY(pop(m, &arguments));
+    CLIPC_TRY(pop(m, &function));
+    if (function.kind != GLOBAL || arguments.kind != TUPLE)
+        return fail(m, CLIPC_ERR_FORMAT, "it calls something not a function");
+    size_t first = arguments.as.tuple.first, n = arguments.as.tuple.n;
+    if (function.as.index == ORDERED_DICT && n == 0)
+        return do_dict(m);
+    if (function.as.index == REBUILD_TENSOR && (n == 6 || n == 7)) {
+        arguments.kind = TENSOR;
+        return push(m, arguments);
+    }
+    if (function.as.index == REBUILD_PARAMETER && n == 3 &&
+        m->items[first].kind == TENSOR)
+        return push(m, m->items[first]);
+    return fail(m, CLIPC_ERR_UNSUPPORTED,
+                "a call that torch.save() does not make for a state dict");
+}
+
+/* Sets attributes of an object; those of an OrderedDict (_metadata) are not
+ * needed. */
+static clipc_status do_build(machine *m)
+{
+    value state, *object;
+
+    CLIPC_TRY(pop(m, &state));
+    CLIPC_TRY(peek(m, &object));
+    if (object->kind != DICT)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "it sets attributes of something not a dictionary");
+    return CLIPC_OK;
+}
+
+/* ("storage", type, key, device, elements) becomes the storage. */
+static clipc_status do_persistent_id(machine *m)
+{
+    value *id;
+
+    CLIPC_TRY(peek(m, &id));
+    if (id->kind != TUPLE || id->as.tuple.n != 5)
+        return fail(m, CLIPC_ERR_FORMAT, "an object that is not a storage");
+    const value *part = m->items + id->as.tuple.first;
+    if (part[0].kind != TEXT || !text_is(part[0].as.text, "storage") ||
+        part[1].kind != GLOBAL || part[1].as.index < FIRST_STORAGE ||
+        part[2].kind != TEXT || part[3].kind != TEXT ||
+        part[4].kind != INTEGER)
+        return fail(m, CLIPC_ERR_FORMAT, "an object that is not a storage");
+    id->kind = STORAGE;
+    return CLIPC_OK;
+}
+
+static clipc_status do_put(machine *m, uint64_t index)
+{
+    value *top;
+
+    CLIPC_TRY(peek(m, &top));
+    /* Python numbers what it remembers from 0 on: more than there are bytes
+     * so far is no number of that. */
+    if (index >= m->pos)
+        return fail(m, CLIPC_ERR_FORMAT, "a memo beyond the pickle");
+    while (m->n_memo <= index) {
+        CLIPC_TRY(RESERVE(m, memo, MAX_MEMO, "values in its memo"));
+        m->memo[m->n_memo++] = (value){ .kind = MARK };
+    }
+    m->memo[index] = *top;
+    return CLIPC_OK;
+}
+
+static clipc_status do_get(machine *m, uint64_t index)
+{
+    if (index >= m->n_memo || m->memo[index].kind == MARK)
+        return fail(m, CLIPC_ERR_FORMAT, "a memo that was never set");
+    return push(m, m->memo[index]);
+}
+
+static clipc_status do_frame(machine *m)
+{
+    uint64_t n;
+
+    CLIPC_TRY(take_number(m, 8, &n));
+    if (n > m->n - m->pos)
+        return fail(m, CLIPC_ERR_TRUNCATED, "it ends inside a frame");
+    return CLIPC_OK;
+}
+
+/* Instructions followed by one number. */
+static clipc_status do_numbered(machine *m, unsigned char code)
+{
+    const bool long_form = code == 'J' || code == 'r' || code == 'j';
+    const size_t n_bytes = long_form ? 4 : code == 'M' ? 2 : 1;
+    uint64_t number;
+
+    CLIPC_TRY(take_number(m, n_bytes, &number));
+    switch (code) {
+    case 'J': /* BININT, signed */
+        return push_integer(m, number >> 31 ? (int64_t)number -
+                                                  ((int64_t)1 << 32)
+                                            : (int64_t)number);
+    case 'q': /* BINPUT */
+    case 'r': /* LONG_BINPUT */
+        return do_put(m, number);
+    case 'h': /* BINGET */
+    case 'j': /* LONG_BINGET */
+        return do_get(m, number);
+    default: /* BININT1, BININT2 */
+        return push_integer(m, (int64_t)number);
+    }
+}
+
+static clipc_status step(machine *m, unsigned char code)
+{
+    const unsigned char *bytes;
+
+    switch (code) {
+    case 'J': case 'K': case 'M': case 'q': case 'r': case 'h': case 'j':
+        return do_numbered(m, code);
+    case '(': return push_kind(m, MARK);
+    case 'N': return push_kind(m, OTHER); /* NONE */
+    case 0x88: return push_kind(m, OTHER); /* NEWTRUE */
+    case 0x89: return push_kind(m, OTHER); /* NEWFALSE */
+    case 'G': /* BINFLOAT */
+        CLIPC_TRY(take(m, 8, &bytes));
+        return push_kind(m, OTHER);
+    case 0x8A: return do_long(m); /* LONG1 */
+    case 'X': return do_text(m, 4); /* BINUNICODE */
+    case 0x8C: return do_text(m, 1); /* SHORT_BINUNICODE */
+    case ')': return do_tuple(m, 0); /* EMPTY_TUPLE */
+    case 0x85: return do_tuple(m, 1); /* TUPLE1 */
+    case 0x86: return do_tuple(m, 2); /* TUPLE2 */
+    case 0x87: return do_tuple(m, 3); /* TUPLE3 */
+    case 't': return do_marked_tuple(m); /* TUPLE */
+    case ']': return push_kind(m, LIST); /* EMPTY_LIST */
+    case 'a': return do_append(m, 1, false); /* APPEND */
+    case 'e': return do_marked(m, do_append); /* APPENDS */
+    case '}': return do_dict(m); /* EMPTY_DICT */
+    case 's': return do_set_items(m, 2, false); /* SETITEM */
+    case 'u': return do_marked(m, do_set_items); /* SETITEMS */
+    case 'c': return do_global(m); /* GLOBAL */
+    case 0x93: return do_stack_global(m); /* STACK_GLOBAL */
+    case 'R': return do_reduce(m); /* REDUCE */
+    case 'b': return do_build(m); /* BUILD */
+    case 'Q': return do_persistent_id(m); /* BINPERSID */
+    case 0x94: return do_put(m, m->n_memo); /* MEMOIZE */
+    case 0x95: return do_frame(m); /* FRAME */
+    default: return fail_opcode(m, code);
+    }
+}
+
+/* Runs to STOP, which must be the last byte; *result is what it leaves. */
+static clipc_status run(machine *m, value *result)
+{
+    enum { PROTO = 0x80, STOP = '.' };
+    const unsigned char *bytes;
+
+    CLIPC_TRY(take(m, 2, &bytes));
+    if (bytes[0] != PROTO)
+        return fail(m, CLIPC_ERR_FORMAT, "it does not say its protocol");
+    if (bytes[1] < 2 || bytes[1] > 5)
+        return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, 1,
+                          "%s: pickle: protocol %d; clipc reads 2 to 5",
+                          CLIPC_QUOTE(m->name), bytes[1]);
+    for (;;) {
+        m->start = m->pos;
+        CLIPC_TRY(take(m, 1, &bytes));
+        if (bytes[0] == STOP)
+            break;
+        CLIPC_TRY(step(m, bytes[0]));
+    }
+    CLIPC_TRY(pop(m, result));
+    if (m->n_stack != 0)
+        return fail(m, CLIPC_ERR_FORMAT, "it leaves more than one object");
+    if (m->pos != m->n)
+        return fail(m, CLIPC_ERR_FORMAT, "bytes follow its end");
+    return CLIPC_OK;
+}
+
+/* ---- tensors ----------------------------------------------------------- */
+
+static clipc_status fail_tensor(const machine *m, clipc_text name,
+                                clipc_status code, const char *what)
+{
+    return clipc_fail(m->err, code, -1, "%s: tensor %s: %s",
+                      CLIPC_QUOTE(m->name),
+                      clipc_quote(name.data, name.len).text, what);
+}
+
+static bool get_size(const value *v, size_t *size)
+{
+    if (v->kind != INTEGER || v->as.integer < 0 ||
+        (uint64_t)v->as.integer > SIZE_MAX)
+        return false;
+    *size = (size_t)v->as.integer;
+    return true;
+}
+
+/* A tuple of `rank` sizes. */
+static bool get_sizes(const machine *m, const value *tuple, size_t rank,
+                      size_t sizes[CLIPC_MAX_RANK])
+{
+    if (tuple->kind != TUPLE || tuple->as.tuple.n != rank)
+        return false;
+    for (size_t i = 0; i < rank; i++)
+        if (!get_size(&m->items[tuple->as.tuple.first + i], &sizes[i]))
+            return false;
+    return true;
+}
+
+static clipc_status read_tensor(const machine *m, const entry *e,
+                                clipc_pickled_tensor *tensor)
+{
+    /* storage, offset, size, stride, requires_grad, backward_hooks */
+    const value *argument = m->items + e->value.as.tuple.first;
+
+    *tensor = (clipc_pickled_tensor){ .name = e->key };
+    if (e->key.len > MAX_NAME)
+        return clipc_fail(m->err, CLIPC_ERR_LIMIT, -1,
+                          "%s: a tensor's name is longer than %d bytes",
+                          CLIPC_QUOTE(m->name), MAX_NAME);
+    if (memchr(e->key.data, '\0', e->key.len) ||
+        clipc_utf8_check(e->key.data, e->key.len) != e->key.len)
+        return fail_tensor(m, e->key, CLIPC_ERR_FORMAT,
+                           "its name is not UTF-8, or has a NUL");
+    if (argument[0].kind != STORAGE)
+        return fail_tensor(m, e->key, CLIPC_ERR_FORMAT, "it has no storage");
+    const value *id = m->items + argument[0].as.tuple.first;
+    tensor->type = &storage_types[id[1].as.index - FIRST_STORAGE];
+    tensor->storage = id[2].as.text;
+    if (argument[2].kind == TUPLE &&
+        argument[2].as.tuple.n > CLIPC_MAX_RANK)
+        return clipc_fail(m->err, CLIPC_ERR_LIMIT, -1,
+                          "%s: tensor %s: more than %d dimensions",
+                          CLIPC_QUOTE(m->name),
+                          clipc_quote(e->key.data, e->key.len).text,
+                          CLIPC_MAX_RANK);
+    tensor->rank = argument[2].kind == TUPLE ? argument[2].as.tuple.n : 0;
+    if (!get_size(&id[4], &tensor->storage_elements) ||
+        !get_size(&argument[1], &tensor->offset) ||
+        !get_sizes(m, &argument[2], tensor->rank, tensor->shape) ||
+        !get_sizes(m, &argument[3], tensor->rank, tensor->stride))
+        return fail_tensor(m, e->key, CLIPC_ERR_FORMAT,
+                           "its offset, size or stride is damaged");
+    return CLIPC_OK;
+}
+
+/* The last entry of that key decides, as in Python. */
+static const value *look_up(const machine *m, size_t index, const char *key)
+{
+    const value *found = NULL;
+
+    for (size_t i = m->dicts[index].first; i != NONE; i = m->entries[i].next)
+        if (text_is(m->entries[i].key, key))
+            found = &m->entries[i].value;
+    return found;
+}
+
+/* Checkpoints of data-parallel training have a prefix before every name. */
+static void strip_prefix(clipc_pickled_tensor *tensors, size_t n)
+{
+    static const char prefix[] = "module.";
+    const size_t n_prefix = sizeof prefix - 1;
+
+    for (size_t i = 0; i < n; i++)
+        if (tensors[i].name.len <= n_prefix ||
+            memcmp(tensors[i].name.data, prefix, n_prefix) != 0)
+            return;
+    for (size_t i = 0; i < n; i++) {
+        tensors[i].name.data += n_prefix;
+        tensors[i].name.len -= n_prefix;
+    }
+}
+
+static clipc_status collect(const machine *m, value result,
+                            clipc_pickled_tensor **tensors, size_t *n_tensors)
+{
+    size_t n = 0;
+
+    if (result.kind != DICT)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "it is not a dictionary of tensors");
+    const value *inner = look_up(m, result.as.index, "state_dict");
+    if (inner && inner->kind == DICT)
+        result = *inner;
+    const size_t first = m->dicts[result.as.index].first;
+    for (size_t i = first; i != NONE; i = m->entries[i].next)
+        n += m->entries[i].value.kind == TENSOR;
+    if (n == 0)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "there is no tensor in its dictionary");
+    if (n > MAX_TENSORS)
+        return fail_limit(m, MAX_TENSORS, "tensors");
+    *tensors = clipc_alloc(n, sizeof **tensors);
+    if (!*tensors)
+        return clipc_fail_nomem(m->err, "table of tensors");
+    for (size_t i = first; i != NONE; i = m->entries[i].next) {
+        if (m->entries[i].value.kind != TENSOR)
+            continue;
+        CLIPC_TRY(read_tensor(m, &m->entries[i], *tensors + *n_tensors));
+        ++*n_tensors;
+    }
+    strip_prefix(*tensors, n);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_pickle_read(clipc_pickled_tensor **tensors,
+                               size_t *n_tensors, const void *data, size_t n,
+                               const char *name, clipc_error *err)
+{
+    machine m = { .name = name, .data = data, .n = n, .err = err };
+    value result;
+
+    *tensors = NULL;
+    *n_tensors = 0;
+    clipc_status status = run(&m, &result);
+    if (status == CLIPC_OK)
+        status = collect(&m, result, tensors, n_tensors);
+    if (status != CLIPC_OK) {
+        free(*tensors);
+        *tensors = NULL;
+        *n_tensors = 0;
+    }
+    free(m.stack);
+    free(m.memo);
+    free(m.items);
+    free(m.entries);
+    free(m.dicts);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pickle.h - reads the pickle of a PyTorch state dict, and nothing else that
+ * a pickle can be. A pickle is a program for a stack machine which may call
+ * any Python function by name; this machine knows the instructions and the
+ * few names that a dictionary of tensors needs, builds descriptions of the
+ * tensors, and refuses the rest. There is nothing in it that could run code.
+ * Format: Python's Lib/pickletools.py; torch/serialization.py, torch/_utils.py.
+ */
+#ifndef CLIPC_PICKLE_H
+#define CLIPC_PICKLE_H
+
+#include "safetensors.h"
+
+/* A storage's element type. */
+typedef struct clipc_storage_type {
+    const char *class_name; /* "FloatStorage", in module torch */
+    const char *dtype_name; /* "F32", as safetensors calls it */
+    clipc_dtype dtype;
+    unsigned bytes; /* of an element */
+} clipc_storage_type;
+
+/* Texts point into the pickle. Nothing is checked against the storage. */
+typedef struct clipc_pickled_tensor {
+    clipc_text name;    /* UTF-8, without NUL */
+    clipc_text storage; /* key of its storage: the file data/KEY */
+    const clipc_storage_type *type;
+    size_t storage_elements, offset; /* in elements */
+    size_t rank, shape[CLIPC_MAX_RANK], stride[CLIPC_MAX_RANK];
+} clipc_pickled_tensor;
+
+/* Tensors of the dictionary (of its entry "state_dict" when that is a
+ * dictionary too) in its order; entries that are no tensors are left out.
+ * *tensors is malloc'ed. What is not read is CLIPC_ERR_UNSUPPORTED, what no
+ * Python would read CLIPC_ERR_FORMAT or _TRUNCATED. name is for the
+ * messages. */
+clipc_status clipc_pickle_read(clipc_pickled_tensor **tensors,
+                               size_t *n_tensors, const void *data, size_t n,
+                               const char *name, clipc_error *err);
+
+#endif /* CLIPC_PICKLE_H */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * positions.h - position embeddings of an image for another number of patches
+ * than they were trained with.
+ */
+#ifndef CLIPC_POSITIONS_H
+#define CLIPC_POSITIONS_H
+
+#include "base.h"
+
+/* in [1 + from * from, width], out [1 + to * to, width]: row 0, of the class,
+ * is copied; the others are a picture of from x from with `width` channels
+ * that becomes one of to x to. */
+clipc_status clipc_positions_interpolate(float *out, size_t to,
+                                         const float *in, size_t from,
+                                         size_t width, clipc_error *err);
+
+#endif /* CLIPC_POSITIONS_H */

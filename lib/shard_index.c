@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shard_index.c - reads the index of a checkpoint split in several files. The
+ * names in it come from whoever made the checkpoint and end up in paths:
+ * nothing that could lead out of the folder is accepted.
+ */
+#include "shard_index.h"
+
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_ENTRIES = 65536, /* as in one safetensors file */
+    MAX_SHARD_NAME = 255 /* bytes: a file system's limit */
+};
+
+static bool ends_in(const char *text, size_t n, const char *suffix)
+{
+    size_t n_suffix = strlen(suffix);
+    return n > n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
+}
+
+/* The terminated name of n bytes is a plain file name. */
+static bool is_shard_name(const char *text, size_t n, const char *suffix)
+{
+    if (n > MAX_SHARD_NAME || text[0] == '.')
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == '/' ||
+            text[i] == '\\' || text[i] == 0x7F)
+            return false;
+    return ends_in(text, n, suffix);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* shards: one name for each entry on entry, each once afterwards. */
+static void sort_shards(clipc_shard_index *index)
+{
+    size_t n = 0;
+
+    qsort(index->shards, index->n_shards, sizeof *index->shards,
+          compare_texts);
+    for (size_t i = 0; i < index->n_shards; i++)
+        if (n == 0 || strcmp(index->shards[n - 1], index->shards[i]) != 0)
+            index->shards[n++] = index->shards[i];
+    index->n_shards = n;
+}
+
+static clipc_status read_map(clipc_shard_index *index, json_t *map,
+                             const char *suffix, const char *name,
+                             clipc_error *err)
+{
+    size_t n = json_object_size(map);
+    const char *tensor;
+    json_t *value;
+
+    if (n == 0)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                          "%s: its weight_map names no tensor",
+                          CLIPC_QUOTE(name));
+    if (n > MAX_ENTRIES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: more than %d tensors (limit of clipc)",
+                          CLIPC_QUOTE(name), MAX_ENTRIES);
+    index->shards = clipc_alloc(n, sizeof *index->shards);
+    index->entries = clipc_alloc(n, sizeof *index->entries);
+    if (!index->shards || !index->entries)
+        return clipc_fail_nomem(err, "index of a split checkpoint");
+    json_object_foreach(map, tensor, value) {
+        const char *shard = json_string_value(value);
+        if (!shard)
+            return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                              "%s: weight_map: the file of tensor %s is not a "
+                              "string", CLIPC_QUOTE(name),
+                              CLIPC_QUOTE(tensor));
+        if (!is_shard_name(shard, json_string_length(value), suffix))
+            return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                              "%s: weight_map: %s is not the name of a *%s "
+                              "file beside it", CLIPC_QUOTE(name),
+                              CLIPC_QUOTE(shard), suffix);
+        index->entries[index->n_entries++].tensor = tensor;
+        index->shards[index->n_shards++] = shard;
+    }
+    sort_shards(index);
+    if (index->n_shards > CLIPC_MAX_SHARDS)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: more than %d files (limit of clipc)",
+                          CLIPC_QUOTE(name), CLIPC_MAX_SHARDS);
+    return CLIPC_OK;
+}
+
+/* Which of the sorted names each entry meant. */
+static void number_entries(clipc_shard_index *index, json_t *map)
+{
+    for (size_t i = 0; i < index->n_entries; i++) {
+        const char *shard = json_string_value(
+            json_object_get(map, index->entries[i].tensor));
+        const char **found =
+            bsearch(&shard, index->shards, index->n_shards,
+                    sizeof *index->shards, compare_texts);
+        index->entries[i].shard = (size_t)(found - index->shards);
+    }
+}
+
+clipc_status clipc_shard_index_parse(clipc_shard_index *index,
+                                     const char *data, size_t n,
+                                     const char *suffix, const char *name,
+                                     clipc_error *err)
+{
+    clipc_status status;
+    json_t *root, *map;
+
+    *index = (clipc_shard_index){ 0 };
+    CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
+    index->root = root;
+    map = json_object_get(root, "weight_map");
+    if (!json_is_object(map))
+        status = clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                            "%s: it has no object \"weight_map\"",
+                            CLIPC_QUOTE(name));
+    else
+        status = read_map(index, map, suffix, name, err);
+    if (status == CLIPC_OK)
+        number_entries(index, map);
+    else
+        clipc_shard_index_release(index);
+    return status;
+}
+
+void clipc_shard_index_release(clipc_shard_index *index)
+{
+    json_decref(index->root);
+    free(index->shards);
+    free(index->entries);
+    *index = (clipc_shard_index){ 0 };
+}

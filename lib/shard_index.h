@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shard_index.h - which file of a split checkpoint holds which tensor:
+ *
+ *     {"metadata": {"total_size": 7},
+ *      "weight_map": {"logit_scale": "model-00001-of-00002.safetensors"}}
+ *
+ * Written by transformers and huggingface_hub as model.safetensors.index.json
+ * and pytorch_model.bin.index.json.
+ */
+#ifndef CLIPC_SHARD_INDEX_H
+#define CLIPC_SHARD_INDEX_H
+
+#include "base.h"
+
+#define CLIPC_MAX_INDEX_BYTES ((size_t)8 << 20)
+#define CLIPC_MAX_SHARDS 1024
+
+typedef struct clipc_shard_entry {
+    const char *tensor;
+    size_t shard; /* its file: shards[shard] */
+} clipc_shard_entry;
+
+typedef struct clipc_shard_index {
+    const char **shards; /* [n_shards] file names, sorted, each once */
+    size_t n_shards;
+    clipc_shard_entry *entries; /* [n_entries] in the order of the file */
+    size_t n_entries;
+    void *root; /* owns the texts */
+} clipc_shard_index;
+
+/* suffix: what every shard's name must end in, ".safetensors" or ".bin". A
+ * name is that of a file beside the index: one with a folder in it, or one
+ * that begins with a dot, is CLIPC_ERR_FORMAT. name is for the messages. */
+clipc_status clipc_shard_index_parse(clipc_shard_index *index,
+                                     const char *data, size_t n,
+                                     const char *suffix, const char *name,
+                                     clipc_error *err);
+/* Zeroes *index. */
+void clipc_shard_index_release(clipc_shard_index *index);
+
+#endif /* CLIPC_SHARD_INDEX_H */

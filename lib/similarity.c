@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * similarity.c - all cosines, or logits, between two sets of vectors: the
+ * matrices logits_per_image and logits_per_text of the reference
+ * (transformers 5.23, models/clip/modeling_clip.py, CLIPModel.forward).
+ *
+ *     cosine[i, j] = sum over d of a'[i, d] * b'[j, d]    a' = a / |a|
+ *     logit[i, j] = cosine[i, j] * exp(logit_scale)
+ *
+ * The sum is clipc's own kernel's, in f32, whatever the context's backend: an
+ * element does not depend on its place or on what stands beside it, and the
+ * bits are those of clipc_classify().
+ */
+#include "internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 64 }; /* of `a` brought to unit length at a time */
+
+/* |v|^2 that rounding alone explains. Scaling such a vector again would only
+ * move its last bits, away from those that clipc_classify() sees. */
+#define UNIT_TOLERANCE 2.4e-7
+
+static bool unit_copy(float *out, const float *in, size_t dim)
+{
+    double sum = 0.0;
+
+    for (size_t d = 0; d < dim; d++)
+        sum += (double)in[d] * (double)in[d];
+    memcpy(out, in, dim * sizeof *out);
+    return fabs(sum - 1.0) <= UNIT_TOLERANCE || clipc_unit(out, dim);
+}
+
+static clipc_status unit_rows(float *out, const float *in, size_t first,
+                              size_t n, size_t dim, const char *what,
+                              clipc_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!unit_copy(out + i * dim, in + (first + i) * dim, dim))
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "vector %zu of %s is zero or not finite",
+                              first + i, what);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
+                              const float *b, size_t n_b, size_t dim,
+                              float *matrix, unsigned flags, clipc_error *err)
+{
+    float scale = 1.0f;
+    float *a_rows = NULL, *b_rows = NULL; /* [ROWS, dim], [n_b, dim] */
+    size_t n_floats, n_elements;
+    clipc_status status = CLIPC_OK;
+
+    if (!ctx || dim == 0 || (n_a && !a) || (n_b && !b) ||
+        (n_a && n_b && !matrix))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_similarity: an argument is NULL or 0");
+    if (flags & ~CLIPC_SIMILARITY_LOGITS)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "flags 0x%x: no such bits",
+                          flags & ~CLIPC_SIMILARITY_LOGITS);
+    if (n_a == 0 || n_b == 0)
+        return CLIPC_OK;
+    if (flags & CLIPC_SIMILARITY_LOGITS)
+        scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
+    if (!clipc_mul(n_a, n_b, &n_elements) ||
+        !clipc_mul(n_b, dim, &n_floats) ||
+        !(b_rows = clipc_alloc_aligned(n_floats, sizeof *b_rows)) ||
+        !clipc_mul(n_a < ROWS ? n_a : ROWS, dim, &n_floats) ||
+        !(a_rows = clipc_alloc_aligned(n_floats, sizeof *a_rows))) {
+        status = clipc_fail_nomem(err, "similarity");
+        goto done;
+    }
+    CLIPC_TRY_GOTO(status, done,
+                   unit_rows(b_rows, b, 0, n_b, dim, "b", err));
+    for (size_t i = 0; i < n_a; i += ROWS) {
+        size_t n = n_a - i < ROWS ? n_a - i : ROWS;
+        float *out = matrix + i * n_b; /* [n, n_b] */
+        CLIPC_TRY_GOTO(status, done,
+                       unit_rows(a_rows, a, i, n, dim, "a", err));
+        clipc_cosines(&ctx->engine, out, a_rows, n, b_rows, n_b, dim);
+        if (flags & CLIPC_SIMILARITY_LOGITS)
+            for (size_t k = 0; k < n * n_b; k++)
+                out[k] *= scale;
+    }
+done:
+    free(a_rows);
+    free(b_rows);
+    return status;
+}
