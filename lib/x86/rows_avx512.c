@@ -23,10 +23,19 @@
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 9")
 #endif
 
-enum { LANES = 16 };
+enum {
+    LANES = 16,
+    MOST_TOGETHER = 4 /* vectors whose chains of operations interleave */
+};
+
+/* Vector after vector of an operation, since a chain waits for itself most of
+ * the time, and the processor looks ahead a few dozen operations only. */
+#define EACH                                                               \
+    UNROLL                                                                 \
+    for (int k = 0; k < n_vectors; k++)
 
 /* What vrangeps chooses from two numbers, and with whose sign; of a number
  * and a NaN it is the number. */
@@ -57,65 +66,72 @@ static const float powers[LANES] = {
  * (relative error 9.2e-9); 2^n is a table's 2^(j/16) and an exponent, which
  * vscalef takes from n rounded down. For -87.3 <= x <= 88.3 the relative error
  * is below 1.3e-7: half a unit of the table's and of the last operation. */
-INLINE __m512 exp16(__m512 x)
+INLINE void exp16(__m512 *x, const int n_vectors)
 {
     const __m512 round = _mm512_set1_ps(786432.0f); /* 1.5 * 2^19: ulp 1/16 */
-    const __m512 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f),
-                                           round);
-    const __m512 n = _mm512_sub_ps(shifted, round);
-    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693147182f), x);
-    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-1.90465421e-9f), r);
-    /* The low four bits of `shifted` are j. */
-    const __m512 power = _mm512_permutexvar_ps(_mm512_castps_si512(shifted),
-                                               _mm512_loadu_ps(powers));
-    __m512 q = _mm512_fmadd_ps(r, _mm512_set1_ps(1.66666667e-1f),
-                               _mm512_set1_ps(0.5f));
-    q = _mm512_fmadd_ps(_mm512_mul_ps(r, r), q, r); /* exp(r) - 1 */
-    return _mm512_scalef_ps(_mm512_fmadd_ps(power, q, power), n);
+    __m512 power[MOST_TOGETHER], n[MOST_TOGETHER], q[MOST_TOGETHER];
+
+    EACH power[k] = _mm512_fmadd_ps(x[k], _mm512_set1_ps(1.44269504f), round);
+    EACH n[k] = _mm512_sub_ps(power[k], round);
+    /* The low four bits of the rounded sum are j. */
+    EACH power[k] = _mm512_permutexvar_ps(_mm512_castps_si512(power[k]),
+                                          _mm512_loadu_ps(powers));
+    EACH x[k] = _mm512_fnmadd_ps(n[k], _mm512_set1_ps(0.693147182f), x[k]);
+    EACH x[k] = _mm512_fnmadd_ps(n[k], _mm512_set1_ps(-1.90465421e-9f), x[k]);
+    EACH q[k] = _mm512_fmadd_ps(x[k], _mm512_set1_ps(1.66666667e-1f),
+                                _mm512_set1_ps(0.5f));
+    EACH q[k] = _mm512_mul_ps(x[k], q[k]);
+    EACH x[k] = _mm512_fmadd_ps(x[k], q[k], x[k]); /* exp(r) - 1 */
+    EACH x[k] = _mm512_fmadd_ps(power[k], x[k], power[k]);
+    EACH x[k] = _mm512_scalef_ps(x[k], n[k]);
 }
 
 /* ---- activations ------------------------------------------------------- */
 
-/* 1 / d for 1 <= d < 2^126: a step of Newton's brings the estimate's 2^-14 to
- * 2^-28, so the last rounding is what remains. */
-INLINE __m512 reciprocal(__m512 d)
-{
-    const __m512 y = _mm512_rcp14_ps(d);
-    const __m512 rest = _mm512_fnmadd_ps(d, y, _mm512_set1_ps(1.0f));
-    return _mm512_fmadd_ps(y, rest, y);
-}
-
 /* x / (1 + exp(-1.702 x)), the exponent clamped to +-87 (a NaN too, but then
- * x is still one). Relative error: below 4e-7 + 1.5e-7 |x| (that of the
- * exponent, rounded once) where the result is above 1e-35. */
-INLINE __m512 quick_gelu16(__m512 x)
+ * x is still one). A step of Newton's brings the 2^-14 of vrcp14 to 2^-28, so
+ * of the quotient its roundings remain. Relative error: below 4e-7 +
+ * 1.5e-7 |x| (that of the exponent, rounded once) where the result is above
+ * 1e-35. */
+INLINE void quick_gelu16(__m512 *x, const int n_vectors)
 {
-    const __m512 t =
-        _mm512_range_ps(_mm512_mul_ps(x, _mm512_set1_ps(-1.702f)),
-                        _mm512_set1_ps(87.0f), LEAST_MAGNITUDE_SIGNED);
-    const __m512 d = _mm512_add_ps(exp16(t), _mm512_set1_ps(1.0f));
-    return _mm512_mul_ps(x, reciprocal(d));
+    const __m512 one = _mm512_set1_ps(1.0f);
+    __m512 d[MOST_TOGETHER], y[MOST_TOGETHER];
+
+    EACH d[k] = _mm512_mul_ps(x[k], _mm512_set1_ps(-1.702f));
+    EACH d[k] = _mm512_range_ps(d[k], _mm512_set1_ps(87.0f),
+                                LEAST_MAGNITUDE_SIGNED);
+    exp16(d, n_vectors);
+    EACH d[k] = _mm512_add_ps(d[k], one);
+    EACH y[k] = _mm512_rcp14_ps(d[k]);
+    EACH d[k] = _mm512_fnmadd_ps(d[k], y[k], one);
+    EACH y[k] = _mm512_fmadd_ps(y[k], d[k], y[k]);
+    EACH x[k] = _mm512_mul_ps(x[k], y[k]);
 }
 
 /* The polynomial of kernels.c, and its bounds. */
-INLINE __m512 gelu16(__m512 x)
+INLINE void gelu16(__m512 *x, const int n_vectors)
 {
-    const __m512 t = _mm512_range_ps(x, _mm512_set1_ps(6.0f),
-                                     LEAST_MAGNITUDE);
-    __m512 p = _mm512_set1_ps(-1.49713729e-7f);
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.44605737e-6f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-3.1844375e-5f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.29643953e-4f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.1913659e-4f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-4.94814331e-3f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.64336124e-2f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(3.1828098e-1f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(7.97887829e-1f));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(6.93147121e-1f));
+    static const float coefficients[] = {
+        3.44605737e-6f,  -3.1844375e-5f, 1.29643953e-4f,
+        1.1913659e-4f,   -4.94814331e-3f, 3.64336124e-2f,
+        3.1828098e-1f,   7.97887829e-1f, 6.93147121e-1f,
+    };
     const __m512 zero = _mm512_setzero_ps();
-    const __m512 tail = _mm512_mul_ps(x, exp16(_mm512_sub_ps(zero, p)));
-    const __mmask16 not_negative = _mm512_cmp_ps_mask(x, zero, _CMP_NLT_UQ);
-    return _mm512_mask_sub_ps(tail, not_negative, x, tail);
+    __m512 t[MOST_TOGETHER], p[MOST_TOGETHER];
+
+    EACH t[k] = _mm512_range_ps(x[k], _mm512_set1_ps(6.0f), LEAST_MAGNITUDE);
+    EACH p[k] = _mm512_set1_ps(-1.49713729e-7f);
+    UNROLL
+    for (int c = 0; c < 9; c++) {
+        EACH p[k] = _mm512_fmadd_ps(p[k], t[k],
+                                    _mm512_set1_ps(coefficients[c]));
+    }
+    EACH p[k] = _mm512_sub_ps(zero, p[k]);
+    exp16(p, n_vectors);
+    EACH p[k] = _mm512_mul_ps(x[k], p[k]); /* the tail */
+    EACH x[k] = _mm512_mask_sub_ps(
+        p[k], _mm512_cmp_ps_mask(x[k], zero, _CMP_NLT_UQ), x[k], p[k]);
 }
 
 /* ---- what follows a product -------------------------------------------- */
@@ -152,57 +168,96 @@ typedef enum destination {
     TO_BF16
 } destination;
 
-/* At most 16 columns of all rows of a tile. A bias of -0 and a scale of 1
- * change no bit. */
-INLINE void finish_columns(const clipc_finish *finish, const void *acc,
-                           size_t acc_stride, size_t row, size_t n_rows,
-                           size_t column, const __mmask16 mask,
-                           const bool is_s8, const clipc_finish_op op,
-                           const destination to)
-{
-    const size_t stride = finish->out_stride;
-    char *out = (char *)finish->out + row * stride +
-                column * (to == TO_BF16 ? 2 : 4);
-    const char *a = acc;
-    const __m512 bias =
-        finish->bias ? _mm512_maskz_loadu_ps(mask, finish->bias + column)
-                     : _mm512_set1_ps(-0.0f);
-    const __m512 scale = _mm512_set1_ps(finish->scale);
-    __m512 column_scale = _mm512_setzero_ps();
-    __m512i sums = _mm512_setzero_si512();
+/* Columns of a tile, at most 16, and what belongs to them. A bias of -0 and a
+ * scale of 1 change no bit. */
+typedef struct finish_columns {
+    const clipc_finish *finish;
+    __m512 bias, scale, column_scale;
+    __m512i sums;
+    __mmask16 mask;
+} finish_columns;
 
-    if (is_s8) {
-        column_scale = _mm512_maskz_loadu_ps(mask,
-                                             finish->column_scale + column);
-        if (finish->column_sums)
-            sums = _mm512_maskz_loadu_epi32(mask,
-                                            finish->column_sums + column);
-    }
-    for (size_t i = 0; i < n_rows; i++, out += stride, a += acc_stride * 4) {
-        __m512 v;
+/* They of n_vectors rows. */
+INLINE void finish_rows(const finish_columns *columns, char *out,
+                        const char *acc, size_t acc_stride, size_t row,
+                        const int n_vectors, const bool is_s8,
+                        const clipc_finish_op op, const destination to)
+{
+    const clipc_finish *finish = columns->finish;
+    const size_t stride = finish->out_stride;
+    const __mmask16 mask = columns->mask;
+    __m512 v[MOST_TOGETHER];
+
+    EACH {
+        const char *from = acc + (size_t)k * acc_stride;
         if (is_s8) {
             __m512i exact = _mm512_sub_epi32(
-                _mm512_maskz_loadu_epi32(mask, a), sums);
+                _mm512_maskz_loadu_epi32(mask, from), columns->sums);
             __m512 both = _mm512_mul_ps(
-                _mm512_set1_ps(finish->row_scale[row + i]), column_scale);
-            v = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), both);
+                _mm512_set1_ps(finish->row_scale[row + (size_t)k]),
+                columns->column_scale);
+            v[k] = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), both);
         } else {
-            v = _mm512_maskz_loadu_ps(mask, a);
+            v[k] = _mm512_maskz_loadu_ps(mask, from);
         }
-        v = _mm512_mul_ps(_mm512_add_ps(v, bias), scale);
-        if (op == CLIPC_FINISH_QUICK_GELU)
-            v = quick_gelu16(v);
-        else if (op == CLIPC_FINISH_GELU)
-            v = gelu16(v);
+        v[k] = _mm512_mul_ps(_mm512_add_ps(v[k], columns->bias),
+                             columns->scale);
+    }
+    if (op == CLIPC_FINISH_QUICK_GELU)
+        quick_gelu16(v, n_vectors);
+    else if (op == CLIPC_FINISH_GELU)
+        gelu16(v, n_vectors);
+    EACH {
+        char *at = out + (size_t)k * stride;
         if (to == TO_BF16) {
-            _mm256_mask_storeu_epi16(out, mask, narrow_to_bf16(v));
+            _mm256_mask_storeu_epi16(at, mask, narrow_to_bf16(v[k]));
             continue;
         }
         if (to == TO_F32_BF16)
-            v = round_to_bf16(v);
+            v[k] = round_to_bf16(v[k]);
         else if (to == TO_F32_ADDED)
-            v = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), v);
-        _mm512_mask_storeu_ps(out, mask, v);
+            v[k] = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, at), v[k]);
+        _mm512_mask_storeu_ps(at, mask, v[k]);
+    }
+}
+
+INLINE void finish_all_rows(const clipc_finish *finish, const char *acc,
+                            size_t acc_stride, size_t row, size_t n_rows,
+                            size_t column, const __mmask16 mask,
+                            const bool is_s8, const clipc_finish_op op,
+                            const destination to)
+{
+    const size_t end = row + n_rows;
+    char *out = (char *)finish->out + row * finish->out_stride +
+                column * (to == TO_BF16 ? 2 : 4);
+    finish_columns columns = {
+        .finish = finish,
+        .bias = finish->bias
+                    ? _mm512_maskz_loadu_ps(mask, finish->bias + column)
+                    : _mm512_set1_ps(-0.0f),
+        .scale = _mm512_set1_ps(finish->scale),
+        .mask = mask,
+    };
+
+    if (is_s8) {
+        columns.column_scale =
+            _mm512_maskz_loadu_ps(mask, finish->column_scale + column);
+        columns.sums = finish->column_sums
+                           ? _mm512_maskz_loadu_epi32(
+                                 mask, finish->column_sums + column)
+                           : _mm512_setzero_si512();
+    }
+    acc_stride *= 4;
+    for (; row + MOST_TOGETHER <= end; row += MOST_TOGETHER) {
+        finish_rows(&columns, out, acc, acc_stride, row, MOST_TOGETHER, is_s8,
+                    op, to);
+        out += MOST_TOGETHER * finish->out_stride;
+        acc += MOST_TOGETHER * acc_stride;
+    }
+    for (; row < end; row++) {
+        finish_rows(&columns, out, acc, acc_stride, row, 1, is_s8, op, to);
+        out += finish->out_stride;
+        acc += acc_stride;
     }
 }
 
@@ -215,11 +270,11 @@ INLINE void finish_tile(const clipc_finish *finish, const void *acc,
     const char *a = acc;
 
     for (; column + LANES <= end; column += LANES, a += LANES * 4)
-        finish_columns(finish, a, acc_stride, row, n_rows, column, 0xFFFF,
-                       is_s8, op, to);
+        finish_all_rows(finish, a, acc_stride, row, n_rows, column, 0xFFFF,
+                        is_s8, op, to);
     if (column < end)
-        finish_columns(finish, a, acc_stride, row, n_rows, column,
-                       first(end - column), is_s8, op, to);
+        finish_all_rows(finish, a, acc_stride, row, n_rows, column,
+                        first(end - column), is_s8, op, to);
 }
 
 INLINE void finish_to(const clipc_finish *finish, const void *acc,
@@ -288,7 +343,10 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
 
 static void row_f32_bf16(float *out, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i += LANES) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        _mm512_storeu_ps(out + i, round_to_bf16(_mm512_loadu_ps(x + i)));
+    if (i < n) {
         const __mmask16 mask = first(n - i);
         _mm512_mask_storeu_ps(
             out + i, mask, round_to_bf16(_mm512_maskz_loadu_ps(mask, x + i)));
@@ -413,7 +471,11 @@ static void widen(float *out, const void *in, clipc_storage storage, size_t n)
 
 static void add(float *x, const float *y, size_t n)
 {
-    for (size_t i = 0; i < n; i += LANES) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        _mm512_storeu_ps(x + i, _mm512_add_ps(_mm512_loadu_ps(x + i),
+                                              _mm512_loadu_ps(y + i)));
+    if (i < n) {
         const __mmask16 mask = first(n - i);
         _mm512_mask_storeu_ps(x + i, mask,
                               _mm512_add_ps(_mm512_maskz_loadu_ps(mask, x + i),
@@ -514,43 +576,33 @@ static void layernorm(float *y, const float *x, const float *gain,
 #undef NORMALIZED
 }
 
-/* exp of what is not above zero; NaN stays NaN. */
-INLINE __m512 exp_below(__m512 x)
+/* exp(x - max), NaN stays NaN. */
+INLINE void exp_below(__m512 *x, __m512 max, const int n_vectors)
 {
-    return exp16(_mm512_max_ps(_mm512_set1_ps(-87.3f), x));
+    EACH x[k] = _mm512_sub_ps(x[k], max);
+    EACH x[k] = _mm512_max_ps(_mm512_set1_ps(-87.3f), x[k]);
+    exp16(x, n_vectors);
 }
 
 /* A row of at most 16 * n_vectors numbers stays in registers. */
 INLINE void softmax_short(float *x, size_t n, const int n_vectors)
 {
-    const __mmask16 mask = first(n - (size_t)(n_vectors - 1) * LANES);
-    __m512 v[4];
+    const int last = n_vectors - 1;
+    const __mmask16 mask = first(n - (size_t)last * LANES);
+    __m512 v[MOST_TOGETHER], highest, total = _mm512_setzero_ps();
 
-    UNROLL
-    for (int k = 0; k < n_vectors; k++)
-        v[k] = k < n_vectors - 1
-                   ? _mm512_loadu_ps(x + k * LANES)
-                   : _mm512_mask_loadu_ps(_mm512_set1_ps(-FLT_MAX), mask,
-                                          x + k * LANES);
-    __m512 highest = v[0];
-    UNROLL
-    for (int k = 1; k < n_vectors; k++)
-        highest = _mm512_max_ps(v[k], highest);
-    const __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(highest));
-
-    __m512 total = _mm512_setzero_ps();
-    UNROLL
-    for (int k = 0; k < n_vectors; k++) {
-        v[k] = exp_below(_mm512_sub_ps(v[k], max));
-        if (k == n_vectors - 1)
-            v[k] = _mm512_maskz_mov_ps(mask, v[k]);
-        total = _mm512_add_ps(total, v[k]);
-    }
+    EACH v[k] = k < last ? _mm512_loadu_ps(x + k * LANES)
+                         : _mm512_mask_loadu_ps(_mm512_set1_ps(-FLT_MAX), mask,
+                                                x + k * LANES);
+    highest = v[0];
+    EACH highest = _mm512_max_ps(v[k], highest);
+    exp_below(v, _mm512_set1_ps(_mm512_reduce_max_ps(highest)), n_vectors);
+    v[last] = _mm512_maskz_mov_ps(mask, v[last]);
+    EACH total = _mm512_add_ps(total, v[k]);
     const __m512 share = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(total));
-    UNROLL
-    for (int k = 0; k < n_vectors; k++) {
-        v[k] = _mm512_mul_ps(v[k], share);
-        if (k < n_vectors - 1)
+    EACH v[k] = _mm512_mul_ps(v[k], share);
+    EACH {
+        if (k < last)
             _mm512_storeu_ps(x + k * LANES, v[k]);
         else
             _mm512_mask_storeu_ps(x + k * LANES, mask, v[k]);
@@ -559,45 +611,49 @@ INLINE void softmax_short(float *x, size_t n, const int n_vectors)
 
 static void softmax_long(float *x, size_t n)
 {
-    const size_t whole = n & ~(size_t)(2 * LANES - 1);
-    __m512 highest[2], total[2];
+    enum { n_vectors = MOST_TOGETHER, STEP = n_vectors * LANES };
+    const size_t whole = n / STEP * STEP;
+    __m512 highest[n_vectors], total[n_vectors], v[n_vectors];
     size_t i;
 
-    highest[0] = highest[1] = _mm512_set1_ps(-FLT_MAX);
-    total[0] = total[1] = _mm512_setzero_ps();
-    for (i = 0; i < whole; i += 2 * LANES) {
-        highest[0] = _mm512_max_ps(_mm512_loadu_ps(x + i), highest[0]);
-        highest[1] = _mm512_max_ps(_mm512_loadu_ps(x + i + LANES), highest[1]);
+    EACH highest[k] = _mm512_set1_ps(-FLT_MAX);
+    EACH total[k] = _mm512_setzero_ps();
+    for (i = 0; i < whole; i += STEP) {
+        EACH highest[k] = _mm512_max_ps(_mm512_loadu_ps(x + i + k * LANES),
+                                        highest[k]);
     }
     for (; i < n; i += LANES)
         highest[0] = _mm512_max_ps(
             _mm512_mask_loadu_ps(highest[0], first(n - i), x + i), highest[0]);
-    const __m512 max = _mm512_set1_ps(
-        _mm512_reduce_max_ps(_mm512_max_ps(highest[0], highest[1])));
+    EACH highest[0] = _mm512_max_ps(highest[k], highest[0]);
+    const __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(highest[0]));
 
-    for (i = 0; i < whole; i += 2 * LANES) {
-        UNROLL
-        for (int k = 0; k < 2; k++) {
-            float *at = x + i + k * LANES;
-            __m512 e = exp_below(_mm512_sub_ps(_mm512_loadu_ps(at), max));
-            _mm512_storeu_ps(at, e);
-            total[k] = _mm512_add_ps(total[k], e);
-        }
+    for (i = 0; i < whole; i += STEP) {
+        EACH v[k] = _mm512_loadu_ps(x + i + k * LANES);
+        exp_below(v, max, n_vectors);
+        EACH _mm512_storeu_ps(x + i + k * LANES, v[k]);
+        EACH total[k] = _mm512_add_ps(total[k], v[k]);
     }
     for (; i < n; i += LANES) {
         const __mmask16 mask = first(n - i);
-        __m512 e = exp_below(
-            _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), max));
-        _mm512_mask_storeu_ps(x + i, mask, e);
-        total[0] = _mm512_mask_add_ps(total[0], mask, total[0], e);
+        v[0] = _mm512_maskz_loadu_ps(mask, x + i);
+        exp_below(v, max, 1);
+        _mm512_mask_storeu_ps(x + i, mask, v[0]);
+        total[0] = _mm512_mask_add_ps(total[0], mask, total[0], v[0]);
     }
-    const __m512 share = _mm512_set1_ps(
-        1.0f / _mm512_reduce_add_ps(_mm512_add_ps(total[0], total[1])));
-    for (i = 0; i < n; i += LANES) {
+    total[0] = _mm512_add_ps(_mm512_add_ps(total[0], total[1]),
+                             _mm512_add_ps(total[2], total[3]));
+    const __m512 share = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(total[0]));
+    for (i = 0; i < whole; i += STEP) {
+        EACH _mm512_storeu_ps(x + i + k * LANES,
+                              _mm512_mul_ps(share, _mm512_loadu_ps(
+                                                       x + i + k * LANES)));
+    }
+    for (; i < n; i += LANES) {
         const __mmask16 mask = first(n - i);
         _mm512_mask_storeu_ps(
             x + i, mask,
-            _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), share));
+            _mm512_mul_ps(share, _mm512_maskz_loadu_ps(mask, x + i)));
     }
 }
 
