@@ -150,10 +150,15 @@ $(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 $(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o $(BUILD)/lib/tiles.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 # One file for each instruction set, called only where the processor has it.
-$(BUILD)/lib/x86/%_avx2.o: \
-    EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c
-$(BUILD)/lib/x86/%_avx512.o: \
-    EXTRA_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
+AVX2_CFLAGS   := $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c
+AVX512_CFLAGS := $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
+$(BUILD)/lib/x86/%_avx2.o: EXTRA_CFLAGS = $(AVX2_CFLAGS)
+$(BUILD)/lib/x86/%_avxvnni.o: EXTRA_CFLAGS = $(AVX2_CFLAGS) -mavxvnni
+$(BUILD)/lib/x86/%_avx512.o: EXTRA_CFLAGS = $(AVX512_CFLAGS)
+$(BUILD)/lib/x86/%_vnni.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512vnni
+$(BUILD)/lib/x86/%_avx512bf16.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512bf16
+$(BUILD)/lib/x86/%_amx.o: \
+    EXTRA_CFLAGS = $(AVX512_CFLAGS) -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
