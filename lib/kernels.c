@@ -490,8 +490,12 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
 #if defined(__x86_64__)
     if (features & CLIPC_CPU_HAS_AVX2)
         clipc_rows_init_avx2(kernels);
-    if (features & CLIPC_CPU_HAS_AVX512)
+    if (features & CLIPC_CPU_HAS_AVX512) {
         clipc_rows_init_avx512(kernels);
+        clipc_tiles_init_avx512(kernels);
+    }
+    if (features & CLIPC_CPU_HAS_VNNI)
+        clipc_tiles_init_vnni(kernels);
 #else
     (void)features;
 #endif

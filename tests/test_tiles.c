@@ -39,6 +39,7 @@ static const level levels[] = {
     { "c", 0, clipc_tiles_init_c },
 #if defined(__x86_64__)
     { "avx512", CLIPC_CPU_HAS_AVX512, clipc_tiles_init_avx512 },
+    { "vnni", CLIPC_CPU_HAS_VNNI, clipc_tiles_init_vnni },
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tiles_vnni.c - products of bytes with AVX-512 VNNI. vpdpbusd multiplies
+ * unsigned bytes by signed ones: the inputs are q + 128, the weights stay as
+ * they are, and 128 times the sum of a column's weights is taken away by
+ * whoever reads the sums. Four products are added without saturation: exact.
+ */
+#if !defined(__AVX512VNNI__)
+#error "compile this file with -mavx512vnni"
+#endif
+#define MULTIPLY_ADD "vpdpbusd"
+#include "tiles_zmm.h"
+
+void clipc_tiles_init_vnni(clipc_kernels *kernels)
+{
+    kernels->s8 = (clipc_tile_kernel){
+        .name = "avx512-vnni 9x48", .format = CLIPC_OPERAND_U8,
+        .max_rows = ROWS, .max_strips = STRIPS, .run = run_tile
+    };
+}
