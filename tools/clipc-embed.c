@@ -80,6 +80,7 @@ static const tool_option option_table[] = {
     TOOL_MODEL_OPTIONS,
     TOOL_TEXT_OPTIONS,
     TOOL_PICTURE_OPTIONS,
+    TOOL_LIST_OPTIONS,
     TOOL_SOURCE_OPTIONS,
     TOOL_COMPUTE_OPTIONS,
     { "-o", OPT_OUT, true },

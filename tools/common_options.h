@@ -38,8 +38,10 @@ enum {
     { "--exif", TOOL_OPT_EXIF, false },          \
     { "--alpha", TOOL_OPT_ALPHA, true }
 
+#define TOOL_LIST_OPTIONS                        \
+    { "--files-from", TOOL_OPT_FILES_FROM, true }
+
 #define TOOL_SOURCE_OPTIONS                      \
-    { "--files-from", TOOL_OPT_FILES_FROM, true }, \
     { "--max-pixels", TOOL_OPT_MAX_PIXELS, true }, \
     { "--max-bytes", TOOL_OPT_MAX_BYTES, true }, \
     { "--timeout", TOOL_OPT_TIMEOUT, true },     \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * inspect_model.c - see inspect_model.h. Names of tensors come from the file:
+ * inspect_model.c - `clipc-inspect model`: what a model is made of. Names of tensors come from the file:
  * they are shown escaped.
  */
-#include "inspect_model.h"
+#include "inspect.h"
 
 #include "versions.h"
 
@@ -247,13 +247,14 @@ static int report_json(const clipc_model *model,
     return TOOL_OK;
 }
 
-int tool_inspect_model(const clipc_model *model, bool json, bool tensors)
+int tool_inspect_model(const clipc_model *model, const tool_inspection *set)
 {
     clipc_model_properties properties;
 
     memset(&properties, 0, sizeof properties);
     properties.struct_size = sizeof properties;
     (void)clipc_model_info(model, &properties, NULL);
-    return json ? report_json(model, &properties, tensors)
-                : report_text(model, &properties, tensors);
+    return set->format == TOOL_INSPECT_JSON
+               ? report_json(model, &properties, set->tensors)
+               : report_text(model, &properties, set->tensors);
 }

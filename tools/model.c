@@ -48,17 +48,25 @@ clipc_model *tool_model_open(const char *name, const char *data_dir)
     return model;
 }
 
+bool tool_context_fits(const clipc_model *model, size_t context_length)
+{
+    clipc_model_properties info = { .struct_size = sizeof info };
+
+    (void)clipc_model_info(model, &info, NULL);
+    if (context_length <= info.context_length)
+        return true;
+    tool_say("--context %zu: the model reads at most %zu tokens",
+             context_length, info.context_length);
+    return false;
+}
+
 clipc_ctx *tool_ctx_create(const clipc_model *model,
                            const clipc_ctx_params *params, int *status)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_model_properties model_info = { .struct_size = sizeof model_info };
     clipc_ctx *ctx;
 
-    (void)clipc_model_info(model, &model_info, NULL);
-    if (params->context_length > model_info.context_length) {
-        tool_say("--context %zu: the model reads at most %zu tokens",
-                 params->context_length, model_info.context_length);
+    if (!tool_context_fits(model, params->context_length)) {
         *status = TOOL_USAGE;
         return NULL;
     }

@@ -14,6 +14,10 @@
  * TOOL_NO_MODEL. */
 clipc_model *tool_model_open(const char *name, const char *data_dir);
 
+/* --context: false: the model reads fewer tokens, and that is said; the
+ * program ends with TOOL_USAGE. */
+bool tool_context_fits(const clipc_model *model, size_t context_length);
+
 /* A context, or NULL as above; *status is what the program ends with: an
  * option that this machine cannot follow is a matter of usage. */
 clipc_ctx *tool_ctx_create(const clipc_model *model,

@@ -41,7 +41,7 @@ static void write_text(tool_output *output, const tool_record *record)
 
 /* ---- tab-separated ----------------------------------------------------- */
 
-static void write_field(const char *s, size_t n)
+void tool_output_field(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         switch (s[i]) {
@@ -60,9 +60,9 @@ static void write_tsv(const tool_record *record)
     for (size_t i = 0; i < record->k; i++) {
         const clipc_result *result = &record->results[i];
         const clipc_text *label = &record->labels[result->index];
-        write_field(record->image, strlen(record->image));
+        tool_output_field(record->image, strlen(record->image));
         printf("%zu\t%lu\t", i + 1, (unsigned long)result->index);
-        write_field(label->data, label->len);
+        tool_output_field(label->data, label->len);
         printf("%.*g\t%.*g\t%.*g\n", DIGITS, (double)result->logit, DIGITS,
                (double)result->probability, DIGITS, (double)result->cosine);
     }

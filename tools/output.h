@@ -36,6 +36,9 @@ typedef struct tool_output {
  * output cannot be written, so that going on is of no use. */
 bool tool_output_record(tool_output *output, const tool_record *record);
 
+/* One field of TOOL_TSV, escaped, and the tab after it. */
+void tool_output_field(const char *s, size_t n);
+
 /* Ends the output; closes the array of TOOL_JSON. */
 void tool_output_end(tool_output *output);
 

@@ -25,6 +25,8 @@ LAYER_BOUND = 1e-5
 OPENBLAS_MOVES = 1e-5
 # Labels whose reference logits are closer than this may change places.
 ORDER_GAP = 2e-3
+# Pictures that go through CLIPModel together with all labels.
+N_PAIRED = 6
 # A probability this close to where its print rounds up may print either way.
 ROUNDING_EDGE = 1e-5
 
@@ -148,6 +150,8 @@ class Expected:
         self.logits = ref.logits(self.image_raw, self.text_raw[:n])
         self.probabilities = ref.probabilities(self.logits)
         self.script = [script_text(p, self.labels) for p in self.probabilities]
+        self.per_image, self.per_text = ref.forward(
+            self.pixels[:N_PAIRED], self.label_ids)
         self.text_rows = [row + 1 for row in ref.pooled_rows(self.label_ids)]
         self.n_layers = {
             "vision": len(ref.model.vision_model.encoder.layers),
@@ -175,6 +179,8 @@ class Expected:
         small.probabilities = (e / e.sum(1, keepdims=True)).astype(np.float32)
         small.script = [script_text(p, small.labels)
                         for p in small.probabilities]
+        small.per_image = self.per_image[:n_pictures, :n_labels]
+        small.per_text = self.per_text[:n_labels, :n_pictures]
         small.text_rows = self.text_rows[:n_labels]
         n_rows = sum(small.text_rows)
         per_picture = {k: len(v) // len(self.pictures)
@@ -363,6 +369,43 @@ def compare_scores(programs, folder, labels_file, expected, table, name):
           *(np.concatenate(rows) for rows in zip(*few)))
 
 
+def softmax(rows):
+    e = np.exp(rows - rows.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def compare_similarity(programs, folder, labels_file, expected, table, name):
+    """The matrices of CLIPModel's output, and cosines of one kind."""
+    def similarity(*inputs):
+        return json.loads(programs.run(
+            [programs.inspect, "similarity", "--model", folder, "--format",
+             "json", *inputs]))
+
+    n_texts, n_images = expected.per_text.shape
+    pictures = expected.pictures[:n_images]
+    both = similarity("--image", *pictures, "--texts-from", labels_file)
+    per_image = expected.per_image.astype(np.float64)
+    per_text = expected.per_text.astype(np.float64)
+    for key, want, bound in (
+            ("logits_per_image", per_image, LOGIT_BOUND),
+            ("logits_per_text", per_text, LOGIT_BOUND),
+            ("probabilities_per_image", softmax(per_image),
+             PROBABILITY_BOUND),
+            ("probabilities_per_text", softmax(per_text),
+             PROBABILITY_BOUND)):
+        table.check(name, key, "CLIPModel, one call",
+                    largest(both[key], want), bound, f"{n_images} images, {n_texts} texts")
+    for kind, inputs, raw in (
+            ("text-text", ("--texts-from", labels_file),
+             expected.text_raw[:n_texts]),
+            ("image-image", ("--image", *pictures),
+             expected.image_raw[:n_images])):
+        table.check(name, kind + " cosines", "-",
+                    largest(similarity(*inputs)["cosines"],
+                            unit(raw) @ unit(raw).T), LOGIT_BOUND / 100,
+                    f"{len(raw)} x {len(raw)}")
+
+
 def undecided(got, want, probabilities):
     """Whether two printed answers differ only where the reference's own
     number lies on a rounding edge, or two labels are within ORDER_GAP."""
@@ -436,6 +479,8 @@ def compare_all(programs, folder, expected, table, name, settings,
         compare_trace(programs, folder, expected, table, name, settings)
         compare_embeddings(programs, folder, expected, table, name)
         compare_scores(programs, folder, labels_file, expected, table, name)
+        compare_similarity(programs, folder, labels_file, expected, table,
+                           name)
         compare_text(programs, folder, labels_file, expected, table, name,
                      n_texts or len(expected.pictures))
     except (ProgramFailed, AssertionError, OSError, ValueError) as error:

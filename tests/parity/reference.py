@@ -134,6 +134,14 @@ class Reference:
         scale = self.model.logit_scale.exp()
         return (torch.matmul(text, image.t()) * scale).t().numpy()
 
+    @torch.inference_mode()
+    def forward(self, pixels, ids):
+        """(logits_per_image, logits_per_text) of one call of CLIPModel."""
+        padded, mask = self.pad(ids)
+        out = self.model(input_ids=padded, attention_mask=mask,
+                         pixel_values=torch.from_numpy(pixels))
+        return out.logits_per_image.numpy(), out.logits_per_text.numpy()
+
     def probabilities(self, logits):
         return torch.from_numpy(logits).softmax(dim=1).numpy()
 
