@@ -85,10 +85,13 @@ BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC))
 
 # ---- files ----------------------------------------------------------------
 LIB_SOURCES  := $(sort $(wildcard lib/*.c))
+BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 LIB_SOURCES  += $(sort $(wildcard lib/x86/*.c))
+BENCH_SOURCES += $(sort $(wildcard bench/x86/*.c))
 endif
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
@@ -169,10 +172,13 @@ $(BUILD)/tools/%.o: tools/%.c $(BUILD)/flags
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(TOOL_CPPFLAGS) -c $< -o $@
 
+$(BUILD)/bench/x86/peak_avx2.o: EXTRA_CFLAGS = -mavx2 -mfma
+$(BUILD)/bench/x86/peak_avx512.o: \
+    EXTRA_CFLAGS = -mavx512f -mavx512vnni -mavx512bf16
 $(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CPPFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $< -o $@
 
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -274,7 +280,7 @@ fuzz:
 parity: all $(BUILD)/tests/parity/trace
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
 
-$(BUILD)/clipc-bench: $(BUILD)/bench/clipc-bench.o $(STATIC_LIB)
+$(BUILD)/clipc-bench: $(BENCH_OBJECTS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 bench: all $(BUILD)/clipc-bench

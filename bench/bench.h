@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench.h - what clipc-bench's subcommands share: options, clock, report.
+ * Non-static symbols start with bench_, so that they cannot meet the
+ * library's own.
+ */
+#ifndef CLIPC_BENCH_H
+#define CLIPC_BENCH_H
+
+#include "clipc.h"
+#include "peak.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct bench_options {
+    const char *command, *model, *data_dir, *labels, *image;
+    const char *pixels, *out; /* files of raw float32, or NULL */
+    const char *program;      /* clipc-classify, for cold */
+    unsigned threads;         /* never 0: the CPUs this process may use */
+    unsigned batch, reps;
+    unsigned count; /* of labels or texts; 0: the subcommand's default */
+    clipc_gemm gemm;
+    clipc_cpu cpu;
+    unsigned features; /* clipc_cpu_features() as far as cpu allows */
+    bool json, rounds;
+} bench_options;
+
+typedef struct bench_timing {
+    double min, median, max; /* milliseconds of one call */
+} bench_timing;
+
+/* A model and a context, as the options say. */
+typedef struct bench_session {
+    clipc_model *model;
+    clipc_ctx *ctx;
+    clipc_model_properties info;
+} bench_session;
+
+typedef void (*bench_call)(void *state);
+
+/* ---- common.c ---------------------------------------------------------- */
+
+/* Ends the program: exit status 1. err: NULL for errno's message. */
+_Noreturn void bench_die(const char *what, const clipc_error *err);
+/* The same with the usage and exit status 2 (clipc-bench.c). */
+_Noreturn void bench_usage_error(const char *what, const char *value);
+
+double bench_now_ms(void);
+
+/* Memory, or the end of the program. floats are filled with a fixed sequence
+ * in [-1, 1): the numbers do not matter, only that they differ. */
+void *bench_alloc(size_t n_bytes);
+float *bench_floats(size_t n);
+
+/* A whole file and a zero behind it; to be freed. */
+char *bench_read_file(const char *path, size_t *n_bytes);
+/* n floats from, or to, a file of exactly n raw float32. */
+void bench_read_floats(const char *path, float *x, size_t n);
+void bench_write_floats(const char *path, const float *x, size_t n);
+
+void bench_open(bench_session *session, const bench_options *o);
+void bench_close(bench_session *session);
+
+/* Times `reps` calls after one that is not counted. Between the calls the
+ * peaks, unless NULL, have a round each. */
+bench_timing bench_measure(bench_call call, void *state, unsigned reps,
+                           bench_peaks *peaks);
+bench_timing bench_summary(double *times, size_t n);
+
+/* Reads numbers from standard input, one a line; for each, makes as many
+ * calls and prints {"ms": [milliseconds of each call]}. */
+void bench_rounds(bench_call call, void *state);
+
+/* One line, text or JSON: the times of a call divided by `count` units.
+ * flops of one unit (0: not printed); dtype and peaks: what its rate is set
+ * against, or NULL. */
+void bench_print(const bench_options *o, const char *unit, double count,
+                 bench_timing t, double flops, const char *dtype,
+                 const bench_peaks *peaks);
+
+/* ---- subcommands ------------------------------------------------------- */
+
+void bench_image(const bench_options *o);      /* towers.c */
+void bench_text(const bench_options *o);
+void bench_labels(const bench_options *o);     /* labels.c */
+void bench_preprocess(const bench_options *o); /* pictures.c */
+void bench_decode(const bench_options *o);
+void bench_resize(const bench_options *o);
+void bench_cold(const bench_options *o);       /* cold.c */
+void bench_peak(const bench_options *o);       /* peak.c */
+
+#endif /* CLIPC_BENCH_H */

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * common.c - clock, memory, files and report of clipc-bench.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+_Noreturn void bench_die(const char *what, const clipc_error *err)
+{
+    fprintf(stderr, "clipc-bench: %s: %s\n", what,
+            err ? err->message : strerror(errno));
+    exit(1);
+}
+
+double bench_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* ---- memory and files -------------------------------------------------- */
+
+void *bench_alloc(size_t n_bytes)
+{
+    void *p = malloc(n_bytes ? n_bytes : 1);
+    if (!p)
+        bench_die("memory", NULL);
+    return p;
+}
+
+float *bench_floats(size_t n)
+{
+    float *x = bench_alloc(n * sizeof *x);
+    uint32_t state = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        x[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
+    }
+    return x;
+}
+
+char *bench_read_file(const char *path, size_t *n_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    long size = -1;
+
+    if (!file || fseek(file, 0, SEEK_END) || (size = ftell(file)) < 0)
+        bench_die(path, NULL);
+    rewind(file);
+    char *data = bench_alloc((size_t)size + 1);
+    if (fread(data, 1, (size_t)size, file) != (size_t)size)
+        bench_die(path, NULL);
+    fclose(file);
+    data[size] = '\0';
+    *n_bytes = (size_t)size;
+    return data;
+}
+
+void bench_read_floats(const char *path, float *x, size_t n)
+{
+    size_t n_bytes;
+    char *data = bench_read_file(path, &n_bytes);
+
+    if (n_bytes != n * sizeof *x)
+        bench_usage_error("not a batch of raw float32 pixels", path);
+    memcpy(x, data, n_bytes);
+    free(data);
+}
+
+void bench_write_floats(const char *path, const float *x, size_t n)
+{
+    FILE *file = fopen(path, "wb");
+
+    if (!file || fwrite(x, sizeof *x, n, file) != n || fclose(file))
+        bench_die(path, NULL);
+}
+
+/* ---- the model --------------------------------------------------------- */
+
+void bench_open(bench_session *session, const bench_options *o)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model_params model_params = clipc_model_params_default();
+    clipc_ctx_params ctx_params = clipc_ctx_params_default();
+
+    model_params.data_dir = o->data_dir;
+    ctx_params.threads = o->threads;
+    ctx_params.gemm = o->gemm;
+    ctx_params.cpu = o->cpu;
+    session->info.struct_size = sizeof session->info;
+    if (clipc_model_open(&session->model, o->model, &model_params, &err) ||
+        clipc_ctx_create(&session->ctx, session->model, &ctx_params, &err) ||
+        clipc_model_info(session->model, &session->info, &err))
+        bench_die(o->model, &err);
+}
+
+void bench_close(bench_session *session)
+{
+    clipc_ctx_destroy(session->ctx);
+    clipc_model_close(session->model);
+}
+
+/* ---- timing ------------------------------------------------------------ */
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+bench_timing bench_summary(double *times, size_t n)
+{
+    qsort(times, n, sizeof *times, compare_doubles);
+    return (bench_timing){ times[0], times[n / 2], times[n - 1] };
+}
+
+static double timed(bench_call call, void *state)
+{
+    double start = bench_now_ms();
+    call(state);
+    return bench_now_ms() - start;
+}
+
+bench_timing bench_measure(bench_call call, void *state, unsigned reps,
+                           bench_peaks *peaks)
+{
+    double *times = bench_alloc(reps * sizeof *times);
+
+    call(state);
+    for (unsigned i = 0; i < reps; i++) {
+        if (peaks)
+            bench_peaks_round(peaks);
+        times[i] = timed(call, state);
+    }
+    bench_timing t = bench_summary(times, reps);
+    free(times);
+    return t;
+}
+
+void bench_rounds(bench_call call, void *state)
+{
+    const int warm_ups = 5;
+    unsigned n;
+
+    for (int i = 0; i < warm_ups; i++)
+        call(state);
+    printf("{\"ready\": true}\n");
+    fflush(stdout);
+    while (scanf("%u", &n) == 1) {
+        printf("{\"ms\": [");
+        for (unsigned i = 0; i < n; i++)
+            printf("%s%.4f", i ? ", " : "", timed(call, state));
+        printf("]}\n");
+        fflush(stdout);
+    }
+}
+
+/* ---- report ------------------------------------------------------------ */
+
+static void print_json_string(const char *s)
+{
+    putchar('"');
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20)
+            printf("\\u%04x", (unsigned char)*s);
+        else
+            printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    }
+    putchar('"');
+}
+
+static void print_json(const bench_options *o, const char *unit,
+                       double count, bench_timing t, double gflops,
+                       const char *dtype, const bench_peaks *peaks)
+{
+    double peak;
+    const bench_peak_loop *against =
+        peaks ? bench_peaks_for(peaks, dtype, &peak) : NULL;
+
+    printf("{\"command\": \"%s\", \"model\": ", o->command);
+    print_json_string(o->model);
+    if (dtype)
+        printf(", \"dtype\": \"%s\"", dtype);
+    printf(", \"threads\": %u, \"batch\": %u, \"reps\": %u, \"ms_per_%s\": "
+           "{\"min\": %.4f, \"median\": %.4f, \"max\": %.4f}",
+           o->threads, o->batch, o->reps, unit, t.min / count,
+           t.median / count, t.max / count);
+    if (gflops > 0.0)
+        printf(", \"gflops\": %.2f", gflops);
+    if (against) {
+        printf(", \"peak_instruction\": \"%s\", \"peak_gflops\": %.2f, "
+               "\"share_of_peak\": %.4f, \"peaks\": {",
+               against->name, peak, gflops / peak);
+        for (size_t i = 0; i < peaks->n; i++)
+            printf("%s\"%s\": %.2f", i ? ", " : "", peaks->loops[i]->name,
+                   peaks->best[i]);
+        printf("}");
+    }
+    printf("}\n");
+}
+
+void bench_print(const bench_options *o, const char *unit, double count,
+                 bench_timing t, double flops, const char *dtype,
+                 const bench_peaks *peaks)
+{
+    double gflops = flops * count / t.min / 1e6, peak;
+
+    if (o->json) {
+        print_json(o, unit, count, t, gflops, dtype, peaks);
+        return;
+    }
+    printf("%-10s %s: min %.3f  median %.3f  max %.3f ms per %s", o->command,
+           o->model, t.min / count, t.median / count, t.max / count, unit);
+    if (gflops > 0.0)
+        printf("  %.1f GFLOP/s", gflops);
+    const bench_peak_loop *against =
+        peaks ? bench_peaks_for(peaks, dtype, &peak) : NULL;
+    if (against)
+        printf(", %.1f %% of %s's %.1f", 100.0 * gflops / peak,
+               against->name, peak);
+    printf("\n");
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peak.c - which register-only loops this CPU has, and their rates.
+ *
+ * Reference: Intel SDM volume 2, CPUID leaf 7; Linux
+ * Documentation/arch/x86/xstate.rst (a process asks for the AMX tiles).
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* syscall */
+#endif
+#include "peak.h"
+
+#include "bench.h"
+#include "cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const double loop_ms = 2.0;
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { AVX_VNNI = 1, AMX_INT8 = 2, AMX_BF16 = 4 };
+
+/* Whether the operating system lets this process use the tiles. */
+static bool tiles_allowed(void)
+{
+    const long request_permission = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+/* What cpu.h does not tell, because no kernel of the library asks. */
+static unsigned more_features(unsigned features)
+{
+    unsigned a, b, c, d, more = 0, leaves = 0;
+
+    if (!(features & CLIPC_CPU_HAS_AVX2) ||
+        !__get_cpuid_count(7, 0, &leaves, &b, &c, &d))
+        return 0;
+    const unsigned tile = 1u << 24, int8 = 1u << 25, bf16 = 1u << 22;
+    if (features & CLIPC_CPU_HAS_AVX512 && d & tile && tiles_allowed())
+        more |= (d & int8 ? AMX_INT8 : 0u) | (d & bf16 ? AMX_BF16 : 0u);
+    if (leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4)
+        more |= AVX_VNNI;
+    return more;
+}
+
+static const struct {
+    unsigned needs, needs_more;
+    bench_peak_loop loop;
+} all_loops[] = {
+    /* operations of a turn: instructions x lanes x products x 2 */
+    { CLIPC_CPU_HAS_AVX2, 0,
+      { "vfmadd231ps ymm", "f32", 48 * 8 * 2, bench_peak_f32_ymm } },
+    { CLIPC_CPU_HAS_AVX512, 0,
+      { "vfmadd231ps zmm", "f32", 48 * 16 * 2, bench_peak_f32_zmm } },
+    { CLIPC_CPU_HAS_BF16, 0,
+      { "vdpbf16ps zmm", "bf16", 48 * 32 * 2, bench_peak_bf16_zmm } },
+    { CLIPC_CPU_HAS_AVX2, AVX_VNNI,
+      { "vpdpbusd ymm", "int8", 48 * 32 * 2, bench_peak_int8_ymm } },
+    { CLIPC_CPU_HAS_VNNI, 0,
+      { "vpdpbusd zmm", "int8", 48 * 64 * 2, bench_peak_int8_zmm } },
+    { CLIPC_CPU_HAS_AVX512, AMX_BF16,
+      { "tdpbf16ps tmm", "bf16", 8 * 256 * 32 * 2, bench_peak_bf16_amx } },
+    { CLIPC_CPU_HAS_AVX512, AMX_INT8,
+      { "tdpbssd tmm", "int8", 8 * 256 * 64 * 2, bench_peak_int8_amx } },
+};
+
+static void choose(bench_peaks *peaks, unsigned features)
+{
+    unsigned more = more_features(features);
+
+    for (size_t i = 0; i < sizeof all_loops / sizeof all_loops[0]; i++)
+        if ((all_loops[i].needs & features) == all_loops[i].needs &&
+            (all_loops[i].needs_more & more) == all_loops[i].needs_more)
+            peaks->loops[peaks->n++] = &all_loops[i].loop;
+}
+#else
+static void choose(bench_peaks *peaks, unsigned features)
+{
+    (void)peaks;
+    (void)features;
+}
+#endif
+
+typedef struct peak_task {
+    const bench_peak_loop *loop;
+    size_t turns;
+} peak_task;
+
+static void run_loop(void *arg, unsigned thread, unsigned n_threads)
+{
+    const peak_task *task = arg;
+    (void)thread;
+    (void)n_threads;
+    task->loop->run(task->turns);
+}
+
+void bench_peaks_open(bench_peaks *peaks, unsigned threads, unsigned features)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    *peaks = (bench_peaks){ 0 };
+    choose(peaks, features);
+    if (clipc_pool_create(&peaks->pool, threads, &err))
+        bench_die("threads", &err);
+    peaks->threads = clipc_pool_size(peaks->pool);
+    for (size_t i = 0; i < peaks->n; i++) {
+        const size_t some = 1000;
+        double start = bench_now_ms();
+        peaks->loops[i]->run(some);
+        double ms = bench_now_ms() - start;
+        peaks->turns[i] = some + (size_t)(loop_ms / (ms + 1e-3) * some);
+    }
+}
+
+void bench_peaks_close(bench_peaks *peaks)
+{
+    clipc_pool_destroy(peaks->pool);
+    *peaks = (bench_peaks){ 0 };
+}
+
+void bench_peaks_round(bench_peaks *peaks)
+{
+    for (size_t i = 0; i < peaks->n; i++) {
+        peak_task task = { peaks->loops[i], peaks->turns[i] };
+        double start = bench_now_ms();
+        clipc_pool_run(peaks->pool, run_loop, &task);
+        double ms = bench_now_ms() - start;
+        double gops = task.loop->ops * (double)task.turns * peaks->threads /
+                      ms / 1e6;
+        if (gops > peaks->best[i])
+            peaks->best[i] = gops;
+    }
+}
+
+const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
+                                       const char *dtype, double *gops)
+{
+    const bench_peak_loop *found = NULL;
+    bool narrow = strcmp(dtype, "bf16") == 0;
+
+    *gops = 0.0;
+    for (size_t i = 0; i < peaks->n; i++) {
+        const bench_peak_loop *loop = peaks->loops[i];
+        bool fits = strcmp(loop->dtype, dtype) == 0 ||
+                    (narrow && strcmp(loop->dtype, "f32") == 0);
+        if (fits && !strstr(loop->name, "tmm") && peaks->best[i] > *gops) {
+            *gops = peaks->best[i];
+            found = loop;
+        }
+    }
+    return found;
+}
+
+/* ---- the subcommand ---------------------------------------------------- */
+
+void bench_peak(const bench_options *o)
+{
+    bench_peaks peaks;
+
+    bench_peaks_open(&peaks, o->threads, o->features);
+    for (unsigned i = 0; i < o->reps; i++)
+        bench_peaks_round(&peaks);
+    if (o->json)
+        printf("{\"threads\": %u, \"reps\": %u, \"peaks\": {", o->threads,
+               o->reps);
+    for (size_t i = 0; i < peaks.n; i++) {
+        const bench_peak_loop *loop = peaks.loops[i];
+        if (o->json)
+            printf("%s\"%s\": %.2f", i ? ", " : "", loop->name,
+                   peaks.best[i]);
+        else
+            printf("peak       %-16s %-4s  %u threads  %8.1f Gop/s\n",
+                   loop->name, loop->dtype, o->threads, peaks.best[i]);
+    }
+    if (o->json)
+        printf("}}\n");
+    bench_peaks_close(&peaks);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peak.h - what the CPU can do at most: loops of one multiply-add instruction
+ * on registers alone, no memory. A kernel's rate is told as a share of it,
+ * measured in the same process between the kernel's own calls, because the
+ * clock of a shared machine moves.
+ */
+#ifndef CLIPC_BENCH_PEAK_H
+#define CLIPC_BENCH_PEAK_H
+
+#include "thread.h"
+
+#include <stddef.h>
+
+typedef struct bench_peak_loop {
+    const char *name;  /* of the instruction: "vfmadd231ps zmm" */
+    const char *dtype; /* of what it multiplies: "f32", "bf16", "int8" */
+    double ops;        /* multiplications and additions of one turn */
+    void (*run)(size_t turns);
+} bench_peak_loop;
+
+enum { BENCH_PEAKS = 8 };
+
+typedef struct bench_peaks {
+    clipc_pool *pool;
+    unsigned threads;
+    size_t n;
+    const bench_peak_loop *loops[BENCH_PEAKS];
+    size_t turns[BENCH_PEAKS];
+    double best[BENCH_PEAKS]; /* highest rate so far, all threads, Gop/s */
+} bench_peaks;
+
+/* Chooses the loops this CPU has; features: CLIPC_CPU_HAS_ bits that may be
+ * used. AMX is measured, where the CPU has it, with AVX-512 only. */
+void bench_peaks_open(bench_peaks *peaks, unsigned threads, unsigned features);
+void bench_peaks_close(bench_peaks *peaks);
+
+/* Runs each loop for about two milliseconds on all threads at once. */
+void bench_peaks_round(bench_peaks *peaks);
+
+/* The loop a dtype's rate is set against, the fastest of its instructions
+ * outside AMX, or NULL; bf16 falls back on f32 where that is faster. */
+const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
+                                       const char *dtype, double *gops);
+
+#if defined(__x86_64__)
+/* x86/peak_*.c; call only where the CPU has the instruction. */
+void bench_peak_f32_ymm(size_t turns);
+void bench_peak_f32_zmm(size_t turns);
+void bench_peak_bf16_zmm(size_t turns);
+void bench_peak_int8_ymm(size_t turns);
+void bench_peak_int8_zmm(size_t turns);
+void bench_peak_int8_amx(size_t turns);
+void bench_peak_bf16_amx(size_t turns);
+#endif
+
+#endif /* CLIPC_BENCH_PEAK_H */
