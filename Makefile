@@ -110,7 +110,7 @@ PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
 
 .PHONY: all lib tests demo deps deps-aarch64 check check-asan check-ubsan \
         check-tsan check-valgrind check-aarch64 torture coverage fuzz parity \
-        bench install uninstall clean help
+        bench bench-peers install uninstall clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -130,6 +130,7 @@ help:
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
+	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
 	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured; uninstall"
 	@echo "make clean      remove build/"
 	@echo
@@ -285,6 +286,9 @@ $(BUILD)/clipc-bench: $(BENCH_OBJECTS) $(STATIC_LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 bench: all $(BUILD)/clipc-bench
 	@BUILD=$(BUILD) sh bench/run.sh
+# PEERS: options of bench/peers.py; VENV: an environment that is there.
+bench-peers: all $(BUILD)/clipc-bench
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh bench/peers.sh $(PEERS)
 
 # ---- installing -----------------------------------------------------------
 install: all

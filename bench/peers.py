@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: MIT
+"""clipc against transformers + torch, ONNX Runtime and OpenVINO, in turns.
+
+    sh bench/peers.sh [--case image,text,cold,accuracy] [--threads 1,2]
+        [--batch 1,8] [--classes f32,bf16,int8] [--rounds 10] [--write]
+
+peers.sh makes the virtual environment of requirements.txt in build/bench-venv
+and starts this script in it. All runtimes get the same weights: a full-size
+ViT-B/32 of seeded random numbers, made and exported once into
+build/bench-cache. Each contestant is a process of its own that loads its model,
+warms up and then waits; a round lets one after the other make a few calls, so
+that all see the same machine. They are pinned to the same CPUs, as many as
+threads. A peer that has several ways to cut a batch (one request, or several
+at once) is given the fastest, found before the first round and kept in
+build/bench-cache/settings.json (--recalibrate looks again).
+
+Every case's results go into build/bench-cache/results.json, a new run of a
+case replacing the last; --write makes docs/BENCHMARKS.md and its plots of
+them. --no-amx runs all contestants without the permission for AMX tiles and
+keeps nothing."""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import peer_models
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LABELS = "weights/labels/car-labels.txt"
+CLASSES = ["f32", "bf16", "int8"]
+ROUND_MS = 200   # a contestant's share of a round, at least one call
+WARM_MS = 60     # of calls that are not counted, before each round, unless
+LONG_MS = 250    # a call alone takes this long
+SETTLE_S = 0.03  # threads of the last contestant stop spinning
+
+
+def deny_amx():
+    """In the child, before exec: arch_prctl(ARCH_REQ_XCOMP_PERM) fails, so
+    that every runtime takes this CPU for one without AMX tiles."""
+    arch_prctl, request, eperm = 158, 0x1023, 1
+    code = b"".join(struct.pack("HBBI", *line) for line in [
+        (0x20, 0, 0, 0), (0x15, 0, 3, arch_prctl),   # the number
+        (0x20, 0, 0, 16), (0x15, 0, 1, request),     # its first argument
+        (0x06, 0, 0, 0x00050000 | eperm), (0x06, 0, 0, 0x7FFF0000)])
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxQ", len(code) // 8,
+                          ctypes.addressof(buffer))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+class Contestant:
+    """A process that makes calls when told to."""
+
+    def __init__(self, args, name, kind, command, cpus, out, setting=""):
+        self.name, self.kind, self.out = name, kind, out
+        self.setting = setting
+        self.times, self.rounds, self.calls = [], [], 1
+        self.log = open(f"{args.cache}/{name.replace(' ', '-')}.log", "w+",
+                        encoding="utf-8")
+
+        def in_child():
+            os.sched_setaffinity(0, cpus)
+            if args.no_amx:
+                deny_amx()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.log, text=True, preexec_fn=in_child,
+            env=os.environ | {"HF_HUB_OFFLINE": "1"})
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.log.seek(0)
+            raise SystemExit(f"peers: {self.name} ended:\n{self.log.read()}")
+        return json.loads(line)
+
+    def call(self, n):
+        self.process.stdin.write(f"{n}\n")
+        self.process.stdin.flush()
+        return self.answer()["ms"]
+
+    def calibrate(self):
+        """How many calls make a round, from one after the warm-ups."""
+        self.answer()
+        ms = min(self.call(2))
+        self.calls = max(1, round(ROUND_MS / ms))
+        self.warm = -(-WARM_MS // int(ms + 1)) if ms < LONG_MS else 0
+        return ms
+
+    def round(self):
+        time.sleep(SETTLE_S)
+        got = self.call(self.calls + self.warm)[self.warm:]
+        self.times += got
+        self.rounds.append(min(got))
+
+    def close(self):
+        """Ends the process; what it answered, and its peak memory in MiB."""
+        self.process.stdin.close()
+        self.process.stdout.read()
+        _, status, used = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.log.close()
+        self.peak_mib = used.ru_maxrss / 1024
+        return self.process.returncode == 0
+
+
+def settings(runtime, threads, batch):
+    """The ways a runtime may be given the batch."""
+    one = [{"parts": 1, "streams": 1, "hint": "LATENCY"}]
+    if runtime == "torch" or batch == 1:
+        return one
+    if threads == 1:
+        return one + [{"parts": batch, "streams": 1, "hint": "LATENCY"}]
+    return one + [{"parts": parts, "streams": threads, "hint": "THROUGHPUT"}
+                  for parts in (threads, batch)]
+
+
+def describe(setting):
+    if setting["parts"] == 1:
+        return "latency: one request"
+    how = f"{setting['parts']} requests"
+    return f"throughput: {how}, {setting['streams']} at once" \
+        if setting["streams"] > 1 else f"{how}, one after the other"
+
+
+class Case:
+    """Contestants of one (task, threads, batch)."""
+
+    def __init__(self, args, task, threads, batch):
+        self.args, self.task = args, task
+        self.threads, self.batch = threads, batch
+        self.cpus = sorted(os.sched_getaffinity(0))[:threads]
+        if len(self.cpus) < threads:
+            raise SystemExit(f"peers: {threads} threads need as many CPUs")
+        self.contestants = []
+
+    def peer(self, runtime, dtype, setting):
+        name = f"{runtime} {dtype}"
+        out = f"{self.args.cache}/{name.replace(' ', '-')}.npy"
+        job = {"runtime": runtime, "dtype": dtype, "task": self.task,
+               "threads": self.threads, "batch": self.batch, "out": out,
+               "labels": LABELS, "cache": self.args.cache} | setting
+        worker = os.path.join(HERE, "peer_worker.py")
+        return Contestant(self.args, name, dtype,
+                          [sys.executable, worker, json.dumps(job)],
+                          self.cpus, out, describe(setting))
+
+    def clipc(self, dtype, cpu):
+        name = f"clipc {dtype}" + (f" {cpu}" if cpu != "auto" else "")
+        out = f"{self.args.cache}/{name.replace(' ', '-')}.f32"
+        command = [f"{self.args.build}/clipc-bench", self.task,
+                   "--model", f"{self.args.cache}/b32",
+                   "--threads", str(self.threads), "--cpu", cpu,
+                   "--rounds-from-stdin", "--out", out]
+        if dtype != "f32":
+            command += ["--dtype", dtype]
+        if self.task == "image":
+            command += ["--batch", str(self.batch), "--pixels",
+                        f"{self.args.cache}/pixels-{self.batch}.f32"]
+        else:
+            command += ["--labels", LABELS]
+        return Contestant(self.args, name, dtype, command, self.cpus, out)
+
+    def fastest(self, runtime, dtype):
+        """A peer with its best setting."""
+        known = self.args.settings
+        key = f"{runtime} {dtype} {self.threads}t b{self.batch}"
+        choices = settings(runtime, self.threads, self.batch)
+        if len(choices) > 1 and key not in known:
+            best = []
+            for setting in choices:
+                peer = self.peer(runtime, dtype, setting)
+                ms = peer.calibrate()
+                for _ in range(3):
+                    ms = min(ms, *peer.call(1 if ms > LONG_MS else 3))
+                peer.close()
+                best.append(ms)
+                print(f"  {key}: {describe(setting)}: {ms:.1f} ms", flush=True)
+            known[key] = choices[best.index(min(best))]
+            self.args.save_settings()
+        return self.peer(runtime, dtype, known.get(key, choices[0]))
+
+    def start(self):
+        args = self.args
+        if self.task == "text":
+            wanted = [(self.fastest, "torch", "f32"), (self.clipc, "f32",
+                                                      "auto")]
+        else:
+            pixels = np.load(f"{args.cache}/pixels.npy")[:self.batch]
+            pixels.tofile(f"{args.cache}/pixels-{self.batch}.f32")
+            wanted = []
+            for dtype in args.classes:
+                if dtype == "f32" or args.has_dtypes:
+                    wanted += [(self.clipc, dtype, cpu) for cpu in args.cpu]
+                for runtime in ("torch", "onnxruntime", "openvino"):
+                    if (runtime, dtype) not in [("torch", "int8"),
+                                                ("onnxruntime", "bf16")]:
+                        wanted.append((self.fastest, runtime, dtype))
+        self.contestants = [make(*how) for make, *how in wanted]
+        for contestant in self.contestants:
+            contestant.calibrate()
+
+    def run(self, rounds):
+        self.start()
+        for i in range(rounds):
+            shift = i % len(self.contestants)
+            for contestant in (self.contestants[shift:] +
+                               self.contestants[:shift]):
+                contestant.round()
+        for contestant in self.contestants:
+            contestant.close()
+        return self.results(rounds)
+
+    def cosines(self, contestant):
+        """Minimum and mean cosine to torch in f32."""
+        reference = np.load(f"{self.args.cache}/reference-{self.task}.npy")
+        if contestant.out.endswith(".npy"):
+            got = np.load(contestant.out)
+        else:
+            got = np.fromfile(contestant.out, np.float32)
+        got = got.reshape(-1, reference.shape[1]).astype(np.float64)
+        reference = reference[:len(got)].astype(np.float64)
+        cosine = (got * reference).sum(1) / (
+            np.linalg.norm(got, axis=1) * np.linalg.norm(reference, axis=1))
+        return float(cosine.min()), float(cosine.mean())
+
+    def results(self, rounds):
+        units = self.batch if self.task == "image" else 1
+        rows = {}
+        for c in self.contestants:
+            low, mean = self.cosines(c)
+            rows[c.name] = {
+                "class": c.kind, "setting": c.setting,
+                "min": min(c.times) / units,
+                "median": statistics.median(c.times) / units,
+                "max": max(c.times) / units, "calls": len(c.times),
+                "peak_mib": c.peak_mib, "cosine_min": low,
+                "cosine_mean": mean,
+                "rounds": [ms / units for ms in c.rounds]}
+        peers = {kind: [n for n, r in rows.items() if r["class"] == kind and
+                        not n.startswith("clipc")] for kind in CLASSES}
+        for name, row in rows.items():
+            if name.startswith("clipc") and peers[row["class"]]:
+                best = min(peers[row["class"]], key=lambda n: rows[n]["min"])
+                ratios = [a / b for a, b in zip(row["rounds"],
+                                                rows[best]["rounds"])]
+                row["against"] = best
+                row["ratio"] = {"of_minima": row["min"] / rows[best]["min"],
+                                "min": min(ratios),
+                                "median": statistics.median(ratios)}
+        return {"task": self.task, "threads": self.threads,
+                "batch": self.batch, "n_rounds": rounds, "rows": rows}
+
+
+def peaks(args, threads):
+    """The CPU's own limits now, Gop/s."""
+    out = subprocess.run(
+        [f"{args.build}/clipc-bench", "peak", "--threads", str(threads),
+         "--format", "json"], check=True, capture_output=True, text=True,
+        preexec_fn=lambda: os.sched_setaffinity(
+            0, sorted(os.sched_getaffinity(0))[:threads])).stdout
+    return json.loads(out)["peaks"]
+
+
+# ---- whole processes ------------------------------------------------------
+
+
+def whole_process(command, cpus):
+    """Wall and CPU milliseconds and peak MiB from exec to exit."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+        env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    _, status, used = os.wait4(process.pid, 0)
+    wall = (time.perf_counter() - start) * 1e3
+    if status:
+        raise SystemExit(f"peers: {command[0]}: {process.stderr.read()}")
+    process.stderr.close()
+    process.returncode = 0
+    return wall, (used.ru_utime + used.ru_stime) * 1e3, used.ru_maxrss / 1024
+
+
+def cold(args, threads):
+    """One picture: programs from exec to exit, page cache warm, in turns."""
+    cpus = sorted(os.sched_getaffinity(0))[:threads]
+    picture, model = f"{args.cache}/picture.jpg", f"{args.cache}/b32"
+    classify = [f"{args.build}/clipc-classify", "--quiet", "--labels",
+                LABELS, picture, "--model"]
+    programs = {"clipc f32, labels cached": classify + [model],
+                "clipc f32, 206 labels encoded": classify + [model,
+                                                             "--no-cache"]}
+    for dtype in CLASSES:
+        packed = f"{args.cache}/b32-{dtype}.safetensors"
+        if os.path.exists(packed):
+            programs[f"clipc packed {dtype}, labels cached"] = \
+                classify + [packed] + (["--dtype", dtype]
+                                       if dtype != "f32" else [])
+    os.environ["XDG_CACHE_HOME"] = f"{args.cache}/xdg"
+    script = [sys.executable, f"{HERE}/script.py", model, picture, LABELS]
+    name = "Python script (transformers + torch)"
+    rows = {n: [] for n in [*programs, name]}
+    for command in programs.values():
+        whole_process(command, cpus)
+    whole_process(script, cpus)
+    for i in range(args.rounds):
+        for n, command in programs.items():
+            rows[n].append(whole_process(command, cpus))
+        if i < 3:  # seconds each
+            rows[name].append(whole_process(script, cpus))
+    return {"task": "cold", "threads": threads, "rows": {
+        n: {"min": min(r[0] for r in runs),
+            "median": statistics.median(r[0] for r in runs),
+            "max": max(r[0] for r in runs), "runs": len(runs),
+            "cpu_ms": min(r[1] for r in runs),
+            "peak_mib": max(r[2] for r in runs)}
+        for n, runs in rows.items()}}
+
+
+# ---- what is run ----------------------------------------------------------
+
+
+def show(result):
+    """The case as a table on standard output."""
+    print(f"\n{result['task']}, {result['threads']} threads" +
+          (f", batch {result['batch']}, {result['n_rounds']} rounds"
+           if "batch" in result else ""))
+    for name, row in result["rows"].items():
+        line = (f"  {name:36} min {row['min']:8.2f}  median "
+                f"{row['median']:8.2f} ms  {row['peak_mib']:6.0f} MiB")
+        if "cosine_min" in row:
+            line += f"  cosine {row['cosine_min']:.6f}"
+        if "ratio" in row:
+            line += (f"  / {row['against']}: {row['ratio']['of_minima']:.3f} "
+                     f"(rounds: min {row['ratio']['min']:.3f}, median "
+                     f"{row['ratio']['median']:.3f})")
+        print(line + (f"  {row['setting']}" if row.get("setting") else ""))
+    if "peaks" in result:
+        print("  peaks, Gop/s: " + ", ".join(
+            f"{k} {v:.0f}" for k, v in result["peaks"].items()), flush=True)
+
+
+def make_references(args):
+    """torch's own answers in f32, once."""
+    for task, batch in ("image", peer_models.N_PIXELS), ("text", 1):
+        path = f"{args.cache}/reference-{task}.npy"
+        if not os.path.exists(path):
+            case = Case(args, task, 1, batch)
+            peer = case.peer("torch", "f32", settings("torch", 1, 1)[0])
+            peer.answer()
+            peer.close()
+            os.replace(peer.out, path)
+
+
+def provenance(args):
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        cpu = next((line.split(":", 1)[1].strip() for line in file
+                    if line.startswith("model name")), "unknown CPU")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"],
+                            capture_output=True, text=True).stdout.strip()
+    described = subprocess.run(
+        [f"{args.build}/clipc-inspect", "model", "--model", "demo"],
+        capture_output=True, text=True).stdout
+    return {"cpu": cpu, "cpus": len(os.sched_getaffinity(0)),
+            "kernel": os.uname().release, "commit": commit,
+            "date": time.strftime("%Y-%m-%d"), "clipc": described,
+            "versions": peer_models.versions(),
+            "python": sys.version.split()[0]}
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    words = lambda text: text.split(",")
+    numbers = lambda text: [int(n) for n in text.split(",")]
+    parser.add_argument("--case", type=words, default=["image", "text",
+                                                       "cold", "accuracy"])
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--batch", type=numbers, default=[1, 8])
+    parser.add_argument("--classes", type=words, default=CLASSES)
+    parser.add_argument("--cpu", type=words, default=["auto"],
+                        help="clipc's --cpu, several: auto,avx2,avx512")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--cache", default="build/bench-cache")
+    parser.add_argument("--prepare", action="store_true",
+                        help="make the exports, time nothing")
+    parser.add_argument("--recalibrate", action="store_true")
+    parser.add_argument("--no-amx", action="store_true")
+    parser.add_argument("--write", action="store_true",
+                        help="docs/BENCHMARKS.md from all results so far")
+    args = parser.parse_args()
+    args.has_dtypes = "--dtype" in subprocess.run(
+        [f"{args.build}/clipc-bench", "--help"], check=True,
+        capture_output=True, text=True).stdout
+    return args
+
+
+def load(path):
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    return {}
+
+
+def save(path, value):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1)
+    os.replace(path + ".new", path)
+
+
+def run_case(args, case):
+    """Yields (key, result)."""
+    for threads in args.threads:
+        if case == "cold":
+            yield f"cold {threads}t", cold(args, threads)
+        elif case == "text":
+            yield f"text {threads}t", Case(args, "text", threads,
+                                           1).run(max(2, args.rounds // 3))
+        elif case == "accuracy":
+            if threads == args.threads[-1]:
+                yield "accuracy", Case(args, "image", threads,
+                                       peer_models.N_PIXELS).run(1)
+        elif case == "image":
+            for batch in args.batch:
+                before = peaks(args, threads)
+                result = Case(args, "image", threads, batch).run(args.rounds)
+                after = peaks(args, threads)
+                result["peaks"] = {k: max(v, after[k])
+                                   for k, v in before.items()}
+                yield f"image {threads}t b{batch}", result
+        else:
+            raise SystemExit(f"peers: no case {case}")
+
+
+def main():
+    args = parse()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    peer_models.prepare(args.cache)
+    settings_path = f"{args.cache}/settings.json"
+    args.settings = {} if args.recalibrate else load(settings_path)
+    args.save_settings = lambda: save(settings_path, args.settings)
+    make_references(args)
+    if args.prepare:
+        return
+    results_path = f"{args.cache}/results.json"
+    results = load(results_path)
+    for case in args.case:
+        for key, result in run_case(args, case):
+            show(result)
+            if not args.no_amx:
+                result["provenance"] = provenance(args)
+                results[key] = result
+                save(results_path, results)
+    if args.write:
+        import report
+        report.write(results, "docs")
+
+
+if __name__ == "__main__":
+    main()
