@@ -22,6 +22,8 @@ typedef struct bench_options {
     unsigned count; /* of labels or texts; 0: the subcommand's default */
     clipc_gemm gemm;
     clipc_cpu cpu;
+    clipc_precision precision;
+    clipc_packing packing;
     unsigned features; /* clipc_cpu_features() as far as cpu allows */
     bool json, rounds;
 } bench_options;
@@ -72,12 +74,14 @@ bench_timing bench_summary(double *times, size_t n);
  * calls and prints {"ms": [milliseconds of each call]}. */
 void bench_rounds(bench_call call, void *state);
 
+/* "auto", "f32", "bf16" or "int8". */
+const char *bench_dtype(const bench_options *o);
+
 /* One line, text or JSON: the times of a call divided by `count` units.
- * flops of one unit (0: not printed); dtype and peaks: what its rate is set
- * against, or NULL. */
+ * flops of one unit (0: not printed); peaks: what the rate is set against, or
+ * NULL. */
 void bench_print(const bench_options *o, const char *unit, double count,
-                 bench_timing t, double flops, const char *dtype,
-                 const bench_peaks *peaks);
+                 bench_timing t, double flops, const bench_peaks *peaks);
 
 /* ---- subcommands ------------------------------------------------------- */
 
@@ -88,6 +92,7 @@ void bench_preprocess(const bench_options *o); /* pictures.c */
 void bench_decode(const bench_options *o);
 void bench_resize(const bench_options *o);
 void bench_cold(const bench_options *o);       /* cold.c */
+void bench_kernels(const bench_options *o);    /* kernels.c */
 void bench_peak(const bench_options *o);       /* peak.c */
 
 #endif /* CLIPC_BENCH_H */

@@ -22,6 +22,7 @@ static const char usage[] =
     "  preprocess  JPEG, PNG or WebP file -> [3, S, S] floats\n"
     "  decode      a picture in memory -> all its pixels\n"
     "  resize      all pixels -> 224 x 224, as CLIP does\n"
+    "  kernels     every inner loop, in C and as this CPU gets it\n"
     "  peak        multiply-add instructions on registers alone\n"
     "options:\n"
     "  --model NAME|DIR    default demo\n"
@@ -29,6 +30,8 @@ static const char usage[] =
     "  --threads N         default: CPUs this process may use\n"
     "  --batch B           images a call, default 1\n"
     "  --reps R            counted repetitions, default 10\n"
+    "  --dtype auto|f32|bf16|int8     default f32\n"
+    "  --packing auto|never|always    default always\n"
     "  --gemm auto|native|openblas    --cpu auto|c|avx2|avx512\n"
     "  --format text|json\n"
     "  --labels FILE       text: one a line; default: the demo's\n"
@@ -52,6 +55,7 @@ static const struct {
     { "preprocess", bench_preprocess },
     { "decode", bench_decode },
     { "resize", bench_resize },
+    { "kernels", bench_kernels },
     { "peak", bench_peak },
 };
 
@@ -94,6 +98,9 @@ static void option(bench_options *o, const char *name, const char *value)
 {
     static const char *const gemms[] = { "auto", "native", "openblas", NULL };
     static const char *const cpus[] = { "auto", "c", "avx2", "avx512", NULL };
+    static const char *const dtypes[] = { "auto", "f32", "bf16", "int8",
+                                          NULL };
+    static const char *const packings[] = { "auto", "never", "always", NULL };
     static const char *const formats[] = { "text", "json", NULL };
     const struct {
         const char *name, **value;
@@ -127,6 +134,10 @@ static void option(bench_options *o, const char *name, const char *value)
         o->gemm = (clipc_gemm)choice(name, value, gemms);
     else if (strcmp(name, "--cpu") == 0)
         o->cpu = (clipc_cpu)choice(name, value, cpus);
+    else if (strcmp(name, "--dtype") == 0)
+        o->precision = (clipc_precision)choice(name, value, dtypes);
+    else if (strcmp(name, "--packing") == 0)
+        o->packing = (clipc_packing)choice(name, value, packings);
     else if (strcmp(name, "--format") == 0)
         o->json = choice(name, value, formats) == 1;
     else
@@ -143,6 +154,7 @@ static bench_options parse(int argc, char **argv)
     };
     bench_options o = {
         .model = "demo", .data_dir = "weights", .batch = 1, .reps = 10,
+        .precision = CLIPC_PRECISION_F32, .packing = CLIPC_PACKING_ALWAYS,
         .labels = "weights/labels/demo.txt",
         .image = "weights/demo/examples/red-convertible.png",
         .program = classify_beside(argv[0]),

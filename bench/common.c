@@ -94,6 +94,8 @@ void bench_open(bench_session *session, const bench_options *o)
     ctx_params.threads = o->threads;
     ctx_params.gemm = o->gemm;
     ctx_params.cpu = o->cpu;
+    ctx_params.precision = o->precision;
+    ctx_params.packing = o->packing;
     session->info.struct_size = sizeof session->info;
     if (clipc_model_open(&session->model, o->model, &model_params, &err) ||
         clipc_ctx_create(&session->ctx, session->model, &ctx_params, &err) ||
@@ -176,21 +178,28 @@ static void print_json_string(const char *s)
     putchar('"');
 }
 
+const char *bench_dtype(const bench_options *o)
+{
+    static const char *const names[] = {
+        [CLIPC_PRECISION_AUTO] = "auto", [CLIPC_PRECISION_F32] = "f32",
+        [CLIPC_PRECISION_BF16] = "bf16", [CLIPC_PRECISION_INT8] = "int8",
+    };
+    return names[o->precision];
+}
+
 static void print_json(const bench_options *o, const char *unit,
                        double count, bench_timing t, double gflops,
-                       const char *dtype, const bench_peaks *peaks)
+                       const bench_peaks *peaks)
 {
     double peak;
     const bench_peak_loop *against =
-        peaks ? bench_peaks_for(peaks, dtype, &peak) : NULL;
+        peaks ? bench_peaks_for(peaks, bench_dtype(o), &peak) : NULL;
 
     printf("{\"command\": \"%s\", \"model\": ", o->command);
     print_json_string(o->model);
-    if (dtype)
-        printf(", \"dtype\": \"%s\"", dtype);
-    printf(", \"threads\": %u, \"batch\": %u, \"reps\": %u, \"ms_per_%s\": "
+    printf(", \"dtype\": \"%s\", \"threads\": %u, \"batch\": %u, \"reps\": %u, \"ms_per_%s\": "
            "{\"min\": %.4f, \"median\": %.4f, \"max\": %.4f}",
-           o->threads, o->batch, o->reps, unit, t.min / count,
+           bench_dtype(o), o->threads, o->batch, o->reps, unit, t.min / count,
            t.median / count, t.max / count);
     if (gflops > 0.0)
         printf(", \"gflops\": %.2f", gflops);
@@ -207,13 +216,12 @@ static void print_json(const bench_options *o, const char *unit,
 }
 
 void bench_print(const bench_options *o, const char *unit, double count,
-                 bench_timing t, double flops, const char *dtype,
-                 const bench_peaks *peaks)
+                 bench_timing t, double flops, const bench_peaks *peaks)
 {
     double gflops = flops * count / t.min / 1e6, peak;
 
     if (o->json) {
-        print_json(o, unit, count, t, gflops, dtype, peaks);
+        print_json(o, unit, count, t, gflops, peaks);
         return;
     }
     printf("%-10s %s: min %.3f  median %.3f  max %.3f ms per %s", o->command,
@@ -221,7 +229,7 @@ void bench_print(const bench_options *o, const char *unit, double count,
     if (gflops > 0.0)
         printf("  %.1f GFLOP/s", gflops);
     const bench_peak_loop *against =
-        peaks ? bench_peaks_for(peaks, dtype, &peak) : NULL;
+        peaks ? bench_peaks_for(peaks, bench_dtype(o), &peak) : NULL;
     if (against)
         printf(", %.1f %% of %s's %.1f", 100.0 * gflops / peak,
                against->name, peak);

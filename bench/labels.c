@@ -37,7 +37,7 @@ void bench_labels(const bench_options *o)
     l.labels = bench_floats(l.count * l.session.info.dim);
     l.results = bench_alloc(o->batch * TOP * sizeof *l.results);
     bench_timing t = bench_measure(search, &l, o->reps, NULL);
-    bench_print(o, "query", o->batch, t, 0.0, NULL, NULL);
+    bench_print(o, "query", o->batch, t, 0.0, NULL);
     free(l.queries);
     free(l.labels);
     free(l.results);

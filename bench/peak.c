@@ -12,6 +12,7 @@
 
 #include "bench.h"
 #include "cpu.h"
+#include "kernels.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -102,9 +103,13 @@ static void run_loop(void *arg, unsigned thread, unsigned n_threads)
 void bench_peaks_open(bench_peaks *peaks, unsigned threads, unsigned features)
 {
     clipc_error err = CLIPC_ERROR_INIT;
+    clipc_kernels kernels;
 
     *peaks = (bench_peaks){ 0 };
     choose(peaks, features);
+    clipc_kernels_init(&kernels, features);
+    peaks->tiles_int8 = kernels.s8.run && strstr(kernels.s8.name, "amx");
+    peaks->tiles_bf16 = kernels.bf16.run && strstr(kernels.bf16.name, "amx");
     if (clipc_pool_create(&peaks->pool, threads, &err))
         bench_die("threads", &err);
     peaks->threads = clipc_pool_size(peaks->pool);
@@ -142,13 +147,14 @@ const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
 {
     const bench_peak_loop *found = NULL;
     bool narrow = strcmp(dtype, "bf16") == 0;
+    bool tiles = narrow ? peaks->tiles_bf16 : peaks->tiles_int8;
 
     *gops = 0.0;
     for (size_t i = 0; i < peaks->n; i++) {
         const bench_peak_loop *loop = peaks->loops[i];
         bool fits = strcmp(loop->dtype, dtype) == 0 ||
                     (narrow && strcmp(loop->dtype, "f32") == 0);
-        if (fits && !strstr(loop->name, "tmm") && peaks->best[i] > *gops) {
+        if (fits && (tiles || !strstr(loop->name, "tmm")) && peaks->best[i] > *gops) {
             *gops = peaks->best[i];
             found = loop;
         }

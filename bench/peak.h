@@ -10,6 +10,7 @@
 
 #include "thread.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct bench_peak_loop {
@@ -28,6 +29,7 @@ typedef struct bench_peaks {
     const bench_peak_loop *loops[BENCH_PEAKS];
     size_t turns[BENCH_PEAKS];
     double best[BENCH_PEAKS]; /* highest rate so far, all threads, Gop/s */
+    bool tiles_int8, tiles_bf16; /* clipc's own kernels use AMX */
 } bench_peaks;
 
 /* Chooses the loops this CPU has; features: CLIPC_CPU_HAS_ bits that may be
@@ -38,8 +40,9 @@ void bench_peaks_close(bench_peaks *peaks);
 /* Runs each loop for about two milliseconds on all threads at once. */
 void bench_peaks_round(bench_peaks *peaks);
 
-/* The loop a dtype's rate is set against, the fastest of its instructions
- * outside AMX, or NULL; bf16 falls back on f32 where that is faster. */
+/* The loop a dtype's rate is set against, or NULL: the fastest of its
+ * instructions, of AMX only where clipc's kernels use it; for bf16 that of f32
+ * where it is the faster one. */
 const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
                                        const char *dtype, double *gops);
 

@@ -161,10 +161,9 @@ class Case:
         out = f"{self.args.cache}/{name.replace(' ', '-')}.f32"
         command = [f"{self.args.build}/clipc-bench", self.task,
                    "--model", f"{self.args.cache}/b32",
-                   "--threads", str(self.threads), "--cpu", cpu,
+                   "--threads", str(self.threads), "--dtype", dtype,
+                   "--cpu", cpu,
                    "--rounds-from-stdin", "--out", out]
-        if dtype != "f32":
-            command += ["--dtype", dtype]
         if self.task == "image":
             command += ["--batch", str(self.batch), "--pixels",
                         f"{self.args.cache}/pixels-{self.batch}.f32"]
@@ -201,8 +200,7 @@ class Case:
             pixels.tofile(f"{args.cache}/pixels-{self.batch}.f32")
             wanted = []
             for dtype in args.classes:
-                if dtype == "f32" or args.has_dtypes:
-                    wanted += [(self.clipc, dtype, cpu) for cpu in args.cpu]
+                wanted += [(self.clipc, dtype, cpu) for cpu in args.cpu]
                 for runtime in ("torch", "onnxruntime", "openvino"):
                     if (runtime, dtype) not in [("torch", "int8"),
                                                 ("onnxruntime", "bf16")]:
@@ -400,11 +398,7 @@ def parse():
     parser.add_argument("--no-amx", action="store_true")
     parser.add_argument("--write", action="store_true",
                         help="docs/BENCHMARKS.md from all results so far")
-    args = parser.parse_args()
-    args.has_dtypes = "--dtype" in subprocess.run(
-        [f"{args.build}/clipc-bench", "--help"], check=True,
-        capture_output=True, text=True).stdout
-    return args
+    return parser.parse_args()
 
 
 def load(path):

@@ -71,7 +71,7 @@ static void report(pictures *p, bench_call call)
 {
     const bench_options *o = p->options;
     bench_timing t = bench_measure(call, p, o->reps, NULL);
-    bench_print(o, "image", 1.0, t, 0.0, NULL, NULL);
+    bench_print(o, "image", 1.0, t, 0.0, NULL);
 }
 
 void bench_preprocess(const bench_options *o)

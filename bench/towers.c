@@ -86,7 +86,7 @@ static void time_call(towers *t, bench_call call, const char *unit,
         bench_peaks peaks;
         bench_peaks_open(&peaks, o->threads, o->features);
         bench_timing timing = bench_measure(call, t, o->reps, &peaks);
-        bench_print(o, unit, (double)count, timing, flops, "f32", &peaks);
+        bench_print(o, unit, (double)count, timing, flops, &peaks);
         bench_peaks_close(&peaks);
     }
     if (o->out)
