@@ -540,6 +540,14 @@ clipc_checkpoint_weights(const clipc_checkpoint *checkpoint)
     return checkpoint->files;
 }
 
+void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text)
+{
+    for (size_t i = 0; i < clipc_weights_count(checkpoint->files); i++)
+        if (checkpoint->users[i] == (text ? TEXT : VISION))
+            clipc_weights_forget(checkpoint->files,
+                                 clipc_weights_at(checkpoint->files, i));
+}
+
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)
 {
     return checkpoint->users[index] != EXTRA;

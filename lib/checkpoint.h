@@ -79,6 +79,9 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
 
 const clipc_weights *
 clipc_checkpoint_weights(const clipc_checkpoint *checkpoint);
+/* Lets go of the memory that holds a tower's tensors, where they are mapped:
+ * they are packed now. Their next use reads them again. */
+void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text);
 /* Whether the network reads tensor `index` of the files. */
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index);
 /* Whether it belongs to the text tower (text_projection included). */

@@ -189,6 +189,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->context_length = params.context_length
                               ? params.context_length
                               : model->config.context_length;
+    ctx->packing = params.packing;
     ctx->progress = params.progress;
     ctx->progress_user = params.progress_user;
     clipc_kernels_init(&ctx->engine.kernels, features);
@@ -212,6 +213,7 @@ void clipc_ctx_destroy(clipc_ctx *ctx)
         return;
     clipc_pool_destroy(ctx->engine.pool);
     free(ctx->engine.scratch);
+    free(ctx->engine.text_scratch);
     free(ctx->pixels);
     free(ctx->ids.ids);
     free(ctx->starts);
@@ -324,14 +326,35 @@ static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
     return CLIPC_OK;
 }
 
+/* The tower's weights for the next pass, packed where that pays. */
+static const clipc_tower_weights *
+packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
+{
+    clipc_model *model = ctx->model;
+    bool made;
+
+    if (ctx->engine.gemm != CLIPC_GEMM_NATIVE)
+        return weights;
+    const clipc_tower_weights *packed = clipc_packed_use(
+        text ? &model->packed_text : &model->packed_vision, weights,
+        text ? model->config.text.n_layers : model->config.vision.n_layers,
+        ctx->engine.precision, ctx->packing, &ctx->engine.kernels,
+        ctx->engine.pool, &made);
+    if (made)
+        clipc_checkpoint_forget(model->checkpoint, text);
+    return packed;
+}
+
 static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
                                   size_t n, float *embeddings, size_t first,
                                   unsigned flags, clipc_error *err)
 {
-    const clipc_vision_weights *weights;
+    const clipc_vision_weights *stored;
 
-    CLIPC_TRY(clipc_checkpoint_vision(ctx->model->checkpoint, &weights, err));
-    CLIPC_TRY(clipc_vision_forward(&ctx->engine, &ctx->model->config, weights,
+    CLIPC_TRY(clipc_checkpoint_vision(ctx->model->checkpoint, &stored, err));
+    clipc_vision_weights weights = *stored;
+    weights.tower = *packed_tower(ctx, &stored->tower, false);
+    CLIPC_TRY(clipc_vision_forward(&ctx->engine, &ctx->model->config, &weights,
                                    pixels, n, embeddings, err));
     return finish_embeddings(embeddings, n, ctx->model->config.projection_dim,
                              first, flags, "image", err);
@@ -449,7 +472,7 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
                                 clipc_error *err)
 {
     const clipc_tokenizer *tokenizer;
-    const clipc_text_weights *weights;
+    const clipc_text_weights *stored;
 
     if (!ctx || (n && (!texts || !embeddings)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
@@ -459,7 +482,7 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
         return CLIPC_OK;
     const clipc_config *config = &ctx->model->config;
     CLIPC_TRY(clipc_model_tokenizer(ctx->model, &tokenizer, err));
-    CLIPC_TRY(clipc_checkpoint_text(ctx->model->checkpoint, &weights, err));
+    CLIPC_TRY(clipc_checkpoint_text(ctx->model->checkpoint, &stored, err));
     if (!ctx->starts &&
         !(ctx->starts = clipc_alloc(TEXT_CHUNK + 1, sizeof *ctx->starts)))
         return clipc_fail_nomem(err, "scratch of a context");
@@ -468,7 +491,9 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
         float *out = embeddings + done * config->projection_dim;
         CLIPC_TRY(tokenize_chunk(ctx, tokenizer, texts + done, count, done,
                                  flags, err));
-        CLIPC_TRY(clipc_text_forward(&ctx->engine, config, weights,
+        clipc_text_weights weights = *stored;
+        weights.tower = *packed_tower(ctx, &stored->tower, true);
+        CLIPC_TRY(clipc_text_forward(&ctx->engine, config, &weights,
                                      ctx->ids.ids, ctx->starts, count, out,
                                      err));
         CLIPC_TRY(finish_embeddings(out, count, config->projection_dim, done,

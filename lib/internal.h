@@ -10,6 +10,7 @@
 #include "config.h"
 #include "file.h"
 #include "image.h"
+#include "packed.h"
 #include "tokenizer.h"
 #include "transformer.h"
 
@@ -43,7 +44,8 @@ struct clipc_model {
     char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];
     clipc_text tokenizer_bytes[CLIPC_N_TOKENIZER_FILES];
     clipc_file_stamp tokenizer_stamps[CLIPC_N_TOKENIZER_FILES];
-    pthread_mutex_t mutex; /* guards what follows */
+    clipc_packed_set packed_vision, packed_text;
+    pthread_mutex_t mutex; /* guards what follows, and the making of those */
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;
     clipc_digest identity; /* of the text side, see DESIGN "Weights identity" */
@@ -61,6 +63,7 @@ struct clipc_ctx {
     clipc_model *model;
     clipc_engine engine;
     size_t context_length; /* most tokens of a text, at most the model's */
+    clipc_packing packing;
     clipc_progress_fn progress; /* of the public call, or NULL */
     void *progress_user;
     /* Scratch that stays between calls. */

@@ -205,19 +205,24 @@ clipc_status clipc_text_forward(clipc_engine *engine,
                                 const int32_t *ids, const size_t *starts,
                                 size_t n, float *out, clipc_error *err)
 {
-    size_t n_floats = 0;
+    size_t order_bytes, bytes = 0;
 
     CLIPC_TRY(check_ids(config, ids, starts, n, err));
-    if (n > UINT32_MAX || !clipc_mul(n, config->projection_dim, &n_floats))
+    /* order and spare, then the sorted results. */
+    if (n > UINT32_MAX || !clipc_mul(n, 2 * sizeof(uint32_t), &order_bytes) ||
+        !clipc_mul(n, config->projection_dim * sizeof(float), &bytes) ||
+        !clipc_add(bytes, order_bytes, &bytes))
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1, "%zu texts at once", n);
-    uint32_t *order = clipc_alloc(n, 2 * sizeof *order);
-    float *sorted = clipc_alloc(n_floats, sizeof *sorted);
+    if (bytes > engine->text_scratch_bytes) {
+        free(engine->text_scratch);
+        engine->text_scratch_bytes = 0;
+        engine->text_scratch = clipc_alloc(bytes, 1);
+        if (!engine->text_scratch)
+            return clipc_fail_nomem(err, "order of texts");
+        engine->text_scratch_bytes = bytes;
+    }
+    uint32_t *order = engine->text_scratch;
     const text_input input = { weights, ids, starts, order };
-    clipc_status status =
-        order && sorted ? run_texts(engine, config, &input, order, order + n,
-                                    sorted, n, out, err)
-                        : clipc_fail_nomem(err, "order of texts");
-    free(order);
-    free(sorted);
-    return status;
+    return run_texts(engine, config, &input, order, order + n,
+                     (float *)(void *)(order + 2 * n), n, out, err);
 }

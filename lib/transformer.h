@@ -31,6 +31,8 @@ typedef struct clipc_engine {
     clipc_pool *pool;
     void *scratch; /* grows to the largest need, then stays */
     size_t scratch_bytes;
+    void *text_scratch; /* of clipc_text_forward(), likewise */
+    size_t text_scratch_bytes;
     clipc_trace_fn trace; /* or NULL */
     void *trace_user;
     clipc_progress_fn progress;

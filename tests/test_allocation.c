@@ -110,6 +110,7 @@ static void prepare(clipc_gemm gemm)
     clipc_ctx_destroy(ctx);
     params.threads = 1;
     params.gemm = gemm;
+    params.packing = CLIPC_PACKING_ALWAYS; /* all at the first call */
     CHECK_OK(clipc_ctx_create(&ctx, model, &params, &err), err);
     for (size_t i = 0; i < N_TEXTS; i++) {
         snprintf(words[i], sizeof words[i], "Caf\xc3\xa9 car no. %zu", i * i);

@@ -608,8 +608,10 @@ TEST(a_label_whose_embedding_is_not_finite_is_named)
            TINY_TEXT_WIDTH * sizeof(float));
     check_refused(names, 4, NULL, CLIPC_ERR_NUMERIC, "label 3 of 4 (\"q\")");
     CHECK_INT(create(names, 2, NULL), 2); /* the context goes on */
-    memset(tensor_data("text_projection.weight"), 0,
-           TINY_DIM * TINY_TEXT_WIDTH * sizeof(float));
+    memset(tensor_data("text_model.final_layer_norm.weight"), 0,
+           TINY_TEXT_WIDTH * sizeof(float));
+    memset(tensor_data("text_model.final_layer_norm.bias"), 0,
+           TINY_TEXT_WIDTH * sizeof(float));
     check_refused(names, 4, NULL, CLIPC_ERR_NUMERIC, "label 1 of 4 (\"car\")");
     teardown();
 }

@@ -343,6 +343,7 @@ static void engine_close(clipc_engine *engine)
 {
     clipc_pool_destroy(engine->pool);
     free(engine->scratch);
+    free(engine->text_scratch);
 }
 
 static float *make_pixels(const network *net, size_t n)

@@ -27,7 +27,7 @@ enum {
     TOOL_OPT_FILES_FROM, TOOL_OPT_MAX_PIXELS, TOOL_OPT_MAX_BYTES,
     TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE,
     TOOL_OPT_TRUNCATE, TOOL_OPT_CONTEXT, TOOL_OPT_PLAIN_SPECIALS,
-    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU
+    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE
 };
 
 #define TOOL_MODEL_OPTIONS                       \
@@ -56,7 +56,8 @@ enum {
 #define TOOL_COMPUTE_OPTIONS                     \
     { "--threads", TOOL_OPT_THREADS, true },     \
     { "--gemm", TOOL_OPT_GEMM, true },           \
-    { "--cpu", TOOL_OPT_CPU, true }
+    { "--cpu", TOOL_OPT_CPU, true },             \
+    { "--dtype", TOOL_OPT_DTYPE, true }
 
 /* Help: of --model, of images in pictures and sources, and so on. */
 #define TOOL_MODEL_HELP \
@@ -93,6 +94,8 @@ enum {
     "  --gemm BACKEND      auto (default), native or openblas\n" \
     "  --cpu LEVEL         highest instruction set of the native kernels:\n" \
     "                      c, avx2 or avx512\n" \
+    "  --dtype TYPE        arithmetic of the linear layers: f32 (default: the\n" \
+    "                      reference's numbers), bf16, or int8 (fastest)\n" \
     "\n"
 
 tool_common tool_common_default(void);

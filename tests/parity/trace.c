@@ -287,6 +287,7 @@ int main(int argc, char **argv)
     }
     clipc_pool_destroy(engine.pool);
     free(engine.scratch);
+    free(engine.text_scratch);
     clipc_model_close(model);
     return 0;
 }
