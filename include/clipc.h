@@ -147,17 +147,24 @@ typedef struct clipc_model_params {
                                 * id up in, or NULL */
     size_t max_header_bytes;   /* of what describes the tensors: safetensors
                                 * header, data.pkl; default 8 MiB */
+    size_t image_size; /* 0: the checkpoint's. Else, at most 8,192: pictures
+                        * are preprocessed to this size, and the positions of
+                        * the patches interpolated as transformers does it with
+                        * interpolate_pos_encoding */
 } clipc_model_params;
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
 
-/* Opens a CLIP checkpoint in Hugging Face layout.
+/* Opens a CLIP checkpoint as transformers or open_clip published it; both
+ * towers, or one (CLIPTextModelWithProjection, CLIPVisionModelWithProjection).
  *
  * name: "demo", the model in params->data_dir where that is given; else a
  * folder with config.json, weights, tokenizer.json (or vocab.json and
  * merges.txt) and preprocessor_config.json, or the file of weights in such a
  * folder; else a repository id such as "openai/clip-vit-base-patch32", found
- * in params->hub_cache_dir (no download).
+ * in params->hub_cache_dir (no download). open_clip_config.json counts where
+ * open_clip's weights are the only ones, or config.json is that of another
+ * program.
  *
  * Weights are, whichever is there first: model.safetensors, the files that
  * model.safetensors.index.json names, open_clip_model.safetensors,
@@ -175,8 +182,8 @@ CLIPC_API clipc_status clipc_model_open(clipc_model **model, const char *name,
                                         const clipc_model_params *params,
                                         clipc_error *err);
 
-/* The files of a checkpoint in memory. Absent files are NULL, 0. config and
- * weights are required; tokenizer_json, or vocab_json and merges_txt, for
+/* The files of a checkpoint in memory. Absent files are NULL, 0. config
+ * (config.json or open_clip_config.json) and weights are required; tokenizer_json, or vocab_json and merges_txt, for
  * anything that touches text. The buffers stay the caller's and must outlive
  * the model and all that refers to it. */
 typedef struct clipc_model_files {
@@ -221,13 +228,21 @@ typedef struct clipc_model_properties {
     size_t vocab_size;
     clipc_tower_info vision, text;
     float mean[3], std[3]; /* of the image normalisation */
-    double logit_scale;    /* exp of the checkpoint's logit_scale */
+    double logit_scale;    /* exp of the checkpoint's logit_scale; where a
+                            * tower comes by itself and has none, of its
+                            * config's logit_scale_init_value */
     size_t n_parameters;   /* elements of all tensors in use */
     size_t n_tensors;      /* in the file: see clipc_model_tensor() */
     const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored */
     const char *source;    /* path of the folder, or "(memory)" */
     const char *tokenizer; /* file the tokenizer comes from, or "none" */
     const char *preprocessing; /* file it comes from, or "default" */
+    int has_vision, has_text;  /* 0: a tower that the checkpoint lacks; what
+                                * describes it is 0 or NULL, and calls that
+                                * need it return CLIPC_ERR_UNSUPPORTED */
+    size_t trained_image_size; /* image_size without params->image_size */
+    const char *layout; /* of the tensors' names: "transformers" or
+                         * "open_clip" */
 } clipc_model_properties;
 
 /* Fills *properties (struct_size set by the caller). Never fails for valid

@@ -4,11 +4,16 @@
  * hands them out: matrices where they lie, vectors as float arrays.
  *
  * Names are those of CLIPModel in transformers (models/clip/modeling_clip.py),
- * its spelling "pre_layrnorm" included. One walk over the parameters of a
- * tower serves both steps: opening checks every tensor, first use points to
- * it, or converts it where it is a vector. F16 and BF16 are widened exactly.
+ * its spelling "pre_layrnorm" included; tensor_names.c knows where other
+ * programs keep the same. One walk over the parameters of a tower serves both
+ * steps: opening checks every tensor, first use points to it, or converts it
+ * where it is a vector. F16 and BF16 are widened exactly.
  */
 #include "checkpoint.h"
+
+#include "networks.h"
+#include "positions.h"
+#include "tensor_names.h"
 
 #include <float.h>
 #include <math.h>
@@ -20,7 +25,7 @@
 
 enum {
     MAX_DIMS = 4,       /* of a parameter */
-    NAME_BYTES = 160,   /* the longest is under 80 */
+    NAME_BYTES = CLIPC_TENSOR_NAME_BYTES, /* the longest is under 80 */
     SHAPE_BYTES = 96,   /* of a shape in a message */
     FLOATS_A_LINE = 16, /* converted tensors begin on cache lines */
     BLOCK = 64          /* values converted at a time: a fixed count lets the
@@ -32,7 +37,8 @@ enum { EXTRA, VISION, TEXT, BOTH };
 
 struct clipc_checkpoint {
     clipc_weights *files;
-    clipc_config config;
+    clipc_config config; /* has_vision, has_text: as the files have it */
+    clipc_layout layout;
     unsigned char *users; /* [tensors of the files] */
     double logit_scale;
     pthread_mutex_t mutex; /* guards the rest until it is published */
@@ -51,6 +57,7 @@ typedef struct parameter {
     clipc_matrix *matrix; /* [shape[0], the product of the others] */
     const char *name;
     size_t shape[MAX_DIMS], rank;
+    size_t side; /* not 0: positions, wanted for side * side patches */
 } parameter;
 
 typedef clipc_status (*visit_fn)(void *user, const parameter *parameter,
@@ -84,15 +91,6 @@ static clipc_status visit_matrix(const visitor *v, clipc_matrix *slot,
                           .shape = { n_out, n_in }, .rank = 2 };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
-    return v->visit(v->user, &p, v->err);
-}
-
-/* A matrix whose numbers are added, not multiplied: as floats. */
-static clipc_status visit_table(const visitor *v, const float **slot,
-                                const char *name, size_t n_rows, size_t width)
-{
-    const parameter p = { .vector = slot, .name = name,
-                          .shape = { n_rows, width }, .rank = 2 };
     return v->visit(v->user, &p, v->err);
 }
 
@@ -141,7 +139,15 @@ static clipc_status visit_vision(const visitor *v, const clipc_config *config,
                                  clipc_vision_weights *w)
 {
     const size_t width = config->vision.width, patch = config->patch_size;
+    const size_t trained = config->trained_image_size / patch;
     const size_t side = config->image_size / patch;
+    const parameter positions = {
+        .vector = &w->position_embedding,
+        .name = "vision_model.embeddings.position_embedding.weight",
+        .shape = { trained * trained + 1, width },
+        .rank = 2,
+        .side = side == trained ? 0 : side,
+    };
     const parameter kernel = {
         .matrix = &w->tower.patch.weight,
         .name = "vision_model.embeddings.patch_embedding.weight",
@@ -152,9 +158,7 @@ static clipc_status visit_vision(const visitor *v, const clipc_config *config,
     CLIPC_TRY(v->visit(v->user, &kernel, v->err));
     CLIPC_TRY(visit_vector(v, &w->class_embedding, "vision_model.embeddings.",
                            "class_embedding", width));
-    CLIPC_TRY(visit_table(v, &w->position_embedding,
-                          "vision_model.embeddings.position_embedding.weight",
-                          side * side + 1, width));
+    CLIPC_TRY(v->visit(v->user, &positions, v->err));
     CLIPC_TRY(visit_norm(v, &w->pre_ln_gain, &w->pre_ln_bias,
                          "vision_model.pre_layrnorm", width));
     for (size_t i = 0; i < config->vision.n_layers; i++)
@@ -171,13 +175,17 @@ static clipc_status visit_text(const visitor *v, const clipc_config *config,
                                clipc_text_weights *w)
 {
     const size_t width = config->text.width;
+    const parameter positions = {
+        .vector = &w->position_embedding,
+        .name = "text_model.embeddings.position_embedding.weight",
+        .shape = { config->context_length, width },
+        .rank = 2,
+    };
 
     CLIPC_TRY(visit_matrix(v, &w->token_embedding, "text_model.embeddings.",
                            "token_embedding.weight", config->vocab_size,
                            width));
-    CLIPC_TRY(visit_table(v, &w->position_embedding,
-                          "text_model.embeddings.position_embedding.weight",
-                          config->context_length, width));
+    CLIPC_TRY(v->visit(v->user, &positions, v->err));
     for (size_t i = 0; i < config->text.n_layers; i++)
         CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "text_model", i, width,
                               config->text.mlp_width));
@@ -223,15 +231,50 @@ typedef struct checker {
     unsigned char user; /* VISION or TEXT */
 } checker;
 
-static clipc_status find_float(const clipc_weights *files,
+static bool has_one_tower(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->config.has_vision != checkpoint->config.has_text;
+}
+
+/* A tensor is missing: what the files are then, as far as one can tell. */
+static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
+                                 const char *name, clipc_error *err)
+{
+    const clipc_weights *files = checkpoint->files;
+
+    for (size_t i = 0; i < clipc_weights_count(files); i++) {
+        const char *network =
+            clipc_network_of_tensor(clipc_weights_at(files, i)->name);
+        if (network)
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: tensor %s is missing; by the names of its "
+                              "tensors this network is %s",
+                              CLIPC_QUOTE(clipc_weights_name(files)), name,
+                              network);
+    }
+    /* CLIPTextModel and CLIPVisionModel; transformers 5 leaves out the name
+     * of the tower in them. */
+    if (has_one_tower(checkpoint) &&
+        (strstr(name, "projection") ||
+         clipc_weights_find(files, "embeddings.position_embedding.weight")))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: a tower without its projection, whose vectors "
+                          "compare with no others; clipc reads what "
+                          "CLIP...ModelWithProjection saves (%s is missing)",
+                          CLIPC_QUOTE(clipc_weights_name(files)), name);
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: tensor %s is missing",
+                      CLIPC_QUOTE(clipc_weights_name(files)), name);
+}
+
+static clipc_status find_float(const clipc_checkpoint *checkpoint,
                                const clipc_tensor **tensor, const char *name,
                                clipc_error *err)
 {
+    const clipc_weights *files = checkpoint->files;
+
     *tensor = clipc_weights_find(files, name);
     if (!*tensor)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: tensor %s is missing",
-                          CLIPC_QUOTE(clipc_weights_name(files)), name);
+        return fail_missing(checkpoint, name, err);
     if ((*tensor)->dtype == CLIPC_DTYPE_OTHER)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: tensor %s is stored as %s; clipc reads F32, "
@@ -241,6 +284,18 @@ static clipc_status find_float(const clipc_weights *files,
     return CLIPC_OK;
 }
 
+/* The shape that a parameter's tensor must have. */
+static void stored_shape(size_t shape[MAX_DIMS], const parameter *p,
+                         const clipc_tensor_place *place)
+{
+    memcpy(shape, p->shape, sizeof p->shape);
+    if (place->transposed) {
+        shape[0] = p->shape[1];
+        shape[1] = p->shape[0];
+    }
+    shape[0] *= place->n_parts; /* a width: 3 * 65,536 at most */
+}
+
 static clipc_status check_parameter(void *user, const parameter *p,
                                     clipc_error *err)
 {
@@ -248,15 +303,19 @@ static clipc_status check_parameter(void *user, const parameter *p,
     const clipc_weights *files = c->checkpoint->files;
     char found[SHAPE_BYTES], expected[SHAPE_BYTES];
     const clipc_tensor *tensor;
+    clipc_tensor_place place;
+    size_t shape[MAX_DIMS];
 
-    CLIPC_TRY(find_float(files, &tensor, p->name, err));
+    clipc_tensor_place_find(&place, c->checkpoint->layout, p->name);
+    CLIPC_TRY(find_float(c->checkpoint, &tensor, place.name, err));
+    stored_shape(shape, p, &place);
     if (tensor->rank != p->rank ||
-        memcmp(tensor->shape, p->shape, p->rank * sizeof p->shape[0]) != 0)
+        memcmp(tensor->shape, shape, p->rank * sizeof shape[0]) != 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "tensor %s has shape %s, config.json says %s (%s)",
-                          p->name, print_shape(found, tensor->shape,
-                                            tensor->rank),
-                          print_shape(expected, p->shape, p->rank),
+                          place.name, print_shape(found, tensor->shape,
+                                                  tensor->rank),
+                          print_shape(expected, shape, p->rank),
                           CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
     c->checkpoint->users[clipc_weights_index(files, tensor)] = c->user;
     return CLIPC_OK;
@@ -271,7 +330,14 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     const clipc_tensor *tensor;
     float value;
 
-    CLIPC_TRY(find_float(files, &tensor, "logit_scale", err));
+    /* A tower by itself is compared by others; what it would be scaled with
+     * is what its config begins training with. */
+    if (has_one_tower(checkpoint) &&
+        !clipc_weights_find(files, "logit_scale")) {
+        checkpoint->logit_scale = exp(checkpoint->config.logit_scale_init);
+        return CLIPC_OK;
+    }
+    CLIPC_TRY(find_float(checkpoint, &tensor, "logit_scale", err));
     if (tensor->rank > 1 || tensor->n_elements != 1)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: tensor logit_scale must be one number",
@@ -358,7 +424,7 @@ static void widen(float *out, const clipc_tensor *tensor)
 /* Two walks: with out NULL the floats to convert are counted, then they are
  * converted and all slots set. */
 typedef struct loader {
-    const clipc_weights *files;
+    const clipc_checkpoint *checkpoint;
     float *out;
     size_t n_floats;
 } loader;
@@ -367,6 +433,85 @@ static bool usable_in_place(const clipc_tensor *tensor)
 {
     return tensor->dtype == CLIPC_DTYPE_F32 &&
            (uintptr_t)tensor->data % sizeof(float) == 0;
+}
+
+/* The part of its tensor that a parameter is; checked when the checkpoint was
+ * opened. */
+static clipc_tensor stored_part(const loader *l, const parameter *p,
+                                bool *transposed)
+{
+    clipc_tensor_place place;
+    clipc_tensor part;
+
+    clipc_tensor_place_find(&place, l->checkpoint->layout, p->name);
+    part = *clipc_weights_find(l->checkpoint->files, place.name);
+    part.n_elements /= place.n_parts;
+    part.n_bytes /= place.n_parts;
+    part.data += place.part * part.n_bytes;
+    *transposed = place.transposed;
+    return part;
+}
+
+/* Room for n floats: NULL in the walk that counts. */
+static clipc_status take_floats(loader *l, float **out, size_t n,
+                                clipc_error *err)
+{
+    size_t lines = n / FLOATS_A_LINE + (n % FLOATS_A_LINE != 0);
+
+    *out = l->out ? l->out + l->n_floats : NULL;
+    if (!clipc_add(l->n_floats, lines * FLOATS_A_LINE, &l->n_floats))
+        return clipc_fail_nomem(err, "converted weights");
+    return CLIPC_OK;
+}
+
+/* [in, out] as stored -> [out, in], as floats. */
+static clipc_status load_transposed(loader *l, const parameter *p,
+                                    const clipc_tensor *tensor,
+                                    clipc_error *err)
+{
+    const size_t n_out = p->shape[0], n_in = p->shape[1];
+    float *out, *stored;
+
+    CLIPC_TRY(take_floats(l, &out, tensor->n_elements, err));
+    if (!out)
+        return CLIPC_OK;
+    stored = clipc_alloc(tensor->n_elements, sizeof *stored);
+    if (!stored)
+        return clipc_fail_nomem(err, "converted weights");
+    widen(stored, tensor);
+    for (size_t i = 0; i < n_out; i++)
+        for (size_t k = 0; k < n_in; k++)
+            out[i * n_in + k] = stored[k * n_out + i];
+    free(stored);
+    *p->matrix = (clipc_matrix){ out, CLIPC_STORE_F32, n_out, n_in };
+    return CLIPC_OK;
+}
+
+/* Positions for another number of patches. */
+static clipc_status load_positions(loader *l, const parameter *p,
+                                   const clipc_tensor *tensor,
+                                   clipc_error *err)
+{
+    const clipc_config *config = &l->checkpoint->config;
+    const size_t trained = config->trained_image_size / config->patch_size;
+    const size_t width = p->shape[1];
+    float *out, *stored;
+    size_t n;
+
+    if (!clipc_mul(p->side * p->side + 1, width, &n))
+        return clipc_fail_nomem(err, "positions");
+    CLIPC_TRY(take_floats(l, &out, n, err));
+    if (!out)
+        return CLIPC_OK;
+    stored = clipc_alloc(tensor->n_elements, sizeof *stored);
+    if (!stored)
+        return clipc_fail_nomem(err, "positions");
+    widen(stored, tensor);
+    clipc_status status = clipc_positions_interpolate(
+        out, p->side, stored, trained, width, err);
+    free(stored);
+    *p->vector = out;
+    return status;
 }
 
 static clipc_status load_parameter(void *user, const parameter *p,
@@ -378,35 +523,38 @@ static clipc_status load_parameter(void *user, const parameter *p,
         [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
     };
     loader *l = user;
-    /* Checked when the checkpoint was opened. */
-    const clipc_tensor *tensor = clipc_weights_find(l->files, p->name);
-    size_t lines = (tensor->n_elements + FLOATS_A_LINE - 1) / FLOATS_A_LINE;
+    bool transposed;
+    const clipc_tensor tensor = stored_part(l, p, &transposed);
+    float *out;
 
+    if (transposed)
+        return load_transposed(l, p, &tensor, err);
+    if (p->side)
+        return load_positions(l, p, &tensor, err);
     if (p->matrix) {
-        *p->matrix = (clipc_matrix){ tensor->data, storages[tensor->dtype],
+        *p->matrix = (clipc_matrix){ tensor.data, storages[tensor.dtype],
                                      p->shape[0],
-                                     tensor->n_elements / p->shape[0] };
+                                     tensor.n_elements / p->shape[0] };
         return CLIPC_OK;
     }
-    if (usable_in_place(tensor)) {
-        *p->vector = (const float *)(const void *)tensor->data;
+    if (usable_in_place(&tensor)) {
+        *p->vector = (const float *)(const void *)tensor.data;
         return CLIPC_OK;
     }
-    if (l->out) {
-        *p->vector = l->out + l->n_floats;
-        widen(l->out + l->n_floats, tensor);
+    CLIPC_TRY(take_floats(l, &out, tensor.n_elements, err));
+    if (out) {
+        widen(out, &tensor);
+        *p->vector = out;
     }
-    if (!clipc_add(l->n_floats, lines * FLOATS_A_LINE, &l->n_floats))
-        return clipc_fail_nomem(err, "converted weights");
     return CLIPC_OK;
 }
 
-/* Under the mutex. A converted copy of an attempt that failed does not
- * exist: nothing fails after it is made. */
+/* Under the mutex. After a failure there is no converted copy, and nobody has
+ * seen the slots. */
 static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
                                float **converted, clipc_error *err)
 {
-    loader l = { .files = checkpoint->files };
+    loader l = { .checkpoint = checkpoint };
     const visitor v = { load_parameter, &l, err };
 
     CLIPC_TRY(visit_tower(&v, checkpoint, tower));
@@ -416,8 +564,12 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
     if (!l.out)
         return clipc_fail_nomem(err, "converted weights");
     l.n_floats = 0;
-    *converted = l.out;
-    return visit_tower(&v, checkpoint, tower);
+    clipc_status status = visit_tower(&v, checkpoint, tower);
+    if (status == CLIPC_OK)
+        *converted = l.out;
+    else
+        free(l.out);
+    return status;
 }
 
 clipc_status clipc_checkpoint_vision(clipc_checkpoint *checkpoint,
@@ -464,15 +616,57 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
 
 /* ---- open, close, questions -------------------------------------------- */
 
+static clipc_layout find_layout(const clipc_weights *files)
+{
+    if (!clipc_weights_find(files, "visual.conv1.weight") &&
+        !clipc_weights_find(files, "visual.class_embedding"))
+        return CLIPC_LAYOUT_TRANSFORMERS;
+    return clipc_weights_find(files, "text.token_embedding.weight")
+               ? CLIPC_LAYOUT_OPEN_CLIP_TEXT : CLIPC_LAYOUT_OPEN_CLIP;
+}
+
+static bool has_prefix(const clipc_weights *files, const char *prefix)
+{
+    for (size_t i = 0; i < clipc_weights_count(files); i++)
+        if (strncmp(clipc_weights_at(files, i)->name, prefix,
+                    strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
+/* A config may describe both towers where the files have one. */
+static void find_towers(clipc_checkpoint *checkpoint)
+{
+    const clipc_weights *files = checkpoint->files;
+    clipc_config *config = &checkpoint->config;
+    bool vision, text;
+
+    if (checkpoint->layout != CLIPC_LAYOUT_TRANSFORMERS ||
+        !config->has_vision || !config->has_text)
+        return;
+    vision = has_prefix(files, "vision_model.") ||
+             has_prefix(files, "visual_projection.");
+    text = has_prefix(files, "text_model.") ||
+           has_prefix(files, "text_projection.");
+    if (vision || text) {
+        config->has_vision = vision;
+        config->has_text = text;
+    }
+}
+
 static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 {
     checker c = { checkpoint, VISION };
     const visitor v = { check_parameter, &c, err };
 
-    CLIPC_TRY(check_logit_scale(checkpoint, err));
-    CLIPC_TRY(visit_tower(&v, checkpoint, VISION));
+    checkpoint->layout = find_layout(checkpoint->files);
+    find_towers(checkpoint);
+    if (checkpoint->config.has_vision)
+        CLIPC_TRY(visit_tower(&v, checkpoint, VISION));
     c.user = TEXT;
-    return visit_tower(&v, checkpoint, TEXT);
+    if (checkpoint->config.has_text)
+        CLIPC_TRY(visit_tower(&v, checkpoint, TEXT));
+    return check_logit_scale(checkpoint, err);
 }
 
 clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
@@ -527,6 +721,22 @@ void clipc_checkpoint_close(clipc_checkpoint *checkpoint)
     free(checkpoint->users);
     clipc_weights_close(checkpoint->files);
     free(checkpoint);
+}
+
+bool clipc_checkpoint_has_vision(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->config.has_vision;
+}
+
+bool clipc_checkpoint_has_text(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->config.has_text;
+}
+
+const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->layout == CLIPC_LAYOUT_TRANSFORMERS ? "transformers"
+                                                           : "open_clip";
 }
 
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint)

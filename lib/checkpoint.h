@@ -64,7 +64,14 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **checkpoint,
                                    clipc_error *err);
 void clipc_checkpoint_close(clipc_checkpoint *checkpoint);
 
-/* exp(logit_scale), finite. */
+/* Which towers there are: what the config describes and the files hold. */
+bool clipc_checkpoint_has_vision(const clipc_checkpoint *checkpoint);
+bool clipc_checkpoint_has_text(const clipc_checkpoint *checkpoint);
+/* Whose names the tensors have: "transformers" or "open_clip". */
+const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint);
+
+/* exp(logit_scale), finite; of the config's initial value where a tower comes
+ * by itself. */
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint);
 
 /* The tower's weights where they are mapped; vectors that are not stored as

@@ -250,6 +250,7 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_tokenize: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
+    CLIPC_TRY(clipc_model_need_text(model, err));
     CLIPC_TRY(clipc_model_tokenizer(shared_model(model), &tokenizer, err));
     size_t max_ids = flags & CLIPC_TEXT_TRUNCATE
                          ? model->config.context_length : 0;
@@ -368,6 +369,7 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_pixels: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
+    CLIPC_TRY(clipc_model_need_vision(ctx->model, err));
     const clipc_config *config = &ctx->model->config;
     size_t pixel_floats = 3 * config->image_size * config->image_size;
 
@@ -391,6 +393,7 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_images: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
+    CLIPC_TRY(clipc_model_need_vision(ctx->model, err));
     const clipc_model *model = ctx->model;
     size_t image_size = model->config.image_size;
     size_t pixel_floats = 3 * image_size * image_size;
@@ -478,6 +481,7 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_texts: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
+    CLIPC_TRY(clipc_model_need_text(ctx->model, err));
     if (n == 0)
         return CLIPC_OK;
     const clipc_config *config = &ctx->model->config;

@@ -140,7 +140,7 @@ static clipc_status get_vision(clipc_config *config, const clipc_section *s,
     if (config->patch_size > config->image_size)
         return clipc_section_fail(s, CLIPC_ERR_CONFIG, "patch_size",
                                   "is larger than image_size", err);
-    config->trained_side = config->image_size / config->patch_size;
+    config->trained_image_size = config->image_size;
     return CLIPC_OK;
 }
 
@@ -244,7 +244,7 @@ void clipc_config_default(clipc_config *config)
         .projection_dim = 512,
         .has_vision = true,
         .has_text = true,
-        .trained_side = 7,
+        .trained_image_size = 224,
         .logit_scale_init = 2.6592,
     };
 }

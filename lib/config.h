@@ -29,7 +29,7 @@ typedef struct clipc_config {
     int64_t eos_token_id; /* 2: an old config, see text.c */
     size_t projection_dim;
     bool has_vision, has_text; /* a tower may come by itself */
-    size_t trained_side; /* patches in a row that there are positions for */
+    size_t trained_image_size; /* that there are positions for */
     double logit_scale_init; /* logit_scale of a checkpoint without one */
 } clipc_config;
 
@@ -87,6 +87,9 @@ clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
  * the side does that they come out with so far. */
 void clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size);
+
+/* Whether it is open_clip_config.json, not config.json. */
+bool clipc_open_clip_config_is(const char *data, size_t n);
 
 /* open_clip_config.json holds both. What open_clip can build and clipc does
  * not compute is refused by the name of its key. */

@@ -69,7 +69,7 @@ static clipc_status read_params(clipc_image_params *params,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_image_params: alpha is %d",
                           (int)params->alpha);
-    return CLIPC_OK;
+    return params->fit ? clipc_model_need_vision(params->fit, err) : CLIPC_OK;
 }
 
 static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
@@ -229,6 +229,7 @@ static clipc_status check_images(const clipc_model *model,
     *size = DEFAULT_IMAGE_SIZE;
     clipc_preprocess_config_default(config);
     if (model) {
+        CLIPC_TRY(clipc_model_need_vision(model, err));
         *config = model->preprocess;
         *size = model->config.image_size;
     }

@@ -36,6 +36,7 @@ struct clipc_model {
     char *config_path;  /* NULL when opened from memory */
     clipc_file_stamp config_stamp; /* when it was opened */
     clipc_config config;
+    bool open_clip; /* the config is open_clip's */
     clipc_preprocess_config preprocess;
     const char *preprocess_source;
     clipc_checkpoint *checkpoint;
@@ -50,6 +51,23 @@ struct clipc_model {
     bool has_identity;
     clipc_digest identity; /* of the text side, see DESIGN "Weights identity" */
 };
+
+/* The configs of the folder model->source (of the weights in `file`, where
+ * that is given), or those in memory; then, before the checkpoint is opened,
+ * another image size (0: as it is). */
+clipc_status clipc_model_read_configs(clipc_model *model, const char *file,
+                                      clipc_error *err);
+clipc_status clipc_model_take_configs(clipc_model *model,
+                                      const clipc_model_files *files,
+                                      clipc_error *err);
+clipc_status clipc_model_set_image_size(clipc_model *model, size_t size,
+                                        clipc_error *err);
+
+/* CLIPC_ERR_UNSUPPORTED where the checkpoint lacks the tower. */
+clipc_status clipc_model_need_vision(const clipc_model *model,
+                                     clipc_error *err);
+clipc_status clipc_model_need_text(const clipc_model *model,
+                                   clipc_error *err);
 
 void clipc_model_retain(clipc_model *model);
 clipc_status clipc_model_tokenizer(clipc_model *model,

@@ -521,6 +521,7 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
                           ctx ? "names" : "ctx");
     CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
                                  "clipc_labels_params", err));
+    CLIPC_TRY(clipc_model_need_text(ctx->model, err));
     if (n == 0)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "no labels");
     if (n > MAX_LABELS)

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CONFIG_BYTES ((size_t)1 << 20)
 #define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
 #define DEFAULT_HEADER_BYTES ((size_t)8 << 20)
 
@@ -91,72 +90,6 @@ static clipc_status join(char **path, const char *folder, const char *name,
     return *path ? CLIPC_OK : clipc_fail_nomem(err, "path of a model file");
 }
 
-static clipc_status read_config(clipc_model *model, clipc_error *err)
-{
-    clipc_bytes bytes;
-
-    CLIPC_TRY(join(&model->config_path, model->source, "config.json", err));
-    model->config_stamp = clipc_file_stamp_get(model->config_path);
-    CLIPC_TRY(clipc_file_read(&bytes, model->config_path, MAX_CONFIG_BYTES,
-                              "limit of config.json", err));
-    clipc_status status =
-        clipc_config_parse(&model->config, (const char *)bytes.data, bytes.n,
-                           model->config_path, err);
-    clipc_bytes_release(&bytes);
-    return status;
-}
-
-/* One of the two files that may hold the preprocessing. */
-static clipc_status read_preprocessing_file(clipc_model *model,
-                                            const char *name, bool nested,
-                                            bool *found, clipc_error *err)
-{
-    clipc_bytes bytes;
-    char *path;
-    clipc_status status;
-
-    *found = false;
-    CLIPC_TRY(join(&path, model->source, name, err));
-    if (!clipc_file_exists(path)) {
-        free(path);
-        return CLIPC_OK;
-    }
-    status = clipc_file_read(&bytes, path, MAX_CONFIG_BYTES,
-                             "limit of a config file", err);
-    if (status == CLIPC_OK && nested) {
-        status = clipc_preprocess_config_parse_nested(
-            &model->preprocess, found, (const char *)bytes.data, bytes.n,
-            path, err);
-    } else if (status == CLIPC_OK) {
-        *found = true;
-        status = clipc_preprocess_config_parse(&model->preprocess,
-                                               (const char *)bytes.data,
-                                               bytes.n, path, err);
-    }
-    clipc_bytes_release(&bytes);
-    free(path);
-    return status;
-}
-
-static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
-{
-    static const char *const names[] = { "processor_config.json",
-                                         "preprocessor_config.json" };
-
-    for (int i = 0; i < 2; i++) {
-        bool found;
-        CLIPC_TRY(read_preprocessing_file(model, names[i], i == 0, &found,
-                                          err));
-        if (found) {
-            model->preprocess_source = names[i];
-            return CLIPC_OK;
-        }
-    }
-    clipc_preprocess_config_default(&model->preprocess);
-    model->preprocess_source = "default";
-    return CLIPC_OK;
-}
-
 static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
 {
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
@@ -172,20 +105,46 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
     return CLIPC_OK;
 }
 
+/* Takes ownership of the weights. Of a checkpoint with one tower the config
+ * may describe both. */
+static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
+                                    size_t image_size, clipc_error *err)
+{
+    clipc_status status = clipc_model_set_image_size(model, image_size, err);
+
+    if (status != CLIPC_OK) {
+        clipc_weights_close(weights);
+        return status;
+    }
+    CLIPC_TRY(clipc_checkpoint_open(&model->checkpoint, weights,
+                                    &model->config, err));
+    model->config.has_vision = clipc_checkpoint_has_vision(model->checkpoint);
+    model->config.has_text = clipc_checkpoint_has_text(model->checkpoint);
+    model->preprocess.network_size = model->config.image_size;
+    return CLIPC_OK;
+}
+
 /* `file`: of the weights, or NULL to look for them in the folder. */
 static clipc_status open_weights(clipc_model *model, const char *file,
                                  const clipc_model_params *params,
                                  clipc_error *err)
 {
     clipc_weights *weights;
+    char *path;
+    clipc_status status;
 
-    CLIPC_TRY(file ? clipc_weights_open_file(&weights, file, params->load,
-                                             params->max_header_bytes, err)
-                   : clipc_weights_open_folder(
-                         &weights, model->source, params->load,
-                         params->max_header_bytes, err));
-    return clipc_checkpoint_open(&model->checkpoint, weights, &model->config,
-                                 err);
+    CLIPC_TRY(join(&path, model->source, "open_clip_model.safetensors", err));
+    /* A folder may have another program's weights beside open_clip's. */
+    if (!file && model->open_clip && clipc_file_exists(path))
+        file = path;
+    status = file ? clipc_weights_open_file(&weights, file, params->load,
+                                            params->max_header_bytes, err)
+                  : clipc_weights_open_folder(&weights, model->source,
+                                              params->load,
+                                              params->max_header_bytes, err);
+    free(path);
+    CLIPC_TRY(status);
+    return open_checkpoint(model, weights, params->image_size, err);
 }
 
 static clipc_status open_folder(clipc_model **out, const char *folder,
@@ -197,11 +156,9 @@ static clipc_status open_folder(clipc_model **out, const char *folder,
     clipc_status status;
 
     CLIPC_TRY(create(&model, folder, err));
-    CLIPC_TRY_GOTO(status, fail, read_config(model, err));
-    CLIPC_TRY_GOTO(status, fail, read_preprocessing(model, err));
+    CLIPC_TRY_GOTO(status, fail, clipc_model_read_configs(model, file, err));
     CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
     CLIPC_TRY_GOTO(status, fail, open_weights(model, file, params, err));
-    model->preprocess.network_size = model->config.image_size;
     *out = model;
     return CLIPC_OK;
 fail:
@@ -333,22 +290,11 @@ static clipc_status read_memory(clipc_model *model,
         (clipc_text){ files->merges_txt, files->merges_txt_bytes };
     model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_CONFIG] =
         (clipc_text){ files->tokenizer_config, files->tokenizer_config_bytes };
-    CLIPC_TRY(clipc_config_parse(&model->config, files->config,
-                                 files->config_bytes, "config.json", err));
-    if (files->preprocessor_config) {
-        model->preprocess_source = "preprocessor_config.json";
-        CLIPC_TRY(clipc_preprocess_config_parse(
-            &model->preprocess, files->preprocessor_config,
-            files->preprocessor_config_bytes, model->preprocess_source, err));
-    } else {
-        model->preprocess_source = "default";
-        clipc_preprocess_config_default(&model->preprocess);
-    }
+    CLIPC_TRY(clipc_model_take_configs(model, files, err));
     CLIPC_TRY(clipc_weights_open_memory(
         &weights, files->weights, files->weights_bytes, "model.safetensors",
         params->max_header_bytes, err));
-    return clipc_checkpoint_open(&model->checkpoint, weights, &model->config,
-                                 err);
+    return open_checkpoint(model, weights, params->image_size, err);
 }
 
 clipc_status clipc_model_open_memory(clipc_model **out,
@@ -377,7 +323,6 @@ clipc_status clipc_model_open_memory(clipc_model **out,
         clipc_model_close(model);
         return status;
     }
-    model->preprocess.network_size = model->config.image_size;
     *out = model;
     return CLIPC_OK;
 }
@@ -651,6 +596,29 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
     return status;
 }
 
+/* ---- towers ------------------------------------------------------------ */
+
+clipc_status clipc_model_need_vision(const clipc_model *model,
+                                     clipc_error *err)
+{
+    if (model->config.has_vision)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "%s: it holds a text tower alone; pictures need a "
+                      "checkpoint with an image tower",
+                      CLIPC_QUOTE(model->source));
+}
+
+clipc_status clipc_model_need_text(const clipc_model *model, clipc_error *err)
+{
+    if (model->config.has_text)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "%s: it holds an image tower alone; texts need a "
+                      "checkpoint with a text tower",
+                      CLIPC_QUOTE(model->source));
+}
+
 /* ---- questions --------------------------------------------------------- */
 
 static const char *activation_name(clipc_activation activation)
@@ -687,20 +655,28 @@ clipc_status clipc_model_info(const clipc_model *model,
         clipc_checkpoint_weights(model->checkpoint);
     clipc_model_properties info = {
         .dim = config->projection_dim,
-        .image_size = config->image_size,
-        .patch_size = config->patch_size,
-        .context_length = config->context_length,
-        .vocab_size = config->vocab_size,
-        .vision = tower_info(&config->vision),
-        .text = tower_info(&config->text),
+        .has_vision = config->has_vision,
+        .has_text = config->has_text,
+        .layout = clipc_checkpoint_layout(model->checkpoint),
         .logit_scale = clipc_checkpoint_logit_scale(model->checkpoint),
         .n_tensors = clipc_weights_count(weights),
         .source = model->source,
         .tokenizer = tokenizer_source(model),
         .preprocessing = model->preprocess_source,
     };
-    memcpy(info.mean, model->preprocess.mean, sizeof info.mean);
-    memcpy(info.std, model->preprocess.std, sizeof info.std);
+    if (config->has_vision) {
+        info.image_size = config->image_size;
+        info.patch_size = config->patch_size;
+        info.vision = tower_info(&config->vision);
+        info.trained_image_size = config->trained_image_size;
+        memcpy(info.mean, model->preprocess.mean, sizeof info.mean);
+        memcpy(info.std, model->preprocess.std, sizeof info.std);
+    }
+    if (config->has_text) {
+        info.context_length = config->context_length;
+        info.vocab_size = config->vocab_size;
+        info.text = tower_info(&config->text);
+    }
     for (size_t i = 0; i < info.n_tensors; i++) {
         const clipc_tensor *tensor = clipc_weights_at(weights, i);
         if (!clipc_checkpoint_uses(model->checkpoint, i))

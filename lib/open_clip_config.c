@@ -202,7 +202,7 @@ static clipc_status get_vision(clipc_config *config, const clipc_section *s,
     if (config->patch_size > config->image_size)
         return clipc_section_fail(s, CLIPC_ERR_CONFIG, "patch_size",
                                   "is larger than image_size", err);
-    config->trained_side = config->image_size / config->patch_size;
+    config->trained_image_size = config->image_size;
     return CLIPC_OK;
 }
 
@@ -366,6 +366,17 @@ static clipc_status read_root(clipc_config *config,
                                   "is missing", err);
     CLIPC_TRY(get_model(config, &model, err));
     return get_preprocess(preprocess, &transforms, config->image_size, err);
+}
+
+bool clipc_open_clip_config_is(const char *data, size_t n)
+{
+    json_t *root;
+
+    if (clipc_json_parse(&root, data, n, "", NULL) != CLIPC_OK)
+        return false;
+    bool is = json_object_get(root, "model_cfg") != NULL;
+    json_decref(root);
+    return is;
 }
 
 clipc_status clipc_open_clip_config_parse(clipc_config *config,

@@ -170,7 +170,7 @@ TEST(config_that_disagrees_is_refused)
         { offsetof(clipc_config, text.width), 48, "text_model" },
         { offsetof(clipc_config, text.n_layers), 1000, "layers.3." },
         { offsetof(clipc_config, text.mlp_width), 1, "fc1" },
-        { offsetof(clipc_config, image_size), 64, "position_embedding" },
+        { offsetof(clipc_config, trained_image_size), 64, "position_embedding" },
         { offsetof(clipc_config, patch_size), 16, "patch_embedding" },
         { offsetof(clipc_config, context_length), 76, "position_embedding" },
         { offsetof(clipc_config, vocab_size), 49408, "token_embedding" },

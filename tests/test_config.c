@@ -55,7 +55,7 @@ TEST(absent_keys_are_vit_b_32)
         CHECK_INT(c.eos_token_id, 49407);
         CHECK_INT(c.projection_dim, 512);
         CHECK(c.has_vision && c.has_text);
-        CHECK_INT(c.trained_side, 7);
+        CHECK_INT(c.trained_image_size, 224);
         CHECK(c.logit_scale_init == 2.6592);
     }
 }
@@ -120,7 +120,7 @@ TEST(one_tower_has_its_keys_at_the_root)
     CHECK(c.has_vision && !c.has_text);
     CHECK_INT(c.vision.width, 1664);
     CHECK_INT(c.image_size, 230);
-    CHECK_INT(c.trained_side, 16); /* 6 pixels are left over */
+    CHECK_INT(c.trained_image_size, 230); /* 6 pixels are left over */
 }
 
 /* transformers 5.23: the whole of CLIPTextConfig(**text_config_dict), defaults

@@ -34,7 +34,7 @@ TEST(absent_keys_are_open_clips_defaults)
     CHECK_INT(config.projection_dim, 512);
     CHECK_INT(config.image_size, 224);
     CHECK_INT(config.patch_size, 16);
-    CHECK_INT(config.trained_side, 14);
+    CHECK_INT(config.trained_image_size, 224);
     CHECK_INT(config.vision.width, 768);
     CHECK_INT(config.vision.n_layers, 12);
     CHECK_INT(config.vision.n_heads, 12);
@@ -137,7 +137,7 @@ TEST(published_configurations)
             CHECK(got[k]->eps == want[k]->eps);
         }
     }
-    CHECK_INT(config.trained_side, 3);
+    CHECK_INT(config.trained_image_size, 30);
 }
 
 TEST(texts_are_pooled_at_the_highest_id_or_at_the_end_token)

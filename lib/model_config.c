@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model_config.c - the configuration files of a model: which of them count,
+ * and the size of its pictures.
+ *
+ * A folder may be in Hugging Face's layout (config.json, processor_config.json
+ * or preprocessor_config.json), in open_clip's (open_clip_config.json, for
+ * both), or in both. open_clip's file counts where the other has nothing to
+ * describe: there are open_clip's weights alone, or config.json is that of
+ * another program (timm).
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CONFIG_BYTES ((size_t)1 << 20)
+
+static const char OPEN_CLIP_CONFIG[] = "open_clip_config.json";
+
+static bool folder_has_any(const char *folder, const char *const names[])
+{
+    bool found = false;
+
+    for (; *names && !found; names++) {
+        char *path = clipc_format("%s/%s", folder, *names);
+        found = path && clipc_file_exists(path);
+        free(path);
+    }
+    return found;
+}
+
+/* ---- reading one file -------------------------------------------------- */
+
+/* Makes the file the one that the model's identity depends on. */
+static clipc_status take_config(clipc_model *model, const char *name,
+                                clipc_bytes *bytes, clipc_error *err)
+{
+    free(model->config_path);
+    model->config_path = clipc_format("%s/%s", model->source, name);
+    if (!model->config_path)
+        return clipc_fail_nomem(err, "path of a model file");
+    model->config_stamp = clipc_file_stamp_get(model->config_path);
+    return clipc_file_read(bytes, model->config_path, MAX_CONFIG_BYTES,
+                           "limit of a config file", err);
+}
+
+static clipc_status read_config(clipc_model *model, clipc_error *err)
+{
+    clipc_bytes bytes;
+
+    CLIPC_TRY(take_config(model, "config.json", &bytes, err));
+    clipc_status status =
+        clipc_config_parse(&model->config, (const char *)bytes.data, bytes.n,
+                           model->config_path, err);
+    clipc_bytes_release(&bytes);
+    return status;
+}
+
+static clipc_status read_open_clip(clipc_model *model, clipc_error *err)
+{
+    clipc_bytes bytes;
+
+    CLIPC_TRY(take_config(model, OPEN_CLIP_CONFIG, &bytes, err));
+    clipc_status status = clipc_open_clip_config_parse(
+        &model->config, &model->preprocess, (const char *)bytes.data, bytes.n,
+        model->config_path, err);
+    clipc_bytes_release(&bytes);
+    model->open_clip = true;
+    model->preprocess_source = OPEN_CLIP_CONFIG;
+    return status;
+}
+
+/* One of the two files that may hold the preprocessing. */
+static clipc_status read_preprocessing_file(clipc_model *model,
+                                            const char *name, bool nested,
+                                            bool *found, clipc_error *err)
+{
+    clipc_bytes bytes;
+    char *path = clipc_format("%s/%s", model->source, name);
+    clipc_status status;
+
+    *found = false;
+    if (!path)
+        return clipc_fail_nomem(err, "path of a model file");
+    if (!clipc_file_exists(path)) {
+        free(path);
+        return CLIPC_OK;
+    }
+    status = clipc_file_read(&bytes, path, MAX_CONFIG_BYTES,
+                             "limit of a config file", err);
+    if (status == CLIPC_OK && nested) {
+        status = clipc_preprocess_config_parse_nested(
+            &model->preprocess, found, (const char *)bytes.data, bytes.n,
+            path, err);
+    } else if (status == CLIPC_OK) {
+        *found = true;
+        status = clipc_preprocess_config_parse(&model->preprocess,
+                                               (const char *)bytes.data,
+                                               bytes.n, path, err);
+    }
+    clipc_bytes_release(&bytes);
+    free(path);
+    return status;
+}
+
+static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
+{
+    static const char *const names[] = { "processor_config.json",
+                                         "preprocessor_config.json" };
+
+    for (int i = 0; i < 2; i++) {
+        bool found;
+        CLIPC_TRY(read_preprocessing_file(model, names[i], i == 0, &found,
+                                          err));
+        if (found) {
+            model->preprocess_source = names[i];
+            return CLIPC_OK;
+        }
+    }
+    clipc_preprocess_config_default(&model->preprocess);
+    model->preprocess_source = "default";
+    return CLIPC_OK;
+}
+
+/* ---- a folder, files in memory ----------------------------------------- */
+
+/* "open_clip_model.safetensors", "open_clip_pytorch_model.bin" */
+static bool is_open_clip_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strncmp(slash ? slash + 1 : path, "open_clip_", 10) == 0;
+}
+
+clipc_status clipc_model_read_configs(clipc_model *model, const char *file,
+                                      clipc_error *err)
+{
+    static const char *const own[] = {
+        "model.safetensors", "model.safetensors.index.json",
+        "pytorch_model.bin", "pytorch_model.bin.index.json", NULL
+    };
+    static const char *const config[] = { "config.json", NULL };
+    static const char *const other[] = { OPEN_CLIP_CONFIG, NULL };
+    const bool has_other = folder_has_any(model->source, other);
+    clipc_error ignored = CLIPC_ERROR_INIT;
+    const bool is_own = file ? !is_open_clip_name(file)
+                             : folder_has_any(model->source, own);
+
+    if (has_other && !(is_own && folder_has_any(model->source, config)))
+        return read_open_clip(model, err);
+    clipc_status status = read_config(model, has_other ? &ignored : err);
+    if (status == CLIPC_ERR_UNSUPPORTED && has_other)
+        return read_open_clip(model, err);
+    if (status != CLIPC_OK && has_other)
+        return clipc_fail(err, status, ignored.offset, "%s", ignored.message);
+    CLIPC_TRY(status);
+    return read_preprocessing(model, err);
+}
+
+clipc_status clipc_model_take_configs(clipc_model *model,
+                                      const clipc_model_files *files,
+                                      clipc_error *err)
+{
+    if (clipc_open_clip_config_is(files->config, files->config_bytes)) {
+        model->preprocess_source = OPEN_CLIP_CONFIG;
+        return clipc_open_clip_config_parse(
+            &model->config, &model->preprocess, files->config,
+            files->config_bytes, OPEN_CLIP_CONFIG, err);
+    }
+    CLIPC_TRY(clipc_config_parse(&model->config, files->config,
+                                 files->config_bytes, "config.json", err));
+    if (!files->preprocessor_config) {
+        model->preprocess_source = "default";
+        clipc_preprocess_config_default(&model->preprocess);
+        return CLIPC_OK;
+    }
+    model->preprocess_source = "preprocessor_config.json";
+    return clipc_preprocess_config_parse(
+        &model->preprocess, files->preprocessor_config,
+        files->preprocessor_config_bytes, model->preprocess_source, err);
+}
+
+/* ---- another image size ------------------------------------------------ */
+
+clipc_status clipc_model_set_image_size(clipc_model *model, size_t size,
+                                        clipc_error *err)
+{
+    clipc_config *config = &model->config;
+
+    if (size == 0)
+        return CLIPC_OK;
+    if (size > CLIPC_MAX_IMAGE_SIZE)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->image_size is %zu, the limit is %d", size,
+                          (int)CLIPC_MAX_IMAGE_SIZE);
+    if (config->has_vision && size < config->patch_size)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->image_size is %zu, less than a patch of "
+                          "the model, %zu", size, config->patch_size);
+    config->image_size = size;
+    clipc_preprocess_config_scale(&model->preprocess, size);
+    return CLIPC_OK;
+}

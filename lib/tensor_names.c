@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tensor_names.c - see tensor_names.h. open_clip's names are those of its
+ * version 3.3 (CLIP, CustomTextCLIP, VisionTransformer, TextTransformer) and
+ * of OpenAI's first release: q, k and v in one matrix, projections that are
+ * applied from the right.
+ */
+#include "tensor_names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The beginning of a name, or all of it where it has no end of its own. */
+typedef struct renamed {
+    const char *from, *to;
+    unsigned part, n_parts;
+    bool transposed, text;
+} renamed;
+
+static const renamed outside[] = {
+    { "vision_model.embeddings.patch_embedding.weight",
+      "visual.conv1.weight", 0, 1, false, false },
+    { "vision_model.embeddings.class_embedding", "visual.class_embedding", 0,
+      1, false, false },
+    { "vision_model.embeddings.position_embedding.weight",
+      "visual.positional_embedding", 0, 1, false, false },
+    { "vision_model.pre_layrnorm.", "visual.ln_pre.", 0, 1, false, false },
+    { "vision_model.post_layernorm.", "visual.ln_post.", 0, 1, false, false },
+    { "visual_projection.weight", "visual.proj", 0, 1, true, false },
+    { "text_model.embeddings.token_embedding.weight",
+      "token_embedding.weight", 0, 1, false, true },
+    { "text_model.embeddings.position_embedding.weight",
+      "positional_embedding", 0, 1, false, true },
+    { "text_model.final_layer_norm.", "ln_final.", 0, 1, false, true },
+    { "text_projection.weight", "text_projection", 0, 1, true, true },
+};
+
+/* What follows the number of a layer. */
+static const renamed inside[] = {
+    { "layer_norm1.", "ln_1.", 0, 1, false, false },
+    { "layer_norm2.", "ln_2.", 0, 1, false, false },
+    { "self_attn.q_proj.", "attn.in_proj_", 0, 3, false, false },
+    { "self_attn.k_proj.", "attn.in_proj_", 1, 3, false, false },
+    { "self_attn.v_proj.", "attn.in_proj_", 2, 3, false, false },
+    { "self_attn.out_proj.", "attn.out_proj.", 0, 1, false, false },
+    { "mlp.fc1.", "mlp.c_fc.", 0, 1, false, false },
+    { "mlp.fc2.", "mlp.c_proj.", 0, 1, false, false },
+};
+
+static const renamed *find(const renamed *table, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(name, table[i].from, strlen(table[i].from)) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* Tower, number and rest of "TOWER.encoder.layers.NUMBER.REST". */
+static bool split_layer(const char *name, bool *text, size_t *number,
+                        const char **rest)
+{
+    static const char vision[] = "vision_model.encoder.layers.";
+    static const char texts[] = "text_model.encoder.layers.";
+    int used = 0;
+
+    *text = strncmp(name, texts, sizeof texts - 1) == 0;
+    if (*text)
+        name += sizeof texts - 1;
+    else if (strncmp(name, vision, sizeof vision - 1) == 0)
+        name += sizeof vision - 1;
+    else
+        return false;
+    if (sscanf(name, "%zu.%n", number, &used) != 1 || used == 0)
+        return false;
+    *rest = name + used;
+    return true;
+}
+
+void clipc_tensor_place_find(clipc_tensor_place *place, clipc_layout layout,
+                             const char *parameter)
+{
+    const char *custom = layout == CLIPC_LAYOUT_OPEN_CLIP_TEXT ? "text." : "";
+    const renamed *entry = NULL;
+    const char *rest;
+    size_t number;
+    bool text;
+
+    *place = (clipc_tensor_place){ .n_parts = 1 };
+    if (layout == CLIPC_LAYOUT_TRANSFORMERS) {
+        snprintf(place->name, sizeof place->name, "%s", parameter);
+        return;
+    }
+    if (split_layer(parameter, &text, &number, &rest)) {
+        entry = find(inside, sizeof inside / sizeof inside[0], rest);
+        if (entry)
+            snprintf(place->name, sizeof place->name,
+                     "%stransformer.resblocks.%zu.%s%s",
+                     text ? custom : "visual.", number, entry->to,
+                     rest + strlen(entry->from));
+    } else {
+        entry = find(outside, sizeof outside / sizeof outside[0], parameter);
+        if (entry)
+            snprintf(place->name, sizeof place->name, "%s%s%s",
+                     entry->text ? custom : "", entry->to,
+                     parameter + strlen(entry->from));
+    }
+    if (!entry) { /* "logit_scale" has one name everywhere */
+        snprintf(place->name, sizeof place->name, "%s", parameter);
+        return;
+    }
+    place->part = entry->part;
+    place->n_parts = entry->n_parts;
+    place->transposed = entry->transposed;
+}
