@@ -5,11 +5,12 @@
  * quotas of its control groups.
  *
  * Reference: Intel SDM volume 2, CPUID leaves 1 and 7; Linux
+ * Documentation/arch/x86/xstate.rst (ARCH_REQ_XCOMP_PERM),
  * Documentation/admin-guide/cgroup-v2.rst (cpu.max) and
  * cgroup-v1 (cpu.cfs_quota_us, cpu.cfs_period_us).
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity, syscall */
 #endif
 #include "cpu.h"
 
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -31,9 +33,21 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* Linux gives a process the 8 KiB of tile registers when it asks for them. */
+static bool may_use_tiles(void)
+{
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    const long request_permission = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
 static unsigned detect(void)
 {
-    const uint64_t ymm = 0x6, zmm = 0xE6; /* XCR0 bits */
+    const uint64_t ymm = 0x6, zmm = 0xE6, tiles = 0x60000; /* XCR0 bits */
+    const unsigned amx_bf16 = 1u << 22, amx = 1u << 24, amx_int8 = 1u << 25;
     const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
     unsigned a, b, c, d, features = 0;
 
@@ -46,14 +60,26 @@ static unsigned detect(void)
     if ((states & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
         !(b & 1u << 5))
         return 0;
+    unsigned more = 0, ignored;
+    if (a >= 1)
+        __get_cpuid_count(7, 1, &more, &ignored, &ignored, &ignored);
     features |= CLIPC_CPU_HAS_AVX2;
+    if (more & 1u << 4)
+        features |= CLIPC_CPU_HAS_AVXVNNI;
     if ((states & zmm) != zmm || (b & avx512) != avx512)
         return features;
     features |= CLIPC_CPU_HAS_AVX512;
     if (c & 1u << 11)
         features |= CLIPC_CPU_HAS_VNNI;
-    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5))
+    if (more & 1u << 5)
         features |= CLIPC_CPU_HAS_BF16;
+    if (!(d & amx) || (states & tiles) != tiles ||
+        !(d & (amx_int8 | amx_bf16)) || !may_use_tiles())
+        return features;
+    if (d & amx_int8)
+        features |= CLIPC_CPU_HAS_AMX_INT8;
+    if (d & amx_bf16)
+        features |= CLIPC_CPU_HAS_AMX_BF16;
     return features;
 }
 #else

@@ -35,11 +35,25 @@ typedef struct level {
     void (*init)(clipc_kernels *kernels);
 } level;
 
+#if defined(__x86_64__)
+static void init_amx_int8(clipc_kernels *kernels)
+{
+    clipc_tiles_init_amx(kernels, true, false);
+}
+
+static void init_amx_bf16(clipc_kernels *kernels)
+{
+    clipc_tiles_init_amx(kernels, false, true);
+}
+#endif
+
 static const level levels[] = {
     { "c", 0, clipc_tiles_init_c },
 #if defined(__x86_64__)
     { "avx512", CLIPC_CPU_HAS_AVX512, clipc_tiles_init_avx512 },
     { "vnni", CLIPC_CPU_HAS_VNNI, clipc_tiles_init_vnni },
+    { "amx int8", CLIPC_CPU_HAS_AMX_INT8, init_amx_int8 },
+    { "amx bf16", CLIPC_CPU_HAS_AMX_BF16, init_amx_bf16 },
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
