@@ -281,8 +281,9 @@ typedef enum clipc_gemm {
 typedef enum clipc_cpu {
     CLIPC_CPU_AUTO = 0,
     CLIPC_CPU_C = 1,
-    CLIPC_CPU_AVX2 = 2,
-    CLIPC_CPU_AVX512 = 3
+    CLIPC_CPU_AVX2 = 2,   /* and AVX-VNNI */
+    CLIPC_CPU_AVX512 = 3, /* and its VNNI and BF16, no AMX */
+    CLIPC_CPU_AMX = 4     /* int8 and bf16 products; f32 as AVX512 */
 } clipc_cpu;
 
 /* The arithmetic of the linear layers; what surrounds them is f32. */
@@ -336,7 +337,7 @@ CLIPC_API void clipc_ctx_destroy(clipc_ctx *ctx);
 /* What computes: for --version, logs and bug reports. Static strings. */
 typedef struct clipc_cpu_description {
     size_t struct_size;
-    const char *features;      /* "avx2 fma f16c avx512f ...", or "" */
+    const char *features;      /* "avx2 avx512 vnni ...", or "" */
     const char *isa;           /* best native kernels here: "c", "avx2", ... */
     const char *gemm;          /* "openblas" or "native": what AUTO means */
     const char *openblas;      /* version, or NULL when not built in */

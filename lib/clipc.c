@@ -13,6 +13,7 @@
 #include "preprocess.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,16 +39,38 @@ const char *clipc_version(void)
 
 /* ---- description ------------------------------------------------------- */
 
-/* All combinations of the feature bits, so that the strings are static. */
-static const char *feature_text(unsigned features)
+/* The CPU's features, composed once; a static string. */
+static char features_text[80];
+
+static void compose_features(void)
 {
-    static const char *const texts[16] = {
-        "", "avx2", "avx512", "avx2 avx512", "vnni", "avx2 vnni",
-        "avx512 vnni", "avx2 avx512 vnni", "bf16", "avx2 bf16", "avx512 bf16",
-        "avx2 avx512 bf16", "vnni bf16", "avx2 vnni bf16", "avx512 vnni bf16",
-        "avx2 avx512 vnni bf16"
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {
+        { CLIPC_CPU_HAS_AVX2, "avx2" },
+        { CLIPC_CPU_HAS_AVXVNNI, "avxvnni" },
+        { CLIPC_CPU_HAS_AVX512, "avx512" },
+        { CLIPC_CPU_HAS_VNNI, "vnni" },
+        { CLIPC_CPU_HAS_BF16, "bf16" },
+        { CLIPC_CPU_HAS_AMX_INT8, "amx-int8" },
+        { CLIPC_CPU_HAS_AMX_BF16, "amx-bf16" },
     };
-    return texts[features & 15u];
+    const unsigned features = clipc_cpu_features();
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (features & names[i].bit)
+            n += (size_t)snprintf(features_text + n, sizeof features_text - n,
+                                  "%s%s", n ? " " : "", names[i].name);
+}
+
+static const char *feature_text(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, compose_features);
+    return features_text;
 }
 
 #if defined(LIBJPEG_TURBO_VERSION)
@@ -64,7 +87,7 @@ clipc_status clipc_cpu_describe(clipc_cpu_description *description,
 
     clipc_kernels_init(&kernels, features);
     clipc_cpu_description d = {
-        .features = feature_text(features),
+        .features = feature_text(),
         .isa = kernels.name,
         .gemm = strcmp(kernels.name, "c") != 0 || !clipc_openblas_version()
                     ? "native" : "openblas",
@@ -92,32 +115,30 @@ clipc_ctx_params clipc_ctx_params_default(void)
 static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                                      clipc_error *err)
 {
-    unsigned all = clipc_cpu_features();
-    unsigned need = 0;
+    static const struct {
+        unsigned need, may_use;
+        const char *name;
+    } levels[] = {
+        [CLIPC_CPU_AUTO] = { 0, ~0u, "" },
+        [CLIPC_CPU_C] = { 0, 0, "" },
+        [CLIPC_CPU_AVX2] = { CLIPC_CPU_HAS_AVX2,
+                             CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
+                             "AVX2" },
+        [CLIPC_CPU_AVX512] = { CLIPC_CPU_HAS_AVX512,
+                               ~(CLIPC_CPU_HAS_AMX_INT8 |
+                                 CLIPC_CPU_HAS_AMX_BF16), "AVX-512" },
+        [CLIPC_CPU_AMX] = { CLIPC_CPU_HAS_AMX_INT8, ~0u, "AMX" },
+    };
+    const unsigned all = clipc_cpu_features();
 
-    switch (cpu) {
-    case CLIPC_CPU_AUTO:
-        *features = all;
-        return CLIPC_OK;
-    case CLIPC_CPU_C:
-        *features = 0;
-        return CLIPC_OK;
-    case CLIPC_CPU_AVX2:
-        need = CLIPC_CPU_HAS_AVX2;
-        break;
-    case CLIPC_CPU_AVX512:
-        need = CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_AVX2;
-        break;
-    default:
+    if ((unsigned)cpu >= sizeof levels / sizeof levels[0])
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->cpu is %d, not a clipc_cpu", (int)cpu);
-    }
-    if ((all & need) != need)
+    if ((all & levels[cpu].need) != levels[cpu].need)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "this CPU lacks %s (it has: %s)",
-                          cpu == CLIPC_CPU_AVX2 ? "AVX2" : "AVX-512",
-                          all ? feature_text(all) : "neither");
-    *features = cpu == CLIPC_CPU_AVX2 ? all & CLIPC_CPU_HAS_AVX2 : all;
+                          "this CPU lacks %s (it has: %s)", levels[cpu].name,
+                          all ? feature_text() : "none");
+    *features = all & levels[cpu].may_use;
     return CLIPC_OK;
 }
 

@@ -496,6 +496,8 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
     }
     if (features & CLIPC_CPU_HAS_VNNI)
         clipc_tiles_init_vnni(kernels);
+    clipc_tiles_init_amx(kernels, features & CLIPC_CPU_HAS_AMX_INT8,
+                         features & CLIPC_CPU_HAS_AMX_BF16);
 #else
     (void)features;
 #endif

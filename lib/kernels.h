@@ -107,7 +107,7 @@ typedef struct clipc_finish {
 } clipc_finish;
 
 typedef struct clipc_kernels {
-    const char *name; /* "c", "avx2", "avx512" */
+    const char *name; /* "c", "avx2", "avx512", "amx" */
 
     /* ---- matrix products ---- */
     clipc_tile_kernel f32;  /* operand F32, strips F32 */

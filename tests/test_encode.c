@@ -422,14 +422,15 @@ TEST(a_logit_scale_must_give_floats)
 TEST(every_instruction_set_works_or_says_why_not)
 {
     static const clipc_cpu levels[] = { CLIPC_CPU_AUTO, CLIPC_CPU_C,
-                                        CLIPC_CPU_AVX2, CLIPC_CPU_AVX512 };
+                                        CLIPC_CPU_AVX2, CLIPC_CPU_AVX512,
+                                        CLIPC_CPU_AMX };
     clipc_cpu_description cpu = { .struct_size = sizeof cpu };
     const clipc_text car = text("the red car");
     float reference[DIM], out[DIM];
 
     open_all();
     CHECK_OK(clipc_cpu_describe(&cpu, &err), err);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         clipc_ctx_params params = clipc_ctx_params_default();
         clipc_ctx *made;
         params.gemm = CLIPC_GEMM_NATIVE;
@@ -438,6 +439,8 @@ TEST(every_instruction_set_works_or_says_why_not)
                        ? strstr(cpu.features, "avx2") != NULL
                    : levels[i] == CLIPC_CPU_AVX512
                        ? strstr(cpu.features, "avx512") != NULL
+                   : levels[i] == CLIPC_CPU_AMX
+                       ? strstr(cpu.features, "amx-int8") != NULL
                        : true;
         clipc_status status = clipc_ctx_create(&made, model, &params, &err);
         CHECK_STATUS(status, has ? CLIPC_OK : CLIPC_ERR_UNSUPPORTED);

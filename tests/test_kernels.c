@@ -42,7 +42,9 @@ static const struct level {
     { "avx2", CLIPC_CPU_HAS_AVX2, CLIPC_CPU_HAS_AVX2 },
     { "avx512", CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
       CLIPC_CPU_HAS_AVX512 },
-    { "avx512", ~0u, CLIPC_CPU_HAS_VNNI },
+    { "avx512", ~(CLIPC_CPU_HAS_AMX_INT8 | CLIPC_CPU_HAS_AMX_BF16),
+      CLIPC_CPU_HAS_VNNI },
+    { "amx", ~0u, CLIPC_CPU_HAS_AMX_INT8 },
 #endif
 };
 #define N_LEVELS (sizeof levels / sizeof levels[0])

@@ -316,6 +316,8 @@ TEST(features_are_consistent)
     CHECK_INT(features, clipc_cpu_features());
     if (features & (CLIPC_CPU_HAS_VNNI | CLIPC_CPU_HAS_BF16))
         CHECK(features & CLIPC_CPU_HAS_AVX512);
-    if (features & CLIPC_CPU_HAS_AVX512)
+    if (features & (CLIPC_CPU_HAS_AMX_INT8 | CLIPC_CPU_HAS_AMX_BF16))
+        CHECK(features & CLIPC_CPU_HAS_AVX512);
+    if (features & (CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_AVXVNNI))
         CHECK(features & CLIPC_CPU_HAS_AVX2);
 }

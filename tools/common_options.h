@@ -93,7 +93,7 @@ enum {
     "  --threads N         default: all CPUs this process may use\n" \
     "  --gemm BACKEND      auto (default), native or openblas\n" \
     "  --cpu LEVEL         highest instruction set of the native kernels:\n" \
-    "                      c, avx2 or avx512\n" \
+    "                      c, avx2, avx512 or amx\n" \
     "  --dtype TYPE        arithmetic of the linear layers: f32 (default: the\n" \
     "                      reference's numbers), bf16, or int8 (fastest)\n" \
     "\n"

@@ -91,10 +91,10 @@ clipc_gemm tool_gemm(const char *text)
 
 clipc_cpu tool_cpu(const char *text)
 {
-    static const char *const names[] = { "c", "avx2", "avx512" };
+    static const char *const names[] = { "c", "avx2", "avx512", "amx" };
     static const clipc_cpu values[] = { CLIPC_CPU_C, CLIPC_CPU_AVX2,
-                                        CLIPC_CPU_AVX512 };
-    return values[tool_choice("--cpu", text, names, 3)];
+                                        CLIPC_CPU_AVX512, CLIPC_CPU_AMX };
+    return values[tool_choice("--cpu", text, names, 4)];
 }
 
 clipc_precision tool_dtype(const char *text)

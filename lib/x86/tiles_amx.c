@@ -130,6 +130,8 @@ DEFINE_TILE(tile_bf16, _tile_dpbf16ps)
 
 void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16)
 {
+    if (has_int8 || has_bf16)
+        kernels->name = "amx";
     if (has_int8)
         kernels->s8 = (clipc_tile_kernel){
             .name = "amx-int8 32x32", .format = CLIPC_OPERAND_S8,

@@ -31,8 +31,12 @@ compile() { # FLAGS FILE...
 }
 case $("$CLANG" -dumpmachine) in
 x86_64-*)
-    compile -mavx2 lib/x86/*_avx2.c
-    compile '-mavx512f -mavx512bw -mavx512dq -mavx512vl' lib/x86/*_avx512.c
+    avx2='-mavx2 -mfma -mf16c'
+    avx512='-mavx512f -mavx512bw -mavx512dq -mavx512vl'
+    compile "$avx2" lib/x86/*_avx2.c
+    compile "$avx512" lib/x86/*_avx512.c
+    compile "$avx512 -mavx512vnni" lib/x86/*_vnni.c
+    compile "$avx512 -mamx-tile -mamx-int8 -mamx-bf16" lib/x86/*_amx.c
     ;;
 esac
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)
