@@ -153,7 +153,7 @@ static clipc_status check_byte_order(const clipc_torch *t,
     static const char little[] = "little";
     const clipc_zip_entry *order = find_named(zip, root, "byteorder");
 
-    if (order && (order->n != sizeof little - 1 ||
+    if (order && (!order->stored || order->n != sizeof little - 1 ||
                   memcmp(order->data, little, sizeof little - 1) != 0))
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, (int64_t)order->offset,
                           "%s: its byte order is not little-endian",
@@ -176,6 +176,11 @@ static clipc_status find_pickle(clipc_torch *t, const clipc_zip *zip,
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: not a PyTorch checkpoint (a zip archive "
                           "without data.pkl)", SHOWN(t));
+    if (!pickle->stored)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED,
+                          (int64_t)pickle->offset, "%s: data.pkl is "
+                          "compressed, which torch.save() never does",
+                          SHOWN(t));
     if (pickle->n > max_header_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, (int64_t)pickle->offset,
                           "%s: data.pkl of %zu bytes, the limit is %zu "
@@ -238,19 +243,23 @@ static clipc_status place_tensor(const clipc_torch *t, const clipc_zip *zip,
     if (!entry)
         return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
                            "the archive has no such storage", err);
+    if (!entry->stored)
+        return fail_tensor(t, tensor->name, CLIPC_ERR_UNSUPPORTED,
+                           "its storage is compressed, which torch.save() "
+                           "never does", err);
     if (!clipc_mul(p->storage_elements, p->type->bytes, &bytes) ||
         entry->n != bytes)
         return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
                            "its storage has another size", err);
-    if (!clipc_add(p->offset, tensor->n_elements, &end) ||
-        end > p->storage_elements)
-        return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
-                           "it ends outside its storage", err);
     if (!is_contiguous(p, tensor->n_elements))
         return fail_tensor(t, tensor->name, CLIPC_ERR_UNSUPPORTED,
                            "its elements are not stored one after the other "
                            "(a transposed or expanded view); save it with "
                            ".contiguous()", err);
+    if (!clipc_add(p->offset, tensor->n_elements, &end) ||
+        end > p->storage_elements)
+        return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
+                           "it ends outside its storage", err);
     tensor->data = entry->data + p->offset * p->type->bytes;
     tensor->n_bytes = tensor->n_elements * p->type->bytes;
     return CLIPC_OK;

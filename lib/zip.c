@@ -26,9 +26,9 @@ enum {
     MAX_NAME = 512,
     ZIP64_EXTRA = 1,
     STORED = 0,
-    /* Bits of the flags that change nothing in a stored entry. */
     FLAG_ENCRYPTED = 1,
     FLAG_DESCRIPTOR = 8, /* sizes and CRC follow the bytes */
+    /* And those of how well it was compressed and of UTF-8 names. */
     KNOWN_FLAGS = 0x0806 | FLAG_DESCRIPTOR
 };
 
@@ -207,7 +207,8 @@ static clipc_status read_local(const archive *a, const place *where,
         return fail_entry(a, CLIPC_ERR_FORMAT, entry,
                           "it ends outside the archive", err);
     if (!has_magic(local, local_magic) || number(local + 6, 2) != flags ||
-        number(local + 8, 2) != STORED || n_name != entry->name.len ||
+        number(local + 8, 2) != number(central + 10, 2) ||
+        n_name != entry->name.len ||
         memcmp(local + LOCAL_BYTES, entry->name.data, n_name) != 0)
         return fail_entry(a, CLIPC_ERR_FORMAT, entry,
                           "its header differs from the directory", err);
@@ -215,7 +216,7 @@ static clipc_status read_local(const archive *a, const place *where,
     uint64_t stored = number(local + 18, 4), n = number(local + 22, 4);
     bool later = (flags & FLAG_DESCRIPTOR) && crc == 0 && stored == 0 && n == 0;
     if (!later && (crc != entry->crc || !agrees(stored, 4, entry->n) ||
-                   !agrees(n, 4, entry->n)))
+                   (entry->stored && !agrees(n, 4, entry->n))))
         return fail_entry(a, CLIPC_ERR_FORMAT, entry,
                           "its header differs from the directory", err);
     entry->data = local + skip;
@@ -244,6 +245,7 @@ static clipc_status read_central(const archive *a, const place *where,
     *entry = (clipc_zip_entry){
         .name = { (const char *)p + CENTRAL_BYTES, n_name },
         .offset = *pos,
+        .stored = number(p + 10, 2) == STORED,
         .crc = (uint32_t)number(p + 16, 4)
     };
     *pos += bytes;
@@ -254,21 +256,18 @@ static clipc_status read_central(const archive *a, const place *where,
     if (flags & FLAG_ENCRYPTED)
         return fail_entry(a, CLIPC_ERR_UNSUPPORTED, entry, "it is encrypted",
                           err);
-    if (number(p + 10, 2) != STORED)
-        return fail_entry(a, CLIPC_ERR_UNSUPPORTED, entry,
-                          "it is compressed, which torch.save() never does",
-                          err);
     if (flags & ~(uint64_t)KNOWN_FLAGS)
         return fail_entry(a, CLIPC_ERR_UNSUPPORTED, entry,
                           "it has unknown flags", err);
     if (!widen(&e, p + CENTRAL_BYTES + n_name, n_extra, disk == UINT16_MAX) ||
-        (disk != 0 && disk != UINT16_MAX) || e.n != e.stored)
+        (disk != 0 && disk != UINT16_MAX) ||
+        (entry->stored && e.n != e.stored))
         return fail_entry(a, CLIPC_ERR_FORMAT, entry, "its sizes are damaged",
                           err);
-    if (e.offset > where->begin || e.n > where->begin)
+    if (e.offset > where->begin || e.stored > where->begin)
         return fail_entry(a, CLIPC_ERR_FORMAT, entry,
                           "it begins or ends outside the archive", err);
-    entry->n = (size_t)e.n;
+    entry->n = (size_t)e.stored;
     entry->offset = (size_t)e.offset;
     return read_local(a, where, p, entry, err);
 }

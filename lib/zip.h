@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * zip.h - the directory of a zip archive whose entries are stored, not
- * compressed: what torch.save() writes. Nothing is copied; an entry's bytes
- * are where they lie in the archive.
+ * zip.h - the directory of a zip archive. Nothing is copied or expanded:
+ * an entry's bytes are where they lie in the archive, which is of use when it
+ * is stored and not compressed, as torch.save() does.
  * Format: PKWARE APPNOTE.TXT 6.3, sections 4.3 and 4.5.3 (zip64).
  */
 #ifndef CLIPC_ZIP_H
@@ -14,6 +14,7 @@ typedef struct clipc_zip_entry {
     clipc_text name;           /* not terminated; no NUL in it */
     const unsigned char *data; /* n bytes */
     size_t n, offset;          /* offset: of its header in the archive */
+    bool stored;               /* false: the n bytes are compressed */
     uint32_t crc;              /* 0 may mean that none was computed */
 } clipc_zip_entry;
 
@@ -36,7 +37,7 @@ void clipc_zip_release(clipc_zip *zip);
 /* NULL when absent. */
 const clipc_zip_entry *clipc_zip_find(const clipc_zip *zip, clipc_text name);
 
-/* Whether the entry's bytes have its CRC-32, or it has none. */
+/* Whether a stored entry's bytes have its CRC-32, or it has none. */
 bool clipc_zip_intact(const clipc_zip_entry *entry);
 
 #endif /* CLIPC_ZIP_H */
