@@ -38,6 +38,7 @@ static const char help[] =
     "  --templates FILE    templates, one a line\n"
     TOOL_TEXT_HELP
     "  --data-dir DIR      where the built-in model and labels are\n"
+    TOOL_IMAGE_SIZE_HELP
     "  --no-cache          do not keep label embeddings on disk\n"
     "\n"
     TOOL_IMAGE_HELP
@@ -343,8 +344,9 @@ static int start(session *s, settings *set)
     s->set = set;
     if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
         return TOOL_NO_MODEL;
-    s->model = tool_model_open(set->common.model, set->common.data_dir);
-    if (!s->model)
+    s->model = tool_model_open(set->common.model, set->common.data_dir,
+                               set->common.image_size);
+    if (!s->model || !tool_model_has(s->model, true, true))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     set->common.ctx.progress_user = s;

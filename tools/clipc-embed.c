@@ -42,6 +42,7 @@ static const char help[] =
     "Model:\n"
     TOOL_MODEL_HELP
     "  --data-dir DIR      where the built-in model is\n"
+    TOOL_IMAGE_SIZE_HELP
     "\n"
     TOOL_IMAGE_HELP
     "Texts:\n"
@@ -386,8 +387,9 @@ static int start(session *s, settings *set)
 
     memset(s, 0, sizeof *s);
     s->set = set;
-    s->model = tool_model_open(set->common.model, set->common.data_dir);
-    if (!s->model)
+    s->model = tool_model_open(set->common.model, set->common.data_dir,
+                               set->common.image_size);
+    if (!s->model || !tool_model_has(s->model, !set->texts, set->texts != NULL))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);

@@ -37,6 +37,7 @@ static const char help[] =
     "Options of all commands:\n"
     TOOL_MODEL_HELP
     "  --data-dir DIR      where the built-in model is\n"
+    TOOL_IMAGE_SIZE_HELP
     "  --version           versions of the program and its libraries\n"
     "  --help              this text\n"
     "\n"
@@ -129,6 +130,8 @@ static void check_settings(const tool_inspection *set, command which)
 
     if (which == PIXELS && set->images.n != 1)
         tool_usage_error("pixels takes one image");
+    if (which == PIXELS && set->common.image_size && !set->common.model)
+        tool_usage_error("--image-size needs --model");
     if (which == SIMILARITY && !images && !texts)
         tool_usage_error("similarity needs images or texts: --image FILE... "
                          "or --text TEXT...");
@@ -249,7 +252,8 @@ int main(int argc, char **argv)
         return tool_finish(TOOL_OK);
     tool_catch_signals();
     if (which != PIXELS || set.common.model) {
-        model = tool_model_open(set.common.model, set.common.data_dir);
+        model = tool_model_open(set.common.model, set.common.data_dir,
+                                set.common.image_size);
         if (!model)
             status = TOOL_NO_MODEL;
     }

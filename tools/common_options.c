@@ -11,6 +11,9 @@
  * checked when it is known. */
 #define MOST_TOKENS 1000000
 
+/* Of --image-size: the library's limit. */
+#define MOST_SIDE 8192
+
 tool_common tool_common_default(void)
 {
     tool_common common = { .ctx = clipc_ctx_params_default(),
@@ -26,6 +29,9 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     switch (id) {
     case TOOL_OPT_MODEL: common->model = value; break;
     case TOOL_OPT_DATA_DIR: common->data_dir = value; break;
+    case TOOL_OPT_IMAGE_SIZE:
+        common->image_size = (size_t)tool_whole(name, value, 1, MOST_SIDE);
+        break;
     case TOOL_OPT_EXIF: image->auto_orient = 1; break;
     case TOOL_OPT_ALPHA: image->alpha = tool_alpha(value); break;
     case TOOL_OPT_FILES_FROM: common->files_from = value; break;

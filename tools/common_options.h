@@ -14,6 +14,7 @@
 /* What they say. */
 typedef struct tool_common {
     const char *model, *data_dir;
+    size_t image_size; /* 0: the model's */
     const char *files_from;
     tool_read_params read; /* of images */
     unsigned text_flags;   /* CLIPC_TEXT_... */
@@ -22,7 +23,7 @@ typedef struct tool_common {
 
 /* A program's own ids are below. */
 enum {
-    TOOL_OPT_MODEL = 1000, TOOL_OPT_DATA_DIR,
+    TOOL_OPT_MODEL = 1000, TOOL_OPT_DATA_DIR, TOOL_OPT_IMAGE_SIZE,
     TOOL_OPT_EXIF, TOOL_OPT_ALPHA,
     TOOL_OPT_FILES_FROM, TOOL_OPT_MAX_PIXELS, TOOL_OPT_MAX_BYTES,
     TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE,
@@ -32,7 +33,8 @@ enum {
 
 #define TOOL_MODEL_OPTIONS                       \
     { "--model", TOOL_OPT_MODEL, true },         \
-    { "--data-dir", TOOL_OPT_DATA_DIR, true }
+    { "--data-dir", TOOL_OPT_DATA_DIR, true },   \
+    { "--image-size", TOOL_OPT_IMAGE_SIZE, true }
 
 #define TOOL_PICTURE_OPTIONS                     \
     { "--exif", TOOL_OPT_EXIF, false },          \
@@ -65,6 +67,10 @@ enum {
     "                      the Hugging Face cache, or demo, the small built-in\n" \
     "                      model that knows drawings\n" \
     "                      (default: " TOOL_DEFAULT_MODEL ")\n"
+
+#define TOOL_IMAGE_SIZE_HELP \
+    "  --image-size N      side of the pictures that the model sees, instead of\n" \
+    "                      its own (224): its positions are interpolated\n"
 
 #define TOOL_IMAGE_HELP \
     "Images:\n" \

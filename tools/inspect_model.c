@@ -50,6 +50,10 @@ static void show_grouped(size_t n)
 
 static void show_tower(const char *title, const clipc_tower_info *tower)
 {
+    if (!tower->activation) {
+        printf("%-15s none\n", title);
+        return;
+    }
     printf("%-15s %zu layers, width %zu, %zu heads, MLP %zu, %s\n", title,
            tower->n_layers, tower->width, tower->n_heads, tower->mlp_width,
            tower->activation);
@@ -123,18 +127,24 @@ static int report_text(const clipc_model *model,
     show_grouped(p->n_parameters);
     printf(" in %zu tensors, stored as %s\n", p->n_tensors, p->dtype);
     show_tower("image tower", &p->vision);
-    printf("%-15s %zux%zu pixels, patches of %zux%zu\n", "", p->image_size,
-           p->image_size, p->patch_size, p->patch_size);
+    if (p->has_vision)
+        printf("%-15s %zux%zu pixels, patches of %zux%zu%s\n", "",
+               p->image_size, p->image_size, p->patch_size, p->patch_size,
+               p->image_size == p->trained_image_size
+                   ? "" : "; positions interpolated");
     show_tower("text tower", &p->text);
-    printf("%-15s %zu tokens at most, vocabulary of %zu\n", "",
-           p->context_length, p->vocab_size);
+    if (p->has_text)
+        printf("%-15s %zu tokens at most, vocabulary of %zu\n", "",
+               p->context_length, p->vocab_size);
     printf("%-15s %zu numbers; logit scale %.6g\n", "embedding", p->dim,
            p->logit_scale);
-    printf("%-15s ", "preprocessing");
-    show_string(p->preprocessing);
-    printf("\n%-15s mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n", "",
-           (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
-           (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+    if (p->has_vision) {
+        printf("%-15s ", "preprocessing");
+        show_string(p->preprocessing);
+        printf("\n%-15s mean %.6g %.6g %.6g, std %.6g %.6g %.6g\n", "",
+               (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
+               (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+    }
     printf("%-15s ", "tokenizer");
     show_string(p->tokenizer);
     putchar('\n');
@@ -157,6 +167,8 @@ static json_t *string_as_json(const char *s)
 
 static json_t *tower_as_json(const clipc_tower_info *tower)
 {
+    if (!tower->activation)
+        return json_null();
     return json_pack("{s:I, s:I, s:I, s:I, s:o}", "width",
                      (json_int_t)tower->width, "layers",
                      (json_int_t)tower->n_layers, "heads",
@@ -213,7 +225,7 @@ static int report_json(const clipc_model *model,
 {
     json_t *report = json_pack(
         "{s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "
-        "s:o, s:[f,f,f], s:[f,f,f], s:o, s:o}",
+        "s:o, s:o, s:I, s:[f,f,f], s:[f,f,f], s:o, s:o}",
         "source", string_as_json(p->source), "parameters",
         (json_int_t)p->n_parameters, "tensor_count", (json_int_t)p->n_tensors,
         "dtype", string_as_json(p->dtype), "vision", tower_as_json(&p->vision),
@@ -223,7 +235,9 @@ static int report_json(const clipc_model *model,
         (json_int_t)p->context_length, "vocab_size", (json_int_t)p->vocab_size,
         "logit_scale", p->logit_scale, "tokenizer",
         string_as_json(p->tokenizer), "preprocessing",
-        string_as_json(p->preprocessing), "mean", (double)p->mean[0],
+        string_as_json(p->preprocessing), "layout",
+        string_as_json(p->layout), "trained_image_size",
+        (json_int_t)p->trained_image_size, "mean", (double)p->mean[0],
         (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
         (double)p->std[1], (double)p->std[2], "extra_tensors",
         tensors_as_json(model, p->n_tensors, false), "machine",

@@ -16,7 +16,8 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-clipc_model *tool_model_open(const char *name, const char *data_dir)
+clipc_model *tool_model_open(const char *name, const char *data_dir,
+                             size_t image_size)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_params params = clipc_model_params_default();
@@ -31,6 +32,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir)
         data = tool_data_dir(data_dir, "demo/config.json", &looked_in);
     params.data_dir = data;
     params.hub_cache_dir = hub;
+    params.image_size = image_size;
     if (demo && !data) {
         tool_say("the demo model is in no data folder: looked in %s",
                  looked_in);
@@ -46,6 +48,19 @@ clipc_model *tool_model_open(const char *name, const char *data_dir)
     free(data);
     free(looked_in);
     return model;
+}
+
+bool tool_model_has(const clipc_model *model, bool vision, bool text)
+{
+    clipc_model_properties p = { .struct_size = sizeof p };
+
+    (void)clipc_model_info(model, &p, NULL);
+    if ((!vision || p.has_vision) && (!text || p.has_text))
+        return true;
+    tool_say("%s: it holds %s", tool_shown_name(p.source).text,
+             p.has_vision ? "an image tower alone, which reads no texts"
+                          : "a text tower alone, which reads no pictures");
+    return false;
 }
 
 bool tool_context_fits(const clipc_model *model, size_t context_length)

@@ -9,10 +9,15 @@
 
 #define TOOL_DEFAULT_MODEL "openai/clip-vit-base-patch32"
 
-/* name NULL: the default. data_dir: of --data-dir, or NULL. NULL: it cannot be
- * opened, and that is said on standard error; the program ends with
- * TOOL_NO_MODEL. */
-clipc_model *tool_model_open(const char *name, const char *data_dir);
+/* name NULL: the default. data_dir: of --data-dir, or NULL; image_size: of
+ * --image-size, or 0. NULL: it cannot be opened, and that is said on standard
+ * error; the program ends with TOOL_NO_MODEL. */
+clipc_model *tool_model_open(const char *name, const char *data_dir,
+                             size_t image_size);
+
+/* Whether the model has the towers that the program needs; what is missing is
+ * said, and the program ends with TOOL_NO_MODEL. */
+bool tool_model_has(const clipc_model *model, bool vision, bool text);
 
 /* --context: false: the model reads fewer tokens, and that is said; the
  * program ends with TOOL_USAGE. */
