@@ -12,16 +12,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
+enum {
+    SCORE_BLOCK = 1024, /* candidates a thread scores at a time */
+    /* Queries scored in one walk over the candidates, which is bound by
+     * memory: a candidate and they fit the first-level cache. */
+    QUERY_CHUNK = 16
+};
 
 /* Queries against all candidates, split over the pool. */
 typedef struct score_task {
     const clipc_engine *engine;
-    const float *queries; /* [n_queries, dim] */
-    const float *vectors; /* [n, dim] */
+    const float *queries; /* [n_queries, dim], of unit length */
+    const float *vectors; /* [n, dim], likewise if inverse is NULL */
     float *scores;        /* [n_queries, n] */
+    float *inverse;       /* [n], see inverse_length(); or NULL */
+    bool measure;         /* fill it first */
     size_t n_queries, n, dim;
 } score_task;
+
+/* Lengths outside of this would overflow in f32 products, or lose bits. */
+#define SHORT_VECTOR 1e-18
+#define LONG_VECTOR 1e18
+
+/* 1 / length, 0 for lengths outside of that, NaN where there is none. */
+static float inverse_length(double sum_of_squares)
+{
+    if (!isfinite(sum_of_squares) || sum_of_squares == 0.0)
+        return NAN;
+    double length = sqrt(sum_of_squares);
+    return length < SHORT_VECTOR || length > LONG_VECTOR
+               ? 0.0f
+               : (float)(1.0 / length);
+}
+
+/* Of a unit vector and one of any length. */
+static float exact_cosine(const float *query, const float *vector, size_t dim)
+{
+    double dot = 0.0, sum = 0.0;
+    for (size_t d = 0; d < dim; d++) {
+        dot += (double)query[d] * (double)vector[d];
+        sum += (double)vector[d] * (double)vector[d];
+    }
+    return (float)(dot / sqrt(sum));
+}
+
+static void score_vector(const score_task *task, size_t i)
+{
+    const clipc_kernels *kernels = &task->engine->kernels;
+    const float *vector = task->vectors + i * task->dim;
+    float inverse = 1.0f;
+
+    if (task->measure)
+        task->inverse[i] =
+            inverse_length(kernels->sum_squares(vector, task->dim));
+    if (task->inverse)
+        inverse = task->inverse[i];
+    for (size_t q = 0; q < task->n_queries; q++) {
+        const float *query = task->queries + q * task->dim;
+        task->scores[q * task->n + i] =
+            inverse != 0.0f
+                ? kernels->dot(query, vector, task->dim) * inverse
+                : exact_cosine(query, vector, task->dim);
+    }
+}
 
 static void score_part(void *arg, unsigned thread, unsigned n_threads)
 {
@@ -34,10 +87,15 @@ static void score_part(void *arg, unsigned thread, unsigned n_threads)
     begin *= SCORE_BLOCK;
     end = end * SCORE_BLOCK < task->n ? end * SCORE_BLOCK : task->n;
     for (size_t i = begin; i < end; i++)
-        for (size_t q = 0; q < task->n_queries; q++)
-            task->scores[q * task->n + i] = task->engine->kernels.dot(
-                task->queries + q * task->dim, task->vectors + i * task->dim,
-                task->dim);
+        score_vector(task, i);
+}
+
+static void run_scores(score_task *task)
+{
+    if (task->n > SCORE_BLOCK)
+        clipc_pool_run(task->engine->pool, score_part, task);
+    else
+        score_part(task, 0, 1);
 }
 
 void clipc_cosines(const clipc_engine *engine, float *scores,
@@ -47,10 +105,7 @@ void clipc_cosines(const clipc_engine *engine, float *scores,
     score_task task = { .engine = engine, .queries = queries,
                         .vectors = vectors, .scores = scores,
                         .n_queries = n_queries, .n = n, .dim = dim };
-    if (n > SCORE_BLOCK)
-        clipc_pool_run(engine->pool, score_part, &task);
-    else
-        score_part(&task, 0, 1);
+    run_scores(&task);
 }
 
 /* ---- the k best -------------------------------------------------------- */
@@ -104,11 +159,10 @@ static void select_best(clipc_result *results, size_t k, const float *scores,
     }
 }
 
-/* Ranks ctx->scores [n], cosines, into results[0..k). */
-static clipc_status rank(const clipc_ctx *ctx, size_t n, size_t k,
-                         clipc_result *results, clipc_error *err)
+/* Ranks scores [n], cosines, into results[0..k). */
+static clipc_status rank(const clipc_ctx *ctx, const float *scores, size_t n,
+                         size_t k, clipc_result *results, clipc_error *err)
 {
-    const float *scores = ctx->scores;
     float scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
     double sum = 0.0;
 
@@ -145,13 +199,25 @@ static clipc_status grow(float **scratch, size_t *capacity, size_t n,
     return CLIPC_OK;
 }
 
-/* Cosines of a unit vector with n candidates into ctx->scores. */
-static clipc_status score(clipc_ctx *ctx, const float *query,
-                          const float *vectors, size_t n, size_t dim,
-                          clipc_error *err)
+/* Room for the scores of n candidates and at most QUERY_CHUNK queries. */
+static clipc_status grow_scores(clipc_ctx *ctx, size_t n_queries, size_t n,
+                                clipc_error *err)
 {
-    CLIPC_TRY(grow(&ctx->scores, &ctx->scores_capacity, n, err));
-    clipc_cosines(&ctx->engine, ctx->scores, query, 1, vectors, n, dim);
+    size_t n_floats;
+    if (!clipc_mul(n_queries < QUERY_CHUNK ? n_queries : QUERY_CHUNK, n,
+                   &n_floats))
+        return clipc_fail_nomem(err, "scores");
+    return grow(&ctx->scores, &ctx->scores_capacity, n_floats, err);
+}
+
+/* Ranks the task's scores, a query after the other. */
+static clipc_status rank_chunk(const clipc_ctx *ctx, const score_task *task,
+                               size_t k, clipc_result *results,
+                               clipc_error *err)
+{
+    for (size_t q = 0; q < task->n_queries; q++)
+        CLIPC_TRY(rank(ctx, task->scores + q * task->n, task->n, k,
+                       results + q * k, err));
     return CLIPC_OK;
 }
 
@@ -185,47 +251,41 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
                    err));
     CLIPC_TRY(clipc_encode_images(ctx, images, n_images, ctx->embeddings, 0,
                                   err));
-    for (size_t i = 0; i < n_images; i++) {
-        CLIPC_TRY(score(ctx, ctx->embeddings + i * labels->dim,
-                        labels->embeddings, labels->n, labels->dim, err));
-        CLIPC_TRY(rank(ctx, labels->n, k, results + i * k, err));
+    CLIPC_TRY(grow_scores(ctx, n_images, labels->n, err));
+    score_task task = { .engine = &ctx->engine, .vectors = labels->embeddings,
+                        .scores = ctx->scores, .n = labels->n,
+                        .dim = labels->dim };
+    for (size_t i = 0; i < n_images; i += QUERY_CHUNK) {
+        task.n_queries = n_images - i < QUERY_CHUNK ? n_images - i
+                                                    : QUERY_CHUNK;
+        task.queries = ctx->embeddings + i * labels->dim;
+        run_scores(&task);
+        CLIPC_TRY(rank_chunk(ctx, &task, k, results + i * k, err));
     }
     return CLIPC_OK;
 }
 
-/* Lengths outside of this would overflow in f32 products, or lose bits. */
-#define SHORT_VECTOR 1e-18
-#define LONG_VECTOR 1e18
+/* Unit copies of queries first .. first + n - 1. */
+static clipc_status unit_queries(float *out, const float *queries,
+                                 size_t first, size_t n, size_t dim,
+                                 clipc_error *err)
+{
+    memcpy(out, queries + first * dim, n * dim * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        if (!clipc_unit(out + i * dim, dim))
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "query %zu is zero or not finite", first + i);
+    return CLIPC_OK;
+}
 
-/* 1 / length of each of n vectors; 0 for those above. */
-static clipc_status inverse_norms(float *inverse, const float *vectors,
-                                  size_t n, size_t dim, const char *what,
+static clipc_status check_lengths(const float *inverse, size_t n,
                                   clipc_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0.0;
-        for (size_t d = 0; d < dim; d++)
-            sum += (double)vectors[i * dim + d] * (double)vectors[i * dim + d];
-        if (!isfinite(sum) || sum == 0.0)
+    for (size_t i = 0; i < n; i++)
+        if (isnan(inverse[i]))
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                              "%s %zu is zero or not finite", what, i);
-        double length = sqrt(sum);
-        inverse[i] = length < SHORT_VECTOR || length > LONG_VECTOR
-                         ? 0.0f
-                         : (float)(1.0 / length);
-    }
+                              "vector %zu is zero or not finite", i);
     return CLIPC_OK;
-}
-
-/* Of a unit vector and one of any length. */
-static float exact_cosine(const float *query, const float *vector, size_t dim)
-{
-    double dot = 0.0, sum = 0.0;
-    for (size_t d = 0; d < dim; d++) {
-        dot += (double)query[d] * (double)vector[d];
-        sum += (double)vector[d] * (double)vector[d];
-    }
-    return (float)(dot / sqrt(sum));
 }
 
 clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
@@ -239,33 +299,38 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity_topk: an argument is NULL or 0");
     CLIPC_TRY(check_k(k, n_vectors, "vectors", err));
+    score_task task = { .engine = &ctx->engine, .vectors = vectors,
+                        .measure = true, .n = n_vectors, .dim = dim };
+    size_t n_floats;
     float *inverse = clipc_alloc(n_vectors, sizeof *inverse);
-    float *query = clipc_alloc_aligned(dim, sizeof *query);
-    if (!inverse || !query) {
+    float *chunk = NULL; /* [QUERY_CHUNK, dim] */
+    if (!inverse || !clipc_mul(QUERY_CHUNK, dim, &n_floats) ||
+        !(chunk = clipc_alloc_aligned(n_floats, sizeof *chunk))) {
         status = clipc_fail_nomem(err, "similarity");
         goto done;
     }
-    CLIPC_TRY_GOTO(status, done,
-                   inverse_norms(inverse, vectors, n_vectors, dim, "vector",
-                                 err));
-    for (size_t q = 0; q < n_queries; q++) {
-        memcpy(query, queries + q * dim, dim * sizeof *query);
-        if (!clipc_unit(query, dim)) {
-            status = clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                                "query %zu is zero or not finite", q);
-            goto done;
-        }
+    CLIPC_TRY_GOTO(status, done, grow_scores(ctx, n_queries, n_vectors, err));
+    task.scores = ctx->scores;
+    task.inverse = inverse;
+    task.queries = chunk;
+    /* Once without queries too: the vectors are checked in any case. */
+    for (size_t q = 0; q == 0 || q < n_queries; q += QUERY_CHUNK) {
+        task.n_queries = n_queries - q < QUERY_CHUNK ? n_queries - q
+                                                     : QUERY_CHUNK;
+        if (task.n_queries)
+            CLIPC_TRY_GOTO(status, done,
+                           unit_queries(chunk, queries, q, task.n_queries,
+                                        dim, err));
+        run_scores(&task);
+        if (task.measure)
+            CLIPC_TRY_GOTO(status, done,
+                           check_lengths(inverse, n_vectors, err));
+        task.measure = false;
         CLIPC_TRY_GOTO(status, done,
-                       score(ctx, query, vectors, n_vectors, dim, err));
-        for (size_t i = 0; i < n_vectors; i++)
-            ctx->scores[i] = inverse[i] != 0.0f
-                                 ? ctx->scores[i] * inverse[i]
-                                 : exact_cosine(query, vectors + i * dim, dim);
-        CLIPC_TRY_GOTO(status, done,
-                       rank(ctx, n_vectors, k, results + q * k, err));
+                       rank_chunk(ctx, &task, k, results + q * k, err));
     }
 done:
     free(inverse);
-    free(query);
+    free(chunk);
     return status;
 }

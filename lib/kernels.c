@@ -385,6 +385,19 @@ static float dot(const float *x, const float *y, size_t n)
     return sum((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
 }
 
+/* 4 lanes. */
+static double sum_squares(const float *x, size_t n)
+{
+    double lanes[4] = { 0, 0, 0, 0 };
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t l = 0; l < 4; l++)
+            lanes[l] += (double)x[i + l] * (double)x[i + l];
+    for (size_t l = 0; i < n; i++, l++)
+        lanes[l] += (double)x[i] * (double)x[i];
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
 /* Sum of (x[i] - shift)^power, power 1 or 2, in 4 x LANES lanes. */
 INLINE float row_sum(const float *x, float shift, int power, size_t n)
 {
@@ -485,6 +498,7 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
         .add = add,
         .softmax = softmax,
         .dot = dot,
+        .sum_squares = sum_squares,
     };
     clipc_tiles_init_c(kernels);
 #if defined(__x86_64__)

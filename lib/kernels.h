@@ -168,6 +168,8 @@ typedef struct clipc_kernels {
     void (*softmax)(float *x, size_t n);
     /* Dot product in a fixed order that depends on n alone. */
     float (*dot)(const float *x, const float *y, size_t n);
+    /* Sum of squares in double, likewise. */
+    double (*sum_squares)(const float *x, size_t n);
 } clipc_kernels;
 
 /* Fills the table for CPU feature bits (cpu.h): kernels.c, then tiles.c, then

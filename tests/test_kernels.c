@@ -139,7 +139,8 @@ TEST(every_instruction_set_is_here)
         CHECK(kernels.finish_f32 && kernels.finish_s8 && kernels.layernorm);
         CHECK(kernels.row_bf16 && kernels.row_f32_bf16 && kernels.row_s8);
         CHECK(kernels.row_u8 && kernels.widen && kernels.add);
-        CHECK(kernels.softmax && kernels.dot && kernels.f32.run);
+        CHECK(kernels.softmax && kernels.dot && kernels.sum_squares &&
+              kernels.f32.run);
         CHECK(kernels.s8.run && kernels.pack_f32 && kernels.pack_s8);
         n++;
     }
@@ -641,6 +642,31 @@ TEST(dot_is_within_its_bound)
             CHECK_BYTES(&got, &again, sizeof got);
             x[n / 2] = NAN;
             CHECK(isnan(kernels.dot(x, y, n)));
+            CHECK(isnan(kernels.sum_squares(x, n)));
+        }
+    }
+}
+
+/* In double, over all magnitudes of f32. */
+TEST(sum_of_squares_is_within_its_bound)
+{
+    const double magnitudes[] = { 1, 1e-42, 3e38 };
+    FOR_EACH_TABLE(kernels) {
+        for (size_t s = 0; s < N_SIZES; s++) {
+            for (size_t m = 0; m < 3; m++) {
+                size_t n = sizes[s];
+                float *x = floats(0, n), *elsewhere = floats(1, n + 3);
+                long double want = 0;
+                fill(x, n, magnitudes[m]);
+                memcpy(elsewhere, x, n * sizeof *x);
+                for (size_t i = 0; i < n; i++)
+                    want += (long double)x[i] * (long double)x[i];
+                double got = kernels.sum_squares(x, n);
+                double again = kernels.sum_squares(elsewhere, n);
+                CHECK_NEAR(got, (double)want,
+                           1.2e-16 * ((double)n / 4 + 4) * (double)want);
+                CHECK_BYTES(&got, &again, sizeof got);
+            }
         }
     }
 }

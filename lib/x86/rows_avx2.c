@@ -487,6 +487,34 @@ static float dot(const float *x, const float *y, size_t n)
     return sum8(lanes);
 }
 
+/* 4 x 4 lanes. */
+static double sum_squares(const float *x, size_t n)
+{
+    const size_t whole = n / 16 * 16;
+    __m256d v, lanes[4];
+
+    UNROLL
+    for (int k = 0; k < 4; k++)
+        lanes[k] = _mm256_setzero_pd();
+    for (size_t i = 0; i < whole; i += 16) {
+        UNROLL
+        for (int k = 0; k < 4; k++) {
+            v = _mm256_cvtps_pd(_mm_loadu_ps(x + i + k * 4));
+            lanes[k] = _mm256_fmadd_pd(v, v, lanes[k]);
+        }
+    }
+    for (size_t i = whole; i < n; i += 4) {
+        const __m128i mask = _mm256_castsi256_si128(first(n - i));
+        v = _mm256_cvtps_pd(_mm_maskload_ps(x + i, mask));
+        lanes[0] = _mm256_fmadd_pd(v, v, lanes[0]);
+    }
+    v = _mm256_add_pd(_mm256_add_pd(lanes[0], lanes[1]),
+                      _mm256_add_pd(lanes[2], lanes[3]));
+    const __m128d sums = _mm_add_pd(_mm256_castpd256_pd128(v),
+                                    _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(sums, _mm_unpackhi_pd(sums, sums)));
+}
+
 /* Two passes for the moments as in kernels.c, with more lanes: the mean is
  * within 1e-6 of the largest |x|. */
 static void layernorm(float *y, const float *x, const float *gain,
@@ -600,4 +628,5 @@ void clipc_rows_init_avx2(clipc_kernels *kernels)
     kernels->add = add;
     kernels->softmax = softmax;
     kernels->dot = dot;
+    kernels->sum_squares = sum_squares;
 }
