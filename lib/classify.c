@@ -4,7 +4,8 @@
  * exp(logit_scale), softmax over all candidates in double, the k best.
  *
  * The k best of n are kept in a heap whose root is the worst of them, so a
- * hundred thousand labels cost n comparisons and little more.
+ * hundred thousand labels cost n comparisons and little more. A score does not
+ * depend on the queries and candidates beside it.
  */
 #include "internal.h"
 
@@ -159,17 +160,16 @@ static void select_best(clipc_result *results, size_t k, const float *scores,
     }
 }
 
-/* Ranks scores [n], cosines, into results[0..k). */
-static clipc_status rank(const clipc_ctx *ctx, const float *scores, size_t n,
-                         size_t k, clipc_result *results, clipc_error *err)
+/* Ranks scores [n], cosines, into results[0..k). Returns the first that is
+ * not finite, or n. */
+static size_t rank(clipc_result *results, const float *scores, float scale,
+                   size_t n, size_t k)
 {
-    float scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
     double sum = 0.0;
 
     for (size_t i = 0; i < n; i++)
         if (!isfinite(scores[i]))
-            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                              "the score of candidate %zu is not finite", i);
+            return i;
     select_best(results, k, scores, n);
     /* exp of differences, so that it cannot overflow. */
     double best = (double)(scores[results[0].index] * scale);
@@ -181,6 +181,48 @@ static clipc_status rank(const clipc_ctx *ctx, const float *scores, size_t n,
         r->logit = r->cosine * scale;
         r->probability = (float)(exp((double)r->logit - best) / sum);
     }
+    return n;
+}
+
+/* A chunk's queries, split over the pool. */
+typedef struct rank_task {
+    const score_task *scores;
+    float scale;
+    size_t k;
+    clipc_result *results; /* [n_queries, k] */
+    size_t bad[QUERY_CHUNK];
+} rank_task;
+
+static void rank_part(void *arg, unsigned thread, unsigned n_threads)
+{
+    rank_task *task = arg;
+    const score_task *scores = task->scores;
+    size_t begin, end;
+
+    clipc_split(scores->n_queries, thread, n_threads, &begin, &end);
+    for (size_t q = begin; q < end; q++)
+        task->bad[q] = rank(task->results + q * task->k,
+                            scores->scores + q * scores->n, task->scale,
+                            scores->n, task->k);
+}
+
+static clipc_status rank_chunk(const clipc_ctx *ctx, const score_task *scores,
+                               size_t k, clipc_result *results,
+                               clipc_error *err)
+{
+    rank_task task = { .scores = scores, .k = k, .results = results,
+                       .scale = (float)clipc_checkpoint_logit_scale(
+                           ctx->model->checkpoint) };
+
+    if (scores->n_queries > 1 && scores->n > SCORE_BLOCK)
+        clipc_pool_run(ctx->engine.pool, rank_part, &task);
+    else
+        rank_part(&task, 0, 1);
+    for (size_t q = 0; q < scores->n_queries; q++)
+        if (task.bad[q] < scores->n)
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "the score of candidate %zu is not finite",
+                              task.bad[q]);
     return CLIPC_OK;
 }
 
@@ -208,17 +250,6 @@ static clipc_status grow_scores(clipc_ctx *ctx, size_t n_queries, size_t n,
                    &n_floats))
         return clipc_fail_nomem(err, "scores");
     return grow(&ctx->scores, &ctx->scores_capacity, n_floats, err);
-}
-
-/* Ranks the task's scores, a query after the other. */
-static clipc_status rank_chunk(const clipc_ctx *ctx, const score_task *task,
-                               size_t k, clipc_result *results,
-                               clipc_error *err)
-{
-    for (size_t q = 0; q < task->n_queries; q++)
-        CLIPC_TRY(rank(ctx, task->scores + q * task->n, task->n, k,
-                       results + q * k, err));
-    return CLIPC_OK;
 }
 
 static clipc_status check_k(size_t k, size_t n, const char *what,
