@@ -23,22 +23,21 @@ enum { ROWS = 64 }; /* of `a` brought to unit length at a time */
  * move its last bits, away from those that clipc_classify() sees. */
 #define UNIT_TOLERANCE 2.4e-7
 
-static bool unit_copy(float *out, const float *in, size_t dim)
+static bool unit_copy(const clipc_kernels *kernels, float *out,
+                      const float *in, size_t dim)
 {
-    double sum = 0.0;
+    double sum = kernels->sum_squares(in, dim);
 
-    for (size_t d = 0; d < dim; d++)
-        sum += (double)in[d] * (double)in[d];
     memcpy(out, in, dim * sizeof *out);
     return fabs(sum - 1.0) <= UNIT_TOLERANCE || clipc_unit(out, dim);
 }
 
-static clipc_status unit_rows(float *out, const float *in, size_t first,
-                              size_t n, size_t dim, const char *what,
-                              clipc_error *err)
+static clipc_status unit_rows(const clipc_kernels *kernels, float *out,
+                              const float *in, size_t first, size_t n,
+                              size_t dim, const char *what, clipc_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (!unit_copy(out + i * dim, in + (first + i) * dim, dim))
+        if (!unit_copy(kernels, out + i * dim, in + (first + i) * dim, dim))
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                               "vector %zu of %s is zero or not finite",
                               first + i, what);
@@ -64,6 +63,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
                           flags & ~CLIPC_SIMILARITY_LOGITS);
     if (n_a == 0 || n_b == 0)
         return CLIPC_OK;
+    const clipc_kernels *kernels = &ctx->engine.kernels;
     if (flags & CLIPC_SIMILARITY_LOGITS)
         scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
     if (!clipc_mul(n_a, n_b, &n_elements) ||
@@ -75,12 +75,12 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
         goto done;
     }
     CLIPC_TRY_GOTO(status, done,
-                   unit_rows(b_rows, b, 0, n_b, dim, "b", err));
+                   unit_rows(kernels, b_rows, b, 0, n_b, dim, "b", err));
     for (size_t i = 0; i < n_a; i += ROWS) {
         size_t n = n_a - i < ROWS ? n_a - i : ROWS;
         float *out = matrix + i * n_b; /* [n, n_b] */
         CLIPC_TRY_GOTO(status, done,
-                       unit_rows(a_rows, a, i, n, dim, "a", err));
+                       unit_rows(kernels, a_rows, a, i, n, dim, "a", err));
         clipc_cosines(&ctx->engine, out, a_rows, n, b_rows, n_b, dim);
         if (flags & CLIPC_SIMILARITY_LOGITS)
             for (size_t k = 0; k < n * n_b; k++)
