@@ -507,6 +507,7 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
     if (features & CLIPC_CPU_HAS_AVX512) {
         clipc_rows_init_avx512(kernels);
         clipc_tiles_init_avx512(kernels);
+        clipc_packs_init_avx512(kernels);
     }
     if (features & CLIPC_CPU_HAS_VNNI)
         clipc_tiles_init_vnni(kernels);

@@ -51,6 +51,7 @@ static const level levels[] = {
     { "c", 0, clipc_tiles_init_c },
 #if defined(__x86_64__)
     { "avx512", CLIPC_CPU_HAS_AVX512, clipc_tiles_init_avx512 },
+    { "avx512 packs", CLIPC_CPU_HAS_AVX512, clipc_packs_init_avx512 },
     { "vnni", CLIPC_CPU_HAS_VNNI, clipc_tiles_init_vnni },
     { "amx int8", CLIPC_CPU_HAS_AMX_INT8, init_amx_int8 },
     { "amx bf16", CLIPC_CPU_HAS_AMX_BF16, init_amx_bf16 },
