@@ -4,22 +4,29 @@
  * by side and meet at barriers.
  *
  * A gate is a counter that waiters watch: they spin on it for SPIN_NS, then
- * sleep on a condition variable. Opening a gate is one atomic increment while
- * nobody sleeps. Whoever is about to sleep first counts itself in n_sleepers,
- * then looks at the counter again; the opener first increments the counter,
- * then looks at n_sleepers; both in sequentially consistent order, so one of
- * them sees the other and no wake-up is lost.
+ * sleep in the kernel on the counter itself (a futex). Opening a gate is one
+ * atomic increment while nobody sleeps. Whoever is about to sleep first counts
+ * itself in n_sleepers, then the kernel looks at the counter again; the opener
+ * first increments the counter, then looks at n_sleepers; both in sequentially
+ * consistent order, so one of them sees the other and no wake-up is lost.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* syscall */
+#endif
 #include "thread.h"
 
 #include "cpu.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Spinning longer than a sleep and a wake-up cost (tens of microseconds)
  * gains nothing; pieces of a static split end within this of each other. */
@@ -33,8 +40,6 @@
 typedef struct gate {
     _Alignas(64) atomic_uint value;
     atomic_uint n_sleepers;
-    pthread_mutex_t mutex;
-    pthread_cond_t opened;
 } gate;
 
 typedef struct worker {
@@ -58,33 +63,24 @@ struct clipc_pool {
 
 /* ---- gates ------------------------------------------------------------- */
 
-static bool gate_init(gate *g)
+static void gate_init(gate *g)
 {
     atomic_init(&g->value, 0);
     atomic_init(&g->n_sleepers, 0);
-    if (pthread_mutex_init(&g->mutex, NULL) != 0)
-        return false;
-    if (pthread_cond_init(&g->opened, NULL) == 0)
-        return true;
-    pthread_mutex_destroy(&g->mutex);
-    return false;
 }
 
-static void gate_destroy(gate *g)
+/* The kernel reads the counter as a plain 32-bit number. */
+static void futex(gate *g, int operation, unsigned value)
 {
-    pthread_cond_destroy(&g->opened);
-    pthread_mutex_destroy(&g->mutex);
+    _Static_assert(sizeof g->value == 4, "a futex has 32 bits");
+    syscall(SYS_futex, (void *)(uintptr_t)&g->value, operation, value, NULL, NULL, 0);
 }
 
 static void gate_open(gate *g)
 {
     atomic_fetch_add(&g->value, 1);
-    if (atomic_load(&g->n_sleepers) == 0)
-        return;
-    /* The lock waits for a thread between its last look and its sleep. */
-    pthread_mutex_lock(&g->mutex);
-    pthread_cond_broadcast(&g->opened);
-    pthread_mutex_unlock(&g->mutex);
+    if (atomic_load(&g->n_sleepers) > 0)
+        futex(g, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
 /* Tells the core that this is a spin loop. */
@@ -120,12 +116,10 @@ static void gate_wait(gate *g, unsigned seen, bool spin)
                 end = now_ns() + SPIN_NS;
         } while (now_ns() < end);
     }
-    pthread_mutex_lock(&g->mutex);
     atomic_fetch_add(&g->n_sleepers, 1);
-    while (atomic_load(&g->value) == seen)
-        pthread_cond_wait(&g->opened, &g->mutex);
+    while (atomic_load(&g->value) == seen) /* a signal wakes too */
+        futex(g, FUTEX_WAIT_PRIVATE, seen);
     atomic_fetch_sub(&g->n_sleepers, 1);
-    pthread_mutex_unlock(&g->mutex);
 }
 
 /* ---- the pool ---------------------------------------------------------- */
@@ -146,15 +140,8 @@ clipc_status clipc_pool_create(clipc_pool **pool, unsigned n,
     memset(p, 0, sizeof *p);
     p->n_wanted = n;
     atomic_init(&p->n_arrived, 0);
-    if (!gate_init(&p->start)) {
-        free(p);
-        return clipc_fail_nomem(err, "the thread pool");
-    }
-    if (!gate_init(&p->barrier)) {
-        gate_destroy(&p->start);
-        free(p);
-        return clipc_fail_nomem(err, "the thread pool");
-    }
+    gate_init(&p->start);
+    gate_init(&p->barrier);
     *pool = p;
     return CLIPC_OK;
 }
@@ -167,8 +154,6 @@ void clipc_pool_destroy(clipc_pool *pool)
     gate_open(&pool->start);
     for (unsigned i = 1; i < pool->n_threads; i++)
         pthread_join(pool->workers[i - 1].thread, NULL);
-    gate_destroy(&pool->start);
-    gate_destroy(&pool->barrier);
     free(pool);
 }
 

@@ -11,6 +11,7 @@
 #include "gemm.h"
 #include "transformer.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* ---- networks ---------------------------------------------------------- */
@@ -327,16 +328,23 @@ static void ref_text(const network *net, const int32_t *ids, size_t n_rows,
 
 /* ---- engines and inputs ------------------------------------------------ */
 
-static void engine_open(clipc_engine *engine, unsigned threads,
-                        clipc_gemm gemm)
+static void engine_open_as(clipc_engine *engine, unsigned threads,
+                           clipc_gemm gemm, clipc_precision precision,
+                           unsigned features)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     memset(engine, 0, sizeof *engine);
-    clipc_kernels_init(&engine->kernels, clipc_cpu_features());
+    clipc_kernels_init(&engine->kernels, clipc_cpu_features() & features);
     CHECK_OK(clipc_gemm_select(&engine->gemm, gemm, true, false, &err), err);
-    engine->precision = CLIPC_PRECISION_F32;
+    engine->precision = precision;
     engine->cache_bytes = 32768; /* small: rows in several blocks */
     CHECK_OK(clipc_pool_create(&engine->pool, threads, &err), err);
+}
+
+static void engine_open(clipc_engine *engine, unsigned threads,
+                        clipc_gemm gemm)
+{
+    engine_open_as(engine, threads, gemm, CLIPC_PRECISION_F32, UINT_MAX);
 }
 
 static void engine_close(clipc_engine *engine)
@@ -496,7 +504,8 @@ TEST(openblas_towers_equal_the_reference)
 
 /* One by one on one thread against batches: large enough for several chunks
  * and for lanes of their own (thresholds are in transformer.c). */
-static void check_batches(const shape *s, size_t n, clipc_gemm gemm)
+static void check_batches_as(const shape *s, size_t n, clipc_gemm gemm,
+                             clipc_precision precision, unsigned features)
 {
     network *net = make_network(s);
     size_t dim = net->config.projection_dim;
@@ -510,7 +519,7 @@ static void check_batches(const shape *s, size_t n, clipc_gemm gemm)
     clipc_engine engine;
 
     CHECK(vision && text);
-    engine_open(&engine, 1, gemm);
+    engine_open_as(&engine, 1, gemm, precision, features);
     for (size_t i = 0; i < n; i++) {
         float *one = run_vision(&engine, net, pixels + i * image, 1);
         memcpy(vision + i * dim, one, dim * sizeof *one);
@@ -521,7 +530,7 @@ static void check_batches(const shape *s, size_t n, clipc_gemm gemm)
     }
     engine_close(&engine);
     for (size_t k = 0; k < sizeof threads / sizeof threads[0]; k++) {
-        engine_open(&engine, threads[k], gemm);
+        engine_open_as(&engine, threads[k], gemm, precision, features);
         for (size_t batch = n; batch > 0; batch /= 3) {
             float *got = run_vision(&engine, net, pixels, batch);
             if (gemm == CLIPC_GEMM_NATIVE)
@@ -546,6 +555,127 @@ static void check_batches(const shape *s, size_t n, clipc_gemm gemm)
     free(text);
     free(pixels);
     free_texts(&t);
+    free_network(net);
+}
+
+static void check_batches(const shape *s, size_t n, clipc_gemm gemm)
+{
+    check_batches_as(s, n, gemm, CLIPC_PRECISION_F32, UINT_MAX);
+}
+
+/* Feature bits of the levels there may be on this CPU. */
+static const unsigned levels[] = { 0, CLIPC_CPU_HAS_AVX2,
+                                   CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
+                                   CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
+                                   CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512 |
+                                       CLIPC_CPU_HAS_VNNI,
+                                   UINT_MAX };
+enum { N_LEVELS = sizeof levels / sizeof levels[0] };
+
+TEST(bits_do_not_depend_on_batch_or_threads_in_any_precision)
+{
+    for (int p = CLIPC_PRECISION_F32; p <= CLIPC_PRECISION_INT8; p++) {
+        for (size_t v = 0; v < N_LEVELS; v++) {
+            check_batches_as(&shapes[1], 7, CLIPC_GEMM_NATIVE,
+                             (clipc_precision)p, levels[v]);
+            check_batches_as(&shapes[4], 31, CLIPC_GEMM_NATIVE,
+                             (clipc_precision)p, levels[v]);
+        }
+    }
+    for (int p = CLIPC_PRECISION_BF16; p <= CLIPC_PRECISION_INT8; p++)
+        check_batches_as(&shapes[0], 210, CLIPC_GEMM_NATIVE,
+                         (clipc_precision)p, UINT_MAX);
+}
+
+/* Least cosine of rows of a and b. */
+static double least_cosine(const float *a, const float *b, size_t n, size_t dim)
+{
+    double least = 1;
+    for (size_t i = 0; i < n; i++, a += dim, b += dim) {
+        double ab = 0, aa = 0, bb = 0;
+        for (size_t d = 0; d < dim; d++) {
+            ab += (double)a[d] * (double)b[d];
+            aa += (double)a[d] * (double)a[d];
+            bb += (double)b[d] * (double)b[d];
+        }
+        least = fmin(least, ab / sqrt(aa * bb));
+    }
+    return least;
+}
+
+/* Kernels of all instruction sets compute the same layers. */
+TEST(instruction_sets_agree)
+{
+    enum { N = 12 };
+    const double least[] = { [CLIPC_PRECISION_F32] = 0.99999999,
+                             [CLIPC_PRECISION_BF16] = 0.99999,
+                             [CLIPC_PRECISION_INT8] = 0.9999 };
+    network *net = make_network(&shapes[1]);
+    size_t dim = net->config.projection_dim;
+    float *pixels = make_pixels(net, N);
+    texts t = make_texts(net, N);
+
+    for (int p = CLIPC_PRECISION_F32; p <= CLIPC_PRECISION_INT8; p++) {
+        float *vision = NULL, *text = NULL;
+        for (size_t v = 0; v < N_LEVELS; v++) {
+            clipc_engine engine;
+            engine_open_as(&engine, 1, CLIPC_GEMM_NATIVE, (clipc_precision)p,
+                           levels[v]);
+            float *a = run_vision(&engine, net, pixels, N);
+            float *b = run_text(&engine, net, &t, 0, N);
+            engine_close(&engine);
+            if (v == 0) {
+                vision = a;
+                text = b;
+                continue;
+            }
+            double images = least_cosine(a, vision, N, dim);
+            double texts_cosine = least_cosine(b, text, N, dim);
+            if (images < least[p] || texts_cosine < least[p])
+                FAIL("precision %d, level %zu: cosines to C %.9f and %.9f", p,
+                     v, images, texts_cosine);
+            free(a);
+            free(b);
+        }
+        free(vision);
+        free(text);
+    }
+    free(pixels);
+    free_texts(&t);
+    free_network(net);
+}
+
+/* Rows that texts begin with alike are computed once, and nothing shows. */
+TEST(texts_that_begin_alike_are_as_if_alone)
+{
+    enum { N = 90 };
+    network *net = make_network(&shapes[0]);
+    const size_t dim = net->config.projection_dim;
+    const int32_t end = (int32_t)net->config.eos_token_id;
+    int32_t ids[N * 9];
+    texts t = { .ids = ids, .n = N };
+    size_t starts[N + 1] = { 0 };
+
+    t.starts = starts;
+    for (size_t i = 0; i < N; i++) { /* of 1 to 8 tokens, half of them twice */
+        size_t length = i % 8, at = starts[i];
+        for (size_t k = 0; k < length; k++)
+            ids[at + k] = (int32_t)(1 + (i * 7 / 8 >> k & 1));
+        ids[at + length] = end;
+        starts[i + 1] = at + length + 1;
+    }
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        clipc_engine engine;
+        engine_open(&engine, threads, CLIPC_GEMM_NATIVE);
+        float *all = run_text(&engine, net, &t, 0, N);
+        for (size_t i = 0; i < N; i++) {
+            float *one = run_text(&engine, net, &t, i, 1);
+            CHECK_BYTES(one, all + i * dim, dim * sizeof *one);
+            free(one);
+        }
+        free(all);
+        engine_close(&engine);
+    }
     free_network(net);
 }
 
