@@ -40,7 +40,7 @@ void build_string(builder *b, const char *text)
 void build_number(builder *b, uint64_t number, int bytes)
 {
     for (int i = 0; i < bytes; i++) {
-        unsigned char byte = (unsigned char)(number >> 8 * i);
+        unsigned char byte = i < 8 ? (unsigned char)(number >> 8 * i) : 0;
         build(b, &byte, 1);
     }
 }
