@@ -502,8 +502,13 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
     };
     clipc_tiles_init_c(kernels);
 #if defined(__x86_64__)
-    if (features & CLIPC_CPU_HAS_AVX2)
+    if (features & CLIPC_CPU_HAS_AVX2) {
         clipc_rows_init_avx2(kernels);
+        clipc_tiles_init_avx2(kernels);
+        clipc_bytes_init_avx2(kernels);
+    }
+    if (features & CLIPC_CPU_HAS_AVXVNNI)
+        clipc_tiles_init_avxvnni(kernels);
     if (features & CLIPC_CPU_HAS_AVX512) {
         clipc_rows_init_avx512(kernels);
         clipc_tiles_init_avx512(kernels);
@@ -511,6 +516,8 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
     }
     if (features & CLIPC_CPU_HAS_VNNI)
         clipc_tiles_init_vnni(kernels);
+    if ((features & CLIPC_CPU_HAS_BF16) && !(features & CLIPC_CPU_HAS_AMX_BF16))
+        clipc_tiles_init_avx512bf16(kernels, false);
     clipc_tiles_init_amx(kernels, features & CLIPC_CPU_HAS_AMX_INT8,
                          features & CLIPC_CPU_HAS_AMX_BF16);
 #else

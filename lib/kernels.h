@@ -181,11 +181,13 @@ void clipc_tiles_init_c(clipc_kernels *kernels);
 void clipc_rows_init_avx2(clipc_kernels *kernels);
 void clipc_rows_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_avx2(clipc_kernels *kernels);
+void clipc_bytes_init_avx2(clipc_kernels *kernels);
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels);
 void clipc_tiles_init_avx512(clipc_kernels *kernels);
 void clipc_packs_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_vnni(clipc_kernels *kernels);
-void clipc_tiles_init_avx512bf16(clipc_kernels *kernels);
+/* always: even where f32 products are faster, for tests. */
+void clipc_tiles_init_avx512bf16(clipc_kernels *kernels, bool always);
 void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16);
 
 #endif /* CLIPC_KERNELS_H */

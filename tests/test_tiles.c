@@ -36,6 +36,11 @@ typedef struct level {
 } level;
 
 #if defined(__x86_64__)
+static void init_avx512bf16(clipc_kernels *kernels)
+{
+    clipc_tiles_init_avx512bf16(kernels, true);
+}
+
 static void init_amx_int8(clipc_kernels *kernels)
 {
     clipc_tiles_init_amx(kernels, true, false);
@@ -50,9 +55,13 @@ static void init_amx_bf16(clipc_kernels *kernels)
 static const level levels[] = {
     { "c", 0, clipc_tiles_init_c },
 #if defined(__x86_64__)
+    { "avx2", CLIPC_CPU_HAS_AVX2, clipc_tiles_init_avx2 },
+    { "avx2 bytes", CLIPC_CPU_HAS_AVX2, clipc_bytes_init_avx2 },
+    { "avx-vnni", CLIPC_CPU_HAS_AVXVNNI, clipc_tiles_init_avxvnni },
     { "avx512", CLIPC_CPU_HAS_AVX512, clipc_tiles_init_avx512 },
     { "avx512 packs", CLIPC_CPU_HAS_AVX512, clipc_packs_init_avx512 },
     { "vnni", CLIPC_CPU_HAS_VNNI, clipc_tiles_init_vnni },
+    { "avx512 bf16", CLIPC_CPU_HAS_BF16, init_avx512bf16 },
     { "amx int8", CLIPC_CPU_HAS_AMX_INT8, init_amx_int8 },
     { "amx bf16", CLIPC_CPU_HAS_AMX_BF16, init_amx_bf16 },
 #endif

@@ -35,7 +35,9 @@ x86_64-*)
     avx512='-mavx512f -mavx512bw -mavx512dq -mavx512vl'
     compile "$avx2" lib/x86/*_avx2.c
     compile "$avx512" lib/x86/*_avx512.c
+    compile "$avx2 -mavxvnni" lib/x86/*_avxvnni.c
     compile "$avx512 -mavx512vnni" lib/x86/*_vnni.c
+    compile "$avx512 -mavx512bf16" lib/x86/*_avx512bf16.c
     compile "$avx512 -mamx-tile -mamx-int8 -mamx-bf16" lib/x86/*_amx.c
     ;;
 esac
