@@ -13,6 +13,8 @@
  */
 #include "fetch.h"
 
+#include "http.h"
+
 #include <string.h>
 
 static bool prefix_matches(const unsigned char *address,
@@ -109,31 +111,17 @@ const char *clipc_fetch_version(void)
 
 #else
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    MAX_URL_BYTES = 8192,
-    MAX_HEADER_BYTES = 64 * 1024,  /* of one answer, all lines together */
-    MAX_IGNORED_BYTES = 64 * 1024, /* body of a redirect or an error */
     FIRST_CAPACITY = 64 * 1024,
     LOW_SPEED_BYTES = 1000, /* a second ... */
     LOW_SPEED_SECONDS = 10  /* ... on average over so long */
 };
-
-#define USER_AGENT "libclipc/" CURRENT_VERSION
-#define CURRENT_VERSION        \
-    TEXT(CLIPC_VERSION_MAJOR)  \
-    "." TEXT(CLIPC_VERSION_MINOR) "." TEXT(CLIPC_VERSION_PATCH)
-#define TEXT(x) TEXT_(x)
-#define TEXT_(x) #x
 
 /* Why a callback ended a transfer. */
 typedef enum stop_reason {
@@ -164,146 +152,6 @@ typedef struct transfer {
 const char *clipc_fetch_version(void)
 {
     return curl_version_info(CURLVERSION_NOW)->version;
-}
-
-/* curl_global_init() once. libcurl before 7.84 wants no other thread in it
- * meanwhile, which only the program can promise for its own use of libcurl.
- * Never undone: others may use libcurl too. Not pthread_once(): a failure for
- * want of memory may be retried. */
-static bool libcurl_ready(void)
-{
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    static bool ready;
-    bool result;
-
-    pthread_mutex_lock(&mutex);
-    if (!ready)
-        ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-    result = ready;
-    pthread_mutex_unlock(&mutex);
-    return result;
-}
-
-/* ---- URLs -------------------------------------------------------------- */
-
-static bool is_printable_ascii(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        if (*p <= 0x20 || *p >= 0x7f)
-            return false;
-    return true;
-}
-
-/* Whether it begins with scheme and "://"; no locale. */
-static bool has_scheme(const char *url, const char *scheme)
-{
-    size_t n = strlen(scheme);
-
-    for (size_t i = 0; i < n; i++)
-        if ((url[i] | 0x20) != scheme[i])
-            return false;
-    return strncmp(url + n, "://", 3) == 0;
-}
-
-static clipc_status fail_url(const char *url, unsigned hop, const char *why,
-                             clipc_error *err)
-{
-    return clipc_fail(err, CLIPC_ERR_URL, -1, "%s%s: %s",
-                      hop ? "redirect to " : "", CLIPC_QUOTE(url), why);
-}
-
-static clipc_status fail_url_code(const char *url, unsigned hop, CURLUcode code,
-                                  clipc_error *err)
-{
-    switch (code) {
-    case CURLUE_OUT_OF_MEMORY:
-        return clipc_fail_nomem(err, "URL");
-    case CURLUE_USER_NOT_ALLOWED:
-        return fail_url(url, hop, "a user name or password in a URL is not "
-                        "accepted; remove the part before @", err);
-    case CURLUE_BAD_PORT_NUMBER:
-        return fail_url(url, hop, "the port must be 1 to 65535", err);
-    case CURLUE_NO_HOST:
-        return fail_url(url, hop, "the host is missing", err);
-    default:
-        return fail_url(url, hop, "malformed URL", err);
-    }
-}
-
-/* Parses a URL by libcurl's rules, checks it, and gives it in the form that
- * is sent: percent-encoded ASCII, no fragment. curl_free(*out). */
-static clipc_status check_url(char **out, const char *url, unsigned hop,
-                              clipc_error *err)
-{
-    size_t len = strlen(url);
-    CURLU *parts = NULL;
-    char *text = NULL;
-    clipc_status status;
-    CURLUcode code;
-
-    if (len > MAX_URL_BYTES)
-        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "%s%s: the URL is longer than %d bytes",
-                          hop ? "redirect to " : "",
-                          clipc_quote(url, MAX_URL_BYTES).text,
-                          (int)MAX_URL_BYTES);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)url[i] < 0x20 || url[i] == 0x7f)
-            return clipc_fail(err, CLIPC_ERR_URL, (int64_t)i,
-                              "%s%s: control byte in the URL",
-                              hop ? "redirect to " : "", CLIPC_QUOTE(url));
-    if (!has_scheme(url, "http") && !has_scheme(url, "https"))
-        return fail_url(url, hop, "only http:// and https:// URLs are fetched",
-                        err);
-    if (strchr(url, ':')[3] == '/') /* libcurl would skip the slash */
-        return fail_url(url, hop, "the host is missing", err);
-
-    parts = curl_url();
-    if (!parts)
-        return clipc_fail_nomem(err, "URL");
-    code = curl_url_set(parts, CURLUPART_URL, url,
-                        CURLU_DISALLOW_USER | CURLU_URLENCODE
-#if LIBCURL_VERSION_NUM >= 0x074e00
-                        | CURLU_ALLOW_SPACE
-#endif
-                        );
-    if (code)
-        goto fail;
-    code = curl_url_get(parts, CURLUPART_HOST, &text, 0);
-    if (code)
-        goto fail;
-    if (!is_printable_ascii(text)) {
-        status = fail_url(url, hop, "the host name is not ASCII; write its "
-                          "xn-- form", err);
-        goto done;
-    }
-    curl_free(text);
-    text = NULL;
-    code = curl_url_get(parts, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT);
-    if (!code && strcmp(text, "0") == 0)
-        code = CURLUE_BAD_PORT_NUMBER;
-    if (!code)
-        code = curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
-    if (code)
-        goto fail;
-    curl_free(text);
-    text = NULL;
-    code = curl_url_get(parts, CURLUPART_URL, &text, 0);
-    if (code)
-        goto fail;
-    if (!is_printable_ascii(text)) {
-        status = fail_url(url, hop, "malformed URL", err);
-        goto done;
-    }
-    *out = text;
-    curl_url_cleanup(parts);
-    return CLIPC_OK;
-fail:
-    status = fail_url_code(url, hop, code, err);
-done:
-    curl_free(text);
-    curl_url_cleanup(parts);
-    return status;
 }
 
 /* ---- what libcurl calls ------------------------------------------------ */
@@ -355,7 +203,7 @@ static size_t receive_header(char *line, size_t size, size_t n, void *user)
     (void)line;
     n *= size;
     t->header_bytes += n;
-    if (t->header_bytes > MAX_HEADER_BYTES) {
+    if (t->header_bytes > CLIPC_MAX_HEADER_BYTES) {
         t->stop = STOP_HEADERS;
         return 0;
     }
@@ -376,12 +224,6 @@ static bool is_success(long status)
            status != 206;
 }
 
-static bool is_redirect(long status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 ||
-           status == 308;
-}
-
 static size_t receive_body(char *data, size_t size, size_t n, void *user)
 {
     transfer *t = user;
@@ -392,7 +234,7 @@ static size_t receive_body(char *data, size_t size, size_t n, void *user)
         return 0;
     if (!is_success(http_status(t))) {
         t->ignored_bytes += n;
-        if (t->ignored_bytes <= MAX_IGNORED_BYTES)
+        if (t->ignored_bytes <= CLIPC_MAX_IGNORED_BYTES)
             return n;
         t->stop = STOP_IGNORED;
         return 0;
@@ -444,41 +286,6 @@ static int report_progress(void *user, curl_off_t total, curl_off_t done,
 
 /* ---- a hop ------------------------------------------------------------- */
 
-/* TLS libraries write with write(2): a peer that hung up would raise SIGPIPE
- * and end the program. It is blocked in this thread for the transfer and one
- * that arrived is taken back; a signal that was pending before stays. */
-typedef struct sigpipe_guard {
-    sigset_t before, only_pipe;
-    bool was_pending;
-} sigpipe_guard;
-
-static void sigpipe_block(sigpipe_guard *guard)
-{
-    sigset_t pending;
-
-    sigemptyset(&pending);
-    sigpending(&pending);
-    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&guard->only_pipe);
-    sigaddset(&guard->only_pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &guard->only_pipe, &guard->before);
-}
-
-static void sigpipe_restore(sigpipe_guard *guard)
-{
-    sigset_t pending;
-
-    sigemptyset(&pending);
-    sigpending(&pending);
-    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1) {
-        const struct timespec now = { 0, 0 };
-        while (sigtimedwait(&guard->only_pipe, NULL, &now) < 0 &&
-               errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-}
-
 /* false: libcurl ran out of memory. */
 static bool set_options(transfer *t, long timeout_ms)
 {
@@ -506,7 +313,7 @@ static bool set_options(transfer *t, long timeout_ms)
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* no gzip bombs */
-    SET(CURLOPT_USERAGENT, USER_AGENT);
+    SET(CURLOPT_USERAGENT, CLIPC_USER_AGENT);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_TIMEOUT_MS, timeout_ms);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)p->connect_timeout_ms);
@@ -574,11 +381,11 @@ static clipc_status fail_stopped(const transfer *t, clipc_error *err)
     case STOP_HEADERS:
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s%s: the answer has more than %d bytes of headers",
-                          prefix, CLIPC_QUOTE(t->url), (int)MAX_HEADER_BYTES);
+                          prefix, CLIPC_QUOTE(t->url), (int)CLIPC_MAX_HEADER_BYTES);
     case STOP_IGNORED:
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s%s: a redirect with more than %d bytes of body",
-                          prefix, CLIPC_QUOTE(t->url), (int)MAX_IGNORED_BYTES);
+                          prefix, CLIPC_QUOTE(t->url), (int)CLIPC_MAX_IGNORED_BYTES);
     case STOP_BLOCKED:
         return clipc_fail(err, CLIPC_ERR_URL_BLOCKED, -1,
                           "%s%s: the host has a private, loopback or reserved "
@@ -620,59 +427,19 @@ static clipc_status fail_code(transfer *t, CURLcode code, bool total_is_over,
 {
     if (t->stop != STOP_NONE)
         return fail_stopped(t, err);
-    switch (code) {
-    case CURLE_OUT_OF_MEMORY:
-        return clipc_fail_nomem(err, "HTTP transfer, or its header line is "
-                                     "too long for libcurl");
-    case CURLE_HTTP_RETURNED_ERROR:
+    if (code == CURLE_HTTP_RETURNED_ERROR)
         return fail_http(t, http_status(t), err);
-    case CURLE_OPERATION_TIMEDOUT:
+    if (code == CURLE_OPERATION_TIMEDOUT)
         return fail_timeout(t, total_is_over, err);
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return fail_hop(t, CLIPC_ERR_NETWORK, "no address found for this host",
-                        err);
-    case CURLE_COULDNT_CONNECT:
-        if (t->os_error == EMFILE || t->os_error == ENFILE)
-            return fail_hop(t, CLIPC_ERR_IO, "too many open files", err);
-        return fail_hop(t, CLIPC_ERR_NETWORK, "the host does not accept the "
-                        "connection", err);
-    case CURLE_PARTIAL_FILE:
-        return fail_hop(t, CLIPC_ERR_NETWORK, "the connection ended before "
-                        "the whole body had come", err);
-    case CURLE_GOT_NOTHING:
-        return fail_hop(t, CLIPC_ERR_NETWORK, "the server closed the "
-                        "connection without an answer", err);
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-        return fail_hop(t, CLIPC_ERR_NETWORK, "the answer is not HTTP", err);
-    case CURLE_URL_MALFORMAT:
-        return fail_hop(t, CLIPC_ERR_URL, "malformed URL", err);
-    case CURLE_SSL_CACERT_BADFILE:
-        return clipc_fail(err, CLIPC_ERR_IO, -1,
-                          "cannot read the certificates in %s",
-                          t->params->ca_file ? CLIPC_QUOTE(t->params->ca_file)
-                                             : "the system's store");
-    default:
-        /* libcurl's own words, which may quote the server: shown escaped. */
-        return fail_hop(t, CLIPC_ERR_NETWORK,
-                        CLIPC_QUOTE(t->detail[0] ? t->detail
-                                                 : curl_easy_strerror(code)),
-                        err);
-    }
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now = { 0, 0 };
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clipc_http_fail(code, t->detail, t->url, t->hop > 0, t->os_error,
+                           t->params->ca_file, err);
 }
 
 /* The answer to t->url in t->data, or *next: where a redirect leads. */
 static clipc_status transfer_run(transfer *t, uint64_t deadline, char **next,
                                  clipc_error *err)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clipc_now_ms();
     char *location = NULL;
 
     if (deadline && now >= deadline)
@@ -681,22 +448,23 @@ static clipc_status transfer_run(transfer *t, uint64_t deadline, char **next,
         return clipc_fail_nomem(err, "HTTP transfer");
     CURLcode code = curl_easy_perform(t->easy);
     if (code != CURLE_OK) /* a timer may fire a moment before our clock */
-        return fail_code(t, code, deadline && now_ms() + 2 >= deadline, err);
+        return fail_code(t, code, deadline && clipc_now_ms() + 2 >= deadline,
+                         err);
 
     long http = http_status(t);
     if (is_success(http))
         return CLIPC_OK;
-    if (!is_redirect(http))
+    if (!clipc_http_is_redirect(http))
         return fail_http(t, http, err);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &location);
     if (!location)
         return clipc_fail(err, CLIPC_ERR_HTTP, -1,
                           "%s: HTTP status %ld without a usable Location "
                           "header", CLIPC_QUOTE(t->url), http);
-    /* One byte past the limit is enough for check_url() to see it. */
+    /* One byte past the limit is enough for the check to see it. */
     size_t len = strlen(location);
-    *next = clipc_strndup(location,
-                          len <= MAX_URL_BYTES ? len : MAX_URL_BYTES + 1);
+    *next = clipc_strndup(location, len <= CLIPC_MAX_URL_BYTES
+                                        ? len : CLIPC_MAX_URL_BYTES + 1);
     return *next ? CLIPC_OK : clipc_fail_nomem(err, "URL");
 }
 
@@ -707,21 +475,21 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
                             const clipc_fetch_params *params, clipc_error *err)
 {
     transfer t = { .params = params, .hop = hop };
-    sigpipe_guard guard;
+    clipc_sigpipe_guard guard;
     char *checked = NULL;
     clipc_status status;
 
     *next = NULL;
-    CLIPC_TRY(check_url(&checked, url, hop, err));
+    CLIPC_TRY(clipc_http_check_url(&checked, url, hop > 0, err));
     t.url = checked;
-    sigpipe_block(&guard);
+    clipc_sigpipe_block(&guard);
     t.easy = curl_easy_init();
     if (t.easy)
         status = transfer_run(&t, deadline, next, err);
     else
         status = clipc_fail_nomem(err, "HTTP transfer");
     curl_easy_cleanup(t.easy);
-    sigpipe_restore(&guard);
+    clipc_sigpipe_restore(&guard);
     curl_free(checked);
 
     if (status == CLIPC_OK && !*next && !t.data) { /* empty, but a body */
@@ -746,10 +514,10 @@ clipc_status clipc_fetch(clipc_bytes *body, const char *url,
     clipc_status status;
 
     *body = (clipc_bytes){ 0 };
-    if (!libcurl_ready())
+    if (!clipc_http_ready())
         return clipc_fail_nomem(err, "libcurl");
     if (params->timeout_ms)
-        deadline = now_ms() + params->timeout_ms;
+        deadline = clipc_now_ms() + params->timeout_ms;
     status = run_hop(body, &next, url, 0, deadline, params, err);
     for (unsigned hop = 1; status == CLIPC_OK && next; hop++) {
         char *location = next;

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http.c - see http.h.
+ */
+#include "http.h"
+
+#if CLIPC_CURL
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+/* curl_global_init() once. libcurl before 7.84 wants no other thread in it
+ * meanwhile, which only the program can promise for its own use of libcurl.
+ * Never undone: others may use libcurl too. Not pthread_once(): a failure for
+ * want of memory may be retried. */
+bool clipc_http_ready(void)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static bool ready;
+    bool result;
+
+    pthread_mutex_lock(&mutex);
+    if (!ready)
+        ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    result = ready;
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
+uint64_t clipc_now_ms(void)
+{
+    struct timespec now = { 0, 0 };
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- SIGPIPE ------------------------------------------------------------ */
+
+void clipc_sigpipe_block(clipc_sigpipe_guard *guard)
+{
+    sigset_t pending;
+
+    sigemptyset(&pending);
+    sigpending(&pending);
+    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    sigemptyset(&guard->only_pipe);
+    sigaddset(&guard->only_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &guard->only_pipe, &guard->before);
+}
+
+void clipc_sigpipe_restore(clipc_sigpipe_guard *guard)
+{
+    sigset_t pending;
+
+    sigemptyset(&pending);
+    sigpending(&pending);
+    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1) {
+        const struct timespec now = { 0, 0 };
+        while (sigtimedwait(&guard->only_pipe, NULL, &now) < 0 &&
+               errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+/* ---- URLs -------------------------------------------------------------- */
+
+static bool is_printable_ascii(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p <= 0x20 || *p >= 0x7f)
+            return false;
+    return true;
+}
+
+/* Whether it begins with scheme and "://"; no locale. */
+static bool has_scheme(const char *url, const char *scheme)
+{
+    size_t n = strlen(scheme);
+
+    for (size_t i = 0; i < n; i++)
+        if ((url[i] | 0x20) != scheme[i])
+            return false;
+    return strncmp(url + n, "://", 3) == 0;
+}
+
+static clipc_status fail_url(const char *url, bool redirected, const char *why,
+                             clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_URL, -1, "%s%s: %s",
+                      redirected ? "redirect to " : "", CLIPC_QUOTE(url), why);
+}
+
+static clipc_status fail_url_code(const char *url, bool redirected, CURLUcode code,
+                                  clipc_error *err)
+{
+    switch (code) {
+    case CURLUE_OUT_OF_MEMORY:
+        return clipc_fail_nomem(err, "URL");
+    case CURLUE_USER_NOT_ALLOWED:
+        return fail_url(url, redirected, "a user name or password in a URL is not "
+                        "accepted; remove the part before @", err);
+    case CURLUE_BAD_PORT_NUMBER:
+        return fail_url(url, redirected, "the port must be 1 to 65535", err);
+    case CURLUE_NO_HOST:
+        return fail_url(url, redirected, "the host is missing", err);
+    default:
+        return fail_url(url, redirected, "malformed URL", err);
+    }
+}
+
+clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
+                              clipc_error *err)
+{
+    size_t len = strlen(url);
+    CURLU *parts = NULL;
+    char *text = NULL;
+    clipc_status status;
+    CURLUcode code;
+
+    if (len > CLIPC_MAX_URL_BYTES)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s%s: the URL is longer than %d bytes",
+                          redirected ? "redirect to " : "",
+                          clipc_quote(url, CLIPC_MAX_URL_BYTES).text,
+                          (int)CLIPC_MAX_URL_BYTES);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)url[i] < 0x20 || url[i] == 0x7f)
+            return clipc_fail(err, CLIPC_ERR_URL, (int64_t)i,
+                              "%s%s: control byte in the URL",
+                              redirected ? "redirect to " : "", CLIPC_QUOTE(url));
+    if (!has_scheme(url, "http") && !has_scheme(url, "https"))
+        return fail_url(url, redirected, "only http:// and https:// URLs are fetched",
+                        err);
+    if (strchr(url, ':')[3] == '/') /* libcurl would skip the slash */
+        return fail_url(url, redirected, "the host is missing", err);
+
+    parts = curl_url();
+    if (!parts)
+        return clipc_fail_nomem(err, "URL");
+    code = curl_url_set(parts, CURLUPART_URL, url,
+                        CURLU_DISALLOW_USER | CURLU_URLENCODE
+#if LIBCURL_VERSION_NUM >= 0x074e00
+                        | CURLU_ALLOW_SPACE
+#endif
+                        );
+    if (code)
+        goto fail;
+    code = curl_url_get(parts, CURLUPART_HOST, &text, 0);
+    if (code)
+        goto fail;
+    if (!is_printable_ascii(text)) {
+        status = fail_url(url, redirected, "the host name is not ASCII; write its "
+                          "xn-- form", err);
+        goto done;
+    }
+    curl_free(text);
+    text = NULL;
+    code = curl_url_get(parts, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT);
+    if (!code && strcmp(text, "0") == 0)
+        code = CURLUE_BAD_PORT_NUMBER;
+    if (!code)
+        code = curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
+    if (code)
+        goto fail;
+    curl_free(text);
+    text = NULL;
+    code = curl_url_get(parts, CURLUPART_URL, &text, 0);
+    if (code)
+        goto fail;
+    if (!is_printable_ascii(text)) {
+        status = fail_url(url, redirected, "malformed URL", err);
+        goto done;
+    }
+    *out = text;
+    curl_url_cleanup(parts);
+    return CLIPC_OK;
+fail:
+    status = fail_url_code(url, redirected, code, err);
+done:
+    curl_free(text);
+    curl_url_cleanup(parts);
+    return status;
+}
+
+/* ---- answers ------------------------------------------------------------ */
+
+bool clipc_http_is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 ||
+           status == 308;
+}
+
+static clipc_status fail_hop(const char *url, bool redirected,
+                             clipc_status status, const char *what,
+                             clipc_error *err)
+{
+    return clipc_fail(err, status, -1, "%s%s: %s",
+                      redirected ? "redirect to " : "", CLIPC_QUOTE(url),
+                      what);
+}
+
+clipc_status clipc_http_fail(CURLcode code, const char *detail,
+                             const char *url, bool redirected, int os_error,
+                             const char *ca_file, clipc_error *err)
+{
+    clipc_status status = CLIPC_ERR_NETWORK;
+    const char *what;
+
+    switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+        return clipc_fail_nomem(err, "HTTP transfer, or its header line is "
+                                     "too long for libcurl");
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        what = "no address found for the proxy";
+        break;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        what = "no address found for this host";
+        break;
+    case CURLE_COULDNT_CONNECT:
+        if (os_error == EMFILE || os_error == ENFILE) {
+            status = CLIPC_ERR_IO;
+            what = "too many open files";
+        } else {
+            what = "the host does not accept the connection";
+        }
+        break;
+    case CURLE_PARTIAL_FILE:
+        what = "the connection ended before the whole body had come";
+        break;
+    case CURLE_GOT_NOTHING:
+        what = "the server closed the connection without an answer";
+        break;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+        what = "the answer is not HTTP";
+        break;
+    case CURLE_URL_MALFORMAT:
+        status = CLIPC_ERR_URL;
+        what = "malformed URL";
+        break;
+    case CURLE_SSL_CACERT_BADFILE:
+        return clipc_fail(err, CLIPC_ERR_IO, -1,
+                          "cannot read the certificates in %s",
+                          ca_file ? CLIPC_QUOTE(ca_file)
+                                  : "the system's store");
+    default:
+        /* libcurl's own words, which may quote the server: shown escaped. */
+        return fail_hop(url, redirected, status,
+                        CLIPC_QUOTE(detail[0] ? detail
+                                              : curl_easy_strerror(code)),
+                        err);
+    }
+    return fail_hop(url, redirected, status, what, err);
+}
+
+#endif /* CLIPC_CURL */
