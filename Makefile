@@ -97,10 +97,11 @@ TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort \
                 $(filter-out tests/test_main.c,$(wildcard tests/test_*.c))))
-TEST_COMMON  := $(BUILD)/tests/test_main.o $(BUILD)/tests/tiny_model.o \
-                $(BUILD)/tests/containers.o
+TEST_HELPERS := $(BUILD)/tests/tiny_model.o $(BUILD)/tests/containers.o \
+                $(BUILD)/tests/hub_server.o
+TEST_COMMON  := $(BUILD)/tests/test_main.o $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard \
-                tests/httpd.c tests/torture.c tests/parity/trace.c))
+                tests/httpd.c tests/hubd.c tests/torture.c tests/parity/trace.c))
 SHIM         := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shim.c))
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
 MAN1         := $(wildcard docs/man/*.1)
@@ -211,7 +212,7 @@ $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
-$(TEST_TOOLS): %: %.o $(BUILD)/tests/tiny_model.o $(BUILD)/tests/containers.o $(STATIC_LIB)
+$(TEST_TOOLS): %: %.o $(TEST_HELPERS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 

@@ -130,6 +130,75 @@ typedef struct clipc_result {
  * returns CLIPC_ERR_CANCELLED. */
 typedef int (*clipc_progress_fn)(void *user, size_t done, size_t total);
 
+/* ---- Hugging Face hub -------------------------------------------------- */
+
+/* How far a download is: bytes of one file of the repository; total 0: not
+ * known. Called from the thread that called the library, also while it waits
+ * for a server or for another process. Nonzero cancels: the call returns
+ * CLIPC_ERR_CANCELLED, and what has come is kept for the next time. */
+typedef int (*clipc_hub_progress_fn)(void *user, const char *file,
+                                     uint64_t done, uint64_t total);
+
+/* Something a person should know that is not an error: one line. */
+typedef void (*clipc_notice_fn)(void *user, const char *message);
+
+typedef struct clipc_hub_params {
+    size_t struct_size;
+    const char *cache_dir; /* the hub cache, made if absent; never NULL */
+    int allow_network;     /* 0 (default): only what is in the cache */
+    int update;            /* ask whether a branch has moved although its
+                            * files are in the cache */
+    const char *endpoint;  /* NULL: https://huggingface.co */
+    const char *token;     /* NULL: none. Sent to the endpoint's own origin
+                            * alone, over https or to this machine; never part
+                            * of a message */
+    const char *ca_file;   /* PEM certificates instead of the system's */
+    const char *proxy;     /* URL, NULL: none. Not used for this machine */
+    const char *no_proxy;  /* hosts without it, as libcurl's no_proxy */
+    /* Limits; 0 means the default (of max_retries: none). */
+    unsigned connect_timeout_ms; /* default 10,000 */
+    unsigned timeout_ms;      /* of silence; default 10,000 */
+    unsigned max_retries;     /* in a row without a new byte; default 5 */
+    unsigned retry_wait_ms;   /* before the first retry, doubled up to 8 times
+                               * as long; default 1,000 */
+    unsigned lock_timeout_ms; /* while another process downloads the same
+                               * file; default 3,600,000 */
+    uint64_t max_file_bytes;  /* default 64 GiB; other files than weights:
+                               * 64 MiB */
+    clipc_hub_progress_fn progress; /* or NULL */
+    void *progress_user;
+    clipc_notice_fn notice; /* or NULL */
+    void *notice_user;
+} clipc_hub_params;
+
+CLIPC_API clipc_hub_params clipc_hub_params_default(void);
+
+/* The folder with the files of a repository, for clipc_model_open() or any
+ * other use.
+ *
+ * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
+ * refs/pr/N; without it the branch main. A revision whose files are all in
+ * params->cache_dir is taken from there, without a connection. Otherwise, with
+ * allow_network, the files that a CLIP model needs are downloaded, checked
+ * (size, and SHA-256 or git's SHA-1) and put into the cache, which has the
+ * format of huggingface_hub 2.4 and is shared with Python programs: config,
+ * preprocessing, tokenizer, and of model.safetensors, its shards, open_clip's
+ * safetensors, pytorch_model.bin, its shards, open_clip's .bin the first that the
+ * revision has. When the hub cannot be asked, files of an older state that
+ * are in the cache are used, and params->notice is told. A transfer that was
+ * cut is continued, also by another process.
+ *
+ * *folder is the caller's: free() it.
+ * Returns CLIPC_ERR_NOT_FOUND (no such repository, revision, or nothing in the
+ * cache), _IO (the cache, a full disk), _FORMAT (a wrong checksum or answer;
+ * nothing of it is kept), _LIMIT, _URL, _URL_BLOCKED (the hub is public and
+ * sends its clients to a private address), _NETWORK, _HTTP (401, 403, 429,
+ * 5xx), _TIMEOUT, _CANCELLED; _UNSUPPORTED in a build without libcurl. Any
+ * thread. */
+CLIPC_API clipc_status clipc_hub_download(char **folder, const char *id,
+                                          const clipc_hub_params *params,
+                                          clipc_error *err);
+
 /* ---- model ------------------------------------------------------------- */
 
 typedef enum clipc_load {
@@ -151,6 +220,8 @@ typedef struct clipc_model_params {
                         * are preprocessed to this size, and the positions of
                         * the patches interpolated as transformers does it with
                         * interpolate_pos_encoding */
+    const clipc_hub_params *hub; /* how ids are looked up and downloaded; NULL:
+                                  * looked up in hub_cache_dir alone */
 } clipc_model_params;
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
@@ -161,10 +232,11 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
  * name: "demo", the model in params->data_dir where that is given; else a
  * folder with config.json, weights, tokenizer.json (or vocab.json and
  * merges.txt) and preprocessor_config.json, or the file of weights in such a
- * folder; else a repository id such as "openai/clip-vit-base-patch32", found
- * in params->hub_cache_dir (no download). open_clip_config.json counts where
- * open_clip's weights are the only ones, or config.json is that of another
- * program.
+ * folder; else a repository id such as "openai/clip-vit-base-patch32", as
+ * clipc_hub_download() takes it, with params->hub. Files of the cache that turn
+ * out to be damaged are downloaded again where params->hub allows it.
+ * open_clip_config.json counts where open_clip's weights are the only ones, or
+ * config.json is that of another program.
  *
  * Weights are, whichever is there first: model.safetensors, the files that
  * model.safetensors.index.json names, open_clip_model.safetensors,
@@ -177,7 +249,8 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
  * stored in 16 bits converted, when first needed.
  *
  * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
- * _UNSUPPORTED. The model is the caller's, to be closed. */
+ * _UNSUPPORTED; for an id those of clipc_hub_download() too. The model is the
+ * caller's, to be closed. */
 CLIPC_API clipc_status clipc_model_open(clipc_model **model, const char *name,
                                         const clipc_model_params *params,
                                         clipc_error *err);

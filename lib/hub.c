@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub.c - finds a repository's snapshot in a Hugging Face hub cache. Only
- * reads; nothing is downloaded.
+ * hub.c - repository ids, and what a Hugging Face hub cache has of them. Only
+ * reads; hub_download.c fills the cache.
  *
  *     CACHE/models--ORG--NAME/refs/REVISION             a commit, 40 hex
  *     CACHE/models--ORG--NAME/snapshots/COMMIT/FILE     usually a link
+ *     CACHE/models--ORG--NAME/.no_exist/COMMIT/FILE     empty: not in the repo
  *
  * The tree is that of huggingface_hub 2.4. Names from outside never reach a
  * path before they are checked part by part.
@@ -12,23 +13,19 @@
 #include "hub.h"
 
 #include "file.h"
+#include "shard_index.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MAX_ID_PART = 96,      /* characters */
-    MAX_REVISION = 255,
-    COMMIT_DIGITS = 40,
-    MAX_REF_BYTES = 1024   /* of a file in refs/ */
+    MAX_REF_BYTES = 1024, /* of a file in refs/ */
+    MAX_REF_DEPTH = 4     /* folders in refs/ that are listed */
 };
 
-typedef struct repository {
-    const char *org, *name; /* org_bytes 0: none */
-    size_t org_bytes, name_bytes;
-    const char *revision;
-    size_t revision_bytes;
-} repository;
+/* ---- ids --------------------------------------------------------------- */
 
 static bool is_alphanumeric(char c)
 {
@@ -39,7 +36,7 @@ static bool is_alphanumeric(char c)
 /* [A-Za-z0-9_.-], no "--" or "..", no '-' or '.' at either end. */
 static bool is_id_part(const char *s, size_t n)
 {
-    if (n == 0 || n > MAX_ID_PART)
+    if (n == 0 || n > CLIPC_HUB_MAX_PART)
         return false;
     for (size_t i = 0; i < n; i++) {
         bool mark = s[i] == '-' || s[i] == '.';
@@ -51,14 +48,12 @@ static bool is_id_part(const char *s, size_t n)
     return true;
 }
 
-static bool is_commit(const char *s, size_t n)
+bool clipc_hub_is_hex(const char *s, size_t n)
 {
-    if (n != COMMIT_DIGITS)
-        return false;
     for (size_t i = 0; i < n; i++)
         if (!(s[i] >= '0' && s[i] <= '9') && !(s[i] >= 'a' && s[i] <= 'f'))
             return false;
-    return true;
+    return s[n] == '\0';
 }
 
 /* A branch, a tag, refs/pr/N or a commit: parts between '/' that are not
@@ -67,7 +62,7 @@ static bool is_revision(const char *s, size_t n)
 {
     size_t start = 0;
 
-    if (n == 0 || n > MAX_REVISION)
+    if (n == 0 || n > CLIPC_HUB_MAX_REVISION)
         return false;
     for (size_t i = 0; i <= n; i++) {
         if (i < n && s[i] != '/') {
@@ -84,84 +79,110 @@ static bool is_revision(const char *s, size_t n)
     return true;
 }
 
-static bool parse_id(repository *repo, const char *id)
+bool clipc_hub_parse(clipc_hub_id *id, const char *name)
 {
-    const char *at = strchr(id, '@');
-    size_t n = at ? (size_t)(at - id) : strlen(id);
-    const char *slash = memchr(id, '/', n);
+    const char *at = strchr(name, '@');
+    size_t n = at ? (size_t)(at - name) : strlen(name);
+    const char *slash = memchr(name, '/', n);
+    const char *last = slash ? slash + 1 : name;
+    size_t n_last = n - (size_t)(last - name);
+    const char *revision = at ? at + 1 : "main";
+    size_t n_revision = strlen(revision);
 
-    *repo = (repository){ .name = id, .name_bytes = n };
-    if (slash) {
-        repo->org = id;
-        repo->org_bytes = (size_t)(slash - id);
-        repo->name = slash + 1;
-        repo->name_bytes = n - repo->org_bytes - 1;
-        if (!is_id_part(repo->org, repo->org_bytes))
-            return false;
-    }
-    if (!is_id_part(repo->name, repo->name_bytes))
+    if (slash && !is_id_part(name, (size_t)(slash - name)))
         return false;
-    if (repo->name_bytes >= 4 &&
-        memcmp(repo->name + repo->name_bytes - 4, ".git", 4) == 0)
+    if (!is_id_part(last, n_last) || !is_revision(revision, n_revision))
         return false;
-    repo->revision = at ? at + 1 : "main";
-    repo->revision_bytes = strlen(repo->revision);
-    return is_revision(repo->revision, repo->revision_bytes);
+    if (n_last >= 4 && memcmp(last + n_last - 4, ".git", 4) == 0)
+        return false;
+    memcpy(id->repo, name, n);
+    id->repo[n] = '\0';
+    memcpy(id->revision, revision, n_revision + 1);
+    id->is_commit = n_revision == CLIPC_HUB_COMMIT_DIGITS &&
+                    clipc_hub_is_hex(revision, n_revision);
+    return true;
 }
 
 bool clipc_hub_is_id(const char *name)
 {
-    repository repo;
-    return parse_id(&repo, name);
+    clipc_hub_id id;
+    return clipc_hub_parse(&id, name);
 }
 
-/* CACHE/models--ORG--NAME */
-static char *repository_path(const repository *repo, const char *cache_dir)
+char *clipc_hub_repository(const char *cache_dir, const clipc_hub_id *id)
 {
-    return clipc_format("%s/models--%.*s%s%.*s", cache_dir,
-                        (int)repo->org_bytes, repo->org ? repo->org : "",
-                        repo->org ? "--" : "", (int)repo->name_bytes,
-                        repo->name);
+    const char *slash = strchr(id->repo, '/');
+
+    if (!slash)
+        return clipc_format("%s/models--%s", cache_dir, id->repo);
+    return clipc_format("%s/models--%.*s--%s", cache_dir,
+                        (int)(slash - id->repo), id->repo, slash + 1);
 }
 
-static clipc_status fail_missing(const char *id, const char *cache_dir,
-                                 const char *what, clipc_error *err)
+/* ---- revisions --------------------------------------------------------- */
+
+static clipc_status fail_missing(const clipc_hub_id *id, const char *cache_dir,
+                                 const char *what, const char *near,
+                                 clipc_error *err)
 {
     /* The cache comes last: it alone may be too long for the message. */
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                      "%.80s: %s, and clipc does not download; use --model "
-                      "DIR or --model demo (hub cache: %s)", id, what,
+                      "%.80s: %s%s, and downloading is off; use --model DIR "
+                      "or --model demo (hub cache: %s)", id->repo, what, near,
                       CLIPC_QUOTE(cache_dir));
 }
 
-/* Reads refs/REVISION into commit[40]. */
-static clipc_status read_ref(char commit[COMMIT_DIGITS + 1],
-                             const repository *repo, const char *folder,
-                             const char *id, const char *cache_dir,
-                             clipc_error *err)
+static clipc_status fail_no_repository(const clipc_hub_id *id,
+                                       const char *cache_dir,
+                                       clipc_error *err)
+{
+    char names[48], near[64] = "";
+
+    clipc_hub_near_misses(names, sizeof names, cache_dir, id);
+    if (names[0])
+        snprintf(near, sizeof near, " (it has %s)", names);
+    return fail_missing(id, cache_dir, "not in the hub cache", near, err);
+}
+
+static clipc_status fail_no_revision(const clipc_hub_id *id,
+                                     const char *cache_dir,
+                                     const char *folder, const char *what,
+                                     clipc_error *err)
+{
+    char names[48], near[64] = "";
+
+    clipc_hub_revisions(names, sizeof names, folder);
+    if (names[0])
+        snprintf(near, sizeof near, " (it has %s)", names);
+    return fail_missing(id, cache_dir, what, near, err);
+}
+
+/* Reads refs/REVISION. */
+static clipc_status read_ref(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
+                             const clipc_hub_id *id, const char *folder,
+                             const char *cache_dir, clipc_error *err)
 {
     clipc_bytes bytes;
     clipc_status status;
-    char *path = clipc_format("%s/refs/%.*s", folder,
-                              (int)repo->revision_bytes, repo->revision);
+    char *path = clipc_format("%s/refs/%s", folder, id->revision);
 
     if (!path)
         return clipc_fail_nomem(err, "path in the hub cache");
     status = clipc_file_read(&bytes, path, MAX_REF_BYTES, "a ref", err);
     if (status == CLIPC_ERR_NOT_FOUND)
-        status = fail_missing(id, cache_dir, "no such revision in the hub cache",
-                              err);
+        status = fail_no_revision(id, cache_dir, folder,
+                                  "no such revision in the hub cache", err);
     if (status == CLIPC_OK) {
-        const char *text = (const char *)bytes.data;
+        char *text = (char *)bytes.data;
         size_t n = bytes.n;
         while (n > 0 && (*text == ' ' || (*text >= '\t' && *text <= '\r')))
             text++, n--;
         while (n > 0 && (text[n - 1] == ' ' ||
                          (text[n - 1] >= '\t' && text[n - 1] <= '\r')))
             n--;
-        if (is_commit(text, n)) {
-            memcpy(commit, text, n);
-            commit[n] = '\0';
+        text[n] = '\0';
+        if (n == CLIPC_HUB_COMMIT_DIGITS && clipc_hub_is_hex(text, n)) {
+            memcpy(commit, text, n + 1);
         } else {
             status = clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                                 "%s: it does not hold a commit of 40 hex "
@@ -173,45 +194,281 @@ static clipc_status read_ref(char commit[COMMIT_DIGITS + 1],
     return status;
 }
 
-clipc_status clipc_hub_find(char **out, const char *cache_dir, const char *id,
-                            clipc_error *err)
+clipc_status clipc_hub_commit(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
+                              const char *cache_dir, const clipc_hub_id *id,
+                              clipc_error *err)
 {
-    char commit[COMMIT_DIGITS + 1];
-    repository repo;
-    char *folder = NULL, *snapshot = NULL;
-    clipc_status status;
+    char *folder = clipc_hub_repository(cache_dir, id), *snapshot;
+    clipc_status status = CLIPC_OK;
 
-    *out = NULL;
-    if (!parse_id(&repo, id))
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "%s: not a repository id (NAME or ORG/NAME, "
-                          "optionally @REVISION)", CLIPC_QUOTE(id));
-    folder = repository_path(&repo, cache_dir);
     if (!folder)
         return clipc_fail_nomem(err, "path in the hub cache");
     if (!clipc_folder_exists(folder)) {
-        status = fail_missing(id, cache_dir, "not in the hub cache",
-                              err);
-        goto done;
-    }
-    if (is_commit(repo.revision, repo.revision_bytes)) {
-        memcpy(commit, repo.revision, COMMIT_DIGITS);
-        commit[COMMIT_DIGITS] = '\0';
+        status = fail_no_repository(id, cache_dir, err);
+    } else if (id->is_commit) {
+        memcpy(commit, id->revision, CLIPC_HUB_COMMIT_DIGITS + 1);
     } else {
-        CLIPC_TRY_GOTO(status, done,
-                       read_ref(commit, &repo, folder, id, cache_dir, err));
+        status = read_ref(commit, id, folder, cache_dir, err);
     }
-    snapshot = clipc_format("%s/snapshots/%s", folder, commit);
-    if (!snapshot) {
-        status = clipc_fail_nomem(err, "path in the hub cache");
-    } else if (!clipc_folder_exists(snapshot)) {
-        status = fail_missing(id, cache_dir, "no files of this revision in the hub cache", err);
+    if (status == CLIPC_OK) {
+        snapshot = clipc_format("%s/snapshots/%s", folder, commit);
+        if (!snapshot)
+            status = clipc_fail_nomem(err, "path in the hub cache");
+        else if (!clipc_folder_exists(snapshot))
+            status = fail_no_revision(id, cache_dir, folder, "no files of "
+                                      "this revision in the hub cache", err);
         free(snapshot);
-    } else {
-        status = CLIPC_OK;
-        *out = snapshot;
     }
-done:
     free(folder);
     return status;
+}
+
+/* ---- what a snapshot has ----------------------------------------------- */
+
+/* A snapshot being looked at. */
+typedef struct view {
+    const char *repository, *commit;
+} view;
+
+static bool exists_in(const view *v, const char *part, const char *file)
+{
+    char *path = clipc_format("%s/%s/%s/%s", v->repository, part, v->commit,
+                              file);
+    bool exists = path && clipc_file_exists(path);
+    free(path);
+    return exists;
+}
+
+static bool has(const view *v, const char *file)
+{
+    return exists_in(v, "snapshots", file);
+}
+
+/* There, or known not to exist. */
+static bool is_settled(const view *v, const char *file)
+{
+    return has(v, file) || exists_in(v, ".no_exist", file);
+}
+
+clipc_status clipc_hub_shards_read(clipc_hub_shards *shards,
+                                   const char *index_path, clipc_error *err)
+{
+    static const char bin[] = "pytorch_model.bin.index.json";
+    size_t n = strlen(index_path), n_bin = sizeof bin - 1;
+    bool is_bin = n >= n_bin && strcmp(index_path + n - n_bin, bin) == 0;
+    clipc_shard_index index;
+    clipc_bytes bytes;
+
+    *shards = (clipc_hub_shards){ 0 };
+    CLIPC_TRY(clipc_file_read(&bytes, index_path, CLIPC_MAX_INDEX_BYTES,
+                              "limit of an index of weights", err));
+    clipc_status status = clipc_shard_index_parse(
+        &index, (const char *)bytes.data, bytes.n,
+        is_bin ? ".bin" : ".safetensors", index_path, err);
+    clipc_bytes_release(&bytes);
+    CLIPC_TRY(status);
+    shards->names = clipc_alloc_zero(index.n_shards, sizeof *shards->names);
+    for (size_t i = 0; shards->names && i < index.n_shards; i++) {
+        shards->names[i] = clipc_strndup(index.shards[i],
+                                         strlen(index.shards[i]));
+        if (!shards->names[i])
+            break;
+        shards->n++;
+    }
+    if (shards->n < index.n_shards) {
+        clipc_hub_shards_release(shards);
+        status = clipc_fail_nomem(err, "names of shards");
+    }
+    clipc_shard_index_release(&index);
+    return status;
+}
+
+void clipc_hub_shards_release(clipc_hub_shards *shards)
+{
+    for (size_t i = 0; i < shards->n; i++)
+        free(shards->names[i]);
+    free(shards->names);
+    *shards = (clipc_hub_shards){ 0 };
+}
+
+static bool has_shards(const view *v, const char *index)
+{
+    char *path = clipc_format("%s/snapshots/%s/%s", v->repository, v->commit,
+                              index);
+    clipc_hub_shards shards = { 0 };
+    bool all = path && clipc_file_exists(path) &&
+               clipc_hub_shards_read(&shards, path, NULL) == CLIPC_OK;
+
+    for (size_t i = 0; all && i < shards.n; i++)
+        all = has(v, shards.names[i]);
+    clipc_hub_shards_release(&shards);
+    free(path);
+    return all;
+}
+
+clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
+{
+    const view v = { repository, commit };
+    bool open_clip = has(&v, "open_clip_config.json");
+
+    if (!has(&v, "config.json") && !open_clip)
+        return CLIPC_HUB_LACKING;
+    if (!has(&v, "model.safetensors") &&
+        !has_shards(&v, "model.safetensors.index.json") &&
+        !has(&v, "pytorch_model.bin") &&
+        !has_shards(&v, "pytorch_model.bin.index.json") &&
+        !(open_clip && (has(&v, "open_clip_model.safetensors") ||
+                        has(&v, "open_clip_pytorch_model.bin"))))
+        return CLIPC_HUB_LACKING;
+    bool tokenizer = is_settled(&v, "tokenizer.json") &&
+                     (has(&v, "tokenizer.json") ||
+                      (is_settled(&v, "vocab.json") &&
+                       is_settled(&v, "merges.txt")));
+    bool preprocessing = is_settled(&v, "preprocessor_config.json") ||
+                         has(&v, "processor_config.json");
+    /* Python asks for vocab.json and merges.txt first. */
+    tokenizer = tokenizer || (has(&v, "vocab.json") && has(&v, "merges.txt"));
+    return tokenizer && preprocessing ? CLIPC_HUB_COMPLETE : CLIPC_HUB_USABLE;
+}
+
+/* ---- near misses ------------------------------------------------------- */
+
+/* Levenshtein's distance, case left out; both at most MAX_TEXT bytes. */
+enum { MAX_TEXT = sizeof((clipc_hub_id *)0)->repo };
+
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[MAX_TEXT + 1], n = strlen(b);
+
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < n; j++) {
+            size_t best = diagonal + (lower(a[i]) != lower(b[j]));
+            diagonal = row[j + 1];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (diagonal + 1 < best)
+                best = diagonal + 1;
+            row[j + 1] = best;
+        }
+    }
+    return row[n];
+}
+
+/* "models--ORG--NAME" as ORG/NAME; false: not such a folder. */
+static bool folder_id(char repo[MAX_TEXT], const char *entry)
+{
+    static const char prefix[] = "models--";
+    size_t n_prefix = sizeof prefix - 1, n = strlen(entry);
+    clipc_hub_id id;
+
+    if (n <= n_prefix || n - n_prefix >= MAX_TEXT ||
+        memcmp(entry, prefix, n_prefix) != 0)
+        return false;
+    memcpy(repo, entry + n_prefix, n - n_prefix + 1);
+    char *dashes = strstr(repo, "--");
+    if (dashes) {
+        *dashes = '/';
+        memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
+    }
+    return clipc_hub_parse(&id, repo);
+}
+
+/* Adds ", name" as long as there is room; false: there is none. */
+static bool add_name(char *text, size_t room, const char *name)
+{
+    size_t used = strlen(text), n = strlen(name);
+
+    if (used + n + 3 > room)
+        return false;
+    snprintf(text + used, room - used, "%s%s", used ? ", " : "", name);
+    return true;
+}
+
+void clipc_hub_near_misses(char *text, size_t room, const char *cache_dir,
+                           const clipc_hub_id *id)
+{
+    enum { MOST = 2 };
+    char best[MOST][MAX_TEXT];
+    size_t scores[MOST], n = 0;
+    const char *slash = strchr(id->repo, '/');
+    const char *wanted = slash ? slash + 1 : id->repo;
+    struct dirent *entry;
+    DIR *dir = opendir(cache_dir);
+
+    text[0] = '\0';
+    while (dir && (entry = readdir(dir)) != NULL) {
+        char repo[MAX_TEXT];
+        if (!folder_id(repo, entry->d_name) || strcmp(repo, id->repo) == 0)
+            continue;
+        slash = strchr(repo, '/');
+        const char *name = slash ? slash + 1 : repo;
+        size_t score = distance(repo, id->repo);
+        if (distance(name, wanted) == 0)
+            score = 1; /* another organisation's, or none was given */
+        if (score > 2 + strlen(id->repo) / 6)
+            continue;
+        size_t at = n < MOST ? n++ : MOST;
+        while (at > 0 && scores[at - 1] > score) {
+            if (at < MOST) {
+                memcpy(best[at], best[at - 1], sizeof best[at]);
+                scores[at] = scores[at - 1];
+            }
+            at--;
+        }
+        if (at < MOST) {
+            memcpy(best[at], repo, sizeof repo);
+            scores[at] = score;
+        }
+    }
+    if (dir)
+        closedir(dir);
+    for (size_t i = 0; i < n; i++)
+        add_name(text, room, best[i]);
+}
+
+static void list_refs(char *text, size_t room, const char *folder,
+                      const char *prefix, unsigned depth)
+{
+    struct dirent *entry;
+    DIR *dir = opendir(folder);
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        char *path = clipc_format("%s/%s", folder, entry->d_name);
+        char *name = clipc_format("%s%s", prefix, entry->d_name);
+        if (path && name && clipc_file_exists(path) &&
+            is_revision(name, strlen(name))) {
+            add_name(text, room, name);
+        } else if (path && name && depth < MAX_REF_DEPTH &&
+                   clipc_folder_exists(path)) {
+            free(name);
+            name = clipc_format("%s%s/", prefix, entry->d_name);
+            if (name)
+                list_refs(text, room, path, name, depth + 1);
+        }
+        free(path);
+        free(name);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void clipc_hub_revisions(char *text, size_t room, const char *repository)
+{
+    char *refs = clipc_format("%s/refs", repository);
+
+    text[0] = '\0';
+    if (refs)
+        list_refs(text, room, refs, "", 0);
+    free(refs);
 }

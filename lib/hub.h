@@ -1,19 +1,77 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub.h - repository ids in an existing Hugging Face cache.
+ * hub.h - repository ids, and what a Hugging Face hub cache has of them.
  */
 #ifndef CLIPC_HUB_H
 #define CLIPC_HUB_H
 
-#include "base.h"
+#include "hub_http.h"
 
-/* Whether `name` has the form of a repository id: NAME or ORG/NAME, optional
- * @revision. */
+enum {
+    CLIPC_HUB_MAX_PART = 96, /* characters of ORG, of NAME */
+    CLIPC_HUB_MAX_REVISION = 255
+};
+
+/* A checked id: its parts may be part of a path. */
+typedef struct clipc_hub_id {
+    char repo[2 * CLIPC_HUB_MAX_PART + 2]; /* "ORG/NAME" or "NAME" */
+    char revision[CLIPC_HUB_MAX_REVISION + 1];
+    bool is_commit; /* revision is 40 hex digits */
+} clipc_hub_id;
+
+/* NAME or ORG/NAME, optional @revision (default main). */
+bool clipc_hub_parse(clipc_hub_id *id, const char *name);
 bool clipc_hub_is_id(const char *name);
 
-/* Folder of the snapshot of `id` (default revision main) in the hub cache,
- * malloc'ed. CLIPC_ERR_NOT_FOUND names the cache and the remedy. */
-clipc_status clipc_hub_find(char **folder, const char *cache_dir,
-                            const char *id, clipc_error *err);
+/* Exactly n hex digits, lower case, and nothing else. */
+bool clipc_hub_is_hex(const char *text, size_t n);
+
+/* CACHE/models--ORG--NAME, malloc'ed, or NULL. */
+char *clipc_hub_repository(const char *cache_dir, const clipc_hub_id *id);
+
+/* The commit that a revision stands for in the cache. CLIPC_ERR_NOT_FOUND: not
+ * in the cache; the message says what is. */
+clipc_status clipc_hub_commit(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
+                              const char *cache_dir, const clipc_hub_id *id,
+                              clipc_error *err);
+
+/* How much of a model a snapshot has. */
+typedef enum clipc_hub_state {
+    CLIPC_HUB_LACKING, /* no config or no weights */
+    CLIPC_HUB_USABLE,  /* both; other files may be missing */
+    CLIPC_HUB_COMPLETE /* all a model needs is there, or is known not to exist
+                        * in this revision */
+} clipc_hub_state;
+
+/* Looks at the names, not into the files. */
+clipc_hub_state clipc_hub_examine(const char *repository, const char *commit);
+
+/* Ids of the cache that look like this one: "a/b, c/d", or "". */
+void clipc_hub_near_misses(char *text, size_t room, const char *cache_dir,
+                           const clipc_hub_id *id);
+
+/* Revisions of the repository that the cache has: "main, refs/pr/15". */
+void clipc_hub_revisions(char *text, size_t room, const char *repository);
+
+/* clipc_hub_download() for an id and params that are checked. repaired not
+ * NULL: what the cache has is not taken on trust, each file is compared with
+ * the hub's checksum; *repaired: one was wrong and is now right. */
+clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
+                                 const clipc_hub_params *params,
+                                 bool *repaired, clipc_error *err);
+
+/* The defaults overlaid with `given`, checked. */
+clipc_status clipc_hub_params_merge(clipc_hub_params *params,
+                                    const clipc_hub_params *given,
+                                    clipc_error *err);
+
+/* Shards that an index file names, as paths beside it. */
+typedef struct clipc_hub_shards {
+    char **names; /* [n], malloc'ed each */
+    size_t n;
+} clipc_hub_shards;
+clipc_status clipc_hub_shards_read(clipc_hub_shards *shards,
+                                   const char *index_path, clipc_error *err);
+void clipc_hub_shards_release(clipc_hub_shards *shards);
 
 #endif /* CLIPC_HUB_H */

@@ -194,12 +194,57 @@ static clipc_status parent(char **folder, const char *file, clipc_error *err)
     return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
 }
 
+/* A name that is a repository id, and how it is looked up. */
+typedef struct hub_query {
+    bool is_id;
+    clipc_hub_id id;
+    clipc_hub_params params;
+} hub_query;
+
+static clipc_status resolve_id(char **folder, const char *name,
+                               hub_query *query,
+                               const clipc_model_params *params,
+                               clipc_error *err)
+{
+    CLIPC_TRY(clipc_hub_params_merge(&query->params, params->hub, err));
+    if (!query->params.cache_dir)
+        query->params.cache_dir = params->hub_cache_dir;
+    if (!query->params.cache_dir || !*query->params.cache_dir)
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%s: no such folder, and no hub cache was given to "
+                          "look it up in; use --model DIR or --model demo",
+                          CLIPC_QUOTE(name));
+    query->is_id = true;
+    return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
+}
+
+/* Files that Python put into the cache were never checked, and a disk may
+ * lose what was: when a model does not open, its files are compared with the
+ * hub's checksums, and what is damaged is downloaded again. False: nothing
+ * was. */
+static bool repair(const hub_query *query, clipc_status status)
+{
+    char *folder = NULL;
+    bool repaired = false;
+
+    if (!query->is_id || !query->params.allow_network ||
+        (status != CLIPC_ERR_FORMAT && status != CLIPC_ERR_TRUNCATED))
+        return false;
+    if (clipc_hub_get_files(&folder, &query->id, &query->params, &repaired,
+                            NULL) != CLIPC_OK)
+        repaired = false;
+    free(folder);
+    return repaired;
+}
+
 /* The folder that `name` stands for, malloc'ed. */
 static clipc_status resolve(char **folder, const char *name,
+                            hub_query *query,
                             const clipc_model_params *params,
                             clipc_error *err)
 {
     *folder = NULL;
+    query->is_id = false;
     if (strcmp(name, "demo") == 0 && params->data_dir) {
         CLIPC_TRY(join(folder, params->data_dir, "demo", err));
         if (clipc_folder_exists(*folder))
@@ -222,16 +267,11 @@ static clipc_status resolve(char **folder, const char *name,
                           "config.json and weights, or a file of weights in "
                           "one (*.safetensors, *.bin, *.pt)",
                           CLIPC_QUOTE(name));
-    if (is_plain_path(name) || !clipc_hub_is_id(name))
+    if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder, and not a repository id",
                           CLIPC_QUOTE(name));
-    if (!params->hub_cache_dir)
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder, and no hub cache was given to "
-                          "look it up in; use --model DIR or --model demo",
-                          CLIPC_QUOTE(name));
-    return clipc_hub_find(folder, params->hub_cache_dir, name, err);
+    return resolve_id(folder, name, query, params, err);
 }
 
 static clipc_status merge_params(clipc_model_params *params,
@@ -255,6 +295,7 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                               clipc_error *err)
 {
     clipc_model_params params;
+    hub_query query;
     char *folder;
 
     if (out)
@@ -265,10 +306,11 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                           : !name ? "name is NULL"
                                   : "the model's name is empty");
     CLIPC_TRY(merge_params(&params, given, err));
-    CLIPC_TRY(resolve(&folder, name, &params, err));
-    clipc_status status =
-        open_folder(out, folder, is_weights_file(name) ? name : NULL, &params,
-                    err);
+    CLIPC_TRY(resolve(&folder, name, &query, &params, err));
+    const char *file = is_weights_file(name) ? name : NULL;
+    clipc_status status = open_folder(out, folder, file, &params, err);
+    if (status != CLIPC_OK && repair(&query, status))
+        status = open_folder(out, folder, file, &params, err);
     free(folder);
     return status;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_hub.c - lib/hub.c: ids and revisions, and a cache as huggingface_hub
- * leaves it.
+ * leaves it, without the network.
  */
 #include "file.h"
 #include "hub.h"
 #include "test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -87,7 +88,7 @@ static char cache[300];
 
 static const char *at(const char *path)
 {
-    static char paths[4][700];
+    static char paths[4][1024];
     static unsigned next;
     char *out = paths[next++ % 4];
     snprintf(out, sizeof paths[0], "%s/%s", cache, path);
@@ -104,23 +105,46 @@ static void file(const char *path, const char *text)
     test_write(at(path), text, strlen(text));
 }
 
+/* With nothing but the cache. */
+static clipc_status find(char **found, const char *where, const char *id,
+                         clipc_error *err)
+{
+    clipc_hub_params params = clipc_hub_params_default();
+    params.cache_dir = where;
+    return clipc_hub_download(found, id, &params, err);
+}
+
+/* The names that a model needs. */
+static void snapshot(const char *path)
+{
+    static const char *const names[] = { "config.json", "model.safetensors" };
+    char name[300];
+
+    folder(path);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s/%s", path, names[i]);
+        if (symlink("../../blobs/123", at(name)) != 0)
+            CHECK_INT(errno, EEXIST);
+    }
+}
+
 static void make_cache(void)
 {
     snprintf(cache, sizeof cache, "%s", test_path("hub"));
     folder("models--o--n/blobs");
-    folder("models--o--n/snapshots/" A40);
-    folder("models--o--n/snapshots/" B40);
     folder("models--o--n/refs/refs/pr");
     folder("models--o--n/refs/feature");
     folder("models--alone/refs");
-    folder("models--alone/snapshots/" A40);
     file("models--o--n/blobs/123", "{}");
     file("models--o--n/refs/main", A40);
     file("models--o--n/refs/refs/pr/15", B40 "\n");
     file("models--o--n/refs/feature/x", " \t" B40 "\r\n ");
     file("models--alone/refs/main", A40);
-    CHECK(symlink("../../blobs/123",
-                  at("models--o--n/snapshots/" A40 "/config.json")) == 0);
+    snapshot("models--o--n/snapshots/" A40);
+    snapshot("models--o--n/snapshots/" B40);
+    folder("models--alone/blobs");
+    file("models--alone/blobs/123", "{}");
+    snapshot("models--alone/snapshots/" A40);
 }
 
 TEST(snapshots_are_found)
@@ -138,7 +162,7 @@ TEST(snapshots_are_found)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
         char *found, path[800];
-        CHECK_OK(clipc_hub_find(&found, cache, cases[i].id, &err), err);
+        CHECK_OK(find(&found, cache, cases[i].id, &err), err);
         CHECK_STR(found, at(cases[i].folder));
         free(found);
         if (i == 0) {
@@ -166,7 +190,7 @@ TEST(misses_name_the_cache_and_the_remedies)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
         char *found;
-        CHECK_STATUS(clipc_hub_find(&found, cache, cases[i].id, &err),
+        CHECK_STATUS(find(&found, cache, cases[i].id, &err),
                      CLIPC_ERR_NOT_FOUND);
         CHECK(found == NULL);
         CHECK_HAS(err.message, cases[i].message);
@@ -183,7 +207,7 @@ TEST(longest_names_leave_room_for_the_remedies)
 
     memset(where, 'c', sizeof where - 1);
     where[sizeof where - 1] = '\0';
-    CHECK_STATUS(clipc_hub_find(&found, where, N96 "/" N96 "@" A40, &err),
+    CHECK_STATUS(find(&found, where, N96 "/" N96 "@" A40, &err),
                  CLIPC_ERR_NOT_FOUND);
     CHECK_HAS(err.message, "--model DIR or --model demo");
     CHECK_HAS(err.message, "hub cache: ccc");
@@ -206,19 +230,116 @@ TEST(damaged_refs_are_refused)
     make_cache();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         file("models--o--n/refs/main", cases[i].text);
-        CHECK_STATUS(clipc_hub_find(&found, cache, "o/n", &err),
+        CHECK_STATUS(find(&found, cache, "o/n", &err),
                      cases[i].status);
         CHECK(found == NULL);
         CHECK_HAS(err.message, "refs/main");
     }
     memset(large, 'a', sizeof large);
     test_write(at("models--o--n/refs/main"), large, sizeof large);
-    CHECK_STATUS(clipc_hub_find(&found, cache, "o/n", &err), CLIPC_ERR_LIMIT);
-    CHECK_STATUS(clipc_hub_find(&found, cache, "o/n@feature", &err),
+    CHECK_STATUS(find(&found, cache, "o/n", &err), CLIPC_ERR_LIMIT);
+    CHECK_STATUS(find(&found, cache, "o/n@feature", &err),
                  CLIPC_ERR_IO); /* a folder */
     CHECK(mkfifo(at("models--o--n/refs/pipe"), 0600) == 0);
-    CHECK_STATUS(clipc_hub_find(&found, cache, "o/n@pipe", &err),
+    CHECK_STATUS(find(&found, cache, "o/n@pipe", &err),
                  CLIPC_ERR_IO);
-    CHECK_STATUS(clipc_hub_find(&found, cache, "o/../n", &err),
+    CHECK_STATUS(find(&found, cache, "o/../n", &err),
                  CLIPC_ERR_ARGUMENT);
+}
+
+TEST(near_misses_and_revisions_are_told)
+{
+    static const struct { const char *id, *message; } cases[] = {
+        { "o/m", "(it has o/n)" },
+        { "other/n", "(it has o/n)" },
+        { "n", "(it has o/n)" },
+        { "alonr", "(it has alone)" },
+        { "O/N", "(it has o/n)" },
+        { "something/else-entirely", "not in the hub cache, and" },
+        { "o/n@v2", "main" },
+        { "o/n@v3", "refs/pr/15" },
+        { "o/n@v4", "feature/x" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+    char *found;
+
+    make_cache();
+    folder("models--not--an--id");
+    folder("models--");
+    folder("datasets--o--m");
+    file("models--a--file", "");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_STATUS(find(&found, cache, cases[i].id, &err),
+                     CLIPC_ERR_NOT_FOUND);
+        CHECK_HAS(err.message, cases[i].message);
+    }
+}
+
+/* ---- what a snapshot has ----------------------------------------------- */
+
+TEST(a_snapshot_is_complete_when_nothing_is_left_to_ask)
+{
+    /* "-NAME": known not to exist. */
+    static const struct {
+        const char *files[6];
+        clipc_hub_state state;
+    } cases[] = {
+        { { NULL }, CLIPC_HUB_LACKING },
+        { { "config.json" }, CLIPC_HUB_LACKING },
+        { { "model.safetensors" }, CLIPC_HUB_LACKING },
+        { { "config.json", "model.safetensors" }, CLIPC_HUB_USABLE },
+        { { "config.json", "pytorch_model.bin" }, CLIPC_HUB_USABLE },
+        { { "config.json", "open_clip_model.safetensors" },
+          CLIPC_HUB_LACKING },
+        { { "open_clip_config.json", "open_clip_model.safetensors" },
+          CLIPC_HUB_USABLE },
+        { { "open_clip_config.json", "open_clip_pytorch_model.bin" },
+          CLIPC_HUB_USABLE },
+        { { "config.json", "model.safetensors", "tokenizer.json" },
+          CLIPC_HUB_USABLE },
+        { { "config.json", "model.safetensors", "tokenizer.json",
+            "preprocessor_config.json" },
+          CLIPC_HUB_COMPLETE },
+        { { "config.json", "model.safetensors", "tokenizer.json",
+            "processor_config.json" },
+          CLIPC_HUB_COMPLETE },
+        { { "config.json", "model.safetensors", "vocab.json", "merges.txt",
+            "preprocessor_config.json" },
+          CLIPC_HUB_COMPLETE },
+        { { "config.json", "model.safetensors", "vocab.json",
+            "preprocessor_config.json" },
+          CLIPC_HUB_USABLE },
+        { { "config.json", "model.safetensors", "-tokenizer.json",
+            "-vocab.json", "-merges.txt", "-preprocessor_config.json" },
+          CLIPC_HUB_COMPLETE }, /* an image tower alone */
+        { { "config.json", "model.safetensors.index.json" },
+          CLIPC_HUB_LACKING },
+        { { "config.json", "model.safetensors.index.json", "a.safetensors" },
+          CLIPC_HUB_LACKING },
+        { { "config.json", "model.safetensors.index.json", "a.safetensors",
+            "b.safetensors" },
+          CLIPC_HUB_USABLE },
+    };
+    static const char index[] = "{\"weight_map\": {\"x\": \"a.safetensors\","
+                                " \"y\": \"b.safetensors\"}}";
+    char repository[64], path[300];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(cache, sizeof cache, "%s", test_path("states"));
+        snprintf(repository, sizeof repository, "%zu", i);
+        for (size_t j = 0; j < 6 && cases[i].files[j]; j++) {
+            const char *name = cases[i].files[j];
+            snprintf(path, sizeof path, "%zu/%s/" A40, i,
+                     *name == '-' ? ".no_exist" : "snapshots");
+            folder(path);
+            snprintf(path, sizeof path, "%zu/%s/" A40 "/%s", i,
+                     *name == '-' ? ".no_exist" : "snapshots",
+                     *name == '-' ? name + 1 : name);
+            file(path, strstr(name, "index") ? index : "");
+        }
+        clipc_hub_state state = clipc_hub_examine(at(repository), A40);
+        if (state != cases[i].state)
+            FAIL("case %zu: state %d, not %d", i, (int)state,
+                 (int)cases[i].state);
+    }
 }

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hub_download.c - clipc_hub_download(): what a model needs of a repository,
+ * from the cache or from the hub.
+ *
+ * The first request of a branch asks which commit it is (X-Repo-Commit); from
+ * then on everything is asked of that commit, so that a branch that moves
+ * meanwhile mixes nothing. The ref is written last.
+ */
+#include "hub.h"
+
+#include "hub_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SMALL_BYTES ((uint64_t)64 << 20) /* of any file but weights */
+#define MAX_WEIGHT_BYTES ((uint64_t)64 << 30)
+
+enum {
+    CONNECT_TIMEOUT_MS = 10000,
+    TIMEOUT_MS = 10000,
+    MAX_RETRIES = 5,
+    RETRY_WAIT_MS = 1000,
+    LOCK_TIMEOUT_MS = 3600000
+};
+
+/* ---- parameters -------------------------------------------------------- */
+
+clipc_hub_params clipc_hub_params_default(void)
+{
+    clipc_hub_params params = { .struct_size = sizeof params,
+                                .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                .timeout_ms = TIMEOUT_MS,
+                                .max_retries = MAX_RETRIES,
+                                .retry_wait_ms = RETRY_WAIT_MS,
+                                .lock_timeout_ms = LOCK_TIMEOUT_MS,
+                                .max_file_bytes = MAX_WEIGHT_BYTES };
+    return params;
+}
+
+clipc_status clipc_hub_params_merge(clipc_hub_params *params,
+                                    const clipc_hub_params *given,
+                                    clipc_error *err)
+{
+    const clipc_hub_params defaults = clipc_hub_params_default();
+
+    *params = defaults;
+    CLIPC_TRY(clipc_params_merge(params, sizeof *params, given,
+                                 "clipc_hub_params", err));
+    if (params->connect_timeout_ms == 0)
+        params->connect_timeout_ms = defaults.connect_timeout_ms;
+    if (params->timeout_ms == 0)
+        params->timeout_ms = defaults.timeout_ms;
+    if (params->retry_wait_ms == 0)
+        params->retry_wait_ms = defaults.retry_wait_ms;
+    if (params->lock_timeout_ms == 0)
+        params->lock_timeout_ms = defaults.lock_timeout_ms;
+    if (params->max_file_bytes == 0)
+        params->max_file_bytes = defaults.max_file_bytes;
+    return CLIPC_OK;
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+static clipc_status get_small(clipc_hub_task *d, const char *file, bool *found,
+                              clipc_error *err)
+{
+    return clipc_hub_file_get(d, file, CLIPC_HUB_OPTIONAL, MAX_SMALL_BYTES,
+                              found, err);
+}
+
+static clipc_status get_shards(clipc_hub_task *d, const char *index,
+                               clipc_error *err)
+{
+    char *name = clipc_format("%s/%s", d->commit, index), *path = NULL;
+    clipc_hub_shards shards = { 0 };
+    clipc_status status;
+    bool found;
+
+    if (!name)
+        return clipc_fail_nomem(err, "path in the hub cache");
+    status = clipc_hub_tree_path(&path, &d->tree, "snapshots", name, err);
+    if (status == CLIPC_OK)
+        status = clipc_hub_shards_read(&shards, path, err);
+    for (size_t i = 0; status == CLIPC_OK && i < shards.n; i++)
+        status = clipc_hub_file_get(d, shards.names[i], CLIPC_HUB_REQUIRED,
+                          d->params->max_file_bytes, &found, err);
+    clipc_hub_shards_release(&shards);
+    free(name);
+    free(path);
+    return status;
+}
+
+/* The first of the ways to store weights that the revision has; the order is
+ * that in which they are opened. */
+static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
+{
+    static const struct {
+        const char *file;
+        bool is_index, is_open_clip;
+    } ways[] = {
+        { "model.safetensors", false, false },
+        { "model.safetensors.index.json", true, false },
+        { "open_clip_model.safetensors", false, true },
+        { "pytorch_model.bin", false, false },
+        { "pytorch_model.bin.index.json", true, false },
+        { "open_clip_pytorch_model.bin", false, true },
+    };
+    bool found;
+
+    /* The cache may have one of the later ways, from Python. */
+    if (!d->verify &&
+        clipc_hub_examine(d->tree.repository, d->commit) != CLIPC_HUB_LACKING)
+        return CLIPC_OK;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        if (ways[i].is_open_clip) {
+            CLIPC_TRY(get_small(d, "open_clip_config.json", &found, err));
+            if (!found)
+                continue;
+        }
+        if (ways[i].is_index)
+            CLIPC_TRY(get_small(d, ways[i].file, &found, err));
+        else
+            CLIPC_TRY(clipc_hub_file_get(d, ways[i].file, CLIPC_HUB_OPTIONAL,
+                               d->params->max_file_bytes, &found, err));
+        if (found)
+            return ways[i].is_index ? get_shards(d, ways[i].file, err)
+                                    : CLIPC_OK;
+    }
+    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                      "%.80s: revision %.60s has no weights that clipc reads "
+                      "(model.safetensors, pytorch_model.bin, their shards, "
+                      "or open_clip's)", d->id->repo, d->id->revision);
+}
+
+static clipc_status get_all(clipc_hub_task *d, clipc_error *err)
+{
+    bool found, open_clip;
+
+    CLIPC_TRY(get_small(d, "config.json", &found, err));
+    CLIPC_TRY(get_small(d, "open_clip_config.json", &open_clip, err));
+    if (!found && !open_clip)
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%.80s: revision %.60s has no config.json: not a "
+                          "model that clipc reads", d->id->repo,
+                          d->id->revision);
+    CLIPC_TRY(get_small(d, "preprocessor_config.json", &found, err));
+    CLIPC_TRY(get_small(d, "processor_config.json", &found, err));
+    CLIPC_TRY(get_small(d, "tokenizer_config.json", &found, err));
+    CLIPC_TRY(get_small(d, "tokenizer.json", &found, err));
+    if (!found) {
+        CLIPC_TRY(get_small(d, "vocab.json", &found, err));
+        CLIPC_TRY(get_small(d, "merges.txt", &found, err));
+    }
+    return get_weights(d, err);
+}
+
+/* ---- the call ---------------------------------------------------------- */
+
+static void tell(const clipc_hub_params *params, const char *format,
+                 const char *repo, const char *message)
+{
+    char text[512];
+
+    if (!params->notice)
+        return;
+    snprintf(text, sizeof text, format, repo, message);
+    params->notice(params->notice_user, text);
+}
+
+/* Whether a failure leaves what the cache has as good as it was. */
+static bool may_use_cache(const clipc_hub_task *d, clipc_status status)
+{
+    return !d->final &&
+           (status == CLIPC_ERR_NETWORK || status == CLIPC_ERR_TIMEOUT ||
+            status == CLIPC_ERR_HTTP || status == CLIPC_ERR_NOT_FOUND ||
+            status == CLIPC_ERR_IO || status == CLIPC_ERR_UNSUPPORTED);
+}
+
+/* d->commit: of the cache, or "". Afterwards: whose files are there. */
+static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
+                                   clipc_error *err)
+{
+    char cached[sizeof d->commit];
+    clipc_error why = CLIPC_ERROR_INIT;
+    clipc_status status;
+
+    memcpy(cached, d->commit, sizeof cached);
+    memcpy(d->commit, d->id->is_commit ? d->id->revision : "",
+           d->id->is_commit ? sizeof d->commit : 1);
+    d->impatient = state != CLIPC_HUB_LACKING;
+    status = clipc_hub_session_create(&d->session, d->params, &why);
+    if (status == CLIPC_OK && !d->commit[0])
+        status = clipc_hub_learn_commit(d, &why);
+    if (status == CLIPC_OK && !d->verify && state == CLIPC_HUB_COMPLETE &&
+        strcmp(d->commit, cached) == 0)
+        return CLIPC_OK; /* it has not moved */
+    if (status == CLIPC_OK)
+        status = get_all(d, &why);
+    if (status == CLIPC_OK && !d->id->is_commit) {
+        clipc_error ref = CLIPC_ERROR_INIT;
+        if (clipc_hub_ref_write(&d->tree, d->id->revision, d->commit, &ref) !=
+            CLIPC_OK)
+            tell(d->params, "%s: its files are in the cache, its revision is "
+                 "not: %s", d->id->repo, ref.message);
+    }
+    if (status != CLIPC_OK && state != CLIPC_HUB_LACKING && !d->verify &&
+        may_use_cache(d, status)) {
+        tell(d->params, "%s: using the files in the cache, which may be old "
+             "or not all: %s", d->id->repo, why.message);
+        memcpy(d->commit, cached, sizeof d->commit);
+        return CLIPC_OK;
+    }
+    if (status != CLIPC_OK)
+        return clipc_fail(err, status, why.offset, "%s", why.message);
+    return CLIPC_OK;
+}
+
+static clipc_status fail_lacking(const clipc_hub_id *id,
+                                 const char *cache_dir, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                      "%.80s: only some files of this revision are in the hub "
+                      "cache, and downloading is off; use --model DIR or "
+                      "--model demo (hub cache: %s)", id->repo,
+                      CLIPC_QUOTE(cache_dir));
+}
+
+clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
+                                 const clipc_hub_params *params,
+                                 bool *repaired, clipc_error *err)
+{
+    clipc_hub_task d = { .params = params,
+                         .id = id,
+                         .verify = repaired != NULL };
+    clipc_error why = CLIPC_ERROR_INIT;
+    clipc_hub_state state = CLIPC_HUB_LACKING;
+    clipc_status status;
+
+    *folder = NULL;
+    CLIPC_TRY(clipc_hub_tree_init(&d.tree, params, id, err));
+    status = clipc_hub_commit(d.commit, params->cache_dir, id, &why);
+    if (status == CLIPC_OK)
+        state = clipc_hub_examine(d.tree.repository, d.commit);
+    else
+        d.commit[0] = '\0';
+    bool up_to_date = state == CLIPC_HUB_COMPLETE && !d.verify &&
+                      !(params->update && !id->is_commit);
+    if (status == CLIPC_ERR_NOMEM) {
+        status = clipc_fail_nomem(err, "path in the hub cache");
+    } else if (params->allow_network && !up_to_date) {
+        status = download_files(&d, state, err);
+    } else if (status != CLIPC_OK) {
+        status = clipc_fail(err, status, why.offset, "%s", why.message);
+    } else if (state == CLIPC_HUB_LACKING) {
+        status = fail_lacking(id, params->cache_dir, err);
+    }
+    if (status == CLIPC_OK)
+        status = clipc_hub_tree_path(folder, &d.tree, "snapshots", d.commit,
+                                     err);
+    if (repaired)
+        *repaired = d.repaired;
+    clipc_hub_session_free(d.session);
+    clipc_hub_tree_release(&d.tree);
+    return status;
+}
+
+clipc_status clipc_hub_download(char **folder, const char *name,
+                                const clipc_hub_params *given,
+                                clipc_error *err)
+{
+    clipc_hub_params params;
+    clipc_hub_id id;
+
+    if (folder)
+        *folder = NULL;
+    if (!folder || !name)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          folder ? "id" : "folder");
+    CLIPC_TRY(clipc_hub_params_merge(&params, given, err));
+    if (!params.cache_dir || !*params.cache_dir)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->cache_dir is %s",
+                          params.cache_dir ? "empty" : "NULL");
+    if (!clipc_hub_parse(&id, name))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "%s: not a repository id (NAME or ORG/NAME, "
+                          "optionally @REVISION)", CLIPC_QUOTE(name));
+    return clipc_hub_get_files(folder, &id, &params, NULL, err);
+}

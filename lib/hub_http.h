@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hub_http.h - requests to a Hugging Face hub and to the storage hosts it
+ * sends its clients to. With CURL=0 creating a session is
+ * CLIPC_ERR_UNSUPPORTED.
+ */
+#ifndef CLIPC_HUB_HTTP_H
+#define CLIPC_HUB_HTTP_H
+
+#include "base.h"
+
+enum {
+    CLIPC_HUB_COMMIT_DIGITS = 40,
+    CLIPC_HUB_MAX_ETAG = 64 /* hex digits: of a SHA-256 */
+};
+
+/* The connections of one download. Belongs to one thread. */
+typedef struct clipc_hub_session clipc_hub_session;
+
+/* What the last answer said. Texts from the server are cut to their room. */
+typedef struct clipc_hub_answer {
+    long status;
+    char commit[80];     /* X-Repo-Commit, or "" */
+    char etag[160];      /* of the file: cleaned, not checked; or "" */
+    bool has_size;
+    uint64_t size;       /* of the file */
+    char *url;           /* where its bytes are; of a HEAD alone */
+    char error_code[48]; /* X-Error-Code, or "" */
+    char error_text[96]; /* X-Error-Message, or "" */
+    unsigned wait_s;     /* the server asks to wait so long; 0: it does not */
+    bool elsewhere;      /* the answer came from another host than the hub */
+} clipc_hub_answer;
+
+void clipc_hub_answer_release(clipc_hub_answer *answer);
+
+/* params->endpoint, token, ca_file, proxy and time limits are used; params
+ * must outlive the session. */
+clipc_status clipc_hub_session_create(clipc_hub_session **session,
+                                      const clipc_hub_params *params,
+                                      clipc_error *err);
+void clipc_hub_session_free(clipc_hub_session *session);
+
+/* The hub's address as it is used, without a '/' at its end. */
+const char *clipc_hub_session_endpoint(const clipc_hub_session *session);
+
+/* Whether the token is sent: not over http, except to this machine. */
+bool clipc_hub_session_sends_token(const clipc_hub_session *session);
+
+/* Whether any server was ever reached: else a retry will not reach it. */
+bool clipc_hub_session_connected(const clipc_hub_session *session);
+
+/* HEAD {endpoint}/{path}: the description of a file. A redirect that leaves
+ * the hub and describes the file is itself the answer (status 302). Any status
+ * is CLIPC_OK; failures are those of the connection. */
+clipc_status clipc_hub_head(clipc_hub_session *session, const char *path,
+                            const char *file, clipc_hub_answer *answer,
+                            clipc_error *err);
+
+/* Where the bytes of a file go. */
+typedef struct clipc_hub_sink {
+    int fd;
+    const char *name; /* of fd, for messages */
+    const char *file; /* of the repository, for the progress callback */
+    uint64_t have;    /* bytes that fd holds; asked for is what follows */
+    bool has_size;
+    uint64_t size;
+    uint64_t max_bytes; /* most that fd may hold, where size is not known */
+} clipc_hub_sink;
+
+/* GET of the bytes from sink->have on; a server that sends all of them starts
+ * the file anew. CLIPC_OK with a status other than 200 and 206: an error page,
+ * nothing was written. sink->have is right after a failure too. */
+clipc_status clipc_hub_get(clipc_hub_session *session, const char *url,
+                           clipc_hub_sink *sink, clipc_hub_answer *answer,
+                           clipc_error *err);
+
+#endif /* CLIPC_HUB_HTTP_H */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hub_server.h - a loopback server that behaves like the Hugging Face hub and
+ * its storage host, and misbehaves on request. Threads of this process.
+ *
+ * ROOT/ORG/NAME/refs/REVISION      a commit; REVISION as in the URL: refs%2Fpr%2F1
+ * ROOT/ORG/NAME/COMMIT/FILE        the files
+ * ROOT/ORG/NAME/token              if there: the token to be sent
+ * ROOT/ORG/NAME/gated              if there: 403 GatedRepo
+ *
+ * *.safetensors and *.bin are answered with a 302 to the storage host, another
+ * origin; other files with their bytes.
+ */
+#ifndef CLIPC_HUB_SERVER_H
+#define CLIPC_HUB_SERVER_H
+
+typedef struct hub_server hub_server;
+
+/* Ends the process when there is no socket to be had. Lives until the process
+ * ends. */
+hub_server *hub_server_start(const char *root);
+
+/* Serves another folder from now on. */
+void hub_server_root(hub_server *server, const char *root);
+
+const char *hub_server_url(const hub_server *server);
+const char *hub_server_storage_url(const hub_server *server);
+
+/* "MATCH | KEY=VALUE ...": how requests are answered whose line, such as
+ * "hub HEAD /o/n/resolve/main/config.json" or "storage GET /o/n/...", contains
+ * MATCH. The first rule that matches counts.
+ *
+ *     skip=N times=N      after N requests, for N requests (all)
+ *     status=N code=TEXT message=TEXT   an error; _ in a message is a blank
+ *     wait=N              Retry-After      limit=N    RateLimit with t=N
+ *     drop=1              no answer        silent=1   none, and no end
+ *     cut-header=N        only N bytes of the header
+ *     cut=N               only N bytes of the body
+ *     stop=N              N bytes of the body, then nothing more
+ *     etag=T size=N commit=T location=T   other headers than the true ones;
+ *                         - leaves one out
+ *     length=N            Content-Length, - leaves it out
+ *     no-range=1          the whole file for a Range
+ *     range-start=N range-total=N   in Content-Range
+ *     flip=N              byte N of the file is wrong
+ *     extra=N             N bytes more at the end
+ *     gzip=1              says so
+ */
+void hub_server_rule(hub_server *server, const char *rule);
+
+/* Forgets rules and requests. */
+void hub_server_reset(hub_server *server);
+
+/* Requests so far whose log line contains a piece: "hub HEAD /o/n/resolve/x
+ * auth=no range=-", "storage GET /o/n/x auth=no range=100". */
+unsigned hub_server_count(hub_server *server, const char *piece);
+
+/* The log, for a failed test: malloc'ed. */
+char *hub_server_log(hub_server *server);
+
+#endif /* CLIPC_HUB_SERVER_H */
