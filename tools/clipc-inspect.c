@@ -45,7 +45,7 @@ static const char help[] =
     TOOL_TEXT_HELP
     "\n"
     "Images (pixels, embed, similarity): --exif, --alpha, --max-pixels,\n"
-    "--max-bytes, --timeout, --ca-file and --offline as of clipc-classify\n"
+    "--max-bytes and --timeout as of clipc-classify\n"
     "\n"
     TOOL_COMPUTE_HELP
     "Arrays are NumPy files (.npy), on standard output without -o.\n"

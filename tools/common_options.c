@@ -42,8 +42,13 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         common->read.max_bytes = (size_t)tool_whole(name, value, 1, MOST);
         break;
     case TOOL_OPT_TIMEOUT: image->timeout_ms = tool_seconds(name, value); break;
-    case TOOL_OPT_CA_FILE: image->ca_file = value; break;
-    case TOOL_OPT_OFFLINE: common->read.offline = true; break;
+    case TOOL_OPT_CA_FILE:
+        image->ca_file = common->download.ca_file = value;
+        break;
+    case TOOL_OPT_OFFLINE:
+        common->read.offline = common->download.offline = true;
+        break;
+    case TOOL_OPT_UPDATE: common->download.update = true; break;
     case TOOL_OPT_TRUNCATE: common->text_flags |= CLIPC_TEXT_TRUNCATE; break;
     case TOOL_OPT_CONTEXT:
         common->ctx.context_length =
@@ -69,4 +74,5 @@ void tool_common_check(tool_common *common)
 
     if (image->connect_timeout_ms > image->timeout_ms)
         image->connect_timeout_ms = image->timeout_ms;
+    tool_download_set(&common->download);
 }

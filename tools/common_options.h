@@ -17,6 +17,7 @@ typedef struct tool_common {
     size_t image_size; /* 0: the model's */
     const char *files_from;
     tool_read_params read; /* of images */
+    tool_download download; /* of models */
     unsigned text_flags;   /* CLIPC_TEXT_... */
     clipc_ctx_params ctx;
 } tool_common;
@@ -26,7 +27,7 @@ enum {
     TOOL_OPT_MODEL = 1000, TOOL_OPT_DATA_DIR, TOOL_OPT_IMAGE_SIZE,
     TOOL_OPT_EXIF, TOOL_OPT_ALPHA,
     TOOL_OPT_FILES_FROM, TOOL_OPT_MAX_PIXELS, TOOL_OPT_MAX_BYTES,
-    TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE,
+    TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE, TOOL_OPT_UPDATE,
     TOOL_OPT_TRUNCATE, TOOL_OPT_CONTEXT, TOOL_OPT_PLAIN_SPECIALS,
     TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE
 };
@@ -34,7 +35,10 @@ enum {
 #define TOOL_MODEL_OPTIONS                       \
     { "--model", TOOL_OPT_MODEL, true },         \
     { "--data-dir", TOOL_OPT_DATA_DIR, true },   \
-    { "--image-size", TOOL_OPT_IMAGE_SIZE, true }
+    { "--image-size", TOOL_OPT_IMAGE_SIZE, true }, \
+    { "--update", TOOL_OPT_UPDATE, false },      \
+    { "--offline", TOOL_OPT_OFFLINE, false },    \
+    { "--ca-file", TOOL_OPT_CA_FILE, true }
 
 #define TOOL_PICTURE_OPTIONS                     \
     { "--exif", TOOL_OPT_EXIF, false },          \
@@ -46,9 +50,7 @@ enum {
 #define TOOL_SOURCE_OPTIONS                      \
     { "--max-pixels", TOOL_OPT_MAX_PIXELS, true }, \
     { "--max-bytes", TOOL_OPT_MAX_BYTES, true }, \
-    { "--timeout", TOOL_OPT_TIMEOUT, true },     \
-    { "--ca-file", TOOL_OPT_CA_FILE, true },     \
-    { "--offline", TOOL_OPT_OFFLINE, false }
+    { "--timeout", TOOL_OPT_TIMEOUT, true }
 
 #define TOOL_TEXT_OPTIONS                        \
     { "--truncate", TOOL_OPT_TRUNCATE, false },  \
@@ -63,10 +65,15 @@ enum {
 
 /* Help: of --model, of images in pictures and sources, and so on. */
 #define TOOL_MODEL_HELP \
-    "  --model NAME|DIR    a folder in Hugging Face layout, a repository id in\n" \
-    "                      the Hugging Face cache, or demo, the small built-in\n" \
-    "                      model that knows drawings\n" \
-    "                      (default: " TOOL_DEFAULT_MODEL ")\n"
+    "  --model NAME|DIR    a folder in Hugging Face layout, a repository id\n" \
+    "                      (ORG/NAME or ORG/NAME@REVISION), downloaded unless it\n" \
+    "                      is in the Hugging Face cache, or demo, the small\n" \
+    "                      built-in model that knows drawings\n" \
+    "                      (default: " TOOL_DEFAULT_MODEL ")\n" \
+    "  --update            ask the hub whether the model has changed\n" \
+    "  --offline           open no connection: only the cache, no URLs\n" \
+    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n" \
+    "                      system's\n"
 
 #define TOOL_IMAGE_SIZE_HELP \
     "  --image-size N      side of the pictures that the model sees, instead of\n" \
@@ -81,9 +88,6 @@ enum {
     "  --max-pixels N      refuse larger pictures (default: 178956970)\n" \
     "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n" \
     "  --timeout S         seconds for one URL (default: 30)\n" \
-    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n" \
-    "                      system's\n" \
-    "  --offline           open no connection: a URL is an error\n" \
     "\n"
 
 #define TOOL_TEXT_HELP \

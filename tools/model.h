@@ -9,6 +9,15 @@
 
 #define TOOL_DEFAULT_MODEL "openai/clip-vit-base-patch32"
 
+/* How models are downloaded, from the command line; before a model is opened.
+ * What is not said here comes from the environment. */
+typedef struct tool_download {
+    bool offline; /* --offline: no connection */
+    bool update;  /* --update: ask whether a branch has moved */
+    const char *ca_file;
+} tool_download;
+void tool_download_set(const tool_download *download);
+
 /* name NULL: the default. data_dir: of --data-dir, or NULL; image_size: of
  * --image-size, or 0. NULL: it cannot be opened, and that is said on standard
  * error; the program ends with TOOL_NO_MODEL. */

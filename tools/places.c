@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef CLIPC_DATA_DIR
@@ -73,6 +74,26 @@ static char *expand(const char *path)
     return result;
 }
 
+/* $HF_HOME, or where it is without being set; NULL: nothing says. */
+static char *hugging_face_home(void)
+{
+    const char *value = variable("HF_HOME"), *below = "";
+
+    if (!value) {
+        value = variable("XDG_CACHE_HOME");
+        below = "/huggingface";
+    }
+    if (!value) {
+        value = variable("HOME");
+        below = "/.cache/huggingface";
+    }
+    if (!value)
+        return NULL;
+    char *base = expand(value), *path = tool_format("%s%s", base, below);
+    free(base);
+    return path;
+}
+
 char *tool_hub_cache(void)
 {
     const char *value = variable("HF_HUB_CACHE");
@@ -80,21 +101,135 @@ char *tool_hub_cache(void)
         value = variable("HUGGINGFACE_HUB_CACHE");
     if (value)
         return expand(value);
-    value = variable("HF_HOME");
-    const char *below = "hub";
-    if (!value) {
-        value = variable("XDG_CACHE_HOME");
-        below = "huggingface/hub";
+    char *home = hugging_face_home(), *path = NULL;
+    if (home)
+        path = tool_format("%s/hub", home);
+    free(home);
+    return path;
+}
+
+/* ---- the hub ----------------------------------------------------------- */
+
+/* 1, ON, YES or TRUE in any case. */
+static bool is_true(const char *value)
+{
+    static const char *const names[] = { "1", "on", "yes", "true" };
+
+    for (size_t i = 0; value && i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen(names[i]), j = 0;
+        while (j < n && (value[j] | 0x20) == (names[i][j] | 0x20))
+            j++;
+        if (j == n && !value[n])
+            return true;
     }
-    if (!value) {
-        value = variable("HOME");
-        below = ".cache/huggingface/hub";
+    return false;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Without blanks and newlines around it; NULL for nothing but those. */
+static char *trimmed(const char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && is_blank(text[n - 1]))
+        n--;
+    while (n > 0 && is_blank(*text))
+        text++, n--;
+    return n ? tool_format("%.*s", (int)n, text) : NULL;
+}
+
+/* The token file of `hf auth login`; NULL: none that can be read. */
+static char *token_of_file(void)
+{
+    enum { MAX_TOKEN_FILE = 8192 };
+    const char *named = variable("HF_TOKEN_PATH");
+    char *home = named ? NULL : hugging_face_home(), *path = NULL;
+    char text[MAX_TOKEN_FILE];
+    struct stat st;
+    size_t n = 0;
+
+    if (named)
+        path = expand(named);
+    else if (home)
+        path = tool_format("%s/token", home);
+    if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        FILE *file = fopen(path, "r");
+        if (file) {
+            n = fread(text, 1, sizeof text - 1, file);
+            fclose(file);
+        }
+    }
+    free(home);
+    free(path);
+    text[n] = '\0';
+    return trimmed(text);
+}
+
+static char *find_token(void)
+{
+    const char *value = variable("HF_TOKEN");
+    char *token = NULL;
+
+    if (is_true(variable("HF_HUB_DISABLE_IMPLICIT_TOKEN")))
+        return NULL;
+    if (!value)
+        value = variable("HUGGING_FACE_HUB_TOKEN");
+    if (value)
+        token = trimmed(value);
+    return token ? token : token_of_file();
+}
+
+static char *copy_of(const char *value)
+{
+    return value ? tool_format("%s", value) : NULL;
+}
+
+/* The proxy for the hub, as curl chooses it. HTTP_PROXY in capitals is left
+ * alone: a CGI program's environment has it from the network. */
+static const char *find_proxy(const char *endpoint)
+{
+    const char *value;
+
+    if (endpoint && strncmp(endpoint, "http:", 5) == 0) {
+        value = variable("http_proxy");
+    } else {
+        value = variable("https_proxy");
+        if (!value)
+            value = variable("HTTPS_PROXY");
     }
     if (!value)
-        return NULL;
-    char *base = expand(value), *path = tool_format("%s/%s", base, below);
-    free(base);
-    return path;
+        value = variable("all_proxy");
+    return value ? value : variable("ALL_PROXY");
+}
+
+tool_hub_settings tool_hub_settings_read(void)
+{
+    const char *offline = variable("HF_HUB_OFFLINE");
+    const char *endpoint = variable("HF_ENDPOINT");
+    const char *no_proxy = variable("no_proxy");
+    tool_hub_settings settings = { .offline = false };
+
+    if (!offline)
+        offline = variable("TRANSFORMERS_OFFLINE");
+    settings.offline = is_true(offline);
+    settings.endpoint = copy_of(endpoint);
+    settings.token = find_token();
+    settings.proxy = copy_of(find_proxy(endpoint));
+    settings.no_proxy = copy_of(no_proxy ? no_proxy : variable("NO_PROXY"));
+    return settings;
+}
+
+void tool_hub_settings_free(tool_hub_settings *settings)
+{
+    free(settings->endpoint);
+    free(settings->token);
+    free(settings->proxy);
+    free(settings->no_proxy);
+    *settings = (tool_hub_settings){ .offline = false };
 }
 
 /* ---- the data folder --------------------------------------------------- */

@@ -15,6 +15,17 @@ char *tool_label_cache(void);
  * nothing says where it is. It need not exist. */
 char *tool_hub_cache(void);
 
+/* What the environment says about the hub, as huggingface_hub reads it. The
+ * texts are malloc'ed or NULL. */
+typedef struct tool_hub_settings {
+    char *endpoint; /* HF_ENDPOINT */
+    char *token;    /* HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file */
+    char *proxy, *no_proxy;
+    bool offline; /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE */
+} tool_hub_settings;
+tool_hub_settings tool_hub_settings_read(void);
+void tool_hub_settings_free(tool_hub_settings *settings);
+
 /* The data folder that holds `file` ("demo/config.json"): --data-dir (option,
  * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the source
  * tree's weights/ when run from build/, the folder compiled in. NULL: none

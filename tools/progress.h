@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * progress.h - one line on standard error that says how far the work is, how
- * fast it goes and how long it will take. Shown only on a terminal, and only when the work takes longer than half a second.
+ * fast it goes and how long it will take. Shown only on a terminal, and only
+ * when the work takes longer than half a second.
  */
 #ifndef CLIPC_TOOL_PROGRESS_H
 #define CLIPC_TOOL_PROGRESS_H
@@ -14,6 +15,9 @@ void tool_progress_allow(bool allowed);
 
 /* Begins a phase: "encoding labels". */
 void tool_progress_begin(const char *what);
+
+/* The same where what is counted are bytes. */
+void tool_progress_begin_bytes(const char *what);
 
 /* total 0: not known; it may be a guess that changes. */
 void tool_progress_show(size_t done, size_t total);

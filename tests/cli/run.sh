@@ -25,11 +25,17 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 
 # The environment of the caller must not reach the programs.
-for name in HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_HOME HF_HUB_OFFLINE \
-    CLIPC_DATA_DIR XDG_CACHE_HOME http_proxy https_proxy HTTP_PROXY \
-    HTTPS_PROXY ALL_PROXY all_proxy; do
+for name in HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_HOME TRANSFORMERS_OFFLINE \
+    HF_TOKEN HUGGING_FACE_HUB_TOKEN HF_TOKEN_PATH \
+    HF_HUB_DISABLE_IMPLICIT_TOKEN CLIPC_DATA_DIR XDG_CACHE_HOME http_proxy \
+    https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy no_proxy \
+    NO_PROXY; do
     unset "$name"
 done
+# No test asks anybody else for a model.
+HF_HUB_OFFLINE=1
+HF_ENDPOINT=http://127.0.0.1:9
+export HF_HUB_OFFLINE HF_ENDPOINT
 LC_ALL=C
 export ROOT CLIPC_BIN RUNNER TINY PICTURES LC_ALL
 
