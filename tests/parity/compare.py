@@ -41,6 +41,7 @@ class Programs:
         self.inspect = f"{build}/clipc-inspect"
         self.trace = f"{build}/tests/parity/trace"
         self.work = work
+        self.image_size = None  # another than the models'
         self.env = os.environ | {"XDG_CACHE_HOME": f"{work}/cache"}
         for path in (self.classify, self.inspect, self.trace):
             if not os.access(path, os.X_OK):
@@ -52,6 +53,11 @@ class Programs:
         self.gemm = self.machine["gemm"]  # "native" with OPENBLAS=0
 
     def run(self, command, data=None, core=None):
+        if self.image_size:
+            option = ["--image-size", str(self.image_size)]
+            at = command.index("--model") + 2 if "--model" in command \
+                else len(command)
+            command = [*command[:at], *option, *command[at:]]
         env = self.env | ({"OPENBLAS_CORETYPE": core} if core else {})
         done = subprocess.run(command, input=data, env=env,
                               capture_output=True)
@@ -193,6 +199,24 @@ class Expected:
         return small
 
 
+def float64(ref, few):
+    """How far torch's own float32 is from its float64 on these pictures and
+    labels: (layers, image, text embeddings of unit length)."""
+    ref.model.double()
+    double = ref.trace_images(few.pixels.astype(np.float64)) \
+        | ref.trace_texts(few.label_ids)
+    ref.model.float()
+    layers, embeddings = 0.0, {}
+    for stage, single in (few.image_trace | few.text_trace).items():
+        if stage.endswith("projection"):
+            embeddings[stage] = largest(unit(single), unit(double[stage]))
+        else:
+            layers = max(layers, largest(single, double[stage],
+                                         np.abs(double[stage]).max()))
+    return layers, embeddings["vision_projection"], \
+        embeddings["text_projection"]
+
+
 # ---- stages ---------------------------------------------------------------
 
 
@@ -266,7 +290,7 @@ def compare_trace(programs, folder, expected, table, name, settings,
         for (a, first), (b, second) in itertools.combinations(runs, 2):
             moved = max(
                 largest(second[s], first[s], np.abs(first[s]).max())
-                for s in ("vision_projection", "text_projection"))
+                for s in want if s.endswith("projection"))
             table.check(name, f"moved, {gemm}",
                         f"{a.split(' ', 1)[1]}, {b.split(' ', 1)[1]}", moved,
                         0 if gemm == "native" else OPENBLAS_MOVES,

@@ -208,7 +208,8 @@ def tensor_ranges(path):
 # ---- folders --------------------------------------------------------------
 
 
-def config_json(text, vision, projection_dim, vocab_size, eos):
+def config_json(text, vision, projection_dim, vocab_size, eos,
+                act="quick_gelu"):
     """text and vision: (width, layers, heads, mlp); vision also patch, size."""
     def tower(values, act):
         return {"hidden_act": act, "hidden_size": values[0],
@@ -216,7 +217,6 @@ def config_json(text, vision, projection_dim, vocab_size, eos):
                 "num_attention_heads": values[2],
                 "num_hidden_layers": values[1],
                 "projection_dim": projection_dim}
-    act = "quick_gelu"
     return {
         "architectures": ["CLIPModel"],
         "model_type": "clip",
@@ -230,6 +230,82 @@ def config_json(text, vision, projection_dim, vocab_size, eos):
             "model_type": "clip_vision_model", "image_size": vision[5],
             "patch_size": vision[4], "num_channels": 3},
     }
+
+
+def open_clip_json(config, **preprocess):
+    """open_clip_config.json of the same network as config.json."""
+    text, vision = config["text_config"], config["vision_config"]
+    return {
+        "model_cfg": {
+            "embed_dim": config["projection_dim"],
+            "quick_gelu": text["hidden_act"] == "quick_gelu",
+            "vision_cfg": {
+                "image_size": vision["image_size"],
+                "layers": vision["num_hidden_layers"],
+                "width": vision["hidden_size"],
+                "head_width": vision["hidden_size"] //
+                vision["num_attention_heads"],
+                "mlp_ratio": ratio(vision),
+                "patch_size": vision["patch_size"]},
+            "text_cfg": {
+                "context_length": text["max_position_embeddings"],
+                "vocab_size": text["vocab_size"],
+                "width": text["hidden_size"],
+                "heads": text["num_attention_heads"],
+                "layers": text["num_hidden_layers"],
+                "mlp_ratio": ratio(text)}},
+        "preprocess_cfg": {"mean": MEAN, "std": STD} | preprocess,
+    }
+
+
+def ratio(tower):
+    """mlp_ratio, rounded up as in open_clip's own configs (4.9231)."""
+    return np.ceil(tower["intermediate_size"] / tower["hidden_size"] *
+                   10000) / 10000
+
+
+def open_clip_state(state, prefix=""):
+    """The tensors as open_clip names them; prefix: of the text tower's, ""
+    for class CLIP, "text." for CustomTextCLIP."""
+    names = {
+        "vision_model.embeddings.class_embedding": "visual.class_embedding",
+        "vision_model.embeddings.patch_embedding.weight":
+            "visual.conv1.weight",
+        "vision_model.embeddings.position_embedding.weight":
+            "visual.positional_embedding",
+        "text_model.embeddings.token_embedding.weight":
+            f"{prefix}token_embedding.weight",
+        "text_model.embeddings.position_embedding.weight":
+            f"{prefix}positional_embedding",
+        "logit_scale": "logit_scale",
+    }
+    pieces = {"vision_model.pre_layrnorm": "visual.ln_pre",
+              "vision_model.post_layernorm": "visual.ln_post",
+              "text_model.final_layer_norm": f"{prefix}ln_final",
+              "vision_model.encoder.layers": "visual.transformer.resblocks",
+              "text_model.encoder.layers": f"{prefix}transformer.resblocks",
+              "self_attn.out_proj": "attn.out_proj", "layer_norm1": "ln_1",
+              "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc",
+              "mlp.fc2": "mlp.c_proj"}
+    out = {"visual.proj": state["visual_projection.weight"].T,
+           f"{prefix}text_projection": state["text_projection.weight"].T}
+    for name, array in state.items():
+        if name in names:
+            out[names[name]] = array
+        elif "self_attn.q_proj" in name:
+            parts = [state[name.replace("q_proj", p)]
+                     for p in ("q_proj", "k_proj", "v_proj")]
+            key = name.replace("self_attn.q_proj.", "attn.in_proj_")
+            for a, b in pieces.items():
+                key = key.replace(a, b)
+            out[key] = np.concatenate(parts)
+        elif "projection" not in name and "k_proj" not in name \
+                and "v_proj" not in name:
+            key = name
+            for a, b in pieces.items():
+                key = key.replace(a, b)
+            out[key] = array
+    return out
 
 
 def preprocessor_json(size, resample=3, mean=None, std=None):

@@ -11,6 +11,7 @@ which models and within which bounds. Exit status 0: all passed.
 import argparse
 import glob
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import time
 import numpy as np
 
 import compare
+import family
 import models
 import pictures
 import sensitivity
@@ -163,22 +165,10 @@ def the_model_is_a_test(session, ref, folder, expected):
                 max(0.0, 2 - min(share)), 0,
                 f"peak is {min(share):.1f} to {max(share):.1f} times uniform")
     few = expected.part(4, 8)
-    ref.model.double()
-    double = ref.trace_images(few.pixels.astype(np.float64)) \
-        | ref.trace_texts(few.label_ids)
-    ref.model.float()
-    layers, embeddings = 0.0, {}
-    for stage, single in (few.image_trace | few.text_trace).items():
-        if stage.endswith("projection"):
-            embeddings[stage] = compare.largest(compare.unit(single),
-                                                compare.unit(double[stage]))
-        else:
-            layers = max(layers, compare.largest(
-                single, double[stage], np.abs(double[stage]).max()))
+    layers, image, text = compare.float64(ref, few)
     table.note("torch float32 from torch float64 on 4 pictures and 8 labels: "
-               f"layers {layers:.1e}, unit embeddings: image "
-               f"{embeddings['vision_projection']:.1e}, text "
-               f"{embeddings['text_projection']:.1e}")
+               f"layers {layers:.1e}, unit embeddings: image {image:.1e}, text "
+               f"{text:.1e}")
 
 
 def cores(session):
@@ -350,9 +340,10 @@ def report(session):
     lines = [
         "# Parity with transformers and torch",
         "",
-        "Written by `sh tests/parity/run.sh --write docs/PARITY.md` (what "
-        "`make parity` runs); do not edit. What is compared, how, and why the "
-        "bounds are what they are: tests/parity/README.md.",
+        f"Written by `sh tests/parity/run.sh {shlex.join(sys.argv[1:])}`"
+        .replace("--build build/release ", "") + "; do not edit. What is "
+        "compared, how, and why the bounds are what they are: "
+        "tests/parity/README.md.",
         "",
         f"- Reference: {versions}; float32, CPU, no torchvision.",
         f"- clipc: {machine.get('libclipc')}, backend {machine['gemm']}, "
@@ -365,7 +356,9 @@ def report(session):
         f"CPU time, {wall(session.started)} by the clock, the environment "
         "already made.",
         "",
-        "b32 is a ViT-B/32 with seeded random weights. Each line: the largest "
+        "b32 is a ViT-B/32 with seeded random weights; the names of makers "
+        "are shapes with such weights (tests/parity/family.py), @N another "
+        "image size. Each line: the largest "
         "difference over all threads (t), batches (b), backends and OpenBLAS "
         "cores the stage was run with, and the bound. Embeddings, layers and "
         "pooled: share of the stage's largest activation. Projections and "
@@ -394,7 +387,11 @@ def main():
     parser.add_argument("--work", default="build/parity")
     parser.add_argument("--write", metavar="FILE", help="write the report")
     parser.add_argument("--only", action="append", choices=[
-        "corpus", "small", "demo", "full", "random", "real"])
+        "corpus", "small", "demo", "full", "family", "random", "real"])
+    parser.add_argument("--family", choices=["short", "complete"],
+                        default="short", help="depth of the family's models")
+    parser.add_argument("--shape", action="append", metavar="NAME",
+                        help="of the family, these alone")
     args = parser.parse_args()
     if not os.path.exists("include/clipc.h"):
         raise SystemExit("parity: run it from the repository's root")
@@ -406,6 +403,7 @@ def main():
     session = Session(args)
     for name, part in (("corpus", corpus_pixels), ("small", small_models),
                        ("demo", demo_model), ("full", full_size),
+                       ("family", family.compare_family),
                        ("random", random_inputs), ("real", real_model)):
         if args.only and name not in args.only:
             continue

@@ -53,7 +53,7 @@ def assert_reference():
 
 
 class Reference:
-    def __init__(self, folder, attention=None):
+    def __init__(self, folder, attention=None, image_size=None):
         assert_reference()
         from transformers import AutoTokenizer, CLIPModel
         from transformers import CLIPImageProcessorPil, CLIPProcessor
@@ -66,6 +66,13 @@ class Reference:
         self.image_processor = CLIPImageProcessorPil.from_pretrained(folder)
         self.processor = CLIPProcessor(self.image_processor, self.tokenizer)
         assert type(self.processor.image_processor) is CLIPImageProcessorPil
+        # Another image size than the model's: what a call then says.
+        self.sizes, self.interpolate = {}, {}
+        if image_size:
+            self.sizes = {"size": {"shortest_edge": image_size},
+                          "crop_size": {"height": image_size,
+                                        "width": image_size}}
+            self.interpolate = {"interpolate_pos_encoding": True}
         self.context = self.model.config.text_config.max_position_embeddings
 
     # ---- inputs
@@ -85,7 +92,8 @@ class Reference:
     def pixels(self, path):
         """float32 [3, S, S], as the script's processor makes them."""
         out = self.image_processor(images=self.image(path),
-                                   return_tensors="np")["pixel_values"]
+                                   return_tensors="np",
+                                   **self.sizes)["pixel_values"]
         assert out.dtype == np.float32
         return out[0]
 
@@ -95,7 +103,8 @@ class Reference:
     def encode_images(self, pixels, batch=8):
         """Raw projections [n, E]."""
         out = [self.model.get_image_features(
-            pixel_values=torch.from_numpy(pixels[i:i + batch])).pooler_output
+            pixel_values=torch.from_numpy(pixels[i:i + batch]),
+            **self.interpolate).pooler_output
             for i in range(0, len(pixels), batch)]
         return torch.cat(out).numpy()
 
@@ -139,7 +148,8 @@ class Reference:
         """(logits_per_image, logits_per_text) of one call of CLIPModel."""
         padded, mask = self.pad(ids)
         out = self.model(input_ids=padded, attention_mask=mask,
-                         pixel_values=torch.from_numpy(pixels))
+                         pixel_values=torch.from_numpy(pixels),
+                         **self.interpolate)
         return out.logits_per_image.numpy(), out.logits_per_text.numpy()
 
     def probabilities(self, logits):
@@ -156,7 +166,7 @@ class Reference:
             seen.hook("vision_pooled", vision.post_layernorm)
             seen.hook("vision_projection", self.model.visual_projection)
             self.model.get_image_features(
-                pixel_values=torch.from_numpy(pixels))
+                pixel_values=torch.from_numpy(pixels), **self.interpolate)
         last = f"vision_layer_{len(vision.encoder.layers) - 1:02d}"
         seen.out[last] = seen.out[last][:, :1]
         return {k: flat(v) for k, v in seen.out.items()}

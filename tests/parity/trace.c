@@ -5,6 +5,7 @@
  *
  *     trace MODEL_DIR OUT_DIR --pixels FILE.npy --ids FILE.json
  *           [--threads N] [--batch B] [--gemm native|openblas]
+ *           [--cpu c|avx2] [--image-size N]
  *
  * pixels: float32 [n, 3, S, S]; ids: one JSON array of token ids a text. B
  * images or texts are given to a tower at a time (0: all at once).
@@ -233,6 +234,7 @@ int main(int argc, char **argv)
     static stages list;
     const char *pixels = NULL, *ids = NULL;
     size_t batch = 0;
+    clipc_model_params params = clipc_model_params_default();
     unsigned features = UINT_MAX; /* bits allowed */
     unsigned threads = 1;
     clipc_gemm gemm = CLIPC_GEMM_AUTO;
@@ -243,7 +245,8 @@ int main(int argc, char **argv)
     if (argc < 3 || argc % 2 == 0)
         die("usage", "trace MODEL_DIR OUT_DIR --pixels FILE.npy "
                      "--ids FILE.json [--threads N] [--batch B] "
-                     "[--gemm native|openblas] [--cpu c|avx2]");
+                     "[--gemm native|openblas] [--cpu c|avx2] "
+                     "[--image-size N]");
     for (int i = 3; i < argc; i += 2) {
         const char *value = argv[i + 1];
         if (strcmp(argv[i], "--pixels") == 0)
@@ -254,6 +257,8 @@ int main(int argc, char **argv)
             threads = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--batch") == 0)
             batch = strtoul(value, NULL, 10);
+        else if (strcmp(argv[i], "--image-size") == 0)
+            params.image_size = strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--gemm") == 0 && strcmp(value, "native") == 0)
             gemm = CLIPC_GEMM_NATIVE;
         else if (strcmp(argv[i], "--gemm") == 0 &&
@@ -269,7 +274,7 @@ int main(int argc, char **argv)
     if (batch == 0)
         batch = SIZE_MAX;
 
-    need(clipc_model_open(&model, argv[1], NULL, &err), &err);
+    need(clipc_model_open(&model, argv[1], &params, &err), &err);
     clipc_kernels_init(&engine.kernels, clipc_cpu_features() & features);
     engine.precision = CLIPC_PRECISION_F32;
     engine.cache_bytes = clipc_cpu_cache_bytes();
