@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Asks open_clip itself what clipc should answer: by hand, because open_clip
+needs torchvision, and transformers resizes differently where that is.
+
+    python3 -m venv build/open_clip
+    build/open_clip/bin/pip install torch==2.13.0 torchvision open_clip_torch
+    build/open_clip/bin/python tests/parity/open_clip_check.py \\
+        build/release/clipc-inspect [PICTURE...]
+
+Checkpoints with seeded random weights are made and saved by open_clip, in the
+layout that it publishes in: class CLIP and CustomTextCLIP, quick_gelu and
+gelu, heads of 64, 80 and 104, each resize mode and interpolation. Pixels must
+be equal bit for bit, embeddings within 2e-6. Last run with open_clip 3.3.0,
+torch 2.13.0, torchvision 0.28.0.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import PIL.Image
+import torch
+
+BOUND = 2e-6
+
+
+def import_open_clip():
+    """torchvision without its compiled part still has the transforms; its
+    operators are then declared so that it can be imported."""
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        for name in [n for n in sys.modules if n.startswith("torchvision")]:
+            del sys.modules[name]
+        spec = importlib.util.find_spec("torchvision")
+        source = (pathlib.Path(spec.submodule_search_locations[0]) /
+                  "_meta_registrations.py").read_text()
+        library = torch.library.Library("torchvision", "DEF")
+        names = re.findall(r"torchvision::(\w+)", source) + \
+            re.findall(r'register_meta\("(\w+)"\)', source)
+        for name in sorted(set(names)):
+            library.define(f"{name}(Tensor a) -> Tensor")
+        globals()["kept"] = library
+    import open_clip
+    return open_clip
+
+
+CASES = [
+    ("B/32 quick_gelu", {"embed_dim": 512, "quick_gelu": True, "vision_cfg": {
+        "image_size": 224, "layers": 3, "width": 768, "patch_size": 32},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 512,
+                     "heads": 8, "layers": 3}}, {}),
+    ("H/14, text.", {"embed_dim": 1024, "custom_text": True, "vision_cfg": {
+        "image_size": 224, "layers": 2, "width": 1280, "head_width": 80,
+        "patch_size": 14}, "text_cfg": {
+        "context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16,
+        "layers": 2}}, {"image_resize_mode": "squash"}),
+    ("bigG/14", {"embed_dim": 1280, "vision_cfg": {
+        "image_size": 224, "layers": 2, "width": 1664, "head_width": 104,
+        "mlp_ratio": 4.9231, "patch_size": 14}, "text_cfg": {
+        "context_length": 77, "vocab_size": 49408, "width": 1280, "heads": 20,
+        "layers": 2}}, {"image_interpolation": "bilinear",
+                        "image_mean": (0.5, 0.5, 0.5),
+                        "image_std": (0.5, 0.5, 0.5)}),
+]
+TEXTS = ["a photo of a cat", "a red sports car", "", "it's 3.14159!"]
+
+
+def pictures(folder):
+    """Sizes whose crop is rounded up, down, and not at all."""
+    paths = []
+    for i, size in enumerate([(300, 225), (501, 224), (224, 227), (229, 640),
+                              (1000, 333), (224, 224), (97, 50)]):
+        rng = np.random.Generator(np.random.PCG64(i))
+        small = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        image = PIL.Image.fromarray(small).resize(size, 3)
+        paths.append(f"{folder}/{i}.png")
+        image.save(paths[-1])
+    return paths
+
+
+def spread(model):
+    """Away from the initial weights, most of which are 0 or 1."""
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim < 2 and "scale" not in name:
+                p.add_(torch.randn_like(p) * 0.2)
+
+
+def run(inspect, command, folder, *rest):
+    out = f"{folder}/out.npy"
+    subprocess.run([inspect, command, "--model", folder, "-o", out, *rest],
+                   check=True)
+    return np.load(out)
+
+
+def main():
+    open_clip = import_open_clip()
+    from open_clip.push_to_hf_hub import save_config_for_hf
+    from safetensors.torch import save_file
+    inspect, failed = sys.argv[1], 0
+    tokenizer = open_clip.get_tokenizer("ViT-B-32")
+    for title, config, preprocess in CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            torch.manual_seed(1)
+            with open(f"{folder}/model.json", "w") as file:
+                json.dump(config, file)
+            open_clip.add_model_config(pathlib.Path(folder))
+            model, _, transform = open_clip.create_model_and_transforms(
+                "model", **preprocess)
+            os.remove(f"{folder}/model.json")
+            model.eval()
+            spread(model)
+            state = {k: v.contiguous() for k, v in model.state_dict().items()}
+            save_file(state, f"{folder}/open_clip_model.safetensors")
+            save_config_for_hf(model, pathlib.Path(
+                f"{folder}/open_clip_config.json"), config)
+            # clipc takes the tokenizer from its files, as published ones have
+            write_tokenizer(folder)
+            paths = sys.argv[2:] or pictures(folder)
+            pixels = torch.stack([transform(PIL.Image.open(p).convert("RGB"))
+                                  for p in paths])
+            with torch.inference_mode():
+                images = model.encode_image(pixels, normalize=True).numpy()
+                texts = model.encode_text(tokenizer(TEXTS),
+                                          normalize=True).numpy()
+            wrong = sum(run(inspect, "pixels", folder, p).tobytes() !=
+                        x.numpy().tobytes() for p, x in zip(paths, pixels))
+            image = np.abs(run(inspect, "embed", folder, "--image", *paths) -
+                           images).max()
+            text = np.abs(run(inspect, "embed", folder, "--text", *TEXTS) -
+                          texts).max()
+            good = wrong == 0 and image <= BOUND and text <= BOUND
+            failed += not good
+            print(f"{'ok' if good else 'FAILED'} {title}: pixels of {wrong} "
+                  f"of {len(paths)} pictures differ, embeddings: image "
+                  f"{image:.1e}, text {text:.1e}")
+    return failed != 0
+
+
+def write_tokenizer(folder):
+    """vocab.json and merges.txt from open_clip's own list of merges."""
+    from open_clip.tokenizer import SimpleTokenizer
+    tokenizer = SimpleTokenizer()
+    special = {"<start_of_text>": "<|startoftext|>",
+               "<end_of_text>": "<|endoftext|>"}
+    with open(f"{folder}/vocab.json", "w", encoding="utf-8") as file:
+        json.dump({special.get(k, k): v for k, v in tokenizer.encoder.items()},
+                  file, ensure_ascii=False)
+    ranks = sorted(tokenizer.bpe_ranks.items(), key=lambda item: item[1])
+    with open(f"{folder}/merges.txt", "w", encoding="utf-8") as file:
+        file.write("#version: 0.2\n")
+        file.writelines(f"{a} {b}\n" for (a, b), _ in ranks)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
