@@ -206,7 +206,8 @@ INLINE void finish_columns(const clipc_finish *finish, const void *acc,
         vec v;
         if (is_s8) {
             vec_int a = load_int((const int32_t *)acc + i * acc_stride, n);
-            v = __builtin_convertvector(a - sums, vec) *
+            a = (vec_int)((vec_bits)a - (vec_bits)sums); /* may wrap */
+            v = __builtin_convertvector(a, vec) *
                 (splat(finish->row_scale[row + i]) * column_scale);
         } else {
             v = load_part((const float *)acc + i * acc_stride, n);
