@@ -282,6 +282,12 @@ CLIPC_API clipc_status
 clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
                         const clipc_model_params *params, clipc_error *err);
 
+/* The two calls above open packed files too: name is then the path of one, or
+ * files->weights its bytes (the other files are not looked at). A packed file
+ * is mapped and used as it lies; bytes that do not begin on a cache line are
+ * copied when first used. CLIPC_ERR_UNSUPPORTED: a version that this clipc
+ * does not read. */
+
 /* Drops the caller's reference. Contexts and labels made from the model keep
  * working. */
 CLIPC_API void clipc_model_close(clipc_model *model);
@@ -306,8 +312,10 @@ typedef struct clipc_model_properties {
                             * config's logit_scale_init_value */
     size_t n_parameters;   /* elements of all tensors in use */
     size_t n_tensors;      /* in the file: see clipc_model_tensor() */
-    const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored */
-    const char *source;    /* path of the folder, or "(memory)" */
+    const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored; of a
+                            * packed file "packed f32", "packed bf16" or
+                            * "packed int8" */
+    const char *source;    /* path of the folder or file, or "(memory)" */
     const char *tokenizer; /* file the tokenizer comes from, or "none" */
     const char *preprocessing; /* file it comes from, or "default" */
     int has_vision, has_text;  /* 0: a tower that the checkpoint lacks; what
@@ -361,7 +369,8 @@ typedef enum clipc_cpu {
 
 /* The arithmetic of the linear layers; what surrounds them is f32. */
 typedef enum clipc_precision {
-    CLIPC_PRECISION_AUTO = 0, /* f32; or what a packed file holds */
+    CLIPC_PRECISION_AUTO = 0, /* f32; or what a packed file holds, which is
+                               * then the only one there is */
     CLIPC_PRECISION_F32 = 1,  /* the reference's numbers */
     CLIPC_PRECISION_BF16 = 2, /* weights and inputs rounded to bf16, sums in
                                * f32 */
@@ -425,6 +434,40 @@ typedef struct clipc_cpu_description {
 
 CLIPC_API clipc_status
 clipc_cpu_describe(clipc_cpu_description *description, clipc_error *err);
+
+/* ---- packing ----------------------------------------------------------- */
+
+#define CLIPC_TOWER_IMAGE 1u
+#define CLIPC_TOWER_TEXT 2u /* with the tokenizer */
+
+typedef struct clipc_pack_params {
+    size_t struct_size;
+    clipc_progress_fn progress; /* bytes written, of all; or NULL */
+    void *progress_user;
+    /* What the file says of its origin. NULL: of a snapshot in a hub cache
+     * the repository id and revision, else the folder's name. */
+    const char *source, *revision;
+    unsigned towers; /* CLIPC_TOWER_... that the file is to hold; 0: all that
+                      * the model has */
+} clipc_pack_params;
+
+CLIPC_API clipc_pack_params clipc_pack_params_default(void);
+
+/* Writes the model as one packed file (docs/PACKED.md): weights rearranged for
+ * the kernels and rounded to `precision` (AUTO: f32), both configs, the
+ * tokenizer, provenance. What the file gives has the same bits as the model
+ * gives at that precision with native kernels. The file appears whole under
+ * its name or not at all; one that is there is replaced.
+ *
+ * Returns CLIPC_ERR_UNSUPPORTED for a model that is packed already or lacks a
+ * tower that is asked for, CLIPC_ERR_NOT_FOUND for one without a tokenizer, CLIPC_ERR_IO,
+ * CLIPC_ERR_CANCELLED, and what the tokenizer's files cause (_CONFIG,
+ * _FORMAT). */
+CLIPC_API clipc_status clipc_model_pack(const clipc_model *model,
+                                        const char *path,
+                                        clipc_precision precision,
+                                        const clipc_pack_params *params,
+                                        clipc_error *err);
 
 /* ---- images ------------------------------------------------------------ */
 

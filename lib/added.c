@@ -355,6 +355,16 @@ static int by_bytes(const void *a, const void *b)
     return compare_bytes(x->text, x->n, y->text, y->n);
 }
 
+void clipc_added_index(clipc_added_set *set)
+{
+    size_t at = 0;
+    for (size_t byte = 0; byte <= 256; byte++) {
+        while (at < set->n && (unsigned char)set->tokens[at].text[0] < byte)
+            at++;
+        set->first[byte] = (uint32_t)at;
+    }
+}
+
 static clipc_status build_set(clipc_added_set *set, const reader *rd,
                               bool normalized, clipc_error *err)
 {
@@ -390,12 +400,7 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
     if (set->n > 0)
         qsort(set->tokens, set->n, sizeof *set->tokens, by_bytes);
 
-    size_t at = 0;
-    for (size_t byte = 0; byte <= 256; byte++) {
-        while (at < set->n && (unsigned char)set->tokens[at].text[0] < byte)
-            at++;
-        set->first[byte] = (uint32_t)at;
-    }
+    clipc_added_index(set);
     for (size_t i = 1; i < set->n; i++)
         if (by_bytes(&set->tokens[i - 1], &set->tokens[i]) == 0)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,

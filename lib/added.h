@@ -48,6 +48,9 @@ clipc_status clipc_added_load(clipc_added *added,
                               size_t vocab_size, clipc_error *err);
 void clipc_added_free(clipc_added *added);
 
+/* Fills set->first of tokens in order. */
+void clipc_added_index(clipc_added_set *set);
+
 /* A walk over a text: all zero at first. After each token found,
  * [text_begin, text_end) is the text between it and the one before. */
 typedef struct clipc_added_walk {

@@ -246,14 +246,16 @@ static void sort_merges(const loaded_merge *in, loaded_merge *out, size_t n,
 static clipc_status build_table(clipc_bpe *bpe, loader *ld, clipc_error *err)
 {
     loaded_merge *sorted = clipc_alloc(ld->n, sizeof *sorted);
-    bpe->starts = clipc_alloc(bpe->n_ids + 1, sizeof *bpe->starts);
-    bpe->merges = clipc_alloc(ld->n, sizeof *bpe->merges);
-    if (!sorted || !bpe->starts || !bpe->merges) {
+    uint32_t *starts = clipc_alloc(bpe->n_ids + 1, sizeof *starts);
+    clipc_merge *merges = clipc_alloc(ld->n, sizeof *merges);
+    bpe->starts = bpe->memory[0] = starts;
+    bpe->merges = bpe->memory[1] = merges;
+    if (!sorted || !starts || !merges) {
         free(sorted);
         return clipc_fail_nomem(err, "merges");
     }
-    sort_merges(ld->merges, sorted, ld->n, false, bpe->starts, bpe->n_ids);
-    sort_merges(sorted, ld->merges, ld->n, true, bpe->starts, bpe->n_ids);
+    sort_merges(ld->merges, sorted, ld->n, false, starts, bpe->n_ids);
+    sort_merges(sorted, ld->merges, ld->n, true, starts, bpe->n_ids);
     free(sorted);
     for (size_t i = 0; i < ld->n; i++) {
         const loaded_merge *merge = &ld->merges[i];
@@ -263,7 +265,7 @@ static clipc_status build_table(clipc_bpe *bpe, loader *ld, clipc_error *err)
                               "%s: merges %u and %u are the same",
                               CLIPC_QUOTE(ld->merges_name),
                               merge[-1].merge.rank, merge->merge.rank);
-        bpe->merges[i] = merge->merge;
+        merges[i] = merge->merge;
     }
     return CLIPC_OK;
 }
@@ -299,8 +301,8 @@ done:
 
 void clipc_bpe_free(clipc_bpe *bpe)
 {
-    free(bpe->starts);
-    free(bpe->merges);
+    free(bpe->memory[0]);
+    free(bpe->memory[1]);
     *bpe = (clipc_bpe){ 0 };
 }
 

@@ -19,10 +19,11 @@ typedef struct clipc_bpe {
     int32_t inner_ids[256]; /* token of a byte inside a word */
     int32_t last_ids[256];  /* token of a byte that ends a word */
     size_t n_ids;           /* one more than the largest id */
-    uint32_t *starts;       /* [n_ids + 1]: merges of left id i are
+    const uint32_t *starts; /* [n_ids + 1]: merges of left id i are
                              * merges[starts[i]] .. merges[starts[i + 1] - 1],
                              * by rising right id */
-    clipc_merge *merges;
+    const clipc_merge *merges;
+    void *memory[2];        /* that these two are in, or NULL: borrowed */
 } clipc_bpe;
 
 /* Where the model comes from: vocab is {"token": id}; merges is an array of

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * checkpoint.c - finds the network's tensors in a checkpoint's files and
- * hands them out: matrices where they lie, vectors as float arrays.
+ * hands them out: matrices where they lie, vectors as float arrays. In a
+ * packed file the linear layers are strips (packed_file.h), all else is the
+ * same.
  *
  * Names are those of CLIPModel in transformers (models/clip/modeling_clip.py),
  * its spelling "pre_layrnorm" included; tensor_names.c knows where other
@@ -12,6 +14,7 @@
 #include "checkpoint.h"
 
 #include "networks.h"
+#include "packed_file.h"
 #include "positions.h"
 #include "tensor_names.h"
 
@@ -24,7 +27,6 @@
 #include <string.h>
 
 enum {
-    MAX_DIMS = 4,       /* of a parameter */
     NAME_BYTES = CLIPC_TENSOR_NAME_BYTES, /* the longest is under 80 */
     SHAPE_BYTES = 96,   /* of a shape in a message */
     FLOATS_A_LINE = 16, /* converted tensors begin on cache lines */
@@ -39,8 +41,11 @@ struct clipc_checkpoint {
     clipc_weights *files;
     clipc_config config; /* has_vision, has_text: as the files have it */
     clipc_layout layout;
+    clipc_precision packed; /* AUTO: not a packed file */
     unsigned char *users; /* [tensors of the files] */
     double logit_scale;
+    float log_scale;
+    size_t n_parameters;
     pthread_mutex_t mutex; /* guards the rest until it is published */
     clipc_vision_weights vision;
     clipc_text_weights text;
@@ -51,20 +56,8 @@ struct clipc_checkpoint {
 
 /* ---- the parameters of both towers ------------------------------------- */
 
-/* One parameter: where it goes, its name and shape. */
-typedef struct parameter {
-    const float **vector; /* or NULL: */
-    clipc_matrix *matrix; /* [shape[0], the product of the others] */
-    const char *name;
-    size_t shape[MAX_DIMS], rank;
-    size_t side; /* not 0: positions, wanted for side * side patches */
-} parameter;
-
-typedef clipc_status (*visit_fn)(void *user, const parameter *parameter,
-                                 clipc_error *err);
-
 typedef struct visitor {
-    visit_fn visit;
+    clipc_parameter_fn visit;
     void *user;
     clipc_error *err;
 } visitor;
@@ -75,8 +68,8 @@ static clipc_status visit_vector(const visitor *v, const float **slot,
                                  size_t n)
 {
     char name[NAME_BYTES];
-    const parameter p = { .vector = slot, .name = name, .shape = { n },
-                          .rank = 1 };
+    const clipc_parameter p = { .vector = slot, .name = name,
+                                .shape = { n }, .rank = 1 };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
     return v->visit(v->user, &p, v->err);
@@ -87,8 +80,21 @@ static clipc_status visit_matrix(const visitor *v, clipc_matrix *slot,
                                  size_t n_out, size_t n_in)
 {
     char name[NAME_BYTES];
-    const parameter p = { .matrix = slot, .name = name,
-                          .shape = { n_out, n_in }, .rank = 2 };
+    const clipc_parameter p = { .matrix = slot, .name = name,
+                                .shape = { n_out, n_in }, .rank = 2 };
+
+    snprintf(name, sizeof name, "%s%s", prefix, suffix);
+    return v->visit(v->user, &p, v->err);
+}
+
+static clipc_status visit_linear(const visitor *v, clipc_linear *slot,
+                                 clipc_layer_kind kind, const char *prefix,
+                                 const char *suffix, size_t n_out,
+                                 size_t n_in)
+{
+    char name[NAME_BYTES];
+    const clipc_parameter p = { .linear = slot, .kind = kind, .name = name,
+                                .shape = { n_out, n_in }, .rank = 2 };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
     return v->visit(v->user, &p, v->err);
@@ -128,8 +134,8 @@ static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
         size_t n_in = i == CLIPC_LINEAR_FC2 ? mlp : width;
         snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.%s", tower,
                  index, names[i]);
-        CLIPC_TRY(visit_matrix(v, &linear->weight, prefix, ".weight", n_out,
-                               n_in));
+        CLIPC_TRY(visit_linear(v, linear, CLIPC_KIND_LAYER, prefix, ".weight",
+                               n_out, n_in));
         CLIPC_TRY(visit_vector(v, &linear->bias, prefix, ".bias", n_out));
     }
     return CLIPC_OK;
@@ -141,15 +147,16 @@ static clipc_status visit_vision(const visitor *v, const clipc_config *config,
     const size_t width = config->vision.width, patch = config->patch_size;
     const size_t trained = config->trained_image_size / patch;
     const size_t side = config->image_size / patch;
-    const parameter positions = {
+    const clipc_parameter positions = {
         .vector = &w->position_embedding,
         .name = "vision_model.embeddings.position_embedding.weight",
         .shape = { trained * trained + 1, width },
         .rank = 2,
         .side = side == trained ? 0 : side,
     };
-    const parameter kernel = {
-        .matrix = &w->tower.patch.weight,
+    const clipc_parameter kernel = {
+        .linear = &w->tower.patch,
+        .kind = CLIPC_KIND_PATCH,
         .name = "vision_model.embeddings.patch_embedding.weight",
         .shape = { width, 3, patch, patch },
         .rank = 4,
@@ -166,7 +173,7 @@ static clipc_status visit_vision(const visitor *v, const clipc_config *config,
                               config->vision.mlp_width));
     CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "vision_model.post_layernorm", width));
-    return visit_matrix(v, &w->tower.projection.weight,
+    return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
                         "visual_projection.weight", "",
                         config->projection_dim, width);
 }
@@ -175,7 +182,7 @@ static clipc_status visit_text(const visitor *v, const clipc_config *config,
                                clipc_text_weights *w)
 {
     const size_t width = config->text.width;
-    const parameter positions = {
+    const clipc_parameter positions = {
         .vector = &w->position_embedding,
         .name = "text_model.embeddings.position_embedding.weight",
         .shape = { config->context_length, width },
@@ -191,7 +198,7 @@ static clipc_status visit_text(const visitor *v, const clipc_config *config,
                               config->text.mlp_width));
     CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "text_model.final_layer_norm", width));
-    return visit_matrix(v, &w->tower.projection.weight,
+    return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
                         "text_projection.weight", "", config->projection_dim,
                         width);
 }
@@ -285,7 +292,7 @@ static clipc_status find_float(const clipc_checkpoint *checkpoint,
 }
 
 /* The shape that a parameter's tensor must have. */
-static void stored_shape(size_t shape[MAX_DIMS], const parameter *p,
+static void stored_shape(size_t shape[CLIPC_MAX_DIMS], const clipc_parameter *p,
                          const clipc_tensor_place *place)
 {
     memcpy(shape, p->shape, sizeof p->shape);
@@ -296,7 +303,33 @@ static void stored_shape(size_t shape[MAX_DIMS], const parameter *p,
     shape[0] *= place->n_parts; /* a width: 3 * 65,536 at most */
 }
 
-static clipc_status check_parameter(void *user, const parameter *p,
+/* The products fit: they are checked against the bytes of a file. */
+static size_t parameter_numbers(const clipc_parameter *p)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < p->rank; i++)
+        n *= p->shape[i];
+    return n;
+}
+
+static clipc_status check_packed(const checker *c, const clipc_parameter *p,
+                                 clipc_error *err)
+{
+    const clipc_weights *files = c->checkpoint->files;
+    unsigned char *users = c->checkpoint->users;
+    clipc_packed_tensors tensors;
+
+    CLIPC_TRY(clipc_packed_find(&tensors, files, c->checkpoint->packed, p,
+                                err));
+    users[clipc_weights_index(files, tensors.strips)] = c->user;
+    if (tensors.scale) {
+        users[clipc_weights_index(files, tensors.scale)] = c->user;
+        users[clipc_weights_index(files, tensors.sums)] = c->user;
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status check_parameter(void *user, const clipc_parameter *p,
                                     clipc_error *err)
 {
     const checker *c = user;
@@ -304,8 +337,11 @@ static clipc_status check_parameter(void *user, const parameter *p,
     char found[SHAPE_BYTES], expected[SHAPE_BYTES];
     const clipc_tensor *tensor;
     clipc_tensor_place place;
-    size_t shape[MAX_DIMS];
+    size_t shape[CLIPC_MAX_DIMS];
 
+    c->checkpoint->n_parameters += parameter_numbers(p);
+    if (p->linear && c->checkpoint->packed)
+        return check_packed(c, p, err);
     clipc_tensor_place_find(&place, c->checkpoint->layout, p->name);
     CLIPC_TRY(find_float(c->checkpoint, &tensor, place.name, err));
     stored_shape(shape, p, &place);
@@ -334,6 +370,7 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
      * is what its config begins training with. */
     if (has_one_tower(checkpoint) &&
         !clipc_weights_find(files, "logit_scale")) {
+        checkpoint->log_scale = (float)checkpoint->config.logit_scale_init;
         checkpoint->logit_scale = exp(checkpoint->config.logit_scale_init);
         return CLIPC_OK;
     }
@@ -343,6 +380,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                           "%s: tensor logit_scale must be one number",
                           CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
     widen(&value, tensor);
+    checkpoint->log_scale = value;
+    checkpoint->n_parameters++;
     checkpoint->logit_scale = exp((double)value);
     /* Logits are floats: a cosine of 1, rounded up, times this. */
     if (!(checkpoint->logit_scale < FLT_MAX / 2))
@@ -437,7 +476,7 @@ static bool usable_in_place(const clipc_tensor *tensor)
 
 /* The part of its tensor that a parameter is; checked when the checkpoint was
  * opened. */
-static clipc_tensor stored_part(const loader *l, const parameter *p,
+static clipc_tensor stored_part(const loader *l, const clipc_parameter *p,
                                 bool *transposed)
 {
     clipc_tensor_place place;
@@ -464,8 +503,53 @@ static clipc_status take_floats(loader *l, float **out, size_t n,
     return CLIPC_OK;
 }
 
+static clipc_matrix *matrix_of(const clipc_parameter *p)
+{
+    return p->linear ? &p->linear->weight : p->matrix;
+}
+
+/* The bytes of a tensor on a cache line: where they lie, or copied when the
+ * file is in memory of the caller's that begins elsewhere. */
+static clipc_status align(loader *l, const void **out,
+                          const clipc_tensor *tensor, clipc_error *err)
+{
+    float *copy;
+
+    *out = tensor->data;
+    if ((uintptr_t)tensor->data % (FLOATS_A_LINE * sizeof *copy) == 0)
+        return CLIPC_OK;
+    /* A whole number of floats: columns are padded to 16. */
+    CLIPC_TRY(take_floats(l, &copy, tensor->n_bytes / sizeof *copy, err));
+    if (copy)
+        *out = memcpy(copy, tensor->data, tensor->n_bytes);
+    return CLIPC_OK;
+}
+
+static clipc_status load_packed(loader *l, const clipc_parameter *p,
+                                clipc_error *err)
+{
+    clipc_linear *linear = p->linear;
+    clipc_packed_tensors tensors;
+    const void *scale = NULL, *sums = NULL;
+
+    /* Checked when the checkpoint was opened. */
+    CLIPC_TRY(clipc_packed_find(&tensors, l->checkpoint->files,
+                                l->checkpoint->packed, p, err));
+    linear->weight = (clipc_matrix){ NULL, tensors.storage, p->shape[0],
+                                     parameter_numbers(p) / p->shape[0] };
+    linear->strips.storage = tensors.storage;
+    CLIPC_TRY(align(l, &linear->strips.data, tensors.strips, err));
+    if (tensors.scale) {
+        CLIPC_TRY(align(l, &scale, tensors.scale, err));
+        CLIPC_TRY(align(l, &sums, tensors.sums, err));
+    }
+    linear->strips.scale = scale;
+    linear->strips.sums = sums;
+    return CLIPC_OK;
+}
+
 /* [in, out] as stored -> [out, in], as floats. */
-static clipc_status load_transposed(loader *l, const parameter *p,
+static clipc_status load_transposed(loader *l, const clipc_parameter *p,
                                     const clipc_tensor *tensor,
                                     clipc_error *err)
 {
@@ -483,12 +567,12 @@ static clipc_status load_transposed(loader *l, const parameter *p,
         for (size_t k = 0; k < n_in; k++)
             out[i * n_in + k] = stored[k * n_out + i];
     free(stored);
-    *p->matrix = (clipc_matrix){ out, CLIPC_STORE_F32, n_out, n_in };
+    *matrix_of(p) = (clipc_matrix){ out, CLIPC_STORE_F32, n_out, n_in };
     return CLIPC_OK;
 }
 
 /* Positions for another number of patches. */
-static clipc_status load_positions(loader *l, const parameter *p,
+static clipc_status load_positions(loader *l, const clipc_parameter *p,
                                    const clipc_tensor *tensor,
                                    clipc_error *err)
 {
@@ -514,7 +598,7 @@ static clipc_status load_positions(loader *l, const parameter *p,
     return status;
 }
 
-static clipc_status load_parameter(void *user, const parameter *p,
+static clipc_status load_parameter(void *user, const clipc_parameter *p,
                                    clipc_error *err)
 {
     static const clipc_storage storages[] = {
@@ -524,17 +608,19 @@ static clipc_status load_parameter(void *user, const parameter *p,
     };
     loader *l = user;
     bool transposed;
-    const clipc_tensor tensor = stored_part(l, p, &transposed);
     float *out;
 
+    if (p->linear && l->checkpoint->packed)
+        return load_packed(l, p, err);
+    const clipc_tensor tensor = stored_part(l, p, &transposed);
     if (transposed)
         return load_transposed(l, p, &tensor, err);
     if (p->side)
         return load_positions(l, p, &tensor, err);
-    if (p->matrix) {
-        *p->matrix = (clipc_matrix){ tensor.data, storages[tensor.dtype],
-                                     p->shape[0],
-                                     tensor.n_elements / p->shape[0] };
+    if (p->matrix || p->linear) {
+        *matrix_of(p) = (clipc_matrix){ tensor.data, storages[tensor.dtype],
+                                        p->shape[0],
+                                        tensor.n_elements / p->shape[0] };
         return CLIPC_OK;
     }
     if (usable_in_place(&tensor)) {
@@ -672,7 +758,7 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
                                    clipc_weights *files,
                                    const clipc_config *config,
-                                   clipc_error *err)
+                                   clipc_precision packed, clipc_error *err)
 {
     clipc_checkpoint *checkpoint = clipc_alloc_zero(1, sizeof *checkpoint);
     clipc_status status;
@@ -690,6 +776,7 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
     atomic_init(&checkpoint->vision_ready, NULL);
     atomic_init(&checkpoint->text_ready, NULL);
     checkpoint->files = files;
+    checkpoint->packed = packed;
     checkpoint->config = *config;
     checkpoint->users = clipc_alloc_zero(clipc_weights_count(files), 1);
     checkpoint->vision.tower.layers = clipc_alloc_zero(
@@ -742,6 +829,24 @@ const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint)
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint)
 {
     return checkpoint->logit_scale;
+}
+
+float clipc_checkpoint_log_scale(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->log_scale;
+}
+
+size_t clipc_checkpoint_n_parameters(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->n_parameters;
+}
+
+clipc_status clipc_checkpoint_visit(clipc_checkpoint *checkpoint, bool vision,
+                                    clipc_parameter_fn visit, void *user,
+                                    clipc_error *err)
+{
+    const visitor v = { visit, user, err };
+    return visit_tower(&v, checkpoint, vision ? VISION : TEXT);
 }
 
 const clipc_weights *

@@ -15,6 +15,15 @@
 #include "linear.h"
 #include "weights.h"
 
+/* How a layer's weights are rounded in a packed file (packed_file.h): the
+ * layers of the transformer to its precision, the patch layer to no less than
+ * 16 bits, the projection not at all. */
+typedef enum clipc_layer_kind {
+    CLIPC_KIND_LAYER,
+    CLIPC_KIND_PATCH,
+    CLIPC_KIND_PROJECTION
+} clipc_layer_kind;
+
 /* The linear layers of a block. */
 typedef enum clipc_layer_linear {
     CLIPC_LINEAR_Q,   /* [D, D] */
@@ -56,12 +65,13 @@ typedef struct clipc_text_weights {
 typedef struct clipc_checkpoint clipc_checkpoint;
 
 /* Takes ownership of *files (also on failure) and checks that every tensor the
- * config asks for is there, with its shape and a float dtype. Touches no
- * weight but logit_scale. */
+ * config asks for is there, with its shape and a float dtype. packed: the
+ * precision of a packed file, else AUTO. Touches no weight but
+ * logit_scale. */
 clipc_status clipc_checkpoint_open(clipc_checkpoint **checkpoint,
                                    clipc_weights *files,
                                    const clipc_config *config,
-                                   clipc_error *err);
+                                   clipc_precision packed, clipc_error *err);
 void clipc_checkpoint_close(clipc_checkpoint *checkpoint);
 
 /* Which towers there are: what the config describes and the files hold. */
@@ -71,8 +81,11 @@ bool clipc_checkpoint_has_text(const clipc_checkpoint *checkpoint);
 const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint);
 
 /* exp(logit_scale), finite; of the config's initial value where a tower comes
- * by itself. */
+ * by itself. And logit_scale as it is stored. */
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint);
+float clipc_checkpoint_log_scale(const clipc_checkpoint *checkpoint);
+/* Numbers of all parameters, padding not counted. */
+size_t clipc_checkpoint_n_parameters(const clipc_checkpoint *checkpoint);
 
 /* The tower's weights where they are mapped; vectors that are not stored as
  * F32 (or not aligned) converted once. Thread-safe; a failure may be
@@ -94,5 +107,31 @@ bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index);
 /* Whether it belongs to the text tower (text_projection included). */
 bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,
                               size_t index);
+
+/* ---- walking over the parameters --------------------------------------- */
+
+enum { CLIPC_MAX_DIMS = 4 }; /* of a parameter */
+
+/* One parameter: where it goes (one of the three), its name and shape. */
+typedef struct clipc_parameter {
+    const float **vector;
+    clipc_matrix *matrix; /* [shape[0], the product of the others] */
+    clipc_linear *linear; /* its weight, likewise */
+    clipc_layer_kind kind; /* of a linear layer */
+    const char *name;
+    size_t shape[CLIPC_MAX_DIMS], rank;
+    size_t side; /* not 0: positions, wanted for side * side patches */
+} clipc_parameter;
+
+typedef clipc_status (*clipc_parameter_fn)(void *user,
+                                           const clipc_parameter *parameter,
+                                           clipc_error *err);
+
+/* Calls `visit` for each parameter of the image or the text tower, in the
+ * order of the network. After clipc_checkpoint_vision() or _text() the slots
+ * are filled. */
+clipc_status clipc_checkpoint_visit(clipc_checkpoint *checkpoint, bool vision,
+                                    clipc_parameter_fn visit, void *user,
+                                    clipc_error *err);
 
 #endif /* CLIPC_CHECKPOINT_H */

@@ -151,6 +151,7 @@ static clipc_model *shared_model(const clipc_model *model)
 /* The backend and the precision of params. */
 static clipc_status choose_arithmetic(clipc_engine *engine,
                                       const clipc_ctx_params *params,
+                                      clipc_precision packed,
                                       clipc_error *err)
 {
     const bool vector = strcmp(engine->kernels.name, "c") != 0;
@@ -161,8 +162,14 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->precision or packing is not one of its "
                           "enum's values");
-    engine->precision = params->precision == CLIPC_PRECISION_AUTO
-                            ? CLIPC_PRECISION_F32 : params->precision;
+    engine->precision = params->precision   ? params->precision
+                        : packed            ? packed
+                                            : CLIPC_PRECISION_F32;
+    if (packed && engine->precision != packed)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "the model was packed for %s and has no weights for "
+                          "%s", clipc_precision_name(packed),
+                          clipc_precision_name(engine->precision));
     if (engine->precision != CLIPC_PRECISION_F32) {
         if (gemm == CLIPC_GEMM_OPENBLAS)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
@@ -215,7 +222,8 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->progress_user = params.progress_user;
     clipc_kernels_init(&ctx->engine.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
-                   choose_arithmetic(&ctx->engine, &params, err));
+                   choose_arithmetic(&ctx->engine, &params, model->packed,
+                                     err));
     CLIPC_TRY_GOTO(status, fail,
                    clipc_pool_create(&ctx->engine.pool,
                                      params.threads ? params.threads

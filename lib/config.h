@@ -98,4 +98,9 @@ clipc_status clipc_open_clip_config_parse(clipc_config *config,
                                           const char *data, size_t n,
                                           const char *name, clipc_error *err);
 
+/* The two as JSON that the functions above read back to the same values;
+ * malloc'ed and terminated, NULL when memory runs out (config_write.c). */
+char *clipc_config_write(const clipc_config *config);
+char *clipc_preprocess_config_write(const clipc_preprocess_config *config);
+
 #endif /* CLIPC_CONFIG_H */

@@ -332,26 +332,78 @@ static int write_all(int fd, const unsigned char *data, size_t n)
     return 0;
 }
 
+/* Reports the failure of a write and leaves nothing behind. */
+static clipc_status fail_write(clipc_file_writer *writer, int error,
+                               clipc_error *err)
+{
+    clipc_status status = clipc_fail_errno(err, "write", writer->path, error);
+    clipc_file_writer_abort(writer);
+    return status;
+}
+
+clipc_status clipc_file_writer_open(clipc_file_writer *writer,
+                                    const char *path, clipc_error *err)
+{
+    *writer = (clipc_file_writer){ .path = clipc_strndup(path, strlen(path)),
+                                   .fd = -1 };
+    if (!writer->path)
+        return clipc_fail_nomem(err, "name of a file");
+    writer->fd = create_temporary(&writer->temporary, path);
+    if (writer->fd < 0) {
+        int error = errno;
+        clipc_file_writer_abort(writer);
+        return clipc_fail_errno(err, "create", path, error);
+    }
+    return CLIPC_OK;
+}
+
+clipc_status clipc_file_writer_write(clipc_file_writer *writer,
+                                     const void *data, size_t n,
+                                     clipc_error *err)
+{
+    int error = write_all(writer->fd, data, n);
+    return error ? fail_write(writer, error, err) : CLIPC_OK;
+}
+
+clipc_status clipc_file_writer_commit(clipc_file_writer *writer,
+                                      clipc_error *err)
+{
+    int error = 0;
+
+    if (fsync(writer->fd) != 0 && errno != EINVAL)
+        error = errno; /* EINVAL: a file system without fsync */
+    if (close(writer->fd) != 0 && !error && errno != EINTR)
+        error = errno;
+    writer->fd = -1;
+    if (!error && rename(writer->temporary, writer->path) != 0)
+        error = errno;
+    if (error)
+        return fail_write(writer, error, err);
+    free(writer->temporary);
+    writer->temporary = NULL;
+    clipc_file_writer_abort(writer);
+    return CLIPC_OK;
+}
+
+void clipc_file_writer_abort(clipc_file_writer *writer)
+{
+    if (writer->fd >= 0)
+        close(writer->fd);
+    if (writer->temporary)
+        unlink(writer->temporary);
+    free(writer->temporary);
+    free(writer->path);
+    *writer = (clipc_file_writer){ .fd = -1 };
+}
+
 clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
                                 clipc_error *err)
 {
-    char *temporary = NULL;
-    int error;
-    int fd = create_temporary(&temporary, path);
+    clipc_file_writer writer;
 
-    if (fd < 0)
-        return clipc_fail_errno(err, "create", path, errno);
-    error = write_all(fd, data, n);
-    if (!error && fsync(fd) != 0 && errno != EINVAL)
-        error = errno; /* EINVAL: a file system without fsync */
-    if (close(fd) != 0 && !error && errno != EINTR)
-        error = errno;
-    if (!error && rename(temporary, path) != 0)
-        error = errno;
-    if (error)
-        unlink(temporary);
-    free(temporary);
-    return error ? clipc_fail_errno(err, "write", path, error) : CLIPC_OK;
+    CLIPC_TRY(clipc_file_writer_open(&writer, path, err));
+    CLIPC_TRY(clipc_file_writer_write(&writer, data, n, err));
+    return clipc_file_writer_commit(&writer, err);
 }
 
 clipc_status clipc_folder_make(const char *path, clipc_error *err)

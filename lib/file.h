@@ -63,6 +63,22 @@ bool clipc_file_stamp_equal(const clipc_file_stamp *a,
 clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
                                 clipc_error *err);
 
+/* The same piece by piece. After open, write as often as needed, then
+ * commit; all of them clean up when they fail, and abort without a message. */
+typedef struct clipc_file_writer {
+    char *path, *temporary; /* NULL: nothing is open */
+    int fd;
+} clipc_file_writer;
+
+clipc_status clipc_file_writer_open(clipc_file_writer *writer,
+                                    const char *path, clipc_error *err);
+clipc_status clipc_file_writer_write(clipc_file_writer *writer,
+                                     const void *data, size_t n,
+                                     clipc_error *err);
+clipc_status clipc_file_writer_commit(clipc_file_writer *writer,
+                                      clipc_error *err);
+void clipc_file_writer_abort(clipc_file_writer *writer);
+
 /* Makes the folder and its parents, mode 0777 less the umask. */
 clipc_status clipc_folder_make(const char *path, clipc_error *err);
 

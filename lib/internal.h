@@ -11,6 +11,7 @@
 #include "file.h"
 #include "image.h"
 #include "packed.h"
+#include "packed_file.h"
 #include "tokenizer.h"
 #include "transformer.h"
 
@@ -40,6 +41,9 @@ struct clipc_model {
     clipc_preprocess_config preprocess;
     const char *preprocess_source;
     clipc_checkpoint *checkpoint;
+    clipc_precision packed; /* of a packed file, or AUTO */
+    clipc_manifest manifest;
+    const clipc_tensor *vocabulary; /* of a packed file */
     /* Tokenizer: path (from a folder) or bytes (from memory), both NULL when
      * the checkpoint has no such file. */
     char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];
@@ -50,6 +54,7 @@ struct clipc_model {
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;
     clipc_digest identity; /* of the text side, see DESIGN "Weights identity" */
+    enum { CLIPC_UNPROVEN, CLIPC_PROVEN, CLIPC_DISPROVEN } identity_proof;
 };
 
 /* The configs of the folder model->source (of the weights in `file`, where
@@ -76,6 +81,17 @@ clipc_status clipc_model_tokenizer(clipc_model *model,
 /* cache_dir may be NULL: no memo. */
 clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
                                   clipc_digest *digest, clipc_error *err);
+
+/* Manifest, configs and tokenizer of a packed file; *is_packed false: it is
+ * none (model_packed.c). */
+clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
+                                     const clipc_weights *files,
+                                     clipc_error *err);
+
+/* Whether the identity is that of the weights. A packed file names its own,
+ * which is enough to look labels up; before any are remembered under it, it
+ * is computed. Slow once. */
+bool clipc_model_identity_holds(clipc_model *model);
 
 struct clipc_ctx {
     clipc_model *model;

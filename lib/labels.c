@@ -541,7 +541,8 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     job.cache = open_cache(ctx, params.cache_dir, job.flags);
     status = run_job(&job, err);
     /* What was encoded before a failure need not be again. */
-    clipc_cache_save(job.cache);
+    if (job.labels->n_encoded > 0 && clipc_model_identity_holds(ctx->model))
+        clipc_cache_save(job.cache);
 done:
     job_free(&job);
     if (status != CLIPC_OK)

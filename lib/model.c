@@ -80,6 +80,70 @@ void clipc_model_close(clipc_model *model)
     free(model);
 }
 
+/* ---- opening weights --------------------------------------------------- */
+
+/* Takes ownership of the weights. Of a checkpoint with one tower the config
+ * may describe both. */
+static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
+                                    size_t image_size, clipc_error *err)
+{
+    clipc_status status = clipc_model_set_image_size(model, image_size, err);
+
+    if (status != CLIPC_OK) {
+        clipc_weights_close(weights);
+        return status;
+    }
+    CLIPC_TRY(clipc_checkpoint_open(&model->checkpoint, weights,
+                                    &model->config, model->packed, err));
+    model->config.has_vision = clipc_checkpoint_has_vision(model->checkpoint);
+    model->config.has_text = clipc_checkpoint_has_text(model->checkpoint);
+    model->preprocess.network_size = model->config.image_size;
+    return CLIPC_OK;
+}
+
+/* Takes the weights and opens the model when they are a packed file; else
+ * nothing is done, and they stay the caller's. */
+static clipc_status open_packed(clipc_model *model, bool *is_packed,
+                                clipc_weights *weights, size_t image_size,
+                                clipc_error *err)
+{
+    clipc_status status =
+        clipc_model_read_packed(model, is_packed, weights, err);
+
+    if (status == CLIPC_OK && *is_packed)
+        return open_checkpoint(model, weights, image_size, err);
+    if (status != CLIPC_OK)
+        clipc_weights_close(weights);
+    return status;
+}
+
+/* *is_packed false: the file is another, and nothing was opened. */
+static clipc_status open_file(clipc_model **out, bool *is_packed,
+                              const char *path,
+                              const clipc_model_params *params,
+                              clipc_error *err)
+{
+    clipc_weights *weights;
+    clipc_model *model;
+
+    *is_packed = false;
+    CLIPC_TRY(create(&model, path, err));
+    clipc_status status = clipc_weights_open_file(
+        &weights, path, params->load, params->max_header_bytes, err);
+    if (status == CLIPC_OK) {
+        status = open_packed(model, is_packed, weights, params->image_size,
+                             err);
+        if (status == CLIPC_OK && !*is_packed)
+            clipc_weights_close(weights);
+    }
+    if (status != CLIPC_OK || !*is_packed) {
+        clipc_model_close(model);
+        return status;
+    }
+    *out = model;
+    return CLIPC_OK;
+}
+
 /* ---- opening a folder -------------------------------------------------- */
 
 /* FOLDER/NAME in *path, malloc'ed. */
@@ -102,25 +166,6 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
         model->tokenizer_paths[i] = path;
         model->tokenizer_stamps[i] = clipc_file_stamp_get(path);
     }
-    return CLIPC_OK;
-}
-
-/* Takes ownership of the weights. Of a checkpoint with one tower the config
- * may describe both. */
-static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
-                                    size_t image_size, clipc_error *err)
-{
-    clipc_status status = clipc_model_set_image_size(model, image_size, err);
-
-    if (status != CLIPC_OK) {
-        clipc_weights_close(weights);
-        return status;
-    }
-    CLIPC_TRY(clipc_checkpoint_open(&model->checkpoint, weights,
-                                    &model->config, err));
-    model->config.has_vision = clipc_checkpoint_has_vision(model->checkpoint);
-    model->config.has_text = clipc_checkpoint_has_text(model->checkpoint);
-    model->preprocess.network_size = model->config.image_size;
     return CLIPC_OK;
 }
 
@@ -261,12 +306,6 @@ static clipc_status resolve(char **folder, const char *name,
     }
     if (is_weights_file(name))
         return parent(folder, name, err);
-    if (clipc_file_exists(name))
-        return clipc_fail(err, CLIPC_ERR_IO, -1,
-                          "%s: it is a file; a model is a folder with "
-                          "config.json and weights, or a file of weights in "
-                          "one (*.safetensors, *.bin, *.pt)",
-                          CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder, and not a repository id",
@@ -306,6 +345,19 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                           : !name ? "name is NULL"
                                   : "the model's name is empty");
     CLIPC_TRY(merge_params(&params, given, err));
+    if (!(strcmp(name, "demo") == 0 && params.data_dir) &&
+        clipc_file_exists(name)) {
+        bool is_packed;
+        CLIPC_TRY(open_file(out, &is_packed, name, &params, err));
+        if (is_packed)
+            return CLIPC_OK;
+        if (!is_weights_file(name))
+            return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                              "%s: it is a file, but not a packed one; a model "
+                              "is a folder with config.json and weights, or a "
+                              "file of weights in one (*.safetensors, *.bin, "
+                              "*.pt)", CLIPC_QUOTE(name));
+    }
     CLIPC_TRY(resolve(&folder, name, &query, &params, err));
     const char *file = is_weights_file(name) ? name : NULL;
     clipc_status status = open_folder(out, folder, file, &params, err);
@@ -323,7 +375,21 @@ static clipc_status read_memory(clipc_model *model,
                                 clipc_error *err)
 {
     clipc_weights *weights;
+    clipc_status status;
+    bool is_packed;
 
+    CLIPC_TRY(clipc_weights_open_memory(
+        &weights, files->weights, files->weights_bytes, "model.safetensors",
+        params->max_header_bytes, err));
+    CLIPC_TRY(open_packed(model, &is_packed, weights, params->image_size,
+                          err));
+    if (is_packed)
+        return CLIPC_OK;
+    if (!files->config) {
+        clipc_weights_close(weights);
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "files->config is NULL");
+    }
     model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_JSON] =
         (clipc_text){ files->tokenizer_json, files->tokenizer_json_bytes };
     model->tokenizer_bytes[CLIPC_FILE_VOCAB_JSON] =
@@ -332,10 +398,11 @@ static clipc_status read_memory(clipc_model *model,
         (clipc_text){ files->merges_txt, files->merges_txt_bytes };
     model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_CONFIG] =
         (clipc_text){ files->tokenizer_config, files->tokenizer_config_bytes };
-    CLIPC_TRY(clipc_model_take_configs(model, files, err));
-    CLIPC_TRY(clipc_weights_open_memory(
-        &weights, files->weights, files->weights_bytes, "model.safetensors",
-        params->max_header_bytes, err));
+    status = clipc_model_take_configs(model, files, err);
+    if (status != CLIPC_OK) {
+        clipc_weights_close(weights);
+        return status;
+    }
     return open_checkpoint(model, weights, params->image_size, err);
 }
 
@@ -356,9 +423,9 @@ clipc_status clipc_model_open_memory(clipc_model **out,
     CLIPC_TRY(clipc_params_merge(&files, sizeof files, given_files,
                                  "clipc_model_files", err));
     CLIPC_TRY(merge_params(&params, given, err));
-    if (!files.config || !files.weights)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "files->%s is NULL",
-                          files.config ? "weights" : "config");
+    if (!files.weights)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "files->weights is NULL");
     CLIPC_TRY(create(&model, "(memory)", err));
     clipc_status status = read_memory(model, &files, &params, err);
     if (status != CLIPC_OK) {
@@ -461,6 +528,10 @@ static clipc_status make_tokenizer(const clipc_model *model,
     tokenizer_data data;
 
     *tokenizer = NULL;
+    if (model->vocabulary)
+        return clipc_tokenizer_read(tokenizer, model->vocabulary->data,
+                                    model->vocabulary->n_bytes, model->source,
+                                    model->config.vocab_size, err);
     if (!has_tokenizer(model))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no tokenizer.json, nor vocab.json with "
@@ -621,6 +692,10 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
     clipc_status status = CLIPC_OK;
 
     pthread_mutex_lock(&model->mutex);
+    if (!model->has_identity && model->packed) {
+        model->identity = model->manifest.text;
+        model->has_identity = true;
+    }
     if (!model->has_identity) {
         if (cache_dir && load_identity(model, cache_dir)) {
             model->has_identity = true;
@@ -680,10 +755,18 @@ static clipc_tower_info tower_info(const clipc_tower_config *tower)
 
 static const char *tokenizer_source(const clipc_model *model)
 {
+    if (model->packed)
+        return "packed file";
     if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
         return "tokenizer.json";
     return has_tokenizer(model) ? "vocab.json, merges.txt" : "none";
 }
+
+static const char *const packed_dtypes[] = {
+    [CLIPC_PRECISION_F32] = "packed f32",
+    [CLIPC_PRECISION_BF16] = "packed bf16",
+    [CLIPC_PRECISION_INT8] = "packed int8",
+};
 
 clipc_status clipc_model_info(const clipc_model *model,
                               clipc_model_properties *properties,
@@ -719,11 +802,13 @@ clipc_status clipc_model_info(const clipc_model *model,
         info.vocab_size = config->vocab_size;
         info.text = tower_info(&config->text);
     }
-    for (size_t i = 0; i < info.n_tensors; i++) {
+    info.n_parameters = clipc_checkpoint_n_parameters(model->checkpoint);
+    if (model->packed)
+        info.dtype = packed_dtypes[model->packed];
+    for (size_t i = 0; !model->packed && i < info.n_tensors; i++) {
         const clipc_tensor *tensor = clipc_weights_at(weights, i);
         if (!clipc_checkpoint_uses(model->checkpoint, i))
             continue;
-        info.n_parameters += tensor->n_elements;
         if (!info.dtype)
             info.dtype = tensor->dtype_name;
         else if (strcmp(info.dtype, tensor->dtype_name) != 0)

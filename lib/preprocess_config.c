@@ -186,6 +186,8 @@ static clipc_status get_crop(clipc_preprocess_config *config, const file *f,
                          .width = config->crop_width };
 
     CLIPC_TRY(get_switch(f, "do_center_crop", &config->center_crop, err));
+    /* clipc's own, in packed files made from a checkpoint of open_clip. */
+    CLIPC_TRY(get_switch(f, "clipc_crop_rounds", &config->crop_rounds, err));
     CLIPC_TRY(check_given(f, "crop_size", config->center_crop, err));
     CLIPC_TRY(get_size(f, "crop_size", true, &size, err));
     if (config->center_crop && !size.height)

@@ -18,6 +18,7 @@
 #include "bpe.h"
 #include "json.h"
 #include "unicode.h"
+#include "vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 struct clipc_tokenizer {
     clipc_bpe bpe;
     clipc_added added;
+    unsigned char *vocabulary; /* that bpe points into, or NULL */
 };
 
 /* ---- loading: the pipeline of tokenizer.json --------------------------- */
@@ -296,7 +298,44 @@ void clipc_tokenizer_destroy(clipc_tokenizer *tokenizer)
         return;
     clipc_bpe_free(&tokenizer->bpe);
     clipc_added_free(&tokenizer->added);
+    free(tokenizer->vocabulary);
     free(tokenizer);
+}
+
+clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
+                                   unsigned char **data, size_t *n,
+                                   clipc_error *err)
+{
+    return clipc_vocabulary_write(data, n, &tokenizer->bpe, &tokenizer->added,
+                                  err);
+}
+
+clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
+                                  const unsigned char *data, size_t n,
+                                  const char *name, size_t vocab_size,
+                                  clipc_error *err)
+{
+    clipc_tokenizer *made = clipc_alloc_zero(1, sizeof *made);
+
+    *tokenizer = NULL;
+    if (made && (uintptr_t)data % sizeof(uint32_t) != 0) {
+        made->vocabulary = clipc_alloc(n, 1);
+        if (made->vocabulary)
+            memcpy(made->vocabulary, data, n);
+        data = made->vocabulary;
+    }
+    if (!made || !data) {
+        clipc_tokenizer_destroy(made);
+        return clipc_fail_nomem(err, "tokenizer");
+    }
+    clipc_status status = clipc_vocabulary_read(&made->bpe, &made->added, data,
+                                                n, name, vocab_size, err);
+    if (status != CLIPC_OK) {
+        clipc_tokenizer_destroy(made);
+        return status;
+    }
+    *tokenizer = made;
+    return CLIPC_OK;
 }
 
 /* ---- encoding ---------------------------------------------------------- */

@@ -32,6 +32,17 @@ typedef struct clipc_tokenizer_files {
 clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
                                     const clipc_tokenizer_files *files,
                                     size_t vocab_size, clipc_error *err);
+
+/* A tokenizer as a binary vocabulary (vocabulary.h), malloc'ed, and from one:
+ * `data` must outlive the tokenizer unless it does not begin at a multiple of
+ * 4, when it is copied. */
+clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
+                                   unsigned char **data, size_t *n,
+                                   clipc_error *err);
+clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
+                                  const unsigned char *data, size_t n,
+                                  const char *name, size_t vocab_size,
+                                  clipc_error *err);
 void clipc_tokenizer_destroy(clipc_tokenizer *tokenizer);
 
 /* A growable list of ids; all zero is empty. Free ids with free(). */

@@ -156,7 +156,7 @@ TEST(wrong_arguments)
                  CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_model_open_memory(&model, &files, NULL, &err),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_HAS(err.message, "config");
+    CHECK_HAS(err.message, "weights");
     CHECK_STATUS(clipc_model_info(NULL, NULL, &err), CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_model_tensor(NULL, 0, NULL, &err), CLIPC_ERR_ARGUMENT);
     clipc_model_close(NULL);
@@ -263,7 +263,11 @@ TEST(incomplete_folders_say_what_is_wrong)
         CHECK_HAS(err.message, cases[i].message);
     }
     const char *file = test_path("m0/tokenizer.json");
-    CHECK_STATUS(clipc_model_open(&model, file, NULL, &err), CLIPC_ERR_IO);
+    CHECK_STATUS(clipc_model_open(&model, file, NULL, &err), CLIPC_ERR_FORMAT);
+    CHECK_HAS(err.message, "not a safetensors file");
+    file = test_path("unpacked");
+    CHECK(link(test_path("m0/model.safetensors"), file) == 0);
+    CHECK_STATUS(clipc_model_open(&model, file, NULL, &err), CLIPC_ERR_FORMAT);
     CHECK_HAS(err.message, "a model is a folder");
     /* The weights of a folder without config.json. */
     file = test_path("m0/model.safetensors");

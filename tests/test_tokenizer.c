@@ -62,7 +62,7 @@ static json_t *golden(void)
 }
 
 /* All cases of one file. */
-static void check_golden(const char *name, const clipc_tokenizer *tokenizer)
+static void check_cases(const char *name, const clipc_tokenizer *tokenizer)
 {
     json_t *root = golden();
     const json_t *cases = json_object_get(root, "cases");
@@ -93,6 +93,22 @@ static void check_golden(const char *name, const clipc_tokenizer *tokenizer)
     CHECK(n_cases > 50);
     free(ids.ids);
     json_decref(root);
+}
+
+/* The cases, also of the tokenizer written as a binary vocabulary. */
+static void check_golden(const char *name, const clipc_tokenizer *tokenizer)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *read;
+    unsigned char *data;
+    size_t n;
+
+    check_cases(name, tokenizer);
+    CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+    CHECK_OK(clipc_tokenizer_read(&read, data, n, "binary", 600, &err), err);
+    check_cases(name, read);
+    clipc_tokenizer_destroy(read);
+    free(data);
 }
 
 /* ---- ids --------------------------------------------------------------- */
