@@ -69,7 +69,8 @@ static clipc_status open_edited(clipc_checkpoint **checkpoint,
 
     CHECK_OK(clipc_weights_open_memory(&weights, edited, edited_bytes, "file",
                                        LIMIT, err), *err);
-    return clipc_checkpoint_open(checkpoint, weights, &config, err);
+    return clipc_checkpoint_open(checkpoint, weights, &config,
+                                 CLIPC_PRECISION_AUTO, err);
 }
 
 static clipc_checkpoint *open_good(void)

@@ -55,7 +55,8 @@ static void use_checkpoint(const void *file, size_t size)
                                   NULL) != CLIPC_OK)
         abort();
     size_t n = clipc_weights_count(weights);
-    if (clipc_checkpoint_open(&checkpoint, weights, &config, NULL) != CLIPC_OK)
+    if (clipc_checkpoint_open(&checkpoint, weights, &config,
+                              CLIPC_PRECISION_AUTO, NULL) != CLIPC_OK)
         return;
     if (clipc_checkpoint_vision(checkpoint, &vision, NULL) == CLIPC_OK) {
         use(vision->patch_embedding, 3 * sizeof(float));
