@@ -92,7 +92,7 @@ BENCH_SOURCES += $(sort $(wildcard bench/x86/*.c))
 endif
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
-TOOLS        := clipc-classify clipc-inspect clipc-embed
+TOOLS        := clipc-classify clipc-inspect clipc-embed clipc-pack
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
                 $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort \

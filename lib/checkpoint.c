@@ -740,11 +740,22 @@ static void find_towers(clipc_checkpoint *checkpoint)
     }
 }
 
+/* The tensors of bytes in a packed file are the model's. */
+static void use_bytes(clipc_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < clipc_weights_count(checkpoint->files); i++)
+        if (strncmp(clipc_weights_at(checkpoint->files, i)->name,
+                    CLIPC_PACKED_PREFIX, strlen(CLIPC_PACKED_PREFIX)) == 0)
+            checkpoint->users[i] = BOTH;
+}
+
 static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 {
     checker c = { checkpoint, VISION };
     const visitor v = { check_parameter, &c, err };
 
+    if (checkpoint->packed)
+        use_bytes(checkpoint);
     checkpoint->layout = find_layout(checkpoint->files);
     find_towers(checkpoint);
     if (checkpoint->config.has_vision)

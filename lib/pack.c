@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "json.h"
 #include "packed_file.h"
+#include "utf8.h"
 
 #include <nettle/sha2.h>
 
@@ -401,6 +402,20 @@ static char *guess_source(const char *path, const char **revision)
     return clipc_strndup(path + begin, n - begin);
 }
 
+/* What a JSON string may be made of: a folder's name may be anything. */
+static clipc_status check_utf8(const char *text, const char *what,
+                               clipc_error *err)
+{
+    size_t n = text ? strlen(text) : 0;
+    size_t valid = text ? clipc_utf8_check(text, n) : 0;
+
+    if (valid == n)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_UTF8, (int64_t)valid,
+                      "the model's %s is not UTF-8 (%s)", what,
+                      CLIPC_QUOTE(text));
+}
+
 static clipc_status make_metadata(packer *p, json_t **out, clipc_error *err)
 {
     const clipc_model *model = p->model;
@@ -413,11 +428,18 @@ static clipc_status make_metadata(packer *p, json_t **out, clipc_error *err)
     const char *source = p->params->source ? p->params->source : guess;
     if (p->params->revision)
         revision = p->params->revision;
-    *out = guess ? json_pack("{s:s, s:s, s:s, s:s}", "format", "clipc-packed",
-                             "precision", clipc_precision_name(p->precision),
-                             "clipc_version", clipc_version(), "source",
-                             source)
-                 : NULL;
+    clipc_status status = guess ? check_utf8(source, "source", err)
+                                : clipc_fail_nomem(err, "provenance");
+    if (status == CLIPC_OK)
+        status = check_utf8(revision, "revision", err);
+    if (status != CLIPC_OK) {
+        free(guess);
+        free(hashes);
+        return status;
+    }
+    *out = json_pack("{s:s, s:s, s:s, s:s}", "format", "clipc-packed",
+                     "precision", clipc_precision_name(p->precision),
+                     "clipc_version", clipc_version(), "source", source);
     bool ok = *out != NULL;
     if (ok && revision && *revision)
         ok = json_object_set_new(*out, "revision", json_string(revision)) == 0;
@@ -430,10 +452,7 @@ static clipc_status make_metadata(packer *p, json_t **out, clipc_error *err)
         return CLIPC_OK;
     json_decref(*out);
     *out = NULL;
-    /* jansson does not say which. */
-    return clipc_fail(err, CLIPC_ERR_UTF8, -1,
-                      "the model's source or revision is not UTF-8, or memory "
-                      "ran out");
+    return clipc_fail_nomem(err, "provenance");
 }
 
 /* ---- header ------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "checkpoint.h"
 
 /* Tensors of bytes. */
+#define CLIPC_PACKED_PREFIX "clipc."
 #define CLIPC_PACKED_MANIFEST "clipc.manifest"
 #define CLIPC_PACKED_CONFIG "clipc.config.json"
 #define CLIPC_PACKED_PREPROCESSOR "clipc.preprocessor_config.json"

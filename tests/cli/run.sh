@@ -41,7 +41,7 @@ export ROOT CLIPC_BIN RUNNER TINY PICTURES LC_ALL
 
 # The programs by their names, wherever they are.
 mkdir "$tmp/bin" || exit 1
-for program in clipc-classify clipc-inspect clipc-embed; do
+for program in clipc-classify clipc-inspect clipc-embed clipc-pack; do
     printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$RUNNER" "$CLIPC_BIN/$program" \
         >"$tmp/bin/$program"
     chmod +x "$tmp/bin/$program"
