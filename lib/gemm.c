@@ -3,6 +3,11 @@
  * gemm.c - OpenBLAS through cblas, on the calling thread. Built without it
  * where CLIPC_OPENBLAS is 0.
  *
+ * It is loaded when it is first asked for: its constructor starts a thread for
+ * every other CPU, and those wait for work by spinning, which would cost a
+ * program on two CPUs, of which clipc uses both, most of a tenth of a second
+ * (docs/SPEED.md, "Cold start").
+ *
  * Debian's OpenBLAS carries kernels for many CPUs and picks one when it is
  * loaded, by a list of CPU models: one that is newer than the list gets an
  * old core type, such as Prescott (SSE3) or Haswell (AVX2).
@@ -16,34 +21,73 @@
 
 #if CLIPC_OPENBLAS
 #include <cblas.h>
+#include <dlfcn.h>
 
-static pthread_once_t version_once = PTHREAD_ONCE_INIT;
-static char version[32];
+#define LIBRARY "libopenblas.so.0"
 
-/* openblas_get_config() is "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...",
- * written to a buffer of its own on every call: asked once. */
-static void read_version(void)
+/* What is used of it; all NULL where it cannot be loaded. */
+static struct {
+    __typeof__(&cblas_sgemm) sgemm;
+    __typeof__(&openblas_get_config) get_config;
+    __typeof__(&openblas_get_corename) get_corename;
+    __typeof__(&openblas_get_num_threads) get_num_threads;
+    __typeof__(&openblas_set_num_threads) set_num_threads;
+    char version[32];
+} blas;
+
+/* "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..." */
+static void read_version(const char *config)
 {
-    const char *config = openblas_get_config();
     const char *name = strstr(config, "OpenBLAS ");
     const char *from = name ? name + strlen("OpenBLAS ") : config;
     size_t n = strcspn(from, " ");
 
-    if (n >= sizeof version)
-        n = sizeof version - 1;
-    memcpy(version, from, n);
-    version[n] = '\0';
+    if (n >= sizeof blas.version)
+        n = sizeof blas.version - 1;
+    memcpy(blas.version, from, n);
+    blas.version[n] = '\0';
+}
+
+/* Through memcpy(): ISO C converts no object pointer to a function pointer. */
+static bool find(void *library, void *function, const char *name)
+{
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+static void load_once(void)
+{
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+
+    if (!library)
+        return;
+    if (find(library, &blas.sgemm, "cblas_sgemm") &&
+        find(library, &blas.get_config, "openblas_get_config") &&
+        find(library, &blas.get_corename, "openblas_get_corename") &&
+        find(library, &blas.get_num_threads, "openblas_get_num_threads") &&
+        find(library, &blas.set_num_threads, "openblas_set_num_threads"))
+        read_version(blas.get_config());
+    else
+        blas.sgemm = NULL; /* another library of that name */
+}
+
+/* Whether it is there. Never unloaded: its threads may be running. */
+static bool load(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load_once);
+    return blas.sgemm != NULL;
 }
 
 const char *clipc_openblas_version(void)
 {
-    pthread_once(&version_once, read_version);
-    return version;
+    return load() ? blas.version : NULL;
 }
 
 const char *clipc_openblas_core(void)
 {
-    return openblas_get_corename();
+    return load() ? blas.get_corename() : NULL;
 }
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -65,7 +109,7 @@ static const struct {
 
 const char *clipc_openblas_core_better(void)
 {
-    const char *core = openblas_get_corename();
+    const char *core = clipc_openblas_core();
     unsigned features = clipc_cpu_features();
 
     for (size_t i = 0; core && i < sizeof cores / sizeof cores[0]; i++) {
@@ -89,9 +133,9 @@ static void product(enum CBLAS_TRANSPOSE transpose_b, float *c, size_t ldc,
                     const float *a, size_t lda, const float *b, size_t ldb,
                     size_t m, size_t n, size_t k)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, transpose_b, (blasint)m,
-                (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b,
-                (blasint)ldb, 0.0f, c, (blasint)ldc);
+    blas.sgemm(CblasRowMajor, CblasNoTrans, transpose_b, (blasint)m,
+               (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b, (blasint)ldb,
+               0.0f, c, (blasint)ldc);
 }
 
 void clipc_blas_nt(float *c, size_t ldc, const float *a, size_t lda,
@@ -127,21 +171,25 @@ clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
                                clipc_error *err)
 {
     if (asked == CLIPC_GEMM_AUTO)
-        asked = CLIPC_OPENBLAS && !vector ? CLIPC_GEMM_OPENBLAS
-                                          : CLIPC_GEMM_NATIVE;
+        asked = !vector && clipc_openblas_version() ? CLIPC_GEMM_OPENBLAS
+                                                    : CLIPC_GEMM_NATIVE;
     if (asked != CLIPC_GEMM_NATIVE && asked != CLIPC_GEMM_OPENBLAS)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "gemm is %d, not a clipc_gemm", (int)asked);
+    if (asked == CLIPC_GEMM_OPENBLAS && !clipc_openblas_version())
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          CLIPC_OPENBLAS
+                              ? "OpenBLAS (libopenblas.so.0) cannot be loaded; "
+                                "install it, or use the native GEMM"
+                              : "this build has no OpenBLAS; use the native "
+                                "GEMM");
 #if CLIPC_OPENBLAS
     /* Asked first: setting it writes to state other contexts may be using. */
     if (asked == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
-        openblas_get_num_threads() != 1)
-        openblas_set_num_threads(1);
+        blas.get_num_threads() != 1)
+        blas.set_num_threads(1);
 #else
     (void)keep_blas_threads;
-    if (asked == CLIPC_GEMM_OPENBLAS)
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "this build has no OpenBLAS; use the native GEMM");
 #endif
     *chosen = asked;
     return CLIPC_OK;
