@@ -281,7 +281,7 @@ FUZZ_SECONDS ?= 60
 fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh
 
-parity: all $(BUILD)/tests/parity/trace
+parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
 
 $(BUILD)/clipc-bench: $(BENCH_OBJECTS) $(STATIC_LIB)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh - the body of `make parity`: makes the reference's virtual environment
-# in build/venv (again when requirements.txt has changed), then runs parity.py
-# in it with the arguments given.
+# in build/venv (again when requirements.txt has changed), then runs hub.py and
+# parity.py in it; with arguments parity.py alone.
 # Environment: BUILD, PYTHON, VENV; CLIPC_ALLOW_SKIP, CLIPC_TEST_MODEL are
 # parity.py's.
 set -eu
@@ -25,6 +25,14 @@ if ! cmp -s "$wanted" "$VENV/requirements.txt"; then
     cp "$wanted" "$VENV/requirements.txt"
 fi
 
+# The cache that clipc and Python share; its own program, because
+# huggingface_hub reads its variables once.
+status=0
+if [ $# -eq 0 ]; then
+    "$VENV/bin/python" tests/parity/hub.py --build "$BUILD" || status=1
+fi
+
 # As many as DESIGN.md measures with; torch sums in another order with more.
-OMP_NUM_THREADS=2 exec "$VENV/bin/python" tests/parity/parity.py \
-    --build "$BUILD" "$@"
+OMP_NUM_THREADS=2 "$VENV/bin/python" tests/parity/parity.py \
+    --build "$BUILD" "$@" || status=$?
+exit $status
