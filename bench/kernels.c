@@ -64,6 +64,8 @@ static void tile(const clipc_tile_kernel *kernel, lab *l, size_t g)
         .k_steps = WIDTH / g,
         .rows = kernel->max_rows, .strips = kernel->max_strips,
     };
+    if (kernel->begin)
+        kernel->begin(t.rows);
     kernel->run(&t);
 }
 

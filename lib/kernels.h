@@ -77,7 +77,10 @@ typedef struct clipc_tile_kernel {
      * takes away again); for f32 each element is one chain of fused (x86) or
      * separate (C) multiply-adds in increasing k. */
     void (*run)(const clipc_tile *tile);
-    /* Once after the last run() of a thread's piece of work, or NULL. */
+    /* NULL, or called before run() for tiles of another number of rows than
+     * the last ones on this thread, and once after the last of a piece of
+     * work. Where they are, all tiles should have as many rows. */
+    void (*begin)(size_t rows);
     void (*done)(void);
 } clipc_tile_kernel;
 

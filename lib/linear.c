@@ -314,23 +314,47 @@ static const unsigned char *next_panel(const native_run *r, size_t panel,
     return (const unsigned char *)next->strips.data + begin * bytes;
 }
 
-/* Rows [first, end) against one panel. */
-static void run_panel(const native_run *r, size_t panel, size_t first,
-                      size_t end)
+/* A tile whose product is made but not finished. */
+typedef struct pending {
+    const unsigned char *acc; /* NULL: none */
+    size_t row, n_rows;
+} pending;
+
+static void finish_tile(const native_run *r, const clipc_finish *finish,
+                        const pending *p, size_t acc_stride, size_t column,
+                        size_t n_columns)
 {
-    _Alignas(64) unsigned char
-        acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_BYTES];
+    if (!p->acc)
+        return;
+    if (r->run->precision == CLIPC_PRECISION_INT8)
+        r->kernels->finish_s8(finish, (const int32_t *)(const void *)p->acc,
+                              acc_stride, p->row, p->n_rows, column,
+                              n_columns);
+    else
+        r->kernels->finish_f32(finish, (const float *)(const void *)p->acc,
+                               acc_stride, p->row, p->n_rows, column,
+                               n_columns);
+}
+
+/* Rows [first, end) against one panel. A tile is finished after the next
+ * one's product is under way, so that the two overlap in the core. */
+static void run_panel(const native_run *r, size_t panel, size_t first,
+                      size_t end, size_t tile_rows)
+{
+    enum { ACC_BYTES = CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS *
+                       CLIPC_STRIP_BYTES };
+    _Alignas(64) unsigned char acc[2][ACC_BYTES];
     const clipc_operand *in = r->run->in;
     const clipc_linear *linear = r->run->linear;
     const size_t n_tiles = (end - first + r->tile->max_rows - 1) /
                            r->tile->max_rows;
     size_t begin_strip, end_strip, lines;
+    pending last = { 0 };
 
     panel_strips(r, panel, &begin_strip, &end_strip);
     const size_t column = begin_strip * CLIPC_STRIP_COLUMNS;
     size_t n_columns = (end_strip - begin_strip) * CLIPC_STRIP_COLUMNS;
     clipc_tile t = {
-        .c = acc,
         .c_stride = n_columns * sizeof(float),
         .a_stride = in->stride,
         .b = panel_data(r, begin_strip, end_strip),
@@ -352,13 +376,20 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
         finish.column_sums = finish.column_sums ? r->panel_sums - column : NULL;
     }
     for (size_t i = 0; i < n_tiles; i++) {
-        size_t row, row_end;
-        clipc_split(end - first, (unsigned)i, (unsigned)n_tiles, &row,
-                    &row_end);
-        row += first;
-        row_end += first;
-        t.a = in->rows + row * in->stride;
-        t.rows = row_end - row;
+        size_t row, row_end, start;
+        if (tile_rows) { /* the last one goes over rows again */
+            row = first + i * tile_rows;
+            row_end = row + tile_rows < end ? row + tile_rows : end;
+            start = row_end - tile_rows;
+        } else {
+            clipc_split(end - first, (unsigned)i, (unsigned)n_tiles, &row,
+                        &row_end);
+            start = row += first;
+            row_end += first;
+        }
+        t.c = acc[i % 2];
+        t.a = in->rows + start * in->stride;
+        t.rows = row_end - start;
         t.prefetch = prefetch;
         t.prefetch_lines = lines ? burst : 0;
         r->tile->run(&t);
@@ -367,13 +398,18 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
             lines -= done;
             prefetch += done * CLIPC_STRIP_BYTES;
         }
-        if (r->run->precision == CLIPC_PRECISION_INT8)
-            r->kernels->finish_s8(&finish, (const int32_t *)(void *)acc,
-                                  acc_stride, row, t.rows, column, n_columns);
-        else
-            r->kernels->finish_f32(&finish, (const float *)(void *)acc,
-                                   acc_stride, row, t.rows, column, n_columns);
+        finish_tile(r, &finish, &last, acc_stride, column, n_columns);
+        last = (pending){ acc[i % 2] + (row - start) * t.c_stride, row,
+                          row_end - row };
     }
+    finish_tile(r, &finish, &last, acc_stride, column, n_columns);
+}
+
+/* Rows of each tile where all must have as many, else 0. */
+static size_t tile_rows_of(const clipc_tile_kernel *tile, size_t n_rows)
+{
+    size_t n_tiles = (n_rows + tile->max_rows - 1) / tile->max_rows;
+    return tile->begin ? (n_rows + n_tiles - 1) / n_tiles : 0;
 }
 
 static void run_native(const clipc_linear_engine *engine,
@@ -382,7 +418,7 @@ static void run_native(const clipc_linear_engine *engine,
     const clipc_linear *linear = run->linear;
     native_run r = { .kernels = engine->kernels, .run = run,
                      .finish = run->finish };
-    size_t block = run->n_rows;
+    size_t block = run->n_rows, begun = 0;
 
     r.tile = choose_tile(engine->kernels, run->precision, &r.storage);
     r.strip_bytes = clipc_strip_bytes(r.storage, linear->weight.n_in);
@@ -420,8 +456,11 @@ static void run_native(const clipc_linear_engine *engine,
 
     for (size_t first = 0; first < run->n_rows; first += block) {
         size_t end = first + block < run->n_rows ? first + block : run->n_rows;
+        size_t rows = tile_rows_of(r.tile, end - first);
+        if (rows && rows != begun)
+            r.tile->begin(begun = rows);
         for (size_t panel = 0; panel < r.n_panels; panel++)
-            run_panel(&r, panel, first, end);
+            run_panel(&r, panel, first, end, rows);
     }
     if (r.tile->done)
         r.tile->done();

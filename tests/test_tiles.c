@@ -238,6 +238,8 @@ static void problem_run(const problem *p, uint32_t *c, size_t k, size_t row,
         .rows = n_rows, .strips = n_strips,
         .prefetch = b, .prefetch_lines = random_bits() % 13
     };
+    if (p->kernel->begin)
+        p->kernel->begin(tile.rows);
     p->kernel->run(&tile);
     if (p->kernel->done)
         p->kernel->done();

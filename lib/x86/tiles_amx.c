@@ -3,7 +3,9 @@
  * tiles_amx.c - products of bytes and of bf16 with AMX: up to 32 rows by 32
  * columns in four of the eight tiles, two for the inputs, two for the weights.
  * 16 k-steps of a strip are a weight tile as it stands. The tiles are
- * configured with as many rows as there are, so nothing else is touched.
+ * configured with as many rows as there are, so nothing else is touched, and
+ * the time is that of those rows. Configuring costs as much as a fifth of a
+ * product, so it is done once for many (docs/SPEED.md).
  * Bytes are exact; bf16 products are added pair by pair in increasing k, with
  * subnormal numbers taken for zero.
  *
@@ -79,18 +81,24 @@ INLINE const char *prefetch(const char *lines, size_t n)
         char *c = (tile)->c;                                               \
         char *c_low = c + ((tall) ? TILE_ROWS * c_stride : 0);             \
                                                                            \
+        _tile_zero(0);                                                     \
+        _tile_zero(1);                                                     \
+        if (tall) {                                                        \
+            _tile_zero(2);                                                 \
+            _tile_zero(3);                                                 \
+        }                                                                  \
         for (size_t left = (tile)->k_steps / UNIT; left > 0; left--) {     \
-            _tile_loadd(6, b, CLIPC_STRIP_BYTES);                          \
             _tile_loadd(4, a, a_stride);                                   \
-            DP(0, 4, 6);                                                   \
-            if (tall) {                                                    \
-                _tile_loadd(5, a_low, a_stride);                           \
-                DP(2, 5, 6);                                               \
-            }                                                              \
-            if (wide) {                                                    \
+            _tile_loadd(6, b, CLIPC_STRIP_BYTES);                          \
+            if (wide)                                                      \
                 _tile_loadd(7, b_right, CLIPC_STRIP_BYTES);                \
+            if (tall)                                                      \
+                _tile_loadd(5, a_low, a_stride);                           \
+            DP(0, 4, 6);                                                   \
+            if (wide)                                                      \
                 DP(1, 4, 7);                                               \
-            }                                                              \
+            if (tall)                                                      \
+                DP(2, 5, 6);                                               \
             if ((tall) && (wide))                                          \
                 DP(3, 5, 7);                                               \
             lines = prefetch(lines, n_lines);                              \
@@ -108,11 +116,9 @@ INLINE const char *prefetch(const char *lines, size_t n)
         __asm__ volatile("" : : : "memory");                               \
     } while (0)
 
-/* Configuring the tiles sets them to zero. */
 #define DEFINE_TILE(name, DP)                     \
     static void name(const clipc_tile *tile)      \
     {                                             \
-        configure(tile->rows);                    \
         if (tile->rows > TILE_ROWS) {             \
             if (tile->strips > 1)                 \
                 PRODUCT(DP, tile, 1, 1);          \
@@ -136,12 +142,12 @@ void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16)
         kernels->s8 = (clipc_tile_kernel){
             .name = "amx-int8 32x32", .format = CLIPC_OPERAND_S8,
             .max_rows = ROWS, .max_strips = STRIPS,
-            .run = tile_s8, .done = release
+            .run = tile_s8, .begin = configure, .done = release
         };
     if (has_bf16)
         kernels->bf16 = (clipc_tile_kernel){
             .name = "amx-bf16 32x32", .format = CLIPC_OPERAND_BF16,
             .max_rows = ROWS, .max_strips = STRIPS,
-            .run = tile_bf16, .done = release
+            .run = tile_bf16, .begin = configure, .done = release
         };
 }
