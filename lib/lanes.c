@@ -242,7 +242,7 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
     if (count.used > engine->scratch_bytes) {
         free(engine->scratch);
         engine->scratch_bytes = 0;
-        engine->scratch = clipc_alloc_aligned(count.used, 1);
+        engine->scratch = clipc_alloc_large(count.used, 1);
         if (!engine->scratch)
             return clipc_fail_nomem(err, "a forward pass's scratch");
         engine->scratch_bytes = count.used;

@@ -3,12 +3,16 @@
  * mem.c - checked allocation (everything is freed with free()), and the
  * public structs that carry their size.
  */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* madvise */
+#endif
 #include "base.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT 64 /* a cache line, and the widest vector */
 
@@ -35,6 +39,25 @@ void *clipc_alloc_aligned(size_t n, size_t element_bytes)
         !clipc_add(bytes, ALIGNMENT, &bytes))
         return NULL;
     return aligned_alloc(ALIGNMENT, bytes / ALIGNMENT * ALIGNMENT);
+}
+
+void *clipc_alloc_large(size_t n, size_t element_bytes)
+{
+    const size_t page = (size_t)2 << 20;
+    size_t bytes;
+    void *p;
+
+    if (!clipc_mul(n, element_bytes, &bytes) ||
+        !clipc_add(bytes, page - 1, &bytes))
+        return NULL;
+    if (bytes < 2 * page)
+        return clipc_alloc_aligned(n, element_bytes);
+    p = aligned_alloc(page, bytes / page * page);
+#ifdef MADV_HUGEPAGE
+    if (p) /* advice: what it cannot have it goes without */
+        madvise(p, bytes / page * page, MADV_HUGEPAGE);
+#endif
+    return p;
 }
 
 void *clipc_realloc(void *p, size_t n, size_t element_bytes)

@@ -140,7 +140,7 @@ clipc_status clipc_packed_tower_create(clipc_packed_tower **out,
     size_t bytes = place_all(&tower->weights, n_layers, precision, NULL, NULL,
                              &overflow);
     if (!overflow)
-        tower->memory = clipc_alloc_aligned(bytes, 1);
+        tower->memory = clipc_alloc_large(bytes, 1);
     if (!tower->memory)
         goto fail;
     place_all(&tower->weights, n_layers, precision, job.pieces,
