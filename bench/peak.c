@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * peak.c - which register-only loops this CPU has, and their rates.
- *
- * Reference: Intel SDM volume 2, CPUID leaf 7; Linux
- * Documentation/arch/x86/xstate.rst (a process asks for the AMX tiles).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* syscall */
-#endif
 #include "peak.h"
 
 #include "bench.h"
@@ -20,63 +14,31 @@
 static const double loop_ms = 2.0;
 
 #if defined(__x86_64__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-enum { AVX_VNNI = 1, AMX_INT8 = 2, AMX_BF16 = 4 };
-
-/* Whether the operating system lets this process use the tiles. */
-static bool tiles_allowed(void)
-{
-    const long request_permission = 0x1023, tile_data = 18;
-    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-
-/* What cpu.h does not tell, because no kernel of the library asks. */
-static unsigned more_features(unsigned features)
-{
-    unsigned a, b, c, d, more = 0, leaves = 0;
-
-    if (!(features & CLIPC_CPU_HAS_AVX2) ||
-        !__get_cpuid_count(7, 0, &leaves, &b, &c, &d))
-        return 0;
-    const unsigned tile = 1u << 24, int8 = 1u << 25, bf16 = 1u << 22;
-    if (features & CLIPC_CPU_HAS_AVX512 && d & tile && tiles_allowed())
-        more |= (d & int8 ? AMX_INT8 : 0u) | (d & bf16 ? AMX_BF16 : 0u);
-    if (leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4)
-        more |= AVX_VNNI;
-    return more;
-}
-
 static const struct {
-    unsigned needs, needs_more;
+    unsigned needs;
     bench_peak_loop loop;
 } all_loops[] = {
     /* operations of a turn: instructions x lanes x products x 2 */
-    { CLIPC_CPU_HAS_AVX2, 0,
+    { CLIPC_CPU_HAS_AVX2,
       { "vfmadd231ps ymm", "f32", 48 * 8 * 2, bench_peak_f32_ymm } },
-    { CLIPC_CPU_HAS_AVX512, 0,
+    { CLIPC_CPU_HAS_AVX512,
       { "vfmadd231ps zmm", "f32", 48 * 16 * 2, bench_peak_f32_zmm } },
-    { CLIPC_CPU_HAS_BF16, 0,
+    { CLIPC_CPU_HAS_BF16,
       { "vdpbf16ps zmm", "bf16", 48 * 32 * 2, bench_peak_bf16_zmm } },
-    { CLIPC_CPU_HAS_AVX2, AVX_VNNI,
+    { CLIPC_CPU_HAS_AVXVNNI,
       { "vpdpbusd ymm", "int8", 48 * 32 * 2, bench_peak_int8_ymm } },
-    { CLIPC_CPU_HAS_VNNI, 0,
+    { CLIPC_CPU_HAS_VNNI,
       { "vpdpbusd zmm", "int8", 48 * 64 * 2, bench_peak_int8_zmm } },
-    { CLIPC_CPU_HAS_AVX512, AMX_BF16,
+    { CLIPC_CPU_HAS_AMX_BF16,
       { "tdpbf16ps tmm", "bf16", 8 * 256 * 32 * 2, bench_peak_bf16_amx } },
-    { CLIPC_CPU_HAS_AVX512, AMX_INT8,
+    { CLIPC_CPU_HAS_AMX_INT8,
       { "tdpbssd tmm", "int8", 8 * 256 * 64 * 2, bench_peak_int8_amx } },
 };
 
 static void choose(bench_peaks *peaks, unsigned features)
 {
-    unsigned more = more_features(features);
-
     for (size_t i = 0; i < sizeof all_loops / sizeof all_loops[0]; i++)
-        if ((all_loops[i].needs & features) == all_loops[i].needs &&
-            (all_loops[i].needs_more & more) == all_loops[i].needs_more)
+        if (all_loops[i].needs & features)
             peaks->loops[peaks->n++] = &all_loops[i].loop;
 }
 #else

@@ -32,8 +32,7 @@ typedef struct bench_peaks {
     bool tiles_int8, tiles_bf16; /* clipc's own kernels use AMX */
 } bench_peaks;
 
-/* Chooses the loops this CPU has; features: CLIPC_CPU_HAS_ bits that may be
- * used. AMX is measured, where the CPU has it, with AVX-512 only. */
+/* Chooses the loops of these features (CLIPC_CPU_HAS_ bits). */
 void bench_peaks_open(bench_peaks *peaks, unsigned threads, unsigned features);
 void bench_peaks_close(bench_peaks *peaks);
 

@@ -140,7 +140,7 @@ def main():
     else:
         with open(job["labels"], encoding="utf-8") as file:
             inputs = file.read().splitlines()
-    for _ in range(WARM_UPS):
+    for _ in range(job.get("warm_ups", WARM_UPS)):
         out = call(inputs)
     if job.get("out"):
         np.save(job["out"], out)

@@ -36,7 +36,10 @@ import peer_models
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LABELS = "weights/labels/car-labels.txt"
-CLASSES = ["f32", "bf16", "int8"]
+PEERS = {"f32": ["torch", "onnxruntime", "openvino"],
+         "bf16": ["torch", "openvino"],
+         "int8": ["onnxruntime", "openvino"]}
+CLASSES = list(PEERS)
 ROUND_MS = 200   # a contestant's share of a round, at least one call
 WARM_MS = 60     # of calls that are not counted, before each round, unless
 LONG_MS = 250    # a call alone takes this long
@@ -191,23 +194,45 @@ class Case:
         return self.peer(runtime, dtype, known.get(key, choices[0]))
 
     def start(self):
-        args = self.args
         if self.task == "text":
-            wanted = [(self.fastest, "torch", "f32"), (self.clipc, "f32",
-                                                      "auto")]
+            self.contestants = [self.fastest("torch", "f32"),
+                                self.clipc("f32", "auto")]
         else:
-            pixels = np.load(f"{args.cache}/pixels.npy")[:self.batch]
-            pixels.tofile(f"{args.cache}/pixels-{self.batch}.f32")
-            wanted = []
-            for dtype in args.classes:
-                wanted += [(self.clipc, dtype, cpu) for cpu in args.cpu]
-                for runtime in ("torch", "onnxruntime", "openvino"):
-                    if (runtime, dtype) not in [("torch", "int8"),
-                                                ("onnxruntime", "bf16")]:
-                        wanted.append((self.fastest, runtime, dtype))
-        self.contestants = [make(*how) for make, *how in wanted]
+            self.write_pixels()
+            for dtype in self.args.classes:
+                # f32 does without AMX: avx512 would be auto once more.
+                self.contestants += [
+                    self.clipc(dtype, cpu) for cpu in self.args.cpu
+                    if (dtype, cpu) != ("f32", "avx512")]
+                self.contestants += [self.fastest(runtime, dtype)
+                                     for runtime in PEERS[dtype]]
         for contestant in self.contestants:
             contestant.calibrate()
+
+    def write_pixels(self):
+        pixels = np.load(f"{self.args.cache}/pixels.npy")[:self.batch]
+        pixels.tofile(f"{self.args.cache}/pixels-{self.batch}.f32")
+
+    def answers(self):
+        """Cosines of all, one picture a request; nothing is timed."""
+        self.write_pixels()
+        one = {"parts": self.batch, "streams": 1, "hint": "LATENCY",
+               "warm_ups": 1}
+        rows = {}
+        for dtype in self.args.classes:
+            makers = [lambda c=c: self.clipc(dtype, c) for c in self.args.cpu]
+            makers += [lambda r=r: self.peer(r, dtype, one)
+                       for r in PEERS[dtype]]
+            for make in makers:
+                contestant = make()
+                contestant.answer()
+                contestant.close()
+                low, mean = self.cosines(contestant)
+                rows[contestant.name] = {
+                    "class": dtype, "cosine_min": low, "cosine_mean": mean}
+                print(f"  {contestant.name:24} cosine: min {low:.6f}  mean "
+                      f"{mean:.6f}", flush=True)
+        return {"task": "accuracy", "threads": self.threads, "rows": rows}
 
     def run(self, rounds):
         self.start()
@@ -335,6 +360,8 @@ def show(result):
           (f", batch {result['batch']}, {result['n_rounds']} rounds"
            if "batch" in result else ""))
     for name, row in result["rows"].items():
+        if "min" not in row:
+            continue  # accuracy printed its rows
         line = (f"  {name:36} min {row['min']:8.2f}  median "
                 f"{row['median']:8.2f} ms  {row['peak_mib']:6.0f} MiB")
         if "cosine_min" in row:
@@ -388,7 +415,7 @@ def parse():
     parser.add_argument("--batch", type=numbers, default=[1, 8])
     parser.add_argument("--classes", type=words, default=CLASSES)
     parser.add_argument("--cpu", type=words, default=["auto"],
-                        help="clipc's --cpu, several: auto,avx2,avx512")
+                        help="clipc's --cpu, several: auto,avx512,avx2")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--cache", default="build/bench-cache")
@@ -425,7 +452,7 @@ def run_case(args, case):
         elif case == "accuracy":
             if threads == args.threads[-1]:
                 yield "accuracy", Case(args, "image", threads,
-                                       peer_models.N_PIXELS).run(1)
+                                       peer_models.N_PIXELS).answers()
         elif case == "image":
             for batch in args.batch:
                 before = peaks(args, threads)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * peak_amx.c - tile products on registers alone: four sums of 16 x 16 from two
- * tiles each way, as a kernel would hold them. The process must have asked
- * the kernel for the tiles (bench_peaks_open does).
+ * tiles each way, as a kernel would hold them. The operating system
+ * must let this process use them (cpu.h: CLIPC_CPU_HAS_AMX_ bits).
  *
  * Reference: Intel SDM volume 1, chapter 18 (tile configuration, palette 1).
  */
