@@ -340,6 +340,11 @@ typedef struct clipc_tensor_info {
     size_t rank, shape[8];
     size_t n_bytes;
     int used; /* 0: an extra tensor that the network does not read */
+    const char *tower; /* that reads it: "vision", "text", "both", "none" */
+    const void *data;  /* [shape] row by row as stored, little-endian, n_bytes,
+                        * perhaps not aligned; reading a mapped file's brings
+                        * it into memory. Belongs to the model; NULL where the
+                        * file holds it in another order. */
 } clipc_tensor_info;
 
 /* Describes tensor number `index`, 0 <= index < n_tensors, in file order. */

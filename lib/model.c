@@ -818,6 +818,17 @@ clipc_status clipc_model_info(const clipc_model *model,
                            "clipc_model_properties", err);
 }
 
+/* The one number that is no tower's is logit_scale. */
+static const char *tower_of(const clipc_model *model, size_t index,
+                            const clipc_tensor *tensor)
+{
+    if (!clipc_checkpoint_uses(model->checkpoint, index))
+        return "none";
+    if (clipc_checkpoint_is_text(model->checkpoint, index))
+        return "text";
+    return strcmp(tensor->name, "logit_scale") == 0 ? "both" : "vision";
+}
+
 clipc_status clipc_model_tensor(const clipc_model *model, size_t index,
                                 clipc_tensor_info *out, clipc_error *err)
 {
@@ -837,6 +848,8 @@ clipc_status clipc_model_tensor(const clipc_model *model, size_t index,
         .rank = tensor->rank,
         .n_bytes = tensor->n_bytes,
         .used = clipc_checkpoint_uses(model->checkpoint, index),
+        .tower = tower_of(model, index, tensor),
+        .data = tensor->data,
     };
     memcpy(info.shape, tensor->shape, sizeof info.shape);
     return clipc_info_fill(out, &info, sizeof info, "clipc_tensor_info", err);

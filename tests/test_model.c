@@ -79,6 +79,12 @@ TEST(folder_and_memory_are_described_alike)
             CHECK_OK(clipc_model_tensor(models[i], t, &info, &err), err);
             CHECK(info.used == !strstr(info.name, "position_ids"));
             n_extra += !info.used;
+            CHECK(info.data != NULL);
+            CHECK_STR(info.tower,
+                      !info.used ? "none"
+                      : strncmp(info.name, "text_", 5) == 0     ? "text"
+                      : strncmp(info.name, "vis", 3) == 0 ? "vision"
+                                                          : "both");
             if (t == 0) {
                 CHECK_STR(info.name, "logit_scale");
                 CHECK_INT(info.rank, 0);

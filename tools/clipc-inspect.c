@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * clipc-inspect - looks inside: a model's make-up, the token ids
+ * clipc-inspect - looks inside: a model's make-up and soundness, the token ids
  * of texts, the pixels a model sees, embeddings, similarities. A thin program
  * on clipc.h, and what the comparison with the Python reference reads.
  * docs/man/clipc-inspect.1 describes it. The commands are in inspect_*.c.
@@ -18,7 +18,12 @@ static const char help[] =
     "Looks inside a CLIP model.\n"
     "\n"
     "  model [--tensors] [--format text|json]\n"
-    "      Its make-up, and what computes on this machine.\n"
+    "      Its make-up: where it is from, files, parameters, dimensions, memory;\n"
+    "      and what computes on this machine.\n"
+    "  check [--format text|json] MODEL\n"
+    "      Whether it is sound: reads every file and tensor, looks for NaN and\n"
+    "      infinity, tries the tokenizer and both towers, and says which of the\n"
+    "      published models' constants it has.\n"
     "  tokens [--truncate] [--context N] [--plain-specials]\n"
     "      Token ids: reads one JSON string a line from standard input, writes\n"
     "      one JSON array a line.\n"
@@ -50,11 +55,12 @@ static const char help[] =
     TOOL_COMPUTE_HELP
     "Arrays are NumPy files (.npy), on standard output without -o.\n"
     "\n"
-    "Exit status: 0 success, 1 some input failed, 2 wrong usage, 3 the model\n"
-    "could not be loaded.\n"
+    "Exit status: 0 success, 1 some input failed or check found a problem, 2\n"
+    "wrong usage, 3 the model could not be loaded.\n"
     "\n"
     "Examples:\n"
     "  clipc-inspect model --model demo\n"
+    "  clipc-inspect check ./clip-vit-base-patch32\n"
     "  echo '\"a photo of a car\"' | clipc-inspect tokens --model demo\n"
     "  clipc-inspect pixels -o car.npy car.jpg\n"
     "  clipc-inspect embed --model demo -o both.npy --image a.png b.png\n"
@@ -75,6 +81,10 @@ enum {
 static const tool_option model_options[] = {
     COMMON_OPTIONS,
     { "--tensors", OPT_TENSORS, false },
+    { "--format", OPT_FORMAT, true },
+};
+static const tool_option check_options[] = {
+    COMMON_OPTIONS, TOOL_COMPUTE_OPTIONS,
     { "--format", OPT_FORMAT, true },
 };
 static const tool_option tokens_options[] = {
@@ -106,7 +116,7 @@ static const tool_option similarity_options[] = {
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 typedef enum command {
-    MODEL, TOKENS, PIXELS, EMBED, SIMILARITY
+    MODEL, CHECK, TOKENS, PIXELS, EMBED, SIMILARITY
 } command;
 
 static const struct {
@@ -116,6 +126,7 @@ static const struct {
     int (*run)(const clipc_model *model, const tool_inspection *set);
 } commands[] = {
     { "model", model_options, LENGTH(model_options), tool_inspect_model },
+    { "check", check_options, LENGTH(check_options), tool_inspect_check },
     { "tokens", tokens_options, LENGTH(tokens_options), tool_inspect_tokens },
     { "pixels", pixels_options, LENGTH(pixels_options), tool_inspect_pixels },
     { "embed", embed_options, LENGTH(embed_options), tool_inspect_embed },
@@ -159,6 +170,15 @@ static tool_inspect_format format_named(const char *text, command which)
                                which == SIMILARITY ? 3 : 2)];
 }
 
+/* MODEL of check: the same as --model. */
+static void name_model(tool_inspection *set, const char *name)
+{
+    if (set->common.model)
+        tool_usage_error("check takes one model; unexpected argument %s",
+                         tool_shown_name(name).text);
+    set->common.model = name;
+}
+
 static void read_all_options(tool_inspection *set, command which,
                              tool_scan *scan, bool *done)
 {
@@ -176,6 +196,8 @@ static void read_all_options(tool_inspection *set, command which,
         case TOOL_OPERAND:
             if (list)
                 tool_list_add(list, value);
+            else if (which == CHECK)
+                name_model(set, value);
             else
                 tool_usage_error("unexpected argument %s",
                                  tool_shown_name(value).text);
@@ -212,7 +234,7 @@ static bool read_options(tool_inspection *set, command *which, int argc,
     memset(set, 0, sizeof *set);
     set->common = tool_common_default();
     if (argc < 2)
-        tool_usage_error("no command given: model, tokens, pixels, "
+        tool_usage_error("no command given: model, check, tokens, pixels, "
                          "embed or similarity");
     if (strcmp(argv[1], "--help") == 0) {
         fputs(help, stdout);
@@ -225,7 +247,7 @@ static bool read_options(tool_inspection *set, command *which, int argc,
     while (at < LENGTH(commands) && strcmp(argv[1], commands[at].name) != 0)
         at++;
     if (at == LENGTH(commands))
-        tool_usage_error("%s: not a command; they are model, tokens, "
+        tool_usage_error("%s: not a command; they are model, check, tokens, "
                          "pixels, embed and similarity",
                          tool_shown_name(argv[1]).text);
     *which = (command)at;

@@ -25,6 +25,9 @@ typedef struct tool_inspection {
 /* The make-up of a model, and what computes here. */
 int tool_inspect_model(const clipc_model *model, const tool_inspection *set);
 
+/* Whether a checkpoint is sound. */
+int tool_inspect_check(const clipc_model *model, const tool_inspection *set);
+
 /* JSON strings in, arrays of ids out. */
 int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set);
 

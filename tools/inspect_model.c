@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * inspect_model.c - `clipc-inspect model`: what a model is made of. Names of tensors come from the file:
- * they are shown escaped.
+ * inspect_model.c - `clipc-inspect model`: what a model is made of. Names of
+ * tensors come from the file: they are shown escaped.
  */
+#include "folder.h"
 #include "inspect.h"
-
+#include "published.h"
 #include "versions.h"
 
 #include <jansson.h>
@@ -48,7 +49,34 @@ static void show_grouped(size_t n)
     }
 }
 
-static void show_tower(const char *title, const clipc_tower_info *tower)
+/* What a tower is made of in the file. */
+typedef struct tower_weights {
+    size_t n_parameters, n_bytes;
+    const char *dtype; /* "F32", ... or "mixed"; "none" without a tensor */
+} tower_weights;
+
+static tower_weights weights_of(const clipc_model *model, size_t n_tensors,
+                                const char *tower)
+{
+    tower_weights w = { .dtype = "none" };
+
+    for (size_t i = 0; i < n_tensors; i++) {
+        clipc_tensor_info tensor = tensor_at(model, i);
+        size_t n = 1;
+        if (strcmp(tensor.tower, tower) != 0)
+            continue;
+        for (size_t d = 0; d < tensor.rank; d++)
+            n *= tensor.shape[d];
+        w.dtype = w.n_parameters == 0 || strcmp(w.dtype, tensor.dtype) == 0
+                      ? tensor.dtype : "mixed";
+        w.n_parameters += n;
+        w.n_bytes += tensor.n_bytes;
+    }
+    return w;
+}
+
+static void show_tower(const char *title, const clipc_tower_info *tower,
+                       const tower_weights *weights)
 {
     if (!tower->activation) {
         printf("%-15s none\n", title);
@@ -57,6 +85,40 @@ static void show_tower(const char *title, const clipc_tower_info *tower)
     printf("%-15s %zu layers, width %zu, %zu heads, MLP %zu, %s\n", title,
            tower->n_layers, tower->width, tower->n_heads, tower->mlp_width,
            tower->activation);
+    printf("%-15s ", "");
+    show_grouped(weights->n_parameters);
+    printf(" parameters; ");
+    show_grouped(weights->n_bytes);
+    printf(" bytes of weights, %s\n", weights->dtype);
+}
+
+static void show_folder(const tool_folder *folder)
+{
+    size_t widest = 0;
+
+    if (folder->repository) {
+        printf("%-15s ", "repository");
+        show_string(folder->repository);
+        printf("\n%-15s ", "revision");
+        if (folder->revisions) {
+            show_string(folder->revisions);
+            printf(" (commit %s)\n", folder->commit);
+        } else {
+            printf("commit %s\n", folder->commit);
+        }
+    }
+    for (size_t i = 0; i < folder->n; i++)
+        if (strlen(folder->files[i].name) > widest)
+            widest = strlen(folder->files[i].name);
+    for (size_t i = 0; i < folder->n; i++) {
+        const tool_file *file = &folder->files[i];
+        printf("%-15s ", i == 0 ? "files" : "");
+        show_string(file->name);
+        printf("%*s  %s, ", (int)(widest - strlen(file->name)), "",
+               file->format);
+        show_grouped((size_t)file->bytes);
+        puts(" bytes");
+    }
 }
 
 static void show_extra(const clipc_model *model, size_t n_tensors)
@@ -119,20 +181,29 @@ static void show_machine(void)
 }
 
 static int report_text(const clipc_model *model,
-                       const clipc_model_properties *p, bool tensors)
+                       const clipc_model_properties *p,
+                       const tool_folder *folder, bool tensors)
 {
+    const tower_weights vision = weights_of(model, p->n_tensors, "vision");
+    const tower_weights text = weights_of(model, p->n_tensors, "text");
+    const tool_shape *shape = tool_published_shape(p);
+
     printf("%-15s ", "model");
     show_string(p->source);
-    printf("\n%-15s ", "parameters");
+    putchar('\n');
+    show_folder(folder);
+    if (shape)
+        printf("%-15s %s\n", "shape", shape->name);
+    printf("%-15s ", "parameters");
     show_grouped(p->n_parameters);
     printf(" in %zu tensors, stored as %s\n", p->n_tensors, p->dtype);
-    show_tower("image tower", &p->vision);
+    show_tower("image tower", &p->vision, &vision);
     if (p->has_vision)
         printf("%-15s %zux%zu pixels, patches of %zux%zu%s\n", "",
                p->image_size, p->image_size, p->patch_size, p->patch_size,
                p->image_size == p->trained_image_size
                    ? "" : "; positions interpolated");
-    show_tower("text tower", &p->text);
+    show_tower("text tower", &p->text, &text);
     if (p->has_text)
         printf("%-15s %zu tokens at most, vocabulary of %zu\n", "",
                p->context_length, p->vocab_size);
@@ -165,11 +236,17 @@ static json_t *string_as_json(const char *s)
              : json_null();
 }
 
-static json_t *tower_as_json(const clipc_tower_info *tower)
+static json_t *tower_as_json(const clipc_model *model, size_t n_tensors,
+                             const clipc_tower_info *tower, const char *name)
 {
+    const tower_weights weights = weights_of(model, n_tensors, name);
+
     if (!tower->activation)
         return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "width",
+    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "parameters",
+                     (json_int_t)weights.n_parameters, "weight_bytes",
+                     (json_int_t)weights.n_bytes, "dtype", weights.dtype,
+                     "width",
                      (json_int_t)tower->width, "layers",
                      (json_int_t)tower->n_layers, "heads",
                      (json_int_t)tower->n_heads, "mlp_width",
@@ -220,16 +297,39 @@ static json_t *machine_as_json(void)
         string_as_json(cpu.libwebp));
 }
 
-static int report_json(const clipc_model *model,
-                       const clipc_model_properties *p, bool tensors)
+static json_t *files_as_json(const tool_folder *folder)
 {
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < folder->n; i++) {
+        const tool_file *file = &folder->files[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:I, s:s}", "name",
+                            string_as_json(file->name), "bytes",
+                            (json_int_t)file->bytes, "format", file->format));
+    }
+    return list;
+}
+
+static int report_json(const clipc_model *model,
+                       const clipc_model_properties *p,
+                       const tool_folder *folder, bool tensors)
+{
+    const tool_shape *shape = tool_published_shape(p);
     json_t *report = json_pack(
-        "{s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "
-        "s:o, s:o, s:I, s:[f,f,f], s:[f,f,f], s:o, s:o}",
-        "source", string_as_json(p->source), "parameters",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, "
+        "s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:I, s:[f,f,f], s:[f,f,f], s:o, "
+        "s:o}",
+        "source", string_as_json(p->source), "repository",
+        string_as_json(folder->repository), "revisions",
+        string_as_json(folder->revisions), "commit",
+        string_as_json(folder->commit), "files", files_as_json(folder),
+        "shape", string_as_json(shape ? shape->name : NULL), "parameters",
         (json_int_t)p->n_parameters, "tensor_count", (json_int_t)p->n_tensors,
-        "dtype", string_as_json(p->dtype), "vision", tower_as_json(&p->vision),
-        "text", tower_as_json(&p->text), "dim", (json_int_t)p->dim,
+        "dtype", string_as_json(p->dtype), "vision",
+        tower_as_json(model, p->n_tensors, &p->vision, "vision"), "text",
+        tower_as_json(model, p->n_tensors, &p->text, "text"), "dim",
+        (json_int_t)p->dim,
         "image_size", (json_int_t)p->image_size, "patch_size",
         (json_int_t)p->patch_size, "context_length",
         (json_int_t)p->context_length, "vocab_size", (json_int_t)p->vocab_size,
@@ -264,11 +364,16 @@ static int report_json(const clipc_model *model,
 int tool_inspect_model(const clipc_model *model, const tool_inspection *set)
 {
     clipc_model_properties properties;
+    tool_folder folder;
+    int status;
 
     memset(&properties, 0, sizeof properties);
     properties.struct_size = sizeof properties;
     (void)clipc_model_info(model, &properties, NULL);
-    return set->format == TOOL_INSPECT_JSON
-               ? report_json(model, &properties, set->tensors)
-               : report_text(model, &properties, set->tensors);
+    tool_folder_read(&folder, properties.source);
+    status = set->format == TOOL_INSPECT_JSON
+                 ? report_json(model, &properties, &folder, set->tensors)
+                 : report_text(model, &properties, &folder, set->tensors);
+    tool_folder_free(&folder);
+    return status;
 }
