@@ -50,6 +50,8 @@ static const char help[] =
     "  --quiet             no progress line\n"
     "\n"
     TOOL_COMPUTE_HELP
+    TOOL_DTYPE_HELP
+    "\n"
     "  --version           versions of the program and its libraries\n"
     "  --help              this text\n"
     "\n"
@@ -89,6 +91,7 @@ static const tool_option option_table[] = {
     TOOL_LIST_OPTIONS,
     TOOL_SOURCE_OPTIONS,
     TOOL_COMPUTE_OPTIONS,
+    TOOL_DTYPE_OPTIONS,
     { "--labels", OPT_LABELS, true },
     { "--label", OPT_LABEL, true },
     { "--template", OPT_TEMPLATE, true },

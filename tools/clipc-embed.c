@@ -50,6 +50,10 @@ static const char help[] =
     TOOL_TEXT_HELP
     "\n"
     TOOL_COMPUTE_HELP
+    "  --compute-dtype TYPE\n"
+    "                      arithmetic of the linear layers: f32 (default: the\n"
+    "                      reference's numbers), bf16, or int8 (fastest)\n"
+    "\n"
     "  --version           versions of the program and its libraries\n"
     "  --help              this text\n"
     "\n"
@@ -84,6 +88,7 @@ static const tool_option option_table[] = {
     TOOL_LIST_OPTIONS,
     TOOL_SOURCE_OPTIONS,
     TOOL_COMPUTE_OPTIONS,
+    { "--compute-dtype", TOOL_OPT_DTYPE, true },
     { "-o", OPT_OUT, true },
     { "--shard-rows", OPT_SHARD_ROWS, true },
     { "--dtype", OPT_DTYPE, true },

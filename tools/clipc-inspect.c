@@ -53,6 +53,8 @@ static const char help[] =
     "--max-bytes and --timeout as of clipc-classify\n"
     "\n"
     TOOL_COMPUTE_HELP
+    TOOL_DTYPE_HELP
+    "\n"
     "Arrays are NumPy files (.npy), on standard output without -o.\n"
     "\n"
     "Exit status: 0 success, 1 some input failed or check found a problem, 2\n"
@@ -84,7 +86,7 @@ static const tool_option model_options[] = {
     { "--format", OPT_FORMAT, true },
 };
 static const tool_option check_options[] = {
-    COMMON_OPTIONS, TOOL_COMPUTE_OPTIONS,
+    COMMON_OPTIONS, TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS,
     { "--format", OPT_FORMAT, true },
 };
 static const tool_option tokens_options[] = {
@@ -97,7 +99,7 @@ static const tool_option pixels_options[] = {
 };
 static const tool_option embed_options[] = {
     COMMON_OPTIONS, TOOL_PICTURE_OPTIONS, TOOL_SOURCE_OPTIONS,
-    TOOL_TEXT_OPTIONS, TOOL_COMPUTE_OPTIONS,
+    TOOL_TEXT_OPTIONS, TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS,
     { "--raw", OPT_RAW, false },
     { "-o", OPT_OUT, true },
     { "--image", OPT_IMAGE, true },
@@ -105,7 +107,7 @@ static const tool_option embed_options[] = {
 };
 static const tool_option similarity_options[] = {
     COMMON_OPTIONS, TOOL_PICTURE_OPTIONS, TOOL_SOURCE_OPTIONS,
-    TOOL_TEXT_OPTIONS, TOOL_COMPUTE_OPTIONS,
+    TOOL_TEXT_OPTIONS, TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS,
     { "--image", OPT_IMAGE, true },
     { "--text", OPT_TEXT, true },
     { "--images-from", OPT_IMAGES_FROM, true },

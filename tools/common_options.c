@@ -62,7 +62,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         break;
     case TOOL_OPT_GEMM: common->ctx.gemm = tool_gemm(value); break;
     case TOOL_OPT_CPU: common->ctx.cpu = tool_cpu(value); break;
-    case TOOL_OPT_DTYPE: common->ctx.precision = tool_dtype(value); break;
+    case TOOL_OPT_DTYPE: common->ctx.precision = tool_dtype(name, value); break;
     default: return false;
     }
     return true;

@@ -60,7 +60,10 @@ enum {
 #define TOOL_COMPUTE_OPTIONS                     \
     { "--threads", TOOL_OPT_THREADS, true },     \
     { "--gemm", TOOL_OPT_GEMM, true },           \
-    { "--cpu", TOOL_OPT_CPU, true },             \
+    { "--cpu", TOOL_OPT_CPU, true }
+
+/* clipc-embed calls it otherwise: its --dtype is that of the array. */
+#define TOOL_DTYPE_OPTIONS                       \
     { "--dtype", TOOL_OPT_DTYPE, true }
 
 /* Help: of --model, of images in pictures and sources, and so on. */
@@ -103,10 +106,11 @@ enum {
     "  --threads N         default: all CPUs this process may use\n" \
     "  --gemm BACKEND      auto (default), native or openblas\n" \
     "  --cpu LEVEL         highest instruction set of the native kernels:\n" \
-    "                      c, avx2, avx512 or amx\n" \
+    "                      c, avx2, avx512 or amx\n"
+
+#define TOOL_DTYPE_HELP \
     "  --dtype TYPE        arithmetic of the linear layers: f32 (default: the\n" \
-    "                      reference's numbers), bf16, or int8 (fastest)\n" \
-    "\n"
+    "                      reference's numbers), bf16, or int8 (fastest)\n"
 
 tool_common tool_common_default(void);
 

@@ -174,7 +174,7 @@ static void check_tensors(check *c)
 
     for (size_t i = 0; i < c->info.n_tensors; i++)
         bytes += tensor_at(c, i).n_bytes;
-    tool_progress_begin("reading MB of tensors");
+    tool_progress_begin_bytes("reading tensors");
     for (size_t i = 0; i < c->info.n_tensors; i++) {
         clipc_tensor_info tensor = tensor_at(c, i);
         tally t;
@@ -204,7 +204,7 @@ static void check_tensors(check *c)
                    "%s (%s): not used%s", shown, tensor.dtype,
                    known_extra(tensor.name) ? ", as usual" : "");
         done += tensor.n_bytes;
-        tool_progress_show(done >> 20, bytes >> 20);
+        tool_progress_show(done, bytes);
     }
     tool_progress_clear();
     if (n_bad > MAX_NAMED)

@@ -97,13 +97,13 @@ clipc_cpu tool_cpu(const char *text)
     return values[tool_choice("--cpu", text, names, 4)];
 }
 
-clipc_precision tool_dtype(const char *text)
+clipc_precision tool_dtype(const char *option, const char *text)
 {
     static const char *const names[] = { "f32", "bf16", "int8" };
     static const clipc_precision values[] = { CLIPC_PRECISION_F32,
                                               CLIPC_PRECISION_BF16,
                                               CLIPC_PRECISION_INT8 };
-    return values[tool_choice("--dtype", text, names, 3)];
+    return values[tool_choice(option, text, names, 3)];
 }
 
 clipc_alpha tool_alpha(const char *text)

@@ -40,7 +40,7 @@ size_t tool_choice(const char *option, const char *text,
 /* --gemm and --cpu. */
 clipc_gemm tool_gemm(const char *text);
 clipc_cpu tool_cpu(const char *text);
-clipc_precision tool_dtype(const char *text);
+clipc_precision tool_dtype(const char *option, const char *text);
 
 /* --alpha. */
 clipc_alpha tool_alpha(const char *text);
