@@ -35,6 +35,8 @@ static const char *format_of(const char *name, const char *path)
     fclose(file);
     if (ends_with(name, ".json"))
         return "JSON";
+    if (ends_with(name, ".clipc"))
+        return "clipc, packed";
     if (ends_with(name, ".safetensors"))
         return "safetensors";
     if (n >= 4 && memcmp(start, "PK\3\4", 4) == 0)

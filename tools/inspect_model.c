@@ -53,11 +53,13 @@ static void show_grouped(size_t n)
 typedef struct tower_weights {
     size_t n_parameters, n_bytes;
     const char *dtype; /* "F32", ... or "mixed"; "none" without a tensor */
+    bool packed;       /* the tensors are padded: they count too many */
 } tower_weights;
 
 static tower_weights weights_of(const clipc_model *model, size_t n_tensors,
                                 const char *tower)
 {
+    clipc_model_properties info = { .struct_size = sizeof info };
     tower_weights w = { .dtype = "none" };
 
     for (size_t i = 0; i < n_tensors; i++) {
@@ -72,6 +74,8 @@ static tower_weights weights_of(const clipc_model *model, size_t n_tensors,
         w.n_parameters += n;
         w.n_bytes += tensor.n_bytes;
     }
+    (void)clipc_model_info(model, &info, NULL);
+    w.packed = info.dtype && strncmp(info.dtype, "packed", 6) == 0;
     return w;
 }
 
@@ -86,8 +90,10 @@ static void show_tower(const char *title, const clipc_tower_info *tower,
            tower->n_layers, tower->width, tower->n_heads, tower->mlp_width,
            tower->activation);
     printf("%-15s ", "");
-    show_grouped(weights->n_parameters);
-    printf(" parameters; ");
+    if (!weights->packed) {
+        show_grouped(weights->n_parameters);
+        printf(" parameters; ");
+    }
     show_grouped(weights->n_bytes);
     printf(" bytes of weights, %s\n", weights->dtype);
 }
@@ -243,8 +249,11 @@ static json_t *tower_as_json(const clipc_model *model, size_t n_tensors,
 
     if (!tower->activation)
         return json_null();
-    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "parameters",
-                     (json_int_t)weights.n_parameters, "weight_bytes",
+    return json_pack("{s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "parameters",
+                     weights.packed
+                         ? json_null()
+                         : json_integer((json_int_t)weights.n_parameters),
+                     "weight_bytes",
                      (json_int_t)weights.n_bytes, "dtype", weights.dtype,
                      "width",
                      (json_int_t)tower->width, "layers",
