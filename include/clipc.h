@@ -242,7 +242,7 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
  * model.safetensors.index.json names, open_clip_model.safetensors,
  * pytorch_model.bin, the files of pytorch_model.bin.index.json,
  * open_clip_pytorch_model.bin. Of a PyTorch checkpoint only the tensors are
- * read; no code in it can run (docs/FORMATS.md).
+ * read; no code in it can run (docs/MODEL.md).
  *
  * Opening validates what describes the tensors, all names and shapes, and
  * maps the weights; it reads none of them. The tokenizer is parsed, and weights

@@ -19,6 +19,7 @@
  */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "clipc.h"
+#include "containers.h"
 #include "shim.h"
 #include "tiny_model.h"
 
@@ -260,6 +261,26 @@ static clipc_status run_pack(clipc_error *err)
                             err);
 }
 
+static clipc_status run_open_torch(clipc_error *err)
+{
+    return open_named("torch", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_open_torch_read(clipc_error *err)
+{
+    return open_named("torch", CLIPC_LOAD_READ, err);
+}
+
+static clipc_status run_open_split(clipc_error *err)
+{
+    return open_named("split", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_open_split_torch(clipc_error *err)
+{
+    return open_named("split-torch", CLIPC_LOAD_MAP, err);
+}
+
 static clipc_status run_tokenize(clipc_error *err)
 {
     int32_t ids[64];
@@ -440,6 +461,14 @@ static const struct scenario {
     { "open", NULL, run_open, model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "open-read", NULL, run_open_read, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-torch", NULL, run_open_torch, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-torch-read", NULL, run_open_torch_read, model_is_null,
+      SHIM_READ | SHIM_OPEN },
+    { "open-split", NULL, run_open_split, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-split-torch", NULL, run_open_split_torch, model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "tokenize", set_up_f32, run_tokenize, NULL, SHIM_READ | SHIM_OPEN },
     { "tokenize-merges", set_up_merges, run_tokenize, NULL,
@@ -710,6 +739,9 @@ static void make_models(void)
     must(clipc_model_pack(model, scratch("packed"), CLIPC_PRECISION_BF16, NULL,
                           &err), &err);
     free_all();
+    write_torch_model(scratch("torch"), NULL);
+    write_split_model(scratch("split"), NULL, 3, false);
+    write_split_model(scratch("split-torch"), NULL, 2, true);
 }
 
 int main(int argc, char **argv)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config and fuzz_exif. Needs no
-package.
+"""Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config, fuzz_exif, fuzz_torch
+(from tests/data/torch) and fuzz_shards. Needs no package.
 
     python3 tests/fuzz/make_seeds.py
 """
 import json
 import pathlib
 import struct
+import zipfile
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"
 SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1}
@@ -62,7 +63,33 @@ def write(target, name, data):
     (folder / name).write_bytes(data)
 
 
+def torch_seeds():
+    """The files that PyTorch wrote: whole, and the pickles alone."""
+    for path in sorted((SEEDS.parent.parent / "data" / "torch").iterdir()):
+        data = path.read_bytes()
+        if path.stem in ("shared", "training", "script", "old"):
+            write("fuzz_torch", path.stem, b"\xff" + data)
+        if data[:2] == b"PK" and path.stem not in ("script", "no-crc"):
+            with zipfile.ZipFile(path) as archive:
+                pickle = archive.read(archive.namelist()[0])
+            write("fuzz_torch", path.stem + "-pickle", b"\0" + pickle)
+
+
+def shard_seeds():
+    names = ["model-00001-of-00002", "model-00002-of-00002"]
+    for suffix, first in ("safetensors", b"0"), ("bin", b"1"):
+        index = {"metadata": {"total_size": 96}, "weight_map": {
+            "logit_scale": f"{names[0]}.{suffix}",
+            "text_projection.weight": f"{names[1]}.{suffix}",
+            "visual_projection.weight": f"{names[0]}.{suffix}"}}
+        write("fuzz_shards", suffix, first + json.dumps(index).encode())
+    write("fuzz_shards", "outside",
+          b'0{"weight_map": {"a": "../x.safetensors"}}')
+
+
 def main():
+    torch_seeds()
+    shard_seeds()
     small, n = header([("a", "F32", [2, 2]), ("b\u00e9\"", "U8", [3]),
                        ("none", "F16", [0, 5]), ("scale", "BF16", [])])
     write("fuzz_safetensors", "header", bytes([n]) + b" " + small + b" ")

@@ -43,8 +43,8 @@ x86_64-*)
 esac
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)
 for target; do
-    $CLANG $flags "$here/$target.c" tests/tiny_model.c lib/*.c $objects \
-        $(pkg-config --libs $packages) -lm -o "$out/$target"
+    $CLANG $flags "$here/$target.c" tests/tiny_model.c tests/containers.c \
+        lib/*.c $objects $(pkg-config --libs $packages) -lm -o "$out/$target"
     mkdir -p "$out/corpus/$target"
     seeds=
     [ ! -d "$here/seeds/$target" ] || seeds=$here/seeds/$target
