@@ -249,6 +249,13 @@ void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n)
         madvise(bytes->data + first, end - first, MADV_DONTNEED);
 }
 
+void clipc_bytes_scattered(const clipc_bytes *bytes, bool scattered)
+{
+    if (bytes->mapped)
+        madvise(bytes->data, bytes->n,
+                scattered ? MADV_RANDOM : MADV_NORMAL);
+}
+
 void clipc_bytes_release(clipc_bytes *bytes)
 {
     if (bytes->mapped)

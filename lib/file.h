@@ -41,6 +41,10 @@ clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
  * the next access reads the file again. Bytes that were read stay. */
 void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n);
 
+/* Whether mapped bytes will be looked at here and there: then a page is read
+ * from the disk alone, without those that follow it. */
+void clipc_bytes_scattered(const clipc_bytes *bytes, bool scattered);
+
 /* Frees or unmaps, and zeroes *bytes. */
 void clipc_bytes_release(clipc_bytes *bytes);
 

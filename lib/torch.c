@@ -381,9 +381,12 @@ clipc_status clipc_torch_open(clipc_torch **out, const char *path,
     if (status == CLIPC_OK) {
         t->file = t->bytes.data;
         t->file_bytes = t->bytes.n;
+        /* The header of every entry is looked at, and no tensor: neither
+         * those on the disk behind it are wanted yet, nor those in memory
+         * around it. */
+        clipc_bytes_scattered(&t->bytes, true);
         status = load(t, max_header_bytes, err);
-        /* Looking at the header of every entry has brought in the pages
-         * around each: tensors are not wanted before they are used. */
+        clipc_bytes_scattered(&t->bytes, false);
         clipc_bytes_forget(&t->bytes, 0, t->bytes.n);
     }
     return finish(out, t, status);
