@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_config.c - config.json, preprocessor_config.json and
- * processor_config.json: the first byte chooses. What is accepted must keep
+ * fuzz_config.c - config.json, preprocessor_config.json,
+ * processor_config.json and open_clip_config.json: the first byte chooses. What is accepted must keep
  * its promises.
  */
 #include "config.h"
@@ -31,8 +31,11 @@ static void check_config(const clipc_config *config)
 {
     check_tower(&config->vision);
     check_tower(&config->text);
+    check(config->has_vision || config->has_text);
+    check(isfinite(exp(config->logit_scale_init)));
     check(config->patch_size >= 1 &&
-          config->image_size % config->patch_size == 0);
+          config->patch_size <= config->image_size);
+    check(config->trained_image_size == config->image_size);
     check(config->image_size >= 1 && config->image_size <= 8192);
     check(config->context_length >= 2 && config->context_length <= 65536);
     check(config->vocab_size >= 1 && config->vocab_size <= 1 << 24);
@@ -80,12 +83,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!text)
         return 0;
     memcpy(text, data + 1, n - 1);
-    if (data[0] % 3 == 0) {
+    if (data[0] % 4 == 0) {
         status = clipc_config_parse(&config, text, n - 1, "fuzz", &err);
         if (status == CLIPC_OK)
             check_config(&config);
+    } else if (data[0] % 4 == 3) {
+        status = clipc_open_clip_config_parse(&config, &preprocess, text,
+                                              n - 1, "fuzz", &err);
+        if (status == CLIPC_OK) {
+            check_config(&config);
+            check_preprocess(&preprocess);
+        }
     } else {
-        if (data[0] % 3 == 1)
+        if (data[0] % 4 == 1)
             status = clipc_preprocess_config_parse(&preprocess, text, n - 1,
                                                    "fuzz", &err);
         else

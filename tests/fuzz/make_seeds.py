@@ -126,6 +126,20 @@ def main():
              "use_square_size": False}
     write("fuzz_config", "pre-old", b"1" + json.dumps(old).encode())
     write("fuzz_config", "pre-exact", b"1" + json.dumps(exact).encode())
+    open_clip = {
+        "model_cfg": {
+            "embed_dim": 2, "quick_gelu": True, "custom_text": False,
+            "vision_cfg": {"image_size": 8, "layers": 1, "width": 4,
+                           "head_width": 2, "mlp_ratio": 2.5,
+                           "patch_size": [4, 4], "pool_type": "tok",
+                           "norm_kwargs": {"eps": 1e-6}},
+            "text_cfg": {"context_length": 7, "vocab_size": 9, "width": 4,
+                         "heads": 2, "layers": 1, "pool_type": "eos",
+                         "eos_id": 8}},
+        "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": 0.5,
+                           "interpolation": "bilinear",
+                           "resize_mode": "squash"}}
+    write("fuzz_config", "open-clip", b"3" + json.dumps(open_clip).encode())
     write("fuzz_config", "pre-nested",
           b"2" + json.dumps({"image_processor": new}).encode())
 
