@@ -235,6 +235,7 @@ static clipc_model_properties info_of(const clipc_model *of)
 static void expect(const tiny_model_options *options, float image[DIM],
                    float texts[DIM])
 {
+    tiny_model_free(&files);
     clipc_model *plain = open_tiny(&files, options);
 
     for (size_t i = 0; i < sizeof pixels / sizeof pixels[0]; i++)
