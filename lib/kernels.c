@@ -349,15 +349,18 @@ static void row_u8(void *out, float *scale, const float *x, size_t n,
 
 static void widen(float *out, const void *in, clipc_storage storage, size_t n)
 {
-    const uint16_t *half = in;
-    if (storage == CLIPC_STORE_F32)
+    const unsigned char *bytes = in; /* at any address */
+    uint16_t half;
+
+    if (storage == CLIPC_STORE_F32) {
         memcpy(out, in, n * sizeof *out);
-    else if (storage == CLIPC_STORE_BF16)
-        for (size_t i = 0; i < n; i++)
-            out[i] = clipc_widen_bf16(half[i]);
-    else
-        for (size_t i = 0; i < n; i++)
-            out[i] = clipc_widen_f16(half[i]);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&half, bytes + i * sizeof half, sizeof half);
+        out[i] = storage == CLIPC_STORE_BF16 ? clipc_widen_bf16(half)
+                                             : clipc_widen_f16(half);
+    }
 }
 
 /* ---- rows -------------------------------------------------------------- */
