@@ -510,6 +510,7 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
         clipc_rows_init_avx2(kernels);
         clipc_tiles_init_avx2(kernels);
         clipc_bytes_init_avx2(kernels);
+        clipc_packs_init_avx2(kernels);
     }
     if (features & CLIPC_CPU_HAS_AVXVNNI)
         clipc_tiles_init_avxvnni(kernels);

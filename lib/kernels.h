@@ -185,6 +185,7 @@ void clipc_rows_init_avx2(clipc_kernels *kernels);
 void clipc_rows_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_avx2(clipc_kernels *kernels);
 void clipc_bytes_init_avx2(clipc_kernels *kernels);
+void clipc_packs_init_avx2(clipc_kernels *kernels);
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels);
 void clipc_tiles_init_avx512(clipc_kernels *kernels);
 void clipc_packs_init_avx512(clipc_kernels *kernels);

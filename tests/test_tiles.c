@@ -57,6 +57,7 @@ static const level levels[] = {
 #if defined(__x86_64__)
     { "avx2", CLIPC_CPU_HAS_AVX2, clipc_tiles_init_avx2 },
     { "avx2 bytes", CLIPC_CPU_HAS_AVX2, clipc_bytes_init_avx2 },
+    { "avx2 packs", CLIPC_CPU_HAS_AVX2, clipc_packs_init_avx2 },
     { "avx-vnni", CLIPC_CPU_HAS_AVXVNNI, clipc_tiles_init_avxvnni },
     { "avx512", CLIPC_CPU_HAS_AVX512, clipc_tiles_init_avx512 },
     { "avx512 packs", CLIPC_CPU_HAS_AVX512, clipc_packs_init_avx512 },

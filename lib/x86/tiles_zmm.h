@@ -27,8 +27,8 @@
 enum {
     ROWS = 9,
     STRIPS = 3,
-    UNIT = 4,  /* k-steps of the inner loop */
-    BURST = 16 /* k-steps between two bursts of prefetches */
+    UNIT = 4,  /* k-steps of the inner loop, after a few prefetches */
+    BURST = 16 /* k-steps of tile->prefetch_lines */
 };
 
 /* Three row pointers and two multiples of the stride address nine rows; as
@@ -108,6 +108,7 @@ INLINE void product(const clipc_tile *tile, int rows, int strips)
     const char *b = tile->b, *lines = tile->prefetch;
     size_t stride = tile->a_stride, b_stride = tile->b_stride;
     size_t left = tile->k_steps, n_lines = tile->prefetch_lines;
+    const size_t per_unit = (n_lines + BURST / UNIT - 1) / (BURST / UNIT);
     inputs in = { .row0 = tile->a, .stride = stride };
 
     in.row3 = in.row0 + (rows > 3 ? 3 * stride : 0);
@@ -116,10 +117,14 @@ INLINE void product(const clipc_tile *tile, int rows, int strips)
         UNROLL for (int j = 0; j < strips; j++)
             acc[i][j] = _mm512_setzero_ps();
     for (; left >= BURST; left -= BURST) {
-        for (size_t i = 0; i < n_lines; i++, lines += 64)
-            _mm_prefetch(lines, _MM_HINT_T1);
-        for (int k = 0; k < BURST; k += UNIT)
+        size_t rest = n_lines;
+        for (int k = 0; k < BURST; k += UNIT) {
+            size_t now = rest < per_unit ? rest : per_unit;
+            rest -= now;
+            for (; now > 0; now--, lines += CLIPC_STRIP_BYTES)
+                _mm_prefetch(lines, _MM_HINT_T1);
             steps(acc, &in, &b, b_stride, rows, strips, UNIT);
+        }
     }
     for (; left > 0; left--)
         steps(acc, &in, &b, b_stride, rows, strips, 1);
