@@ -59,13 +59,15 @@ static void use_checkpoint(const void *file, size_t size)
                               CLIPC_PRECISION_AUTO, NULL) != CLIPC_OK)
         return;
     if (clipc_checkpoint_vision(checkpoint, &vision, NULL) == CLIPC_OK) {
-        use(vision->patch_embedding, 3 * sizeof(float));
-        use(vision->layers[0].fc1_weight, 2 * sizeof(float));
-        use(vision->projection, sizeof(float));
+        use(vision->tower.patch.weight.data, 3 * sizeof(uint16_t));
+        use(vision->tower.layers[0].linears[CLIPC_LINEAR_FC1].weight.data,
+            2 * sizeof(uint16_t));
+        use(vision->tower.projection.weight.data, sizeof(uint16_t));
     }
     if (clipc_checkpoint_text(checkpoint, &text, NULL) == CLIPC_OK) {
-        use(text->token_embedding, 3 * sizeof(float));
-        use(text->layers[0].fc2_weight, 2 * sizeof(float));
+        use(text->token_embedding.data, 3 * sizeof(uint16_t));
+        use(text->tower.layers[0].linears[CLIPC_LINEAR_FC2].weight.data,
+            2 * sizeof(uint16_t));
     }
     for (size_t i = 0; i < n; i++)
         if (clipc_checkpoint_is_text(checkpoint, i) &&
