@@ -436,6 +436,9 @@ typedef struct clipc_cpu_description {
     unsigned n_cpus;           /* this process may use */
     const char *libjpeg, *libpng, *libcurl; /* versions; libcurl may be NULL */
     const char *libwebp; /* version, or NULL when not built in */
+    /* The tiles of native matrix products in each precision, such as "avx512
+     * 9x48" or "amx-int8 32x32" (rows x columns). */
+    const char *kernel_f32, *kernel_bf16, *kernel_int8;
 } clipc_cpu_description;
 
 CLIPC_API clipc_status

@@ -99,6 +99,9 @@ clipc_status clipc_cpu_describe(clipc_cpu_description *description,
         .libpng = png_get_libpng_ver(NULL),
         .libcurl = clipc_fetch_version(),
         .libwebp = clipc_webp_version(),
+        .kernel_f32 = kernels.f32.name,
+        .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : kernels.f32.name,
+        .kernel_int8 = kernels.s8.name,
     };
     return clipc_info_fill(description, &d, sizeof d, "description", err);
 }

@@ -168,7 +168,8 @@ static void show_machine(void)
                cpu.openblas_core ? cpu.openblas_core : "unknown");
     else
         printf("%-15s not built in\n", "OpenBLAS");
-    printf("%-15s %s\n", "own kernels", cpu.isa);
+    printf("%-15s %s: f32 %s, bf16 %s, int8 %s\n", "own kernels", cpu.isa,
+           cpu.kernel_f32, cpu.kernel_bf16, cpu.kernel_int8);
     printf("%-15s %u for this process; %s\n", "CPUs", cpu.n_cpus,
            cpu.features && *cpu.features ? cpu.features : "no features used");
     printf("%-15s libclipc %s, libpng %s, %s%s\n", "libraries",
@@ -178,7 +179,7 @@ static void show_machine(void)
     printf("%-15s %s, %s%s\n", "", cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown",
            cpu.libwebp ? "libwebp " : "no libwebp",
            cpu.libwebp ? cpu.libwebp : "");
-    if (cpu.openblas_core_better)
+    if (cpu.openblas_core_better && strcmp(cpu.gemm, "openblas") == 0)
         printf("\nOpenBLAS runs as %s, which is slower than this CPU allows. "
                "Set\n    OPENBLAS_CORETYPE=%s\nin the environment to run the "
                "faster kernels.\n",
@@ -294,11 +295,14 @@ static json_t *machine_as_json(void)
     clipc_cpu_description cpu = tool_describe();
 
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "gemm",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
+        "s:o, s:o}", "gemm",
         string_as_json(cpu.gemm), "openblas", string_as_json(cpu.openblas),
         "openblas_core", string_as_json(cpu.openblas_core),
         "openblas_core_better", string_as_json(cpu.openblas_core_better),
-        "isa", string_as_json(cpu.isa), "cpus", (json_int_t)cpu.n_cpus,
+        "isa", string_as_json(cpu.isa), "f32", string_as_json(cpu.kernel_f32),
+        "bf16", string_as_json(cpu.kernel_bf16), "int8",
+        string_as_json(cpu.kernel_int8), "cpus", (json_int_t)cpu.n_cpus,
         "features", string_as_json(cpu.features), "libclipc",
         string_as_json(clipc_version()), "libjpeg",
         string_as_json(cpu.libjpeg), "libpng", string_as_json(cpu.libpng),
