@@ -72,6 +72,11 @@ LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
 TOOL_CPPFLAGS = -DCLIPC_DATA_DIR='"$(DATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
+# Instrumented, the unrolled loops of an instruction set take minutes to
+# compile at that level; their bounds are tested against guard pages too.
+ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
+KERNEL_CFLAGS = -O1
+endif
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm -ldl
 # Asked for only when something is compiled, so that `make deps` runs first.

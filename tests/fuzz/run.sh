@@ -18,7 +18,9 @@ flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
  -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
  $(pkg-config --cflags $packages)"
-# Files of an instruction set have flags of their own.
+# The library once for all targets. Files of an instruction set have flags of
+# their own, and no sanitizer: their bounds are tested against guard pages, and
+# an instrumented one takes minutes to compile.
 objects=
 compile() { # FLAGS FILE...
     isa=$1
@@ -29,10 +31,11 @@ compile() { # FLAGS FILE...
         objects="$objects $object"
     done
 }
+compile '' lib/*.c tests/tiny_model.c tests/containers.c
 case $("$CLANG" -dumpmachine) in
 x86_64-*)
-    avx2='-mavx2 -mfma -mf16c'
-    avx512='-mavx512f -mavx512bw -mavx512dq -mavx512vl'
+    avx2='-fno-sanitize=all -mavx2 -mfma -mf16c'
+    avx512='-fno-sanitize=all -mavx512f -mavx512bw -mavx512dq -mavx512vl'
     compile "$avx2" lib/x86/*_avx2.c
     compile "$avx512" lib/x86/*_avx512.c
     compile "$avx2 -mavxvnni" lib/x86/*_avxvnni.c
@@ -43,8 +46,8 @@ x86_64-*)
 esac
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)
 for target; do
-    $CLANG $flags "$here/$target.c" tests/tiny_model.c tests/containers.c \
-        lib/*.c $objects $(pkg-config --libs $packages) -lm -o "$out/$target"
+    $CLANG $flags "$here/$target.c" $objects $(pkg-config --libs $packages) \
+        -lm -o "$out/$target"
     mkdir -p "$out/corpus/$target"
     seeds=
     [ ! -d "$here/seeds/$target" ] || seeds=$here/seeds/$target
