@@ -83,7 +83,7 @@ def scatter(title, x_name, y_name, points):
     """points: (name, x, y), both axes logarithmic, x from 1-2-5 steps."""
     width, height, left, right, top, bottom = 760, 460, 80, 150, 50, 60
     xs, ys = [p[1] for p in points], [p[2] for p in points]
-    x_ticks = [m * 10 ** e for e in decades(min(xs), max(xs))
+    x_ticks = [m * 10 ** e for e in decades(min(xs) * 0.95, max(xs) * 1.05)
                for m in (1, 2, 5)]
     x_low = max(t for t in x_ticks if t <= min(xs) * 0.95)
     x_high = min(t for t in x_ticks if t >= max(xs) * 1.05)
