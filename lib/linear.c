@@ -260,12 +260,12 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
     const clipc_linear *linear = r->run->linear;
     const clipc_strips *strips = &linear->strips;
     const size_t k = linear->weight.n_in;
-    /* 16 bits on the way to 32 lie behind the panel. */
-    uint16_t *half = (void *)(r->panel + CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
     unsigned char *wide = r->panel;
 
     if (!r->panel)
         return (const unsigned char *)strips->data + begin * r->strip_bytes;
+    /* 16 bits on the way to 32 lie behind the panel. */
+    uint16_t *half = (void *)(r->panel + CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
     if (strips->data) {
         const size_t bytes = clipc_strip_bytes(strips->storage, k);
         const unsigned char *strip = strips->data;
@@ -321,19 +321,16 @@ typedef struct pending {
 } pending;
 
 static void finish_tile(const native_run *r, const clipc_finish *finish,
-                        const pending *p, size_t acc_stride, size_t column,
-                        size_t n_columns)
+                        const pending *p, size_t acc_stride, size_t n_columns)
 {
     if (!p->acc)
         return;
     if (r->run->precision == CLIPC_PRECISION_INT8)
         r->kernels->finish_s8(finish, (const int32_t *)(const void *)p->acc,
-                              acc_stride, p->row, p->n_rows, column,
-                              n_columns);
+                              acc_stride, p->row, p->n_rows, 0, n_columns);
     else
         r->kernels->finish_f32(finish, (const float *)(const void *)p->acc,
-                               acc_stride, p->row, p->n_rows, column,
-                               n_columns);
+                               acc_stride, p->row, p->n_rows, 0, n_columns);
 }
 
 /* Rows [first, end) against one panel. A tile is finished after the next
@@ -370,10 +367,19 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     const size_t bursts = (r->k_steps + PREFETCH_STEPS - 1) / PREFETCH_STEPS;
     const size_t burst = (lines + n_tiles * bursts - 1) / (n_tiles * bursts);
 
+    /* Columns count from the panel's first one. */
     clipc_finish finish = r->finish;
+    finish.out = (unsigned char *)finish.out +
+                 column * (finish.format == CLIPC_OPERAND_BF16 ? 2 : 4);
+    if (finish.bias)
+        finish.bias += column;
     if (r->panel_scale) { /* of this panel alone */
-        finish.column_scale = r->panel_scale - column;
-        finish.column_sums = finish.column_sums ? r->panel_sums - column : NULL;
+        finish.column_scale = r->panel_scale;
+        finish.column_sums = finish.column_sums ? r->panel_sums : NULL;
+    } else if (finish.column_scale) {
+        finish.column_scale += column;
+        if (finish.column_sums)
+            finish.column_sums += column;
     }
     for (size_t i = 0; i < n_tiles; i++) {
         size_t row, row_end, start;
@@ -398,11 +404,11 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
             lines -= done;
             prefetch += done * CLIPC_STRIP_BYTES;
         }
-        finish_tile(r, &finish, &last, acc_stride, column, n_columns);
+        finish_tile(r, &finish, &last, acc_stride, n_columns);
         last = (pending){ acc[i % 2] + (row - start) * t.c_stride, row,
                           row_end - row };
     }
-    finish_tile(r, &finish, &last, acc_stride, column, n_columns);
+    finish_tile(r, &finish, &last, acc_stride, n_columns);
 }
 
 /* Rows of each tile where all must have as many, else 0. */
