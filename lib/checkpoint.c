@@ -5,16 +5,16 @@
  * packed file the linear layers are strips (packed_file.h), all else is the
  * same.
  *
- * Names are those of CLIPModel in transformers (models/clip/modeling_clip.py),
- * its spelling "pre_layrnorm" included; tensor_names.c knows where other
- * programs keep the same. One walk over the parameters of a tower serves both
- * steps: opening checks every tensor, first use points to it, or converts it
- * where it is a vector. F16 and BF16 are widened exactly.
+ * parameters.c knows the names and shapes, tensor_names.c where other programs
+ * keep the same. One walk over the parameters of a tower serves both steps:
+ * opening checks every tensor, first use points to it, or converts it where it
+ * is a vector. F16 and BF16 are widened exactly.
  */
 #include "checkpoint.h"
 
 #include "networks.h"
 #include "packed_file.h"
+#include "parameters.h"
 #include "positions.h"
 #include "tensor_names.h"
 
@@ -27,7 +27,6 @@
 #include <string.h>
 
 enum {
-    NAME_BYTES = CLIPC_TENSOR_NAME_BYTES, /* the longest is under 80 */
     SHAPE_BYTES = 96,   /* of a shape in a message */
     FLOATS_A_LINE = 16, /* converted tensors begin on cache lines */
     BLOCK = 64          /* values converted at a time: a fixed count lets the
@@ -54,161 +53,15 @@ struct clipc_checkpoint {
     _Atomic(const clipc_text_weights *) text_ready;
 };
 
-/* ---- the parameters of both towers ------------------------------------- */
-
-typedef struct visitor {
-    clipc_parameter_fn visit;
-    void *user;
-    clipc_error *err;
-} visitor;
-
-/* prefix + suffix, [n]. */
-static clipc_status visit_vector(const visitor *v, const float **slot,
-                                 const char *prefix, const char *suffix,
-                                 size_t n)
-{
-    char name[NAME_BYTES];
-    const clipc_parameter p = { .vector = slot, .name = name,
-                                .shape = { n }, .rank = 1 };
-
-    snprintf(name, sizeof name, "%s%s", prefix, suffix);
-    return v->visit(v->user, &p, v->err);
-}
-
-static clipc_status visit_matrix(const visitor *v, clipc_matrix *slot,
-                                 const char *prefix, const char *suffix,
-                                 size_t n_out, size_t n_in)
-{
-    char name[NAME_BYTES];
-    const clipc_parameter p = { .matrix = slot, .name = name,
-                                .shape = { n_out, n_in }, .rank = 2 };
-
-    snprintf(name, sizeof name, "%s%s", prefix, suffix);
-    return v->visit(v->user, &p, v->err);
-}
-
-static clipc_status visit_linear(const visitor *v, clipc_linear *slot,
-                                 clipc_layer_kind kind, const char *prefix,
-                                 const char *suffix, size_t n_out,
-                                 size_t n_in)
-{
-    char name[NAME_BYTES];
-    const clipc_parameter p = { .linear = slot, .kind = kind, .name = name,
-                                .shape = { n_out, n_in }, .rank = 2 };
-
-    snprintf(name, sizeof name, "%s%s", prefix, suffix);
-    return v->visit(v->user, &p, v->err);
-}
-
-static clipc_status visit_norm(const visitor *v, const float **gain,
-                               const float **bias, const char *prefix,
-                               size_t width)
-{
-    CLIPC_TRY(visit_vector(v, gain, prefix, ".weight", width));
-    return visit_vector(v, bias, prefix, ".bias", width);
-}
-
-static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
-                                const char *tower, size_t index, size_t width,
-                                size_t mlp)
-{
-    static const char *const names[CLIPC_N_LAYER_LINEARS] = {
-        [CLIPC_LINEAR_Q] = "self_attn.q_proj",
-        [CLIPC_LINEAR_K] = "self_attn.k_proj",
-        [CLIPC_LINEAR_V] = "self_attn.v_proj",
-        [CLIPC_LINEAR_OUT] = "self_attn.out_proj",
-        [CLIPC_LINEAR_FC1] = "mlp.fc1",
-        [CLIPC_LINEAR_FC2] = "mlp.fc2",
-    };
-    char prefix[NAME_BYTES - 32];
-
-    snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm1", tower,
-             index);
-    CLIPC_TRY(visit_norm(v, &w->ln1_gain, &w->ln1_bias, prefix, width));
-    snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm2", tower,
-             index);
-    CLIPC_TRY(visit_norm(v, &w->ln2_gain, &w->ln2_bias, prefix, width));
-    for (int i = 0; i < CLIPC_N_LAYER_LINEARS; i++) {
-        clipc_linear *linear = &w->linears[i];
-        size_t n_out = i == CLIPC_LINEAR_FC1 ? mlp : width;
-        size_t n_in = i == CLIPC_LINEAR_FC2 ? mlp : width;
-        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.%s", tower,
-                 index, names[i]);
-        CLIPC_TRY(visit_linear(v, linear, CLIPC_KIND_LAYER, prefix, ".weight",
-                               n_out, n_in));
-        CLIPC_TRY(visit_vector(v, &linear->bias, prefix, ".bias", n_out));
-    }
-    return CLIPC_OK;
-}
-
-static clipc_status visit_vision(const visitor *v, const clipc_config *config,
-                                 clipc_vision_weights *w)
-{
-    const size_t width = config->vision.width, patch = config->patch_size;
-    const size_t trained = config->trained_image_size / patch;
-    const size_t side = config->image_size / patch;
-    const clipc_parameter positions = {
-        .vector = &w->position_embedding,
-        .name = "vision_model.embeddings.position_embedding.weight",
-        .shape = { trained * trained + 1, width },
-        .rank = 2,
-        .side = side == trained ? 0 : side,
-    };
-    const clipc_parameter kernel = {
-        .linear = &w->tower.patch,
-        .kind = CLIPC_KIND_PATCH,
-        .name = "vision_model.embeddings.patch_embedding.weight",
-        .shape = { width, 3, patch, patch },
-        .rank = 4,
-    };
-
-    CLIPC_TRY(v->visit(v->user, &kernel, v->err));
-    CLIPC_TRY(visit_vector(v, &w->class_embedding, "vision_model.embeddings.",
-                           "class_embedding", width));
-    CLIPC_TRY(v->visit(v->user, &positions, v->err));
-    CLIPC_TRY(visit_norm(v, &w->pre_ln_gain, &w->pre_ln_bias,
-                         "vision_model.pre_layrnorm", width));
-    for (size_t i = 0; i < config->vision.n_layers; i++)
-        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "vision_model", i, width,
-                              config->vision.mlp_width));
-    CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
-                         "vision_model.post_layernorm", width));
-    return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
-                        "visual_projection.weight", "",
-                        config->projection_dim, width);
-}
-
-static clipc_status visit_text(const visitor *v, const clipc_config *config,
-                               clipc_text_weights *w)
-{
-    const size_t width = config->text.width;
-    const clipc_parameter positions = {
-        .vector = &w->position_embedding,
-        .name = "text_model.embeddings.position_embedding.weight",
-        .shape = { config->context_length, width },
-        .rank = 2,
-    };
-
-    CLIPC_TRY(visit_matrix(v, &w->token_embedding, "text_model.embeddings.",
-                           "token_embedding.weight", config->vocab_size,
-                           width));
-    CLIPC_TRY(v->visit(v->user, &positions, v->err));
-    for (size_t i = 0; i < config->text.n_layers; i++)
-        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "text_model", i, width,
-                              config->text.mlp_width));
-    CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
-                         "text_model.final_layer_norm", width));
-    return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
-                        "text_projection.weight", "", config->projection_dim,
-                        width);
-}
-
-static clipc_status visit_tower(const visitor *v, clipc_checkpoint *checkpoint,
-                                int tower)
+static clipc_status visit_tower(clipc_checkpoint *checkpoint, int tower,
+                                clipc_parameter_fn visit, void *user,
+                                clipc_error *err)
 {
     if (tower == VISION)
-        return visit_vision(v, &checkpoint->config, &checkpoint->vision);
-    return visit_text(v, &checkpoint->config, &checkpoint->text);
+        return clipc_parameters_vision(&checkpoint->config,
+                                       &checkpoint->vision, visit, user, err);
+    return clipc_parameters_text(&checkpoint->config, &checkpoint->text, visit,
+                                 user, err);
 }
 
 /* ---- checking ---------------------------------------------------------- */
@@ -641,16 +494,16 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
                                float **converted, clipc_error *err)
 {
     loader l = { .checkpoint = checkpoint };
-    const visitor v = { load_parameter, &l, err };
 
-    CLIPC_TRY(visit_tower(&v, checkpoint, tower));
+    CLIPC_TRY(visit_tower(checkpoint, tower, load_parameter, &l, err));
     if (l.n_floats == 0)
         return CLIPC_OK;
     l.out = clipc_alloc_aligned(l.n_floats, sizeof(float));
     if (!l.out)
         return clipc_fail_nomem(err, "converted weights");
     l.n_floats = 0;
-    clipc_status status = visit_tower(&v, checkpoint, tower);
+    clipc_status status =
+        visit_tower(checkpoint, tower, load_parameter, &l, err);
     if (status == CLIPC_OK)
         *converted = l.out;
     else
@@ -752,17 +605,17 @@ static void use_bytes(clipc_checkpoint *checkpoint)
 static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 {
     checker c = { checkpoint, VISION };
-    const visitor v = { check_parameter, &c, err };
 
     if (checkpoint->packed)
         use_bytes(checkpoint);
     checkpoint->layout = find_layout(checkpoint->files);
     find_towers(checkpoint);
     if (checkpoint->config.has_vision)
-        CLIPC_TRY(visit_tower(&v, checkpoint, VISION));
+        CLIPC_TRY(visit_tower(checkpoint, VISION, check_parameter, &c,
+                              err));
     c.user = TEXT;
     if (checkpoint->config.has_text)
-        CLIPC_TRY(visit_tower(&v, checkpoint, TEXT));
+        CLIPC_TRY(visit_tower(checkpoint, TEXT, check_parameter, &c, err));
     return check_logit_scale(checkpoint, err);
 }
 
@@ -856,8 +709,7 @@ clipc_status clipc_checkpoint_visit(clipc_checkpoint *checkpoint, bool vision,
                                     clipc_parameter_fn visit, void *user,
                                     clipc_error *err)
 {
-    const visitor v = { visit, user, err };
-    return visit_tower(&v, checkpoint, vision ? VISION : TEXT);
+    return visit_tower(checkpoint, vision ? VISION : TEXT, visit, user, err);
 }
 
 const clipc_weights *
