@@ -41,6 +41,7 @@ typedef struct connection {
     hub_server *server;
     int fd;
     bool is_storage;
+    char root[1024]; /* the server's when the connection was made */
 } connection;
 
 /* One request and what was read for it. */
@@ -373,7 +374,7 @@ static bool answer_storage(const connection *c, const request *q)
     text head = { .n = 0 };
     size_t n;
 
-    snprintf(path, sizeof path, "%s%.*s", c->server->root,
+    snprintf(path, sizeof path, "%s%.*s", c->root,
              (int)strcspn(q->path, "?"), q->path);
     unsigned char *data = strstr(path, "..") ? NULL : read_file(path, &n);
     if (!data)
@@ -395,7 +396,7 @@ static bool read_word(const connection *c, const char *repo, const char *name,
     char path[8192];
     size_t n;
 
-    snprintf(path, sizeof path, "%s/%s/%s", c->server->root, repo, name);
+    snprintf(path, sizeof path, "%s/%s/%s", c->root, repo, name);
     char *data = (char *)read_file(path, &n);
     if (!data)
         return false;
@@ -413,7 +414,7 @@ static bool answer_file(const connection *c, const request *q,
     text head = { .n = 0 };
     size_t n;
 
-    snprintf(path, sizeof path, "%s/%s/%s/%s", c->server->root, repo, commit,
+    snprintf(path, sizeof path, "%s/%s/%s/%s", c->root, repo, commit,
              file);
     unsigned char *data = strstr(path, "..") ? NULL : read_file(path, &n);
     if (!data)
@@ -469,10 +470,10 @@ static bool answer_hub(const connection *c, const request *q)
     snprintf(name, sizeof name, "refs/%s", revision);
     if (!read_word(c, repo, name, word)) {
         char folder[8192];
-        snprintf(folder, sizeof folder, "%s/%s", c->server->root, repo);
+        snprintf(folder, sizeof folder, "%s/%s", c->root, repo);
         if (access(folder, F_OK) != 0)
             return answer_error(c->fd, q, 404, "RepoNotFound", NULL);
-        snprintf(folder, sizeof folder, "%s/%s/%s", c->server->root, repo,
+        snprintf(folder, sizeof folder, "%s/%s/%s", c->root, repo,
                  revision);
         if (strlen(revision) != 40 || access(folder, F_OK) != 0)
             return answer_error(c->fd, q, 404, "RevisionNotFound", NULL);
@@ -569,7 +570,11 @@ static void *listen_for_ever(void *arg)
             continue;
         int one = 1; /* header and body are sent apart */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        *c = (connection){ l->server, fd, l->is_storage };
+        *c = (connection){ .server = l->server, .fd = fd,
+                           .is_storage = l->is_storage };
+        pthread_mutex_lock(&l->server->mutex);
+        memcpy(c->root, l->server->root, sizeof c->root);
+        pthread_mutex_unlock(&l->server->mutex);
         if (pthread_create(&thread, NULL, serve, c) != 0)
             die("thread");
         pthread_detach(thread);
@@ -595,7 +600,9 @@ static int open_listener(char url[64])
 
 void hub_server_root(hub_server *s, const char *root)
 {
+    pthread_mutex_lock(&s->mutex);
     snprintf(s->root, sizeof s->root, "%s", root);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 hub_server *hub_server_start(const char *root)
@@ -606,8 +613,8 @@ hub_server *hub_server_start(const char *root)
 
     if (!s || !(s->log = calloc(MAX_LOG, 1)))
         die("hub server");
-    hub_server_root(s, root);
     pthread_mutex_init(&s->mutex, NULL);
+    hub_server_root(s, root);
     s->hub = open_listener(s->url);
     s->storage = open_listener(s->storage_url);
     for (int i = 0; i < 2; i++) {
