@@ -23,6 +23,7 @@ import compare
 import family
 import models
 import pictures
+import precision
 import sensitivity
 
 SEED = 20261124
@@ -57,6 +58,7 @@ class Session:
     def __init__(self, args):
         self.args = args
         self.allow_skip = bool(os.environ.get("CLIPC_ALLOW_SKIP"))
+        self.seed = SEED
         self.table = compare.Table()
         self.started = time.time()
         os.makedirs(args.work, exist_ok=True)
@@ -387,7 +389,8 @@ def main():
     parser.add_argument("--work", default="build/parity")
     parser.add_argument("--write", metavar="FILE", help="write the report")
     parser.add_argument("--only", action="append", choices=[
-        "corpus", "small", "demo", "full", "family", "random", "real"])
+        "corpus", "small", "demo", "full", "precision", "family", "random",
+        "real"])
     parser.add_argument("--family", choices=["short", "complete"],
                         default="short", help="depth of the family's models")
     parser.add_argument("--shape", action="append", metavar="NAME",
@@ -403,6 +406,7 @@ def main():
     session = Session(args)
     for name, part in (("corpus", corpus_pixels), ("small", small_models),
                        ("demo", demo_model), ("full", full_size),
+                       ("precision", precision.compare_precision),
                        ("family", family.compare_family),
                        ("random", random_inputs), ("real", real_model)):
         if args.only and name not in args.only:
