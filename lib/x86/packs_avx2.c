@@ -9,16 +9,10 @@
 #error "compile this file with -mavx2 -mf16c"
 #endif
 #include "kernels.h"
+#include "unroll.h"
 
 #include <immintrin.h>
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 enum {
     COLUMNS = CLIPC_STRIP_COLUMNS,

@@ -11,15 +11,9 @@
 #error "compile this file with -mavx512f -mavx512bw -mavx512dq"
 #endif
 #include "kernels.h"
+#include "unroll.h"
 
 #include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 enum {
     COLUMNS = CLIPC_STRIP_COLUMNS,

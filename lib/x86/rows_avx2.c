@@ -18,17 +18,13 @@
 #include <math.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
+#define FLOATS __m256
+#define MASK   __m256i
+#define V(op)  _mm256_##op
 enum { LANES = 8 };
+#include "rows_lanes.h"
 
-/* The first n lanes; all from 8 on. */
 INLINE __m256i first(size_t n)
 {
     static const int32_t ones_then_zeros[2 * LANES] = { -1, -1, -1, -1,
@@ -49,6 +45,21 @@ INLINE void store(void *p, __m256 v, const __m256i mask, const size_t n)
         _mm256_storeu_ps(p, v);
     else
         _mm256_maskstore_ps(p, mask, v);
+}
+
+INLINE __m256 load_first(const void *p, const __m256i mask)
+{
+    return _mm256_maskload_ps(p, mask);
+}
+
+INLINE void store_first(void *p, __m256 v, const __m256i mask)
+{
+    _mm256_maskstore_ps(p, mask, v);
+}
+
+INLINE __m256 subtract_first(__m256 x, __m256 y, const __m256i mask)
+{
+    return _mm256_and_ps(_mm256_sub_ps(x, y), _mm256_castsi256_ps(mask));
 }
 
 INLINE float max_of(__m256 v)
@@ -166,25 +177,16 @@ INLINE void store_bf16(uint16_t *out, __m256 v, size_t n)
     }
 }
 
-typedef enum destination {
-    TO_F32,
-    TO_F32_ADDED,
-    TO_F32_BF16,
-    TO_BF16
-} destination;
-
-/* At most 8 columns of all rows of a tile. A bias of -0 and a scale of 1
- * change no bit. */
-INLINE void finish_columns(const clipc_finish *finish, const void *acc,
-                           size_t acc_stride, size_t row, size_t n_rows,
-                           size_t column, const size_t n, const bool is_s8,
-                           const clipc_finish_op op, const destination to)
+/* A bias of -0 and a scale of 1 change no bit. */
+INLINE void finish_lanes(const clipc_finish *finish, const char *acc,
+                         size_t acc_stride, size_t row, size_t n_rows,
+                         size_t column, const size_t n, const bool is_s8,
+                         const clipc_finish_op op, const destination to)
 {
     const __m256i mask = first(n);
     const size_t stride = finish->out_stride;
     char *out = (char *)finish->out + row * stride +
                 column * (to == TO_BF16 ? 2 : 4);
-    const char *a = acc;
     const __m256 bias = finish->bias ? load(finish->bias + column, mask, n)
                                      : _mm256_set1_ps(-0.0f);
     const __m256 scale = _mm256_set1_ps(finish->scale);
@@ -197,8 +199,8 @@ INLINE void finish_columns(const clipc_finish *finish, const void *acc,
             sums = _mm256_castps_si256(
                 load(finish->column_sums + column, mask, n));
     }
-    for (size_t i = 0; i < n_rows; i++, out += stride, a += acc_stride * 4) {
-        __m256 v = load(a, mask, n);
+    for (size_t i = 0; i < n_rows; i++, out += stride, acc += acc_stride * 4) {
+        __m256 v = load(acc, mask, n);
         if (is_s8) {
             __m256i exact = _mm256_sub_epi32(_mm256_castps_si256(v), sums);
             __m256 both = _mm256_mul_ps(
@@ -222,70 +224,6 @@ INLINE void finish_columns(const clipc_finish *finish, const void *acc,
     }
 }
 
-INLINE void finish_tile(const clipc_finish *finish, const void *acc,
-                        size_t acc_stride, size_t row, size_t n_rows,
-                        size_t column, size_t n_columns, const bool is_s8,
-                        const clipc_finish_op op, const destination to)
-{
-    const size_t end = column + n_columns;
-    const char *a = acc;
-
-    for (; column + LANES <= end; column += LANES, a += LANES * 4)
-        finish_columns(finish, a, acc_stride, row, n_rows, column, LANES,
-                       is_s8, op, to);
-    if (column < end)
-        finish_columns(finish, a, acc_stride, row, n_rows, column,
-                       end - column, is_s8, op, to);
-}
-
-INLINE void finish_to(const clipc_finish *finish, const void *acc,
-                      size_t acc_stride, size_t row, size_t n_rows,
-                      size_t column, size_t n_columns, const bool is_s8,
-                      const clipc_finish_op op)
-{
-    if (finish->format == CLIPC_OPERAND_BF16)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_BF16);
-    else if (finish->format == CLIPC_OPERAND_F32_BF16)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32_BF16);
-    else if (finish->add)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32_ADDED);
-    else
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32);
-}
-
-INLINE void finish_any(const clipc_finish *finish, const void *acc,
-                       size_t acc_stride, size_t row, size_t n_rows,
-                       size_t column, size_t n_columns, const bool is_s8)
-{
-    if (finish->op == CLIPC_FINISH_QUICK_GELU)
-        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                  is_s8, CLIPC_FINISH_QUICK_GELU);
-    else if (finish->op == CLIPC_FINISH_GELU)
-        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                  is_s8, CLIPC_FINISH_GELU);
-    else
-        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                  is_s8, CLIPC_FINISH_NONE);
-}
-
-static void finish_f32(const clipc_finish *finish, const float *acc,
-                       size_t acc_stride, size_t row, size_t n_rows,
-                       size_t column, size_t n_columns)
-{
-    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, false);
-}
-
-static void finish_s8(const clipc_finish *finish, const int32_t *acc,
-                      size_t acc_stride, size_t row, size_t n_rows,
-                      size_t column, size_t n_columns)
-{
-    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, true);
-}
-
 /* ---- rows in operand formats ------------------------------------------- */
 
 static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
@@ -296,18 +234,6 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
     if (i < n)
         store_bf16(out + i, _mm256_maskload_ps(x + i, first(n - i)), n - i);
     memset(out + n, 0, (n_padded - n) * sizeof *out);
-}
-
-static void row_f32_bf16(float *out, const float *x, size_t n)
-{
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        _mm256_storeu_ps(out + i, round_to_bf16(_mm256_loadu_ps(x + i)));
-    if (i < n) {
-        const __m256i mask = first(n - i);
-        _mm256_maskstore_ps(out + i, mask,
-                            round_to_bf16(_mm256_maskload_ps(x + i, mask)));
-    }
 }
 
 /* The bits of the largest |x|: as integers they order like the numbers, with
@@ -397,18 +323,6 @@ INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
     memset(q + n, offset, n_padded - n);
 }
 
-static void row_s8(void *out, float *scale, const float *x, size_t n,
-                   size_t n_padded)
-{
-    row_bytes(out, scale, x, n, n_padded, 0);
-}
-
-static void row_u8(void *out, float *scale, const float *x, size_t n,
-                   size_t n_padded)
-{
-    row_bytes(out, scale, x, n, n_padded, 128);
-}
-
 INLINE __m256 widen8(const uint16_t *in, const bool is_f16)
 {
     const __m128i half = _mm_loadu_si128((const void *)in);
@@ -430,14 +344,6 @@ INLINE void widen_half(float *out, const uint16_t *in, size_t n,
     }
 }
 
-static void widen(float *out, const void *in, clipc_storage storage, size_t n)
-{
-    if (storage == CLIPC_STORE_F32)
-        memcpy(out, in, n * sizeof *out);
-    else
-        widen_half(out, in, n, storage == CLIPC_STORE_F16);
-}
-
 /* ---- rows -------------------------------------------------------------- */
 
 static void add(float *x, const float *y, size_t n)
@@ -448,43 +354,6 @@ static void add(float *x, const float *y, size_t n)
                                               _mm256_loadu_ps(y + i)));
     for (; i < n; i++)
         x[i] += y[i];
-}
-
-INLINE float sum8(const __m256 *v)
-{
-    const __m256 low = _mm256_add_ps(_mm256_add_ps(v[0], v[1]),
-                                     _mm256_add_ps(v[2], v[3]));
-    const __m256 high = _mm256_add_ps(_mm256_add_ps(v[4], v[5]),
-                                      _mm256_add_ps(v[6], v[7]));
-    return sum_of(_mm256_add_ps(low, high));
-}
-
-INLINE void zero8(__m256 *v)
-{
-    UNROLL
-    for (int k = 0; k < 8; k++)
-        v[k] = _mm256_setzero_ps();
-}
-
-static float dot(const float *x, const float *y, size_t n)
-{
-    __m256 lanes[8];
-    size_t i = 0;
-
-    zero8(lanes);
-    for (; i + 8 * LANES <= n; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++)
-            lanes[k] = _mm256_fmadd_ps(_mm256_loadu_ps(x + i + k * LANES),
-                                       _mm256_loadu_ps(y + i + k * LANES),
-                                       lanes[k]);
-    }
-    for (; i < n; i += LANES) {
-        const __m256i mask = first(n - i);
-        lanes[0] = _mm256_fmadd_ps(_mm256_maskload_ps(x + i, mask),
-                                   _mm256_maskload_ps(y + i, mask), lanes[0]);
-    }
-    return sum8(lanes);
 }
 
 /* 4 x 4 lanes. */
@@ -515,46 +384,11 @@ static double sum_squares(const float *x, size_t n)
     return _mm_cvtsd_f64(_mm_add_sd(sums, _mm_unpackhi_pd(sums, sums)));
 }
 
-/* Two passes for the moments as in kernels.c, with more lanes: the mean is
- * within 1e-6 of the largest |x|. */
-static void layernorm(float *y, const float *x, const float *gain,
-                      const float *bias, float eps, size_t width)
+INLINE void normalize(float *y, const float *x, const float *gain,
+                      const float *bias, size_t width, const __m256 mean,
+                      const __m256 rstd)
 {
-    const float share = 1.0f / (float)width;
-    __m256 lanes[8];
-    size_t i = 0;
-
-    zero8(lanes);
-    for (; i + 8 * LANES <= width; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++)
-            lanes[k] = _mm256_add_ps(lanes[k],
-                                     _mm256_loadu_ps(x + i + k * LANES));
-    }
-    for (; i < width; i += LANES)
-        lanes[0] = _mm256_add_ps(
-            lanes[0], _mm256_maskload_ps(x + i, first(width - i)));
-    const __m256 mean = _mm256_set1_ps(sum8(lanes) * share);
-
-    zero8(lanes);
-    for (i = 0; i + 8 * LANES <= width; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++) {
-            __m256 d = _mm256_sub_ps(_mm256_loadu_ps(x + i + k * LANES), mean);
-            lanes[k] = _mm256_fmadd_ps(d, d, lanes[k]);
-        }
-    }
-    for (; i < width; i += LANES) {
-        const __m256i mask = first(width - i);
-        __m256 d = _mm256_and_ps(
-            _mm256_sub_ps(_mm256_maskload_ps(x + i, mask), mean),
-            _mm256_castsi256_ps(mask));
-        lanes[0] = _mm256_fmadd_ps(d, d, lanes[0]);
-    }
-    const __m256 rstd =
-        _mm256_set1_ps(1.0f / sqrtf(sum8(lanes) * share + eps));
-
-    for (i = 0; i < width; i += LANES) {
+    for (size_t i = 0; i < width; i += LANES) {
         const size_t n = width - i;
         const __m256i mask = first(n);
         __m256 unit = _mm256_mul_ps(
@@ -617,16 +451,5 @@ static void softmax(float *x, size_t n)
 void clipc_rows_init_avx2(clipc_kernels *kernels)
 {
     kernels->name = "avx2";
-    kernels->finish_f32 = finish_f32;
-    kernels->finish_s8 = finish_s8;
-    kernels->layernorm = layernorm;
-    kernels->row_bf16 = row_bf16;
-    kernels->row_f32_bf16 = row_f32_bf16;
-    kernels->row_s8 = row_s8;
-    kernels->row_u8 = row_u8;
-    kernels->widen = widen;
-    kernels->add = add;
-    kernels->softmax = softmax;
-    kernels->dot = dot;
-    kernels->sum_squares = sum_squares;
+    fill_table(kernels);
 }

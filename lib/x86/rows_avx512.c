@@ -18,18 +18,15 @@
 #include <math.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 9")
-#endif
+#define FLOATS __m512
+#define MASK   __mmask16
+#define V(op)  _mm512_##op
+enum { LANES = 16 };
+#include "rows_lanes.h"
 
-enum {
-    LANES = 16,
-    MOST_TOGETHER = 4 /* vectors whose chains of operations interleave */
-};
+/* Vectors whose chains of operations interleave. */
+enum { MOST_TOGETHER = 4 };
 
 /* Vector after vector of an operation, since a chain waits for itself most of
  * the time, and the processor looks ahead a few dozen operations only. */
@@ -45,10 +42,29 @@ enum {
     MOST_MAGNITUDE = 11
 };
 
-/* The first n lanes; all from 16 on. */
 INLINE __mmask16 first(size_t n)
 {
     return n >= LANES ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1);
+}
+
+INLINE __m512 load_first(const void *p, const __mmask16 mask)
+{
+    return _mm512_maskz_loadu_ps(mask, p);
+}
+
+INLINE void store_first(void *p, __m512 v, const __mmask16 mask)
+{
+    _mm512_mask_storeu_ps(p, mask, v);
+}
+
+INLINE __m512 subtract_first(__m512 x, __m512 y, const __mmask16 mask)
+{
+    return _mm512_maskz_sub_ps(mask, x, y);
+}
+
+INLINE float sum_of(__m512 v)
+{
+    return _mm512_reduce_add_ps(v);
 }
 
 /* ---- exponential ------------------------------------------------------- */
@@ -161,13 +177,6 @@ INLINE __m256i narrow_to_bf16(__m512 v)
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(to_bf16(v), 16));
 }
 
-typedef enum destination {
-    TO_F32,
-    TO_F32_ADDED,
-    TO_F32_BF16,
-    TO_BF16
-} destination;
-
 /* Columns of a tile, at most 16, and what belongs to them. A bias of -0 and a
  * scale of 1 change no bit. */
 typedef struct finish_columns {
@@ -221,12 +230,12 @@ INLINE void finish_rows(const finish_columns *columns, char *out,
     }
 }
 
-INLINE void finish_all_rows(const clipc_finish *finish, const char *acc,
-                            size_t acc_stride, size_t row, size_t n_rows,
-                            size_t column, const __mmask16 mask,
-                            const bool is_s8, const clipc_finish_op op,
-                            const destination to)
+INLINE void finish_lanes(const clipc_finish *finish, const char *acc,
+                         size_t acc_stride, size_t row, size_t n_rows,
+                         size_t column, const size_t n, const bool is_s8,
+                         const clipc_finish_op op, const destination to)
 {
+    const __mmask16 mask = first(n);
     const size_t end = row + n_rows;
     char *out = (char *)finish->out + row * finish->out_stride +
                 column * (to == TO_BF16 ? 2 : 4);
@@ -261,70 +270,6 @@ INLINE void finish_all_rows(const clipc_finish *finish, const char *acc,
     }
 }
 
-INLINE void finish_tile(const clipc_finish *finish, const void *acc,
-                        size_t acc_stride, size_t row, size_t n_rows,
-                        size_t column, size_t n_columns, const bool is_s8,
-                        const clipc_finish_op op, const destination to)
-{
-    const size_t end = column + n_columns;
-    const char *a = acc;
-
-    for (; column + LANES <= end; column += LANES, a += LANES * 4)
-        finish_all_rows(finish, a, acc_stride, row, n_rows, column, 0xFFFF,
-                        is_s8, op, to);
-    if (column < end)
-        finish_all_rows(finish, a, acc_stride, row, n_rows, column,
-                        first(end - column), is_s8, op, to);
-}
-
-INLINE void finish_to(const clipc_finish *finish, const void *acc,
-                      size_t acc_stride, size_t row, size_t n_rows,
-                      size_t column, size_t n_columns, const bool is_s8,
-                      const clipc_finish_op op)
-{
-    if (finish->format == CLIPC_OPERAND_BF16)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_BF16);
-    else if (finish->format == CLIPC_OPERAND_F32_BF16)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32_BF16);
-    else if (finish->add)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32_ADDED);
-    else
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32);
-}
-
-INLINE void finish_any(const clipc_finish *finish, const void *acc,
-                       size_t acc_stride, size_t row, size_t n_rows,
-                       size_t column, size_t n_columns, const bool is_s8)
-{
-    if (finish->op == CLIPC_FINISH_QUICK_GELU)
-        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                  is_s8, CLIPC_FINISH_QUICK_GELU);
-    else if (finish->op == CLIPC_FINISH_GELU)
-        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                  is_s8, CLIPC_FINISH_GELU);
-    else
-        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                  is_s8, CLIPC_FINISH_NONE);
-}
-
-static void finish_f32(const clipc_finish *finish, const float *acc,
-                       size_t acc_stride, size_t row, size_t n_rows,
-                       size_t column, size_t n_columns)
-{
-    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, false);
-}
-
-static void finish_s8(const clipc_finish *finish, const int32_t *acc,
-                      size_t acc_stride, size_t row, size_t n_rows,
-                      size_t column, size_t n_columns)
-{
-    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, true);
-}
-
 /* ---- rows in operand formats ------------------------------------------- */
 
 static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
@@ -339,18 +284,6 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
             out + i, mask, narrow_to_bf16(_mm512_maskz_loadu_ps(mask, x + i)));
     }
     memset(out + n, 0, (n_padded - n) * sizeof *out);
-}
-
-static void row_f32_bf16(float *out, const float *x, size_t n)
-{
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        _mm512_storeu_ps(out + i, round_to_bf16(_mm512_loadu_ps(x + i)));
-    if (i < n) {
-        const __mmask16 mask = first(n - i);
-        _mm512_mask_storeu_ps(
-            out + i, mask, round_to_bf16(_mm512_maskz_loadu_ps(mask, x + i)));
-    }
 }
 
 /* The largest |x|, NaN left out. */
@@ -428,18 +361,6 @@ not_finite:
     memset(q, offset, n_padded);
 }
 
-static void row_s8(void *out, float *scale, const float *x, size_t n,
-                   size_t n_padded)
-{
-    row_bytes(out, scale, x, n, n_padded, 0);
-}
-
-static void row_u8(void *out, float *scale, const float *x, size_t n,
-                   size_t n_padded)
-{
-    row_bytes(out, scale, x, n, n_padded, 128);
-}
-
 INLINE __m512 widen16(const void *in, const __mmask16 mask, const bool is_f16)
 {
     const __m256i half = _mm256_maskz_loadu_epi16(mask, in);
@@ -459,14 +380,6 @@ INLINE void widen_half(float *out, const uint16_t *in, size_t n,
                               widen16(in + i, first(n - i), is_f16));
 }
 
-static void widen(float *out, const void *in, clipc_storage storage, size_t n)
-{
-    if (storage == CLIPC_STORE_F32)
-        memcpy(out, in, n * sizeof *out);
-    else
-        widen_half(out, in, n, storage == CLIPC_STORE_F16);
-}
-
 /* ---- rows -------------------------------------------------------------- */
 
 static void add(float *x, const float *y, size_t n)
@@ -482,44 +395,6 @@ static void add(float *x, const float *y, size_t n)
                                             _mm512_maskz_loadu_ps(mask,
                                                                   y + i)));
     }
-}
-
-INLINE float sum8(const __m512 *v)
-{
-    const __m512 low = _mm512_add_ps(_mm512_add_ps(v[0], v[1]),
-                                     _mm512_add_ps(v[2], v[3]));
-    const __m512 high = _mm512_add_ps(_mm512_add_ps(v[4], v[5]),
-                                      _mm512_add_ps(v[6], v[7]));
-    return _mm512_reduce_add_ps(_mm512_add_ps(low, high));
-}
-
-INLINE void zero8(__m512 *v)
-{
-    UNROLL
-    for (int k = 0; k < 8; k++)
-        v[k] = _mm512_setzero_ps();
-}
-
-static float dot(const float *x, const float *y, size_t n)
-{
-    __m512 lanes[8];
-    size_t i = 0;
-
-    zero8(lanes);
-    for (; i + 8 * LANES <= n; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++)
-            lanes[k] = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + k * LANES),
-                                       _mm512_loadu_ps(y + i + k * LANES),
-                                       lanes[k]);
-    }
-    for (; i < n; i += LANES) {
-        const __mmask16 mask = first(n - i);
-        lanes[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i),
-                                   _mm512_maskz_loadu_ps(mask, y + i),
-                                   lanes[0]);
-    }
-    return sum8(lanes);
 }
 
 /* 4 x 8 lanes. */
@@ -543,43 +418,11 @@ static double sum_squares(const float *x, size_t n)
         _mm512_add_pd(lanes[0], lanes[1]), _mm512_add_pd(lanes[2], lanes[3])));
 }
 
-/* Two passes for the moments as in kernels.c, with more lanes: the mean is
- * within 1e-6 of the largest |x|. */
-static void layernorm(float *y, const float *x, const float *gain,
-                      const float *bias, float eps, size_t width)
+INLINE void normalize(float *y, const float *x, const float *gain,
+                      const float *bias, size_t width, const __m512 mean,
+                      const __m512 rstd)
 {
-    const float share = 1.0f / (float)width;
-    __m512 lanes[8];
     size_t i = 0;
-
-    zero8(lanes);
-    for (; i + 8 * LANES <= width; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++)
-            lanes[k] = _mm512_add_ps(lanes[k],
-                                     _mm512_loadu_ps(x + i + k * LANES));
-    }
-    for (; i < width; i += LANES)
-        lanes[0] = _mm512_add_ps(
-            lanes[0], _mm512_maskz_loadu_ps(first(width - i), x + i));
-    const __m512 mean = _mm512_set1_ps(sum8(lanes) * share);
-
-    zero8(lanes);
-    for (i = 0; i + 8 * LANES <= width; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++) {
-            __m512 d = _mm512_sub_ps(_mm512_loadu_ps(x + i + k * LANES), mean);
-            lanes[k] = _mm512_fmadd_ps(d, d, lanes[k]);
-        }
-    }
-    for (; i < width; i += LANES) {
-        const __mmask16 mask = first(width - i);
-        __m512 d = _mm512_maskz_sub_ps(
-            mask, _mm512_maskz_loadu_ps(mask, x + i), mean);
-        lanes[0] = _mm512_fmadd_ps(d, d, lanes[0]);
-    }
-    const __m512 rstd =
-        _mm512_set1_ps(1.0f / sqrtf(sum8(lanes) * share + eps));
 
 #define NORMALIZED(mask)                                                   \
     _mm512_fmadd_ps(                                                       \
@@ -588,7 +431,7 @@ static void layernorm(float *y, const float *x, const float *gain,
                       rstd),                                               \
         _mm512_maskz_loadu_ps(mask, gain + i),                             \
         _mm512_maskz_loadu_ps(mask, bias + i))
-    for (i = 0; i + LANES <= width; i += LANES)
+    for (; i + LANES <= width; i += LANES)
         _mm512_storeu_ps(y + i, NORMALIZED(0xFFFF));
     if (i < width) {
         const __mmask16 mask = first(width - i);
@@ -695,16 +538,5 @@ static void softmax(float *x, size_t n)
 void clipc_rows_init_avx512(clipc_kernels *kernels)
 {
     kernels->name = "avx512";
-    kernels->finish_f32 = finish_f32;
-    kernels->finish_s8 = finish_s8;
-    kernels->layernorm = layernorm;
-    kernels->row_bf16 = row_bf16;
-    kernels->row_f32_bf16 = row_f32_bf16;
-    kernels->row_s8 = row_s8;
-    kernels->row_u8 = row_u8;
-    kernels->widen = widen;
-    kernels->add = add;
-    kernels->softmax = softmax;
-    kernels->dot = dot;
-    kernels->sum_squares = sum_squares;
+    fill_table(kernels);
 }

@@ -14,15 +14,9 @@
 #define CLIPC_X86_TILES_YMM_H
 
 #include "kernels.h"
+#include "unroll.h"
 
 #include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 enum {
     ROWS = 6,
