@@ -30,6 +30,9 @@ TOP1_BOUND = {"bf16": 0.1, "int8": 0.5}  # points
 # 1 - cosine. From f32: the largest for bf16, the mean for int8.
 BF16_BOUND, INT8_MEAN_BOUND = 1e-4, 2e-3
 ISA_BOUND = {"f32": 1e-7, "bf16": 1e-5, "int8": 1e-4}
+# The full-size random model is rougher: there one ulp in the biases moves one
+# instruction set further than that. A wrong kernel moves it much further.
+ULP_FACTOR = 3
 # Where every instruction set is asked.
 N_FEW_PICTURES, N_FEW_LABELS, N_DRAWINGS = 9, 25, 400
 
@@ -141,30 +144,35 @@ def from_f32(table, kind, rows):
                         far.mean(), INT8_MEAN_BOUND, said)
 
 
-def between_isas(session, folder, name, kind, items):
-    """Every pair of instruction sets; returns (dtype, isa) -> embeddings."""
-    programs, table = session.programs, session.table
+def everywhere(session, folder, kind, items):
+    """(dtype, isa) -> embeddings, for every instruction set here."""
+    programs = session.programs
     isas = ISAS[:ISAS.index(programs.machine["isa"]) + 1]
-    rows = {(d, i): embed(programs, folder, "--" + kind, items, d, i)
+    return {(d, i): embed(programs, folder, "--" + kind, items, d, i)
             for d in DTYPES for i in isas}
+
+
+def between_isas(session, name, kind, rows, bounds):
+    """Every pair of instruction sets of everywhere()."""
+    table = session.table
+    isas = sorted({i for _, i in rows}, key=ISAS.index)
     for dtype in DTYPES:
         for k, b in enumerate(isas):
             for a in isas[:k]:
                 far = distances(rows[dtype, b], rows[dtype, a])
                 table.check(name, f"{dtype} {kind} between sets",
-                            f"{a}, {b}", far.max(), ISA_BOUND[dtype],
+                            f"{a}, {b}", far.max(), bounds[dtype],
                             f"{len(far)} cosines: mean {1 - far.mean():.7f}, "
                             f"smallest {1 - far.max():.7f}")
     if len(isas) < 2:
         table.skip(f"{name} {kind} between instruction sets: this machine "
                    f"has only {isas[0]}")
-    return rows
 
 
 def one_ulp(session, folder, few, rows):
-    """How far one instruction set is from itself when every bias, LayerNorm
-    and position moves to a neighbouring float32: what sums in another order
-    do as well, to the rounding of all that follows. A note, not a check."""
+    """kind -> dtype -> how far one instruction set is from itself when every
+    bias, LayerNorm and position moves to a neighbouring float32: what sums in
+    another order do as well, to the rounding of all that follows."""
     programs, isa = session.programs, session.programs.machine["isa"]
     other = f"{session.args.work}/b32-ulp"
     shutil.rmtree(other, ignore_errors=True)
@@ -179,6 +187,7 @@ def one_ulp(session, folder, few, rows):
             values[:] = np.nextafter(values, np.where(
                 up, np.inf, -np.inf).astype(np.float32))
             values.flush()
+    moved = {}
     for kind, items in few.items():
         far = {d: distances(embed(programs, other, "--" + kind, items, d,
                                   isa), rows[kind][d, isa]).max()
@@ -187,7 +196,9 @@ def one_ulp(session, folder, few, rows):
             f"b32 {kind}, {isa} from itself with biases, LayerNorms and "
             "positions moved by one ulp, 1 - smallest cosine: " +
             ", ".join(f"{d} {x:.1e}" for d, x in far.items()))
+        moved[kind] = far
     shutil.rmtree(other)
+    return moved
 
 
 def packed(session, folder, few, rows):
@@ -219,8 +230,9 @@ def compare_precision(session):
         drawings = top1(session)[:N_DRAWINGS]
         with open("weights/labels/demo.txt", encoding="utf-8") as file:
             labels = file.read().splitlines()
-        between_isas(session, DEMO, "demo", "image", drawings)
-        between_isas(session, DEMO, "demo", "text", labels)
+        for kind, items in (("image", drawings), ("text", labels)):
+            between_isas(session, "demo", kind,
+                         everywhere(session, DEMO, kind, items), ISA_BOUND)
 
     session.title("bf16 and int8, full-size, all pictures, 206 labels")
     folder = f"{session.args.work}/b32"
@@ -241,7 +253,11 @@ def compare_precision(session):
     session.title("instruction sets, packed files")
     few = {"image": asked["image"][:N_FEW_PICTURES],
            "text": asked["text"][:N_FEW_LABELS]}
-    rows = {kind: between_isas(session, folder, "b32", kind, items)
+    rows = {kind: everywhere(session, folder, kind, items)
             for kind, items in few.items()}
-    one_ulp(session, folder, few, rows)
+    moved = one_ulp(session, folder, few, rows)
+    for kind in few:
+        between_isas(session, "b32", kind, rows[kind], {
+            d: max(ISA_BOUND[d], ULP_FACTOR * moved[kind][d])
+            for d in DTYPES})
     packed(session, folder, few, rows)
