@@ -30,6 +30,7 @@ typedef enum clipc_model_file {
     CLIPC_FILE_TOKENIZER_CONFIG,
     CLIPC_N_TOKENIZER_FILES
 } clipc_model_file;
+extern const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES];
 
 struct clipc_model {
     atomic_size_t references;
@@ -75,6 +76,9 @@ clipc_status clipc_model_need_text(const clipc_model *model,
                                    clipc_error *err);
 
 void clipc_model_retain(clipc_model *model);
+
+/* Which of its files the tokenizer is made from, in words (model_text.c). */
+const char *clipc_model_tokenizer_source(const clipc_model *model);
 clipc_status clipc_model_tokenizer(clipc_model *model,
                                    const clipc_tokenizer **tokenizer,
                                    clipc_error *err);

@@ -2,10 +2,8 @@
  *
  * model.c - a checkpoint folder (or its files in memory) as a clipc_model.
  *
- * Opening reads the two configs and the headers of the weights. The tokenizer and
- * the identity of the text side are made when first asked for, under the
- * model's mutex; a failure is reported and may be retried. What is read late
- * must still be the file that was there at opening.
+ * Opening reads the two configs and the headers of the weights; the text side
+ * is made when first asked for (model_text.c).
  */
 #include "internal.h"
 
@@ -14,15 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
 #define DEFAULT_HEADER_BYTES ((size_t)8 << 20)
-
-static const char *const tokenizer_names[CLIPC_N_TOKENIZER_FILES] = {
-    [CLIPC_FILE_TOKENIZER_JSON] = "tokenizer.json",
-    [CLIPC_FILE_VOCAB_JSON] = "vocab.json",
-    [CLIPC_FILE_MERGES_TXT] = "merges.txt",
-    [CLIPC_FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
-};
 
 clipc_model_params clipc_model_params_default(void)
 {
@@ -158,7 +148,8 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
 {
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
         char *path;
-        CLIPC_TRY(join(&path, model->source, tokenizer_names[i], err));
+        CLIPC_TRY(join(&path, model->source,
+                       clipc_tokenizer_file_names[i], err));
         if (!clipc_file_exists(path)) {
             free(path);
             continue;
@@ -436,283 +427,6 @@ clipc_status clipc_model_open_memory(clipc_model **out,
     return CLIPC_OK;
 }
 
-/* ---- tokenizer --------------------------------------------------------- */
-
-static bool has_file(const clipc_model *model, clipc_model_file file)
-{
-    return model->tokenizer_paths[file] || model->tokenizer_bytes[file].data;
-}
-
-/* Whether the tokenizer is made from this file: tokenizer.json goes before
- * vocab.json and merges.txt. */
-static bool uses_file(const clipc_model *model, clipc_model_file file)
-{
-    if ((file == CLIPC_FILE_VOCAB_JSON || file == CLIPC_FILE_MERGES_TXT) &&
-        has_file(model, CLIPC_FILE_TOKENIZER_JSON))
-        return false;
-    return has_file(model, file);
-}
-
-static bool has_tokenizer(const clipc_model *model)
-{
-    return has_file(model, CLIPC_FILE_TOKENIZER_JSON) ||
-           (has_file(model, CLIPC_FILE_VOCAB_JSON) &&
-            has_file(model, CLIPC_FILE_MERGES_TXT));
-}
-
-/* Contents of the tokenizer's files; only those that were read from disk are
- * owned. */
-typedef struct tokenizer_data {
-    clipc_text text[CLIPC_N_TOKENIZER_FILES];
-    const char *name[CLIPC_N_TOKENIZER_FILES];
-    clipc_bytes bytes[CLIPC_N_TOKENIZER_FILES];
-} tokenizer_data;
-
-static void release_data(tokenizer_data *data)
-{
-    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
-        clipc_bytes_release(&data->bytes[i]);
-}
-
-static clipc_status read_tokenizer_file(const clipc_model *model,
-                                        tokenizer_data *data,
-                                        clipc_model_file i, clipc_error *err)
-{
-    const char *path = model->tokenizer_paths[i];
-
-    data->name[i] = path ? path : tokenizer_names[i];
-    data->text[i] = model->tokenizer_bytes[i];
-    if (!path)
-        return CLIPC_OK;
-    CLIPC_TRY(clipc_file_read(&data->bytes[i], path, MAX_TOKENIZER_BYTES,
-                              "limit of a tokenizer file", err));
-    data->text[i] = (clipc_text){ (const char *)data->bytes[i].data,
-                                  data->bytes[i].n };
-    clipc_file_stamp now = clipc_file_stamp_get(path);
-    if (!clipc_file_stamp_equal(&now, &model->tokenizer_stamps[i]))
-        return clipc_fail(err, CLIPC_ERR_IO, -1,
-                          "%s changed after the model was opened; open it "
-                          "again", CLIPC_QUOTE(path));
-    return CLIPC_OK;
-}
-
-/* On failure nothing is left to release. */
-static clipc_status read_tokenizer_data(const clipc_model *model,
-                                        tokenizer_data *data, clipc_error *err)
-{
-    *data = (tokenizer_data){ 0 };
-    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
-        if (!uses_file(model, (clipc_model_file)i))
-            continue;
-        clipc_status status =
-            read_tokenizer_file(model, data, (clipc_model_file)i, err);
-        if (status != CLIPC_OK) {
-            release_data(data);
-            return status;
-        }
-    }
-    return CLIPC_OK;
-}
-
-static clipc_status make_tokenizer(const clipc_model *model,
-                                   clipc_tokenizer **tokenizer,
-                                   clipc_error *err)
-{
-    clipc_tokenizer_files files = { 0 };
-    clipc_tokenizer_file *const slots[CLIPC_N_TOKENIZER_FILES] = {
-        [CLIPC_FILE_TOKENIZER_JSON] = &files.tokenizer_json,
-        [CLIPC_FILE_VOCAB_JSON] = &files.vocab_json,
-        [CLIPC_FILE_MERGES_TXT] = &files.merges_txt,
-        [CLIPC_FILE_TOKENIZER_CONFIG] = &files.tokenizer_config,
-    };
-    tokenizer_data data;
-
-    *tokenizer = NULL;
-    if (model->vocabulary)
-        return clipc_tokenizer_read(tokenizer, model->vocabulary->data,
-                                    model->vocabulary->n_bytes, model->source,
-                                    model->config.vocab_size, err);
-    if (!has_tokenizer(model))
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no tokenizer.json, nor vocab.json with "
-                          "merges.txt", CLIPC_QUOTE(model->source));
-    CLIPC_TRY(read_tokenizer_data(model, &data, err));
-    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
-        *slots[i] = (clipc_tokenizer_file){ data.text[i].data,
-                                            data.text[i].len, data.name[i] };
-    clipc_status status = clipc_tokenizer_create(
-        tokenizer, &files, model->config.vocab_size, err);
-    release_data(&data);
-    return status;
-}
-
-clipc_status clipc_model_tokenizer(clipc_model *model,
-                                   const clipc_tokenizer **out,
-                                   clipc_error *err)
-{
-    clipc_tokenizer *tokenizer = atomic_load(&model->tokenizer);
-    clipc_status status = CLIPC_OK;
-
-    if (!tokenizer) {
-        pthread_mutex_lock(&model->mutex);
-        tokenizer = atomic_load(&model->tokenizer);
-        if (!tokenizer) {
-            status = make_tokenizer(model, &tokenizer, err);
-            atomic_store(&model->tokenizer, tokenizer);
-        }
-        pthread_mutex_unlock(&model->mutex);
-    }
-    *out = tokenizer;
-    return status;
-}
-
-/* ---- identity of the text side ----------------------------------------- */
-
-static void hash_text(clipc_hash *hash, const char *text)
-{
-    clipc_hash_piece(hash, text, strlen(text));
-}
-
-static void hash_config(clipc_hash *hash, const clipc_config *config)
-{
-    const clipc_tower_config *text = &config->text;
-    const uint64_t numbers[] = {
-        text->width, text->n_layers, text->n_heads, text->mlp_width,
-        (uint64_t)text->activation, config->context_length,
-        config->vocab_size, (uint64_t)config->eos_token_id,
-        config->projection_dim
-    };
-    clipc_hash_piece(hash, numbers, sizeof numbers);
-    clipc_hash_piece(hash, &text->eps, sizeof text->eps);
-}
-
-/* What a text's embedding depends on; logit_scale and the image tower are
- * not part of it, beyond their lines in the header. */
-static clipc_status compute_identity(const clipc_model *model,
-                                     clipc_digest *digest, clipc_error *err)
-{
-    const clipc_weights *weights =
-        clipc_checkpoint_weights(model->checkpoint);
-    tokenizer_data data;
-
-    CLIPC_TRY(read_tokenizer_data(model, &data, err));
-    clipc_hash *hash = clipc_hash_create();
-    if (!hash) {
-        release_data(&data);
-        return clipc_fail_nomem(err, "hash");
-    }
-    hash_text(hash, "clipc text side 1");
-    hash_config(hash, &model->config);
-    for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
-        hash_text(hash, data.text[i].data ? tokenizer_names[i] : "");
-        clipc_hash_piece(hash, data.text[i].data, data.text[i].len);
-    }
-    for (size_t i = 0; i < clipc_weights_n_files(weights); i++) {
-        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
-        clipc_hash_piece(hash, file->header, file->header_bytes);
-    }
-    for (size_t i = 0; i < clipc_weights_count(weights); i++) {
-        const clipc_tensor *tensor = clipc_weights_at(weights, i);
-        if (clipc_checkpoint_is_text(model->checkpoint, i))
-            clipc_hash_piece(hash, tensor->data, tensor->n_bytes);
-    }
-    *digest = clipc_hash_finish(hash);
-    release_data(&data);
-    return CLIPC_OK;
-}
-
-/* Adds the file unless it changed since the model was opened. */
-static bool add_memo_file(const char **paths, size_t *n, const char *path,
-                          const clipc_file_stamp *opened)
-{
-    const clipc_file_stamp none = { 0 };
-    clipc_file_stamp now = clipc_file_stamp_get(path);
-
-    paths[(*n)++] = path;
-    return clipc_file_stamp_equal(&now, opened) &&
-           !clipc_file_stamp_equal(&now, &none);
-}
-
-/* The files the identity is made from in *paths (malloc'ed), all of them as
- * they were when the model was opened; else *paths is NULL and n 0. */
-static size_t memo_files(const clipc_model *model, const char ***paths)
-{
-    const clipc_weights *weights =
-        clipc_checkpoint_weights(model->checkpoint);
-    size_t n_weights = clipc_weights_n_files(weights), n = 0;
-    bool same = model->config_path != NULL;
-    const char **list =
-        same ? clipc_alloc(n_weights + 1 + CLIPC_N_TOKENIZER_FILES,
-                           sizeof *list)
-             : NULL;
-
-    *paths = list;
-    if (!list)
-        return 0;
-    for (size_t i = 0; same && i < n_weights; i++) {
-        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
-        same = add_memo_file(list, &n, file->name, &file->stamp);
-    }
-    same = same && add_memo_file(list, &n, model->config_path,
-                                 &model->config_stamp);
-    for (int i = 0; same && i < CLIPC_N_TOKENIZER_FILES; i++)
-        if (uses_file(model, (clipc_model_file)i))
-            same = add_memo_file(list, &n, model->tokenizer_paths[i],
-                                 &model->tokenizer_stamps[i]);
-    if (same)
-        return n;
-    free(list);
-    *paths = NULL;
-    return 0;
-}
-
-static bool load_identity(clipc_model *model, const char *cache_dir)
-{
-    const char **paths;
-    size_t n = memo_files(model, &paths);
-    bool found = n > 0 && clipc_cache_memo_load(cache_dir, paths, n,
-                                                &model->identity);
-    free(paths);
-    return found;
-}
-
-static void store_identity(const clipc_model *model, const char *cache_dir)
-{
-    const char **paths;
-    size_t n = memo_files(model, &paths);
-
-    if (n > 0)
-        clipc_cache_memo_store(cache_dir, paths, n, &model->identity);
-    free(paths);
-}
-
-clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
-                                  clipc_digest *digest, clipc_error *err)
-{
-    clipc_status status = CLIPC_OK;
-
-    pthread_mutex_lock(&model->mutex);
-    if (!model->has_identity && model->packed) {
-        model->identity = model->manifest.text;
-        model->has_identity = true;
-    }
-    if (!model->has_identity) {
-        if (cache_dir && load_identity(model, cache_dir)) {
-            model->has_identity = true;
-        } else {
-            status = compute_identity(model, &model->identity, err);
-            model->has_identity = status == CLIPC_OK;
-            /* Looked at again: a file replaced while it was hashed must not
-             * be remembered under its successor's stamp. */
-            if (model->has_identity && cache_dir)
-                store_identity(model, cache_dir);
-        }
-    }
-    *digest = model->identity;
-    pthread_mutex_unlock(&model->mutex);
-    return status;
-}
-
 /* ---- towers ------------------------------------------------------------ */
 
 clipc_status clipc_model_need_vision(const clipc_model *model,
@@ -753,15 +467,6 @@ static clipc_tower_info tower_info(const clipc_tower_config *tower)
                                    activation_name(tower->activation) };
 }
 
-static const char *tokenizer_source(const clipc_model *model)
-{
-    if (model->packed)
-        return "packed file";
-    if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
-        return "tokenizer.json";
-    return has_tokenizer(model) ? "vocab.json, merges.txt" : "none";
-}
-
 static const char *const packed_dtypes[] = {
     [CLIPC_PRECISION_F32] = "packed f32",
     [CLIPC_PRECISION_BF16] = "packed bf16",
@@ -786,7 +491,7 @@ clipc_status clipc_model_info(const clipc_model *model,
         .logit_scale = clipc_checkpoint_logit_scale(model->checkpoint),
         .n_tensors = clipc_weights_count(weights),
         .source = model->source,
-        .tokenizer = tokenizer_source(model),
+        .tokenizer = clipc_model_tokenizer_source(model),
         .preprocessing = model->preprocess_source,
     };
     if (config->has_vision) {
