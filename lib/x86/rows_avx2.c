@@ -18,7 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-
 #define FLOATS __m256
 #define MASK   __m256i
 #define V(op)  _mm256_##op

@@ -18,7 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-
 #define FLOATS __m512
 #define MASK   __mmask16
 #define V(op)  _mm512_##op
