@@ -28,9 +28,13 @@
 
 enum {
     SHAPE_BYTES = 96,   /* of a shape in a message */
-    FLOATS_A_LINE = 16, /* converted tensors begin on cache lines */
-    BLOCK = 64          /* values converted at a time: a fixed count lets the
-                         * compiler use vectors */
+    FLOATS_A_LINE = 16  /* converted tensors begin on cache lines */
+};
+
+static const clipc_storage storages[] = {
+    [CLIPC_DTYPE_F32] = CLIPC_STORE_F32,
+    [CLIPC_DTYPE_F16] = CLIPC_STORE_F16,
+    [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
 };
 
 /* What reads a tensor of the files. */
@@ -210,7 +214,12 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
     return CLIPC_OK;
 }
 
-static void widen(float *out, const clipc_tensor *tensor);
+/* A tensor of one of the float types, at any address, as floats. */
+static void widen(float *out, const clipc_tensor *tensor)
+{
+    clipc_widen(out, tensor->data, storages[tensor->dtype],
+                tensor->n_elements);
+}
 
 static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                                       clipc_error *err)
@@ -244,71 +253,6 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                           CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
     checkpoint->users[clipc_weights_index(files, tensor)] = BOTH;
     return CLIPC_OK;
-}
-
-/* ---- widening to f32 --------------------------------------------------- */
-
-/* BLOCK values. The exponent of a normal number moves by 127 - 15, that of
- * infinity and NaN by twice as much. A subnormal is the fraction of 2^-14,
- * which is then taken away: exact, and no operand is an f32 subnormal. */
-static void widen_f16_block(uint32_t out[BLOCK], const uint16_t in[BLOCK])
-{
-    const uint32_t shift = 112u << 23, tiny = 113u << 23;
-    uint32_t bits[BLOCK];
-    float small[BLOCK], base;
-
-    for (int i = 0; i < BLOCK; i++)
-        bits[i] = ((uint32_t)(in[i] & 0x7FFFu) << 13) + tiny;
-    memcpy(small, bits, sizeof bits);
-    memcpy(&base, &tiny, sizeof base);
-    for (int i = 0; i < BLOCK; i++)
-        small[i] -= base;
-    memcpy(bits, small, sizeof bits);
-    for (int i = 0; i < BLOCK; i++) {
-        uint32_t magnitude = (uint32_t)(in[i] & 0x7FFFu) << 13;
-        uint32_t is_small = 0u - (magnitude < 0x0400u << 13);
-        uint32_t is_special = 0u - (magnitude >= 0x7C00u << 13);
-        uint32_t large = magnitude + shift + (shift & is_special);
-        out[i] = (uint32_t)(in[i] & 0x8000u) << 16 | (bits[i] & is_small) |
-                 (large & ~is_small);
-    }
-}
-
-static void widen_f16(float *out, const unsigned char *data, size_t n)
-{
-    uint16_t in[BLOCK] = { 0 };
-    uint32_t bits[BLOCK];
-
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t count = n - i < BLOCK ? n - i : BLOCK;
-        memcpy(in, data + 2 * i, count * sizeof in[0]);
-        widen_f16_block(bits, in);
-        memcpy(out + i, bits, count * sizeof bits[0]);
-    }
-}
-
-static void widen_bf16(float *out, const unsigned char *data, size_t n)
-{
-    uint16_t in[BLOCK] = { 0 };
-    uint32_t bits[BLOCK];
-
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t count = n - i < BLOCK ? n - i : BLOCK;
-        memcpy(in, data + 2 * i, count * sizeof in[0]);
-        for (int j = 0; j < BLOCK; j++)
-            bits[j] = (uint32_t)in[j] << 16;
-        memcpy(out + i, bits, count * sizeof bits[0]);
-    }
-}
-
-static void widen(float *out, const clipc_tensor *tensor)
-{
-    if (tensor->dtype == CLIPC_DTYPE_F16)
-        widen_f16(out, tensor->data, tensor->n_elements);
-    else if (tensor->dtype == CLIPC_DTYPE_BF16)
-        widen_bf16(out, tensor->data, tensor->n_elements);
-    else
-        memcpy(out, tensor->data, tensor->n_bytes);
 }
 
 /* ---- loading ----------------------------------------------------------- */
@@ -454,11 +398,6 @@ static clipc_status load_positions(loader *l, const clipc_parameter *p,
 static clipc_status load_parameter(void *user, const clipc_parameter *p,
                                    clipc_error *err)
 {
-    static const clipc_storage storages[] = {
-        [CLIPC_DTYPE_F32] = CLIPC_STORE_F32,
-        [CLIPC_DTYPE_F16] = CLIPC_STORE_F16,
-        [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
-    };
     loader *l = user;
     bool transposed;
     float *out;

@@ -347,7 +347,7 @@ static void row_u8(void *out, float *scale, const float *x, size_t n,
     row_bytes(out, scale, x, n, n_padded, 128);
 }
 
-static void widen(float *out, const void *in, clipc_storage storage, size_t n)
+void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n)
 {
     const unsigned char *bytes = in; /* at any address */
     uint16_t half;
@@ -498,7 +498,7 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
         .row_f32_bf16 = row_f32_bf16,
         .row_s8 = row_s8,
         .row_u8 = row_u8,
-        .widen = widen,
+        .widen = clipc_widen,
         .add = add,
         .softmax = softmax,
         .dot = dot,

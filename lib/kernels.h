@@ -179,6 +179,9 @@ typedef struct clipc_kernels {
  * the files of x86/. */
 void clipc_kernels_init(clipc_kernels *kernels, unsigned features);
 
+/* The table's `widen` in C, for those who have no table. */
+void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n);
+
 /* The files' parts of that. */
 void clipc_tiles_init_c(clipc_kernels *kernels);
 void clipc_rows_init_avx2(clipc_kernels *kernels);
