@@ -105,6 +105,12 @@ void clipc_operand_put(const clipc_operand *operand,
     }
 }
 
+clipc_precision clipc_patch_precision(clipc_precision precision)
+{
+    return precision == CLIPC_PRECISION_INT8 ? CLIPC_PRECISION_BF16
+                                             : precision;
+}
+
 clipc_storage clipc_strips_storage(clipc_precision precision,
                                    clipc_storage storage)
 {

@@ -62,6 +62,10 @@ void clipc_operand_put(const clipc_operand *operand,
                        const clipc_kernels *kernels, size_t row,
                        const float *x, size_t n_in);
 
+/* Precision of the patch layer in a tower of `precision`: bytes of pixels
+ * need more than int8. */
+clipc_precision clipc_patch_precision(clipc_precision precision);
+
 /* How weights of a precision are packed; storage: as they are stored. */
 clipc_storage clipc_strips_storage(clipc_precision precision,
                                    clipc_storage storage);

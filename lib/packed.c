@@ -89,14 +89,12 @@ static size_t place_all(clipc_tower_weights *weights, size_t n_layers,
                         clipc_precision precision, piece *pieces,
                         unsigned char *base, bool *overflow)
 {
-    const clipc_precision others = precision == CLIPC_PRECISION_F32
-                                       ? CLIPC_PRECISION_F32
-                                       : CLIPC_PRECISION_BF16;
     size_t used = 0, n = 0;
     piece p;
 
     if (weights->patch.weight.data) {
-        p = place(&weights->patch, others, base, &used, overflow);
+        p = place(&weights->patch, clipc_patch_precision(precision), base, &used,
+                  overflow);
         if (pieces)
             pieces[n++] = p;
     }

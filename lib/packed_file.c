@@ -156,8 +156,8 @@ clipc_storage clipc_packed_storage(clipc_precision precision,
 {
     if (kind == CLIPC_KIND_PROJECTION)
         precision = CLIPC_PRECISION_F32;
-    else if (kind == CLIPC_KIND_PATCH && precision == CLIPC_PRECISION_INT8)
-        precision = CLIPC_PRECISION_BF16;
+    else if (kind == CLIPC_KIND_PATCH)
+        precision = clipc_patch_precision(precision);
     return clipc_strips_storage(precision, storage);
 }
 

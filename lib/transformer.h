@@ -63,9 +63,6 @@ clipc_status clipc_text_forward(clipc_engine *engine,
 size_t clipc_text_pooled_row(const int32_t *ids, size_t n,
                              int64_t eos_token_id);
 
-/* Precision of the patch layer: bytes of pixels need more than int8. */
-clipc_precision clipc_patch_precision(clipc_precision precision);
-
 /* ---- shared by the files of the transformer ---------------------------- */
 
 /* Floats in rows of `width`, `stride` floats apart. */

@@ -25,12 +25,6 @@ static size_t vision_length(const clipc_tower *tower, size_t i)
     return input->n_rows;
 }
 
-clipc_precision clipc_patch_precision(clipc_precision precision)
-{
-    return precision == CLIPC_PRECISION_F32 ? CLIPC_PRECISION_F32
-                                            : CLIPC_PRECISION_BF16;
-}
-
 /* Patch number `patch` (row-major) of an image as a row [3, P, P]: a
  * convolution whose stride is its width is a product of such rows. */
 static void copy_patch(float *row, const float *pixels, size_t patch,
