@@ -69,7 +69,7 @@ ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
                -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) $(PACKAGE_CFLAGS)
-TOOL_CPPFLAGS = -DCLIPC_DATA_DIR='"$(DATADIR)"' $(PACKAGE_CFLAGS)
+TOOL_CPPFLAGS = -Itools -DCLIPC_DATA_DIR='"$(DATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
 # Instrumented, the unrolled loops of an instruction set take minutes to
@@ -90,7 +90,7 @@ BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC))
          $(filter 0,$(WEBP)),-nowebp)
 
 # ---- files ----------------------------------------------------------------
-LIB_SOURCES  := $(sort $(wildcard lib/*.c))
+LIB_SOURCES  := $(sort $(wildcard lib/*.c lib/*/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
 LIB_SOURCES  += $(sort $(wildcard lib/x86/*.c))
