@@ -7,7 +7,7 @@
  * instructions on registers alone, measured between the repetitions.
  */
 #include "bench.h"
-#include "cpu.h"
+#include "base/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>

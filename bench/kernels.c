@@ -5,7 +5,7 @@
  * products also against the peak on registers. One thread.
  */
 #include "bench.h"
-#include "cpu.h"
+#include "base/cpu.h"
 #include "kernels.h"
 
 #include <stdio.h>

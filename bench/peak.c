@@ -5,7 +5,7 @@
 #include "peak.h"
 
 #include "bench.h"
-#include "cpu.h"
+#include "base/cpu.h"
 #include "kernels.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #ifndef CLIPC_BENCH_PEAK_H
 #define CLIPC_BENCH_PEAK_H
 
-#include "thread.h"
+#include "base/thread.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  * picture's file to the network's pixels, together and apart.
  */
 #include "bench.h"
-#include "cpu.h"
+#include "base/cpu.h"
 #include "resize.h"
 
 #include <stdlib.h>

@@ -12,7 +12,7 @@
  * (the byte-level alphabet of GPT-2).
  */
 #include "bpe.h"
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef CLIPC_BPE_H
 #define CLIPC_BPE_H
 
-#include "json.h"
+#include "base/json.h"
 #include "tokenizer.h"
 
 /* The pair (left, right) becomes `result`; lower ranks go first. */

@@ -24,7 +24,7 @@
 #define _FILE_OFFSET_BITS 64
 #endif
 #include "cache.h"
-#include "file.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 #ifndef CLIPC_CACHE_H
 #define CLIPC_CACHE_H
 
-#include "base.h"
+#include "base/base.h"
 
 #define CLIPC_DIGEST_BYTES 32 /* SHA-256 */
 

@@ -5,7 +5,7 @@
  * towers, scale to unit length. Models are in model.c, images in image.c,
  * labels in labels.c, scores in classify.c.
  */
-#include "cpu.h"
+#include "base/cpu.h"
 #include "fetch.h"
 #include "gemm.h"
 #include "image.h"

@@ -11,7 +11,7 @@
 #include "config.h"
 
 #include "networks.h"
-#include "section.h"
+#include "base/json_object.h"
 
 #include <string.h>
 

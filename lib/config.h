@@ -5,7 +5,7 @@
 #ifndef CLIPC_CONFIG_H
 #define CLIPC_CONFIG_H
 
-#include "base.h"
+#include "base/base.h"
 
 typedef enum clipc_activation {
     CLIPC_QUICK_GELU, /* x * sigmoid(1.702 x) */

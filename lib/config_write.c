@@ -5,7 +5,7 @@
  * file carries.
  */
 #include "config.h"
-#include "json.h"
+#include "base/json.h"
 
 /* 17 digits give every double back. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(17))

@@ -6,7 +6,7 @@
 #ifndef CLIPC_EXIF_H
 #define CLIPC_EXIF_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* Orientation (tag 0x0112 of IFD0) in a block of EXIF data, with or without
  * "Exif\0\0" in front: 1 to 8, or 0 when there is none or it is broken. */

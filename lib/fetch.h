@@ -6,7 +6,7 @@
 #ifndef CLIPC_FETCH_H
 #define CLIPC_FETCH_H
 
-#include "file.h"
+#include "base/file.h"
 
 typedef struct clipc_fetch_params {
     size_t max_bytes; /* of the body */

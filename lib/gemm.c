@@ -14,7 +14,7 @@
  */
 #include "gemm.h"
 
-#include "cpu.h"
+#include "base/cpu.h"
 
 #include <pthread.h>
 #include <string.h>

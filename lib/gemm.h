@@ -6,7 +6,7 @@
 #ifndef CLIPC_GEMM_H
 #define CLIPC_GEMM_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* Resolves AUTO: clipc's own kernels where the CPU has vector ones (`vector`),
  * else OpenBLAS where it is there. CLIPC_ERR_UNSUPPORTED when OpenBLAS was

@@ -6,7 +6,7 @@
 #ifndef CLIPC_HTTP_H
 #define CLIPC_HTTP_H
 
-#include "base.h"
+#include "base/base.h"
 
 #if CLIPC_CURL
 

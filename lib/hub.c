@@ -12,7 +12,7 @@
  */
 #include "hub.h"
 
-#include "file.h"
+#include "base/file.h"
 #include "shard_index.h"
 
 #include <dirent.h>

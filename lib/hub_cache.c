@@ -21,7 +21,7 @@
 #endif
 #include "hub_cache.h"
 
-#include "file.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

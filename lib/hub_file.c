@@ -10,7 +10,7 @@
  */
 #include "hub_file.h"
 
-#include "file.h"
+#include "base/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #ifndef CLIPC_HUB_HTTP_H
 #define CLIPC_HUB_HTTP_H
 
-#include "base.h"
+#include "base/base.h"
 
 enum {
     CLIPC_HUB_COMMIT_DIGITS = 40,

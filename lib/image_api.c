@@ -7,7 +7,7 @@
  * clipc_image_params_default() because its default depends on the source.
  */
 #include "fetch.h"
-#include "file.h"
+#include "base/file.h"
 #include "internal.h"
 #include "preprocess.h"
 

@@ -8,7 +8,7 @@
 #include "cache.h"
 #include "checkpoint.h"
 #include "config.h"
-#include "file.h"
+#include "base/file.h"
 #include "image.h"
 #include "packed.h"
 #include "packed_file.h"

@@ -14,7 +14,7 @@
  */
 #include "kernels.h"
 
-#include "cpu.h"
+#include "base/cpu.h"
 #include "half.h"
 
 #include <float.h>

@@ -11,7 +11,7 @@
  */
 #include "gemm.h"
 #include "internal.h"
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@
 #include "linear.h"
 
 #include "gemm.h"
-#include "thread.h"
+#include "base/thread.h"
 
 #include <string.h>
 

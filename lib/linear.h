@@ -8,7 +8,7 @@
 #ifndef CLIPC_LINEAR_H
 #define CLIPC_LINEAR_H
 
-#include "base.h"
+#include "base/base.h"
 #include "kernels.h"
 
 /* Weights row by row. */

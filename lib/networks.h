@@ -6,7 +6,7 @@
 #ifndef CLIPC_NETWORKS_H
 #define CLIPC_NETWORKS_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* "SigLIP" for the model_type "siglip" or the class "SiglipModel"; NULL for
  * one that is not known. */

@@ -14,7 +14,7 @@
  */
 #include "config.h"
 
-#include "section.h"
+#include "base/json_object.h"
 
 #include <math.h>
 #include <string.h>

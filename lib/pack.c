@@ -8,12 +8,12 @@
  * lies on a cache line without a hole between tensors, which safetensors does
  * not allow.
  */
-#include "cpu.h"
+#include "base/cpu.h"
 #include "half.h"
 #include "internal.h"
-#include "json.h"
+#include "base/json.h"
 #include "packed_file.h"
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <nettle/sha2.h>
 

@@ -7,7 +7,7 @@
 #define CLIPC_PACKED_H
 
 #include "checkpoint.h"
-#include "thread.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

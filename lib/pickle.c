@@ -18,7 +18,7 @@
  */
 #include "pickle.h"
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef CLIPC_POSITIONS_H
 #define CLIPC_POSITIONS_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* in [1 + from * from, width], out [1 + to * to, width]: row 0, of the class,
  * is copied; the others are a picture of from x from with `width` channels

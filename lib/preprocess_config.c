@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include "json.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <string.h>

@@ -23,7 +23,7 @@
  * CLIPImageProcessorPil (sizes and crop).
  */
 #include "resize.h"
-#include "cpu.h"
+#include "base/cpu.h"
 #include "resize_kernels.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
  * this processor. See resize_kernels.h for the arithmetic.
  */
 #include "resize_kernels.h"
-#include "cpu.h"
+#include "base/cpu.h"
 
 /* Sums are unsigned, where wrapping around is defined. */
 static uint8_t clip8(uint32_t high, uint32_t low)

@@ -15,8 +15,8 @@
  */
 #include "safetensors.h"
 
-#include "file.h"
-#include "json.h"
+#include "base/file.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef CLIPC_SAFETENSORS_H
 #define CLIPC_SAFETENSORS_H
 
-#include "base.h"
+#include "base/base.h"
 
 #define CLIPC_MAX_RANK 8
 

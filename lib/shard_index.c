@@ -6,7 +6,7 @@
  */
 #include "shard_index.h"
 
-#include "json.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>

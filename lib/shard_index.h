@@ -11,7 +11,7 @@
 #ifndef CLIPC_SHARD_INDEX_H
 #define CLIPC_SHARD_INDEX_H
 
-#include "base.h"
+#include "base/base.h"
 
 #define CLIPC_MAX_INDEX_BYTES ((size_t)8 << 20)
 #define CLIPC_MAX_SHARDS 1024

@@ -7,7 +7,7 @@
 #ifndef CLIPC_TENSOR_NAMES_H
 #define CLIPC_TENSOR_NAMES_H
 
-#include "base.h"
+#include "base/base.h"
 
 typedef enum clipc_layout {
     CLIPC_LAYOUT_TRANSFORMERS,

@@ -16,7 +16,7 @@
 #include "tokenizer.h"
 #include "added.h"
 #include "bpe.h"
-#include "json.h"
+#include "base/json.h"
 #include "unicode.h"
 #include "vocabulary.h"
 

@@ -7,7 +7,7 @@
 #ifndef CLIPC_TOKENIZER_H
 #define CLIPC_TOKENIZER_H
 
-#include "base.h"
+#include "base/base.h"
 
 #define CLIPC_MAX_TEXT_BYTES ((size_t)1 << 20)
 

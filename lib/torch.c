@@ -14,7 +14,7 @@
  */
 #include "torch.h"
 
-#include "file.h"
+#include "base/file.h"
 #include "pickle.h"
 #include "zip.h"
 

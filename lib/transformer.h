@@ -11,7 +11,7 @@
 
 #include "checkpoint.h"
 #include "linear.h"
-#include "thread.h"
+#include "base/thread.h"
 
 /* Called with intermediate results where a test asked for them. stage:
  * "embeddings", "layer", "pooled", "projection"; data: [n_rows, width]. In

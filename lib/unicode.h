@@ -7,7 +7,7 @@
 #ifndef CLIPC_UNICODE_H
 #define CLIPC_UNICODE_H
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 /* ---- properties -------------------------------------------------------- */
 

@@ -17,7 +17,7 @@
 #ifndef CLIPC_WEIGHTS_H
 #define CLIPC_WEIGHTS_H
 
-#include "file.h"
+#include "base/file.h"
 #include "safetensors.h"
 
 typedef struct clipc_weights clipc_weights;

@@ -8,7 +8,7 @@
 #ifndef CLIPC_ZIP_H
 #define CLIPC_ZIP_H
 
-#include "base.h"
+#include "base/base.h"
 
 typedef struct clipc_zip_entry {
     clipc_text name;           /* not terminated; no NUL in it */

@@ -2,7 +2,7 @@
  *
  * test_file.c - lib/file.c: limits, odd files, atomic replacement, folders.
  */
-#include "file.h"
+#include "base/file.h"
 #include "test.h"
 
 #include <dirent.h>

@@ -3,7 +3,7 @@
  * test_hub.c - lib/hub.c: ids and revisions, and a cache as huggingface_hub
  * leaves it, without the network.
  */
-#include "file.h"
+#include "base/file.h"
 #include "hub.h"
 #include "test.h"
 

@@ -6,7 +6,7 @@
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* flock, usleep */
 #endif
-#include "file.h"
+#include "base/file.h"
 #include "hub_server.h"
 #include "test.h"
 #include "tiny_model.h"

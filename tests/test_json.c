@@ -2,7 +2,7 @@
  *
  * test_json.c - strict parsing, where errors are, and the typed getters.
  */
-#include "json.h"
+#include "base/json.h"
 #include "test.h"
 
 #include <stdlib.h>

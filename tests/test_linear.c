@@ -6,7 +6,7 @@
  */
 #include "test.h"
 
-#include "cpu.h"
+#include "base/cpu.h"
 #include "gemm.h"
 #include "linear.h"
 

@@ -4,7 +4,7 @@
  * transformers and Pillow made of the same drawing
  * (tests/data/images/resize.tsv, tests/golden/make_images.py).
  */
-#include "cpu.h"
+#include "base/cpu.h"
 #include "digest.h"
 #include "image.h"
 #include "resize.h"

@@ -3,7 +3,7 @@
  * test_safetensors.c - lib/safetensors.c: what is read, and every way to be
  * refused. Files are made here, in memory.
  */
-#include "file.h"
+#include "base/file.h"
 #include "safetensors.h"
 #include "test.h"
 

@@ -6,8 +6,8 @@
 #define _GNU_SOURCE /* sched_setaffinity */
 #include "test.h"
 
-#include "cpu.h"
-#include "thread.h"
+#include "base/cpu.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <sched.h>

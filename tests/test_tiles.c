@@ -11,7 +11,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
-#include "cpu.h"
+#include "base/cpu.h"
 #include "half.h"
 #include "kernels.h"
 #include "test.h"

@@ -3,7 +3,7 @@
  * test_tokenizer.c - ids against the reference (golden.json, made by
  * tests/golden/make_tokenizer.py), and files that must be refused.
  */
-#include "json.h"
+#include "base/json.h"
 #include "test.h"
 #include "tokenizer.h"
 

@@ -3,7 +3,7 @@
  * test_unicode.c - UTF-8, and the tables against hashes of what the reference
  * does with every scalar value (tests/data/tokenizer/unicode.json).
  */
-#include "json.h"
+#include "base/json.h"
 #include "test.h"
 #include "unicode.h"
 

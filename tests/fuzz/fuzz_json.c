@@ -3,7 +3,7 @@
  * fuzz_json.c - JSON text. What is accepted must come through jansson's own
  * writer and back unchanged; errors must point into the text.
  */
-#include "json.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>

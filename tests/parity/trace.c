@@ -17,10 +17,10 @@
  * comes after have the pooled rows alone. Static libclipc.a: the hook is not
  * exported.
  */
-#include "cpu.h"
+#include "base/cpu.h"
 #include "gemm.h"
 #include "internal.h"
-#include "json.h"
+#include "base/json.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef CLIPC_THREAD_H
 #define CLIPC_THREAD_H
 
-#include "base.h"
+#include "base/base.h"
 
 typedef struct clipc_pool clipc_pool;
 

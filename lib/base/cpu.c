@@ -12,7 +12,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity, syscall */
 #endif
-#include "cpu.h"
+#include "base/cpu.h"
 
 #include <fcntl.h>
 #include <sched.h>

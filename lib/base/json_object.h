@@ -6,7 +6,7 @@
 #ifndef CLIPC_SECTION_H
 #define CLIPC_SECTION_H
 
-#include "json.h"
+#include "base/json.h"
 
 typedef struct clipc_section {
     const json_t *object; /* NULL: the section is absent, so is every key */

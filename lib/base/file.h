@@ -5,7 +5,7 @@
 #ifndef CLIPC_FILE_H
 #define CLIPC_FILE_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* Bytes of a file, read or mapped. All zero is empty. */
 typedef struct clipc_bytes {

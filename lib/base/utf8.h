@@ -6,7 +6,7 @@
 #ifndef CLIPC_UTF8_H
 #define CLIPC_UTF8_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* Bytes of the character at s and its code point; 0 when there is none that
  * is valid (overlong, surrogate, past U+10FFFF, cut short). */

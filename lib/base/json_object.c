@@ -2,7 +2,7 @@
  *
  * section.c - see section.h.
  */
-#include "section.h"
+#include "base/json_object.h"
 
 #include <string.h>
 

@@ -10,8 +10,8 @@
  * the nesting, for which jansson's own limit of 2048 is too deep for small
  * stacks.
  */
-#include "json.h"
-#include "utf8.h"
+#include "base/json.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <string.h>

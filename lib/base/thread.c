@@ -13,9 +13,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* syscall */
 #endif
-#include "thread.h"
+#include "base/thread.h"
 
-#include "cpu.h"
+#include "base/cpu.h"
 
 #include <limits.h>
 #include <linux/futex.h>

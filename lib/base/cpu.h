@@ -5,7 +5,7 @@
 #ifndef CLIPC_CPU_H
 #define CLIPC_CPU_H
 
-#include "base.h"
+#include "base/base.h"
 
 /* Bits of clipc_cpu_features(): CPUID and XGETBV, never a model number. */
 #define CLIPC_CPU_HAS_AVX2 1u   /* AVX2, FMA, F16C, and the OS saves ymm */

@@ -2,7 +2,7 @@
  *
  * utf8.c - UTF-8 to code points and back. See utf8.h.
  */
-#include "utf8.h"
+#include "base/utf8.h"
 
 size_t clipc_utf8_decode(const char *s, size_t n, uint32_t *code)
 {

@@ -2,8 +2,8 @@
  *
  * error.c - status names, error reports, and names made fit to be shown.
  */
-#include "base.h"
-#include "utf8.h"
+#include "base/base.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

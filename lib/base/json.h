@@ -7,7 +7,7 @@
 #ifndef CLIPC_JSON_H
 #define CLIPC_JSON_H
 
-#include "base.h"
+#include "base/base.h"
 
 #include <jansson.h>
 
