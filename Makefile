@@ -159,7 +159,8 @@ $(BUILD)/folders: FORCE
 $(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 .PHONY: FORCE
 
-$(BUILD)/lib/kernels.o $(BUILD)/lib/resize_kernels.o $(BUILD)/lib/tiles.o: \
+$(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
+$(BUILD)/lib/kernels/tiles.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 # One file for each instruction set, called only where the processor has it.
 AVX2_CFLAGS   := $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c

@@ -6,7 +6,7 @@
 
 #include "bench.h"
 #include "base/cpu.h"
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #define CLIPC_CHECKPOINT_H
 
 #include "config.h"
-#include "linear.h"
+#include "kernels/linear.h"
 #include "weights.h"
 
 /* How a layer's weights are rounded in a packed file (packed_file.h): the

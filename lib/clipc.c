@@ -7,7 +7,7 @@
  */
 #include "base/cpu.h"
 #include "fetch.h"
-#include "gemm.h"
+#include "kernels/openblas.h"
 #include "image.h"
 #include "internal.h"
 #include "preprocess.h"

@@ -9,7 +9,7 @@
  * as OpenAI's zero-shot notebooks do. Equal labels are computed once, so that
  * they tie exactly whatever the matrix library does with the last bits.
  */
-#include "gemm.h"
+#include "kernels/openblas.h"
 #include "internal.h"
 #include "base/utf8.h"
 

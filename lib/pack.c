@@ -9,7 +9,7 @@
  * not allow.
  */
 #include "base/cpu.h"
-#include "half.h"
+#include "kernels/half.h"
 #include "internal.h"
 #include "base/json.h"
 #include "packed_file.h"

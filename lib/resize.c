@@ -24,7 +24,7 @@
  */
 #include "resize.h"
 #include "base/cpu.h"
-#include "resize_kernels.h"
+#include "kernels/resize_kernels.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #define CLIPC_TRANSFORMER_H
 
 #include "checkpoint.h"
-#include "linear.h"
+#include "kernels/linear.h"
 #include "base/thread.h"
 
 /* Called with intermediate results where a test asked for them. stage:

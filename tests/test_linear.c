@@ -7,8 +7,8 @@
 #include "test.h"
 
 #include "base/cpu.h"
-#include "gemm.h"
-#include "linear.h"
+#include "kernels/openblas.h"
+#include "kernels/linear.h"
 
 #include <stdlib.h>
 

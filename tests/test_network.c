@@ -8,7 +8,7 @@
 #include "test.h"
 
 #include "base/cpu.h"
-#include "gemm.h"
+#include "kernels/openblas.h"
 #include "transformer.h"
 
 #include <limits.h>

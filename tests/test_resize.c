@@ -8,7 +8,7 @@
 #include "digest.h"
 #include "image.h"
 #include "resize.h"
-#include "resize_kernels.h"
+#include "kernels/resize_kernels.h"
 #include "test.h"
 
 #include <stdlib.h>

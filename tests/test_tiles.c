@@ -12,8 +12,8 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
 #include "base/cpu.h"
-#include "half.h"
-#include "kernels.h"
+#include "kernels/half.h"
+#include "kernels/kernels.h"
 #include "test.h"
 
 #include <stdlib.h>

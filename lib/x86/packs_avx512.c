@@ -10,7 +10,7 @@
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__)
 #error "compile this file with -mavx512f -mavx512bw -mavx512dq"
 #endif
-#include "kernels.h"
+#include "kernels/kernels.h"
 #include "unroll.h"
 
 #include <immintrin.h>

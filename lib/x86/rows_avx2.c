@@ -8,7 +8,7 @@
  * Masked loads and stores cut the end of a row; masked elements are neither
  * read nor written.
  */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
 #error "compile this file with -mavx2 -mfma -mf16c"

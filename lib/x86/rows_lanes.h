@@ -13,7 +13,7 @@
 #ifndef CLIPC_X86_ROWS_LANES_H
 #define CLIPC_X86_ROWS_LANES_H
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 #include "unroll.h"
 
 #include <immintrin.h>

@@ -13,7 +13,7 @@
 #ifndef CLIPC_X86_TILES_YMM_H
 #define CLIPC_X86_TILES_YMM_H
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 #include "unroll.h"
 
 #include <immintrin.h>

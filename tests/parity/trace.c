@@ -18,7 +18,7 @@
  * exported.
  */
 #include "base/cpu.h"
-#include "gemm.h"
+#include "kernels/openblas.h"
 #include "internal.h"
 #include "base/json.h"
 

@@ -3,7 +3,7 @@
  * resize_kernels.c - the inner loops of the resize in C, and the choice for
  * this processor. See resize_kernels.h for the arithmetic.
  */
-#include "resize_kernels.h"
+#include "kernels/resize_kernels.h"
 #include "base/cpu.h"
 
 /* Sums are unsigned, where wrapping around is defined. */

@@ -9,7 +9,7 @@
 #define CLIPC_LINEAR_H
 
 #include "base/base.h"
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 /* Weights row by row. */
 typedef struct clipc_matrix {

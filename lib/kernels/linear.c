@@ -16,9 +16,9 @@
  * No result depends on blocks, panels or threads: an element is one sum over
  * K inside one tile.
  */
-#include "linear.h"
+#include "kernels/linear.h"
 
-#include "gemm.h"
+#include "kernels/openblas.h"
 #include "base/thread.h"
 
 #include <string.h>

@@ -12,10 +12,10 @@
  *
  * Compiled with -ffp-contract=off: every operation here rounds once.
  */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include "base/cpu.h"
-#include "half.h"
+#include "kernels/half.h"
 
 #include <float.h>
 #include <math.h>

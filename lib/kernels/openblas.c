@@ -12,7 +12,7 @@
  * loaded, by a list of CPU models: one that is newer than the list gets an
  * old core type, such as Prescott (SSE3) or Haswell (AVX2).
  */
-#include "gemm.h"
+#include "kernels/openblas.h"
 
 #include "base/cpu.h"
 

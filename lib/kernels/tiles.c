@@ -6,8 +6,8 @@
  *
  * Compiled with -ffp-contract=off: every operation here rounds once.
  */
-#include "half.h"
-#include "kernels.h"
+#include "kernels/half.h"
+#include "kernels/kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
