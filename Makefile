@@ -93,7 +93,7 @@ BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC))
 LIB_SOURCES  := $(sort $(wildcard lib/*.c lib/*/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
-LIB_SOURCES  += $(sort $(wildcard lib/x86/*.c))
+LIB_SOURCES  += $(sort $(wildcard lib/kernels/x86/*.c))
 BENCH_SOURCES += $(sort $(wildcard bench/x86/*.c))
 endif
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
@@ -165,12 +165,12 @@ $(BUILD)/lib/kernels/tiles.o: \
 # One file for each instruction set, called only where the processor has it.
 AVX2_CFLAGS   := $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c
 AVX512_CFLAGS := $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
-$(BUILD)/lib/x86/%_avx2.o: EXTRA_CFLAGS = $(AVX2_CFLAGS)
-$(BUILD)/lib/x86/%_avxvnni.o: EXTRA_CFLAGS = $(AVX2_CFLAGS) -mavxvnni
-$(BUILD)/lib/x86/%_avx512.o: EXTRA_CFLAGS = $(AVX512_CFLAGS)
-$(BUILD)/lib/x86/%_vnni.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512vnni
-$(BUILD)/lib/x86/%_avx512bf16.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512bf16
-$(BUILD)/lib/x86/%_amx.o: \
+$(BUILD)/lib/kernels/x86/%_avx2.o: EXTRA_CFLAGS = $(AVX2_CFLAGS)
+$(BUILD)/lib/kernels/x86/%_avxvnni.o: EXTRA_CFLAGS = $(AVX2_CFLAGS) -mavxvnni
+$(BUILD)/lib/kernels/x86/%_avx512.o: EXTRA_CFLAGS = $(AVX512_CFLAGS)
+$(BUILD)/lib/kernels/x86/%_vnni.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512vnni
+$(BUILD)/lib/kernels/x86/%_avx512bf16.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512bf16
+$(BUILD)/lib/kernels/x86/%_amx.o: \
     EXTRA_CFLAGS = $(AVX512_CFLAGS) -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)

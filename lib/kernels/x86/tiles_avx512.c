@@ -6,7 +6,7 @@
 #error "compile this file with -mavx512f"
 #endif
 #define MULTIPLY_ADD "vfmadd231ps"
-#include "tiles_zmm.h"
+#include "kernels/x86/tiles_zmm.h"
 
 void clipc_tiles_init_avx512(clipc_kernels *kernels)
 {

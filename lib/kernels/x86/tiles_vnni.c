@@ -9,7 +9,7 @@
 #error "compile this file with -mavx512vnni"
 #endif
 #define MULTIPLY_ADD "vpdpbusd"
-#include "tiles_zmm.h"
+#include "kernels/x86/tiles_zmm.h"
 
 void clipc_tiles_init_vnni(clipc_kernels *kernels)
 {

@@ -9,7 +9,7 @@
 #error "compile this file with -mavx2"
 #endif
 #include "kernels/kernels.h"
-#include "unroll.h"
+#include "kernels/x86/unroll.h"
 
 #include <immintrin.h>
 

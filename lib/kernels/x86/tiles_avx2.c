@@ -7,7 +7,7 @@
 #error "compile this file with -mavx2 -mfma"
 #endif
 #define MULTIPLY_ADD "vfmadd231ps"
-#include "tiles_ymm.h"
+#include "kernels/x86/tiles_ymm.h"
 
 void clipc_tiles_init_avx2(clipc_kernels *kernels)
 {

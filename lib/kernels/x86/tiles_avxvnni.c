@@ -7,7 +7,7 @@
 #error "compile this file with -mavx2 -mavxvnni"
 #endif
 #define MULTIPLY_ADD "%{vex%} vpdpbusd"
-#include "tiles_ymm.h"
+#include "kernels/x86/tiles_ymm.h"
 
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels)
 {

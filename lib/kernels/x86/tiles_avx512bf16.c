@@ -9,7 +9,7 @@
 #error "compile this file with -mavx512bf16"
 #endif
 #define MULTIPLY_ADD "vdpbf16ps"
-#include "tiles_zmm.h"
+#include "kernels/x86/tiles_zmm.h"
 
 #include <stdatomic.h>
 

@@ -22,7 +22,7 @@
 #define MASK   __m256i
 #define V(op)  _mm256_##op
 enum { LANES = 8 };
-#include "rows_lanes.h"
+#include "kernels/x86/rows_lanes.h"
 
 INLINE __m256i first(size_t n)
 {

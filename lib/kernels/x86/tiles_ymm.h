@@ -14,7 +14,7 @@
 #define CLIPC_X86_TILES_YMM_H
 
 #include "kernels/kernels.h"
-#include "unroll.h"
+#include "kernels/x86/unroll.h"
 
 #include <immintrin.h>
 
