@@ -12,7 +12,7 @@
  */
 #include "checkpoint.h"
 
-#include "networks.h"
+#include "config/other_networks.h"
 #include "packed_file.h"
 #include "parameters.h"
 #include "positions.h"

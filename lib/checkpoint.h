@@ -11,7 +11,7 @@
 #ifndef CLIPC_CHECKPOINT_H
 #define CLIPC_CHECKPOINT_H
 
-#include "config.h"
+#include "config/config.h"
 #include "kernels/linear.h"
 #include "weights.h"
 

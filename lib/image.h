@@ -6,7 +6,7 @@
 #ifndef CLIPC_IMAGE_H
 #define CLIPC_IMAGE_H
 
-#include "config.h"
+#include "config/config.h"
 
 /* Limits and choices of one read: see clipc_image_params. */
 typedef struct clipc_decode_params {

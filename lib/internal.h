@@ -7,7 +7,7 @@
 
 #include "cache.h"
 #include "checkpoint.h"
-#include "config.h"
+#include "config/config.h"
 #include "base/file.h"
 #include "image.h"
 #include "packed.h"

@@ -6,7 +6,7 @@
 #ifndef CLIPC_RESIZE_H
 #define CLIPC_RESIZE_H
 
-#include "config.h"
+#include "config/config.h"
 #include "exif.h"
 
 /* What preprocessing does to the geometry of one picture, which is upright in

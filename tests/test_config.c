@@ -3,7 +3,7 @@
  * test_config.c - config.json and preprocessor_config.json: spellings,
  * defaults, precedence, and what is refused by name.
  */
-#include "config.h"
+#include "config/config.h"
 #include "test.h"
 
 #include <stdlib.h>

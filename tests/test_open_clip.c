@@ -3,7 +3,7 @@
  * test_open_clip.c - lib/open_clip_config.c: open_clip's configurations as
  * published, its defaults, its preprocessing, and what is refused by name.
  */
-#include "config.h"
+#include "config/config.h"
 #include "image.h"
 #include "resize.h"
 #include "test.h"

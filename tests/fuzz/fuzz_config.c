@@ -4,7 +4,7 @@
  * processor_config.json and open_clip_config.json: the first byte chooses. What is accepted must keep
  * its promises.
  */
-#include "config.h"
+#include "config/config.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
  * off, and any other null is refused where it counts, as there. What would
  * change pixels in a way clipc does not compute is refused too.
  */
-#include "config.h"
+#include "config/config.h"
 
 #include "base/json.h"
 

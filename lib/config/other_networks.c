@@ -3,7 +3,7 @@
  * networks.c - see networks.h. Types and classes are those of transformers,
  * tensors those that its, OpenAI's and open_clip's checkpoints have.
  */
-#include "networks.h"
+#include "config/other_networks.h"
 
 #include <string.h>
 

@@ -8,9 +8,9 @@
  * "text_config" whole, its own absent keys being defaults too. Out of range,
  * null or of another network is an error that names the key.
  */
-#include "config.h"
+#include "config/config.h"
 
-#include "networks.h"
+#include "config/other_networks.h"
 #include "base/json_object.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
  * that were read, whatever file and spelling they came from: what a packed
  * file carries.
  */
-#include "config.h"
+#include "config/config.h"
 #include "base/json.h"
 
 /* 17 digits give every double back. */

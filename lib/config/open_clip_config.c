@@ -12,7 +12,7 @@
  * The transforms are torchvision's on a Pillow picture: Pillow's resize, the
  * size rule of transformers, a crop whose corner is rounded to even.
  */
-#include "config.h"
+#include "config/config.h"
 
 #include "base/json_object.h"
 
