@@ -12,7 +12,7 @@
 #include "image.h"
 #include "packed.h"
 #include "packed_file.h"
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 #include "transformer.h"
 
 #include <pthread.h>

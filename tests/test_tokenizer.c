@@ -5,7 +5,7 @@
  */
 #include "base/json.h"
 #include "test.h"
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <stdlib.h>
 

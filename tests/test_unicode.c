@@ -5,7 +5,7 @@
  */
 #include "base/json.h"
 #include "test.h"
-#include "unicode.h"
+#include "text/unicode.h"
 
 #include <stdlib.h>
 

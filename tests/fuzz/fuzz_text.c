@@ -4,7 +4,7 @@
  * ends in place, ids in range, and a cut text is the start of the whole one.
  * The first byte of the input picks the file and the flags.
  */
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * tokenizer_config.json beside a good tokenizer.json. What loads must encode
  * to ids in range.
  */
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #define CLIPC_BPE_H
 
 #include "base/json.h"
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 /* The pair (left, right) becomes `result`; lower ranks go first. */
 typedef struct clipc_merge {

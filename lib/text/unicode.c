@@ -8,7 +8,7 @@
  * compose every mark with the last starter before it unless one between them
  * blocks it. Hangul syllables are computed (Unicode Standard 3.12).
  */
-#include "unicode.h"
+#include "text/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * mappings, 2060 canonical decompositions (940 of which
  * compose), 810 reordered marks.
  */
-#include "unicode.h"
+#include "text/unicode.h"
 
 /* \p{L} */
 const clipc_code_range clipc_unicode_letters[] = {

@@ -9,8 +9,8 @@
  * not normalised. An id is never made up: a token is in the vocabulary, or
  * its id is the next one after it.
  */
-#include "added.h"
-#include "unicode.h"
+#include "text/added_tokens.h"
+#include "text/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>

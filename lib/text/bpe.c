@@ -11,7 +11,7 @@
  * stand for themselves, the other 68 in rising order for U+0100, U+0101, ...
  * (the byte-level alphabet of GPT-2).
  */
-#include "bpe.h"
+#include "text/bpe.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>

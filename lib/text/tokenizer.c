@@ -13,12 +13,12 @@
  * pipeline itself and ignores the one in tokenizer.json; a file that says
  * something else was made for something else, and is refused here.
  */
-#include "tokenizer.h"
-#include "added.h"
-#include "bpe.h"
+#include "text/tokenizer.h"
+#include "text/added_tokens.h"
+#include "text/bpe.h"
 #include "base/json.h"
-#include "unicode.h"
-#include "vocabulary.h"
+#include "text/unicode.h"
+#include "text/tokenizer_tables.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #ifndef CLIPC_VOCABULARY_H
 #define CLIPC_VOCABULARY_H
 
-#include "added.h"
-#include "bpe.h"
+#include "text/added_tokens.h"
+#include "text/bpe.h"
 
 /* malloc'ed, a multiple of 4 bytes. */
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,

@@ -16,7 +16,7 @@
  * runs, those searched in the raw text and those searched in normalised text,
  * each by rising bytes.
  */
-#include "vocabulary.h"
+#include "text/tokenizer_tables.h"
 
 #include "base/utf8.h"
 
