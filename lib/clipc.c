@@ -6,7 +6,7 @@
  * labels in labels.c, scores in classify.c.
  */
 #include "base/cpu.h"
-#include "fetch.h"
+#include "http/fetch.h"
 #include "kernels/openblas.h"
 #include "image.h"
 #include "internal.h"

@@ -18,8 +18,8 @@
  */
 #include "hub_http.h"
 
-#include "fetch.h"
-#include "http.h"
+#include "http/fetch.h"
+#include "http/http.h"
 #include "hub_headers.h"
 
 #include <stdlib.h>

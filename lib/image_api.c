@@ -6,7 +6,7 @@
  * A limit of 0 in clipc_image_params means its default. max_bytes stays 0 in
  * clipc_image_params_default() because its default depends on the source.
  */
-#include "fetch.h"
+#include "http/fetch.h"
 #include "base/file.h"
 #include "internal.h"
 #include "preprocess.h"

@@ -5,7 +5,7 @@
  * ever connected to: addresses elsewhere are tried where they must be refused
  * before a connection.
  */
-#include "fetch.h"
+#include "http/fetch.h"
 #include "test.h"
 
 #include <errno.h>

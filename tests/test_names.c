@@ -8,7 +8,7 @@
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* syscall() */
 #endif
-#include "fetch.h"
+#include "http/fetch.h"
 #include "test.h"
 
 #if !CLIPC_CURL

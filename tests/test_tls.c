@@ -4,7 +4,7 @@
  * is accepted. The server is openssl's own, on loopback; without the program
  * `openssl` the tests are skipped.
  */
-#include "fetch.h"
+#include "http/fetch.h"
 #include "test.h"
 
 #include <fcntl.h>

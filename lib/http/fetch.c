@@ -11,9 +11,9 @@
  * https to http is followed. Ranges: the IANA special-purpose address
  * registries (RFC 6890 and its updates).
  */
-#include "fetch.h"
+#include "http/fetch.h"
 
-#include "http.h"
+#include "http/http.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * http.c - see http.h.
  */
-#include "http.h"
+#include "http/http.h"
 
 #if CLIPC_CURL
 
