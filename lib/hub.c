@@ -13,7 +13,7 @@
 #include "hub.h"
 
 #include "base/file.h"
-#include "shard_index.h"
+#include "checkpoint/shard_index.h"
 
 #include <dirent.h>
 #include <stdio.h>

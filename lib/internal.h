@@ -6,12 +6,12 @@
 #define CLIPC_INTERNAL_H
 
 #include "cache.h"
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "base/file.h"
 #include "image.h"
 #include "packed.h"
-#include "packed_file.h"
+#include "checkpoint/packed_file.h"
 #include "text/tokenizer.h"
 #include "transformer.h"
 

@@ -12,7 +12,7 @@
 #include "kernels/half.h"
 #include "internal.h"
 #include "base/json.h"
-#include "packed_file.h"
+#include "checkpoint/packed_file.h"
 #include "base/utf8.h"
 
 #include <nettle/sha2.h>

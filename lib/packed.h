@@ -6,7 +6,7 @@
 #ifndef CLIPC_PACKED_H
 #define CLIPC_PACKED_H
 
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "base/thread.h"
 
 #include <pthread.h>

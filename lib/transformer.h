@@ -9,7 +9,7 @@
 #ifndef CLIPC_TRANSFORMER_H
 #define CLIPC_TRANSFORMER_H
 
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "kernels/linear.h"
 #include "base/thread.h"
 

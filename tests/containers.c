@@ -4,7 +4,7 @@
  */
 #include "containers.h"
 
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>

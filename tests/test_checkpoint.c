@@ -3,7 +3,7 @@
  * test_checkpoint.c - lib/checkpoint.c: names, shapes and dtypes checked, 16
  * bits widened exactly, nothing copied that need not be.
  */
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "test.h"
 #include "tiny_model.h"
 

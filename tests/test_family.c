@@ -7,8 +7,8 @@
  */
 #define _GNU_SOURCE /* fixture.h */
 #include "fixture.h"
-#include "safetensors.h"
-#include "tensor_names.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_names.h"
 
 /* ---- making checkpoints ------------------------------------------------ */
 

@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE /* fixture.h */
 #include "fixture.h"
-#include "packed_file.h"
+#include "checkpoint/packed_file.h"
 
 #include <dirent.h>
 

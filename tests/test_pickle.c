@@ -4,7 +4,7 @@
  * by byte. What PyTorch itself writes is read in test_torch.c.
  */
 #include "containers.h"
-#include "pickle.h"
+#include "checkpoint/pickle.h"
 #include "test.h"
 
 #include <stdlib.h>

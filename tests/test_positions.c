@@ -3,7 +3,7 @@
  * test_positions.c - lib/positions.c against torch's own bicubic
  * interpolation, recorded by tests/golden/make_positions.py.
  */
-#include "positions.h"
+#include "checkpoint/positions.h"
 #include "test.h"
 
 #include <jansson.h>

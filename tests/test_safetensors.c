@@ -4,7 +4,7 @@
  * refused. Files are made here, in memory.
  */
 #include "base/file.h"
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 #include "test.h"
 
 #include <stdlib.h>

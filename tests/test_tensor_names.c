@@ -4,7 +4,7 @@
  * transformers calls by another name. `make parity` asks open_clip-shaped
  * checkpoints for the numbers.
  */
-#include "tensor_names.h"
+#include "checkpoint/tensor_names.h"
 #include "test.h"
 
 TEST(transformers_names_are_our_own)

@@ -5,7 +5,7 @@
  * words; every prefix and many mutations of one of them.
  */
 #include "test.h"
-#include "torch.h"
+#include "checkpoint/torch.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -7,8 +7,8 @@
 #define _GNU_SOURCE /* fixture.h */
 #include "containers.h"
 #include "fixture.h"
-#include "shard_index.h"
-#include "weights.h"
+#include "checkpoint/shard_index.h"
+#include "checkpoint/tensor_files.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

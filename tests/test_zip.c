@@ -5,7 +5,7 @@
  */
 #include "containers.h"
 #include "test.h"
-#include "zip.h"
+#include "checkpoint/zip.h"
 
 #include <stdlib.h>
 

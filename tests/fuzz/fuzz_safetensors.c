@@ -6,7 +6,7 @@
  * First byte 255: the rest is the file. Else it is the number of tensor bytes
  * behind the header, and the rest is the header: the length needs no luck.
  */
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * First byte odd: of *.bin files; else of *.safetensors. The rest is the
  * index.
  */
-#include "shard_index.h"
+#include "checkpoint/shard_index.h"
 
 #include <stdlib.h>
 #include <string.h>

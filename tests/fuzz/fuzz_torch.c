@@ -7,7 +7,7 @@
  * luck with sizes and CRC.
  */
 #include "containers.h"
-#include "torch.h"
+#include "checkpoint/torch.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
  * 5.23 calls it. Taps are found in float32 there, each product of them fused
  * with its sum; they are here, because that alone moves a tap by 2e-6.
  */
-#include "positions.h"
+#include "checkpoint/positions.h"
 
 #include <math.h>
 #include <stdlib.h>

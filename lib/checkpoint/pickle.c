@@ -16,7 +16,7 @@
  * Every array has a limit, and none grows by more than one element for a byte
  * of the pickle.
  */
-#include "pickle.h"
+#include "checkpoint/pickle.h"
 
 #include "base/utf8.h"
 

@@ -8,7 +8,7 @@
 #define CLIPC_PACKED_FILE_H
 
 #include "cache.h"
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 /* Tensors of bytes. */
 #define CLIPC_PACKED_PREFIX "clipc."

@@ -10,7 +10,7 @@
 #ifndef CLIPC_PICKLE_H
 #define CLIPC_PICKLE_H
 
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 
 /* A storage's element type. */
 typedef struct clipc_storage_type {

@@ -4,9 +4,9 @@
  * transformers (models/clip/modeling_clip.py), its spelling "pre_layrnorm"
  * included.
  */
-#include "parameters.h"
+#include "checkpoint/parameters.h"
 
-#include "tensor_names.h"
+#include "checkpoint/tensor_names.h"
 
 #include <stdio.h>
 

@@ -18,7 +18,7 @@
 #define CLIPC_WEIGHTS_H
 
 #include "base/file.h"
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 
 typedef struct clipc_weights clipc_weights;
 

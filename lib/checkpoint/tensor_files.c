@@ -5,10 +5,10 @@
  * they become one list, in which every name occurs once, and which holds
  * every tensor of the index in the file where the index says it is.
  */
-#include "weights.h"
+#include "checkpoint/tensor_files.h"
 
-#include "shard_index.h"
-#include "torch.h"
+#include "checkpoint/shard_index.h"
+#include "checkpoint/torch.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef CLIPC_TORCH_H
 #define CLIPC_TORCH_H
 
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 
 typedef struct clipc_torch clipc_torch;
 

@@ -4,7 +4,7 @@
  * names in it come from whoever made the checkpoint and end up in paths:
  * nothing that could lead out of the folder is accepted.
  */
-#include "shard_index.h"
+#include "checkpoint/shard_index.h"
 
 #include "base/json.h"
 

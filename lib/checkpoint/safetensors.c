@@ -13,7 +13,7 @@
  * them rejects a broken header before anything is allocated.
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 
 #include "base/file.h"
 #include "base/json.h"

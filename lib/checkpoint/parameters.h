@@ -7,7 +7,7 @@
 #ifndef CLIPC_PARAMETERS_H
 #define CLIPC_PARAMETERS_H
 
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 /* Calls `visit` for each parameter of a tower until it fails. weights->tower
  * has its layers; what the slots hold is not looked at. */

@@ -10,13 +10,13 @@
  * opening checks every tensor, first use points to it, or converts it where it
  * is a vector. F16 and BF16 are widened exactly.
  */
-#include "checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include "config/other_networks.h"
-#include "packed_file.h"
-#include "parameters.h"
-#include "positions.h"
-#include "tensor_names.h"
+#include "checkpoint/packed_file.h"
+#include "checkpoint/parameters.h"
+#include "checkpoint/positions.h"
+#include "checkpoint/tensor_names.h"
 
 #include <float.h>
 #include <math.h>

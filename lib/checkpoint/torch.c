@@ -12,11 +12,11 @@
  * would read the whole file.
  * Reference: torch/serialization.py, _save() and _load().
  */
-#include "torch.h"
+#include "checkpoint/torch.h"
 
 #include "base/file.h"
-#include "pickle.h"
-#include "zip.h"
+#include "checkpoint/pickle.h"
+#include "checkpoint/zip.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 
 #include "config/config.h"
 #include "kernels/linear.h"
-#include "weights.h"
+#include "checkpoint/tensor_files.h"
 
 /* How a layer's weights are rounded in a packed file (packed_file.h): the
  * layers of the transformer to its precision, the patch layer to no less than

@@ -5,7 +5,7 @@
  * of OpenAI's first release: q, k and v in one matrix, projections that are
  * applied from the right.
  */
-#include "tensor_names.h"
+#include "checkpoint/tensor_names.h"
 
 #include <stdio.h>
 #include <string.h>

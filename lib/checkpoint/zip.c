@@ -10,7 +10,7 @@
  * agrees with the directory. What other readers would see elsewhere in the
  * file cannot exist.
  */
-#include "zip.h"
+#include "checkpoint/zip.h"
 
 #include <stdlib.h>
 #include <string.h>

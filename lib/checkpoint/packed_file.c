@@ -3,7 +3,7 @@
  * packed_file.c - the parts of a packed file that its reader and its writer
  * share, and the reader's checks.
  */
-#include "packed_file.h"
+#include "checkpoint/packed_file.h"
 
 #include <stdio.h>
 #include <string.h>
