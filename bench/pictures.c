@@ -5,7 +5,7 @@
  */
 #include "bench.h"
 #include "base/cpu.h"
-#include "resize.h"
+#include "image/resize.h"
 
 #include <stdlib.h>
 

@@ -8,9 +8,9 @@
 #include "base/cpu.h"
 #include "http/fetch.h"
 #include "kernels/openblas.h"
-#include "image.h"
+#include "image/image.h"
 #include "internal.h"
-#include "preprocess.h"
+#include "image/normalize.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -9,7 +9,7 @@
 #include "http/fetch.h"
 #include "base/file.h"
 #include "internal.h"
-#include "preprocess.h"
+#include "image/normalize.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "base/file.h"
-#include "image.h"
+#include "image/image.h"
 #include "packed.h"
 #include "checkpoint/packed_file.h"
 #include "text/tokenizer.h"

@@ -4,7 +4,7 @@
  * what each orientation does to pixels. Expected values are those of Pillow
  * 13.0.0 (tests/parity/pixels_formats.py compares many more).
  */
-#include "exif.h"
+#include "image/exif.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * white and orientations; limits; the public calls.
  */
 #include "digest.h"
-#include "image.h"
+#include "image/image.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * published, its defaults, its preprocessing, and what is refused by name.
  */
 #include "config/config.h"
-#include "image.h"
-#include "resize.h"
+#include "image/image.h"
+#include "image/resize.h"
 #include "test.h"
 
 #include <stdlib.h>

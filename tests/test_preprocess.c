@@ -4,7 +4,7 @@
  * (tests/data/images/table.tsv, tests/golden/make_images.py).
  */
 #include "digest.h"
-#include "preprocess.h"
+#include "image/normalize.h"
 #include "test.h"
 
 #include <stdlib.h>

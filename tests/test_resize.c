@@ -6,8 +6,8 @@
  */
 #include "base/cpu.h"
 #include "digest.h"
-#include "image.h"
-#include "resize.h"
+#include "image/image.h"
+#include "image/resize.h"
 #include "kernels/resize_kernels.h"
 #include "test.h"
 

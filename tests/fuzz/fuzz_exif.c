@@ -3,7 +3,7 @@
  * fuzz_exif.c - a block of EXIF data: it is read within its bounds, the answer
  * is an orientation or none, and the same with "Exif" in front.
  */
-#include "exif.h"
+#include "image/exif.h"
 
 #include <stdlib.h>
 #include <string.h>

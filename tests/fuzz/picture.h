@@ -7,7 +7,7 @@
 #ifndef CLIPC_FUZZ_PICTURE_H
 #define CLIPC_FUZZ_PICTURE_H
 
-#include "image.h"
+#include "image/image.h"
 
 #include <stdlib.h>
 #include <string.h>

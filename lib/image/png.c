@@ -19,8 +19,8 @@
  * Format: PNG specification, third edition, W3C.
  */
 #define ZLIB_CONST /* inflate takes const input */
-#include "exif.h"
-#include "image.h"
+#include "image/exif.h"
+#include "image/image.h"
 
 #include <png.h>
 #include <setjmp.h>

@@ -12,8 +12,8 @@
  * libjpeg reports errors by longjmp; everything to release hangs on struct
  * decoder, which outlives the jump.
  */
-#include "exif.h"
-#include "image.h"
+#include "image/exif.h"
+#include "image/image.h"
 
 #include <setjmp.h>
 #include <stdio.h> /* jpeglib.h needs it */

@@ -7,7 +7,7 @@
 #define CLIPC_RESIZE_H
 
 #include "config/config.h"
-#include "exif.h"
+#include "image/exif.h"
 
 /* What preprocessing does to the geometry of one picture, which is upright in
  * all of these numbers. */

@@ -15,7 +15,7 @@
  *
  * Reference: TIFF 6.0; CIPA DC-008 (EXIF), tag Orientation.
  */
-#include "exif.h"
+#include "image/exif.h"
 
 #include <string.h>
 

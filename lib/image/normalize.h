@@ -5,7 +5,7 @@
 #ifndef CLIPC_PREPROCESS_H
 #define CLIPC_PREPROCESS_H
 
-#include "image.h"
+#include "image/image.h"
 
 /* CLIPC_ERR_ARGUMENT when the image is fitted for another config;
  * CLIPC_ERR_CONFIG when preprocessing would not make it size x size. source

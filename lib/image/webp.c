@@ -9,11 +9,11 @@
  *
  * Format: RFC 9649.
  */
-#include "image.h"
+#include "image/image.h"
 
 #if CLIPC_WEBP
 
-#include "exif.h"
+#include "image/exif.h"
 
 #include <pthread.h>
 #include <stdio.h>

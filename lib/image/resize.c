@@ -22,7 +22,7 @@
  * Reference: Pillow 13.0.0, Image.resize(); transformers 5.23,
  * CLIPImageProcessorPil (sizes and crop).
  */
-#include "resize.h"
+#include "image/resize.h"
 #include "base/cpu.h"
 #include "kernels/resize_kernels.h"
 

@@ -10,8 +10,8 @@
  *
  * Reference: transformers 5.23, CLIPImageProcessorPil.
  */
-#include "preprocess.h"
-#include "resize.h"
+#include "image/normalize.h"
+#include "image/resize.h"
 
 #include <string.h>
 

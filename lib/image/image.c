@@ -4,9 +4,9 @@
  * content, runs its decoder, and takes the rows either as they are or through
  * the streaming resize and crop of a model, upright if that was asked for.
  */
-#include "exif.h"
-#include "image.h"
-#include "resize.h"
+#include "image/exif.h"
+#include "image/image.h"
+#include "image/resize.h"
 
 #include <stdlib.h>
 #include <string.h>
