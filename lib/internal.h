@@ -10,10 +10,10 @@
 #include "config/config.h"
 #include "base/file.h"
 #include "image/image.h"
-#include "packed.h"
+#include "towers/prepack.h"
 #include "checkpoint/packed_file.h"
 #include "text/tokenizer.h"
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

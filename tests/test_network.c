@@ -9,7 +9,7 @@
 
 #include "base/cpu.h"
 #include "kernels/openblas.h"
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@
  * whoever writes it: LayerNorm row by row, fc1 in its finish where the format
  * needs no scale of the whole row.
  */
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <math.h>
 #include <string.h>

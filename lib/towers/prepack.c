@@ -7,7 +7,7 @@
  * goes on gets it back within a few calls. So a tower is packed when it is
  * used for the third time, unless the context says otherwise.
  */
-#include "packed.h"
+#include "towers/prepack.h"
 
 #include <stdlib.h>
 

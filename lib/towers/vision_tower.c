@@ -8,7 +8,7 @@
  * Reference: transformers 5.23, models/clip/modeling_clip.py
  * (CLIPVisionEmbeddings, CLIPVisionTransformer).
  */
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <string.h>
 

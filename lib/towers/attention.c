@@ -9,7 +9,7 @@
  * row, since rows that sequences share lie with the sequence that computed
  * them.
  */
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <string.h>
 

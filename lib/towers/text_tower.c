@@ -13,7 +13,7 @@
  * (CLIPTextEmbeddings, CLIPTextTransformer); checkpoints from before
  * eos_token_id was corrected in their config say 2 and mean the highest id.
  */
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <stdlib.h>
 #include <string.h>

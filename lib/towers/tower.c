@@ -7,7 +7,7 @@
  * Many: each thread has a lane of its own from the first layer to the last,
  * and they meet at the end.
  */
-#include "transformer.h"
+#include "towers/transformer.h"
 
 #include <stdlib.h>
 #include <string.h>
