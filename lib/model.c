@@ -7,7 +7,7 @@
  */
 #include "internal.h"
 
-#include "hub.h"
+#include "hub/hub.h"
 
 #include <stdlib.h>
 #include <string.h>

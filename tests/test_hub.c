@@ -4,7 +4,7 @@
  * leaves it, without the network.
  */
 #include "base/file.h"
-#include "hub.h"
+#include "hub/hub.h"
 #include "test.h"
 
 #include <errno.h>

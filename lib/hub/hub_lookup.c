@@ -10,7 +10,7 @@
  * The tree is that of huggingface_hub 2.4. Names from outside never reach a
  * path before they are checked part by part.
  */
-#include "hub.h"
+#include "hub/hub.h"
 
 #include "base/file.h"
 #include "checkpoint/shard_index.h"

@@ -19,7 +19,7 @@
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64
 #endif
-#include "hub_cache.h"
+#include "hub/hub_cache.h"
 
 #include "base/file.h"
 

@@ -7,7 +7,7 @@
 #ifndef CLIPC_HUB_CACHE_H
 #define CLIPC_HUB_CACHE_H
 
-#include "hub.h"
+#include "hub/hub.h"
 
 typedef struct clipc_hub_tree {
     char *repository; /* CACHE/models--ORG--NAME */

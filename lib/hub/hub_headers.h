@@ -5,7 +5,7 @@
 #ifndef CLIPC_HUB_HEADERS_H
 #define CLIPC_HUB_HEADERS_H
 
-#include "hub_http.h"
+#include "hub/hub_http.h"
 
 /* Of the answer that is being received; zero but for `answer` at first. */
 typedef struct clipc_hub_headers {

@@ -16,11 +16,11 @@
  *
  * Shown in messages are URLs without their query, which may be a signature.
  */
-#include "hub_http.h"
+#include "hub/hub_http.h"
 
 #include "http/fetch.h"
 #include "http/http.h"
-#include "hub_headers.h"
+#include "hub/hub_headers.h"
 
 #include <stdlib.h>
 #include <string.h>

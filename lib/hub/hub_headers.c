@@ -5,7 +5,7 @@
  * Content-Range, Content-Encoding, X-Error-Code, X-Error-Message, Retry-After,
  * RateLimit. Hostile: every text is cut to its room, every number checked.
  */
-#include "hub_headers.h"
+#include "hub/hub_headers.h"
 
 #include <string.h>
 

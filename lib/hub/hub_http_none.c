@@ -3,7 +3,7 @@
  * hub_http_none.c - hub_http.h without libcurl (CURL=0): no session can be
  * created. Empty otherwise.
  */
-#include "hub_http.h"
+#include "hub/hub_http.h"
 
 #if !CLIPC_CURL
 

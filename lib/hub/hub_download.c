@@ -7,9 +7,9 @@
  * then on everything is asked of that commit, so that a branch that moves
  * meanwhile mixes nothing. The ref is written last.
  */
-#include "hub.h"
+#include "hub/hub.h"
 
-#include "hub_file.h"
+#include "hub/hub_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #ifndef CLIPC_HUB_FILE_H
 #define CLIPC_HUB_FILE_H
 
-#include "hub_cache.h"
+#include "hub/hub_cache.h"
 
 /* A download of some files of one revision. */
 typedef struct clipc_hub_task {

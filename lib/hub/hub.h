@@ -5,7 +5,7 @@
 #ifndef CLIPC_HUB_H
 #define CLIPC_HUB_H
 
-#include "hub_http.h"
+#include "hub/hub_http.h"
 
 enum {
     CLIPC_HUB_MAX_PART = 96, /* characters of ORG, of NAME */

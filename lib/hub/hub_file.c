@@ -8,7 +8,7 @@
  * A blob is accepted by its checksum alone: whoever sent it, and in however
  * many pieces.
  */
-#include "hub_file.h"
+#include "hub/hub_file.h"
 
 #include "base/file.h"
 
