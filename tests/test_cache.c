@@ -3,7 +3,7 @@
  * test_cache.c - the label cache's files: hits are exact, whatever is damaged,
  * absent, unwritable or written by two at once is a miss at most.
  */
-#include "cache.h"
+#include "api/label_cache.h"
 #include "test.h"
 
 #include <dirent.h>

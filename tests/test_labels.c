@@ -4,7 +4,7 @@
  * API, and what is refused. Native kernels throughout: their bits do not
  * depend on the batch, so equal means memcmp.
  */
-#include "internal.h"
+#include "api/objects.h"
 #include "test.h"
 #include "tiny_model.h"
 

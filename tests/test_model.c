@@ -3,7 +3,7 @@
  * test_model.c - lib/model.c: opening from folders, memory and a hub cache,
  * what is late, and the identity of the text side.
  */
-#include "internal.h"
+#include "api/objects.h"
 #include "test.h"
 #include "tiny_model.h"
 

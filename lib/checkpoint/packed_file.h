@@ -7,7 +7,7 @@
 #ifndef CLIPC_PACKED_FILE_H
 #define CLIPC_PACKED_FILE_H
 
-#include "cache.h"
+#include "api/label_cache.h"
 #include "checkpoint/checkpoint.h"
 
 /* Tensors of bytes. */

@@ -19,7 +19,7 @@
  */
 #include "base/cpu.h"
 #include "kernels/openblas.h"
-#include "internal.h"
+#include "api/objects.h"
 #include "base/json.h"
 
 #include <limits.h>

@@ -11,7 +11,7 @@
  * element does not depend on its place or on what stands beside it, and the
  * bits are those of clipc_classify().
  */
-#include "internal.h"
+#include "api/objects.h"
 
 #include <math.h>
 #include <stdlib.h>

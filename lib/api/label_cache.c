@@ -23,7 +23,7 @@
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64
 #endif
-#include "cache.h"
+#include "api/label_cache.h"
 #include "base/file.h"
 
 #include <dirent.h>

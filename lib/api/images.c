@@ -8,7 +8,7 @@
  */
 #include "http/fetch.h"
 #include "base/file.h"
-#include "internal.h"
+#include "api/objects.h"
 #include "image/normalize.h"
 
 #include <string.h>

@@ -7,7 +7,7 @@
  * hundred thousand labels cost n comparisons and little more. A score does not
  * depend on the queries and candidates beside it.
  */
-#include "internal.h"
+#include "api/objects.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * model_packed.c - what a model takes from a packed file (packed_file.h)
  * instead of a folder: manifest, configs, tokenizer, identity.
  */
-#include "internal.h"
+#include "api/objects.h"
 
 #include <string.h>
 

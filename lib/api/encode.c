@@ -9,7 +9,7 @@
 #include "http/fetch.h"
 #include "kernels/openblas.h"
 #include "image/image.h"
-#include "internal.h"
+#include "api/objects.h"
 #include "image/normalize.h"
 
 #include <math.h>

@@ -5,7 +5,7 @@
  * Opening reads the two configs and the headers of the weights; the text side
  * is made when first asked for (model_text.c).
  */
-#include "internal.h"
+#include "api/objects.h"
 
 #include "hub/hub.h"
 

@@ -10,7 +10,7 @@
  */
 #include "base/cpu.h"
 #include "kernels/half.h"
-#include "internal.h"
+#include "api/objects.h"
 #include "base/json.h"
 #include "checkpoint/packed_file.h"
 #include "base/utf8.h"

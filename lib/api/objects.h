@@ -5,7 +5,7 @@
 #ifndef CLIPC_INTERNAL_H
 #define CLIPC_INTERNAL_H
 
-#include "cache.h"
+#include "api/label_cache.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "base/file.h"

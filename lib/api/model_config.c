@@ -9,7 +9,7 @@
  * describe: there are open_clip's weights alone, or config.json is that of
  * another program (timm).
  */
-#include "internal.h"
+#include "api/objects.h"
 
 #include <stdlib.h>
 #include <string.h>
