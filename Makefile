@@ -99,8 +99,8 @@ endif
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed clipc-pack
-TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out \
-                $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))))
+TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
+                $(wildcard tools/common/*.c tools/pictures/*.c)))
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort \
                 $(filter-out tests/test_main.c,$(wildcard tests/test_*.c))))
 TEST_HELPERS := $(BUILD)/tests/tiny_model.o $(BUILD)/tests/containers.o \
@@ -156,7 +156,7 @@ FOLDERS := $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(DATADIR)
 $(BUILD)/folders: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FOLDERS)' | cmp -s - $@ || printf '%s\n' '$(FOLDERS)' > $@
-$(BUILD)/tools/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
+$(BUILD)/tools/common/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
 .PHONY: FORCE
 
 $(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
@@ -211,9 +211,12 @@ $(SHARED_LIB): ALL_LDFLAGS += -Wl,--undefined-version -Wl,-z,undefs
 endif
 
 # Programs carry the library: they run from anywhere.
-$(PROGRAMS): $(BUILD)/%: $(BUILD)/tools/%.o $(TOOL_COMMON) $(STATIC_LIB)
+# clipc-NAME is made of tools/NAME/ and of what the programs share.
+$(foreach tool,$(TOOLS),$(eval $(BUILD)/$(tool): $(patsubst %.c,$(BUILD)/%.o,\
+    $(sort $(wildcard tools/$(tool:clipc-%=%)/*.c)))))
+$(PROGRAMS): $(TOOL_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")

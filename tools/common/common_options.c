@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * common_options.c - see common_options.h.
+ */
+#include "common/common_options.h"
+
+/* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
+#define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
+
+/* Of --context: more than any CLIP model reads; the model's own limit is
+ * checked when it is known. */
+#define MOST_TOKENS 1000000
+
+/* Of --image-size: the library's limit. */
+#define MOST_SIDE 8192
+
+tool_common tool_common_default(void)
+{
+    tool_common common = { .ctx = clipc_ctx_params_default(),
+                           .read = { .image = clipc_image_params_default() } };
+    return common;
+}
+
+bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
+{
+    clipc_image_params *image = &common->read.image;
+    const char *name = scan->name, *value = scan->value;
+
+    switch (id) {
+    case TOOL_OPT_MODEL: common->model = value; break;
+    case TOOL_OPT_DATA_DIR: common->data_dir = value; break;
+    case TOOL_OPT_IMAGE_SIZE:
+        common->image_size = (size_t)tool_whole(name, value, 1, MOST_SIDE);
+        break;
+    case TOOL_OPT_EXIF: image->auto_orient = 1; break;
+    case TOOL_OPT_ALPHA: image->alpha = tool_alpha(value); break;
+    case TOOL_OPT_FILES_FROM: common->files_from = value; break;
+    case TOOL_OPT_MAX_PIXELS:
+        image->max_pixels = (size_t)tool_whole(name, value, 1, MOST);
+        break;
+    case TOOL_OPT_MAX_BYTES:
+        common->read.max_bytes = (size_t)tool_whole(name, value, 1, MOST);
+        break;
+    case TOOL_OPT_TIMEOUT: image->timeout_ms = tool_seconds(name, value); break;
+    case TOOL_OPT_CA_FILE:
+        image->ca_file = common->download.ca_file = value;
+        break;
+    case TOOL_OPT_OFFLINE:
+        common->read.offline = common->download.offline = true;
+        break;
+    case TOOL_OPT_UPDATE: common->download.update = true; break;
+    case TOOL_OPT_TRUNCATE: common->text_flags |= CLIPC_TEXT_TRUNCATE; break;
+    case TOOL_OPT_CONTEXT:
+        common->ctx.context_length =
+            (size_t)tool_whole(name, value, 3, MOST_TOKENS);
+        break;
+    case TOOL_OPT_PLAIN_SPECIALS:
+        common->text_flags |= CLIPC_TEXT_SPECIALS_PLAIN;
+        break;
+    case TOOL_OPT_THREADS:
+        common->ctx.threads = (unsigned)tool_whole(name, value, 1, 1024);
+        break;
+    case TOOL_OPT_GEMM: common->ctx.gemm = tool_gemm(value); break;
+    case TOOL_OPT_CPU: common->ctx.cpu = tool_cpu(value); break;
+    case TOOL_OPT_DTYPE: common->ctx.precision = tool_dtype(name, value); break;
+    default: return false;
+    }
+    return true;
+}
+
+void tool_common_check(tool_common *common)
+{
+    clipc_image_params *image = &common->read.image;
+
+    if (image->connect_timeout_ms > image->timeout_ms)
+        image->connect_timeout_ms = image->timeout_ms;
+    tool_download_set(&common->download);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * json.h - names and texts of the user in JSON, whatever bytes they are of.
+ */
+#ifndef CLIPC_TOOL_JSON_H
+#define CLIPC_TOOL_JSON_H
+
+#include "common/tool.h"
+
+#include <jansson.h>
+
+/* Sets object[key] to the text, with U+FFFD for what is not UTF-8 in it, and
+ * only then also object[key_hex] to its bytes in hexadecimal. false: memory
+ * ran out. */
+bool tool_json_set_bytes(json_t *object, const char *key, const char *bytes,
+                         size_t n);
+
+/* The bytes that tool_json_set_bytes() was given, malloc'ed, or NULL: the
+ * object has no such text. */
+char *tool_json_get_bytes(const json_t *object, const char *key, size_t *n);
+
+/* A message, as far as it is UTF-8: a cut may have gone through a character.
+ * NULL becomes null. */
+json_t *tool_json_message(const char *message);
+
+#endif /* CLIPC_TOOL_JSON_H */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model.c - see model.h.
+ */
+#include "common/open.h"
+
+#include "common/places.h"
+#include "common/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* ---- downloading ------------------------------------------------------- */
+
+static tool_download command_line;
+
+/* What is shown now. */
+static struct {
+    char file[128]; /* "": none yet */
+} shown;
+
+void tool_download_set(const tool_download *download)
+{
+    command_line = *download;
+}
+
+static int on_progress(void *user, const char *file, uint64_t done,
+                       uint64_t total)
+{
+    (void)user;
+    /* Most files are too small to be worth a line. */
+    if (strncmp(shown.file, file, sizeof shown.file - 1) != 0) {
+        char *what = tool_format("downloading %s", tool_shown_name(file).text);
+        snprintf(shown.file, sizeof shown.file, "%s", file);
+        tool_progress_begin_bytes(what);
+        free(what);
+    }
+    if (total > 0)
+        tool_progress_show((size_t)done, (size_t)total);
+    return tool_interrupted();
+}
+
+static void on_notice(void *user, const char *message)
+{
+    (void)user;
+    tool_progress_clear();
+    tool_say("%s", message);
+}
+
+static clipc_hub_params hub_params(const char *cache,
+                                   const tool_hub_settings *settings)
+{
+    clipc_hub_params hub = clipc_hub_params_default();
+
+    hub.cache_dir = cache;
+    hub.allow_network = !command_line.offline && !settings->offline;
+    hub.update = command_line.update;
+    hub.endpoint = settings->endpoint;
+    hub.token = settings->token;
+    hub.proxy = settings->proxy;
+    hub.no_proxy = settings->no_proxy;
+    hub.ca_file = command_line.ca_file;
+    hub.progress = on_progress;
+    hub.notice = on_notice;
+    return hub;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+clipc_model *tool_model_open(const char *name, const char *data_dir,
+                             size_t image_size)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model_params params = clipc_model_params_default();
+    clipc_model *model;
+    char *data = NULL, *looked_in = NULL, *cache = tool_hub_cache();
+    tool_hub_settings settings = tool_hub_settings_read();
+    clipc_hub_params hub = hub_params(cache, &settings);
+    bool demo;
+
+    if (!name)
+        name = TOOL_DEFAULT_MODEL;
+    demo = strcmp(name, "demo") == 0 && !is_folder(name);
+    if (demo)
+        data = tool_data_dir(data_dir, "demo/config.json", &looked_in);
+    params.data_dir = data;
+    params.image_size = image_size;
+    if (cache)
+        params.hub = &hub;
+    if (demo && !data) {
+        tool_say("the demo model is in no data folder: looked in %s",
+                 looked_in);
+        tool_say("name the right one with --data-dir DIR");
+        model = NULL;
+    } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
+        tool_progress_clear();
+        if (err.code != CLIPC_ERR_CANCELLED)
+            tool_say("%s", err.message);
+        if ((err.code == CLIPC_ERR_NOT_FOUND ||
+             err.code == CLIPC_ERR_NETWORK || err.code == CLIPC_ERR_TIMEOUT) &&
+            !strstr(err.message, "--model"))
+            tool_say("name a folder in Hugging Face layout with --model DIR, "
+                     "or try the small built-in model: --model demo");
+    }
+    tool_progress_clear();
+    tool_hub_settings_free(&settings);
+    free(cache);
+    free(data);
+    free(looked_in);
+    return model;
+}
+
+bool tool_model_has(const clipc_model *model, bool vision, bool text)
+{
+    clipc_model_properties p = { .struct_size = sizeof p };
+
+    (void)clipc_model_info(model, &p, NULL);
+    if ((!vision || p.has_vision) && (!text || p.has_text))
+        return true;
+    tool_say("%s: it holds %s", tool_shown_name(p.source).text,
+             p.has_vision ? "an image tower alone, which reads no texts"
+                          : "a text tower alone, which reads no pictures");
+    return false;
+}
+
+bool tool_context_fits(const clipc_model *model, size_t context_length)
+{
+    clipc_model_properties info = { .struct_size = sizeof info };
+
+    (void)clipc_model_info(model, &info, NULL);
+    if (context_length <= info.context_length)
+        return true;
+    tool_say("--context %zu: the model reads at most %zu tokens",
+             context_length, info.context_length);
+    return false;
+}
+
+clipc_ctx *tool_ctx_create(const clipc_model *model,
+                           const clipc_ctx_params *params, int *status)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_ctx *ctx;
+
+    if (!tool_context_fits(model, params->context_length)) {
+        *status = TOOL_USAGE;
+        return NULL;
+    }
+    if (clipc_ctx_create(&ctx, model, params, &err) == CLIPC_OK)
+        return ctx;
+    tool_say("%s", err.message);
+    *status = err.code == CLIPC_ERR_UNSUPPORTED ? TOOL_USAGE : TOOL_NO_MODEL;
+    return NULL;
+}

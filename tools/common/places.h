@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * places.h - folders, from the environment and from where the program lies.
+ * The library reads no environment variable; the programs do, here.
+ */
+#ifndef CLIPC_TOOL_PLACES_H
+#define CLIPC_TOOL_PLACES_H
+
+#include "common/tool.h"
+
+/* $XDG_CACHE_HOME/clipc, else ~/.cache/clipc; NULL when neither is known. */
+char *tool_label_cache(void);
+
+/* The Hugging Face hub cache, found as huggingface_hub finds it; NULL when
+ * nothing says where it is. It need not exist. */
+char *tool_hub_cache(void);
+
+/* What the environment says about the hub, as huggingface_hub reads it. The
+ * texts are malloc'ed or NULL. */
+typedef struct tool_hub_settings {
+    char *endpoint; /* HF_ENDPOINT */
+    char *token;    /* HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file */
+    char *proxy, *no_proxy;
+    bool offline; /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE */
+} tool_hub_settings;
+tool_hub_settings tool_hub_settings_read(void);
+void tool_hub_settings_free(tool_hub_settings *settings);
+
+/* The data folder that holds `file` ("demo/config.json"): --data-dir (option,
+ * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the source
+ * tree's weights/ when run from build/, the folder compiled in. NULL: none
+ * does; *looked_in is then "A, B, C". Both malloc'ed; looked_in may be NULL. */
+char *tool_data_dir(const char *option, const char *file, char **looked_in);
+
+#endif /* CLIPC_TOOL_PLACES_H */

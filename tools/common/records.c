@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * output.c - see output.h. Numbers in JSON and TSV have nine significant
+ * digits, which is enough to read back the same float.
+ */
+#include "common/records.h"
+
+#include "common/json.h"
+#include "common/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DIGITS 9
+
+/* ---- text -------------------------------------------------------------- */
+
+static void write_text(tool_output *output, const tool_record *record)
+{
+    const clipc_text *best = &record->labels[record->results[0].index];
+
+    if (output->headed) {
+        if (output->n_records > 0)
+            putchar('\n');
+        tool_show(stdout, record->image, strlen(record->image));
+        fputs(":\n", stdout);
+    }
+    fputs("Predicted car: ", stdout);
+    tool_show(stdout, best->data, best->len);
+    printf("\nConfidence score: %.4f\n",
+           (double)record->results[0].probability);
+    for (size_t i = 0; i < record->k; i++) {
+        const clipc_result *result = &record->results[i];
+        const clipc_text *label = &record->labels[result->index];
+        printf("%zu. ", i + 1);
+        tool_show(stdout, label->data, label->len);
+        printf(" (%.2f)\n", (double)result->probability);
+    }
+}
+
+/* ---- tab-separated ----------------------------------------------------- */
+
+void tool_output_field(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        switch (s[i]) {
+        case '\t': fputs("\\t", stdout); break;
+        case '\n': fputs("\\n", stdout); break;
+        case '\r': fputs("\\r", stdout); break;
+        case '\\': fputs("\\\\", stdout); break;
+        default: putchar((unsigned char)s[i]);
+        }
+    }
+    putchar('\t');
+}
+
+static void write_tsv(const tool_record *record)
+{
+    for (size_t i = 0; i < record->k; i++) {
+        const clipc_result *result = &record->results[i];
+        const clipc_text *label = &record->labels[result->index];
+        tool_output_field(record->image, strlen(record->image));
+        printf("%zu\t%lu\t", i + 1, (unsigned long)result->index);
+        tool_output_field(label->data, label->len);
+        printf("%.*g\t%.*g\t%.*g\n", DIGITS, (double)result->logit, DIGITS,
+               (double)result->probability, DIGITS, (double)result->cosine);
+    }
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+static json_t *prediction_as_json(const tool_record *record, size_t i)
+{
+    const clipc_result *result = &record->results[i];
+    const clipc_text *label = &record->labels[result->index];
+
+    return json_pack("{s:I, s:I, s:o, s:f, s:f, s:f}", "rank",
+                     (json_int_t)(i + 1), "index", (json_int_t)result->index,
+                     "label", json_stringn_nocheck(label->data, label->len),
+                     "logit", (double)result->logit, "probability",
+                     (double)result->probability, "cosine",
+                     (double)result->cosine);
+}
+
+/* json_object_set_new() frees the value when it fails, NULL included. */
+static json_t *record_as_json(const tool_record *record)
+{
+    const clipc_image_properties *info = record->info;
+    json_t *object = json_object(), *list = json_array();
+    int failed = 0;
+
+    failed |= !tool_json_set_bytes(object, "image", record->image,
+                                   strlen(record->image));
+    failed |= json_object_set_new(
+        object, "status", json_string(clipc_status_name(record->status)));
+    failed |= json_object_set_new(object, "error",
+                                  tool_json_message(record->message));
+    for (size_t i = 0; i < record->k; i++)
+        failed |= json_array_append_new(list, prediction_as_json(record, i));
+    failed |= json_object_set_new(object, "predictions", list);
+    failed |= json_object_set_new(
+        object, "width",
+        info ? json_integer((json_int_t)info->width) : json_null());
+    failed |= json_object_set_new(
+        object, "height",
+        info ? json_integer((json_int_t)info->height) : json_null());
+    failed |= json_object_set_new(
+        object, "format", info ? json_string(info->format) : json_null());
+    failed |= json_object_set_new(
+        object, "orientation",
+        info && info->orientation ? json_integer(info->orientation)
+                                  : json_null());
+    failed |= json_object_set_new(
+        object, "warnings",
+        json_integer(info ? (json_int_t)info->n_warnings : 0));
+    if (!failed)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* The array is closed whatever ends the program. */
+static bool array_open;
+
+static void close_array(void)
+{
+    if (array_open)
+        fputs("\n]\n", stdout);
+    array_open = false;
+}
+
+static bool write_json(tool_output *output, const tool_record *record)
+{
+    json_t *object = record_as_json(record);
+    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(DIGITS))
+                        : NULL;
+
+    json_decref(object);
+    if (!text) {
+        tool_say("out of memory");
+        return false;
+    }
+    if (output->format == TOOL_JSON) {
+        fputs(array_open ? ",\n" : "[\n", stdout);
+        if (!array_open)
+            (void)atexit(close_array);
+        array_open = true;
+    }
+    fputs(text, stdout);
+    if (output->format == TOOL_JSONL)
+        putchar('\n');
+    free(text);
+    return true;
+}
+
+/* ---- one record -------------------------------------------------------- */
+
+bool tool_output_record(tool_output *output, const tool_record *record)
+{
+    bool json = output->format == TOOL_JSON || output->format == TOOL_JSONL;
+
+    if (isatty(STDOUT_FILENO) == 1)
+        tool_progress_clear();
+    if (json) {
+        if (!write_json(output, record))
+            return false;
+    } else if (record->status != CLIPC_OK) {
+        tool_say_failure(record->image, record->message);
+        return true;
+    } else if (output->format == TOOL_TEXT) {
+        write_text(output, record);
+    } else {
+        write_tsv(record);
+    }
+    output->n_records++;
+    return tool_flush();
+}
+
+void tool_output_end(tool_output *output)
+{
+    if (array_open)
+        close_array();
+    else if (output->format == TOOL_JSON)
+        fputs("[]\n", stdout);
+}

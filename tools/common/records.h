@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * output.h - the answers of clipc-classify in its four formats. One record is
+ * written and flushed at a time, complete or not at all.
+ */
+#ifndef CLIPC_TOOL_OUTPUT_H
+#define CLIPC_TOOL_OUTPUT_H
+
+#include "common/tool.h"
+
+typedef enum tool_output_format {
+    TOOL_TEXT,  /* the layout of the Python script that clipc replaces */
+    TOOL_JSON,  /* one array */
+    TOOL_JSONL, /* one object a line */
+    TOOL_TSV    /* image, rank, index, label, logit, probability, cosine */
+} tool_output_format;
+
+typedef struct tool_record {
+    const char *image;    /* as the user named it */
+    clipc_status status;
+    const char *message;  /* of a failure */
+    const clipc_image_properties *info; /* of a success */
+    const clipc_result *results;        /* [k] of a success */
+    size_t k;
+    const clipc_text *labels; /* all */
+} tool_record;
+
+typedef struct tool_output {
+    tool_output_format format;
+    bool headed; /* text: each block begins with the image's name */
+    size_t n_records;
+} tool_output;
+
+/* Writes one record to standard output; failed images to standard error in
+ * the formats that have no place for them. false: memory ran out or standard
+ * output cannot be written, so that going on is of no use. */
+bool tool_output_record(tool_output *output, const tool_record *record);
+
+/* One field of TOOL_TSV, escaped, and the tab after it. */
+void tool_output_field(const char *s, size_t n);
+
+/* Ends the output; closes the array of TOOL_JSON. */
+void tool_output_end(tool_output *output);
+
+#endif /* CLIPC_TOOL_OUTPUT_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * versions.h - what the program is made of, for --version and reports.
+ */
+#ifndef CLIPC_TOOL_VERSIONS_H
+#define CLIPC_TOOL_VERSIONS_H
+
+#include "common/tool.h"
+
+/* clipc_cpu_describe(), which cannot fail for a struct of ours. */
+clipc_cpu_description tool_describe(void);
+
+/* "clipc-classify 0.1.0" and one line a library, on standard output. */
+void tool_print_version(const char *program);
+
+#endif /* CLIPC_TOOL_VERSIONS_H */

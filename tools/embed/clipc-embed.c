@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * clipc-embed - embeddings of any number of pictures or texts, as NumPy arrays
+ * with an index beside each: what a vector index is built from. A thin program
+ * on clipc.h with the front end of clipc-classify. docs/man/clipc-embed.1
+ * describes it.
+ */
+#include "common/common_options.h"
+#include "common/json.h"
+#include "pictures/pipeline.h"
+#include "common/progress.h"
+#include "embed/shards.h"
+#include "common/texts.h"
+#include "common/versions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Texts that are encoded together. */
+enum { TEXT_BATCH = 64 };
+
+static const char help[] =
+    "Usage: clipc-embed [options] -o PREFIX IMAGE...\n"
+    "       clipc-embed [options] -o PREFIX --texts FILE\n"
+    "\n"
+    "Writes the CLIP embedding of each IMAGE, or of each line of a text file, as\n"
+    "a row of a NumPy array, and an index that says which row is whose.\n"
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
+    "a folder (with all below it).\n"
+    "\n"
+    "Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 and so on\n"
+    "  -o PREFIX           where; the names of complete arrays are written to\n"
+    "                      standard output\n"
+    "  --shard-rows N      most rows in one array (default: 100000)\n"
+    "  --dtype f32|f16     numbers of the array (default: f32)\n"
+    "  --raw               as they leave the projection, not of unit length\n"
+    "  --append            continue after the arrays that are there\n"
+    "  --resume            the same, and leave out inputs that are in their\n"
+    "                      indexes\n"
+    "  --quiet             no progress line\n"
+    "\n"
+    "Model:\n"
+    TOOL_MODEL_HELP
+    "  --data-dir DIR      where the built-in model is\n"
+    TOOL_IMAGE_SIZE_HELP
+    "\n"
+    TOOL_IMAGE_HELP
+    "Texts:\n"
+    "  --texts FILE        one text a line, UTF-8; - for standard input\n"
+    TOOL_TEXT_HELP
+    "\n"
+    TOOL_COMPUTE_HELP
+    "  --compute-dtype TYPE\n"
+    "                      arithmetic of the linear layers: f32 (default: the\n"
+    "                      reference's numbers), bf16, or int8 (fastest)\n"
+    "\n"
+    "  --version           versions of the program and its libraries\n"
+    "  --help              this text\n"
+    "\n"
+    "Exit status: 0 all inputs have a row, 1 some failed or the output could not\n"
+    "be written, 2 wrong usage, 3 the model could not be loaded.\n"
+    "\n"
+    "Examples:\n"
+    "  clipc-embed --model demo -o drawings drawings/\n"
+    "  clipc-embed --dtype f16 --resume -o /data/photos photos/\n"
+    "  clipc-embed --texts captions.txt -o captions\n";
+
+typedef struct settings {
+    tool_common common;
+    const char *texts;
+    tool_list images;
+    tool_shards_params shards;
+    unsigned embed_flags; /* CLIPC_EMBED_... */
+    bool resume;
+} settings;
+
+/* ---- command line ------------------------------------------------------ */
+
+enum {
+    OPT_OUT = 1, OPT_SHARD_ROWS, OPT_DTYPE, OPT_RAW, OPT_APPEND, OPT_RESUME,
+    OPT_TEXTS, OPT_QUIET, OPT_VERSION, OPT_HELP
+};
+
+static const tool_option option_table[] = {
+    TOOL_MODEL_OPTIONS,
+    TOOL_TEXT_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
+    TOOL_LIST_OPTIONS,
+    TOOL_SOURCE_OPTIONS,
+    TOOL_COMPUTE_OPTIONS,
+    { "--compute-dtype", TOOL_OPT_DTYPE, true },
+    { "-o", OPT_OUT, true },
+    { "--shard-rows", OPT_SHARD_ROWS, true },
+    { "--dtype", OPT_DTYPE, true },
+    { "--raw", OPT_RAW, false },
+    { "--append", OPT_APPEND, false },
+    { "--resume", OPT_RESUME, false },
+    { "--texts", OPT_TEXTS, true },
+    { "--quiet", OPT_QUIET, false },
+    { "--version", OPT_VERSION, false },
+    { "--help", OPT_HELP, false },
+};
+
+static void check_settings(settings *set)
+{
+    const char *prefix = set->shards.prefix;
+    bool images = set->images.n > 0 || set->common.files_from;
+
+    if (!images && !set->texts)
+        tool_usage_error("no image and no --texts given");
+    if (images && set->texts)
+        tool_usage_error("images and --texts exclude each other");
+    if (!prefix)
+        tool_usage_error("-o PREFIX says where to write, and is missing");
+    if (!*prefix || prefix[strlen(prefix) - 1] == '/')
+        tool_usage_error("-o %s: must end with the beginning of a file's name",
+                         tool_shown_name(prefix).text);
+    tool_common_check(&set->common);
+    set->shards.append |= set->resume;
+}
+
+/* Fills *set. Returns false when the program has done its work already. */
+static bool read_options(settings *set, int argc, char **argv)
+{
+    static const char *const dtypes[] = { "f32", "f16" };
+    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
+                       .options = option_table,
+                       .n_options = sizeof option_table /
+                                    sizeof *option_table };
+    bool quiet = false;
+    int id;
+
+    memset(set, 0, sizeof *set);
+    set->shards.max_rows = 100000;
+    set->common = tool_common_default();
+    while ((id = tool_next(&scan)) != TOOL_END) {
+        const char *value = scan.value;
+        if (tool_common_option(&set->common, &scan, id))
+            continue;
+        switch (id) {
+        case TOOL_OPERAND: tool_list_add(&set->images, value); break;
+        case OPT_OUT: set->shards.prefix = value; break;
+        case OPT_SHARD_ROWS:
+            set->shards.max_rows =
+                (size_t)tool_whole(scan.name, value, 1, 1000000000);
+            break;
+        case OPT_DTYPE:
+            set->shards.half = tool_choice(scan.name, value, dtypes, 2) == 1;
+            break;
+        case OPT_RAW: set->embed_flags |= CLIPC_EMBED_RAW; break;
+        case OPT_APPEND: set->shards.append = true; break;
+        case OPT_RESUME: set->resume = true; break;
+        case OPT_TEXTS: set->texts = value; break;
+        case OPT_QUIET: quiet = true; break;
+        case OPT_VERSION: tool_print_version("clipc-embed"); return false;
+        case OPT_HELP: fputs(help, stdout); return false;
+        }
+    }
+    check_settings(set);
+    tool_progress_allow(!quiet);
+    return true;
+}
+
+/* ---- records ----------------------------------------------------------- */
+
+typedef struct session {
+    const settings *set;
+    clipc_model *model;
+    clipc_ctx *ctx;
+    size_t dim;
+    tool_shards *shards;
+    tool_answered *answered; /* or NULL */
+    size_t n_records, n_failed;
+    bool too_long; /* one of the texts was */
+    bool broken;   /* the output cannot be written */
+} session;
+
+static void say_broken(session *s, const char *message)
+{
+    tool_say("%s", message);
+    s->broken = true;
+}
+
+/* A number that float16 does not have is a failure of the input. */
+static bool fits(const session *s, const float *embedding)
+{
+    if (!s->set->shards.half)
+        return true;
+    for (size_t i = 0; i < s->dim; i++)
+        if ((tool_half(embedding[i]) & 0x7C00) == 0x7C00)
+            return false;
+    return true;
+}
+
+/* One input of the index, with its row. false: the output is broken. */
+static bool add_record(session *s, const char *key, clipc_text name,
+                       clipc_status status, const char *error,
+                       const float *embedding)
+{
+    char message[256];
+    json_t *record = json_object();
+
+    if (status == CLIPC_OK && !fits(s, embedding)) {
+        status = CLIPC_ERR_NUMERIC;
+        error = "a number of its embedding is too large for float16";
+    }
+    bool failed = status != CLIPC_OK;
+    /* "row" has its place before it is known. */
+    if (!tool_json_set_bytes(record, key, name.data, name.len) ||
+        json_object_set_new(record, "row", json_null()) != 0 ||
+        json_object_set_new(record, "status",
+                            json_string(clipc_status_name(status))) != 0 ||
+        json_object_set_new(record, "error",
+                            tool_json_message(failed ? error : NULL)) != 0) {
+        json_decref(record);
+        say_broken(s, "out of memory");
+        return false;
+    }
+    if (!tool_shards_add(s->shards, record, failed ? NULL : embedding,
+                         message)) {
+        say_broken(s, message);
+        return false;
+    }
+    s->n_records++;
+    s->n_failed += failed;
+    s->too_long |= status == CLIPC_ERR_TOO_LONG;
+    return true;
+}
+
+/* ---- images ------------------------------------------------------------ */
+
+static clipc_status encode(void *user, clipc_image *const *images, size_t n,
+                           void *answers, clipc_error *err)
+{
+    const session *s = user;
+    return clipc_encode_images(s->ctx, images, n, answers,
+                               s->set->embed_flags, err);
+}
+
+static bool write_item(void *user, const tool_item *item)
+{
+    clipc_text name = { item->source.name, strlen(item->source.name) };
+    return add_record(user, "image", name, item->status, item->message,
+                      item->answer);
+}
+
+/* Whether threads are left that use the model. */
+static bool embed_images(session *s, tool_sources *sources)
+{
+    const settings *set = s->set;
+    tool_pipeline_params params = {
+        .sources = sources, .read = &set->common.read, .answered = s->answered,
+        .answer_bytes = s->dim * sizeof(float),
+        .encode = encode, .write = write_item, .user = s
+    };
+
+    if (!tool_sources_single(sources))
+        params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
+                                            : tool_describe().n_cpus;
+    tool_progress_begin("images");
+    return tool_pipeline_run(&params).threads_left;
+}
+
+/* ---- texts ------------------------------------------------------------- */
+
+typedef struct text_batch {
+    tool_text texts[TEXT_BATCH];
+    size_t n;
+    float *embeddings; /* [TEXT_BATCH, dim] */
+} text_batch;
+
+/* Reads up to a batch; false: there is no more. */
+static bool read_texts(session *s, tool_texts *file, text_batch *batch,
+                       size_t *n_read)
+{
+    char message[256];
+
+    batch->n = 0;
+    while (batch->n < TEXT_BATCH) {
+        tool_text *text = &batch->texts[batch->n];
+        if (!tool_texts_next(file, text, message)) {
+            if (*message) {
+                tool_say("--texts %s: %s", tool_shown_name(s->set->texts).text,
+                         message);
+                s->broken = true;
+            }
+            return false;
+        }
+        ++*n_read;
+        if (!s->answered ||
+            !tool_answered_take(s->answered, text->data, text->len))
+            batch->n++;
+    }
+    return true;
+}
+
+/* The library counts the texts of one call: there was one. */
+static void note_failure(tool_text *text, const char *message)
+{
+    static const char first[] = "text 0";
+    size_t n = sizeof first - 1;
+
+    if (strncmp(message, first, n) != 0)
+        snprintf(text->message, sizeof text->message, "%s", message);
+    else if (strncmp(message + n, ": ", 2) == 0)
+        snprintf(text->message, sizeof text->message, "%s", message + n + 2);
+    else
+        snprintf(text->message, sizeof text->message, "the text%.240s",
+                 message + n);
+}
+
+/* Encodes those that were read; row i is text i's. One that cannot be (it is
+ * too long, say) must not take the others with it: then each goes alone. */
+static void encode_texts(session *s, text_batch *batch)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_text texts[TEXT_BATCH];
+    unsigned flags = s->set->embed_flags | s->set->common.text_flags;
+    bool together = true;
+
+    for (size_t i = 0; i < batch->n; i++) {
+        texts[i].data = batch->texts[i].data;
+        texts[i].len = batch->texts[i].len;
+        together &= batch->texts[i].status == CLIPC_OK;
+    }
+    if (batch->n == 0 ||
+        (together && clipc_encode_texts(s->ctx, texts, batch->n,
+                                        batch->embeddings, flags,
+                                        &err) == CLIPC_OK))
+        return;
+    for (size_t i = 0; i < batch->n && !tool_interrupted(); i++) {
+        tool_text *text = &batch->texts[i];
+        if (text->status != CLIPC_OK)
+            continue;
+        text->status = clipc_encode_texts(s->ctx, &texts[i], 1,
+                                          batch->embeddings + i * s->dim,
+                                          flags, &err);
+        if (text->status != CLIPC_OK)
+            note_failure(text, err.message);
+    }
+}
+
+static void embed_texts(session *s, tool_texts *file)
+{
+    text_batch batch = { .n = 0 };
+    size_t n_read = 0;
+    bool more = true;
+
+    batch.embeddings = tool_grow(NULL, s->dim, TEXT_BATCH * sizeof(float));
+    tool_progress_begin("texts");
+    while (more && !s->broken && !tool_interrupted()) {
+        more = read_texts(s, file, &batch, &n_read);
+        if (!tool_interrupted())
+            encode_texts(s, &batch);
+        for (size_t i = 0; i < batch.n && !tool_interrupted(); i++) {
+            const tool_text *text = &batch.texts[i];
+            clipc_text name = { text->data, text->len };
+            if (!add_record(s, "text", name, text->status, text->message,
+                            batch.embeddings + i * s->dim))
+                break;
+        }
+        tool_progress_show(n_read, tool_texts_total(file, n_read));
+    }
+    for (size_t i = 0; i < TEXT_BATCH; i++)
+        free(batch.texts[i].data);
+    free(batch.embeddings);
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+/* The model encodes one text or image at a time in a library call, or many;
+ * either way the signal ends it. */
+static int on_progress(void *user, size_t done, size_t total)
+{
+    (void)user, (void)done, (void)total;
+    return tool_interrupted();
+}
+
+static void say_complete(const char *path)
+{
+    puts(path);
+    (void)tool_flush();
+}
+
+/* Exit status; TOOL_OK when inputs may follow. */
+static int start(session *s, settings *set)
+{
+    clipc_model_properties properties = { .struct_size = sizeof properties };
+    const char *key = set->texts ? "text" : "image";
+    char message[256];
+    int status = TOOL_NO_MODEL;
+
+    memset(s, 0, sizeof *s);
+    s->set = set;
+    s->model = tool_model_open(set->common.model, set->common.data_dir,
+                               set->common.image_size);
+    if (!s->model || !tool_model_has(s->model, !set->texts, set->texts != NULL))
+        return TOOL_NO_MODEL;
+    set->common.ctx.progress = on_progress;
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
+    if (!s->ctx)
+        return status;
+    (void)clipc_model_info(s->model, &properties, NULL);
+    s->dim = set->shards.dim = properties.dim;
+    set->common.read.image.fit = s->model;
+    set->shards.completed = say_complete;
+    s->shards = tool_shards_open(&set->shards, message);
+    if (!s->shards)
+        tool_usage_error("%s", message);
+    if (set->resume) {
+        s->answered = tool_answered_new();
+        if (!tool_shards_answered(s->shards, s->answered, key, message))
+            tool_usage_error("%s", message);
+    }
+    return TOOL_OK;
+}
+
+static void stop(session *s)
+{
+    tool_shards_close(s->shards);
+    tool_answered_free(s->answered);
+    clipc_ctx_destroy(s->ctx);
+    clipc_model_close(s->model);
+}
+
+static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
+{
+    char message[256];
+    bool threads_left = false;
+
+    tool_answering();
+    if (texts)
+        embed_texts(s, texts);
+    else
+        threads_left = embed_images(s, sources);
+    tool_progress_clear();
+    /* What was answered before a signal or a broken input is kept. */
+    if (!tool_shards_finish(s->shards, message))
+        say_broken(s, message);
+    if (s->n_failed > 0)
+        tool_say("%zu of %zu inputs failed: the index says why", s->n_failed,
+                 s->n_records);
+    if (s->too_long)
+        tool_say("--truncate cuts texts that are too long");
+    int status = s->n_failed || s->broken ? TOOL_FAILED : TOOL_OK;
+    if (threads_left)
+        tool_leave(status);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    settings set;
+    session all;
+    tool_texts *texts = NULL;
+    char message[256];
+
+    tool_start("clipc-embed");
+    if (!read_options(&set, argc, argv))
+        return tool_finish(TOOL_OK);
+    tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
+                                              set.common.files_from);
+    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
+        tool_usage_error("--texts %s: %s", tool_shown_name(set.texts).text,
+                         message);
+    tool_catch_signals();
+    int status = start(&all, &set);
+    if (status == TOOL_OK && !tool_interrupted())
+        status = embed_all(&all, sources, texts);
+    stop(&all);
+    tool_texts_close(texts);
+    tool_sources_close(sources);
+    free(set.images.items);
+    return tool_finish(status);
+}

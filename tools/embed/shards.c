@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shards.c - see shards.h. The header of an array comes first and has the
+ * number of rows in it: its place is left free and filled in at the end.
+ *
+ * Two runs must not write the same shard: the array's temporary file is locked
+ * until it has its name.
+ */
+#include "embed/shards.h"
+
+#include "common/npy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MESSAGE = 256, MAX_DIGITS = 9 };
+
+struct tool_shards {
+    tool_shards_params params;
+    char *folder;         /* of the prefix */
+    const char *base;     /* the prefix in it */
+    unsigned long number; /* of the shard being written, or to be */
+    size_t n_rows;        /* in it */
+    char *names[2], *temporaries[2]; /* its array and index, or NULL */
+    FILE *array, *index;
+    bool failed; /* what is in them is not whole */
+    unsigned char *row;
+};
+
+/* ---- numbers ----------------------------------------------------------- */
+
+uint16_t tool_half(float value)
+{
+    uint32_t x;
+
+    memcpy(&x, &value, sizeof x);
+    uint16_t sign = (uint16_t)(x >> 16 & 0x8000);
+    x &= 0x7FFFFFFF;
+    if (x > 0x7F800000)
+        return sign | 0x7E00; /* NaN */
+    if (x >= 0x477FF000)
+        return sign | 0x7C00; /* 65520 and more */
+    if (x >= 0x38800000)      /* 2^-14: normal */
+        return (uint16_t)(sign |
+                          (x - 0x38000000 + 0xFFF + (x >> 13 & 1)) >> 13);
+    if (x <= 0x33000000) /* 2^-25 */
+        return sign;
+    uint32_t mantissa = (x & 0x7FFFFF) | 0x800000, shift = 126 - (x >> 23);
+    uint32_t whole = mantissa >> shift, rest = mantissa & ((1u << shift) - 1);
+    uint32_t tie = 1u << (shift - 1);
+    return (uint16_t)(sign |
+                      (whole + (rest > tie || (rest == tie && whole & 1))));
+}
+
+/* ---- names ------------------------------------------------------------- */
+
+static char *name_of(const tool_shards *s, unsigned long number,
+                     const char *ending)
+{
+    return tool_format("%s-%05lu%s", s->params.prefix, number, ending);
+}
+
+static bool is_there(const tool_shards *s, unsigned long number)
+{
+    char *array = name_of(s, number, ".npy");
+    char *index = name_of(s, number, ".jsonl");
+    bool there = access(array, F_OK) == 0 && access(index, F_OK) == 0;
+    free(array);
+    free(index);
+    return there;
+}
+
+static bool fail(char message[256], const char *path, const char *what,
+                 int error)
+{
+    snprintf(message, MESSAGE, "%s: cannot %s: %s", tool_shown_name(path).text,
+             what, tool_errno(error));
+    return false;
+}
+
+/* Finds the number after the last shard that is there. */
+static bool find_number(tool_shards *s, char message[256])
+{
+    DIR *folder = opendir(s->folder);
+    size_t n = strlen(s->base);
+
+    if (!folder)
+        return fail(message, s->folder, "open the folder", errno);
+    for (;;) {
+        errno = 0;
+        const struct dirent *item = readdir(folder);
+        if (!item)
+            break;
+        const char *digits = item->d_name + n + 1;
+        if (strncmp(item->d_name, s->base, n) != 0 || item->d_name[n] != '-')
+            continue;
+        size_t n_digits = strspn(digits, "0123456789");
+        unsigned long number = strtoul(digits, NULL, 10);
+        if (n_digits >= 5 && n_digits <= MAX_DIGITS &&
+            strcmp(digits + n_digits, ".npy") == 0 && number >= s->number &&
+            is_there(s, number))
+            s->number = number + 1;
+    }
+    int error = errno;
+    closedir(folder);
+    return error == 0 || fail(message, s->folder, "read the folder", error);
+}
+
+/* ---- arrays ------------------------------------------------------------ */
+
+static size_t row_bytes(const tool_shards *s)
+{
+    return s->params.dim * (s->params.half ? 2 : 4);
+}
+
+static void make_header(const tool_shards *s, size_t n_rows,
+                        char header[TOOL_NPY_HEADER])
+{
+    tool_array array = { .descr = s->params.half ? "<f2" : "<f4",
+                         .element_bytes = s->params.half ? 2 : 4,
+                         .rank = 2,
+                         .shape = { n_rows, s->params.dim } };
+    (void)tool_npy_header(header, &array);
+}
+
+/* Whether what is appended fits to the array that is there. */
+static bool check_array(const tool_shards *s, unsigned long number,
+                        char message[256])
+{
+    char header[TOOL_NPY_HEADER], found[TOOL_NPY_ROWS_AT];
+    struct stat st;
+    char *path = name_of(s, number, ".npy");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool good = fd >= 0 && fstat(fd, &st) == 0 &&
+                read(fd, found, sizeof found) == (ssize_t)sizeof found;
+
+    if (good) {
+        size_t rows = st.st_size < TOOL_NPY_ROWS_AT
+                          ? 0 : (size_t)(st.st_size - TOOL_NPY_ROWS_AT) /
+                                    row_bytes(s);
+        make_header(s, rows, header);
+        good = memcmp(header, found, sizeof found) == 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (!good)
+        snprintf(message, MESSAGE,
+                 "%s: not an array of %s with %zu columns: what is appended "
+                 "would not fit to it",
+                 tool_shown_name(path).text,
+                 s->params.half ? "float16" : "float32", s->params.dim);
+    free(path);
+    return good;
+}
+
+/* ---- one shard --------------------------------------------------------- */
+
+/* Opens a temporary file, alone; NULL: `message` says why. */
+static FILE *open_temporary(const char *path, char message[256])
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct stat named, opened;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+    if (fd < 0) {
+        fail(message, path, "write", errno);
+        return NULL;
+    }
+    /* Where it has another name meanwhile, another run has finished it. */
+    bool busy = fcntl(fd, F_SETLK, &lock) != 0 &&
+                (errno == EACCES || errno == EAGAIN);
+    if (busy || stat(path, &named) != 0 || fstat(fd, &opened) != 0 ||
+        named.st_ino != opened.st_ino) {
+        snprintf(message, MESSAGE, "%s: another run is writing it",
+                 tool_shown_name(path).text);
+        close(fd);
+        return NULL;
+    }
+    FILE *file = ftruncate(fd, 0) == 0 ? fdopen(fd, "w") : NULL;
+    if (!file) {
+        fail(message, path, "write", errno);
+        close(fd);
+    }
+    return file;
+}
+
+static void drop_shard(tool_shards *s)
+{
+    /* Unlinked while the lock is held. */
+    for (int i = 0; i < 2; i++) {
+        if (s->temporaries[i] && (i == 0 ? s->array : s->index))
+            (void)unlink(s->temporaries[i]);
+    }
+    if (s->index)
+        fclose(s->index);
+    if (s->array)
+        fclose(s->array);
+    s->array = s->index = NULL;
+    for (int i = 0; i < 2; i++) {
+        free(s->names[i]);
+        free(s->temporaries[i]);
+        s->names[i] = s->temporaries[i] = NULL;
+    }
+}
+
+static bool open_shard(tool_shards *s, char message[256])
+{
+    static const char *const endings[] = { ".npy", ".jsonl" };
+    char zeros[TOOL_NPY_ROWS_AT] = { 0 };
+
+    for (int i = 0; i < 2; i++) {
+        s->names[i] = name_of(s, s->number, endings[i]);
+        s->temporaries[i] = tool_format("%s.tmp", s->names[i]);
+    }
+    s->n_rows = 0;
+    s->array = open_temporary(s->temporaries[0], message);
+    if (s->array && is_there(s, s->number)) {
+        snprintf(message, MESSAGE, "%s: another run has written it",
+                 tool_shown_name(s->names[0]).text);
+    } else if (s->array) {
+        s->index = open_temporary(s->temporaries[1], message);
+        if (s->index && fwrite(zeros, sizeof zeros, 1, s->array) == 1)
+            return true;
+        if (s->index)
+            fail(message, s->names[0], "write", errno);
+    }
+    drop_shard(s);
+    return false;
+}
+
+/* Renames are on the disk when their folder is. */
+static void flush_folder(const tool_shards *s)
+{
+    int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd); /* some file systems cannot, and need not */
+    close(fd);
+}
+
+static bool finish_shard(tool_shards *s, char message[256])
+{
+    char header[TOOL_NPY_HEADER];
+
+    make_header(s, s->n_rows, header);
+    bool good = fflush(s->array) == 0 &&
+                pwrite(fileno(s->array), header, TOOL_NPY_ROWS_AT, 0) ==
+                    TOOL_NPY_ROWS_AT &&
+                fsync(fileno(s->array)) == 0 && fflush(s->index) == 0 &&
+                fsync(fileno(s->index)) == 0 &&
+                rename(s->temporaries[0], s->names[0]) == 0 &&
+                rename(s->temporaries[1], s->names[1]) == 0;
+    if (!good) {
+        fail(message, s->names[0], "write", errno);
+        drop_shard(s);
+        return false;
+    }
+    flush_folder(s);
+    if (s->params.completed)
+        s->params.completed(s->names[0]);
+    for (int i = 0; i < 2; i++) {
+        free(s->temporaries[i]);
+        s->temporaries[i] = NULL;
+    }
+    drop_shard(s);
+    s->number++;
+    return true;
+}
+
+/* ---- all --------------------------------------------------------------- */
+
+tool_shards *tool_shards_open(const tool_shards_params *params,
+                              char message[256])
+{
+    tool_shards *s = tool_grow(NULL, 1, sizeof *s);
+    const char *slash = strrchr(params->prefix, '/');
+    struct stat st;
+
+    memset(s, 0, sizeof *s);
+    s->params = *params;
+    s->base = slash ? slash + 1 : params->prefix;
+    if (!slash)
+        s->folder = tool_format(".");
+    else if (slash == params->prefix)
+        s->folder = tool_format("/");
+    else
+        s->folder = tool_format("%.*s", (int)(slash - params->prefix),
+                                params->prefix);
+    s->row = tool_grow(NULL, params->dim, 4);
+    bool good = find_number(s, message);
+    if (good && s->number > 0 && !params->append) {
+        snprintf(message, MESSAGE,
+                 "%s-*.npy: there are shards already; continue after them "
+                 "with --append or --resume",
+                 tool_shown_name(params->prefix).text);
+        good = false;
+    }
+    good = good && (s->number == 0 || check_array(s, s->number - 1, message));
+    if (good && stat(s->folder, &st) == 0 && access(s->folder, W_OK) != 0)
+        good = fail(message, s->folder, "write in the folder", errno);
+    if (good)
+        return s;
+    tool_shards_close(s);
+    return NULL;
+}
+
+bool tool_shards_answered(const tool_shards *shards, tool_answered *answered,
+                          const char *key, char message[256])
+{
+    char why[MESSAGE];
+    uint64_t whole;
+    bool good = true;
+
+    for (unsigned long i = 0; i < shards->number && good; i++) {
+        if (!is_there(shards, i))
+            continue;
+        char *path = name_of(shards, i, ".jsonl");
+        good = tool_answered_read(answered, path, key, &whole, why);
+        if (!good) {
+            tool_name name = tool_shown_name(path);
+            snprintf(message, MESSAGE, "%.160s: %.90s", name.text, why);
+        }
+        free(path);
+    }
+    return good;
+}
+
+static bool write_row(tool_shards *s, const float *embedding)
+{
+    size_t dim = s->params.dim;
+
+    if (!s->params.half)
+        return fwrite(embedding, sizeof *embedding, dim, s->array) == dim;
+    for (size_t i = 0; i < dim; i++) {
+        uint16_t half = tool_half(embedding[i]);
+        memcpy(s->row + 2 * i, &half, sizeof half);
+    }
+    return fwrite(s->row, 2, dim, s->array) == dim;
+}
+
+bool tool_shards_add(tool_shards *shards, json_t *record,
+                     const float *embedding, char message[256])
+{
+    tool_shards *s = shards;
+
+    bool full = s->array && s->n_rows == s->params.max_rows && embedding;
+    bool good = (!full || finish_shard(s, message)) &&
+                (s->array || open_shard(s, message));
+    char *line = NULL;
+    if (good && json_object_set_new(
+                    record, "row",
+                    embedding ? json_integer((json_int_t)s->n_rows)
+                              : json_null()) == 0)
+        line = json_dumps(record, 0);
+    json_decref(record);
+    if (good && !line) {
+        snprintf(message, MESSAGE, "out of memory");
+        good = false;
+    } else if (good) {
+        good = fputs(line, s->index) >= 0 && putc('\n', s->index) != EOF &&
+               (!embedding || write_row(s, embedding));
+        if (!good)
+            fail(message, s->names[0], "write", errno);
+    }
+    free(line);
+    s->failed |= !good;
+    s->n_rows += good && embedding;
+    return good;
+}
+
+bool tool_shards_finish(tool_shards *shards, char message[256])
+{
+    return !shards->array || shards->failed || finish_shard(shards, message);
+}
+
+void tool_shards_close(tool_shards *shards)
+{
+    if (!shards)
+        return;
+    drop_shard(shards);
+    free(shards->row);
+    free(shards->folder);
+    free(shards);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shards.h - rows of embeddings in pieces that a program can map one by one:
+ *
+ *     PREFIX-00000.npy    [rows, dim], float32 or float16
+ *     PREFIX-00000.jsonl  one object an input, with its row or null
+ *
+ * Rows go to the disk as they come. Both files of a shard are written beside
+ * their names (NAME.tmp), flushed to the disk and renamed, the array first: a
+ * shard is there when both names are, and then it is complete.
+ */
+#ifndef CLIPC_TOOL_SHARDS_H
+#define CLIPC_TOOL_SHARDS_H
+
+#include "pictures/answered.h"
+
+#include <jansson.h>
+
+typedef struct tool_shards_params {
+    const char *prefix;
+    size_t dim, max_rows; /* of one shard */
+    bool half;            /* float16 */
+    bool append; /* continue after the shards that are there; else their
+                  * presence is an error */
+    void (*completed)(const char *path); /* told the name of each array */
+} tool_shards_params;
+
+typedef struct tool_shards tool_shards;
+
+/* NULL: `message` says why, with the file's name. Shards that are there must
+ * have the same dim and type. */
+tool_shards *tool_shards_open(const tool_shards_params *params,
+                              char message[256]);
+
+/* Adds the records of the shards that are there; key: "image" or "text". */
+bool tool_shards_answered(const tool_shards *shards, tool_answered *answered,
+                          const char *key, char message[256]);
+
+/* Adds one input: its embedding [dim], or NULL for one that failed. The record
+ * is given a member "row", and freed. false: `message` says why, and nothing
+ * more can be added. */
+bool tool_shards_add(tool_shards *shards, json_t *record,
+                     const float *embedding, char message[256]);
+
+/* Completes the last shard, unless adding to it failed. */
+bool tool_shards_finish(tool_shards *shards, char message[256]);
+
+/* Frees; a shard that was not finished is taken away. */
+void tool_shards_close(tool_shards *shards);
+
+/* IEEE 754 binary16, rounded to nearest even; too large becomes infinite. */
+uint16_t tool_half(float value);
+
+#endif /* CLIPC_TOOL_SHARDS_H */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inspect.h - the commands of clipc-inspect, a file each. They write to
+ * standard output and return the exit status.
+ */
+#ifndef CLIPC_TOOL_INSPECT_H
+#define CLIPC_TOOL_INSPECT_H
+
+#include "common/common_options.h"
+
+typedef enum tool_inspect_format {
+    TOOL_INSPECT_TEXT, TOOL_INSPECT_JSON, TOOL_INSPECT_TSV
+} tool_inspect_format;
+
+/* What the command line says. */
+typedef struct tool_inspection {
+    tool_common common;
+    tool_inspect_format format;
+    bool tensors, u8, raw;
+    const char *out; /* -o */
+    tool_list images, texts;
+    const char *images_from, *texts_from;
+} tool_inspection;
+
+/* The make-up of a model, and what computes here. */
+int tool_inspect_model(const clipc_model *model, const tool_inspection *set);
+
+/* Whether a checkpoint is sound. */
+int tool_inspect_check(const clipc_model *model, const tool_inspection *set);
+
+/* JSON strings in, arrays of ids out. */
+int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set);
+
+/* Arrays; model NULL: the published preprocessing. */
+int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set);
+int tool_inspect_embed(const clipc_model *model, const tool_inspection *set);
+
+/* Cosines, logits and probabilities of all pairs. */
+int tool_inspect_similarity(const clipc_model *model,
+                            const tool_inspection *set);
+
+/* ---- what embed and similarity share (inspect_arrays.c) ---------------- */
+
+/* A context that a signal stops, or NULL and the exit status. */
+clipc_ctx *tool_inspect_ctx(const clipc_model *model,
+                            const tool_inspection *set, int *status);
+
+/* Embeddings, [n, dim]; flags: CLIPC_EMBED_... false: one cannot be read or
+ * encoded, and that is said. */
+bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
+                         const tool_inspection *set, const tool_list *names,
+                         float *embeddings, unsigned flags);
+bool tool_inspect_texts(clipc_ctx *ctx, const tool_inspection *set,
+                        const clipc_text *texts, size_t n, float *embeddings,
+                        unsigned flags);
+
+#endif /* CLIPC_TOOL_INSPECT_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pack_check.h - how far a packed file's answers are from those of the model
+ * it was made from, computed in f32.
+ */
+#ifndef CLIPC_TOOL_PACK_CHECK_H
+#define CLIPC_TOOL_PACK_CHECK_H
+
+#include "pictures/sources.h"
+
+typedef struct tool_pack_check {
+    const char *const *pictures; /* paths, URLs, folders */
+    size_t n_pictures;
+    const char *labels; /* file with one label a line, or NULL */
+    tool_read_params read;
+    clipc_ctx_params ctx; /* without a precision */
+} tool_pack_check;
+
+/* Writes its findings to standard output. Returns an exit status: TOOL_FAILED
+ * when a picture or the labels cannot be read, or an embedding made. */
+int tool_pack_check_run(const tool_pack_check *check,
+                        const clipc_model *model, const char *packed_path);
+
+#endif /* CLIPC_TOOL_PACK_CHECK_H */

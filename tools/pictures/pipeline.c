@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pipeline.c - see pipeline.h.
+ *
+ * Inputs are numbered from 0; number i lives in slot i % window while
+ * head <= i < tail. Its state goes QUEUED, READING, READ, DONE, or from the
+ * start to DONE when there is nothing to read or the reading failed. One mutex
+ * guards the states and the counters; a slot's item belongs to whoever moved
+ * it to its state: the reader while READING, the caller while READ and DONE.
+ *
+ * Readers are of two kinds. Files keep a core busy, so there are as many
+ * readers as the caller wants cores used; URLs, standard input and pipes mostly
+ * wait, and have threads of their own, started when the first one is named.
+ *
+ * Encoder and file readers share the cores without more ado: while pictures
+ * are lacking the encoder sleeps and the readers have all cores; while the
+ * encoder is behind, the readers sleep at their bound. A batch is made of
+ * consecutive pictures wherever nothing is slow, so that the same inputs give
+ * the same batches, and with OpenBLAS the same last digits.
+ */
+#include "pictures/pipeline.h"
+
+#include "common/progress.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+    BATCH = 8,         /* encoded together: enough to use the weights well once
+                        * they are in the cache, few enough that answers come
+                        * steadily */
+    AHEAD = 3 * BATCH, /* pictures of either kind decoded ahead */
+    WINDOW = 1024,     /* inputs in flight */
+    MAX_READERS = 64,
+    MAX_FETCHERS = 8   /* transfers at a time */
+};
+
+/* Most of the answers in the window; a record may have a million labels. */
+#define WINDOW_BYTES ((size_t)64 << 20)
+
+/* What a reader may use for a picture that cannot be decoded by rows. Larger
+ * ones are read with the caller's own limit, one at a time, so that the bound
+ * on memory does not grow with the number of readers. */
+#define SMALL_DECODE_BYTES ((size_t)128 << 20)
+
+#define PATIENCE_NS 250000000  /* without a new picture, for a full batch */
+#define LOOK_NS 100000000      /* between looks for signals */
+#define GRACE_NS 200000000     /* for threads to end when stopped */
+
+enum { FAST, SLOW, KINDS };
+
+typedef enum state { QUEUED, READING, READ, DONE } state;
+
+typedef struct slot {
+    tool_item item;
+    state state;
+    int kind;
+} slot;
+
+typedef struct pipeline {
+    const tool_pipeline_params *params;
+    tool_read_params read;
+    slot *slots; /* [window] */
+    size_t window;
+    char *answers;      /* [window, answer_bytes] */
+    char *batch_answers; /* [BATCH, answer_bytes] */
+
+    pthread_mutex_t mutex;
+    pthread_cond_t moved;       /* for the caller: anything changed */
+    pthread_cond_t room;        /* for the thread that finds names */
+    pthread_cond_t work[KINDS]; /* for readers: a name, or a picture gone */
+    size_t head, tail;
+    size_t next[KINDS];     /* where readers look for a name */
+    size_t n_queued[KINDS];
+    size_t n_pictures[KINDS]; /* READING and READ */
+    size_t n_idle[KINDS];   /* readers waiting */
+    unsigned n_readers[KINDS];
+    unsigned n_running;     /* threads that have not ended */
+    bool ended;             /* all inputs are named */
+    bool starved;           /* the writer of a list is awaited */
+    size_t n_answered, total; /* inputs, total 0 or a guess */
+    int64_t changed_ns;     /* when a picture came last */
+    atomic_bool stop;
+
+    pthread_mutex_t large; /* held while a large picture is decoded */
+    pthread_t threads[1 + MAX_READERS + MAX_FETCHERS];
+    unsigned n_threads;
+    tool_pipeline_result result;
+} pipeline;
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ---- names ------------------------------------------------------------- */
+
+/* The next input that is not answered yet; false: there is none. */
+static bool next_item(pipeline *p, tool_item *item)
+{
+    void *answer = item->answer;
+
+    memset(item, 0, sizeof *item);
+    item->answer = answer;
+    while (tool_sources_next(p->params->sources, &item->source)) {
+        if (!p->params->answered ||
+            !tool_answered_take(p->params->answered, item->source.name,
+                                strlen(item->source.name))) {
+            item->status = item->source.status;
+            memcpy(item->message, item->source.message,
+                   sizeof item->message);
+            return true;
+        }
+        tool_source_free(&item->source);
+    }
+    return false;
+}
+
+/* How many inputs there will be: those that were named, and a guess at the
+ * rest; 0: nobody knows. Called by the thread that finds names. */
+static size_t guess_total(const pipeline *p, size_t n_named)
+{
+    size_t rest;
+    return tool_sources_rest(p->params->sources, &rest) ? n_named + rest : 0;
+}
+
+static int kind_of(const char *name)
+{
+    struct stat st;
+
+    if (tool_is_url(name) || strcmp(name, "-") == 0)
+        return SLOW;
+    /* A name that leads nowhere fails at once. */
+    return stat(name, &st) != 0 || S_ISREG(st.st_mode) ? FAST : SLOW;
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+/* A transfer can only be stopped; it has no line of its own. */
+static int on_transfer(void *user, size_t done, size_t total)
+{
+    const pipeline *p = user;
+    (void)done, (void)total;
+    return atomic_load(&p->stop) || tool_interrupted();
+}
+
+static void read_item(pipeline *p, tool_item *item)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    tool_read_params small = p->read;
+    const char *name = item->source.name;
+    size_t most = small.image.max_decode_bytes;
+    /* A pipe can be read only once. */
+    bool again = p->window > 1 && (most == 0 || most > SMALL_DECODE_BYTES) &&
+                 (tool_is_url(name) || kind_of(name) == FAST);
+
+    if (again)
+        small.image.max_decode_bytes = SMALL_DECODE_BYTES;
+    clipc_status status = tool_source_read(&item->image, &item->source, &small,
+                                           &err);
+    if (status == CLIPC_ERR_LIMIT && again) {
+        pthread_mutex_lock(&p->large);
+        status = tool_source_read(&item->image, &item->source, &p->read, &err);
+        pthread_mutex_unlock(&p->large);
+    }
+    if (status != CLIPC_OK) {
+        item->status = status;
+        memcpy(item->message, err.message, sizeof item->message);
+        return;
+    }
+    item->info = (clipc_image_properties){ .struct_size = sizeof item->info };
+    (void)clipc_image_info(item->image, &item->info, NULL);
+}
+
+/* Waits for a name, locked; NULL: there will be none. */
+static slot *take_name(pipeline *p, int kind)
+{
+    while (!atomic_load(&p->stop)) {
+        if (p->next[kind] < p->head)
+            p->next[kind] = p->head;
+        while (p->next[kind] < p->tail) {
+            slot *s = &p->slots[p->next[kind] % p->window];
+            if (s->kind == kind && s->state == QUEUED)
+                break;
+            p->next[kind]++;
+        }
+        if (p->next[kind] < p->tail) {
+            if (p->n_pictures[kind] < AHEAD + p->n_readers[kind]) {
+                slot *s = &p->slots[p->next[kind]++ % p->window];
+                s->state = READING;
+                p->n_queued[kind]--;
+                p->n_pictures[kind]++;
+                return s;
+            }
+        } else if (p->ended) {
+            return NULL;
+        }
+        p->n_idle[kind]++;
+        pthread_cond_wait(&p->work[kind], &p->mutex);
+        p->n_idle[kind]--;
+    }
+    return NULL;
+}
+
+static void end_thread(pipeline *p)
+{
+    p->n_running--;
+    pthread_cond_signal(&p->moved);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void read_names(pipeline *p, int kind)
+{
+    slot *s;
+
+    pthread_mutex_lock(&p->mutex);
+    while ((s = take_name(p, kind)) != NULL) {
+        pthread_mutex_unlock(&p->mutex);
+        read_item(p, &s->item);
+        pthread_mutex_lock(&p->mutex);
+        s->state = s->item.image ? READ : DONE;
+        if (s->state == DONE) {
+            p->n_pictures[kind]--;
+            p->n_answered++;
+            pthread_cond_signal(&p->work[kind]);
+        }
+        p->changed_ns = now_ns();
+        pthread_cond_signal(&p->moved);
+    }
+    end_thread(p);
+}
+
+static void *read_files(void *arg)
+{
+    read_names(arg, FAST);
+    return NULL;
+}
+
+static void *read_slow(void *arg)
+{
+    read_names(arg, SLOW);
+    return NULL;
+}
+
+/* Locked. The caller of tool_pipeline_run() keeps the signals. */
+static bool start_thread(pipeline *p, void *(*body)(void *))
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool good = pthread_create(&p->threads[p->n_threads], NULL, body, p) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    p->n_threads += good;
+    p->n_running += good;
+    return good;
+}
+
+/* ---- the thread that finds names --------------------------------------- */
+
+/* Locked: publishes slot `tail`. */
+static void queue_slot(pipeline *p, slot *s)
+{
+    int kind = s->item.status == CLIPC_OK ? s->kind : FAST;
+
+    if (kind == SLOW && p->n_idle[SLOW] <= p->n_queued[SLOW] &&
+        p->n_readers[SLOW] < MAX_FETCHERS && start_thread(p, read_slow))
+        p->n_readers[SLOW]++;
+    if (p->n_readers[kind] == 0)
+        kind = FAST;
+    s->kind = kind;
+    p->tail++;
+    if (s->item.status != CLIPC_OK) {
+        s->state = DONE;
+        p->n_answered++;
+        pthread_cond_signal(&p->moved);
+        return;
+    }
+    s->state = QUEUED;
+    p->n_queued[kind]++;
+    pthread_cond_signal(&p->work[kind]);
+}
+
+static void *find_names(void *arg)
+{
+    pipeline *p = arg;
+    bool more = true;
+
+    pthread_mutex_lock(&p->mutex);
+    while (more) {
+        while (p->tail - p->head == p->window && !atomic_load(&p->stop))
+            pthread_cond_wait(&p->room, &p->mutex);
+        if (atomic_load(&p->stop))
+            break;
+        slot *s = &p->slots[p->tail % p->window];
+        pthread_mutex_unlock(&p->mutex);
+        bool waits = tool_sources_would_wait(p->params->sources);
+        if (waits) {
+            pthread_mutex_lock(&p->mutex);
+            p->starved = true;
+            pthread_cond_signal(&p->moved);
+            pthread_mutex_unlock(&p->mutex);
+        }
+        more = next_item(p, &s->item);
+        if (more && s->item.status == CLIPC_OK)
+            s->kind = kind_of(s->item.source.name);
+        size_t total = guess_total(p, p->tail + more);
+        pthread_mutex_lock(&p->mutex);
+        p->starved = false;
+        p->total = total;
+        if (more)
+            queue_slot(p, s);
+    }
+    p->ended = true;
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_broadcast(&p->work[kind]);
+    end_thread(p);
+    return NULL;
+}
+
+/* ---- encoding ---------------------------------------------------------- */
+
+static void encode_items(pipeline *p, tool_item *const *items, size_t n)
+{
+    const tool_pipeline_params *params = p->params;
+    clipc_image *images[BATCH] = { NULL };
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        images[i] = items[i]->image;
+    clipc_status status = params->encode(params->user, images, n,
+                                         p->batch_answers, &err);
+    for (size_t i = 0; i < n; i++) {
+        char *answer = p->batch_answers + i * params->answer_bytes;
+        /* One that cannot be encoded (its embedding is not a number, say) must
+         * not take the others with it. */
+        items[i]->status = status;
+        if (status != CLIPC_OK && n > 1)
+            items[i]->status =
+                tool_interrupted() ? CLIPC_ERR_CANCELLED
+                                   : params->encode(params->user, &images[i],
+                                                    1, answer, &err);
+        if (items[i]->status == CLIPC_OK)
+            memcpy(items[i]->answer, answer, params->answer_bytes);
+        else
+            memcpy(items[i]->message, err.message, sizeof items[i]->message);
+        clipc_image_free(items[i]->image);
+        items[i]->image = NULL;
+    }
+}
+
+/* Locked: the slots to encode now. 0: better wait. */
+static size_t choose_batch(pipeline *p, slot *batch[BATCH])
+{
+    bool patient = now_ns() - p->changed_ns < PATIENCE_NS;
+    bool full = p->tail - p->head == p->window;
+    size_t n = 0;
+
+    for (size_t i = p->head; i < p->tail && n < BATCH; i++) {
+        slot *s = &p->slots[i % p->window];
+        if (s->state == READ)
+            batch[n++] = s;
+        else if (s->state != DONE && s->kind == FAST && patient)
+            return 0;
+    }
+    return n == BATCH || !patient || p->ended || p->starved || full ? n : 0;
+}
+
+/* Locked before and after. */
+static void encode_batch(pipeline *p, slot *const *batch, size_t n)
+{
+    tool_item *items[BATCH];
+
+    for (size_t i = 0; i < n; i++)
+        items[i] = &batch[i]->item;
+    pthread_mutex_unlock(&p->mutex);
+    encode_items(p, items, n);
+    pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < n; i++) {
+        batch[i]->state = DONE;
+        p->n_pictures[batch[i]->kind]--;
+    }
+    p->n_answered += n;
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_broadcast(&p->work[kind]);
+}
+
+/* ---- records ----------------------------------------------------------- */
+
+/* false: no more can be written. What a signal broke off is no answer; on the
+ * caller's own thread it breaks off reads, too. */
+static bool write_item(pipeline *p, tool_item *item)
+{
+    if (tool_interrupted() &&
+        (item->status == CLIPC_ERR_CANCELLED ||
+         (item->status != CLIPC_OK && p->window == 1)))
+        return false;
+    p->result.refused = !p->params->write(p->params->user, item);
+    if (p->result.refused)
+        return false;
+    p->result.n_written++;
+    p->result.n_failed += item->status != CLIPC_OK;
+    return true;
+}
+
+/* Locked before and after: all records whose turn has come. */
+static bool write_ready(pipeline *p)
+{
+    bool good = true;
+
+    while (good && p->head < p->tail &&
+           p->slots[p->head % p->window].state == DONE) {
+        tool_item *item = &p->slots[p->head % p->window].item;
+        pthread_mutex_unlock(&p->mutex);
+        good = write_item(p, item);
+        pthread_mutex_lock(&p->mutex);
+        if (good) {
+            tool_source_free(&item->source);
+            p->head++;
+            pthread_cond_signal(&p->room);
+        }
+    }
+    return good;
+}
+
+/* Locked before and after. */
+static void wait_moved(pipeline *p, int64_t ns)
+{
+    struct timespec t;
+    int64_t end = now_ns() + ns;
+
+    t.tv_sec = (time_t)(end / 1000000000);
+    t.tv_nsec = (long)(end % 1000000000);
+    pthread_cond_timedwait(&p->moved, &p->mutex, &t);
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+/* What the caller's thread does. true: all inputs were answered. */
+static bool answer_all(pipeline *p)
+{
+    slot *batch[BATCH];
+    bool good = true, finished = false;
+
+    pthread_mutex_lock(&p->mutex);
+    while (!tool_interrupted()) {
+        good = write_ready(p);
+        finished = p->ended && p->head == p->tail;
+        if (!good || finished)
+            break;
+        size_t n = choose_batch(p, batch);
+        if (n > 0)
+            encode_batch(p, batch, n);
+        else
+            wait_moved(p, LOOK_NS);
+        size_t n_answered = p->n_answered, total = p->total;
+        pthread_mutex_unlock(&p->mutex);
+        tool_progress_show(n_answered, total);
+        pthread_mutex_lock(&p->mutex);
+    }
+    if (good && !finished)
+        write_ready(p);
+    pthread_mutex_unlock(&p->mutex);
+    return finished;
+}
+
+/* Starts the threads; false: they could not be, and none runs. */
+static bool start_threads(pipeline *p)
+{
+    unsigned n = p->params->n_readers;
+
+    if (n > MAX_READERS)
+        n = MAX_READERS;
+    pthread_mutex_lock(&p->mutex);
+    while (p->n_readers[FAST] < n && start_thread(p, read_files))
+        p->n_readers[FAST]++;
+    bool good = p->n_readers[FAST] > 0 && start_thread(p, find_names);
+    pthread_mutex_unlock(&p->mutex);
+    return good;
+}
+
+/* false: some thread does not end. */
+static bool stop_threads(pipeline *p, bool finished)
+{
+    int64_t end = now_ns() + GRACE_NS;
+
+    pthread_mutex_lock(&p->mutex);
+    atomic_store(&p->stop, true);
+    pthread_cond_broadcast(&p->room);
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_broadcast(&p->work[kind]);
+    while (p->n_running > 0 && (finished || now_ns() < end))
+        wait_moved(p, GRACE_NS / 4);
+    bool all = p->n_running == 0;
+    pthread_mutex_unlock(&p->mutex);
+    for (unsigned i = 0; all && i < p->n_threads; i++)
+        pthread_join(p->threads[i], NULL);
+    if (all)
+        p->n_threads = 0;
+    return all;
+}
+
+/* One after the other, on the caller's thread alone. */
+static void run_alone(pipeline *p)
+{
+    tool_item item = { .answer = p->answers }, *items = &item;
+    size_t n = 0;
+    bool good = true;
+
+    while (good && !tool_interrupted() && next_item(p, &item)) {
+        size_t total = guess_total(p, ++n);
+        if (item.status == CLIPC_OK)
+            read_item(p, &item);
+        if (item.image && !tool_interrupted())
+            encode_items(p, &items, 1);
+        if (item.image) { /* interrupted */
+            clipc_image_free(item.image);
+            good = false;
+        }
+        good = good && write_item(p, &item);
+        tool_source_free(&item.source);
+        tool_progress_show(n, total);
+    }
+}
+
+static void make_conds(pipeline *p)
+{
+    pthread_condattr_t attr;
+
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_mutex_init(&p->large, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->moved, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&p->room, NULL);
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_init(&p->work[kind], NULL);
+}
+
+static void free_pipeline(pipeline *p)
+{
+    for (size_t i = p->head; i < p->tail; i++) {
+        tool_item *item = &p->slots[i % p->window].item;
+        clipc_image_free(item->image);
+        tool_source_free(&item->source);
+    }
+    for (int kind = 0; kind < KINDS; kind++)
+        pthread_cond_destroy(&p->work[kind]);
+    pthread_cond_destroy(&p->room);
+    pthread_cond_destroy(&p->moved);
+    pthread_mutex_destroy(&p->large);
+    pthread_mutex_destroy(&p->mutex);
+    free(p->answers);
+    free(p->batch_answers);
+    free(p->slots);
+    free(p);
+}
+
+tool_pipeline_result tool_pipeline_run(const tool_pipeline_params *params)
+{
+    pipeline *p = tool_grow(NULL, 1, sizeof *p);
+    size_t bytes = params->answer_bytes;
+    bool threads = params->n_readers > 0;
+
+    memset(p, 0, sizeof *p);
+    p->params = params;
+    p->read = *params->read;
+    p->read.image.progress = on_transfer;
+    p->read.image.progress_user = p;
+    p->window = threads ? WINDOW : 1;
+    if (threads && bytes > WINDOW_BYTES / WINDOW)
+        p->window = WINDOW_BYTES / bytes > 4 * BATCH ? WINDOW_BYTES / bytes
+                                                     : 4 * BATCH;
+    p->slots = tool_grow(NULL, p->window, sizeof *p->slots);
+    p->answers = tool_grow(NULL, p->window, bytes);
+    p->batch_answers = tool_grow(NULL, threads ? BATCH : 1, bytes);
+    for (size_t i = 0; i < p->window; i++)
+        p->slots[i].item.answer = p->answers + i * bytes;
+    p->changed_ns = now_ns();
+    make_conds(p);
+    if (threads && start_threads(p)) {
+        bool finished = answer_all(p);
+        p->result.threads_left = !stop_threads(p, finished);
+    } else {
+        if (threads) {
+            (void)stop_threads(p, true);
+            atomic_store(&p->stop, false);
+        }
+        run_alone(p);
+    }
+    tool_pipeline_result result = p->result;
+    if (!result.threads_left)
+        free_pipeline(p);
+    return result;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sources.h - the images a user names: paths, http(s) URLs, "-" for standard
+ * input, folders with all below them, lists of such names. They come out one
+ * by one, in order, as they are needed: a list may be longer than memory, or
+ * still being written.
+ */
+#ifndef CLIPC_TOOL_SOURCES_H
+#define CLIPC_TOOL_SOURCES_H
+
+#include "common/tool.h"
+
+typedef struct tool_source {
+    char *name;
+    bool listed; /* comes from --files-from, not from the command line */
+    clipc_status status; /* not CLIPC_OK: cannot even be tried */
+    char message[256];
+} tool_source;
+
+typedef struct tool_sources tool_sources;
+
+/* names: n operands. files_from: a list file, "-" for standard input, or NULL.
+ * Both must outlive the sources. A list that cannot be read is a source that
+ * cannot be tried. */
+tool_sources *tool_sources_open(const char *const *names, size_t n,
+                                const char *files_from);
+void tool_sources_close(tool_sources *sources);
+
+/* The next source; false: no more. Free with tool_source_free(). */
+bool tool_sources_next(tool_sources *sources, tool_source *source);
+void tool_source_free(tool_source *source);
+
+/* Whether asking for the next one could wait for the writer of a list. */
+bool tool_sources_would_wait(tool_sources *sources);
+
+/* A guess at how many are left; false: nobody knows. */
+bool tool_sources_rest(const tool_sources *sources, size_t *n);
+
+/* Whether there is one plain image and nothing else. */
+bool tool_sources_single(const tool_sources *sources);
+
+typedef struct tool_read_params {
+    clipc_image_params image;
+    size_t max_bytes; /* 0: the library's default */
+    bool offline;     /* no URL */
+} tool_read_params;
+
+/* Reads a source with status CLIPC_OK into an image. */
+clipc_status tool_source_read(clipc_image **image, const tool_source *source,
+                              const tool_read_params *params,
+                              clipc_error *err);
+
+#endif /* CLIPC_TOOL_SOURCES_H */
