@@ -81,7 +81,7 @@ ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm -ldl
 # Asked for only when something is compiled, so that `make deps` runs first.
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
-# OpenBLAS is loaded when it is used: lib/gemm.c.
+# OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
 # One folder for each way to build, so that nothing ever needs a clean.
@@ -101,14 +101,13 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed clipc-pack
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
                 $(wildcard tools/common/*.c tools/pictures/*.c)))
-UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort \
-                $(filter-out tests/test_main.c,$(wildcard tests/test_*.c))))
-TEST_HELPERS := $(BUILD)/tests/tiny_model.o $(BUILD)/tests/containers.o \
-                $(BUILD)/tests/hub_server.o
-TEST_COMMON  := $(BUILD)/tests/test_main.o $(TEST_HELPERS)
-TEST_TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard \
-                tests/httpd.c tests/hubd.c tests/torture.c tests/parity/trace.c))
-SHIM         := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shim.c))
+UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(sort \
+                $(wildcard tests/unit/*/test_*.c tests/stress/test_*.c)))
+TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers hub_server)
+TEST_COMMON  := $(BUILD)/tests/support/test_main.o $(TEST_HELPERS)
+TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
+                stress/torture parity/trace)
+SHIM         := $(BUILD)/tests/support/shim.so
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
 MAN1         := $(wildcard docs/man/*.1)
 MAN3         := $(wildcard docs/man/*.3)
@@ -227,9 +226,9 @@ $(TEST_TOOLS): %: %.o $(TEST_HELPERS) $(STATIC_LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
 # Not sanitized: it stands between the program and the allocator.
-$(BUILD)/tests/shim.so: tests/shim.c $(BUILD)/flags
+$(BUILD)/tests/support/shim.so: tests/support/shim.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -fPIC -shared $< -o $@ -ldl -pthread
+	$(Q)$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -Itests -fPIC -shared $< -o $@ -ldl -pthread
 
 $(BUILD)/examples/%: docs/examples/%.c $(STATIC_LIB) $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -279,18 +278,18 @@ check-aarch64:
 export CLIPC_SKIP_SCRIPTS
 
 torture: tests
-	@BUILD=$(BUILD) sh tests/torture.sh
+	@BUILD=$(BUILD) sh tests/stress/torture.sh
 
 coverage:
 	mkdir -p build/cov && find build/cov -name '*.gcda' -delete
 	$(MAKE) VARIANT=cov check
-	@sh tests/coverage.sh build/cov
+	@sh tests/release/coverage.sh build/cov
 
 FUZZ_SECONDS ?= 60
 fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh
 
-parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/hubd
+parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
 
 $(BUILD)/clipc-bench: $(BENCH_OBJECTS) $(STATIC_LIB)

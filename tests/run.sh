@@ -41,17 +41,17 @@ suite() { # NAME COMMAND...
     fi
 }
 
-for program in "$BUILD"/tests/test_*; do
+for program in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/stress/test_*; do
     case $program in *.o | *.d | *.gcno | *.gcda) continue ;; esac
     [ -x "$program" ] && suite "$(basename "$program")" $RUNNER "$program"
 done
 if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite cli sh tests/cli/run.sh
-    suite headers sh tests/headers.sh
-    suite exports sh tests/exports.sh
-    suite disassembly sh tests/disassembly.sh
-    suite install sh tests/install.sh
-    suite examples sh tests/examples.sh
+    suite headers sh tests/release/headers.sh
+    suite exports sh tests/release/exports.sh
+    suite disassembly sh tests/release/disassembly.sh
+    suite install sh tests/release/install.sh
+    suite examples sh tests/release/examples.sh
 fi
 
 passed=$(grep -c '^ok - ' "$all")

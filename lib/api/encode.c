@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * clipc.c - public entry points of contexts and embeddings: check the
+ * encode.c - public entry points of contexts and embeddings: check the
  * arguments, cut the work in chunks that bound the scratch memory, call the
  * towers, scale to unit length. Models are in model.c, images in image.c,
  * labels in labels.c, scores in classify.c.

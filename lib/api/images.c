@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * image_api.c - the public image and preprocessing calls: check arguments,
+ * images.c - the public image and preprocessing calls: check arguments,
  * bring bytes in from a file, memory or a URL, call inside.
  *
  * A limit of 0 in clipc_image_params means its default. max_bytes stays 0 in

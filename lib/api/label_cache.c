@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cache.c - text embeddings on disk, and the memo of a model's identity.
+ * label_cache.c - text embeddings on disk, and the memo of a model's identity.
  *
  * labels-<32 hex>.bin, named after the key, little-endian:
  *     magic "clipcemb" | u32 version | u32 dim | key [32] | u64 n

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cache.h - text embeddings on disk: one record a prompt, keyed by everything
+ * label_cache.h - text embeddings on disk: one record a prompt, keyed by everything
  * the numbers depend on, written atomically, verified on read. The cache is
  * never the reason of a failure: what cannot be read is a miss, what cannot
  * be written is forgotten.

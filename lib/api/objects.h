@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * internal.h - bodies of the opaque types. Never included by tools/.
+ * objects.h - bodies of the opaque types. Never included by tools/.
  */
 #ifndef CLIPC_INTERNAL_H
 #define CLIPC_INTERNAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * section.c - see section.h.
+ * json_object.c - see json_object.h.
  */
 #include "base/json_object.h"
 

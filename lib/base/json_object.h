@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * section.h - one object of a configuration file, read key by key: the
+ * json_object.h - one object of a configuration file, read key by key: the
  * messages name the file and the whole path of the key.
  */
 #ifndef CLIPC_SECTION_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * weights.c - the tensors of a checkpoint: one file, or an index and the
+ * tensor_files.c - the tensors of a checkpoint: one file, or an index and the
  * files it names. Each file is validated completely by its own reader; here
  * they become one list, in which every name occurs once, and which holds
  * every tensor of the index in the file where the index says it is.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * weights.h - the tensors of a checkpoint, in however many files and in
+ * tensor_files.h - the tensors of a checkpoint, in however many files and in
  * whichever container they are. Opening reads headers only; tensor bytes are
  * mapped, or read with CLIPC_LOAD_READ.
  *

@@ -26,7 +26,7 @@ typedef struct clipc_config {
     /* Pixels right of and below the last whole patch are not read. */
     size_t image_size, patch_size;
     size_t context_length, vocab_size;
-    int64_t eos_token_id; /* 2: an old config, see text.c */
+    int64_t eos_token_id; /* 2: an old config, see text_tower.c */
     size_t projection_dim;
     bool has_vision, has_text; /* a tower may come by itself */
     size_t trained_image_size; /* that there are positions for */

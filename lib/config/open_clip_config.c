@@ -26,7 +26,7 @@ enum {
     MAX_VOCAB = 1 << 24,
     BILINEAR = 2,
     BICUBIC = 3,
-    ARGMAX = 2 /* as eos_token_id: the highest id is pooled, see text.c */
+    ARGMAX = 2 /* as eos_token_id: the highest id is pooled, see text_tower.c */
 };
 
 /* ---- keys that clipc does not read ------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * networks.c - see networks.h. Types and classes are those of transformers,
+ * other_networks.c - see other_networks.h. Types and classes are those of transformers,
  * tensors those that its, OpenAI's and open_clip's checkpoints have.
  */
 #include "config/other_networks.h"

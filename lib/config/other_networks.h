@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * networks.h - networks that are taken for CLIP and are not, by name: from
+ * other_networks.h - networks that are taken for CLIP and are not, by name: from
  * what config.json says of itself, or from the tensors of a checkpoint.
  */
 #ifndef CLIPC_NETWORKS_H

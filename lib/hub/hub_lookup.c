@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub.c - repository ids, and what a Hugging Face hub cache has of them. Only
+ * hub_lookup.c - repository ids, and what a Hugging Face hub cache has of them. Only
  * reads; hub_download.c fills the cache.
  *
  *     CACHE/models--ORG--NAME/refs/REVISION             a commit, 40 hex

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * preprocess.c - fitted 8-bit pixels to the network's float input.
+ * normalize.c - fitted 8-bit pixels to the network's float input.
  *
  * A sample has 256 values and a channel one mean and deviation, so the output
  * has 3 * 256 values. They are computed with the reference's operations:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * preprocess.h - fitted 8-bit pixels to the network's float input.
+ * normalize.h - fitted 8-bit pixels to the network's float input.
  */
 #ifndef CLIPC_PREPROCESS_H
 #define CLIPC_PREPROCESS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * gemm.c - OpenBLAS through cblas, on the calling thread. Built without it
+ * openblas.c - OpenBLAS through cblas, on the calling thread. Built without it
  * where CLIPC_OPENBLAS is 0.
  *
  * It is loaded when it is first asked for: its constructor starts a thread for

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * gemm.h - which backend computes matrix products, and OpenBLAS's on one
+ * openblas.h - which backend computes matrix products, and OpenBLAS's on one
  * thread.
  */
 #ifndef CLIPC_GEMM_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * added.c - added tokens: reading them and finding them in a text.
+ * added_tokens.c - added tokens: reading them and finding them in a text.
  *
  * Their flags come from where transformers 5.23 takes them: from
  * added_tokens_decoder in tokenizer_config.json, else from added_tokens in

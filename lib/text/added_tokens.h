@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * added.h - added tokens: strings that become one id wherever they stand in a
+ * added_tokens.h - added tokens: strings that become one id wherever they stand in a
  * text, before anything else looks at it. The start and end token are two.
  */
 #ifndef CLIPC_ADDED_H

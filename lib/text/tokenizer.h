@@ -33,7 +33,7 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
                                     const clipc_tokenizer_files *files,
                                     size_t vocab_size, clipc_error *err);
 
-/* A tokenizer as a binary vocabulary (vocabulary.h), malloc'ed, and from one:
+/* A tokenizer as a binary vocabulary (tokenizer_tables.h), malloc'ed, and from one:
  * `data` must outlive the tokenizer unless it does not begin at a multiple of
  * 4, when it is copied. */
 clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * vocabulary.c - the binary vocabulary of packed files. Little-endian:
+ * tokenizer_tables.c - the binary vocabulary of packed files. Little-endian:
  *
  *     "clipcvoc" | u32 version 1 | u32 n_ids | u32 n_merges | u32 n_added |
  *     u32 text_bytes | u32 start_id | u32 end_id | u32 flags (1: special
@@ -125,7 +125,7 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_added *added,
                                     clipc_error *err)
 {
-    /* The sizes are bounded where they were read: bpe.c, added.c. */
+    /* The sizes are bounded where they were read: bpe.c, added_tokens.c. */
     const header h = {
         .version = VERSION,
         .n_ids = (uint32_t)bpe->n_ids,

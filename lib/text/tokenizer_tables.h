@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * vocabulary.h - a tokenizer as bytes that are used where they lie: the
- * tables of bpe.h and the added tokens of added.h, for packed files.
+ * tokenizer_tables.h - a tokenizer as bytes that are used where they lie: the
+ * tables of bpe.h and the added tokens of added_tokens.h, for packed files.
  */
 #ifndef CLIPC_VOCABULARY_H
 #define CLIPC_VOCABULARY_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * packed.c - packs all linear layers of a tower into one block of memory.
+ * prepack.c - packs all linear layers of a tower into one block of memory.
  *
  * A program that answers one question should not pay for this: packing reads
  * and writes every weight, and the pages it writes are new. A program that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * packed.h - towers whose linear layers are packed in memory, kept by the
+ * prepack.h - towers whose linear layers are packed in memory, kept by the
  * model for all its contexts.
  */
 #ifndef CLIPC_PACKED_H

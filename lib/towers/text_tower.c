@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * text.c - the text tower: token and position embeddings, the causal
+ * text_tower.c - the text tower: token and position embeddings, the causal
  * transformer, then LayerNorm and projection of the row of the end token.
  *
  * Rows after that one cannot influence it (a row attends to those before it),

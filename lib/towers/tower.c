@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * lanes.c - cuts a call's sequences into chunks and lanes, gives them scratch
+ * tower.c - cuts a call's sequences into chunks and lanes, gives them scratch
  * memory, and runs them on the threads.
  *
  * Threads work in one of two ways. Few sequences: all threads share a lane.

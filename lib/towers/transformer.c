@@ -13,7 +13,7 @@
  *
  * Several threads share a lane: each computes some columns of every linear
  * layer and some rows or heads of what lies between, and they meet between
- * stages. lanes.c makes the lanes.
+ * stages. tower.c makes the lanes.
  *
  * x stays in f32. What a linear layer reads is put in its operand format by
  * whoever writes it: LayerNorm row by row, fc1 in its finish where the format

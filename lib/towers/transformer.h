@@ -136,7 +136,7 @@ struct clipc_tower {
     void (*embed)(const clipc_worker *worker);
 };
 
-/* Runs n sequences through the tower: out [n, E] (lanes.c). */
+/* Runs n sequences through the tower: out [n, E] (tower.c). */
 clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
                              clipc_error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * vision.c - the image tower: patches of P x P pixels through one linear
+ * vision_tower.c - the image tower: patches of P x P pixels through one linear
  * layer, a class row before them, positions added, LayerNorm ("pre_layrnorm"
  * in checkpoints), the transformer, then LayerNorm and projection of the class
  * row alone.

@@ -1,12 +1,12 @@
 # Sourced by the tests of downloads: a loopback hub with some/model (main), the
 # tiny model, and some/bin, the same with pytorch_model.bin alone. Arguments
-# are rules of tests/hub_server.h.
+# are rules of tests/support/hub_server.h.
 if clipc-classify --version | grep -q 'libcurl.*not built in'; then
     echo "built without libcurl"
     exit 77
 fi
-if [ ! -x "$CLIPC_BIN/tests/hubd" ]; then
-    echo "no loopback hub in $CLIPC_BIN/tests"
+if [ ! -x "$CLIPC_BIN/tests/support/hubd" ]; then
+    echo "no loopback hub in $CLIPC_BIN/tests/support"
     exit 77
 fi
 commit=0123456789abcdef0123456789abcdef01234567
@@ -19,7 +19,7 @@ printf %s hf_secret >"$SCRATCH/hub/some/private/token"
 start_hub() {
     rm -f "$SCRATCH/hub.alive" "$SCRATCH/hub.port"
     mkfifo "$SCRATCH/hub.alive"
-    "$CLIPC_BIN/tests/hubd" --root "$SCRATCH/hub" --port-file \
+    "$CLIPC_BIN/tests/support/hubd" --root "$SCRATCH/hub" --port-file \
         "$SCRATCH/hub.port" --log "$SCRATCH/hub.log" "$@" \
         <"$SCRATCH/hub.alive" >"$SCRATCH/hub.out" 2>&1 &
     exec 8>"$SCRATCH/hub.alive" # it ends with this shell

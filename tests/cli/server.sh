@@ -4,12 +4,12 @@ if clipc-classify --version | grep -q 'libcurl.*not built in'; then
     echo "built without libcurl"
     exit 77
 fi
-if [ ! -x "$CLIPC_BIN/tests/httpd" ]; then
-    echo "no loopback server in $CLIPC_BIN/tests"
+if [ ! -x "$CLIPC_BIN/tests/support/httpd" ]; then
+    echo "no loopback server in $CLIPC_BIN/tests/support"
     exit 77
 fi
 mkfifo "$SCRATCH/alive"
-"$CLIPC_BIN/tests/httpd" --root "$PICTURES" --port-file "$SCRATCH/port" --stdin \
+"$CLIPC_BIN/tests/support/httpd" --root "$PICTURES" --port-file "$SCRATCH/port" --stdin \
     <"$SCRATCH/alive" >"$SCRATCH/httpd.log" 2>&1 &
 exec 9>"$SCRATCH/alive" # it ends with this shell
 tries=0

@@ -6,7 +6,7 @@
  * opens must embed and tokenise, or fail with a message.
  */
 #include "clipc.h"
-#include "tiny_model.h"
+#include "support/tiny_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>

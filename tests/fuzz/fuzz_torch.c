@@ -6,7 +6,7 @@
  * into a good archive beside two storages of 64 bytes: the pickle needs no
  * luck with sizes and CRC.
  */
-#include "containers.h"
+#include "support/containers.h"
 #include "checkpoint/torch.h"
 
 #include <stdlib.h>

@@ -31,17 +31,17 @@ compile() { # FLAGS FILE...
         objects="$objects $object"
     done
 }
-compile '' lib/*.c tests/tiny_model.c tests/containers.c
+compile '' lib/*/*.c tests/support/tiny_model.c tests/support/containers.c
 case $("$CLANG" -dumpmachine) in
 x86_64-*)
     avx2='-fno-sanitize=all -mavx2 -mfma -mf16c'
     avx512='-fno-sanitize=all -mavx512f -mavx512bw -mavx512dq -mavx512vl'
-    compile "$avx2" lib/x86/*_avx2.c
-    compile "$avx512" lib/x86/*_avx512.c
-    compile "$avx2 -mavxvnni" lib/x86/*_avxvnni.c
-    compile "$avx512 -mavx512vnni" lib/x86/*_vnni.c
-    compile "$avx512 -mavx512bf16" lib/x86/*_avx512bf16.c
-    compile "$avx512 -mamx-tile -mamx-int8 -mamx-bf16" lib/x86/*_amx.c
+    compile "$avx2" lib/kernels/x86/*_avx2.c
+    compile "$avx512" lib/kernels/x86/*_avx512.c
+    compile "$avx2 -mavxvnni" lib/kernels/x86/*_avxvnni.c
+    compile "$avx512 -mavx512vnni" lib/kernels/x86/*_vnni.c
+    compile "$avx512 -mavx512bf16" lib/kernels/x86/*_avx512bf16.c
+    compile "$avx512 -mamx-tile -mamx-int8 -mamx-bf16" lib/kernels/x86/*_amx.c
     ;;
 esac
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)

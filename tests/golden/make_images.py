@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Makes tests/data/images: small pictures and what the reference makes of
-them, read by tests/test_resize.c, test_image.c and test_preprocess.c.
+them, read by tests/unit/image/test_resize.c, test_image.c and test_normalize.c.
 
     pictures/      JPEG, PNG and WebP files of every kind, drawn here
     pictures.tsv   name, size, hash of Pillow's convert("RGB"), hash of the

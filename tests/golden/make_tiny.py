@@ -5,7 +5,7 @@ tiny       a real CLIP in Hugging Face layout, small enough to commit:
            tokenizer.json, quick_gelu, F32, all sizes different from each other
 tiny-gelu  the other spellings: vocab.json + merges.txt, gelu, F16, position_ids
            buffers, text_config_dict, integer sizes, eos_token_id 2
-golden     what transformers answers for both: read by tests/test_golden.c
+golden     what transformers answers for both: read by tests/unit/api/test_golden.c
 
     /path/to/venv/bin/python tests/golden/make_tiny.py
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes tests/data/torch: PyTorch checkpoints for tests/test_torch.c, those
+"""Makes tests/data/torch: PyTorch checkpoints for tests/unit/checkpoint/test_torch.c, those
 that clipc reads and those that it must refuse.
 
     /path/to/venv/bin/python tests/golden/make_torch.py

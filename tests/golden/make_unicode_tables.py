@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes lib/unicode_tables.c by asking the reference tokenizer.
+"""Makes lib/text/unicode_tables.c by asking the reference tokenizer.
 
 Every table is what the library `tokenizers` (0.23.*) does with every Unicode
 scalar value, found by running it; no Unicode data file is read. That matters
 because it mixes versions: its classes are Unicode 16, its lower case 17, its
 canonical composition 9.
 
-    python tests/golden/make_unicode_tables.py > lib/unicode_tables.c
+    python tests/golden/make_unicode_tables.py > lib/text/unicode_tables.c
 
 Takes about a minute; tests/parity/tokens_fuzz.py compares the result.
 

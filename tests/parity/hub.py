@@ -2,7 +2,7 @@
 """One Hugging Face cache, two writers: what clipc downloads Python finds, and
 what Python downloads clipc finds, both without the network.
 
-A loopback hub (tests/hubd.c) serves the demo model as two repositories:
+A loopback hub (tests/support/hubd.c) serves the demo model as two repositories:
 demo/safetensors, and demo/bin with pytorch_model.bin alone. Real
 huggingface_hub and transformers read what clipc wrote, offline; clipc reads
 what huggingface_hub wrote, offline. The numbers of both must agree.
@@ -81,7 +81,7 @@ def make_hub(root):
 
 
 def start_hub(build, root):
-    hub = subprocess.Popen([f"{build}/tests/hubd", "--root", f"{root}/hub",
+    hub = subprocess.Popen([f"{build}/tests/support/hubd", "--root", f"{root}/hub",
                             "--port-file", f"{root}/url", "--log",
                             f"{root}/log"], stdin=subprocess.PIPE)
     for _ in range(200):

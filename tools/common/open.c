@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * model.c - see model.h.
+ * open.c - see open.h.
  */
 #include "common/open.h"
 

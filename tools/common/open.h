@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * model.h - opening what --model names, with a way out when it is not there.
+ * open.h - opening what --model names, with a way out when it is not there.
  */
 #ifndef CLIPC_TOOL_MODEL_H
 #define CLIPC_TOOL_MODEL_H

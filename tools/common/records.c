@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * output.c - see output.h. Numbers in JSON and TSV have nine significant
+ * records.c - see records.h. Numbers in JSON and TSV have nine significant
  * digits, which is enough to read back the same float.
  */
 #include "common/records.h"

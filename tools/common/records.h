@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * output.h - the answers of clipc-classify in its four formats. One record is
+ * records.h - the answers of clipc-classify in its four formats. One record is
  * written and flushed at a time, complete or not at all.
  */
 #ifndef CLIPC_TOOL_OUTPUT_H

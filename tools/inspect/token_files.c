@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * vocabulary.c - see vocabulary.h. Tokens spell bytes with an alphabet of 256
+ * token_files.c - see token_files.h. Tokens spell bytes with an alphabet of 256
  * printable characters (docs/MODEL.md, "byte-level BPE"): those of Latin-1 that
  * are printable stand for themselves, the others for U+0100 and up.
  */

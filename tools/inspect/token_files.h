@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * vocabulary.h - the tokens of a checkpoint as its files have them: the other
+ * token_files.h - the tokens of a checkpoint as its files have them: the other
  * side of what clipc_tokenize() answers. For `clipc-inspect check`.
  */
 #ifndef CLIPC_TOOL_VOCABULARY_H

@@ -1,0 +1,802 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * torture.c - every allocation, read, open, ... of every public operation
+ * fails in turn, once and for good.
+ *
+ *     LD_PRELOAD=BUILD/tests/support/shim.so BUILD/tests/stress/torture [--quick] [--at N]
+ *                                        [--url URL] [SCENARIO...]
+ *
+ * from the repository root; `make torture` runs it, see torture.sh. For n = 1,
+ * 2, ... until nothing is left to fail: the objects an operation needs are
+ * made, the n-th call of a class (shim.h) misbehaves, and the operation must
+ *   - fail with a status that names the reason, a message, and NULL handles,
+ *     or succeed with the very same numbers as undisturbed;
+ *   - succeed with the same objects when it is tried again;
+ *   - leave no allocation and no descriptor behind once all is freed.
+ * --quick tries some sixteen n of each; --at N only that one (with SHIM_TRACE=1
+ * in the environment: shows where it is). A line each: "ok - ..." with counts,
+ * or "not ok - ..." with the n that reproduces it.
+ */
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#include "clipc.h"
+#include "support/containers.h"
+#include "support/shim.h"
+#include "support/tiny_model.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PICTURES "tests/data/images/pictures/"
+
+enum {
+    MAX_RESULT = 8192,   /* bytes compared */
+    MAX_FDS = 256,
+    QUICK_FIRST = 8,     /* --quick: all of the first, then ... */
+    QUICK_MORE = 8,      /* ... so many more, evenly */
+    SECONDS = 3000       /* the whole is ended after */
+};
+
+/* ---- the shim ---------------------------------------------------------- */
+
+static void (*arm)(unsigned, long, unsigned);
+static long (*disarm)(void), (*fired)(void), (*live)(void);
+
+static bool find(void *function, const char *name)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+/* ---- what is tortured -------------------------------------------------- */
+
+static char folder[64]; /* scratch: models, cache */
+static const char *url; /* of a picture, or NULL */
+
+/* Objects of the running scenario. */
+static clipc_model *model;
+static clipc_ctx *ctx;
+static clipc_image *image;
+static clipc_labels *labels;
+static unsigned char result[MAX_RESULT];
+static size_t n_result;
+
+static const clipc_text texts[] = {
+    { "a red car", 9 }, { "", 0 }, { "Volvo 240 caf\xc3\xa9, 12 <|endoftext|>", 33 }
+};
+enum { N_TEXTS = sizeof texts / sizeof *texts };
+
+static void free_all(void)
+{
+    clipc_labels_free(labels);
+    clipc_image_free(image);
+    clipc_ctx_destroy(ctx);
+    clipc_model_close(model);
+    labels = NULL;
+    image = NULL;
+    ctx = NULL;
+    model = NULL;
+}
+
+static void keep(const void *data, size_t n)
+{
+    n_result = n < MAX_RESULT ? n : MAX_RESULT;
+    memcpy(result, data, n_result);
+}
+
+static const char *scratch(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* In setup nothing fails. */
+static void must(clipc_status status, const clipc_error *err)
+{
+    if (status != CLIPC_OK) {
+        printf("not ok - torture setup: %s\n", err->message);
+        exit(1);
+    }
+}
+
+static clipc_status open_named(const char *name, clipc_load load,
+                               clipc_error *err)
+{
+    clipc_model_params params = clipc_model_params_default();
+    params.load = load;
+    return clipc_model_open(&model, scratch(name), &params, err);
+}
+
+static clipc_status make_ctx(unsigned threads, clipc_error *err)
+{
+    clipc_ctx_params params = clipc_ctx_params_default();
+    params.threads = threads;
+    params.gemm = CLIPC_GEMM_NATIVE;
+    return clipc_ctx_create(&ctx, model, &params, err);
+}
+
+static void set_up_model(const char *name)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    must(open_named(name, CLIPC_LOAD_MAP, &err), &err);
+}
+
+static void set_up_ctx(const char *name, unsigned threads)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    set_up_model(name);
+    must(make_ctx(threads, &err), &err);
+}
+
+static void set_up_f32(void)
+{
+    set_up_model("f32");
+}
+
+static void set_up_merges(void)
+{
+    set_up_model("merges");
+}
+
+static clipc_status read_picture(const char *path, const clipc_model *fit,
+                                 clipc_error *err)
+{
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image_properties info = { .struct_size = sizeof info };
+    clipc_status status;
+
+    params.fit = fit;
+    params.auto_orient = 1;
+    status = clipc_image_read_file(&image, path, &params, err);
+    if (status == CLIPC_OK) {
+        must(clipc_image_info(image, &info, err), err);
+        keep(info.pixels, info.pixels_width * info.pixels_height * 3);
+    }
+    return status;
+}
+
+static void set_up_encode_image(void)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    set_up_ctx("f32", 1);
+    must(read_picture(PICTURES "420.jpg", model, &err), &err);
+}
+
+static void set_up_encode_image_f16(void)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    set_up_ctx("f16", 1);
+    must(read_picture(PICTURES "420.jpg", model, &err), &err);
+}
+
+static void set_up_threads(void)
+{
+    set_up_ctx("f32", 3);
+}
+
+static void set_up_texts(void)
+{
+    set_up_ctx("f32", 1);
+}
+
+static void set_up_texts_f16(void)
+{
+    set_up_ctx("f16", 1);
+}
+
+static void empty_cache(void)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf %s", scratch("cache"));
+    if (system(command) != 0)
+        exit(1);
+}
+
+static clipc_status create_labels(clipc_error *err)
+{
+    static const clipc_text templates[] = { { "{}", 2 }, { "a photo of {}.", 14 } };
+    clipc_labels_params params = clipc_labels_params_default();
+    const float *v;
+    size_t n, dim;
+
+    params.cache_dir = scratch("cache");
+    params.templates = templates;
+    params.n_templates = 2;
+    clipc_status status =
+        clipc_labels_create(&labels, ctx, texts, N_TEXTS, &params, err);
+    v = clipc_labels_embeddings(labels, &n, &dim, NULL);
+    if (v)
+        keep(v, n * dim * sizeof *v);
+    return status;
+}
+
+static void set_up_labels_new(void)
+{
+    empty_cache();
+    set_up_ctx("f32", 1);
+}
+
+static void set_up_labels_cached(void)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    if (access(scratch("cache"), F_OK) != 0) {
+        set_up_ctx("f32", 1);
+        must(create_labels(&err), &err);
+        free_all();
+    }
+    set_up_ctx("f32", 1);
+}
+
+static clipc_status run_open(clipc_error *err)
+{
+    return open_named("f32", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_open_read(clipc_error *err)
+{
+    return open_named("f16", CLIPC_LOAD_READ, err);
+}
+
+static void set_up_packed(void)
+{
+    set_up_model("packed");
+}
+
+static clipc_status run_open_packed(clipc_error *err)
+{
+    return open_named("packed", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_pack(clipc_error *err)
+{
+    return clipc_model_pack(model, scratch("new"), CLIPC_PRECISION_INT8, NULL,
+                            err);
+}
+
+static clipc_status run_open_torch(clipc_error *err)
+{
+    return open_named("torch", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_open_torch_read(clipc_error *err)
+{
+    return open_named("torch", CLIPC_LOAD_READ, err);
+}
+
+static clipc_status run_open_split(clipc_error *err)
+{
+    return open_named("split", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_open_split_torch(clipc_error *err)
+{
+    return open_named("split-torch", CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_tokenize(clipc_error *err)
+{
+    int32_t ids[64];
+    size_t n;
+    clipc_status status = clipc_tokenize(model, texts[2], ids, 64, &n, 0, err);
+    if (status == CLIPC_OK)
+        keep(ids, n * sizeof *ids);
+    else if (n != 0)
+        return CLIPC_ERR_INTERNAL; /* counts are 0 on failure */
+    return status;
+}
+
+static clipc_status run_jpeg(clipc_error *err)
+{
+    return read_picture(PICTURES "420.jpg", NULL, err);
+}
+
+static clipc_status run_jpeg_fitted(clipc_error *err)
+{
+    return read_picture(PICTURES "420.jpg", model, err);
+}
+
+static clipc_status run_jpeg_progressive(clipc_error *err)
+{
+    return read_picture(PICTURES "420-progressive.jpg", model, err);
+}
+
+static clipc_status run_jpeg_cmyk(clipc_error *err)
+{
+    return read_picture(PICTURES "cmyk-adobe.jpg", model, err);
+}
+
+static clipc_status run_png(clipc_error *err)
+{
+    return read_picture(PICTURES "c6-d8.png", NULL, err);
+}
+
+static clipc_status run_png_fitted(clipc_error *err)
+{
+    return read_picture(PICTURES "c6-d8.png", model, err);
+}
+
+static clipc_status run_png_interlaced(clipc_error *err)
+{
+    return read_picture(PICTURES "c3-d4-adam7.png", model, err);
+}
+
+/* EXIF data in two segments, and a resizer that turns. */
+static clipc_status run_jpeg_turned(clipc_error *err)
+{
+    return read_picture(PICTURES "exif-segments.jpg", model, err);
+}
+
+#if CLIPC_WEBP
+/* Lossy only: libwebp before 1.4 frees an uninitialised pointer when memory
+ * for the tables of lossless data runs out. */
+static clipc_status run_webp(clipc_error *err)
+{
+    return read_picture(PICTURES "lossy.webp", NULL, err);
+}
+
+static clipc_status run_webp_fitted(clipc_error *err)
+{
+    return read_picture(PICTURES "exif.webp", model, err);
+}
+#endif
+
+static clipc_status run_url(clipc_error *err)
+{
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image_properties info = { .struct_size = sizeof info };
+
+    params.fit = model;
+    params.private_hosts = CLIPC_PRIVATE_ALLOW;
+    clipc_status status = clipc_image_read_url(&image, url, &params, err);
+    if (status == CLIPC_OK) {
+        must(clipc_image_info(image, &info, err), err);
+        keep(info.pixels, info.pixels_width * info.pixels_height * 3);
+    }
+    return status;
+}
+
+static clipc_status run_encode_image(clipc_error *err)
+{
+    float v[3 * TINY_DIM];
+    clipc_image *const images[] = { image, image, image };
+    clipc_status status = clipc_encode_images(ctx, images, 3, v, 0, err);
+    keep(v, status == CLIPC_OK ? sizeof v : 0);
+    return status;
+}
+
+static clipc_status run_encode_texts(clipc_error *err)
+{
+    float v[N_TEXTS * TINY_DIM];
+    clipc_status status = clipc_encode_texts(ctx, texts, N_TEXTS, v, 0, err);
+    keep(v, status == CLIPC_OK ? sizeof v : 0);
+    return status;
+}
+
+/* Enough work that threads are started for it. */
+static clipc_status run_encode_long_texts(clipc_error *err)
+{
+    enum { N = 8 };
+    clipc_text many[N];
+    float v[N * TINY_DIM];
+    char words[140];
+
+    for (size_t i = 0; i < sizeof words; i++)
+        words[i] = i % 2 ? ' ' : (char)('a' + i % 26);
+    for (size_t i = 0; i < N; i++)
+        many[i] = (clipc_text){ words, sizeof words - 2 * i };
+    clipc_status status = clipc_encode_texts(ctx, many, N, v, 0, err);
+    keep(v, status == CLIPC_OK ? sizeof v : 0);
+    return status;
+}
+
+static clipc_status run_classify(clipc_error *err)
+{
+    clipc_result best[N_TEXTS];
+
+    free_all(); /* of a failed try: this one makes everything itself */
+    clipc_status status = open_named("f32", CLIPC_LOAD_MAP, err);
+    if (status == CLIPC_OK)
+        status = make_ctx(1, err);
+    if (status == CLIPC_OK)
+        status = create_labels(err);
+    if (status == CLIPC_OK)
+        status = read_picture(PICTURES "420.jpg", model, err);
+    if (status == CLIPC_OK)
+        status = clipc_classify(ctx, labels, &image, 1, N_TEXTS, best, err);
+    keep(best, status == CLIPC_OK ? sizeof best : 0);
+    return status;
+}
+
+static clipc_status run_similarity(clipc_error *err)
+{
+    float v[12 * TINY_DIM];
+    clipc_result best[4 * 5];
+
+    for (size_t i = 0; i < 12 * TINY_DIM; i++)
+        v[i] = (float)(i * 37 % 101) - 50.0f;
+    clipc_status status = clipc_similarity_topk(ctx, v, 4, v, 12, TINY_DIM, 5,
+                                                best, err);
+    keep(best, status == CLIPC_OK ? sizeof best : 0);
+    return status;
+}
+
+static clipc_status run_own_labels(clipc_error *err)
+{
+    float v[2 * TINY_DIM] = { 1 };
+    v[TINY_DIM] = 2;
+    clipc_status status = clipc_labels_from_embeddings(&labels, model, v, 2,
+                                                       TINY_DIM, err);
+    const float *kept = clipc_labels_embeddings(labels, NULL, NULL, NULL);
+    if (kept)
+        keep(kept, sizeof v);
+    return status;
+}
+
+static clipc_status run_context(clipc_error *err)
+{
+    return make_ctx(2, err);
+}
+
+/* A handle that a failed run must leave NULL. */
+static bool model_is_null(void) { return !model; }
+static bool ctx_is_null(void) { return !ctx; }
+static bool image_is_null(void) { return !image; }
+static bool labels_is_null(void) { return !labels; }
+
+static const struct scenario {
+    const char *name;
+    void (*set_up)(void);  /* or NULL */
+    clipc_status (*run)(clipc_error *err);
+    bool (*is_null)(void); /* or NULL */
+    unsigned classes;      /* besides SHIM_ALLOC */
+} scenarios[] = {
+    { "open", NULL, run_open, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-read", NULL, run_open_read, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-torch", NULL, run_open_torch, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-torch-read", NULL, run_open_torch_read, model_is_null,
+      SHIM_READ | SHIM_OPEN },
+    { "open-split", NULL, run_open_split, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-split-torch", NULL, run_open_split_torch, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "tokenize", set_up_f32, run_tokenize, NULL, SHIM_READ | SHIM_OPEN },
+    { "tokenize-merges", set_up_merges, run_tokenize, NULL,
+      SHIM_READ | SHIM_OPEN },
+    { "open-packed", NULL, run_open_packed, model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "tokenize-packed", set_up_packed, run_tokenize, NULL, 0 },
+    { "pack", set_up_f32, run_pack, NULL,
+      SHIM_READ | SHIM_OPEN | SHIM_WRITE | SHIM_MMAP },
+    { "context", set_up_f32, run_context, ctx_is_null,
+      SHIM_THREAD | SHIM_OPEN },
+    { "jpeg", NULL, run_jpeg, image_is_null, SHIM_READ | SHIM_OPEN },
+    { "jpeg-fitted", set_up_f32, run_jpeg_fitted, image_is_null,
+      SHIM_READ | SHIM_OPEN },
+    { "jpeg-progressive", set_up_f32, run_jpeg_progressive, image_is_null, 0 },
+    { "jpeg-cmyk", set_up_f32, run_jpeg_cmyk, image_is_null, 0 },
+    { "jpeg-turned", set_up_f32, run_jpeg_turned, image_is_null, 0 },
+#if CLIPC_WEBP
+    { "webp", NULL, run_webp, image_is_null, SHIM_READ | SHIM_OPEN },
+    { "webp-fitted", set_up_f32, run_webp_fitted, image_is_null, 0 },
+#endif
+    { "png", NULL, run_png, image_is_null, SHIM_READ | SHIM_OPEN },
+    { "png-fitted", set_up_f32, run_png_fitted, image_is_null, 0 },
+    { "png-interlaced", set_up_f32, run_png_interlaced, image_is_null, 0 },
+    { "encode-image", set_up_encode_image, run_encode_image, NULL, 0 },
+    { "encode-image-f16", set_up_encode_image_f16, run_encode_image, NULL, 0 },
+    { "encode-threads", set_up_threads, run_encode_long_texts, NULL,
+      SHIM_THREAD },
+    { "encode-texts", set_up_texts, run_encode_texts, NULL,
+      SHIM_READ | SHIM_OPEN },
+    { "encode-texts-f16", set_up_texts_f16, run_encode_texts, NULL, 0 },
+    { "labels-new", set_up_labels_new, create_labels, labels_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_WRITE },
+    { "labels-cached", set_up_labels_cached, create_labels, labels_is_null,
+      SHIM_READ | SHIM_OPEN },
+    { "own-labels", set_up_f32, run_own_labels, labels_is_null, 0 },
+    { "similarity", set_up_texts, run_similarity, NULL, 0 },
+    { "classify", NULL, run_classify, NULL,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "url", set_up_f32, run_url, image_is_null, SHIM_NETWORK },
+};
+
+/* ---- one sweep --------------------------------------------------------- */
+
+static const struct {
+    unsigned class;
+    const char *name;
+    unsigned modes; /* bits of those that make sense */
+} classes[] = {
+    { SHIM_ALLOC, "alloc", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
+    { SHIM_READ, "read", 15 },
+    { SHIM_OPEN, "open", 7 },
+    { SHIM_WRITE, "write", 15 },
+    { SHIM_MMAP, "mmap", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
+    { SHIM_THREAD, "thread", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
+    { SHIM_NETWORK, "network",
+      1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD | 1u << SHIM_SHORT },
+};
+
+static const char *const mode_names[] = { "once", "for good", "interrupt",
+                                          "short" };
+
+static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
+                        clipc_status status)
+{
+    if (status == CLIPC_OK)
+        return true;
+    /* libcurl calls lack of memory in its resolver a failed lookup. */
+    if (s->run == run_url && class == SHIM_ALLOC)
+        return status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_NETWORK;
+#if CLIPC_WEBP
+    /* libwebp's demuxer calls it damage. */
+    if ((s->run == run_webp || s->run == run_webp_fitted) &&
+        class == SHIM_ALLOC)
+        return status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_FORMAT;
+#endif
+    if (how == SHIM_INTERRUPT || how == SHIM_SHORT)
+        return false; /* such a call is to be repeated */
+    switch (class) {
+    case SHIM_ALLOC:
+        return status == CLIPC_ERR_NOMEM;
+    case SHIM_WRITE: /* of a cache: never a failure */
+        return s->run == run_pack && status == CLIPC_ERR_IO;
+    case SHIM_READ:
+    case SHIM_OPEN:
+        return status == CLIPC_ERR_IO;
+    case SHIM_MMAP:
+        return status == CLIPC_ERR_IO || status == CLIPC_ERR_NOMEM;
+    case SHIM_NETWORK:
+        return status == CLIPC_ERR_NETWORK || status == CLIPC_ERR_IO;
+    default:
+        return false; /* fewer threads, no cache: never a failure */
+    }
+}
+
+static char current[160]; /* scenario, class, mode, n: for the crash handler */
+static unsigned n_failed;
+static long only; /* --at */
+
+static void crashed(int number)
+{
+    static const char message[] = "not ok - torture crashed: ";
+    if (write(1, message, sizeof message - 1) < 0 ||
+        write(1, current, strlen(current)) < 0 || write(1, "\n", 1) < 0)
+        _exit(2);
+    (void)number;
+    _exit(1);
+}
+
+static void report(const char *format, const char *what)
+{
+    printf("not ok - torture %s: ", current);
+    printf(format, what);
+    printf("\n");
+    fflush(stdout);
+    n_failed++;
+}
+
+static unsigned open_descriptors(void)
+{
+    unsigned n = 0;
+    for (int fd = 0; fd < MAX_FDS; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+/* What the scenario gives undisturbed. */
+static unsigned char reference[MAX_RESULT];
+static size_t n_reference;
+
+static bool same_result(void)
+{
+    return n_result == n_reference &&
+           memcmp(result, reference, n_reference) == 0;
+}
+
+/* Undisturbed, twice: what libraries allocate once and keep is there then. */
+static bool warm_up(const struct scenario *s)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    snprintf(current, sizeof current, "%s", s->name);
+    for (int i = 0; i < 2; i++) {
+        n_result = 0;
+        if (s->set_up)
+            s->set_up();
+        if (s->run(&err) != CLIPC_OK) {
+            report("undisturbed: %s", err.message);
+            return false;
+        }
+        free_all();
+    }
+    memcpy(reference, result, n_result);
+    n_reference = n_result;
+    return true;
+}
+
+typedef struct tally {
+    long refused, absorbed;
+    long kept; /* allocations more than before the last one */
+} tally;
+
+/* false: call n was not made, the sweep is over. */
+static bool disturb(const struct scenario *s, unsigned class, unsigned how,
+                    long n, tally *t)
+{
+    long before = live();
+    unsigned descriptors = open_descriptors();
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    n_result = 0;
+    if (s->set_up)
+        s->set_up();
+    arm(class, n, how);
+    clipc_status status = s->run(&err);
+    disarm();
+    bool hit = fired() > 0;
+
+    if (!hit && status != CLIPC_OK)
+        report("fails without a fault: %s", err.message);
+    if (!is_expected(s, class, how, status)) {
+        printf("# %s: %s\n", clipc_status_name(status), err.message);
+        report("%s", "an unexpected status");
+    }
+    if (status == CLIPC_OK && !same_result())
+        report("%s", "succeeds with another result");
+    if (status != CLIPC_OK) {
+        if (err.code != status || !err.message[0])
+            report("%s", "the error struct is not filled");
+        if (s->is_null && !s->is_null())
+            report("%s", "the handle is not NULL");
+        n_result = 0;
+        if (s->run(&err) != CLIPC_OK)
+            report("the next try fails: %s", err.message);
+        else if (!same_result())
+            report("%s", "the next try gives another result");
+        t->refused++;
+    } else if (hit) {
+        t->absorbed++;
+    }
+    free_all();
+    t->kept = live() - before;
+    if (open_descriptors() != descriptors)
+        report("%s", "a descriptor is left open");
+    return hit;
+}
+
+/* The next n to try; all but --quick. */
+static long next_n(long n, long total, bool quick)
+{
+    if (!quick || n < QUICK_FIRST || n >= total)
+        return n + 1;
+    long step = (total - QUICK_FIRST) / QUICK_MORE;
+    n += step > 1 ? step : 1;
+    return n < total ? n : total;
+}
+
+static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
+{
+    unsigned failed_before = n_failed;
+    clipc_error err = CLIPC_ERROR_INIT;
+    tally t = { 0, 0, 0 };
+    long total, n;
+
+    if (s->set_up)
+        s->set_up();
+    arm(classes[c].class, LONG_MAX, SHIM_ONCE);
+    s->run(&err);
+    total = disarm();
+    free_all();
+    for (n = only ? only : 1;; n = only ? LONG_MAX
+                                       : next_n(n, total, quick)) {
+        snprintf(current, sizeof current, "%s %s %s n=%ld", s->name,
+                 classes[c].name, mode_names[how], n);
+        bool hit = disturb(s, classes[c].class, how, n, &t);
+        /* A leak leaks again; what a library keeps for later does not. */
+        for (int i = 0; i < 3 && t.kept > 0; i++)
+            disturb(s, classes[c].class, how, n, &t);
+        if (t.kept > 0)
+            report("%s", "an allocation is not freed");
+        if (!hit || n_failed > failed_before + 5)
+            break;
+    }
+    if (n_failed == failed_before)
+        printf("ok - torture %s %s %s: %ld calls, %ld refused, %ld absorbed\n",
+               s->name, classes[c].name, mode_names[how], total, t.refused,
+               t.absorbed);
+    fflush(stdout);
+}
+
+static bool wanted(const char *name, int argc, char **argv, int first)
+{
+    for (int i = first; i < argc; i++)
+        if (strcmp(name, argv[i]) == 0)
+            return true;
+    return first == argc;
+}
+
+static void make_models(void)
+{
+    tiny_model_write(scratch("f32"), NULL);
+    tiny_model_write(scratch("f16"),
+                     &(tiny_model_options){ .dtype = "F16", .misaligned = 1 });
+    tiny_model_write(scratch("merges"),
+                     &(tiny_model_options){ .vocab_merges = 1 });
+    clipc_error err = CLIPC_ERROR_INIT;
+    set_up_model("f32");
+    must(clipc_model_pack(model, scratch("packed"), CLIPC_PRECISION_BF16, NULL,
+                          &err), &err);
+    free_all();
+    write_torch_model(scratch("torch"), NULL);
+    write_split_model(scratch("split"), NULL, 3, false);
+    write_split_model(scratch("split-torch"), NULL, 2, true);
+}
+
+int main(int argc, char **argv)
+{
+    bool quick = false;
+    char command[128];
+    int first = 1;
+
+    for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
+        if (strcmp(argv[first], "--quick") == 0)
+            quick = true;
+        else if (strcmp(argv[first], "--at") == 0 && first + 1 < argc)
+            only = atol(argv[++first]);
+        else if (strcmp(argv[first], "--url") == 0 && first + 1 < argc)
+            url = argv[++first];
+        else
+            return 2;
+    }
+    if (!find(&arm, "shim_arm") || !find(&disarm, "shim_disarm") ||
+        !find(&fired, "shim_fired") || !find(&live, "shim_live")) {
+        fprintf(stderr, "torture: run it with LD_PRELOAD=.../shim.so\n");
+        return 2;
+    }
+    static char buffer[BUFSIZ]; /* or stdout would allocate one */
+    setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
+    signal(SIGSEGV, crashed);
+    signal(SIGBUS, crashed);
+    signal(SIGFPE, crashed);
+    signal(SIGABRT, crashed);
+    signal(SIGALRM, crashed);
+    alarm(SECONDS);
+    /* In memory, where there is such a folder: fsync() takes no time there. */
+    strcpy(folder, "/dev/shm/clipc-torture-XXXXXX");
+    if (!mkdtemp(folder)) {
+        strcpy(folder, "/tmp/clipc-torture-XXXXXX");
+        if (!mkdtemp(folder)) {
+            perror(folder);
+            return 2;
+        }
+    }
+    make_models();
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+        const struct scenario *s = &scenarios[i];
+        if (!wanted(s->name, argc, argv, first) || (s->run == run_url && !url))
+            continue;
+        if (!warm_up(s))
+            continue;
+        for (size_t c = 0; c < sizeof classes / sizeof *classes; c++)
+            for (unsigned how = 0; how < 4; how++)
+                if (((s->classes | SHIM_ALLOC) & classes[c].class) &&
+                    (classes[c].modes >> how & 1))
+                    sweep(s, c, how, quick);
+    }
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    if (system(command) != 0)
+        return 2;
+    return n_failed != 0;
+}

@@ -1,0 +1,115 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# torture.sh - `make torture`: every allocation, read, open, write, map, thread
+# start and network call of every operation fails in turn (torture.c), and so
+# do those of the whole program clipc-classify.
+#
+# Environment: BUILD, a folder built without sanitizers (the shim stands where
+# theirs would); TORTURE_STEP, of the calls of the program, default 23: every
+# 23rd after the first 100. Exit status 1 when something failed.
+set -u
+: "${BUILD:=build/release}" "${TORTURE_STEP:=23}"
+case $BUILD in
+/*) ;;
+*) BUILD=$(pwd -P)/$BUILD ;;
+esac
+shim=$BUILD/tests/support/shim.so
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+
+# Freed memory is overwritten: a use after free shows.
+MALLOC_PERTURB_=165
+export MALLOC_PERTURB_
+
+# ---- the library ------------------------------------------------------------
+set --
+if ! "$BUILD/clipc-classify" --version | grep -q 'libcurl.*not built in'; then
+    mkfifo "$tmp/alive"
+    "$BUILD/tests/support/httpd" --root tests/data/images/pictures --seconds 3600 \
+        --port-file "$tmp/port" --stdin <"$tmp/alive" &
+    exec 9>"$tmp/alive" # it ends with this shell
+    tries=0
+    until [ -s "$tmp/port" ] || [ $tries -eq 100 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    set -- --url "http://127.0.0.1:$(cat "$tmp/port")/file/420.jpg"
+fi
+LD_PRELOAD=$shim "$BUILD/tests/stress/torture" "$@" >"$tmp/library"
+status=$?
+cat "$tmp/library"
+[ $status -le 1 ] || echo "not ok - torture: exit status $status" >>"$tmp/library"
+
+# ---- the program ------------------------------------------------------------
+# run CLASSES:N:MODE: into $tmp/out and $tmp/err.
+run() {
+    SHIM=$1 LD_PRELOAD=$shim timeout 60 "$BUILD/clipc-classify" \
+        --model tests/data/tiny --label 'red car' --label 'blue car' \
+        --gemm native --threads 2 --format jsonl \
+        tests/data/golden/jpg.jpg tests/data/golden/png-alpha.png \
+        >"$tmp/out" 2>"$tmp/err" </dev/null
+}
+
+XDG_CACHE_HOME=$tmp/cache
+export XDG_CACHE_HOME
+programs=$tmp/programs
+: >"$programs"
+run 0:0:0
+expected=$?
+cp "$tmp/out" "$tmp/want"
+[ $expected -eq 0 ] ||
+    echo "not ok - torture program: exit status $expected undisturbed" >>"$programs"
+
+sweep() { # NAME CLASSES MODE
+    n=1
+    good=0 refused=0
+    while [ $n -lt 100000 ]; do
+        rm -rf "$tmp/cache"
+        run "$2:$n:$3"
+        status=$?
+        case $status in
+        0)
+            cmp -s "$tmp/out" "$tmp/want" ||
+                echo "not ok - torture program $1 n=$n: another answer" >>"$programs"
+            good=$((good + 1))
+            # Beyond the last call nothing fails any more; one that only
+            # costs the cache is not the last.
+            [ $good -ge 40 ] && break
+            ;;
+        1 | 3)
+            good=0
+            refused=$((refused + 1))
+            # A picture's error is in its JSON line.
+            [ -s "$tmp/err" ] || grep -q '"error": *"' "$tmp/out" ||
+                echo "not ok - torture program $1 n=$n: fails without a word" >>"$programs"
+            ;;
+        *)
+            echo "not ok - torture program $1 n=$n: exit status $status" >>"$programs"
+            ;;
+        esac
+        if [ $n -lt 100 ]; then n=$((n + 1)); else n=$((n + TORTURE_STEP)); fi
+    done
+    echo "ok - torture program $1: up to call $n, $refused refused" >>"$programs"
+}
+sweep 'alloc once' 1 0
+sweep 'alloc for good' 1 1
+sweep 'read once' 2 0
+sweep 'read interrupted' 2 2
+sweep 'read short' 2 3
+sweep 'open once' 4 0
+sweep 'open for good' 4 1
+sweep 'write once' 8 0
+sweep 'write short' 8 3
+sweep 'map once' 16 0
+sweep 'thread once' 32 0
+sweep 'thread for good' 32 1
+cat "$programs"
+
+cat "$tmp/library" "$programs" >"$tmp/all"
+awk '/^ok - / { passed++ }
+     /^not ok - / { failed++ }
+     / refused/ { for (i = 2; i <= NF; i++) if ($i ~ /^refused/) refused += $(i - 1) }
+     / absorbed$/ { absorbed += $(NF - 1) }
+     END { printf "%d sweeps passed, %d failures; %d faults refused, %d absorbed\n",
+           passed, failed, refused, absorbed; exit failed > 0 }' "$tmp/all"

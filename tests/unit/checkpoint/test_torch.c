@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_torch.c - lib/checkpoint/torch.c on files that PyTorch wrote (see
+ * tests/golden/make_torch.py): what is read, what is refused and with which
+ * words; every prefix and many mutations of one of them.
+ */
+#include "support/test.h"
+#include "checkpoint/torch.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FOLDER "tests/data/torch/"
+#define LIMIT ((size_t)8 << 20)
+
+static clipc_torch *open_file(const char *name)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_torch *torch;
+    char path[128];
+
+    snprintf(path, sizeof path, FOLDER "%s", name);
+    CHECK_OK(clipc_torch_open(&torch, path, CLIPC_LOAD_MAP, LIMIT, &err), err);
+    return torch;
+}
+
+static const clipc_tensor *find(const clipc_torch *torch, const char *name)
+{
+    for (size_t i = 0; i < clipc_torch_count(torch); i++)
+        if (strcmp(clipc_torch_at(torch, i)->name, name) == 0)
+            return clipc_torch_at(torch, i);
+    FAIL("no tensor %s", name);
+}
+
+/* Element i is (first + i) % 17 - 8. */
+static void check_f32(const clipc_torch *torch, const char *name,
+                      size_t first, size_t n)
+{
+    const clipc_tensor *tensor = find(torch, name);
+
+    CHECK_STR(tensor->dtype_name, "F32");
+    CHECK_INT(tensor->dtype, CLIPC_DTYPE_F32);
+    CHECK_INT(tensor->n_elements, n);
+    CHECK_INT(tensor->n_bytes, 4 * n);
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, tensor->data + 4 * i, 4);
+        CHECK_INT(value, (int)((first + i) % 17) - 8);
+    }
+}
+
+/* ---- what is read ------------------------------------------------------ */
+
+TEST(state_dicts_of_every_protocol_are_read)
+{
+    static const char *const names[] = {
+        "state-dict.bin", "protocol-3.bin", "protocol-4.bin",
+        "protocol-5.bin", "training.pt"
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        clipc_torch *torch = open_file(names[i]);
+        CHECK_INT(clipc_torch_count(torch), 2);
+        check_f32(torch, "weight", 0, 6);
+        check_f32(torch, "bias", 0, 2);
+        CHECK_INT(find(torch, "weight")->rank, 2);
+        CHECK_INT(find(torch, "weight")->shape[0], 2);
+        CHECK_INT(find(torch, "weight")->shape[1], 3);
+        CHECK_HAS(clipc_torch_name(torch), names[i]);
+        clipc_torch_close(torch);
+    }
+}
+
+TEST(dtypes_are_those_of_pytorch)
+{
+    static const struct {
+        const char *name, *dtype_name;
+        clipc_dtype dtype;
+        size_t bytes;
+        unsigned char first[8]; /* -8, or 8, or true */
+    } kinds[] = {
+        { "f32", "F32", CLIPC_DTYPE_F32, 4, { 0, 0, 0, 0xC1 } },
+        { "f16", "F16", CLIPC_DTYPE_F16, 2, { 0, 0xC8 } },
+        { "bf16", "BF16", CLIPC_DTYPE_BF16, 2, { 0, 0xC1 } },
+        { "f64", "F64", CLIPC_DTYPE_OTHER, 8, { 0, 0, 0, 0, 0, 0, 0x20, 0xC0 } },
+        { "i64", "I64", CLIPC_DTYPE_OTHER, 8,
+          { 0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF } },
+        { "i32", "I32", CLIPC_DTYPE_OTHER, 4, { 0xF8, 0xFF, 0xFF, 0xFF } },
+        { "i16", "I16", CLIPC_DTYPE_OTHER, 2, { 0xF8, 0xFF } },
+        { "i8", "I8", CLIPC_DTYPE_OTHER, 1, { 0xF8 } },
+        { "u8", "U8", CLIPC_DTYPE_OTHER, 1, { 8 } },
+        { "bool", "BOOL", CLIPC_DTYPE_OTHER, 1, { 1 } },
+        { "c64", "C64", CLIPC_DTYPE_OTHER, 8, { 0, 0, 0, 0xC1 } },
+    };
+    const size_t n = sizeof kinds / sizeof kinds[0];
+    clipc_torch *torch = open_file("dtypes.bin");
+
+    CHECK_INT(clipc_torch_count(torch), n);
+    for (size_t i = 0; i < n; i++) {
+        const clipc_tensor *tensor = find(torch, kinds[i].name);
+        CHECK_STR(tensor->dtype_name, kinds[i].dtype_name);
+        CHECK_INT(tensor->dtype, kinds[i].dtype);
+        CHECK_INT(tensor->n_bytes, 6 * kinds[i].bytes);
+        CHECK_BYTES(tensor->data, kinds[i].first, kinds[i].bytes);
+        CHECK_INT((uintptr_t)tensor->data % 64, 0);
+    }
+    clipc_torch_close(torch);
+}
+
+TEST(shapes_of_all_ranks_are_read)
+{
+    clipc_torch *torch = open_file("shapes.bin");
+
+    CHECK_INT(clipc_torch_count(torch), 5);
+    CHECK_INT(find(torch, "scalar")->rank, 0);
+    CHECK_INT(find(torch, "scalar")->n_elements, 1);
+    CHECK_INT(find(torch, "empty")->rank, 2);
+    CHECK_INT(find(torch, "empty")->shape[1], 4);
+    CHECK_INT(find(torch, "empty")->n_bytes, 0);
+    CHECK_INT(find(torch, "one")->rank, 3);
+    CHECK_INT(find(torch, "eight")->rank, 8);
+    CHECK_INT(find(torch, "eight")->n_elements, 16);
+    const clipc_tensor *ids = find(torch, "position_ids");
+    CHECK_INT(ids->rank, 2);
+    CHECK_INT(ids->shape[1], 77);
+    for (int i = 0; i < 77; i++)
+        CHECK_INT(ids->data[8 * i], i);
+    clipc_torch_close(torch);
+}
+
+TEST(views_share_their_storage)
+{
+    clipc_torch *torch = open_file("shared.bin");
+    const clipc_tensor *whole = find(torch, "whole");
+
+    CHECK_INT(clipc_torch_count(torch), 5);
+    check_f32(torch, "whole", 0, 24);
+    check_f32(torch, "tied", 0, 24);
+    check_f32(torch, "rows", 6, 12);
+    check_f32(torch, "last", 18, 6);
+    check_f32(torch, "copy", 0, 24);
+    CHECK(find(torch, "tied")->data == whole->data);
+    CHECK(find(torch, "rows")->data == whole->data + 4 * 6);
+    CHECK(find(torch, "copy")->data != whole->data);
+    clipc_torch_forget(torch, whole);
+    check_f32(torch, "whole", 0, 24);
+    clipc_torch_close(torch);
+}
+
+TEST(parameters_and_what_is_beside_tensors)
+{
+    clipc_torch *torch = open_file("parameter.bin");
+    check_f32(torch, "weight", 0, 6);
+    check_f32(torch, "frozen", 0, 3);
+    clipc_torch_close(torch);
+
+    torch = open_file("more.bin");
+    CHECK_INT(clipc_torch_count(torch), 1);
+    check_f32(torch, "weight", 0, 6);
+    clipc_torch_close(torch);
+
+    torch = open_file("no-crc.bin");
+    check_f32(torch, "weight", 0, 6);
+    clipc_torch_close(torch);
+}
+
+/* ---- what is refused --------------------------------------------------- */
+
+TEST(other_files_are_refused_by_name)
+{
+    static const struct {
+        const char *name;
+        clipc_status status;
+        const char *message;
+    } cases[] = {
+        { "transposed.bin", CLIPC_ERR_UNSUPPORTED, "weight: its elements" },
+        { "expanded.bin", CLIPC_ERR_UNSUPPORTED, ".contiguous()" },
+        { "strided.bin", CLIPC_ERR_UNSUPPORTED, "one after the other" },
+        { "old.bin", CLIPC_ERR_UNSUPPORTED, "before 1.6" },
+        { "script.pt", CLIPC_ERR_UNSUPPORTED, "TorchScript" },
+        { "sparse.bin", CLIPC_ERR_UNSUPPORTED,
+          "torch._utils._rebuild_sparse_tensor" },
+        { "float8.bin", CLIPC_ERR_UNSUPPORTED, "torch._utils._rebuild_tensor_v3" },
+        { "module.bin", CLIPC_ERR_UNSUPPORTED, "torch.nn.modules.linear.Linear" },
+        { "tensor.bin", CLIPC_ERR_UNSUPPORTED, "not a dictionary" },
+        { "list.bin", CLIPC_ERR_UNSUPPORTED, "not a dictionary" },
+        { "none.bin", CLIPC_ERR_UNSUPPORTED, "no tensor" },
+        { "bare.bin", CLIPC_ERR_FORMAT, "bare pickle" },
+        /* pickles that are programs */
+        { "os-system.bin", CLIPC_ERR_UNSUPPORTED, "os.system" },
+        { "posix-system.bin", CLIPC_ERR_UNSUPPORTED, "posix.system" },
+        { "eval.bin", CLIPC_ERR_UNSUPPORTED, "builtins.eval" },
+        { "stack-global.bin", CLIPC_ERR_UNSUPPORTED, "os.system" },
+        { "inst.bin", CLIPC_ERR_UNSUPPORTED, "instruction INST" },
+        { "obj.bin", CLIPC_ERR_UNSUPPORTED, "os.system" },
+        { "newobj.bin", CLIPC_ERR_UNSUPPORTED, "subprocess.Popen" },
+        { "ext.bin", CLIPC_ERR_UNSUPPORTED, "instruction EXT1" },
+        { "dotted.bin", CLIPC_ERR_UNSUPPORTED, "OrderedDict.__init__" },
+        { "torch-load.bin", CLIPC_ERR_UNSUPPORTED, "torch.load" },
+        { "storage-call.bin", CLIPC_ERR_UNSUPPORTED, "a call that" },
+        { "ordered.bin", CLIPC_ERR_UNSUPPORTED, "a call that" },
+        { "build.bin", CLIPC_ERR_UNSUPPORTED, "sets attributes" },
+        { "persistent.bin", CLIPC_ERR_FORMAT, "not a storage" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_torch *torch;
+        char path[128];
+        snprintf(path, sizeof path, FOLDER "%s", cases[i].name);
+        CHECK_STATUS(clipc_torch_open(&torch, path, CLIPC_LOAD_READ, LIMIT,
+                                      &err), cases[i].status);
+        CHECK(torch == NULL);
+        CHECK_HAS(err.message, cases[i].message);
+        CHECK_HAS(err.message, cases[i].name);
+    }
+    CHECK(access("/tmp/clipc-was-here", F_OK) != 0);
+}
+
+TEST(other_formats_are_recognised)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        clipc_status status;
+        const char *message;
+    } cases[] = {
+        { "", 0, CLIPC_ERR_TRUNCATED, "no zip archive" },
+        { "PK", 2, CLIPC_ERR_TRUNCATED, "no zip archive" },
+        { "PK\3\4", 4, CLIPC_ERR_TRUNCATED, "cut off" },
+        { "version https://git-lfs.github.com/spec/v1\n", 43, CLIPC_ERR_FORMAT,
+          "Git LFS pointer" },
+        { "\x02\0\0\0\0\0\0\0{\"a\"", 12, CLIPC_ERR_FORMAT, "safetensors" },
+        { "GGUF\3\0\0\0", 8, CLIPC_ERR_FORMAT, "GGUF" },
+        { "\x89HDF\r\n\x1a\n", 8, CLIPC_ERR_FORMAT, "HDF5" },
+        { "<html>", 6, CLIPC_ERR_FORMAT, "HTML" },
+        { "hello, world", 12, CLIPC_ERR_FORMAT, "no zip archive" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_torch *torch;
+        CHECK_STATUS(clipc_torch_open_memory(&torch, cases[i].bytes,
+                                             cases[i].n, "x.bin", LIMIT, &err),
+                     cases[i].status);
+        CHECK(torch == NULL);
+        CHECK_HAS(err.message, cases[i].message);
+    }
+}
+
+/* ---- prefixes and mutations -------------------------------------------- */
+
+static volatile unsigned char sum;
+
+/* A copy that ends where it ends, all of whose tensors are read: a sanitizer
+ * sees a step outside. */
+static clipc_status open_copy(const unsigned char *data, size_t n)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_torch *torch;
+    unsigned char *copy = malloc(n ? n : 1);
+
+    CHECK(copy != NULL);
+    memcpy(copy, data, n);
+    clipc_status status = clipc_torch_open_memory(&torch, copy, n, "m.bin",
+                                                  LIMIT, &err);
+    CHECK((status == CLIPC_OK) == (torch != NULL));
+    if (status == CLIPC_OK) {
+        for (size_t i = 0; i < clipc_torch_count(torch); i++) {
+            const clipc_tensor *tensor = clipc_torch_at(torch, i);
+            for (size_t j = 0; j < tensor->n_bytes; j++)
+                sum = (unsigned char)(sum ^ tensor->data[j]);
+        }
+    } else {
+        CHECK(status == CLIPC_ERR_FORMAT || status == CLIPC_ERR_TRUNCATED ||
+              status == CLIPC_ERR_UNSUPPORTED || status == CLIPC_ERR_LIMIT);
+        CHECK(err.message[0] != '\0');
+    }
+    clipc_torch_close(torch);
+    free(copy);
+    return status;
+}
+
+TEST(every_prefix_is_refused)
+{
+    static const char *const names[] = { "state-dict.bin", "training.pt" };
+
+    for (size_t i = 0; i < 2; i++) {
+        char path[128];
+        size_t n;
+        snprintf(path, sizeof path, FOLDER "%s", names[i]);
+        char *data = test_read(path, &n);
+        CHECK_STATUS(open_copy((unsigned char *)data, n), CLIPC_OK);
+        for (size_t cut = 0; cut < n; cut++)
+            CHECK_STATUS(open_copy((unsigned char *)data, cut),
+                         CLIPC_ERR_TRUNCATED);
+        free(data);
+    }
+}
+
+/* One to four changes of a byte; anything may come of it but a crash. */
+TEST(mutations_do_no_harm)
+{
+    enum { N_MUTATIONS = 20000 };
+    uint64_t random = 5;
+    size_t n, n_good = 0;
+    char *data = test_read(FOLDER "state-dict.bin", &n);
+    char *changed = malloc(n);
+
+    CHECK(changed != NULL);
+    for (int i = 0; i < N_MUTATIONS; i++) {
+        memcpy(changed, data, n);
+        for (int j = i % 4; j >= 0; j--) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            changed[(random >> 33) % n] = (char)(random >> 20);
+        }
+        n_good += open_copy((unsigned char *)changed, n) == CLIPC_OK;
+    }
+    /* Padding, dates and the tensors' own bytes may change. */
+    CHECK(n_good > 100 && n_good < N_MUTATIONS / 2);
+    free(changed);
+    free(data);
+}

@@ -1,0 +1,988 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_hub_download.c - clipc_hub_download() and clipc_model_open() of an id,
+ * against the loopback hub of hub_server.c. Only 127.0.0.1 is connected to.
+ */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* flock, usleep */
+#endif
+#include "base/file.h"
+#include "support/hub_server.h"
+#include "support/test.h"
+#include "support/tiny_model.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B40 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+#if !CLIPC_CURL
+
+TEST(without_libcurl_a_download_is_unsupported)
+{
+    clipc_hub_params params = clipc_hub_params_default();
+    clipc_error err = CLIPC_ERROR_INIT;
+    char *folder;
+
+    params.cache_dir = test_path("cache");
+    params.allow_network = 1;
+    CHECK_STATUS(clipc_hub_download(&folder, "o/n", &params, &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "built without libcurl");
+    CHECK(folder == NULL);
+}
+
+#else
+
+/* ---- a hub and a cache ------------------------------------------------- */
+
+static hub_server *server;
+static char root[600], cache[600];
+static clipc_hub_params params;
+static char last_notice[512];
+static unsigned n_notices;
+
+/* "DIR/..." of the hub's files or of the cache; valid for 8 calls. */
+static const char *in(const char *dir, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static const char *in(const char *dir, const char *format, ...)
+{
+    static char paths[8][1400];
+    static unsigned next;
+    char *out = paths[next++ % 8];
+    int n = snprintf(out, sizeof paths[0], "%s/", dir);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(out + n, sizeof paths[0] - (size_t)n, format, args);
+    va_end(args);
+    return out;
+}
+
+static void write_text(const char *path, const char *text)
+{
+    test_write(path, text, strlen(text));
+}
+
+static void note(void *user, const char *message)
+{
+    (void)user;
+    n_notices++;
+    snprintf(last_notice, sizeof last_notice, "%s", message);
+}
+
+/* An empty cache and a hub with o/n (main: a tiny model as safetensors) and
+ * o/bin, where there is only a .bin. */
+static void begin(void)
+{
+    static unsigned n;
+    char name[32];
+
+    if (!root[0] || !clipc_folder_exists(root)) { /* a new test */
+        snprintf(root, sizeof root, "%s", test_path("hub"));
+        CHECK_STATUS(clipc_folder_make(in(root, "o/n/refs"), NULL), CLIPC_OK);
+        CHECK_STATUS(clipc_folder_make(in(root, "o/bin/refs"), NULL),
+                     CLIPC_OK);
+        tiny_model_write(in(root, "o/n/" A40), NULL);
+        tiny_model_write(in(root, "o/bin/" B40), NULL);
+        write_text(in(root, "o/n/refs/main"), A40);
+        write_text(in(root, "o/bin/refs/main"), B40);
+        CHECK(rename(in(root, "o/bin/" B40 "/model.safetensors"),
+                     in(root, "o/bin/" B40 "/pytorch_model.bin")) == 0);
+        if (!server)
+            server = hub_server_start(root);
+        hub_server_root(server, root);
+    }
+    hub_server_reset(server);
+    snprintf(name, sizeof name, "cache%u", n++);
+    snprintf(cache, sizeof cache, "%s", test_path(name));
+    params = clipc_hub_params_default();
+    params.cache_dir = cache;
+    params.allow_network = 1;
+    params.endpoint = hub_server_url(server);
+    params.retry_wait_ms = 1;
+    params.notice = note;
+    n_notices = 0;
+    last_notice[0] = '\0';
+}
+
+static void get(const char *id)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    char *folder;
+    CHECK_OK(clipc_hub_download(&folder, id, &params, &err), err);
+    CHECK(clipc_folder_exists(folder));
+    free(folder);
+}
+
+static clipc_error refuse(const char *id, clipc_status status,
+                          const char *piece)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    char *folder;
+    clipc_status got = clipc_hub_download(&folder, id, &params, &err);
+
+    if (got != status)
+        FAIL("%s gives %s, not %s: %s", id, clipc_status_name(got),
+             clipc_status_name(status), err.message);
+    CHECK(folder == NULL);
+    CHECK_HAS(err.message, piece);
+    CHECK(!strstr(err.message, "secret"));
+    return err;
+}
+
+static void check_same(const char *path, const char *original)
+{
+    size_t n, n_original;
+    char *data = test_read(path, &n), *want = test_read(original, &n_original);
+
+    CHECK_INT(n, n_original);
+    CHECK_BYTES(data, want, n);
+    free(data);
+    free(want);
+}
+
+/* The number of entries of a folder with a suffix; 0: no folder. */
+static unsigned count_entries(const char *folder, const char *suffix)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    unsigned n = 0;
+    size_t m = strlen(suffix);
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        size_t len = strlen(entry->d_name);
+        n += entry->d_name[0] != '.' && len >= m &&
+             strcmp(entry->d_name + len - m, suffix) == 0;
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static unsigned n_incomplete(const char *repo)
+{
+    return count_entries(in(cache, "models--o--%s/blobs", repo),
+                         ".incomplete");
+}
+
+/* Every blob under its final name is the file of the hub that a snapshot's
+ * link says it is. */
+static void check_blobs(const char *repo, const char *commit)
+{
+    char folder[1400], original[1400];
+    struct dirent *entry;
+
+    snprintf(folder, sizeof folder, "%s",
+             in(cache, "models--o--%s/snapshots/%s", repo, commit));
+    DIR *dir = opendir(folder);
+    while (dir && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(original, sizeof original, "%s",
+                 in(root, "o/%s/%s/%s", repo, commit, entry->d_name));
+        check_same(in(folder, "%s", entry->d_name), original);
+    }
+    if (dir)
+        closedir(dir);
+    snprintf(folder, sizeof folder, "%s", in(cache, "models--o--%s/blobs",
+                                             repo));
+    unsigned n_links = count_entries(
+        in(cache, "models--o--%s/snapshots/%s", repo, commit), "");
+    unsigned n_blobs = count_entries(folder, "") -
+                       count_entries(folder, ".incomplete");
+    CHECK(n_blobs <= n_links);
+}
+
+/* ---- the way it should go ---------------------------------------------- */
+
+TEST(a_model_is_downloaded_into_the_tree_of_huggingface_hub)
+{
+    char target[200];
+    struct stat st;
+    size_t n;
+
+    begin();
+    get("o/n");
+    check_blobs("n", A40);
+    CHECK_INT(n_notices, 0);
+    char *ref = test_read(in(cache, "models--o--n/refs/main"), &n);
+    CHECK_INT(n, 40);
+    CHECK_STR(ref, A40);
+    free(ref);
+    ssize_t len = readlink(
+        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors"), target,
+        sizeof target - 1);
+    CHECK_INT(len, 12 + 64 + (long)strlen("blobs/") - 6);
+    target[len] = '\0';
+    CHECK(strncmp(target, "../../blobs/", 12) == 0);
+    len = readlink(in(cache, "models--o--n/snapshots/" A40 "/config.json"),
+                   target, sizeof target - 1);
+    CHECK_INT(len, 12 + 40);
+    CHECK(clipc_file_exists(
+        in(cache, "models--o--n/.no_exist/" A40 "/processor_config.json")));
+    CHECK(stat(in(cache, ".locks/models--o--n"), &st) == 0);
+    CHECK(count_entries(in(cache, ".locks/models--o--n"), ".lock") > 2);
+    CHECK_INT(n_incomplete("n"), 0);
+    /* Only what is needed. */
+    CHECK_INT(hub_server_count(server, "vocab.json"), 0);
+    CHECK_INT(hub_server_count(server, "pytorch_model.bin"), 0);
+    CHECK_INT(hub_server_count(server, "storage GET"), 1);
+    CHECK_INT(hub_server_count(server, "auth=yes"), 0);
+}
+
+TEST(what_is_in_the_cache_is_used_without_a_request)
+{
+    begin();
+    get("o/n");
+    hub_server_reset(server);
+    get("o/n");
+    get("o/n@" A40);
+    params.allow_network = 0;
+    get("o/n@main");
+    CHECK_INT(hub_server_count(server, ""), 0);
+}
+
+TEST(update_asks_whether_a_branch_has_moved)
+{
+    begin();
+    get("o/n");
+    hub_server_reset(server);
+    params.update = 1;
+    get("o/n");
+    CHECK_INT(hub_server_count(server, ""), 1);
+    get("o/n@" A40); /* a commit does not move */
+    CHECK_INT(hub_server_count(server, ""), 1);
+    hub_server_rule(server, "hub | status=503");
+    get("o/n");
+    CHECK_INT(n_notices, 1);
+    CHECK_HAS(last_notice, "503");
+    params.endpoint = "http://127.0.0.1:1";
+    get("o/n");
+    CHECK_INT(n_notices, 2);
+    CHECK_HAS(last_notice, "does not accept");
+}
+
+TEST(a_bin_is_fetched_where_there_is_no_safetensors)
+{
+    begin();
+    get("o/bin");
+    check_blobs("bin", B40);
+    CHECK(clipc_file_exists(
+        in(cache, "models--o--bin/snapshots/" B40 "/pytorch_model.bin")));
+    CHECK(clipc_file_exists(
+        in(cache, "models--o--bin/.no_exist/" B40 "/model.safetensors")));
+}
+
+TEST(other_revisions_by_branch_and_pull_request)
+{
+    begin();
+    write_text(in(root, "o/n/refs/refs%%2Fpr%%2F1"), A40);
+    get("o/n@refs/pr/1");
+    CHECK(clipc_file_exists(in(cache, "models--o--n/refs/refs/pr/1")));
+    CHECK(!clipc_file_exists(in(cache, "models--o--n/refs/main")));
+    CHECK_INT(hub_server_count(server, "resolve/refs%2Fpr%2F1/"), 1);
+    /* A commit leaves no ref. */
+    begin();
+    get("o/n@" A40);
+    CHECK(!clipc_folder_exists(in(cache, "models--o--n/refs")));
+}
+
+TEST(shards_are_fetched_by_their_index)
+{
+    begin();
+    CHECK_STATUS(clipc_folder_make(in(root, "o/split/refs"), NULL), CLIPC_OK);
+    tiny_model_write(in(root, "o/split/" A40), NULL);
+    write_text(in(root, "o/split/refs/main"), A40);
+    CHECK(rename(in(root, "o/split/" A40 "/model.safetensors"),
+                 in(root, "o/split/" A40 "/x.safetensors")) == 0);
+    write_text(in(root, "o/split/" A40 "/model.safetensors.index.json"),
+               "{\"weight_map\": {\"a\": \"x.safetensors\"}}");
+    get("o/split");
+    check_blobs("split", A40);
+    CHECK(clipc_file_exists(
+        in(cache, "models--o--split/snapshots/" A40 "/x.safetensors")));
+
+    static const char *const evil[] = { "../../x.safetensors", "/x.safetensors",
+                                        "a/../x.safetensors", "x\\\\y.safetensors",
+                                        ".x.safetensors", "x.txt" };
+    for (size_t i = 0; i < sizeof evil / sizeof *evil; i++) {
+        char index[200];
+        begin();
+        snprintf(index, sizeof index, "{\"weight_map\": {\"a\": \"%s\"}}",
+                 evil[i]);
+        write_text(in(root, "o/split/" A40 "/model.safetensors.index.json"),
+                   index);
+        refuse("o/split", CLIPC_ERR_FORMAT, "weight_map");
+    }
+    begin();
+    write_text(in(root, "o/split/" A40 "/model.safetensors.index.json"),
+               "{\"weight_map\": {\"a\": \"y.safetensors\"}}");
+    refuse("o/split", CLIPC_ERR_NOT_FOUND, "has no file y.safetensors");
+}
+
+TEST(a_model_opens_by_its_id)
+{
+    clipc_model_params how = clipc_model_params_default();
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model *model;
+
+    begin();
+    how.hub = &params;
+    CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
+    clipc_model_close(model);
+    params.allow_network = 0;
+    CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
+    clipc_model_close(model);
+    /* The cache may be named in either place. */
+    how.hub_cache_dir = cache;
+    params.cache_dir = NULL;
+    CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
+    clipc_model_close(model);
+}
+
+/* ---- the token --------------------------------------------------------- */
+
+TEST(the_token_goes_to_the_hub_alone)
+{
+    begin();
+    params.token = "hf_secret";
+    get("o/n");
+    CHECK(hub_server_count(server, "hub HEAD") > 3);
+    CHECK_INT(hub_server_count(server, "hub"),
+              hub_server_count(server, "auth=yes"));
+    CHECK_INT(hub_server_count(server, "storage GET"), 1);
+    CHECK_INT(hub_server_count(server, "storage GET /o/n/" A40
+                               "/model.safetensors auth=no"), 1);
+}
+
+TEST(private_and_gated_repositories)
+{
+    begin();
+    CHECK_STATUS(clipc_folder_make(in(root, "o/private/refs"), NULL),
+                 CLIPC_OK);
+    tiny_model_write(in(root, "o/private/" A40), NULL);
+    write_text(in(root, "o/private/refs/main"), A40);
+    write_text(in(root, "o/private/token"), "hf_secret");
+    refuse("o/private", CLIPC_ERR_NOT_FOUND, "private");
+    params.token = "hf_wrong";
+    refuse("o/private", CLIPC_ERR_NOT_FOUND, "private");
+    params.token = "hf_secret";
+    get("o/private");
+
+    begin();
+    CHECK_STATUS(clipc_folder_make(in(root, "o/gated"), NULL), CLIPC_OK);
+    write_text(in(root, "o/gated/gated"), "");
+    clipc_error err = refuse("o/gated", CLIPC_ERR_HTTP, "accept its terms");
+    CHECK_HAS(err.message, "403");
+    params.token = "not a token";
+    refuse("o/n", CLIPC_ERR_ARGUMENT, "token");
+    params.token = "hf_\r\nX: y";
+    refuse("o/n", CLIPC_ERR_ARGUMENT, "token");
+}
+
+TEST(redirects)
+{
+    char rule[700];
+
+    /* A moved repository: the same origin, with the token. */
+    begin();
+    params.token = "hf_secret";
+    snprintf(rule, sizeof rule, "hub HEAD /old/n | status=307 location=%s/o/n/"
+             "resolve/main/config.json times=1", hub_server_url(server));
+    hub_server_rule(server, rule);
+    clipc_error err = CLIPC_ERROR_INIT;
+    char *folder;
+    (void)clipc_hub_download(&folder, "old/n", &params, &err);
+    free(folder);
+    CHECK_INT(hub_server_count(server, "HEAD /o/n/resolve/main/config.json "
+                               "auth=yes"), 1);
+    /* Elsewhere without a description: asked there, without the token. */
+    begin();
+    params.token = "hf_secret";
+    snprintf(rule, sizeof rule, "hub HEAD | status=302 location=%s/o/n/" A40
+             "/config.json", hub_server_storage_url(server));
+    hub_server_rule(server, rule);
+    refuse("o/n", CLIPC_ERR_FORMAT, "names no commit");
+    CHECK_INT(hub_server_count(server, "storage HEAD"), 1);
+    CHECK_INT(hub_server_count(server, "storage HEAD /o/n/" A40
+                               "/config.json auth=no"), 1);
+    /* And back: still without it. */
+    begin();
+    params.token = "hf_secret";
+    hub_server_rule(server, rule);
+    snprintf(rule, sizeof rule, "storage | status=302 location=%s/back",
+             hub_server_url(server));
+    hub_server_rule(server, rule);
+    refuse("o/n", CLIPC_ERR_LIMIT, "redirects");
+    CHECK(hub_server_count(server, "/back auth=no") > 0);
+    CHECK_INT(hub_server_count(server, "/back auth=yes"), 0);
+    /* In circles. */
+    begin();
+    snprintf(rule, sizeof rule, "hub | status=302 location=%s/loop",
+             hub_server_url(server));
+    hub_server_rule(server, rule);
+    refuse("o/n", CLIPC_ERR_LIMIT, "redirects");
+    /* To other schemes. */
+    begin();
+    hub_server_rule(server, "model.safetensors | location=file:///etc/passwd");
+    refuse("o/n", CLIPC_ERR_URL, "only http");
+    CHECK(!clipc_file_exists(
+        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors")));
+}
+
+/* ---- cuts -------------------------------------------------------------- */
+
+/* The file is whole in the end, whatever the storage host did. */
+static void check_recovers(const char *rule)
+{
+    begin();
+    hub_server_rule(server, rule);
+    clipc_error err = CLIPC_ERROR_INIT;
+    char *folder;
+    clipc_status status = clipc_hub_download(&folder, "o/n", &params, &err);
+    if (status != CLIPC_OK)
+        FAIL("%s: %s", rule, err.message);
+    free(folder);
+    check_blobs("n", A40);
+    CHECK_INT(n_incomplete("n"), 0);
+}
+
+TEST(a_cut_transfer_is_continued)
+{
+    struct stat st;
+    char rule[200];
+
+    begin();
+    CHECK(stat(in(root, "o/n/" A40 "/model.safetensors"), &st) == 0);
+    const long cuts[] = { 0, 1, 2, 1000, (long)st.st_size / 2,
+                          (long)st.st_size - 1, (long)st.st_size };
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        snprintf(rule, sizeof rule, "storage GET | cut=%ld times=1", cuts[i]);
+        check_recovers(rule);
+        if (cuts[i] > 0 && cuts[i] < st.st_size) {
+            snprintf(rule, sizeof rule, "range=%ld", cuts[i]);
+            CHECK_INT(hub_server_count(server, rule), 1);
+        }
+    }
+    /* Twenty pieces: every one is progress. */
+    snprintf(rule, sizeof rule, "storage GET | cut=%ld times=20",
+             (long)st.st_size / 21);
+    check_recovers(rule);
+    /* In the header, at the first byte, without an answer. */
+    static const int headers[] = { 0, 1, 12, 30, 60 };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        snprintf(rule, sizeof rule, "storage GET | cut-header=%d times=2",
+                 headers[i]);
+        check_recovers(rule);
+        snprintf(rule, sizeof rule, "hub HEAD | cut-header=%d times=1",
+                 headers[i]);
+        check_recovers(rule);
+    }
+    check_recovers("storage GET | drop=1 times=3");
+    check_recovers("hub HEAD | drop=1 times=3");
+    check_recovers("hub GET /o/n/resolve | cut=10 times=4");
+    /* The connection's end is all that says where the body ends. */
+    check_recovers("storage GET | length=- cut=5000 times=1");
+    check_recovers("storage GET | length=-");
+}
+
+TEST(a_range_that_is_not_honoured_starts_the_file_anew)
+{
+    begin();
+    hub_server_rule(server, "storage GET | cut=5000 times=1");
+    hub_server_rule(server, "storage GET | no-range=1");
+    get("o/n");
+    check_blobs("n", A40);
+    CHECK_INT(hub_server_count(server, "range=5000"), 1);
+    /* 416 too. */
+    begin();
+    hub_server_rule(server, "storage GET | cut=5000 times=1");
+    hub_server_rule(server, "storage GET | status=416 times=1");
+    get("o/n");
+    check_blobs("n", A40);
+}
+
+TEST(an_expired_address_is_asked_for_again)
+{
+    begin();
+    hub_server_rule(server, "storage GET | status=403 times=1");
+    get("o/n");
+    check_blobs("n", A40);
+    CHECK_INT(hub_server_count(server, "HEAD /o/n/resolve/" A40
+                               "/model.safetensors"), 2);
+    begin();
+    hub_server_rule(server, "storage GET | status=403");
+    refuse("o/n", CLIPC_ERR_HTTP, "storage host answered with HTTP status 403");
+}
+
+TEST(servers_that_are_busy_are_asked_again)
+{
+    check_recovers("storage GET | status=503 times=5");
+    check_recovers("storage GET | status=500 times=2");
+    check_recovers("hub HEAD | status=502 times=3");
+    check_recovers("hub GET | status=408 times=1");
+    check_recovers("hub HEAD | status=429 wait=0 times=1");
+    begin();
+    hub_server_rule(server, "storage GET | status=503");
+    refuse("o/n", CLIPC_ERR_HTTP, "503");
+    CHECK_INT(hub_server_count(server, "storage GET"), 6);
+    begin();
+    params.max_retries = 0;
+    hub_server_rule(server, "hub HEAD | status=500");
+    refuse("o/n", CLIPC_ERR_HTTP, "500");
+    CHECK_INT(hub_server_count(server, ""), 1);
+    /* Who asks for too long a wait is not waited for. */
+    begin();
+    hub_server_rule(server, "hub HEAD | status=429 limit=3600");
+    refuse("o/n", CLIPC_ERR_HTTP, "too many requests");
+    CHECK_INT(hub_server_count(server, ""), 1);
+}
+
+TEST(silence_is_a_timeout)
+{
+    begin();
+    params.timeout_ms = 300;
+    params.connect_timeout_ms = 300;
+    params.max_retries = 0;
+    hub_server_rule(server, "hub HEAD | silent=1");
+    refuse("o/n", CLIPC_ERR_TIMEOUT, "timeout_ms");
+    begin();
+    params.timeout_ms = 300;
+    params.max_retries = 1;
+    hub_server_rule(server, "storage GET | stop=3000 times=1");
+    hub_server_rule(server, "storage GET | silent=1");
+    refuse("o/n", CLIPC_ERR_TIMEOUT, "no answer for 300 ms");
+    CHECK_INT(n_incomplete("n"), 1);
+    hub_server_reset(server);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "range=3000"), 1);
+    check_blobs("n", A40);
+}
+
+/* ---- wrong bytes ------------------------------------------------------- */
+
+/* Nothing of the file is left. */
+static void check_refused(const char *rule, clipc_status status,
+                          const char *piece)
+{
+    begin();
+    hub_server_rule(server, rule);
+    refuse("o/n", status, piece);
+    check_blobs("n", A40);
+    CHECK_INT(n_incomplete("n"), 0);
+    CHECK(!clipc_file_exists(in(cache, "models--o--n/refs/main")));
+    hub_server_reset(server);
+    get("o/n");
+    check_blobs("n", A40);
+}
+
+TEST(wrong_bytes_are_never_kept)
+{
+    static const struct {
+        const char *rule;
+        clipc_status status;
+        const char *piece;
+    } cases[] = {
+        { "storage GET | flip=0", CLIPC_ERR_FORMAT, "checksum" },
+        { "storage GET | flip=7777", CLIPC_ERR_FORMAT, "checksum" },
+        { "hub GET | flip=3", CLIPC_ERR_FORMAT, "checksum" },
+        { "storage GET | extra=1", CLIPC_ERR_FORMAT, "announces" },
+        { "storage GET | extra=1 length=-", CLIPC_ERR_FORMAT, "more than" },
+        { "storage GET | length=99999999", CLIPC_ERR_FORMAT, "announces" },
+        { "storage GET | gzip=1", CLIPC_ERR_FORMAT, "compressed" },
+        { "HEAD /o/n/resolve/" A40 "/model.safetensors | size=5",
+          CLIPC_ERR_FORMAT, "announces" },
+        { "HEAD /o/n/resolve/" A40 "/model.safetensors | size=999999999",
+          CLIPC_ERR_FORMAT, "announces" },
+        { "HEAD | etag=\"../../evil\"", CLIPC_ERR_FORMAT, "ETag" },
+        { "HEAD | etag=\"../../../../../../../../evil/evil/evil/e\"",
+          CLIPC_ERR_FORMAT, "ETag" },
+        { "HEAD | etag=\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"",
+          CLIPC_ERR_FORMAT, "ETag" },
+        { "HEAD /o/n/resolve/" A40 "/config.json | etag=-", CLIPC_ERR_FORMAT,
+          "ETag" },
+        { "HEAD | etag=" A40, CLIPC_ERR_FORMAT, "checksum" },
+        { "HEAD | commit=-", CLIPC_ERR_FORMAT, "names no commit" },
+        { "HEAD | commit=../../evil", CLIPC_ERR_FORMAT, "names no commit" },
+        { "HEAD /o/n/resolve/" A40 " | commit=" B40, CLIPC_ERR_FORMAT,
+          "another commit" },
+        { "HEAD /o/n/resolve/" A40 "/config.json | size=999999999999",
+          CLIPC_ERR_FORMAT, "" },
+    };
+    for (size_t i = 0; i + 1 < sizeof cases / sizeof *cases; i++)
+        check_refused(cases[i].rule, cases[i].status, cases[i].piece);
+}
+
+TEST(a_wrong_part_is_refused)
+{
+    static const char *const rules[] = {
+        "storage GET | range-start=4999", "storage GET | range-start=0",
+        "storage GET | range-total=5001",
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        begin();
+        hub_server_rule(server, "storage GET | cut=5000 times=1");
+        hub_server_rule(server, rules[i]);
+        refuse("o/n", CLIPC_ERR_FORMAT, "another part");
+        check_blobs("n", A40);
+        CHECK_INT(n_incomplete("n"), 0);
+    }
+}
+
+TEST(sizes_are_limited)
+{
+    begin();
+    params.max_file_bytes = 1000;
+    refuse("o/n", CLIPC_ERR_LIMIT, "max_file_bytes");
+    CHECK_INT(hub_server_count(server, "storage GET"), 0);
+    /* One that is not announced. */
+    begin();
+    params.max_file_bytes = 1000;
+    hub_server_rule(server, "model.safetensors | size=-");
+    refuse("o/n", CLIPC_ERR_LIMIT, "max_file_bytes");
+    CHECK_INT(n_incomplete("n"), 0);
+    begin();
+    hub_server_rule(server, "/model.safetensors | size=-");
+    get("o/n");
+    check_blobs("n", A40);
+}
+
+/* ---- what was not found ------------------------------------------------ */
+
+TEST(what_does_not_exist_is_named)
+{
+    begin();
+    get("o/n");
+    refuse("o/m", CLIPC_ERR_NOT_FOUND, "no such repository");
+    clipc_error err = refuse("o/m", CLIPC_ERR_NOT_FOUND, "the cache has o/n");
+    CHECK_HAS(err.message, "HTTP status 404");
+    refuse("o/n@v9", CLIPC_ERR_NOT_FOUND, "no revision v9");
+    refuse("o/n@v9", CLIPC_ERR_NOT_FOUND, "the cache has main");
+    refuse("o/n@" B40, CLIPC_ERR_NOT_FOUND, "no revision");
+    begin();
+    CHECK_STATUS(clipc_folder_make(in(root, "o/empty/" A40), NULL), CLIPC_OK);
+    CHECK_STATUS(clipc_folder_make(in(root, "o/empty/refs"), NULL), CLIPC_OK);
+    write_text(in(root, "o/empty/refs/main"), A40);
+    refuse("o/empty", CLIPC_ERR_NOT_FOUND, "no config.json");
+    begin();
+    write_text(in(root, "o/empty/" A40 "/config.json"), "{}");
+    refuse("o/empty", CLIPC_ERR_NOT_FOUND, "no weights that clipc reads");
+}
+
+TEST(errors_of_the_hub_are_told_as_they_are)
+{
+    static const struct {
+        const char *rule;
+        clipc_status status;
+        const char *piece;
+    } cases[] = {
+        { "hub | status=401 code=RepoNotFound", CLIPC_ERR_NOT_FOUND,
+          "private" },
+        { "hub | status=403 message=Access_is_disabled.", CLIPC_ERR_HTTP,
+          "Access is disabled." },
+        { "hub | status=451", CLIPC_ERR_HTTP, "451" },
+        { "hub | status=404", CLIPC_ERR_NOT_FOUND, "no such repository" },
+        { "hub | drop=1", CLIPC_ERR_NETWORK, "without an answer" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin();
+        hub_server_rule(server, cases[i].rule);
+        refuse("o/n", cases[i].status, cases[i].piece);
+    }
+    begin();
+    params.endpoint = "http://127.0.0.1:1";
+    refuse("o/n", CLIPC_ERR_NETWORK, "does not accept");
+    params.endpoint = "ftp://127.0.0.1";
+    refuse("o/n", CLIPC_ERR_URL, "only http");
+    params.endpoint = "http://user:secret@127.0.0.1";
+    refuse("o/n", CLIPC_ERR_URL, "user name");
+    params.endpoint = "http://127.0.0.1/?secret";
+    refuse("o/n", CLIPC_ERR_URL, "query");
+    refuse("o//n", CLIPC_ERR_ARGUMENT, "not a repository id");
+    params.cache_dir = NULL;
+    refuse("o/n", CLIPC_ERR_ARGUMENT, "cache_dir");
+}
+
+/* ---- the state of the cache -------------------------------------------- */
+
+TEST(a_partial_file_of_another_process_is_continued)
+{
+    static const char partial[] = ".clipc.incomplete";
+    char etag[100];
+    size_t n;
+
+    begin();
+    get("o/n");
+    ssize_t len = readlink(
+        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors"), etag,
+        sizeof etag - 1);
+    etag[len] = '\0';
+    memmove(etag, etag + strlen("../../blobs/"), 65);
+    char *data = test_read(in(root, "o/n/" A40 "/model.safetensors"), &n);
+
+    const size_t have[] = { 1, 4321, n - 1, n };
+    for (size_t i = 0; i < sizeof have / sizeof *have; i++) {
+        begin();
+        CHECK_STATUS(clipc_folder_make(in(cache, "models--o--n/blobs"), NULL),
+                     CLIPC_OK);
+        test_write(in(cache, "models--o--n/blobs/%s%s", etag, partial), data,
+                   have[i]);
+        get("o/n");
+        check_blobs("n", A40);
+        char range[40];
+        snprintf(range, sizeof range, "range=%zu", have[i]);
+        CHECK_INT(hub_server_count(server, range), have[i] < n);
+        CHECK_INT(hub_server_count(server, "storage GET"), have[i] < n);
+    }
+    /* Damaged, or too long: thrown away, and from the start. */
+    for (size_t i = 0; i < 2; i++) {
+        begin();
+        CHECK_STATUS(clipc_folder_make(in(cache, "models--o--n/blobs"), NULL),
+                     CLIPC_OK);
+        char *wrong = calloc(n + 10, 1);
+        CHECK(wrong != NULL);
+        test_write(in(cache, "models--o--n/blobs/%s%s", etag, partial), wrong,
+                   i == 0 ? n / 2 : n + 10);
+        free(wrong);
+        get("o/n");
+        check_blobs("n", A40);
+        CHECK_INT(n_incomplete("n"), 0);
+    }
+    free(data);
+}
+
+TEST(dangling_links_are_filled_again)
+{
+    begin();
+    get("o/n");
+    const char *link =
+        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors");
+    char path[2000];
+    CHECK(realpath(link, path) != NULL);
+    CHECK(unlink(path) == 0);
+    hub_server_reset(server);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "storage GET"), 1);
+    check_blobs("n", A40);
+    /* A blob without its link costs no GET. */
+    CHECK(unlink(in(cache, "models--o--n/snapshots/" A40
+                    "/model.safetensors")) == 0);
+    hub_server_reset(server);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "GET"), 0);
+    check_blobs("n", A40);
+}
+
+TEST(snapshots_of_regular_files_are_used)
+{
+    begin();
+    CHECK(mkdir(cache, 0777) == 0);
+    tiny_model_write(in(cache, "x"), NULL);
+    CHECK_STATUS(clipc_folder_make(in(cache, "models--o--n/snapshots"), NULL),
+                 CLIPC_OK);
+    CHECK_STATUS(clipc_folder_make(in(cache, "models--o--n/refs"), NULL),
+                 CLIPC_OK);
+    CHECK(rename(in(cache, "x"), in(cache, "models--o--n/snapshots/" A40)) ==
+          0);
+    write_text(in(cache, "models--o--n/refs/main"), A40);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, ""), 0);
+}
+
+TEST(a_damaged_file_of_the_cache_is_repaired)
+{
+    clipc_model_params how = clipc_model_params_default();
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model *model;
+
+    for (int i = 0; i < 3; i++) {
+        begin();
+        get("o/n");
+        const char *path =
+            in(cache, "models--o--n/snapshots/" A40 "/model.safetensors");
+        if (i == 0) /* shorter */
+            CHECK(truncate(path, 1000) == 0);
+        if (i == 1) { /* a regular file of the right size, wrong */
+            struct stat st;
+            CHECK(stat(path, &st) == 0);
+            char *zeros = calloc((size_t)st.st_size, 1);
+            CHECK(zeros && unlink(path) == 0);
+            test_write(path, zeros, (size_t)st.st_size);
+            free(zeros);
+        }
+        if (i == 2)
+            write_text(in(cache, "models--o--n/snapshots/" A40
+                          "/config.json"), "not json");
+        how.hub = &params;
+        params.allow_network = 0;
+        CHECK(clipc_model_open(&model, "o/n", &how, &err) != CLIPC_OK);
+        params.allow_network = 1;
+        CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
+        clipc_model_close(model);
+        check_blobs("n", A40);
+    }
+}
+
+TEST(without_the_network_what_is_there_is_used_and_told)
+{
+    begin();
+    get("o/n");
+    CHECK(unlink(in(cache, "models--o--n/snapshots/" A40 "/tokenizer.json")) ==
+          0);
+    hub_server_reset(server);
+    hub_server_rule(server, "hub | status=500");
+    get("o/n");
+    CHECK_INT(n_notices, 1);
+    CHECK_HAS(last_notice, "using the files in the cache");
+    CHECK_INT(hub_server_count(server, ""), 1); /* not asked again */
+    /* Missing weights cannot be done without. */
+    CHECK(unlink(in(cache, "models--o--n/snapshots/" A40
+                    "/model.safetensors")) == 0);
+    refuse("o/n", CLIPC_ERR_HTTP, "500");
+    params.allow_network = 0;
+    refuse("o/n", CLIPC_ERR_NOT_FOUND, "only some files");
+}
+
+TEST(a_damaged_ref_is_asked_for_again)
+{
+    begin();
+    get("o/n");
+    write_text(in(cache, "models--o--n/refs/main"), "garbage");
+    get("o/n");
+    size_t n;
+    char *ref = test_read(in(cache, "models--o--n/refs/main"), &n);
+    CHECK_STR(ref, A40);
+    free(ref);
+}
+
+TEST(a_cache_that_cannot_be_written)
+{
+    begin();
+    write_text(cache, "a file in its place");
+    refuse("o/n", CLIPC_ERR_NOT_FOUND, "not a folder");
+    begin();
+    if (geteuid() == 0)
+        SKIP("root may write anywhere");
+    CHECK(mkdir(cache, 0555) == 0);
+    refuse("o/n", CLIPC_ERR_IO, "permission denied");
+}
+
+/* ---- two at once ------------------------------------------------------- */
+
+TEST(two_processes_download_once)
+{
+    int codes[3];
+    pid_t pids[3];
+
+    begin();
+    /* Slow enough for the others to arrive. */
+    hub_server_rule(server, "storage GET | cut=9000 times=3");
+    params.retry_wait_ms = 60;
+    for (int i = 0; i < 3; i++) {
+        pids[i] = test_fork();
+        if (pids[i] == 0) {
+            char *folder;
+            clipc_status status =
+                clipc_hub_download(&folder, "o/n", &params, NULL);
+            _exit(status == CLIPC_OK ? 0 : 1);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK(waitpid(pids[i], &codes[i], 0) == pids[i]);
+        CHECK_INT(codes[i], 0);
+    }
+    check_blobs("n", A40);
+    CHECK_INT(hub_server_count(server, "storage GET"), 4);
+    CHECK_INT(n_incomplete("n"), 0);
+}
+
+TEST(a_process_that_is_killed_leaves_what_the_next_continues)
+{
+    begin();
+    hub_server_rule(server, "storage GET | stop=5000 times=1");
+    pid_t pid = test_fork();
+    if (pid == 0) {
+        char *folder;
+        (void)clipc_hub_download(&folder, "o/n", &params, NULL);
+        _exit(0);
+    }
+    for (int i = 0; i < 200 && n_incomplete("n") == 0; i++)
+        usleep(20000);
+    usleep(100000);
+    CHECK(kill(pid, SIGKILL) == 0);
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    CHECK_INT(n_incomplete("n"), 1);
+    get("o/n");
+    check_blobs("n", A40);
+    CHECK_INT(hub_server_count(server, "range=5000"), 1);
+    CHECK_INT(n_incomplete("n"), 0);
+}
+
+static int cancel_at(void *user, const char *file, uint64_t done,
+                     uint64_t total)
+{
+    const uint64_t *at = user;
+    return strcmp(file, "model.safetensors") == 0 && done >= *at &&
+           (total > 0 || *at == 0);
+}
+
+TEST(cancelling_leaves_what_came)
+{
+    uint64_t at = 4000;
+
+    begin();
+    params.progress = cancel_at;
+    params.progress_user = &at;
+    hub_server_rule(server, "storage GET | stop=5000 times=1");
+    refuse("o/n", CLIPC_ERR_CANCELLED, "cancelled");
+    CHECK_INT(n_incomplete("n"), 1);
+    check_blobs("n", A40);
+    params.progress = NULL;
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "range=5000"), 1);
+    check_blobs("n", A40);
+}
+
+/* Python's lock is the same flock(); a file that is only left over is none. */
+TEST(locks_are_those_of_huggingface_hub)
+{
+    char etag[100], path[1400];
+
+    begin();
+    get("o/n");
+    ssize_t len = readlink(
+        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors"), etag,
+        sizeof etag - 1);
+    etag[len] = '\0';
+    begin();
+    snprintf(path, sizeof path, "%s",
+             in(cache, ".locks/models--o--n/%s.lock", etag + 12));
+    CHECK_STATUS(clipc_folder_make(in(cache, ".locks/models--o--n"), NULL),
+                 CLIPC_OK);
+    int fd = open(path, O_RDWR | O_CREAT, 0664);
+    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    params.lock_timeout_ms = 200;
+    refuse("o/n", CLIPC_ERR_TIMEOUT, "lock_timeout_ms");
+    CHECK_INT(hub_server_count(server, "storage GET"), 0);
+    close(fd);
+    get("o/n"); /* the file is still there */
+    /* A link in its place is not followed. */
+    begin();
+    CHECK_STATUS(clipc_folder_make(in(cache, ".locks/models--o--n"), NULL),
+                 CLIPC_OK);
+    CHECK(symlink("/dev/null", in(cache, ".locks/models--o--n/%s.lock",
+                                  etag + 12)) == 0);
+    refuse("o/n", CLIPC_ERR_IO, "symbolic link");
+}
+
+#endif /* CLIPC_CURL */
