@@ -1,74 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * image.h - pictures: sniffing, decoders that push rows, and the sinks that
- * take them (all pixels, or the streaming resize and crop of a model).
+ * image.h - pictures from bytes: the format is sniffed, a decoder pushes rows,
+ * and a sink keeps all of them or resizes and crops them for a model.
  */
 #ifndef CLIPC_IMAGE_H
 #define CLIPC_IMAGE_H
 
 #include "config/config.h"
-
-/* Limits and choices of one read: see clipc_image_params. */
-typedef struct clipc_decode_params {
-    size_t max_pixels, max_decode_bytes;
-    unsigned max_scans;
-    bool alpha_white; /* decoders lay the picture on white, and have no key
-                       * colour; false: they drop alpha */
-    bool auto_orient; /* rows are turned as the orientation says */
-} clipc_decode_params;
-
-/* Where a decoder sends its rows, top to bottom, each once. */
-typedef struct clipc_row_sink {
-    /* Before the first row. */
-    clipc_status (*begin)(void *self, size_t width, size_t height,
-                          clipc_error *err);
-    /* rgb: [width, 3], the decoder's until the call returns. */
-    clipc_status (*row)(void *self, const uint8_t *rgb, clipc_error *err);
-    void *self;
-} clipc_row_sink;
-
-/* A colour that the file calls transparent (PNG's tRNS with one colour).
- * convert("RGB") keeps it; the reference's image processor then paints its
- * pixels white before it resizes. */
-typedef struct clipc_key_colour {
-    bool present;
-    uint8_t rgb[3];
-} clipc_key_colour;
-
-/* What a decoder says of the picture. All but the warnings is set before the
- * sink's begin is called. */
-typedef struct clipc_decode_info {
-    size_t width, height;
-    int orientation; /* EXIF, 1 to 8; 0: none */
-    unsigned n_warnings;
-    clipc_key_colour key;
-} clipc_decode_info;
-
-/* Decoders: whole file in memory -> rows. All-or-nothing for the caller: a
- * failure after some rows is a failure of the picture. name is for
- * messages. */
-clipc_status clipc_jpeg_decode(const uint8_t *data, size_t n, const char *name,
-                               const clipc_decode_params *params,
-                               const clipc_row_sink *sink,
-                               clipc_decode_info *info, clipc_error *err);
-clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
-                              const clipc_decode_params *params,
-                              const clipc_row_sink *sink,
-                              clipc_decode_info *info, clipc_error *err);
-clipc_status clipc_webp_decode(const uint8_t *data, size_t n, const char *name,
-                               const clipc_decode_params *params,
-                               const clipc_row_sink *sink,
-                               clipc_decode_info *info, clipc_error *err);
-
-/* libwebp's version, static; NULL in a build without it. */
-const char *clipc_webp_version(void);
-
-/* A colour of this alpha laid on white, as Pillow's alpha_composite() does. */
-static inline uint8_t clipc_on_white(uint8_t colour, uint8_t alpha)
-{
-    const unsigned t = colour * alpha + 255u * (255u - alpha) + 128;
-    return (uint8_t)(((t >> 8) + t) >> 8);
-}
+#include "image/decoder.h"
 
 /* The body of the public type. */
 struct clipc_image {

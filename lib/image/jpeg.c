@@ -13,7 +13,7 @@
  * decoder, which outlives the jump.
  */
 #include "image/exif.h"
-#include "image/image.h"
+#include "image/decoder.h"
 
 #include <setjmp.h>
 #include <stdio.h> /* jpeglib.h needs it */

@@ -20,7 +20,7 @@
  */
 #define ZLIB_CONST /* inflate takes const input */
 #include "image/exif.h"
-#include "image/image.h"
+#include "image/decoder.h"
 
 #include <png.h>
 #include <setjmp.h>

@@ -9,7 +9,7 @@
  *
  * Format: RFC 9649.
  */
-#include "image/image.h"
+#include "image/decoder.h"
 
 #if CLIPC_WEBP
 
