@@ -1,11 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub_headers.h - the header lines of a hub's answer.
+ * hub_headers.h - the header lines of a hub's answer, and what they say.
  */
 #ifndef CLIPC_HUB_HEADERS_H
 #define CLIPC_HUB_HEADERS_H
 
-#include "hub/hub_http.h"
+#include "base/base.h"
+
+/* What the last answer said. Texts from the server are cut to their room. */
+typedef struct clipc_hub_answer {
+    long status;
+    char commit[80];     /* X-Repo-Commit, or "" */
+    char etag[160];      /* of the file: cleaned, not checked; or "" */
+    bool has_size;
+    uint64_t size;       /* of the file */
+    char *url;           /* where its bytes are; of a HEAD alone */
+    char error_code[48]; /* X-Error-Code, or "" */
+    char error_text[96]; /* X-Error-Message, or "" */
+    unsigned wait_s;     /* the server asks to wait so long; 0: it does not */
+    bool elsewhere;      /* the answer came from another host than the hub */
+} clipc_hub_answer;
+
+void clipc_hub_answer_release(clipc_hub_answer *answer);
 
 /* Of the answer that is being received; zero but for `answer` at first. */
 typedef struct clipc_hub_headers {

@@ -7,7 +7,7 @@
 #ifndef CLIPC_HUB_HTTP_H
 #define CLIPC_HUB_HTTP_H
 
-#include "base/base.h"
+#include "hub/hub_headers.h"
 
 enum {
     CLIPC_HUB_COMMIT_DIGITS = 40,
@@ -16,22 +16,6 @@ enum {
 
 /* The connections of one download. Belongs to one thread. */
 typedef struct clipc_hub_session clipc_hub_session;
-
-/* What the last answer said. Texts from the server are cut to their room. */
-typedef struct clipc_hub_answer {
-    long status;
-    char commit[80];     /* X-Repo-Commit, or "" */
-    char etag[160];      /* of the file: cleaned, not checked; or "" */
-    bool has_size;
-    uint64_t size;       /* of the file */
-    char *url;           /* where its bytes are; of a HEAD alone */
-    char error_code[48]; /* X-Error-Code, or "" */
-    char error_text[96]; /* X-Error-Message, or "" */
-    unsigned wait_s;     /* the server asks to wait so long; 0: it does not */
-    bool elsewhere;      /* the answer came from another host than the hub */
-} clipc_hub_answer;
-
-void clipc_hub_answer_release(clipc_hub_answer *answer);
 
 /* params->endpoint, token, ca_file, proxy and time limits are used; params
  * must outlive the session. */
