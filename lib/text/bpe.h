@@ -7,7 +7,19 @@
 #define CLIPC_BPE_H
 
 #include "base/json.h"
-#include "text/tokenizer.h"
+
+/* One file in memory; data NULL: absent. name is for messages. */
+typedef struct clipc_tokenizer_file {
+    const char *data;
+    size_t n;
+    const char *name;
+} clipc_tokenizer_file;
+
+/* A growable list of ids; all zero is empty. Free ids with free(). */
+typedef struct clipc_ids {
+    int32_t *ids;
+    size_t n, capacity;
+} clipc_ids;
 
 /* The pair (left, right) becomes `result`; lower ranks go first. */
 typedef struct clipc_merge {

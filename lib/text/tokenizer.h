@@ -7,18 +7,11 @@
 #ifndef CLIPC_TOKENIZER_H
 #define CLIPC_TOKENIZER_H
 
-#include "base/base.h"
+#include "text/bpe.h"
 
 #define CLIPC_MAX_TEXT_BYTES ((size_t)1 << 20)
 
 typedef struct clipc_tokenizer clipc_tokenizer;
-
-/* One file in memory; data NULL: absent. name is for messages. */
-typedef struct clipc_tokenizer_file {
-    const char *data;
-    size_t n;
-    const char *name;
-} clipc_tokenizer_file;
 
 /* tokenizer_json, or vocab_json and merges_txt; tokenizer_config is optional
  * (added token flags). */
@@ -44,12 +37,6 @@ clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
                                   const char *name, size_t vocab_size,
                                   clipc_error *err);
 void clipc_tokenizer_destroy(clipc_tokenizer *tokenizer);
-
-/* A growable list of ids; all zero is empty. Free ids with free(). */
-typedef struct clipc_ids {
-    int32_t *ids;
-    size_t n, capacity;
-} clipc_ids;
 
 /* Appends the ids of one text, start and end token included. max_ids 0: all
  * of them; else cut to max_ids, keeping the end token. flags:
