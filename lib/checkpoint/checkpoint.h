@@ -3,64 +3,12 @@
  * checkpoint.h - the network's tensors, found by name in a checkpoint, their
  * shapes checked against the config: matrices as they are stored, vectors as
  * float arrays.
- *
- * Letters: D width, M mlp width, K head dim, E projection dim, P patch size,
- * N patches + 1, C context length, V vocabulary. A linear layer's weight is
- * [out, in], row-major, as PyTorch stores it: y = x * W^T + b.
  */
 #ifndef CLIPC_CHECKPOINT_H
 #define CLIPC_CHECKPOINT_H
 
-#include "config/config.h"
-#include "kernels/linear.h"
+#include "checkpoint/parameters.h"
 #include "checkpoint/tensor_files.h"
-
-/* How a layer's weights are rounded in a packed file (packed_file.h): the
- * layers of the transformer to its precision, the patch layer to no less than
- * 16 bits, the projection not at all. */
-typedef enum clipc_layer_kind {
-    CLIPC_KIND_LAYER,
-    CLIPC_KIND_PATCH,
-    CLIPC_KIND_PROJECTION
-} clipc_layer_kind;
-
-/* The linear layers of a block. */
-typedef enum clipc_layer_linear {
-    CLIPC_LINEAR_Q,   /* [D, D] */
-    CLIPC_LINEAR_K,   /* [D, D] */
-    CLIPC_LINEAR_V,   /* [D, D] */
-    CLIPC_LINEAR_OUT, /* [D, D] */
-    CLIPC_LINEAR_FC1, /* [M, D] */
-    CLIPC_LINEAR_FC2, /* [D, M] */
-    CLIPC_N_LAYER_LINEARS
-} clipc_layer_linear;
-
-typedef struct clipc_layer_weights {
-    const float *ln1_gain, *ln1_bias; /* [D] before attention */
-    const float *ln2_gain, *ln2_bias; /* [D] before the MLP */
-    clipc_linear linears[CLIPC_N_LAYER_LINEARS];
-} clipc_layer_weights;
-
-/* What both towers have. */
-typedef struct clipc_tower_weights {
-    clipc_layer_weights *layers; /* [n_layers] */
-    const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows */
-    clipc_linear projection;     /* [E, D], no bias */
-    clipc_linear patch; /* vision: [D, 3 P P], no bias; text: none */
-} clipc_tower_weights;
-
-typedef struct clipc_vision_weights {
-    clipc_tower_weights tower;
-    const float *class_embedding;    /* [D] */
-    const float *position_embedding; /* [N, D] */
-    const float *pre_ln_gain, *pre_ln_bias;   /* [D] */
-} clipc_vision_weights;
-
-typedef struct clipc_text_weights {
-    clipc_tower_weights tower;
-    clipc_matrix token_embedding;    /* [V, D] */
-    const float *position_embedding; /* [C, D] */
-} clipc_text_weights;
 
 typedef struct clipc_checkpoint clipc_checkpoint;
 
@@ -109,23 +57,6 @@ bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,
                               size_t index);
 
 /* ---- walking over the parameters --------------------------------------- */
-
-enum { CLIPC_MAX_DIMS = 4 }; /* of a parameter */
-
-/* One parameter: where it goes (one of the three), its name and shape. */
-typedef struct clipc_parameter {
-    const float **vector;
-    clipc_matrix *matrix; /* [shape[0], the product of the others] */
-    clipc_linear *linear; /* its weight, likewise */
-    clipc_layer_kind kind; /* of a linear layer */
-    const char *name;
-    size_t shape[CLIPC_MAX_DIMS], rank;
-    size_t side; /* not 0: positions, wanted for side * side patches */
-} clipc_parameter;
-
-typedef clipc_status (*clipc_parameter_fn)(void *user,
-                                           const clipc_parameter *parameter,
-                                           clipc_error *err);
 
 /* Calls `visit` for each parameter of the image or the text tower, in the
  * order of the network. After clipc_checkpoint_vision() or _text() the slots

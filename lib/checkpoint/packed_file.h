@@ -8,7 +8,8 @@
 #define CLIPC_PACKED_FILE_H
 
 #include "api/label_cache.h"
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/parameters.h"
+#include "checkpoint/tensor_files.h"
 
 /* Tensors of bytes. */
 #define CLIPC_PACKED_PREFIX "clipc."

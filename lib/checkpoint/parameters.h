@@ -3,11 +3,80 @@
  * parameters.h - the parameters of both towers, in the order of the network:
  * their names, their shapes by the config, and the slots they go to. Opening a
  * checkpoint, loading it and packing it are walks over them.
+ *
+ * Letters: D width, M mlp width, K head dim, E projection dim, P patch size,
+ * N patches + 1, C context length, V vocabulary. A linear layer's weight is
+ * [out, in], row-major, as PyTorch stores it: y = x * W^T + b.
  */
 #ifndef CLIPC_PARAMETERS_H
 #define CLIPC_PARAMETERS_H
 
-#include "checkpoint/checkpoint.h"
+#include "config/config.h"
+#include "kernels/linear.h"
+
+/* How a layer's weights are rounded in a packed file (packed_file.h): the
+ * layers of the transformer to its precision, the patch layer to no less than
+ * 16 bits, the projection not at all. */
+typedef enum clipc_layer_kind {
+    CLIPC_KIND_LAYER,
+    CLIPC_KIND_PATCH,
+    CLIPC_KIND_PROJECTION
+} clipc_layer_kind;
+
+/* The linear layers of a block. */
+typedef enum clipc_layer_linear {
+    CLIPC_LINEAR_Q,   /* [D, D] */
+    CLIPC_LINEAR_K,   /* [D, D] */
+    CLIPC_LINEAR_V,   /* [D, D] */
+    CLIPC_LINEAR_OUT, /* [D, D] */
+    CLIPC_LINEAR_FC1, /* [M, D] */
+    CLIPC_LINEAR_FC2, /* [D, M] */
+    CLIPC_N_LAYER_LINEARS
+} clipc_layer_linear;
+
+typedef struct clipc_layer_weights {
+    const float *ln1_gain, *ln1_bias; /* [D] before attention */
+    const float *ln2_gain, *ln2_bias; /* [D] before the MLP */
+    clipc_linear linears[CLIPC_N_LAYER_LINEARS];
+} clipc_layer_weights;
+
+/* What both towers have. */
+typedef struct clipc_tower_weights {
+    clipc_layer_weights *layers; /* [n_layers] */
+    const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows */
+    clipc_linear projection;     /* [E, D], no bias */
+    clipc_linear patch; /* vision: [D, 3 P P], no bias; text: none */
+} clipc_tower_weights;
+
+typedef struct clipc_vision_weights {
+    clipc_tower_weights tower;
+    const float *class_embedding;    /* [D] */
+    const float *position_embedding; /* [N, D] */
+    const float *pre_ln_gain, *pre_ln_bias;   /* [D] */
+} clipc_vision_weights;
+
+typedef struct clipc_text_weights {
+    clipc_tower_weights tower;
+    clipc_matrix token_embedding;    /* [V, D] */
+    const float *position_embedding; /* [C, D] */
+} clipc_text_weights;
+
+enum { CLIPC_MAX_DIMS = 4 }; /* of a parameter */
+
+/* One parameter: where it goes (one of the three), its name and shape. */
+typedef struct clipc_parameter {
+    const float **vector;
+    clipc_matrix *matrix; /* [shape[0], the product of the others] */
+    clipc_linear *linear; /* its weight, likewise */
+    clipc_layer_kind kind; /* of a linear layer */
+    const char *name;
+    size_t shape[CLIPC_MAX_DIMS], rank;
+    size_t side; /* not 0: positions, wanted for side * side patches */
+} clipc_parameter;
+
+typedef clipc_status (*clipc_parameter_fn)(void *user,
+                                           const clipc_parameter *parameter,
+                                           clipc_error *err);
 
 /* Calls `visit` for each parameter of a tower until it fails. weights->tower
  * has its layers; what the slots hold is not looked at. */
