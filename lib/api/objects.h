@@ -13,7 +13,8 @@
 #include "towers/prepack.h"
 #include "checkpoint/packed_file.h"
 #include "text/tokenizer.h"
-#include "towers/transformer.h"
+#include "towers/text_tower.h"
+#include "towers/vision_tower.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,7 +9,7 @@
  * row, since rows that sequences share lie with the sequence that computed
  * them.
  */
-#include "towers/transformer.h"
+#include "towers/attention.h"
 
 #include <string.h>
 

@@ -13,7 +13,8 @@
  * (CLIPTextEmbeddings, CLIPTextTransformer); checkpoints from before
  * eos_token_id was corrected in their config say 2 and mean the highest id.
  */
-#include "towers/transformer.h"
+#include "towers/text_tower.h"
+#include "towers/tower.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,8 @@
  * Many: each thread has a lane of its own from the first layer to the last,
  * and they meet at the end.
  */
+#include "towers/tower.h"
+#include "towers/attention.h"
 #include "towers/transformer.h"
 
 #include <stdlib.h>

@@ -8,7 +8,8 @@
  * Reference: transformers 5.23, models/clip/modeling_clip.py
  * (CLIPVisionEmbeddings, CLIPVisionTransformer).
  */
-#include "towers/transformer.h"
+#include "towers/vision_tower.h"
+#include "towers/tower.h"
 
 #include <string.h>
 

@@ -9,7 +9,8 @@
 
 #include "base/cpu.h"
 #include "kernels/openblas.h"
-#include "towers/transformer.h"
+#include "towers/text_tower.h"
+#include "towers/vision_tower.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tower.h - a call's sequences cut into lanes and run through a tower.
+ */
+#ifndef CLIPC_TOWER_H
+#define CLIPC_TOWER_H
+
+#include "towers/lane.h"
+
+/* Runs n sequences through the tower: out [n, E]. */
+clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
+                             clipc_error *err);
+
+#endif /* CLIPC_TOWER_H */
