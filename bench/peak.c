@@ -7,6 +7,7 @@
 #include "bench.h"
 #include "base/cpu.h"
 #include "kernels/kernels.h"
+#include "kernels/dispatch.h"
 
 #include <stdio.h>
 #include <string.h>

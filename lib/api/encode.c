@@ -11,6 +11,7 @@
 #include "image/image.h"
 #include "api/objects.h"
 #include "image/normalize.h"
+#include "kernels/dispatch.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "checkpoint/packed_file.h"
 #include "base/utf8.h"
+#include "kernels/dispatch.h"
 
 #include <nettle/sha2.h>
 

@@ -25,6 +25,7 @@
 #include "image/resize.h"
 #include "base/cpu.h"
 #include "kernels/resize_kernels.h"
+#include "kernels/dispatch.h"
 
 #include <math.h>
 #include <stdlib.h>

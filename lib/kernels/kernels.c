@@ -14,7 +14,6 @@
  */
 #include "kernels/kernels.h"
 
-#include "base/cpu.h"
 #include "kernels/half.h"
 
 #include <float.h>
@@ -487,7 +486,7 @@ static void softmax(float *x, size_t n)
 
 /* ---- the table --------------------------------------------------------- */
 
-void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
+void clipc_rows_init_c(clipc_kernels *kernels)
 {
     *kernels = (clipc_kernels){
         .name = "c",
@@ -504,30 +503,4 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
         .dot = dot,
         .sum_squares = sum_squares,
     };
-    clipc_tiles_init_c(kernels);
-#if defined(__x86_64__)
-    if (features & CLIPC_CPU_HAS_AVX2) {
-        clipc_rows_init_avx2(kernels);
-        clipc_tiles_init_avx2(kernels);
-        clipc_bytes_init_avx2(kernels);
-        clipc_packs_init_avx2(kernels);
-    }
-    if (features & CLIPC_CPU_HAS_AVXVNNI)
-        clipc_tiles_init_avxvnni(kernels);
-    if (features & CLIPC_CPU_HAS_AVX512) {
-        clipc_rows_init_avx512(kernels);
-        clipc_tiles_init_avx512(kernels);
-        clipc_packs_init_avx512(kernels);
-    }
-    if (features & CLIPC_CPU_HAS_VNNI)
-        clipc_tiles_init_vnni(kernels);
-    if ((features & CLIPC_CPU_HAS_BF16) && !(features & CLIPC_CPU_HAS_AMX_BF16))
-        clipc_tiles_init_avx512bf16(kernels, false);
-    clipc_tiles_init_amx(kernels, features & CLIPC_CPU_HAS_AMX_INT8,
-                         features & CLIPC_CPU_HAS_AMX_BF16);
-#else
-    (void)features;
-#endif
-    if (kernels->s8.format == CLIPC_OPERAND_U8)
-        kernels->row_s8 = kernels->row_u8;
 }

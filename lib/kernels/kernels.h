@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernels.h - the table of inner loops. clipc_kernels_init() fills it with C
- * first; files in x86/ then override entries upward, by the CPU's features.
- * Order of parameters: outputs, inputs, sizes.
+ * kernels.h - the table of inner loops. clipc_kernels_init() (dispatch.h)
+ * fills it with C first; files in x86/ then override entries upward, by the
+ * CPU's features. Order of parameters: outputs, inputs, sizes.
  *
  * Every kernel gives an element the same bits wherever it stands: no result
  * depends on the number of rows or columns computed together, on alignment,
@@ -175,26 +175,11 @@ typedef struct clipc_kernels {
     double (*sum_squares)(const float *x, size_t n);
 } clipc_kernels;
 
-/* Fills the table for CPU feature bits (cpu.h): kernels.c, then tiles.c, then
- * the files of x86/. */
-void clipc_kernels_init(clipc_kernels *kernels, unsigned features);
-
-/* The table's `widen` in C, for those who have no table. */
+/* The table's `widen` in C, for callers without a table. */
 void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n);
 
-/* The files' parts of that. */
+/* The C part of a table: rows of activations, then tiles and packing. */
+void clipc_rows_init_c(clipc_kernels *kernels);
 void clipc_tiles_init_c(clipc_kernels *kernels);
-void clipc_rows_init_avx2(clipc_kernels *kernels);
-void clipc_rows_init_avx512(clipc_kernels *kernels);
-void clipc_tiles_init_avx2(clipc_kernels *kernels);
-void clipc_bytes_init_avx2(clipc_kernels *kernels);
-void clipc_packs_init_avx2(clipc_kernels *kernels);
-void clipc_tiles_init_avxvnni(clipc_kernels *kernels);
-void clipc_tiles_init_avx512(clipc_kernels *kernels);
-void clipc_packs_init_avx512(clipc_kernels *kernels);
-void clipc_tiles_init_vnni(clipc_kernels *kernels);
-/* always: even where f32 products are faster, for tests. */
-void clipc_tiles_init_avx512bf16(clipc_kernels *kernels, bool always);
-void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16);
 
 #endif /* CLIPC_KERNELS_H */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * resize_kernels.c - the inner loops of the resize in C, and the choice for
- * this processor. See resize_kernels.h for the arithmetic.
+ * resize_kernels.c - the inner loops of the resize in C. See
+ * resize_kernels.h for the arithmetic.
  */
 #include "kernels/resize_kernels.h"
-#include "base/cpu.h"
 
 /* Sums are unsigned, where wrapping around is defined. */
 static uint8_t clip8(uint32_t high, uint32_t low)
@@ -87,8 +86,7 @@ static void vertical_c(uint8_t *out, const uint8_t *const *rows,
     }
 }
 
-void clipc_resize_kernels_init(clipc_resize_kernels *kernels,
-                               unsigned features)
+void clipc_resize_kernels_init_c(clipc_resize_kernels *kernels)
 {
     *kernels = (clipc_resize_kernels){
         .name = "c",
@@ -96,19 +94,4 @@ void clipc_resize_kernels_init(clipc_resize_kernels *kernels,
         .horizontal = horizontal_c,
         .vertical = vertical_c,
     };
-#if defined(__x86_64__)
-    if (features & CLIPC_CPU_HAS_AVX2) {
-        kernels->name = "avx2";
-        kernels->split = clipc_resize_split_avx2;
-        kernels->horizontal = clipc_resize_horizontal_avx2;
-        kernels->vertical = clipc_resize_vertical_avx2;
-    }
-    if (features & CLIPC_CPU_HAS_AVX512) {
-        kernels->name = "avx512";
-        kernels->horizontal = clipc_resize_horizontal_avx512;
-        kernels->vertical = clipc_resize_vertical_avx512;
-    }
-#else
-    (void)features;
-#endif
 }

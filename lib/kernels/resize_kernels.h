@@ -50,27 +50,7 @@ typedef struct clipc_resize_kernels {
                      size_t n_bytes);
 } clipc_resize_kernels;
 
-/* Fills the table for CPU feature bits (cpu.h). */
-void clipc_resize_kernels_init(clipc_resize_kernels *kernels,
-                               unsigned features);
-
-#if defined(__x86_64__)
-void clipc_resize_split_avx2(uint8_t *planes, size_t stride,
-                             const uint8_t *rgb, size_t n);
-void clipc_resize_horizontal_avx2(uint8_t *out, const uint8_t *planes,
-                                  size_t stride, const uint32_t *begin,
-                                  const int16_t *high, const int16_t *low,
-                                  size_t n_taps, size_t count);
-void clipc_resize_vertical_avx2(uint8_t *out, const uint8_t *const *rows,
-                                const int16_t *high, const int16_t *low,
-                                size_t n_rows, size_t n_bytes);
-void clipc_resize_horizontal_avx512(uint8_t *out, const uint8_t *planes,
-                                    size_t stride, const uint32_t *begin,
-                                    const int16_t *high, const int16_t *low,
-                                    size_t n_taps, size_t count);
-void clipc_resize_vertical_avx512(uint8_t *out, const uint8_t *const *rows,
-                                  const int16_t *high, const int16_t *low,
-                                  size_t n_rows, size_t n_bytes);
-#endif
+/* The table in C. */
+void clipc_resize_kernels_init_c(clipc_resize_kernels *kernels);
 
 #endif /* CLIPC_RESIZE_KERNELS_H */

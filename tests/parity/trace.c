@@ -21,6 +21,7 @@
 #include "kernels/openblas.h"
 #include "api/objects.h"
 #include "base/json.h"
+#include "kernels/dispatch.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * resize_avx2.c - the inner loops of the resize with AVX2. See
  * resize_kernels.h for the arithmetic; instruction names: Intel SDM.
  */
-#include "kernels/resize_kernels.h"
+#include "kernels/x86/x86.h"
 
 #ifndef __AVX2__
 #error "compile this file with -mavx2"

@@ -3,7 +3,7 @@
  * resize_avx512.c - the inner loops of the resize with AVX-512 F, BW, DQ and
  * VL, which come with AVX2 (cpu.h). See resize_kernels.h for the arithmetic.
  */
-#include "kernels/resize_kernels.h"
+#include "kernels/x86/x86.h"
 
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || \
     !defined(__AVX512DQ__) || !defined(__AVX512VL__)

@@ -8,7 +8,7 @@
  * Masked loads and stores cut the end of a row; masked elements are neither
  * read nor written.
  */
-#include "kernels/kernels.h"
+#include "kernels/x86/x86.h"
 
 #if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
 #error "compile this file with -mavx2 -mfma -mf16c"

@@ -7,7 +7,7 @@
  *
  * Masks cut the end of a row; masked elements are neither read nor written.
  */
-#include "kernels/kernels.h"
+#include "kernels/x86/x86.h"
 
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || \
     !defined(__AVX512DQ__) || !defined(__AVX512VL__)

@@ -10,7 +10,7 @@
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__)
 #error "compile this file with -mavx512f -mavx512bw -mavx512dq"
 #endif
-#include "kernels/kernels.h"
+#include "kernels/x86/x86.h"
 #include "kernels/x86/unroll.h"
 
 #include <immintrin.h>

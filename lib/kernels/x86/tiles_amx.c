@@ -14,7 +14,7 @@
 #if !defined(__AMX_TILE__) && !defined(__AMXTILE__) /* gcc, clang 14 */
 #error "compile this file with -mamx-tile -mamx-int8 -mamx-bf16"
 #endif
-#include "kernels/kernels.h"
+#include "kernels/x86/x86.h"
 
 #include <immintrin.h>
 

@@ -8,6 +8,7 @@
 #endif
 #define MULTIPLY_ADD "vfmadd231ps"
 #include "kernels/x86/tiles_ymm.h"
+#include "kernels/x86/x86.h"
 
 void clipc_tiles_init_avx2(clipc_kernels *kernels)
 {

@@ -7,6 +7,7 @@
 #endif
 #define MULTIPLY_ADD "vfmadd231ps"
 #include "kernels/x86/tiles_zmm.h"
+#include "kernels/x86/x86.h"
 
 void clipc_tiles_init_avx512(clipc_kernels *kernels)
 {

@@ -10,6 +10,7 @@
 #endif
 #define MULTIPLY_ADD "vdpbf16ps"
 #include "kernels/x86/tiles_zmm.h"
+#include "kernels/x86/x86.h"
 
 #include <stdatomic.h>
 

@@ -8,6 +8,7 @@
 #endif
 #define MULTIPLY_ADD "%{vex%} vpdpbusd"
 #include "kernels/x86/tiles_ymm.h"
+#include "kernels/x86/x86.h"
 
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels)
 {

@@ -8,7 +8,7 @@
 #if !defined(__AVX2__)
 #error "compile this file with -mavx2"
 #endif
-#include "kernels/kernels.h"
+#include "kernels/x86/x86.h"
 #include "kernels/x86/unroll.h"
 
 #include <immintrin.h>

@@ -10,6 +10,7 @@
 #endif
 #define MULTIPLY_ADD "vpdpbusd"
 #include "kernels/x86/tiles_zmm.h"
+#include "kernels/x86/x86.h"
 
 void clipc_tiles_init_vnni(clipc_kernels *kernels)
 {

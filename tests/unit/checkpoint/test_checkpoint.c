@@ -6,6 +6,7 @@
 #include "checkpoint/checkpoint.h"
 #include "support/test.h"
 #include "support/tiny_model.h"
+#include "kernels/dispatch.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 #include "image/resize.h"
 #include "kernels/resize_kernels.h"
 #include "support/test.h"
+#include "kernels/dispatch.h"
 
 #include <stdlib.h>
 

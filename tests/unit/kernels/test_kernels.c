@@ -13,6 +13,7 @@
 #include "kernels/half.h"
 #include "kernels/kernels.h"
 #include "support/test.h"
+#include "kernels/dispatch.h"
 
 #include <float.h>
 #include <stdlib.h>

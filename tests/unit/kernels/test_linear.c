@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "kernels/openblas.h"
 #include "kernels/linear.h"
+#include "kernels/dispatch.h"
 
 #include <stdlib.h>
 

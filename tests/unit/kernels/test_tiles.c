@@ -15,6 +15,9 @@
 #include "kernels/half.h"
 #include "kernels/kernels.h"
 #include "support/test.h"
+#if defined(__x86_64__)
+#include "kernels/x86/x86.h"
+#endif
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -11,6 +11,7 @@
 #include "kernels/openblas.h"
 #include "towers/text_tower.h"
 #include "towers/vision_tower.h"
+#include "kernels/dispatch.h"
 
 #include <limits.h>
 #include <stdlib.h>
