@@ -25,11 +25,6 @@ typedef struct clipc_fetch_params {
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                          const clipc_fetch_params *params, clipc_error *err);
 
-/* Whether an IPv4 (4 bytes) or IPv6 (16 bytes) address in network order
- * belongs to a public host: not loopback, private, link-local, shared,
- * multicast, reserved, nor an IPv6 form that leads to such an IPv4 one. */
-bool clipc_address_is_public(const unsigned char *address, size_t n);
-
 /* Version string of libcurl, or NULL when not built in. */
 const char *clipc_fetch_version(void);
 

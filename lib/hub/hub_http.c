@@ -18,7 +18,8 @@
  */
 #include "hub/hub_http.h"
 
-#include "http/fetch.h"
+#include "base/file.h"
+#include "http/address.h"
 #include "http/http.h"
 #include "hub/hub_headers.h"
 

@@ -5,6 +5,7 @@
  * ever connected to: addresses elsewhere are tried where they must be refused
  * before a connection.
  */
+#include "http/address.h"
 #include "http/fetch.h"
 #include "support/test.h"
 

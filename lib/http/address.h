@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * address.h - which network addresses belong to public hosts.
+ */
+#ifndef CLIPC_ADDRESS_H
+#define CLIPC_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether an IPv4 (4 bytes) or IPv6 (16 bytes) address in network order
+ * belongs to a public host: not loopback, private, link-local, shared,
+ * multicast, reserved, nor an IPv6 form that leads to such an IPv4 one. */
+bool clipc_address_is_public(const unsigned char *address, size_t n);
+
+#endif /* CLIPC_ADDRESS_H */
