@@ -29,7 +29,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,60 +47,6 @@ enum {
     STALE_SECONDS = 3600,          /* age of a temporary nobody writes */
     YOUNG_SECONDS = 2              /* see clipc_cache_memo_store() */
 };
-
-/* ---- hashing ----------------------------------------------------------- */
-
-struct clipc_hash {
-    struct sha256_ctx sha;
-};
-
-static void hash_piece(struct sha256_ctx *sha, const void *data, size_t n)
-{
-    uint64_t length = n;
-    sha256_update(sha, sizeof length, (const uint8_t *)&length);
-    if (n)
-        sha256_update(sha, n, data);
-}
-
-static clipc_digest hash_finish(struct sha256_ctx *sha)
-{
-    clipc_digest digest;
-    sha256_digest(sha, sizeof digest.bytes, digest.bytes);
-    return digest;
-}
-
-clipc_hash *clipc_hash_create(void)
-{
-    clipc_hash *hash = clipc_alloc(1, sizeof *hash);
-    if (hash)
-        sha256_init(&hash->sha);
-    return hash;
-}
-
-void clipc_hash_piece(clipc_hash *hash, const void *data, size_t n)
-{
-    hash_piece(&hash->sha, data, n);
-}
-
-clipc_digest clipc_hash_finish(clipc_hash *hash)
-{
-    clipc_digest digest = hash_finish(&hash->sha);
-    free(hash);
-    return digest;
-}
-
-static clipc_digest hash_of(const void *data, size_t n)
-{
-    struct sha256_ctx sha;
-    sha256_init(&sha);
-    hash_piece(&sha, data, n);
-    return hash_finish(&sha);
-}
-
-static bool same_digest(const clipc_digest *a, const clipc_digest *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
 
 /* ---- files ------------------------------------------------------------- */
 
@@ -205,10 +150,10 @@ static bool examine_files(const char *const *files, size_t n,
                           clipc_digest *names, clipc_digest *stamp,
                           int64_t *newest)
 {
-    struct sha256_ctx name_hash, stamp_hash;
+    clipc_hash name_hash, stamp_hash;
 
-    sha256_init(&name_hash);
-    sha256_init(&stamp_hash);
+    clipc_hash_start(&name_hash);
+    clipc_hash_start(&stamp_hash);
     *newest = INT64_MIN;
     for (size_t i = 0; i < n; i++) {
         struct stat st;
@@ -220,16 +165,16 @@ static bool examine_files(const char *const *files, size_t n,
             (uint64_t)st.st_mtim.tv_nsec, (uint64_t)st.st_ctim.tv_sec,
             (uint64_t)st.st_ctim.tv_nsec,
         };
-        hash_piece(&name_hash, files[i], strlen(files[i]));
-        hash_piece(&stamp_hash, files[i], strlen(files[i]));
-        hash_piece(&stamp_hash, numbers, sizeof numbers);
+        clipc_hash_piece(&name_hash, files[i], strlen(files[i]));
+        clipc_hash_piece(&stamp_hash, files[i], strlen(files[i]));
+        clipc_hash_piece(&stamp_hash, numbers, sizeof numbers);
         if (st.st_mtim.tv_sec > *newest)
             *newest = st.st_mtim.tv_sec;
         if (st.st_ctim.tv_sec > *newest)
             *newest = st.st_ctim.tv_sec;
     }
-    *names = hash_finish(&name_hash);
-    *stamp = hash_finish(&stamp_hash);
+    *names = clipc_hash_finish(&name_hash);
+    *stamp = clipc_hash_finish(&stamp_hash);
     return true;
 }
 
@@ -248,11 +193,11 @@ bool clipc_cache_memo_load(const char *cache_dir, const char *const *files,
     if (path && clipc_file_read(&bytes, path, sizeof memo, "memo", NULL) ==
                     CLIPC_OK && bytes.n == sizeof memo) {
         memcpy(&memo, bytes.data, sizeof memo);
-        check = hash_of(&memo, offsetof(memo_file, check));
+        check = clipc_hash_of(&memo, offsetof(memo_file, check));
         good = memcmp(memo.magic, MEMO_MAGIC, MAGIC_BYTES) == 0 &&
                memo.version == VERSION && memo.zero == 0 &&
-               same_digest(&memo.check, &check) &&
-               same_digest(&memo.stamp, &stamp);
+               clipc_digest_equal(&memo.check, &check) &&
+               clipc_digest_equal(&memo.stamp, &stamp);
         if (good)
             *digest = memo.identity;
     }
@@ -277,7 +222,7 @@ void clipc_cache_memo_store(const char *cache_dir, const char *const *files,
     memcpy(memo.magic, MEMO_MAGIC, MAGIC_BYTES);
     memo.stamp = stamp;
     memo.identity = *digest;
-    memo.check = hash_of(&memo, offsetof(memo_file, check));
+    memo.check = clipc_hash_of(&memo, offsetof(memo_file, check));
     char *path = file_path(cache_dir, "model-", &names);
     if (path && clipc_folder_make(cache_dir, NULL) == CLIPC_OK &&
         clipc_file_replace(path, &memo, sizeof memo, NULL) == CLIPC_OK)
@@ -333,12 +278,12 @@ static size_t records_within(const clipc_cache *cache, size_t file_bytes)
 static clipc_digest record_check(const clipc_cache *cache,
                                  const clipc_digest *name, const void *floats)
 {
-    struct sha256_ctx sha;
-    sha256_init(&sha);
-    hash_piece(&sha, cache->key.bytes, sizeof cache->key.bytes);
-    hash_piece(&sha, name->bytes, sizeof name->bytes);
-    hash_piece(&sha, floats, cache->dim * sizeof(float));
-    return hash_finish(&sha);
+    clipc_hash hash;
+    clipc_hash_start(&hash);
+    clipc_hash_piece(&hash, cache->key.bytes, sizeof cache->key.bytes);
+    clipc_hash_piece(&hash, name->bytes, sizeof name->bytes);
+    clipc_hash_piece(&hash, floats, cache->dim * sizeof(float));
+    return clipc_hash_finish(&hash);
 }
 
 /* The slot that holds a name, or the free one where it belongs. */
@@ -348,7 +293,8 @@ static uint32_t *find_slot(const clipc_cache *cache, const clipc_digest *name)
     memcpy(&hash, name->bytes, sizeof hash);
     for (size_t i = (size_t)hash;; i++) {
         uint32_t *slot = &cache->slots[i & (cache->n_slots - 1)];
-        if (*slot == 0 || same_digest(&cache->entries[*slot - 1].name, name))
+        if (*slot == 0 ||
+            clipc_digest_equal(&cache->entries[*slot - 1].name, name))
             return slot;
     }
 }
@@ -395,7 +341,8 @@ static void add_entry(clipc_cache *cache, const clipc_digest *name,
     if (*slot)
         return;
     cache->entries[cache->n] =
-        (cache_entry){ .name = *name, .row = row, .state = (unsigned char)state };
+        (cache_entry){ .name = *name, .row = row,
+                       .state = (unsigned char)state };
     *slot = (uint32_t)++cache->n;
 }
 
@@ -405,7 +352,7 @@ static bool check_header(const clipc_cache *cache, const labels_header *header,
 {
     return memcmp(header->magic, LABELS_MAGIC, MAGIC_BYTES) == 0 &&
            header->version == VERSION && header->dim == cache->dim &&
-           same_digest(&header->key, &cache->key) &&
+           clipc_digest_equal(&header->key, &cache->key) &&
            header->n <= records_within(cache, MAX_FILE_BYTES) &&
            file_bytes == sizeof *header +
                          header->n * (record_bytes(cache) + CLIPC_DIGEST_BYTES);
@@ -501,7 +448,7 @@ bool clipc_cache_get(clipc_cache *cache, clipc_text prompt, float *embedding)
 {
     if (!cache)
         return false;
-    clipc_digest name = hash_of(prompt.data, prompt.len);
+    clipc_digest name = clipc_hash_of(prompt.data, prompt.len);
     cache_entry *entry = find_entry(cache, &name);
     if (!entry)
         return false;
@@ -520,7 +467,7 @@ void clipc_cache_put(clipc_cache *cache, clipc_text prompt,
 {
     if (!cache || cache->n_put >= records_within(cache, cache->max_bytes))
         return;
-    clipc_digest name = hash_of(prompt.data, prompt.len);
+    clipc_digest name = clipc_hash_of(prompt.data, prompt.len);
     cache_entry *entry = find_entry(cache, &name);
     if (entry && entry->state != BAD)
         return; /* the first one stays */

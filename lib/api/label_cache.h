@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * label_cache.h - text embeddings on disk: one record a prompt, keyed by everything
- * the numbers depend on, written atomically, verified on read. The cache is
- * never the reason of a failure: what cannot be read is a miss, what cannot
- * be written is forgotten.
+ * label_cache.h - text embeddings on disk: one record a prompt, keyed by
+ * everything the numbers depend on, written atomically, verified on read. The
+ * cache is never the reason of a failure: a record that cannot be read is a
+ * miss, a record that cannot be written is forgotten.
  */
-#ifndef CLIPC_CACHE_H
-#define CLIPC_CACHE_H
+#ifndef CLIPC_LABEL_CACHE_H
+#define CLIPC_LABEL_CACHE_H
 
-#include "base/base.h"
-
-#define CLIPC_DIGEST_BYTES 32 /* SHA-256 */
-
-/* SHA-256 over pieces, each preceded by its length, so that no two lists of
- * pieces hash alike. */
-typedef struct clipc_digest {
-    unsigned char bytes[CLIPC_DIGEST_BYTES];
-} clipc_digest;
-
-typedef struct clipc_hash clipc_hash; /* running hash */
-clipc_hash *clipc_hash_create(void);  /* NULL: out of memory */
-void clipc_hash_piece(clipc_hash *hash, const void *data, size_t n);
-/* Finishes and frees. */
-clipc_digest clipc_hash_finish(clipc_hash *hash);
+#include "base/digest.h"
 
 /* Identity memo: digest of a model's text side under the identity of its
  * files (path, device, inode, size, mtime ns, ctime ns of each), so that an
@@ -54,4 +40,4 @@ void clipc_cache_put(clipc_cache *cache, clipc_text prompt,
 void clipc_cache_save(clipc_cache *cache);
 void clipc_cache_close(clipc_cache *cache);
 
-#endif /* CLIPC_CACHE_H */
+#endif /* CLIPC_LABEL_CACHE_H */

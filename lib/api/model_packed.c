@@ -54,17 +54,15 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
 
 bool clipc_model_identity_holds(clipc_model *model)
 {
-    clipc_digest digest;
-
     if (!model->packed)
         return true;
     pthread_mutex_lock(&model->mutex);
     if (model->identity_proof == CLIPC_UNPROVEN) {
-        bool same = clipc_packed_digest(
-                        &digest, clipc_checkpoint_weights(model->checkpoint),
-                        model->packed, NULL) == CLIPC_OK &&
-                    memcmp(&digest, &model->manifest.text, sizeof digest) == 0;
-        model->identity_proof = same ? CLIPC_PROVEN : CLIPC_DISPROVEN;
+        const clipc_digest digest = clipc_packed_digest(
+            clipc_checkpoint_weights(model->checkpoint), model->packed);
+        model->identity_proof =
+            clipc_digest_equal(&digest, &model->manifest.text)
+                ? CLIPC_PROVEN : CLIPC_DISPROVEN;
     }
     bool holds = model->identity_proof == CLIPC_PROVEN;
     pthread_mutex_unlock(&model->mutex);

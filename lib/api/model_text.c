@@ -186,29 +186,26 @@ static clipc_status compute_identity(const clipc_model *model,
     const clipc_weights *weights =
         clipc_checkpoint_weights(model->checkpoint);
     tokenizer_data data;
+    clipc_hash hash;
 
     CLIPC_TRY(read_tokenizer_data(model, &data, err));
-    clipc_hash *hash = clipc_hash_create();
-    if (!hash) {
-        release_data(&data);
-        return clipc_fail_nomem(err, "hash");
-    }
-    hash_text(hash, "clipc text side 1");
-    hash_config(hash, &model->config);
+    clipc_hash_start(&hash);
+    hash_text(&hash, "clipc text side 1");
+    hash_config(&hash, &model->config);
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
-        hash_text(hash, data.text[i].data ? clipc_tokenizer_file_names[i] : "");
-        clipc_hash_piece(hash, data.text[i].data, data.text[i].len);
+        hash_text(&hash, data.text[i].data ? clipc_tokenizer_file_names[i] : "");
+        clipc_hash_piece(&hash, data.text[i].data, data.text[i].len);
     }
     for (size_t i = 0; i < clipc_weights_n_files(weights); i++) {
         const clipc_weights_file *file = clipc_weights_file_at(weights, i);
-        clipc_hash_piece(hash, file->header, file->header_bytes);
+        clipc_hash_piece(&hash, file->header, file->header_bytes);
     }
     for (size_t i = 0; i < clipc_weights_count(weights); i++) {
         const clipc_tensor *tensor = clipc_weights_at(weights, i);
         if (clipc_checkpoint_is_text(model->checkpoint, i))
-            clipc_hash_piece(hash, tensor->data, tensor->n_bytes);
+            clipc_hash_piece(&hash, tensor->data, tensor->n_bytes);
     }
-    *digest = clipc_hash_finish(hash);
+    *digest = clipc_hash_finish(&hash);
     release_data(&data);
     return CLIPC_OK;
 }

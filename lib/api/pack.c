@@ -56,7 +56,7 @@ typedef struct packer {
     char *config_json, *preprocessor_json;
     unsigned char manifest[CLIPC_MANIFEST_BYTES];
     float logit_scale;
-    clipc_hash *hash;
+    clipc_hash hash; /* of the text side */
     clipc_file_writer writer;
 } packer;
 
@@ -521,8 +521,8 @@ static clipc_status write_bytes(packer *p, const item *t, const void *data,
     const unsigned char *bytes = data;
 
     if (clipc_packed_is_text(t->name)) {
-        clipc_packed_hash_name(p->hash, t->name, t->n_bytes);
-        clipc_hash_piece(p->hash, data, t->n_bytes);
+        clipc_packed_hash_name(&p->hash, t->name, t->n_bytes);
+        clipc_hash_piece(&p->hash, data, t->n_bytes);
     }
     for (size_t at = 0; at < t->n_bytes; at += WRITE_BLOCK) {
         size_t n = t->n_bytes - at < WRITE_BLOCK ? t->n_bytes - at
@@ -559,15 +559,11 @@ static clipc_status write_all(packer *p, clipc_error *err)
     clipc_status status = clipc_file_writer_write(&p->writer, header, n, err);
     free(header);
     CLIPC_TRY(status);
-    p->hash = clipc_hash_create();
-    if (!p->hash)
-        return clipc_fail_nomem(err, "hash");
-    clipc_packed_hash_start(p->hash, p->precision);
+    clipc_packed_hash_start(&p->hash, p->precision);
     for (size_t i = 0; i < p->n; i++) {
         const item *t = &p->items[i];
         if (t->data == p->manifest) { /* the last: all is hashed */
-            manifest.text = clipc_hash_finish(p->hash);
-            p->hash = NULL;
+            manifest.text = clipc_hash_finish(&p->hash);
             clipc_manifest_write(p->manifest, &manifest);
         }
         CLIPC_TRY(t->data ? write_bytes(p, t, t->data, err)
@@ -579,8 +575,6 @@ static clipc_status write_all(packer *p, clipc_error *err)
 static void release(packer *p)
 {
     clipc_file_writer_abort(&p->writer);
-    if (p->hash)
-        clipc_hash_finish(p->hash);
     for (size_t i = 0; i < p->n; i++) {
         free(p->items[i].name);
         free(p->items[i].scale);

@@ -117,6 +117,7 @@ void clipc_packed_hash_start(clipc_hash *hash, clipc_precision precision)
     static const char what[] = "clipc packed text side 1";
     const char *name = clipc_precision_name(precision);
 
+    clipc_hash_start(hash);
     clipc_hash_piece(hash, what, sizeof what - 1);
     clipc_hash_piece(hash, name, strlen(name));
 }
@@ -128,24 +129,20 @@ void clipc_packed_hash_name(clipc_hash *hash, const char *name, size_t n)
     clipc_hash_piece(hash, &length, sizeof length);
 }
 
-clipc_status clipc_packed_digest(clipc_digest *digest,
-                                 const clipc_weights *files,
-                                 clipc_precision precision, clipc_error *err)
+clipc_digest clipc_packed_digest(const clipc_weights *files,
+                                 clipc_precision precision)
 {
-    clipc_hash *hash = clipc_hash_create();
+    clipc_hash hash;
 
-    if (!hash)
-        return clipc_fail_nomem(err, "hash");
-    clipc_packed_hash_start(hash, precision);
+    clipc_packed_hash_start(&hash, precision);
     for (size_t i = 0; i < clipc_weights_count(files); i++) {
         const clipc_tensor *tensor = clipc_weights_at(files, i);
         if (!clipc_packed_is_text(tensor->name))
             continue;
-        clipc_packed_hash_name(hash, tensor->name, tensor->n_bytes);
-        clipc_hash_piece(hash, tensor->data, tensor->n_bytes);
+        clipc_packed_hash_name(&hash, tensor->name, tensor->n_bytes);
+        clipc_hash_piece(&hash, tensor->data, tensor->n_bytes);
     }
-    *digest = clipc_hash_finish(hash);
-    return CLIPC_OK;
+    return clipc_hash_finish(&hash);
 }
 
 /* ---- layers ------------------------------------------------------------ */

@@ -7,7 +7,7 @@
 #ifndef CLIPC_PACKED_FILE_H
 #define CLIPC_PACKED_FILE_H
 
-#include "api/label_cache.h"
+#include "base/digest.h"
 #include "checkpoint/parameters.h"
 #include "checkpoint/tensor_files.h"
 
@@ -49,12 +49,11 @@ clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
                                 const clipc_weights *files, const char *name,
                                 bool required, clipc_error *err);
 
-/* The text side hashed: all that a text's embedding depends on. It is in the
- * manifest, so that a run whose labels are cached reads none of it; what is
- * about to be remembered under it is checked first. */
-clipc_status clipc_packed_digest(clipc_digest *digest,
-                                 const clipc_weights *files,
-                                 clipc_precision precision, clipc_error *err);
+/* The digest of the text side: of every tensor that a text's embedding depends
+ * on. The manifest stores it, which lets a run with cached labels skip the
+ * text tower; the digest is verified before new labels are stored under it. */
+clipc_digest clipc_packed_digest(const clipc_weights *files,
+                                 clipc_precision precision);
 /* The hash's pieces, in the order of the file. */
 bool clipc_packed_is_text(const char *name);
 void clipc_packed_hash_start(clipc_hash *hash, clipc_precision precision);
