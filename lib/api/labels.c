@@ -575,7 +575,7 @@ clipc_status clipc_labels_from_embeddings(clipc_labels **out,
                           "embeddings of %zu numbers, the model's have %zu",
                           dim, model->config.projection_dim);
     /* A model changes its reference count behind const. */
-    CLIPC_TRY(labels_alloc(&labels, (clipc_model *)(uintptr_t)model, n, err));
+    CLIPC_TRY(labels_alloc(&labels, clipc_model_shared(model), n, err));
     memcpy(labels->embeddings, embeddings, n * dim * sizeof *embeddings);
     for (size_t i = 0; i < n; i++)
         if (!clipc_unit(labels->embeddings + i * dim, dim)) {

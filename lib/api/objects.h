@@ -78,6 +78,13 @@ clipc_status clipc_model_need_text(const clipc_model *model,
 
 void clipc_model_retain(clipc_model *model);
 
+/* The model behind a const pointer: its reference count and its lazy parts
+ * change, under its mutex. */
+static inline clipc_model *clipc_model_shared(const clipc_model *model)
+{
+    return (clipc_model *)(uintptr_t)model;
+}
+
 /* Which of its files the tokenizer is made from, in words (model_text.c). */
 const char *clipc_model_tokenizer_source(const clipc_model *model);
 clipc_status clipc_model_tokenizer(clipc_model *model,

@@ -629,7 +629,7 @@ clipc_status clipc_model_pack(const clipc_model *model, const char *path,
                           "%s: it is packed already; pack the checkpoint that "
                           "it was made from", CLIPC_QUOTE(model->source));
     /* Weights are found and the tokenizer is parsed behind const. */
-    p.model = (clipc_model *)(uintptr_t)model;
+    p.model = clipc_model_shared(model);
     p.precision = precision ? precision : CLIPC_PRECISION_F32;
     clipc_kernels_init(&p.kernels, clipc_cpu_features());
     CLIPC_TRY(choose_towers(&p, err));

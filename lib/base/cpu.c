@@ -15,6 +15,7 @@
 #include "base/cpu.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -268,4 +269,40 @@ unsigned clipc_cpu_count(void)
     }
     n = least(n, clipc_cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup"));
     return n ? n : 1;
+}
+
+/* ---- in words ----------------------------------------------------------- */
+
+/* Composed once. */
+static char features_text[80];
+
+static void compose_features(void)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {
+        { CLIPC_CPU_HAS_AVX2, "avx2" },
+        { CLIPC_CPU_HAS_AVXVNNI, "avxvnni" },
+        { CLIPC_CPU_HAS_AVX512, "avx512" },
+        { CLIPC_CPU_HAS_VNNI, "vnni" },
+        { CLIPC_CPU_HAS_BF16, "bf16" },
+        { CLIPC_CPU_HAS_AMX_INT8, "amx-int8" },
+        { CLIPC_CPU_HAS_AMX_BF16, "amx-bf16" },
+    };
+    const unsigned features = clipc_cpu_features();
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (features & names[i].bit)
+            n += (size_t)snprintf(features_text + n, sizeof features_text - n,
+                                  "%s%s", n ? " " : "", names[i].name);
+}
+
+const char *clipc_cpu_feature_text(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, compose_features);
+    return features_text;
 }

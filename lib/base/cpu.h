@@ -19,6 +19,9 @@
 
 unsigned clipc_cpu_features(void);
 
+/* The names of the features, separated by spaces; static, "" for none. */
+const char *clipc_cpu_feature_text(void);
+
 /* Second-level cache of one core, 1 MiB where it cannot be told. */
 size_t clipc_cpu_cache_bytes(void);
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * about.c - the versions and the processor that answers are made with.
+ */
+#include "api/objects.h"
+#include "base/cpu.h"
+#include "http/fetch.h"
+#include "kernels/dispatch.h"
+#include "kernels/openblas.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <png.h>
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+
+const char *clipc_version(void)
+{
+    return STRING(CLIPC_VERSION_MAJOR) "." STRING(CLIPC_VERSION_MINOR) "."
+           STRING(CLIPC_VERSION_PATCH);
+}
+
+#if defined(LIBJPEG_TURBO_VERSION)
+#define JPEG_VERSION STRING(LIBJPEG_TURBO_VERSION)
+#else
+#define JPEG_VERSION "(not turbo) " STRING(JPEG_LIB_VERSION)
+#endif
+
+clipc_status clipc_cpu_describe(clipc_cpu_description *description,
+                                clipc_error *err)
+{
+    clipc_kernels kernels;
+    unsigned features = clipc_cpu_features();
+
+    clipc_kernels_init(&kernels, features);
+    clipc_cpu_description d = {
+        .features = clipc_cpu_feature_text(),
+        .isa = kernels.name,
+        .gemm = strcmp(kernels.name, "c") != 0 || !clipc_openblas_version()
+                    ? "native" : "openblas",
+        .openblas = clipc_openblas_version(),
+        .openblas_core = clipc_openblas_core(),
+        .openblas_core_better = clipc_openblas_core_better(),
+        .n_cpus = clipc_cpu_count(),
+        .libjpeg = JPEG_VERSION,
+        .libpng = png_get_libpng_ver(NULL),
+        .libcurl = clipc_fetch_version(),
+        .libwebp = clipc_webp_version(),
+        .kernel_f32 = kernels.f32.name,
+        .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : kernels.f32.name,
+        .kernel_int8 = kernels.s8.name,
+    };
+    return clipc_info_fill(description, &d, sizeof d, "description", err);
+}

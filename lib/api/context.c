@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * context.c - contexts: what a thread of the caller computes with.
+ */
+#include "api/objects.h"
+#include "base/cpu.h"
+#include "kernels/dispatch.h"
+#include "kernels/openblas.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_THREADS = 1024,
+    MIN_CONTEXT = 3 /* both ends and one token between them */
+};
+
+clipc_ctx_params clipc_ctx_params_default(void)
+{
+    clipc_ctx_params params = { .struct_size = sizeof params };
+    return params;
+}
+
+/* Feature bits that params->cpu leaves. */
+static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
+                                     clipc_error *err)
+{
+    static const struct {
+        unsigned need, may_use;
+        const char *name;
+    } levels[] = {
+        [CLIPC_CPU_AUTO] = { 0, ~0u, "" },
+        [CLIPC_CPU_C] = { 0, 0, "" },
+        [CLIPC_CPU_AVX2] = { CLIPC_CPU_HAS_AVX2,
+                             CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
+                             "AVX2" },
+        [CLIPC_CPU_AVX512] = { CLIPC_CPU_HAS_AVX512,
+                               ~(CLIPC_CPU_HAS_AMX_INT8 |
+                                 CLIPC_CPU_HAS_AMX_BF16), "AVX-512" },
+        [CLIPC_CPU_AMX] = { CLIPC_CPU_HAS_AMX_INT8, ~0u, "AMX" },
+    };
+    const unsigned all = clipc_cpu_features();
+
+    if ((unsigned)cpu >= sizeof levels / sizeof levels[0])
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->cpu is %d, not a clipc_cpu", (int)cpu);
+    if ((all & levels[cpu].need) != levels[cpu].need)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "this CPU lacks %s (it has: %s)", levels[cpu].name,
+                          all ? clipc_cpu_feature_text() : "none");
+    *features = all & levels[cpu].may_use;
+    return CLIPC_OK;
+}
+
+/* The backend and the precision of params. */
+static clipc_status choose_arithmetic(clipc_engine *engine,
+                                      const clipc_ctx_params *params,
+                                      clipc_precision packed,
+                                      clipc_error *err)
+{
+    const bool vector = strcmp(engine->kernels.name, "c") != 0;
+    clipc_gemm gemm = params->gemm;
+
+    if ((unsigned)params->precision > CLIPC_PRECISION_INT8 ||
+        (unsigned)params->packing > CLIPC_PACKING_ALWAYS)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->precision or packing is not one of its "
+                          "enum's values");
+    engine->precision = params->precision   ? params->precision
+                        : packed            ? packed
+                                            : CLIPC_PRECISION_F32;
+    if (packed && engine->precision != packed)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "the model was packed for %s and has no weights for "
+                          "%s", clipc_precision_name(packed),
+                          clipc_precision_name(engine->precision));
+    if (engine->precision != CLIPC_PRECISION_F32) {
+        if (gemm == CLIPC_GEMM_OPENBLAS)
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "OpenBLAS computes in f32 only; bf16 and int8 "
+                              "need the native kernels");
+        gemm = CLIPC_GEMM_NATIVE;
+    }
+    engine->cache_bytes = clipc_cpu_cache_bytes();
+    return clipc_gemm_select(&engine->gemm, gemm, vector,
+                             params->keep_blas_threads != 0, err);
+}
+
+clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
+                              const clipc_ctx_params *given, clipc_error *err)
+{
+    clipc_ctx_params params = clipc_ctx_params_default();
+    clipc_status status;
+    unsigned features = 0;
+
+    if (out)
+        *out = NULL;
+    if (!out || !model)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          out ? "model" : "ctx");
+    CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
+                                 "clipc_ctx_params", err));
+    CLIPC_TRY(allowed_features(&features, params.cpu, err));
+    if (params.threads > MAX_THREADS)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->threads is %u, the limit is %d",
+                          params.threads, (int)MAX_THREADS);
+    if (params.context_length &&
+        (params.context_length < MIN_CONTEXT ||
+         params.context_length > model->config.context_length))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->context_length is %zu, must be %d to the "
+                          "model's, %zu", params.context_length,
+                          (int)MIN_CONTEXT, model->config.context_length);
+
+    clipc_ctx *ctx = clipc_alloc_zero(1, sizeof *ctx);
+    if (!ctx)
+        return clipc_fail_nomem(err, "context");
+    ctx->model = clipc_model_shared(model);
+    clipc_model_retain(ctx->model);
+    ctx->context_length = params.context_length
+                              ? params.context_length
+                              : model->config.context_length;
+    ctx->packing = params.packing;
+    ctx->progress = params.progress;
+    ctx->progress_user = params.progress_user;
+    clipc_kernels_init(&ctx->engine.kernels, features);
+    CLIPC_TRY_GOTO(status, fail,
+                   choose_arithmetic(&ctx->engine, &params, model->packed,
+                                     err));
+    CLIPC_TRY_GOTO(status, fail,
+                   clipc_pool_create(&ctx->engine.pool,
+                                     params.threads ? params.threads
+                                                    : clipc_cpu_count(),
+                                     err));
+    *out = ctx;
+    return CLIPC_OK;
+fail:
+    clipc_ctx_destroy(ctx);
+    return status;
+}
+
+void clipc_ctx_destroy(clipc_ctx *ctx)
+{
+    if (!ctx)
+        return;
+    clipc_pool_destroy(ctx->engine.pool);
+    free(ctx->engine.scratch);
+    free(ctx->engine.text_scratch);
+    free(ctx->pixels);
+    free(ctx->ids.ids);
+    free(ctx->starts);
+    free(ctx->embeddings);
+    free(ctx->scores);
+    clipc_model_close(ctx->model);
+    free(ctx);
+}
