@@ -3,7 +3,7 @@
  * encode.c - token ids and embeddings: check the arguments, cut the work in
  * chunks that bound the scratch memory, call the towers, scale to unit length.
  */
-#include "api/objects.h"
+#include "api/scores.h"
 #include "image/normalize.h"
 
 #include <math.h>
@@ -59,19 +59,6 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
 }
 
 /* ---- embeddings -------------------------------------------------------- */
-
-bool clipc_unit(float *v, size_t dim)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < dim; i++)
-        sum += (double)v[i] * (double)v[i];
-    if (!isfinite(sum) || sum == 0.0)
-        return false;
-    double norm = sqrt(sum);
-    for (size_t i = 0; i < dim; i++)
-        v[i] = (float)((double)v[i] / norm);
-    return true;
-}
 
 static bool finite_not_zero(const float *v, size_t dim)
 {

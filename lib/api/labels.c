@@ -10,7 +10,7 @@
  * they tie exactly whatever the matrix library does with the last bits.
  */
 #include "kernels/openblas.h"
-#include "api/objects.h"
+#include "api/scores.h"
 #include "base/utf8.h"
 
 #include <math.h>

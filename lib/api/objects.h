@@ -121,17 +121,6 @@ struct clipc_ctx {
     size_t embeddings_capacity, scores_capacity; /* floats */
 };
 
-/* Scales v to unit length; false when it is zero or not finite. */
-bool clipc_unit(float *v, size_t dim);
-
-/* scores[i, j] = queries[i] . vectors[j] by clipc's own kernels, on the
- * engine's threads; scores: [n_queries, n]. An element's bits do not depend on
- * its place. */
-void clipc_cosines(const clipc_engine *engine, float *scores,
-                   const float *queries /* [n_queries, dim] */,
-                   size_t n_queries, const float *vectors /* [n, dim] */,
-                   size_t n, size_t dim);
-
 struct clipc_labels {
     clipc_model *model;
     size_t n, dim, n_encoded;

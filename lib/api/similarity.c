@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * similarity.c - all cosines, or logits, between two sets of vectors: the
- * matrices logits_per_image and logits_per_text of the reference
+ * similarity.c - nearest neighbours among vectors; all cosines, or logits,
+ * between two sets of them: the matrices logits_per_image and logits_per_text
+ * of the reference
  * (transformers 5.23, models/clip/modeling_clip.py, CLIPModel.forward).
  *
  *     cosine[i, j] = sum over d of a'[i, d] * b'[j, d]    a' = a / |a|
@@ -11,7 +12,7 @@
  * element does not depend on its place or on what stands beside it, and the
  * bits are those of clipc_classify().
  */
-#include "api/objects.h"
+#include "api/scores.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -89,5 +90,77 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
 done:
     free(a_rows);
     free(b_rows);
+    return status;
+}
+
+/* ---- nearest neighbours ------------------------------------------------ */
+
+/* Unit copies of queries first .. first + n - 1. */
+static clipc_status unit_queries(float *out, const float *queries,
+                                 size_t first, size_t n, size_t dim,
+                                 clipc_error *err)
+{
+    memcpy(out, queries + first * dim, n * dim * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        if (!clipc_unit(out + i * dim, dim))
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "query %zu is zero or not finite", first + i);
+    return CLIPC_OK;
+}
+
+static clipc_status check_lengths(const float *inverse, size_t n,
+                                  clipc_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isnan(inverse[i]))
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "vector %zu is zero or not finite", i);
+    return CLIPC_OK;
+}
+
+clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
+                                   size_t n_queries, const float *vectors,
+                                   size_t n_vectors, size_t dim, size_t k,
+                                   clipc_result *results, clipc_error *err)
+{
+    clipc_status status;
+
+    if (!ctx || !vectors || dim == 0 || (n_queries && (!queries || !results)))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_similarity_topk: an argument is NULL or 0");
+    CLIPC_TRY(clipc_scores_check_k(k, n_vectors, "vectors", err));
+    clipc_scores task = { .engine = &ctx->engine, .vectors = vectors,
+                        .measure = true, .n = n_vectors, .dim = dim };
+    size_t n_floats;
+    float *inverse = clipc_alloc(n_vectors, sizeof *inverse);
+    float *chunk = NULL; /* [CLIPC_QUERY_CHUNK, dim] */
+    if (!inverse || !clipc_mul(CLIPC_QUERY_CHUNK, dim, &n_floats) ||
+        !(chunk = clipc_alloc_aligned(n_floats, sizeof *chunk))) {
+        status = clipc_fail_nomem(err, "similarity");
+        goto done;
+    }
+    CLIPC_TRY_GOTO(status, done, clipc_scores_grow(ctx, n_queries, n_vectors, err));
+    task.scores = ctx->scores;
+    task.inverse = inverse;
+    task.queries = chunk;
+    /* Once without queries too: the vectors are checked in any case. */
+    for (size_t q = 0; q == 0 || q < n_queries; q += CLIPC_QUERY_CHUNK) {
+        task.n_queries = n_queries - q < CLIPC_QUERY_CHUNK ? n_queries - q
+                                                     : CLIPC_QUERY_CHUNK;
+        if (task.n_queries)
+            CLIPC_TRY_GOTO(status, done,
+                           unit_queries(chunk, queries, q, task.n_queries,
+                                        dim, err));
+        clipc_scores_run(&task);
+        if (task.measure)
+            CLIPC_TRY_GOTO(status, done,
+                           check_lengths(inverse, n_vectors, err));
+        task.measure = false;
+        CLIPC_TRY_GOTO(status, done,
+                       clipc_scores_rank(ctx, &task, k, results + q * k, err));
+    }
+done:
+    free(inverse);
+    free(chunk);
     return status;
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * scores.c - cosine of unit vectors, logit = cosine * exp(logit_scale), softmax
+ * over all candidates in double, the k best.
+ *
+ * The k best of n are kept in a heap whose root is the worst of them, so a
+ * hundred thousand labels cost n comparisons and little more. A score does not
+ * depend on the queries and candidates beside it.
+ */
+#include "api/scores.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool clipc_unit(float *v, size_t dim)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dim; i++)
+        sum += (double)v[i] * (double)v[i];
+    if (!isfinite(sum) || sum == 0.0)
+        return false;
+    double norm = sqrt(sum);
+    for (size_t i = 0; i < dim; i++)
+        v[i] = (float)((double)v[i] / norm);
+    return true;
+}
+
+enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
+
+/* Lengths outside of this would overflow in f32 products, or lose bits. */
+#define SHORT_VECTOR 1e-18
+#define LONG_VECTOR 1e18
+
+/* 1 / length, 0 for lengths outside of that, NaN where there is none. */
+static float inverse_length(double sum_of_squares)
+{
+    if (!isfinite(sum_of_squares) || sum_of_squares == 0.0)
+        return NAN;
+    double length = sqrt(sum_of_squares);
+    return length < SHORT_VECTOR || length > LONG_VECTOR
+               ? 0.0f
+               : (float)(1.0 / length);
+}
+
+/* Of a unit vector and one of any length. */
+static float exact_cosine(const float *query, const float *vector, size_t dim)
+{
+    double dot = 0.0, sum = 0.0;
+    for (size_t d = 0; d < dim; d++) {
+        dot += (double)query[d] * (double)vector[d];
+        sum += (double)vector[d] * (double)vector[d];
+    }
+    return (float)(dot / sqrt(sum));
+}
+
+static void score_vector(const clipc_scores *task, size_t i)
+{
+    const clipc_kernels *kernels = &task->engine->kernels;
+    const float *vector = task->vectors + i * task->dim;
+    float inverse = 1.0f;
+
+    if (task->measure)
+        task->inverse[i] =
+            inverse_length(kernels->sum_squares(vector, task->dim));
+    if (task->inverse)
+        inverse = task->inverse[i];
+    for (size_t q = 0; q < task->n_queries; q++) {
+        const float *query = task->queries + q * task->dim;
+        task->scores[q * task->n + i] =
+            inverse != 0.0f
+                ? kernels->dot(query, vector, task->dim) * inverse
+                : exact_cosine(query, vector, task->dim);
+    }
+}
+
+static void score_part(void *arg, unsigned thread, unsigned n_threads)
+{
+    const clipc_scores *task = arg;
+    size_t n_blocks = (task->n + SCORE_BLOCK - 1) / SCORE_BLOCK;
+    size_t begin, end;
+
+    /* Equal vectors must tie, wherever they stand: no matrix product. */
+    clipc_split(n_blocks, thread, n_threads, &begin, &end);
+    begin *= SCORE_BLOCK;
+    end = end * SCORE_BLOCK < task->n ? end * SCORE_BLOCK : task->n;
+    for (size_t i = begin; i < end; i++)
+        score_vector(task, i);
+}
+
+void clipc_scores_run(clipc_scores *task)
+{
+    if (task->n > SCORE_BLOCK)
+        clipc_pool_run(task->engine->pool, score_part, task);
+    else
+        score_part(task, 0, 1);
+}
+
+void clipc_cosines(const clipc_engine *engine, float *scores,
+                   const float *queries, size_t n_queries,
+                   const float *vectors, size_t n, size_t dim)
+{
+    clipc_scores task = { .engine = engine, .queries = queries,
+                        .vectors = vectors, .scores = scores,
+                        .n_queries = n_queries, .n = n, .dim = dim };
+    clipc_scores_run(&task);
+}
+
+/* ---- the k best -------------------------------------------------------- */
+
+/* Whether candidate a ranks below candidate b. */
+static bool worse(const float *scores, uint32_t a, uint32_t b)
+{
+    if (scores[a] != scores[b])
+        return scores[a] < scores[b];
+    return a > b;
+}
+
+/* Restores the heap below `i`: no parent ranks above its children. */
+static void sift_down(clipc_result *heap, size_t n, size_t i,
+                      const float *scores)
+{
+    for (;;) {
+        size_t worst = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < n;
+             child++)
+            if (worse(scores, heap[child].index, heap[worst].index))
+                worst = child;
+        if (worst == i)
+            return;
+        uint32_t index = heap[i].index;
+        heap[i].index = heap[worst].index;
+        heap[worst].index = index;
+        i = worst;
+    }
+}
+
+/* results[0..k): indices of the k best, best first. */
+static void select_best(clipc_result *results, size_t k, const float *scores,
+                        size_t n)
+{
+    for (size_t i = 0; i < k; i++)
+        results[i].index = (uint32_t)i;
+    for (size_t i = k / 2; i-- > 0;)
+        sift_down(results, k, i, scores);
+    for (size_t i = k; i < n; i++) {
+        if (worse(scores, results[0].index, (uint32_t)i)) {
+            results[0].index = (uint32_t)i;
+            sift_down(results, k, 0, scores);
+        }
+    }
+    for (size_t left = k; left > 1; left--) {
+        uint32_t index = results[0].index;
+        results[0].index = results[left - 1].index;
+        results[left - 1].index = index;
+        sift_down(results, left - 1, 0, scores);
+    }
+}
+
+/* Ranks scores [n], cosines, into results[0..k). Returns the first that is
+ * not finite, or n. */
+static size_t rank(clipc_result *results, const float *scores, float scale,
+                   size_t n, size_t k)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(scores[i]))
+            return i;
+    select_best(results, k, scores, n);
+    /* exp of differences, so that it cannot overflow. */
+    double best = (double)(scores[results[0].index] * scale);
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)(scores[i] * scale) - best);
+    for (size_t i = 0; i < k; i++) {
+        clipc_result *r = &results[i];
+        r->cosine = scores[r->index];
+        r->logit = r->cosine * scale;
+        r->probability = (float)(exp((double)r->logit - best) / sum);
+    }
+    return n;
+}
+
+/* A chunk's queries, split over the pool. */
+typedef struct rank_task {
+    const clipc_scores *scores;
+    float scale;
+    size_t k;
+    clipc_result *results; /* [n_queries, k] */
+    size_t bad[CLIPC_QUERY_CHUNK];
+} rank_task;
+
+static void rank_part(void *arg, unsigned thread, unsigned n_threads)
+{
+    rank_task *task = arg;
+    const clipc_scores *scores = task->scores;
+    size_t begin, end;
+
+    clipc_split(scores->n_queries, thread, n_threads, &begin, &end);
+    for (size_t q = begin; q < end; q++)
+        task->bad[q] = rank(task->results + q * task->k,
+                            scores->scores + q * scores->n, task->scale,
+                            scores->n, task->k);
+}
+
+clipc_status clipc_scores_rank(const clipc_ctx *ctx, const clipc_scores *scores,
+                               size_t k, clipc_result *results,
+                               clipc_error *err)
+{
+    rank_task task = { .scores = scores, .k = k, .results = results,
+                       .scale = (float)clipc_checkpoint_logit_scale(
+                           ctx->model->checkpoint) };
+
+    if (scores->n_queries > 1 && scores->n > SCORE_BLOCK)
+        clipc_pool_run(ctx->engine.pool, rank_part, &task);
+    else
+        rank_part(&task, 0, 1);
+    for (size_t q = 0; q < scores->n_queries; q++)
+        if (task.bad[q] < scores->n)
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "the score of candidate %zu is not finite",
+                              task.bad[q]);
+    return CLIPC_OK;
+}
+
+/* Room for n floats of scratch that the context keeps. */
+clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
+                         clipc_error *err)
+{
+    if (n <= *capacity)
+        return CLIPC_OK;
+    float *larger = clipc_alloc_aligned(n, sizeof *larger);
+    if (!larger)
+        return clipc_fail_nomem(err, "scratch of a context");
+    free(*scratch);
+    *scratch = larger;
+    *capacity = n;
+    return CLIPC_OK;
+}
+
+/* Room for the scores of n candidates and at most CLIPC_QUERY_CHUNK queries. */
+clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
+                                clipc_error *err)
+{
+    size_t n_floats;
+    if (!clipc_mul(n_queries < CLIPC_QUERY_CHUNK ? n_queries : CLIPC_QUERY_CHUNK, n,
+                   &n_floats))
+        return clipc_fail_nomem(err, "scores");
+    return clipc_scratch_grow(&ctx->scores, &ctx->scores_capacity, n_floats, err);
+}
+
+clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,
+                            clipc_error *err)
+{
+    if (k == 0 || k > n || n > UINT32_MAX)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "k is %zu, must be 1 to the number of %s, %zu", k,
+                          what, n);
+    return CLIPC_OK;
+}

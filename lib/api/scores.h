@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * scores.h - cosines of queries with candidates, on the engine's threads, and
+ * the k best of each query.
+ */
+#ifndef CLIPC_SCORES_H
+#define CLIPC_SCORES_H
+
+#include "api/objects.h"
+
+/* Queries scored in one walk over the candidates. The walk is bound by memory;
+ * a candidate and so many queries fit the first-level cache. */
+enum { CLIPC_QUERY_CHUNK = 16 };
+
+/* Scales v to unit length; false when it is zero or not finite. */
+bool clipc_unit(float *v, size_t dim);
+
+/* Queries against all candidates, split over the pool. */
+typedef struct clipc_scores {
+    const clipc_engine *engine;
+    const float *queries; /* [n_queries, dim], of unit length */
+    const float *vectors; /* [n, dim], likewise if inverse is NULL */
+    float *scores;        /* [n_queries, n] */
+    float *inverse;       /* [n], 1 / length of each vector; or NULL */
+    bool measure;         /* fill it first */
+    size_t n_queries, n, dim;
+} clipc_scores;
+
+/* Fills scores, and inverse where measure is set. */
+void clipc_scores_run(clipc_scores *scores);
+
+/* The k best of each query: softmax of logits over all candidates, in double.
+ * CLIPC_ERR_NUMERIC: a score is not finite. */
+clipc_status clipc_scores_rank(const clipc_ctx *ctx, const clipc_scores *scores,
+                               size_t k, clipc_result *results,
+                               clipc_error *err);
+
+/* Room for n floats of scratch that the context keeps. */
+clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
+                                clipc_error *err);
+
+/* Room for the scores of n candidates and at most CLIPC_QUERY_CHUNK
+ * queries. */
+clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
+                               clipc_error *err);
+
+/* CLIPC_ERR_ARGUMENT unless k is 1 to n; `what` names the candidates. */
+clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,
+                                  clipc_error *err);
+
+/* scores[i, j] = queries[i] . vectors[j] by clipc's own kernels, on the
+ * engine's threads; scores: [n_queries, n]. An element's bits do not depend on
+ * its place. */
+void clipc_cosines(const clipc_engine *engine, float *scores,
+                   const float *queries /* [n_queries, dim] */,
+                   size_t n_queries, const float *vectors /* [n, dim] */,
+                   size_t n, size_t dim);
+
+#endif /* CLIPC_SCORES_H */
