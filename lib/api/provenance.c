@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * provenance.c - see provenance.h.
+ */
+#include "api/provenance.h"
+#include "base/utf8.h"
+
+#include <nettle/sha2.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HASH_BLOCK = 1 << 20 }; /* bytes of a source file at a time */
+
+enum { HEX = 2 * SHA256_DIGEST_SIZE };
+
+/* SHA-256 of a file in hex, as sha256sum prints it. */
+static clipc_status hash_file(char hex[HEX + 1], const char *path,
+                              clipc_error *err)
+{
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx sha;
+    clipc_bytes bytes;
+
+    CLIPC_TRY(clipc_file_map(&bytes, path, err));
+    sha256_init(&sha);
+    for (size_t at = 0; at < bytes.n; at += HASH_BLOCK) {
+        size_t n = bytes.n - at < HASH_BLOCK ? bytes.n - at : HASH_BLOCK;
+        sha256_update(&sha, n, bytes.data + at);
+    }
+    sha256_digest(&sha, sizeof digest, digest);
+    clipc_bytes_release(&bytes);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return CLIPC_OK;
+}
+
+/* Those of all files of the weights with spaces between, malloc'ed; NULL with
+ * CLIPC_OK: they came from memory. */
+static clipc_status hash_weights(char **out, const clipc_model *model,
+                                 clipc_error *err)
+{
+    const clipc_weights *files = clipc_checkpoint_weights(model->checkpoint);
+    const size_t n = clipc_weights_n_files(files);
+
+    *out = NULL;
+    if (!model->config_path)
+        return CLIPC_OK;
+    char *text = clipc_alloc(n, HEX + 1);
+    if (!text)
+        return clipc_fail_nomem(err, "provenance");
+    for (size_t i = 0; i < n; i++) {
+        char *hex = text + i * (HEX + 1);
+        clipc_status status =
+            hash_file(hex, clipc_weights_file_at(files, i)->name, err);
+        if (status != CLIPC_OK) {
+            free(text);
+            return status;
+        }
+        hex[HEX] = i + 1 < n ? ' ' : '\0';
+    }
+    *out = text;
+    return CLIPC_OK;
+}
+
+/* Of .../models--OWNER--NAME/snapshots/REVISION the revision, and the
+ * repository id malloc'ed; of another folder its last part. A path says more
+ * of its owner's computer than a file that is passed on should. */
+static char *guess_source(const char *path, const char **revision)
+{
+    static const char prefix[] = "models--", middle[] = "/snapshots/";
+    size_t n = strlen(path);
+
+    *revision = NULL;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    const char *repository = strstr(path, prefix);
+    const char *snapshot = repository ? strstr(repository, middle) : NULL;
+    if (snapshot) {
+        repository += sizeof prefix - 1;
+        char *id = clipc_strndup(repository, (size_t)(snapshot - repository));
+        char *dashes = id ? strstr(id, "--") : NULL;
+        if (dashes) {
+            *dashes = '/';
+            memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
+        }
+        *revision = snapshot + sizeof middle - 1;
+        return id;
+    }
+    size_t begin = n;
+    while (begin > 0 && path[begin - 1] != '/')
+        begin--;
+    return clipc_strndup(path + begin, n - begin);
+}
+
+/* What a JSON string may be made of: a folder's name may be anything. */
+static clipc_status check_utf8(const char *text, const char *what,
+                               clipc_error *err)
+{
+    size_t n = text ? strlen(text) : 0;
+    size_t valid = text ? clipc_utf8_check(text, n) : 0;
+
+    if (valid == n)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_UTF8, (int64_t)valid,
+                      "the model's %s is not UTF-8 (%s)", what,
+                      CLIPC_QUOTE(text));
+}
+
+clipc_status clipc_provenance(json_t **out, const clipc_model *model,
+                              clipc_precision precision,
+                              const clipc_pack_params *params,
+                              clipc_error *err)
+{
+    const char *revision;
+    char *hashes;
+
+    *out = NULL;
+    CLIPC_TRY(hash_weights(&hashes, model, err));
+    char *guess = guess_source(model->source, &revision);
+    const char *source = params->source ? params->source : guess;
+    if (params->revision)
+        revision = params->revision;
+    clipc_status status = guess ? check_utf8(source, "source", err)
+                                : clipc_fail_nomem(err, "provenance");
+    if (status == CLIPC_OK)
+        status = check_utf8(revision, "revision", err);
+    if (status != CLIPC_OK) {
+        free(guess);
+        free(hashes);
+        return status;
+    }
+    *out = json_pack("{s:s, s:s, s:s, s:s}", "format", "clipc-packed",
+                     "precision", clipc_precision_name(precision),
+                     "clipc_version", clipc_version(), "source", source);
+    bool ok = *out != NULL;
+    if (ok && revision && *revision)
+        ok = json_object_set_new(*out, "revision", json_string(revision)) == 0;
+    if (ok && hashes)
+        ok = json_object_set_new(*out, "weights_sha256",
+                                 json_string(hashes)) == 0;
+    free(guess);
+    free(hashes);
+    if (ok)
+        return CLIPC_OK;
+    json_decref(*out);
+    *out = NULL;
+    return clipc_fail_nomem(err, "provenance");
+}
