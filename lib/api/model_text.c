@@ -301,3 +301,20 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
     pthread_mutex_unlock(&model->mutex);
     return status;
 }
+
+bool clipc_model_identity_holds(clipc_model *model)
+{
+    if (!model->packed)
+        return true;
+    pthread_mutex_lock(&model->mutex);
+    if (model->identity_proof == CLIPC_UNPROVEN) {
+        const clipc_digest digest = clipc_packed_digest(
+            clipc_checkpoint_weights(model->checkpoint), model->packed);
+        model->identity_proof =
+            clipc_digest_equal(&digest, &model->manifest.text)
+                ? CLIPC_PROVEN : CLIPC_DISPROVEN;
+    }
+    bool holds = model->identity_proof == CLIPC_PROVEN;
+    pthread_mutex_unlock(&model->mutex);
+    return holds;
+}

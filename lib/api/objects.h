@@ -95,7 +95,7 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
                                   clipc_digest *digest, clipc_error *err);
 
 /* Manifest, configs and tokenizer of a packed file; *is_packed false: it is
- * none (model_packed.c). */
+ * none. */
 clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
                                      const clipc_weights *files,
                                      clipc_error *err);
