@@ -9,6 +9,7 @@
 
 #include "clipc.h"
 #include "peak.h"
+#include "util.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,22 +42,11 @@ typedef struct bench_session {
 
 typedef void (*bench_call)(void *state);
 
-/* ---- common.c ---------------------------------------------------------- */
+/* ---- measure.c --------------------------------------------------------- */
 
-/* Ends the program: exit status 1. err: NULL for errno's message. */
-_Noreturn void bench_die(const char *what, const clipc_error *err);
-/* The same with the usage and exit status 2 (clipc-bench.c). */
+/* bench_die() with the usage, and exit status 2 (clipc-bench.c). */
 _Noreturn void bench_usage_error(const char *what, const char *value);
 
-double bench_now_ms(void);
-
-/* Memory, or the end of the program. floats are filled with a fixed sequence
- * in [-1, 1): the numbers do not matter, only that they differ. */
-void *bench_alloc(size_t n_bytes);
-float *bench_floats(size_t n);
-
-/* A whole file and a zero behind it; to be freed. */
-char *bench_read_file(const char *path, size_t *n_bytes);
 /* n floats from, or to, a file of exactly n raw float32. */
 void bench_read_floats(const char *path, float *x, size_t n);
 void bench_write_floats(const char *path, const float *x, size_t n);
@@ -93,6 +83,6 @@ void bench_decode(const bench_options *o);
 void bench_resize(const bench_options *o);
 void bench_cold(const bench_options *o);       /* cold.c */
 void bench_kernels(const bench_options *o);    /* kernels.c */
-void bench_peak(const bench_options *o);       /* peak.c */
+void bench_peak(const bench_options *o);
 
 #endif /* CLIPC_BENCH_H */

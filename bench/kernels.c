@@ -326,6 +326,30 @@ static void report(const bench_options *o, const subject *s,
     printf("\n");
 }
 
+void bench_peak(const bench_options *o)
+{
+    bench_peaks peaks;
+
+    bench_peaks_open(&peaks, o->threads, o->features);
+    for (unsigned i = 0; i < o->reps; i++)
+        bench_peaks_round(&peaks);
+    if (o->json)
+        printf("{\"threads\": %u, \"reps\": %u, \"peaks\": {", o->threads,
+               o->reps);
+    for (size_t i = 0; i < peaks.n; i++) {
+        const bench_peak_loop *loop = peaks.loops[i];
+        if (o->json)
+            printf("%s\"%s\": %.2f", i ? ", " : "", loop->name,
+                   peaks.best[i]);
+        else
+            printf("peak       %-16s %-4s  %u threads  %8.1f Gop/s\n",
+                   loop->name, loop->dtype, o->threads, peaks.best[i]);
+    }
+    if (o->json)
+        printf("}}\n");
+    bench_peaks_close(&peaks);
+}
+
 void bench_kernels(const bench_options *o)
 {
     clipc_kernels in_c, best;

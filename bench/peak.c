@@ -4,7 +4,7 @@
  */
 #include "peak.h"
 
-#include "bench.h"
+#include "util.h"
 #include "base/cpu.h"
 #include "kernels/kernels.h"
 #include "kernels/dispatch.h"
@@ -126,27 +126,3 @@ const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
 }
 
 /* ---- the subcommand ---------------------------------------------------- */
-
-void bench_peak(const bench_options *o)
-{
-    bench_peaks peaks;
-
-    bench_peaks_open(&peaks, o->threads, o->features);
-    for (unsigned i = 0; i < o->reps; i++)
-        bench_peaks_round(&peaks);
-    if (o->json)
-        printf("{\"threads\": %u, \"reps\": %u, \"peaks\": {", o->threads,
-               o->reps);
-    for (size_t i = 0; i < peaks.n; i++) {
-        const bench_peak_loop *loop = peaks.loops[i];
-        if (o->json)
-            printf("%s\"%s\": %.2f", i ? ", " : "", loop->name,
-                   peaks.best[i]);
-        else
-            printf("peak       %-16s %-4s  %u threads  %8.1f Gop/s\n",
-                   loop->name, loop->dtype, o->threads, peaks.best[i]);
-    }
-    if (o->json)
-        printf("}}\n");
-    bench_peaks_close(&peaks);
-}
