@@ -48,6 +48,7 @@ done
 if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite cli sh tests/cli/run.sh
     suite headers sh tests/release/headers.sh
+    suite layers sh tests/release/layers.sh
     suite exports sh tests/release/exports.sh
     suite disassembly sh tests/release/disassembly.sh
     suite install sh tests/release/install.sh
