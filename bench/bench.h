@@ -37,7 +37,7 @@ typedef struct bench_timing {
 typedef struct bench_session {
     clipc_model *model;
     clipc_ctx *ctx;
-    clipc_model_properties info;
+    clipc_model_info info;
 } bench_session;
 
 typedef void (*bench_call)(void *state);

@@ -46,14 +46,14 @@ void bench_open(bench_session *session, const bench_options *o)
     session->info.struct_size = sizeof session->info;
     if (clipc_model_open(&session->model, o->model, &model_params, &err) ||
         clipc_ctx_create(&session->ctx, session->model, &ctx_params, &err) ||
-        clipc_model_info(session->model, &session->info, &err))
+        clipc_model_get_info(session->model, &session->info, &err))
         bench_die(o->model, &err);
 }
 
 void bench_close(bench_session *session)
 {
-    clipc_ctx_destroy(session->ctx);
-    clipc_model_close(session->model);
+    clipc_ctx_free(session->ctx);
+    clipc_model_free(session->model);
 }
 
 /* ---- timing ------------------------------------------------------------ */

@@ -16,7 +16,7 @@ typedef struct pictures {
     char *file;
     size_t file_bytes;
     clipc_image *image; /* all its pixels */
-    clipc_image_properties picture;
+    clipc_image_info picture;
     uint8_t *resized; /* [224, 224, 3] */
 } pictures;
 
@@ -94,7 +94,7 @@ static void on_picture(const bench_options *o, bench_call call)
     p.file = bench_read_file(o->image, &p.file_bytes);
     p.picture.struct_size = sizeof p.picture;
     if (clipc_image_read_memory(&p.image, p.file, p.file_bytes, NULL, &err) ||
-        clipc_image_info(p.image, &p.picture, &err))
+        clipc_image_get_info(p.image, &p.picture, &err))
         bench_die(o->image, &err);
     p.resized = bench_alloc(224 * 224 * 3);
     report(&p, call);

@@ -29,7 +29,7 @@ static double tower_flops(const clipc_tower_info *tower, double tokens)
     return 2.0 * (double)tower->n_layers * (linear + attention);
 }
 
-static double image_flops(const clipc_model_properties *info)
+static double image_flops(const clipc_model_info *info)
 {
     double side = (double)(info->image_size / info->patch_size);
     double patch = 3.0 * (double)(info->patch_size * info->patch_size);

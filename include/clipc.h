@@ -19,8 +19,8 @@
  *         clipc_encode_images(ctx, &image, 1, embedding, 0, &err) == CLIPC_OK)
  *         use(embedding);
  *     clipc_image_free(image);
- *     clipc_ctx_destroy(ctx);
- *     clipc_model_close(model);
+ *     clipc_ctx_free(ctx);
+ *     clipc_model_free(model);
  *
  * Conventions, true of every function unless its comment says otherwise:
  *
@@ -290,7 +290,7 @@ clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
 
 /* Drops the caller's reference. Contexts and labels made from the model keep
  * working. */
-CLIPC_API void clipc_model_close(clipc_model *model);
+CLIPC_API void clipc_model_free(clipc_model *model);
 
 typedef struct clipc_tower_info {
     size_t width, n_layers, n_heads, mlp_width;
@@ -298,7 +298,7 @@ typedef struct clipc_tower_info {
 } clipc_tower_info;
 
 /* Strings belong to the model. */
-typedef struct clipc_model_properties {
+typedef struct clipc_model_info {
     size_t struct_size;
     size_t dim;            /* of an embedding */
     size_t image_size;     /* S: pixels are [3, S, S] */
@@ -311,7 +311,7 @@ typedef struct clipc_model_properties {
                             * tower comes by itself and has none, of its
                             * config's logit_scale_init_value */
     size_t n_parameters;   /* elements of all tensors in use */
-    size_t n_tensors;      /* in the file: see clipc_model_tensor() */
+    size_t n_tensors;      /* in the file: see clipc_model_get_tensor() */
     const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored; of a
                             * packed file "packed f32", "packed bf16" or
                             * "packed int8" */
@@ -324,12 +324,12 @@ typedef struct clipc_model_properties {
     size_t trained_image_size; /* image_size without params->image_size */
     const char *layout; /* of the tensors' names: "transformers" or
                          * "open_clip" */
-} clipc_model_properties;
+} clipc_model_info;
 
 /* Fills *properties (struct_size set by the caller). Never fails for valid
  * pointers. */
 CLIPC_API clipc_status
-clipc_model_info(const clipc_model *model, clipc_model_properties *properties,
+clipc_model_get_info(const clipc_model *model, clipc_model_info *properties,
                  clipc_error *err);
 
 /* One tensor of the checkpoint; strings belong to the model. */
@@ -348,7 +348,7 @@ typedef struct clipc_tensor_info {
 } clipc_tensor_info;
 
 /* Describes tensor number `index`, 0 <= index < n_tensors, in file order. */
-CLIPC_API clipc_status clipc_model_tensor(const clipc_model *model,
+CLIPC_API clipc_status clipc_model_get_tensor(const clipc_model *model,
                                           size_t index,
                                           clipc_tensor_info *info,
                                           clipc_error *err);
@@ -419,10 +419,10 @@ CLIPC_API clipc_status clipc_ctx_create(clipc_ctx **ctx,
                                         const clipc_model *model,
                                         const clipc_ctx_params *params,
                                         clipc_error *err);
-CLIPC_API void clipc_ctx_destroy(clipc_ctx *ctx);
+CLIPC_API void clipc_ctx_free(clipc_ctx *ctx);
 
 /* What computes: for --version, logs and bug reports. Static strings. */
-typedef struct clipc_cpu_description {
+typedef struct clipc_build_info {
     size_t struct_size;
     const char *features;      /* "avx2 avx512 vnni ...", or "" */
     const char *isa;           /* best native kernels here: "c", "avx2", ... */
@@ -439,10 +439,10 @@ typedef struct clipc_cpu_description {
     /* The tiles of native matrix products in each precision, such as "avx512
      * 9x48" or "amx-int8 32x32" (rows x columns). */
     const char *kernel_f32, *kernel_bf16, *kernel_int8;
-} clipc_cpu_description;
+} clipc_build_info;
 
 CLIPC_API clipc_status
-clipc_cpu_describe(clipc_cpu_description *description, clipc_error *err);
+clipc_get_build_info(clipc_build_info *description, clipc_error *err);
 
 /* ---- packing ----------------------------------------------------------- */
 
@@ -555,7 +555,7 @@ CLIPC_API clipc_status clipc_image_from_rgb(clipc_image **image,
                                             clipc_error *err);
 CLIPC_API void clipc_image_free(clipc_image *image);
 
-typedef struct clipc_image_properties {
+typedef struct clipc_image_info {
     size_t struct_size;
     size_t width, height;   /* of the picture as stored */
     const char *format;     /* "JPEG", "PNG", "WEBP" or "RGB" */
@@ -564,10 +564,10 @@ typedef struct clipc_image_properties {
     int fitted;             /* pixels are a model's [S, S, 3] */
     const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */
     size_t pixels_width, pixels_height;
-} clipc_image_properties;
+} clipc_image_info;
 
 CLIPC_API clipc_status
-clipc_image_info(const clipc_image *image, clipc_image_properties *properties,
+clipc_image_get_info(const clipc_image *image, clipc_image_info *properties,
                  clipc_error *err);
 
 /* The image processor: resize, centre crop, scale, normalise. Equal bit for

@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     static const char sentence[] = "a yellow van";
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_image_params image_params = clipc_image_params_default();
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
     clipc_model *model = NULL;
     clipc_ctx *ctx = NULL;
     clipc_image *images[N_PICTURES] = { NULL };
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (clipc_model_open(&model, argv[1], NULL, &err) ||
-        clipc_model_info(model, &info, &err) ||
+        clipc_model_get_info(model, &info, &err) ||
         clipc_ctx_create(&ctx, model, NULL, &err))
         goto done;
 
@@ -66,7 +66,7 @@ done:
     free(vectors);
     for (int i = 0; i < N_PICTURES; i++)
         clipc_image_free(images[i]);
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     return status;
 }

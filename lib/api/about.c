@@ -29,14 +29,14 @@ const char *clipc_version(void)
 #define JPEG_VERSION "(not turbo) " STRING(JPEG_LIB_VERSION)
 #endif
 
-clipc_status clipc_cpu_describe(clipc_cpu_description *description,
+clipc_status clipc_get_build_info(clipc_build_info *description,
                                 clipc_error *err)
 {
     clipc_kernels kernels;
     unsigned features = clipc_cpu_features();
 
     clipc_kernels_init(&kernels, features);
-    clipc_cpu_description d = {
+    clipc_build_info d = {
         .features = clipc_cpu_feature_text(),
         .isa = kernels.name,
         .gemm = strcmp(kernels.name, "c") != 0 || !clipc_openblas_version()

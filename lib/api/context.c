@@ -136,11 +136,11 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     *out = ctx;
     return CLIPC_OK;
 fail:
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     return status;
 }
 
-void clipc_ctx_destroy(clipc_ctx *ctx)
+void clipc_ctx_free(clipc_ctx *ctx)
 {
     if (!ctx)
         return;
@@ -152,6 +152,6 @@ void clipc_ctx_destroy(clipc_ctx *ctx)
     free(ctx->starts);
     free(ctx->embeddings);
     free(ctx->scores);
-    clipc_model_close(ctx->model);
+    clipc_model_free(ctx->model);
     free(ctx);
 }

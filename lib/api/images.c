@@ -186,16 +186,16 @@ clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
                             params.fit ? &params.fit->preprocess : NULL, err);
 }
 
-clipc_status clipc_image_info(const clipc_image *image,
-                              clipc_image_properties *properties,
+clipc_status clipc_image_get_info(const clipc_image *image,
+                              clipc_image_info *properties,
                               clipc_error *err)
 {
-    clipc_image_properties p;
+    clipc_image_info p;
 
     if (!image || !properties)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           image ? "properties" : "image");
-    p = (clipc_image_properties){
+    p = (clipc_image_info){
         .struct_size = sizeof p,
         .width = image->width,
         .height = image->height,
@@ -207,7 +207,7 @@ clipc_status clipc_image_info(const clipc_image *image,
         .pixels_width = image->pixels_width,
         .pixels_height = image->pixels_height,
     };
-    return clipc_info_fill(properties, &p, sizeof p, "clipc_image_properties",
+    return clipc_info_fill(properties, &p, sizeof p, "clipc_image_info",
                            err);
 }
 

@@ -421,14 +421,14 @@ static clipc_cache *open_cache(clipc_ctx *ctx, const char *cache_dir,
                                unsigned flags)
 {
     const clipc_engine *engine = &ctx->engine;
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
     clipc_digest identity, key;
     clipc_hash hash;
 
     if (!cache_dir ||
         clipc_model_identity(ctx->model, cache_dir, &identity, NULL) !=
             CLIPC_OK ||
-        clipc_model_info(ctx->model, &info, NULL) != CLIPC_OK)
+        clipc_model_get_info(ctx->model, &info, NULL) != CLIPC_OK)
         return NULL;
     const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION,
                                  (uint32_t)engine->gemm,
@@ -604,7 +604,7 @@ void clipc_labels_free(clipc_labels *labels)
 {
     if (!labels)
         return;
-    clipc_model_close(labels->model);
+    clipc_model_free(labels->model);
     free(labels->embeddings);
     free(labels);
 }

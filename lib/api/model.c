@@ -42,7 +42,7 @@ static clipc_status create(clipc_model **out, const char *source,
     atomic_init(&model->tokenizer, NULL);
     model->source = clipc_strndup(source, strlen(source));
     if (!model->source) {
-        clipc_model_close(model);
+        clipc_model_free(model);
         return clipc_fail_nomem(err, "model");
     }
     *out = model;
@@ -54,7 +54,7 @@ void clipc_model_retain(clipc_model *model)
     atomic_fetch_add(&model->references, 1);
 }
 
-void clipc_model_close(clipc_model *model)
+void clipc_model_free(clipc_model *model)
 {
     if (!model || atomic_fetch_sub(&model->references, 1) != 1)
         return;
@@ -127,7 +127,7 @@ static clipc_status open_file(clipc_model **out, bool *is_packed,
             clipc_weights_close(weights);
     }
     if (status != CLIPC_OK || !*is_packed) {
-        clipc_model_close(model);
+        clipc_model_free(model);
         return status;
     }
     *out = model;
@@ -198,7 +198,7 @@ static clipc_status open_folder(clipc_model **out, const char *folder,
     *out = model;
     return CLIPC_OK;
 fail:
-    clipc_model_close(model);
+    clipc_model_free(model);
     return status;
 }
 
@@ -420,7 +420,7 @@ clipc_status clipc_model_open_memory(clipc_model **out,
     CLIPC_TRY(create(&model, "(memory)", err));
     clipc_status status = read_memory(model, &files, &params, err);
     if (status != CLIPC_OK) {
-        clipc_model_close(model);
+        clipc_model_free(model);
         return status;
     }
     *out = model;
@@ -473,8 +473,8 @@ static const char *const packed_dtypes[] = {
     [CLIPC_PRECISION_INT8] = "packed int8",
 };
 
-clipc_status clipc_model_info(const clipc_model *model,
-                              clipc_model_properties *properties,
+clipc_status clipc_model_get_info(const clipc_model *model,
+                              clipc_model_info *properties,
                               clipc_error *err)
 {
     if (!model || !properties)
@@ -483,7 +483,7 @@ clipc_status clipc_model_info(const clipc_model *model,
     const clipc_config *config = &model->config;
     const clipc_weights *weights =
         clipc_checkpoint_weights(model->checkpoint);
-    clipc_model_properties info = {
+    clipc_model_info info = {
         .dim = config->projection_dim,
         .has_vision = config->has_vision,
         .has_text = config->has_text,
@@ -520,7 +520,7 @@ clipc_status clipc_model_info(const clipc_model *model,
             info.dtype = "mixed";
     }
     return clipc_info_fill(properties, &info, sizeof info,
-                           "clipc_model_properties", err);
+                           "clipc_model_info", err);
 }
 
 /* The one number that is no tower's is logit_scale. */
@@ -534,7 +534,7 @@ static const char *tower_of(const clipc_model *model, size_t index,
     return strcmp(tensor->name, "logit_scale") == 0 ? "both" : "vision";
 }
 
-clipc_status clipc_model_tensor(const clipc_model *model, size_t index,
+clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,
                                 clipc_tensor_info *out, clipc_error *err)
 {
     if (!model || !out)

@@ -48,7 +48,7 @@ static void make(packed *out, clipc_precision precision)
     fclose(stream);
     close(fd);
     unlink(path);
-    clipc_model_close(model);
+    clipc_model_free(model);
     tiny_model_free(&files);
 }
 
@@ -74,14 +74,14 @@ static size_t place(const packed *file, const uint8_t edit[EDIT_BYTES])
 static void use(const clipc_model *model)
 {
     static const clipc_text text = { "A red caf\xC3\xA9 <|endoftext|>", 24 };
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
     clipc_ctx_params params = clipc_ctx_params_default();
     clipc_error err = CLIPC_ERROR_INIT;
     int32_t ids[MAX_IDS];
     clipc_ctx *ctx;
     size_t n;
 
-    if (clipc_model_info(model, &p, NULL) != CLIPC_OK)
+    if (clipc_model_get_info(model, &p, NULL) != CLIPC_OK)
         abort();
     if (clipc_tokenize(model, text, ids, MAX_IDS, &n, 0, &err) == CLIPC_OK) {
         for (size_t i = 0; i < n && i < MAX_IDS; i++)
@@ -103,7 +103,7 @@ static void use(const clipc_model *model)
     (void)clipc_encode_pixels(ctx, pixels, 1, out, 0, NULL);
     free(pixels);
     free(out);
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         use(model);
     else if (model || !err.message[0])
         abort();
-    clipc_model_close(model);
+    clipc_model_free(model);
     free(copy);
     return 0;
 }

@@ -86,7 +86,7 @@ class Library:
                 ctypes.byref(params), ctypes.byref(err)):
             return err.message.decode()
         p = Properties(ctypes.sizeof(Properties))
-        self.c.clipc_image_info(image, ctypes.byref(p), None)
+        self.c.clipc_image_get_info(image, ctypes.byref(p), None)
         n = p.pixels_width * p.pixels_height * 3
         pixels = np.frombuffer(ctypes.string_at(p.pixels, n), np.uint8)
         self.c.clipc_image_free(image)

@@ -294,6 +294,6 @@ int main(int argc, char **argv)
     clipc_pool_destroy(engine.pool);
     free(engine.scratch);
     free(engine.text_scratch);
-    clipc_model_close(model);
+    clipc_model_free(model);
     return 0;
 }

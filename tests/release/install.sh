@@ -36,7 +36,7 @@ int main(void)
     clipc_model *model;
     clipc_status status = clipc_model_open(&model, "./none", NULL, &err);
     printf("%s %s\n", clipc_version(), clipc_status_name(status));
-    clipc_model_close(model);
+    clipc_model_free(model);
     return status != CLIPC_ERR_NOT_FOUND;
 }
 END

@@ -107,7 +107,7 @@ static void prepare(clipc_gemm gemm)
     clipc_ctx_params params = clipc_ctx_params_default();
 
     open_all();
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     params.threads = 1;
     params.gemm = gemm;
     params.packing = CLIPC_PACKING_ALWAYS; /* all at the first call */

@@ -35,7 +35,7 @@ typedef struct answers {
     clipc_result classes[N_IMAGES * 3], nearest[N_IMAGES * 2];
     int32_t ids[N_IDS];
     size_t n_ids;
-    clipc_model_properties info;
+    clipc_model_info info;
 } answers;
 
 static void make_inputs(const clipc_model *fit)
@@ -89,7 +89,7 @@ static clipc_status work(answers *a, const clipc_model *m, clipc_ctx *c,
             clipc_labels_free(labels);
             break;
         case 4:
-            s = clipc_model_info(m, &a->info, e);
+            s = clipc_model_get_info(m, &a->info, e);
             break;
         case 5: {
             static const float vectors[3 * DIM] = { 1, [DIM] = 2, 3,
@@ -154,7 +154,7 @@ static int run_task(task *t)
         else if (!same(got, t->want))
             line = __LINE__;
     }
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
     free(got);
     return line;
 }
@@ -221,7 +221,7 @@ TEST(threads_are_first_to_use_a_model_together)
         CHECK_OK(work(want, model, ctx, 0, NULL, &err), err);
         clipc_model *fresh = open_tiny(&fresh_files, &kinds[i % 4]);
         run_tasks(fresh, want, 1, i % 2 ? cache : NULL);
-        clipc_model_close(fresh);
+        clipc_model_free(fresh);
         tiny_model_free(&fresh_files);
         free(want);
         free_inputs();
@@ -246,7 +246,7 @@ TEST(threads_share_a_folder_and_a_cache)
         CHECK_OK(work(want, model, ctx, 0, NULL, &err), err);
         CHECK_OK(clipc_model_open(&fresh, folder, NULL, &err), err);
         run_tasks(fresh, want, 2, cache);
-        clipc_model_close(fresh);
+        clipc_model_free(fresh);
         free(want);
         free_inputs();
         close_all();
@@ -279,7 +279,7 @@ static void *fail_together(void *arg)
     f->picture = clipc_ctx_create(&c, f->model, &params, &e);
     if (f->picture == CLIPC_OK)
         f->picture = clipc_encode_images(c, images, 1, out, 0, &e);
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
     return NULL;
 }
 
@@ -310,7 +310,7 @@ TEST(a_tokenizer_that_cannot_be_made_fails_for_everyone)
               tasks[i].tokens == CLIPC_ERR_TRUNCATED);
         CHECK_INT(tasks[i].picture, CLIPC_OK);
     }
-    clipc_model_close(opened);
+    clipc_model_free(opened);
     free_inputs();
     close_all();
 }
@@ -341,7 +341,7 @@ TEST(a_tokenizer_that_failed_is_tried_again)
     } else {
         CHECK_INT(n, 3);
     }
-    clipc_model_close(opened);
+    clipc_model_free(opened);
     free(folder);
 }
 
@@ -360,7 +360,7 @@ static void *use_and_free(void *arg)
     clipc_result result;
     o->status = clipc_classify(o->ctx, o->labels, images, 1, 1, &result, NULL);
     clipc_labels_free(o->labels);
-    clipc_ctx_destroy(o->ctx);
+    clipc_ctx_free(o->ctx);
     return NULL;
 }
 
@@ -381,7 +381,7 @@ TEST(the_last_thread_frees_the_model)
             CHECK_OK(clipc_labels_create(&owners[i].labels, owners[i].ctx,
                                          texts, 2, NULL, &err), err);
         }
-        clipc_model_close(shared);
+        clipc_model_free(shared);
         for (int i = 0; i < N_THREADS; i++)
             CHECK(pthread_create(&threads[i], NULL, use_and_free,
                                  &owners[i]) == 0);
@@ -423,7 +423,7 @@ TEST(any_number_of_threads_gives_the_same_bits)
         CHECK_OK(clipc_similarity_topk(c, vectors, 1, vectors, N_VECTORS,
                                        WIDTH, BEST, t ? found : best, &err),
                  err);
-        clipc_ctx_destroy(c);
+        clipc_ctx_free(c);
         if (t == 0)
             continue;
         CHECK_BYTES(got, want, sizeof want);
@@ -471,7 +471,7 @@ TEST(a_cancelled_pool_goes_on)
     }
     /* What was done before it stopped is right. */
     CHECK_BYTES(got, want, DIM * sizeof *got);
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
     close_all();
 }
 
@@ -497,7 +497,7 @@ TEST(a_context_may_move_between_threads)
         CHECK(result == c);
         CHECK(use_once(c) == c);
     }
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
     free_inputs();
     close_all();
 }

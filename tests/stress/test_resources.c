@@ -73,8 +73,8 @@ static clipc_status live(life *l, clipc_error *e)
     for (size_t i = 0; i < 4; i++)
         clipc_image_free(images[i]);
     clipc_labels_free(labels);
-    clipc_ctx_destroy(c);
-    clipc_model_close(m);
+    clipc_ctx_free(c);
+    clipc_model_free(m);
     return status;
 }
 
@@ -284,8 +284,8 @@ TEST(no_descriptor_left_is_an_error_that_passes)
            sizeof got);
     CHECK_BYTES(got, want, sizeof want);
     clipc_labels_free(labels);
-    clipc_ctx_destroy(c);
-    clipc_model_close(opened);
+    clipc_ctx_free(c);
+    clipc_model_free(opened);
     free(cache);
 }
 
@@ -352,7 +352,7 @@ static int deep_json(stack_job *job)
         deep.config = json;
         deep.config_bytes = n;
         job->status = clipc_model_open_memory(&opened, &deep, NULL, &job->err);
-        clipc_model_close(opened);
+        clipc_model_free(opened);
         if (job->status != (depths[i] < 64 ? CLIPC_OK : CLIPC_ERR_LIMIT)) {
             free(json);
             return __LINE__;
@@ -487,7 +487,7 @@ static bool set_foreign_locale(void)
 }
 
 typedef struct spoken {
-    clipc_model_properties info;
+    clipc_model_info info;
     clipc_status status[3];
     float embeddings[2 * DIM];
     int32_t ids[64];
@@ -512,7 +512,7 @@ static void speak(spoken *s, const clipc_model_files *of)
     s->status[0] = clipc_model_open_memory(&opened, of, NULL, &s->err);
     if (s->status[0] != CLIPC_OK)
         return;
-    clipc_model_info(opened, &s->info, NULL);
+    clipc_model_get_info(opened, &s->info, NULL);
     s->info.dtype = s->info.source = s->info.tokenizer = NULL;
     s->info.preprocessing = NULL;
     clipc_tokenize(opened, shouted, s->ids, 64, &s->n_ids, 0, NULL);
@@ -527,8 +527,8 @@ static void speak(spoken *s, const clipc_model_files *of)
                                                &s->err);
         clipc_image_free(image);
     }
-    clipc_ctx_destroy(c);
-    clipc_model_close(opened);
+    clipc_ctx_free(c);
+    clipc_model_free(opened);
     clipc_model_files wrong = *of;
     wrong.preprocessor_config = "{\"image_mean\": [0.5, 1.5, -2.5, 7]}";
     wrong.preprocessor_config_bytes =
@@ -599,10 +599,10 @@ static int encode_in_child(child_report *report, void *arg)
     CHILD_CHECK(memcmp(texts, job->texts, sizeof texts) == 0);
     CHILD_CHECK(memcmp(picture, job->picture, sizeof picture) == 0);
     CHILD_CHECK(memcmp(&result, &job->result, sizeof result) == 0);
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
     clipc_image_free(job->image);
     clipc_labels_free(job->labels);
-    clipc_model_close(model);
+    clipc_model_free(model);
     return 0;
 }
 
@@ -614,7 +614,7 @@ TEST(a_model_is_valid_in_a_forked_child)
         clipc_ctx_params params = clipc_ctx_params_default();
 
         open_all();
-        clipc_ctx_destroy(ctx);
+        clipc_ctx_free(ctx);
         params.gemm = job.gemm;
         params.threads = SANITIZED ? 1 : 3;
         CHECK_OK(clipc_ctx_create(&ctx, model, &params, &err), err);
@@ -653,7 +653,7 @@ static int use_fresh_model(child_report *report, void *arg)
     memcpy(report->message, e.message, sizeof report->message);
     CHILD_CHECK(status == CLIPC_OK);
     CHILD_CHECK(memcmp(got, arg, sizeof got) == 0);
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
     return 0;
 }
 

@@ -77,8 +77,8 @@ static void free_all(void)
 {
     clipc_labels_free(labels);
     clipc_image_free(image);
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     labels = NULL;
     image = NULL;
     ctx = NULL;
@@ -150,14 +150,14 @@ static clipc_status read_picture(const char *path, const clipc_model *fit,
                                  clipc_error *err)
 {
     clipc_image_params params = clipc_image_params_default();
-    clipc_image_properties info = { .struct_size = sizeof info };
+    clipc_image_info info = { .struct_size = sizeof info };
     clipc_status status;
 
     params.fit = fit;
     params.auto_orient = 1;
     status = clipc_image_read_file(&image, path, &params, err);
     if (status == CLIPC_OK) {
-        must(clipc_image_info(image, &info, err), err);
+        must(clipc_image_get_info(image, &info, err), err);
         keep(info.pixels, info.pixels_width * info.pixels_height * 3);
     }
     return status;
@@ -351,13 +351,13 @@ static clipc_status run_webp_fitted(clipc_error *err)
 static clipc_status run_url(clipc_error *err)
 {
     clipc_image_params params = clipc_image_params_default();
-    clipc_image_properties info = { .struct_size = sizeof info };
+    clipc_image_info info = { .struct_size = sizeof info };
 
     params.fit = model;
     params.private_hosts = CLIPC_PRIVATE_ALLOW;
     clipc_status status = clipc_image_read_url(&image, url, &params, err);
     if (status == CLIPC_OK) {
-        must(clipc_image_info(image, &info, err), err);
+        must(clipc_image_get_info(image, &info, err), err);
         keep(info.pixels, info.pixels_width * info.pixels_height * 3);
     }
     return status;

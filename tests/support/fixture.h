@@ -60,8 +60,8 @@ static inline clipc_ctx *make_ctx(const clipc_model *of, unsigned threads)
 
 static inline void close_all(void)
 {
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     tiny_model_free(&files);
     ctx = NULL;
     model = NULL;

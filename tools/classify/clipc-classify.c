@@ -369,8 +369,8 @@ static int start(session *s, settings *set)
 static void stop(session *s)
 {
     clipc_labels_free(s->labels);
-    clipc_ctx_destroy(s->ctx);
-    clipc_model_close(s->model);
+    clipc_ctx_free(s->ctx);
+    clipc_model_free(s->model);
     tool_lines_free(&s->names);
     tool_lines_free(&s->templates);
     tool_answered_free(s->answered);

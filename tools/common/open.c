@@ -119,9 +119,9 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
 
 bool tool_model_has(const clipc_model *model, bool vision, bool text)
 {
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
 
-    (void)clipc_model_info(model, &p, NULL);
+    (void)clipc_model_get_info(model, &p, NULL);
     if ((!vision || p.has_vision) && (!text || p.has_text))
         return true;
     tool_say("%s: it holds %s", tool_shown_name(p.source).text,
@@ -132,9 +132,9 @@ bool tool_model_has(const clipc_model *model, bool vision, bool text)
 
 bool tool_context_fits(const clipc_model *model, size_t context_length)
 {
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
 
-    (void)clipc_model_info(model, &info, NULL);
+    (void)clipc_model_get_info(model, &info, NULL);
     if (context_length <= info.context_length)
         return true;
     tool_say("--context %zu: the model reads at most %zu tokens",

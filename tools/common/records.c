@@ -86,7 +86,7 @@ static json_t *prediction_as_json(const tool_record *record, size_t i)
 /* json_object_set_new() frees the value when it fails, NULL included. */
 static json_t *record_as_json(const tool_record *record)
 {
-    const clipc_image_properties *info = record->info;
+    const clipc_image_info *info = record->info;
     json_t *object = json_object(), *list = json_array();
     int failed = 0;
 

@@ -19,7 +19,7 @@ typedef struct tool_record {
     const char *image;    /* as the user named it */
     clipc_status status;
     const char *message;  /* of a failure */
-    const clipc_image_properties *info; /* of a success */
+    const clipc_image_info *info; /* of a success */
     const clipc_result *results;        /* [k] of a success */
     size_t k;
     const clipc_text *labels; /* all */

@@ -6,18 +6,18 @@
 
 #include <string.h>
 
-clipc_cpu_description tool_describe(void)
+clipc_build_info tool_describe(void)
 {
-    clipc_cpu_description cpu;
+    clipc_build_info cpu;
     memset(&cpu, 0, sizeof cpu);
     cpu.struct_size = sizeof cpu;
-    (void)clipc_cpu_describe(&cpu, NULL);
+    (void)clipc_get_build_info(&cpu, NULL);
     return cpu;
 }
 
 void tool_print_version(const char *program)
 {
-    clipc_cpu_description cpu = tool_describe();
+    clipc_build_info cpu = tool_describe();
 
     printf("%s %d.%d.%d\n", program, CLIPC_VERSION_MAJOR, CLIPC_VERSION_MINOR,
            CLIPC_VERSION_PATCH);

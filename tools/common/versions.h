@@ -7,8 +7,8 @@
 
 #include "common/tool.h"
 
-/* clipc_cpu_describe(), which cannot fail for a struct of ours. */
-clipc_cpu_description tool_describe(void);
+/* clipc_get_build_info(), which cannot fail for a struct of ours. */
+clipc_build_info tool_describe(void);
 
 /* "clipc-classify 0.1.0" and one line a library, on standard output. */
 void tool_print_version(const char *program);

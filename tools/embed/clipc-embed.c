@@ -385,7 +385,7 @@ static void say_complete(const char *path)
 /* Exit status; TOOL_OK when inputs may follow. */
 static int start(session *s, settings *set)
 {
-    clipc_model_properties properties = { .struct_size = sizeof properties };
+    clipc_model_info properties = { .struct_size = sizeof properties };
     const char *key = set->texts ? "text" : "image";
     char message[256];
     int status = TOOL_NO_MODEL;
@@ -400,7 +400,7 @@ static int start(session *s, settings *set)
     s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
     if (!s->ctx)
         return status;
-    (void)clipc_model_info(s->model, &properties, NULL);
+    (void)clipc_model_get_info(s->model, &properties, NULL);
     s->dim = set->shards.dim = properties.dim;
     set->common.read.image.fit = s->model;
     set->shards.completed = say_complete;
@@ -419,8 +419,8 @@ static void stop(session *s)
 {
     tool_shards_close(s->shards);
     tool_answered_free(s->answered);
-    clipc_ctx_destroy(s->ctx);
-    clipc_model_close(s->model);
+    clipc_ctx_free(s->ctx);
+    clipc_model_free(s->model);
 }
 
 static int embed_all(session *s, tool_sources *sources, tool_texts *texts)

@@ -283,7 +283,7 @@ int main(int argc, char **argv)
     }
     if (status == TOOL_OK)
         status = commands[which].run(model, &set);
-    clipc_model_close(model);
+    clipc_model_free(model);
     free(set.images.items);
     free(set.texts.items);
     return tool_finish(status);

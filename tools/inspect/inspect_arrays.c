@@ -49,7 +49,7 @@ static clipc_image *read_image(const char *name, const clipc_model *fit,
 int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_model_properties properties = { .struct_size = sizeof properties,
+    clipc_model_info properties = { .struct_size = sizeof properties,
                                           .image_size = 224 };
     clipc_image *image = read_image(set->images.items[0], model, set);
     clipc_status status;
@@ -57,7 +57,7 @@ int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set)
     if (!image)
         return TOOL_FAILED;
     if (model)
-        (void)clipc_model_info(model, &properties, NULL);
+        (void)clipc_model_get_info(model, &properties, NULL);
     size_t side = properties.image_size;
     tool_array array = { .descr = set->u8 ? "|u1" : "<f4",
                          .element_bytes = set->u8 ? 1 : 4,
@@ -150,12 +150,12 @@ static bool embed_texts(clipc_ctx *ctx, const tool_inspection *set,
 
 int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
 {
-    clipc_model_properties properties = { .struct_size = sizeof properties };
+    clipc_model_info properties = { .struct_size = sizeof properties };
     size_t n = set->images.n ? set->images.n : set->texts.n;
     unsigned flags = set->raw ? CLIPC_EMBED_RAW : 0;
     int status;
 
-    (void)clipc_model_info(model, &properties, NULL);
+    (void)clipc_model_get_info(model, &properties, NULL);
     clipc_ctx *ctx = tool_inspect_ctx(model, set, &status);
     if (!ctx)
         return status;
@@ -169,6 +169,6 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
     array.data = embeddings;
     status = good ? write_array(set, &array) : TOOL_FAILED;
     free(embeddings);
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     return status;
 }

@@ -28,7 +28,7 @@ enum {
 typedef struct check {
     const clipc_model *model;
     const tool_inspection *set;
-    clipc_model_properties info;
+    clipc_model_info info;
     tool_folder folder;
     size_t counts[4]; /* of each verdict */
     json_t *findings; /* of --format json, else NULL */
@@ -154,7 +154,7 @@ static clipc_tensor_info tensor_at(const check *c, size_t i)
 
     memset(&tensor, 0, sizeof tensor);
     tensor.struct_size = sizeof tensor;
-    (void)clipc_model_tensor(c->model, i, &tensor, NULL);
+    (void)clipc_model_get_tensor(c->model, i, &tensor, NULL);
     return tensor;
 }
 
@@ -414,7 +414,7 @@ static void check_towers(check *c)
             report(c, PROBLEM, "text tower", "%s", err.message);
     }
     clipc_image_free(image);
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     free(embedding);
 }
 
@@ -422,7 +422,7 @@ static void check_towers(check *c)
 
 static void check_constants(check *c)
 {
-    const clipc_model_properties *info = &c->info;
+    const clipc_model_info *info = &c->info;
     const tool_shape *shape = tool_published_shape(info);
     bool same = true;
 
@@ -480,7 +480,7 @@ int tool_inspect_check(const clipc_model *model, const tool_inspection *set)
     check c = { .model = model, .set = set };
 
     c.info.struct_size = sizeof c.info;
-    (void)clipc_model_info(model, &c.info, NULL);
+    (void)clipc_model_get_info(model, &c.info, NULL);
     tool_folder_read(&c.folder, c.info.source);
     if (set->format == TOOL_INSPECT_JSON)
         c.findings = json_array();

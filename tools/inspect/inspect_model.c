@@ -17,7 +17,7 @@ static clipc_tensor_info tensor_at(const clipc_model *model, size_t index)
     clipc_tensor_info tensor;
     memset(&tensor, 0, sizeof tensor);
     tensor.struct_size = sizeof tensor;
-    (void)clipc_model_tensor(model, index, &tensor, NULL);
+    (void)clipc_model_get_tensor(model, index, &tensor, NULL);
     return tensor;
 }
 
@@ -59,7 +59,7 @@ typedef struct tower_weights {
 static tower_weights weights_of(const clipc_model *model, size_t n_tensors,
                                 const char *tower)
 {
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
     tower_weights w = { .dtype = "none" };
 
     for (size_t i = 0; i < n_tensors; i++) {
@@ -74,7 +74,7 @@ static tower_weights weights_of(const clipc_model *model, size_t n_tensors,
         w.n_parameters += n;
         w.n_bytes += tensor.n_bytes;
     }
-    (void)clipc_model_info(model, &info, NULL);
+    (void)clipc_model_get_info(model, &info, NULL);
     w.packed = info.dtype && strncmp(info.dtype, "packed", 6) == 0;
     return w;
 }
@@ -160,7 +160,7 @@ static void show_tensors(const clipc_model *model, size_t n_tensors)
 
 static void show_machine(void)
 {
-    clipc_cpu_description cpu = tool_describe();
+    clipc_build_info cpu = tool_describe();
 
     printf("%-15s %s\n", "computing", cpu.gemm);
     if (cpu.openblas)
@@ -188,7 +188,7 @@ static void show_machine(void)
 }
 
 static int report_text(const clipc_model *model,
-                       const clipc_model_properties *p,
+                       const clipc_model_info *p,
                        const tool_folder *folder, bool tensors)
 {
     const tower_weights vision = weights_of(model, p->n_tensors, "vision");
@@ -292,7 +292,7 @@ static json_t *tensors_as_json(const clipc_model *model, size_t n, bool all)
 
 static json_t *machine_as_json(void)
 {
-    clipc_cpu_description cpu = tool_describe();
+    clipc_build_info cpu = tool_describe();
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
@@ -325,7 +325,7 @@ static json_t *files_as_json(const tool_folder *folder)
 }
 
 static int report_json(const clipc_model *model,
-                       const clipc_model_properties *p,
+                       const clipc_model_info *p,
                        const tool_folder *folder, bool tensors)
 {
     const tool_shape *shape = tool_published_shape(p);
@@ -376,13 +376,13 @@ static int report_json(const clipc_model *model,
 
 int tool_inspect_model(const clipc_model *model, const tool_inspection *set)
 {
-    clipc_model_properties properties;
+    clipc_model_info properties;
     tool_folder folder;
     int status;
 
     memset(&properties, 0, sizeof properties);
     properties.struct_size = sizeof properties;
-    (void)clipc_model_info(model, &properties, NULL);
+    (void)clipc_model_get_info(model, &properties, NULL);
     tool_folder_read(&folder, properties.source);
     status = set->format == TOOL_INSPECT_JSON
                  ? report_json(model, &properties, &folder, set->tensors)

@@ -333,7 +333,7 @@ static int write_json(const matrix *m)
 int tool_inspect_similarity(const clipc_model *model,
                             const tool_inspection *set)
 {
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
     side images = { .kind = "image" }, texts = { .kind = "text" };
     bool has_images = set->images.n || set->images_from;
     bool has_texts = set->texts.n || set->texts_from;
@@ -341,7 +341,7 @@ int tool_inspect_similarity(const clipc_model *model,
                  .columns = has_texts ? &texts : &images };
     int status;
 
-    (void)clipc_model_info(model, &info, NULL);
+    (void)clipc_model_get_info(model, &info, NULL);
     m.logit_scale = info.logit_scale;
     clipc_ctx *ctx = tool_inspect_ctx(model, set, &status);
     if (!ctx)
@@ -361,6 +361,6 @@ int tool_inspect_similarity(const clipc_model *model,
     free_matrix(&m);
     free_side(&images);
     free_side(&texts);
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     return status;
 }

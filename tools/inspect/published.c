@@ -20,7 +20,7 @@ static const tool_shape shapes[] = {
     { "ViT-bigG/14", 1664, 48, 14, 224, 1280, 32, 1280, 2539567105 },
 };
 
-const tool_shape *tool_published_shape(const clipc_model_properties *info)
+const tool_shape *tool_published_shape(const clipc_model_info *info)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const tool_shape *s = &shapes[i];

@@ -17,7 +17,7 @@ typedef struct tool_shape {
 } tool_shape;
 
 /* The shape that a model has, or NULL. */
-const tool_shape *tool_published_shape(const clipc_model_properties *info);
+const tool_shape *tool_published_shape(const clipc_model_info *info);
 
 /* The vocabulary of all of them: its tokens in the order of their ids, and its
  * merges as "left right", each with a line feed after it. */

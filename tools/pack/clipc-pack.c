@@ -196,6 +196,6 @@ int main(int argc, char **argv)
         status = tool_pack_check_run(&check, model, set.out);
     }
     free(set.pictures.items);
-    clipc_model_close(model);
+    clipc_model_free(model);
     return tool_finish(status);
 }

@@ -221,10 +221,10 @@ static void print_cosines(const cosines *c, const char *what)
 
 static bool open_sides(job *j, const char *packed_path)
 {
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
     int status;
 
-    (void)clipc_model_info(j->model, &p, NULL);
+    (void)clipc_model_get_info(j->model, &p, NULL);
     j->dim = p.dim;
     j->packed = tool_model_open(packed_path, NULL, 0);
     for (int i = 0; j->packed && i < 2; i++) {
@@ -259,10 +259,10 @@ int tool_pack_check_run(const tool_pack_check *check,
                    j.n_agree, j.images.n);
     }
     for (int i = 0; i < 2; i++) {
-        clipc_ctx_destroy(j.sides[i].ctx);
+        clipc_ctx_free(j.sides[i].ctx);
         free(j.sides[i].labels);
         free(j.sides[i].embeddings);
     }
-    clipc_model_close(j.packed);
+    clipc_model_free(j.packed);
     return j.failed || tool_interrupted() ? TOOL_FAILED : TOOL_OK;
 }

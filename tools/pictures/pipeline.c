@@ -175,8 +175,8 @@ static void read_item(pipeline *p, tool_item *item)
         memcpy(item->message, err.message, sizeof item->message);
         return;
     }
-    item->info = (clipc_image_properties){ .struct_size = sizeof item->info };
-    (void)clipc_image_info(item->image, &item->info, NULL);
+    item->info = (clipc_image_info){ .struct_size = sizeof item->info };
+    (void)clipc_image_get_info(item->image, &item->info, NULL);
 }
 
 /* Waits for a name, locked; NULL: there will be none. */

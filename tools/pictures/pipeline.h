@@ -24,7 +24,7 @@ typedef struct tool_item {
     clipc_status status;
     char message[256];           /* of a failure */
     clipc_image *image;          /* between reading and encoding, or NULL */
-    clipc_image_properties info; /* of a success; without its pixels */
+    clipc_image_info info; /* of a success; without its pixels */
     void *answer;                /* of a success: answer_bytes of encode() */
 } tool_item;
 

@@ -69,15 +69,15 @@ TEST(version_is_that_of_the_header)
 
 TEST(cpu_description_names_what_runs)
 {
-    clipc_cpu_description d = { .struct_size = sizeof d };
+    clipc_build_info d = { .struct_size = sizeof d };
 
-    CHECK_STATUS(clipc_cpu_describe(&d, NULL), CLIPC_OK);
+    CHECK_STATUS(clipc_get_build_info(&d, NULL), CLIPC_OK);
     CHECK(d.features && d.isa && d.gemm && d.libjpeg && d.libpng);
     CHECK(d.n_cpus > 0);
     CHECK_STR(d.gemm, d.openblas && strcmp(d.isa, "c") == 0 ? "openblas"
                                                              : "native");
     CHECK((d.openblas == NULL) == (d.openblas_core == NULL));
-    CHECK_STATUS(clipc_cpu_describe(NULL, NULL), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_get_build_info(NULL, NULL), CLIPC_ERR_ARGUMENT);
 }
 
 /* ---- NULL and contradictions ------------------------------------------- */
@@ -112,22 +112,22 @@ TEST(opening_refuses_wrong_arguments)
 
 TEST(questions_refuse_wrong_arguments)
 {
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
     clipc_tensor_info tensor = { .struct_size = sizeof tensor };
 
     open_all();
-    CHECK_STATUS(clipc_model_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_model_info(model, NULL, &err), CLIPC_ERR_ARGUMENT);
-    CHECK_OK(clipc_model_info(model, &info, &err), err);
-    CHECK_STATUS(clipc_model_tensor(NULL, 0, &tensor, &err),
+    CHECK_STATUS(clipc_model_get_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_model_get_info(model, NULL, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_OK(clipc_model_get_info(model, &info, &err), err);
+    CHECK_STATUS(clipc_model_get_tensor(NULL, 0, &tensor, &err),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_model_tensor(model, 0, NULL, &err),
+    CHECK_STATUS(clipc_model_get_tensor(model, 0, NULL, &err),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_model_tensor(model, info.n_tensors, &tensor, &err),
+    CHECK_STATUS(clipc_model_get_tensor(model, info.n_tensors, &tensor, &err),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_model_tensor(model, SIZE_MAX, &tensor, &err),
+    CHECK_STATUS(clipc_model_get_tensor(model, SIZE_MAX, &tensor, &err),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_OK(clipc_model_tensor(model, info.n_tensors - 1, &tensor, &err),
+    CHECK_OK(clipc_model_get_tensor(model, info.n_tensors - 1, &tensor, &err),
              err);
     close_all();
 }
@@ -153,7 +153,7 @@ TEST(contexts_refuse_wrong_arguments)
     params = clipc_ctx_params_default();
     params.threads = 1024; /* started when there is work for them */
     CHECK_OK(clipc_ctx_create(&made, model, &params, &err), err);
-    clipc_ctx_destroy(made);
+    clipc_ctx_free(made);
     close_all();
 }
 
@@ -204,7 +204,7 @@ TEST(reading_refuses_wrong_arguments)
 {
     static const uint8_t rgb[12];
     clipc_image_params params = clipc_image_params_default();
-    clipc_image_properties info = { .struct_size = sizeof info };
+    clipc_image_info info = { .struct_size = sizeof info };
     clipc_image *image;
     float pixels[1];
     uint8_t bytes[1];
@@ -227,10 +227,10 @@ TEST(reading_refuses_wrong_arguments)
     CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params,
                                               &err));
     image = draw(1, 4, 4, NULL);
-    CHECK_STATUS(clipc_image_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_image_info(image, NULL, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_image_get_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_image_get_info(image, NULL, &err), CLIPC_ERR_ARGUMENT);
     info.struct_size = 0;
-    CHECK_STATUS(clipc_image_info(image, &info, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_image_get_info(image, &info, &err), CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_preprocess(model, NULL, 1, pixels, &err),
                  CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_preprocess(model, &image, 1, NULL, &err),
@@ -350,8 +350,8 @@ TEST(nothing_to_do_is_no_error)
 
 TEST(freeing_null_is_nothing)
 {
-    clipc_model_close(NULL);
-    clipc_ctx_destroy(NULL);
+    clipc_model_free(NULL);
+    clipc_ctx_free(NULL);
     clipc_image_free(NULL);
     clipc_labels_free(NULL);
     CHECK(clipc_labels_embeddings(NULL, NULL, NULL, NULL) == NULL);
@@ -371,7 +371,7 @@ TEST(parameters_of_an_older_header_are_completed)
 
     open_all();
     CHECK_OK(clipc_ctx_create(&made, model, (const void *)&old, &err), err);
-    clipc_ctx_destroy(made);
+    clipc_ctx_free(made);
     older = files;
     older.struct_size = offsetof(clipc_model_files, weights);
     CHECK_REFUSED(opened,
@@ -398,8 +398,8 @@ TEST(structs_without_a_sensible_size_are_refused)
         clipc_image_params ip = clipc_image_params_default();
         clipc_labels_params lp = clipc_labels_params_default();
         clipc_model_files mf = files;
-        clipc_model_properties info;
-        clipc_cpu_description cpu;
+        clipc_model_info info;
+        clipc_build_info cpu;
         clipc_tensor_info tensor;
 
         mp.struct_size = newer ? sizeof mp + 8 : sizes[i];
@@ -424,11 +424,11 @@ TEST(structs_without_a_sensible_size_are_refused)
         if (newer)
             continue;
         info.struct_size = cpu.struct_size = tensor.struct_size = sizes[i];
-        CHECK_STATUS(clipc_model_info(model, &info, &err),
+        CHECK_STATUS(clipc_model_get_info(model, &info, &err),
                      CLIPC_ERR_ARGUMENT);
-        CHECK_STATUS(clipc_model_tensor(model, 0, &tensor, &err),
+        CHECK_STATUS(clipc_model_get_tensor(model, 0, &tensor, &err),
                      CLIPC_ERR_ARGUMENT);
-        CHECK_STATUS(clipc_cpu_describe(&cpu, &err), CLIPC_ERR_ARGUMENT);
+        CHECK_STATUS(clipc_get_build_info(&cpu, &err), CLIPC_ERR_ARGUMENT);
     }
     close_all();
 }
@@ -436,23 +436,23 @@ TEST(structs_without_a_sensible_size_are_refused)
 TEST(answers_fit_older_and_newer_structs)
 {
     struct {
-        clipc_model_properties p;
+        clipc_model_info p;
         unsigned char more[16];
     } wide;
-    clipc_model_properties narrow;
+    clipc_model_info narrow;
 
     open_all();
     memset(&wide, 0x55, sizeof wide);
     wide.p.struct_size = sizeof wide;
-    CHECK_OK(clipc_model_info(model, &wide.p, &err), err);
+    CHECK_OK(clipc_model_get_info(model, &wide.p, &err), err);
     CHECK_INT(wide.p.dim, DIM);
     CHECK_INT(wide.p.struct_size, sizeof wide);
     for (size_t i = 0; i < sizeof wide.more; i++)
         CHECK_INT(wide.more[i], 0); /* fields this library does not know */
 
     memset(&narrow, 0x55, sizeof narrow);
-    narrow.struct_size = offsetof(clipc_model_properties, patch_size);
-    CHECK_OK(clipc_model_info(model, &narrow, &err), err);
+    narrow.struct_size = offsetof(clipc_model_info, patch_size);
+    CHECK_OK(clipc_model_get_info(model, &narrow, &err), err);
     CHECK_INT(narrow.image_size, TINY_IMAGE_SIZE);
     CHECK_INT(narrow.patch_size, (size_t)0x5555555555555555);
     close_all();
@@ -596,22 +596,22 @@ TEST(any_order_of_freeing_will_do)
         CHECK_OK(clipc_labels_create(&l, c, names, 2, NULL, &err), err);
         CHECK_OK(clipc_classify(c, l, &image, 1, 1, &result, &err), err);
         if (order & 1)
-            clipc_model_close(m); /* first: all goes on */
+            clipc_model_free(m); /* first: all goes on */
         CHECK_OK(clipc_classify(c, l, &image, 1, 1, &again, &err), err);
         CHECK_BYTES(&again, &result, sizeof result);
         if (order & 2)
-            clipc_ctx_destroy(c);
+            clipc_ctx_free(c);
         if (order & 4)
             clipc_image_free(image);
         memcpy(got, clipc_labels_embeddings(l, NULL, NULL, NULL), sizeof got);
         CHECK_BYTES(got, want, sizeof want);
         clipc_labels_free(l);
         if (!(order & 2))
-            clipc_ctx_destroy(c);
+            clipc_ctx_free(c);
         if (!(order & 4))
             clipc_image_free(image);
         if (!(order & 1))
-            clipc_model_close(m);
+            clipc_model_free(m);
     }
     close_all();
 }
@@ -630,10 +630,10 @@ TEST(a_thousand_of_everything)
         CHECK_OK(clipc_labels_from_embeddings(&l, m, vector, 1, DIM, &err),
                  err);
         clipc_image *image = draw((unsigned)i, 8, 8, m);
-        clipc_model_close(m);
+        clipc_model_free(m);
         clipc_labels_free(l);
         clipc_image_free(image);
-        clipc_ctx_destroy(c);
+        clipc_ctx_free(c);
     }
     close_all();
 }
@@ -682,7 +682,7 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     watch w = { 0 };
 
     open_all();
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     ctx = watched(&w);
     for (unsigned i = 0; i < 20; i++)
         images[i] = draw(i, 33, 35, i % 2 ? model : NULL);

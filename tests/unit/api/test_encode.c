@@ -168,8 +168,8 @@ TEST(two_models_do_not_mix)
              err);
     clipc_labels_free(labels);
     clipc_image_free(image);
-    clipc_ctx_destroy(other_ctx);
-    clipc_model_close(other_model);
+    clipc_ctx_free(other_ctx);
+    clipc_model_free(other_model);
     tiny_model_free(&other_files);
     close_all();
 }
@@ -222,14 +222,14 @@ TEST(images_fitted_for_another_model_are_refused)
                      clipc_status_name(status));
             if (i != k)
                 CHECK_HAS(err.message, "another model");
-            clipc_ctx_destroy(c);
+            clipc_ctx_free(c);
         }
         /* An equal rule is the same fit, whichever file it came from. */
         clipc_model *twin = open_with(kinds[i]);
         clipc_ctx *c = make_ctx(twin, 1);
         CHECK_OK(clipc_encode_images(c, &image, 1, out, 0, &err), err);
-        clipc_ctx_destroy(c);
-        clipc_model_close(twin);
+        clipc_ctx_free(c);
+        clipc_model_free(twin);
         clipc_image_free(image);
     }
     /* Refused before anything is computed. */
@@ -244,7 +244,7 @@ TEST(images_fitted_for_another_model_are_refused)
     for (unsigned i = 0; i < 9; i++)
         clipc_image_free(images[i]);
     for (size_t i = 0; i < N; i++)
-        clipc_model_close(models[i]);
+        clipc_model_free(models[i]);
     close_all();
 }
 
@@ -281,8 +281,8 @@ TEST(preprocessing_that_contradicts_the_network_is_refused)
         CHECK_STATUS(clipc_preprocess(odd, &full, 1, pixels, &err),
                      CLIPC_ERR_CONFIG);
         clipc_image_free(full);
-        clipc_ctx_destroy(c);
-        clipc_model_close(odd);
+        clipc_ctx_free(c);
+        clipc_model_free(odd);
     }
     close_all();
 }
@@ -424,12 +424,12 @@ TEST(every_instruction_set_works_or_says_why_not)
     static const clipc_cpu levels[] = { CLIPC_CPU_AUTO, CLIPC_CPU_C,
                                         CLIPC_CPU_AVX2, CLIPC_CPU_AVX512,
                                         CLIPC_CPU_AMX };
-    clipc_cpu_description cpu = { .struct_size = sizeof cpu };
+    clipc_build_info cpu = { .struct_size = sizeof cpu };
     const clipc_text car = text("the red car");
     float reference[DIM], out[DIM];
 
     open_all();
-    CHECK_OK(clipc_cpu_describe(&cpu, &err), err);
+    CHECK_OK(clipc_get_build_info(&cpu, &err), err);
     for (size_t i = 0; i < 5; i++) {
         clipc_ctx_params params = clipc_ctx_params_default();
         clipc_ctx *made;
@@ -453,21 +453,21 @@ TEST(every_instruction_set_works_or_says_why_not)
                                     &err), err);
         for (int d = 0; i && d < DIM; d++)
             CHECK_NEAR(out[d], reference[d], 2e-6);
-        clipc_ctx_destroy(made);
+        clipc_ctx_free(made);
     }
     close_all();
 }
 
 TEST(backends_are_there_or_unsupported)
 {
-    clipc_cpu_description cpu = { .struct_size = sizeof cpu };
+    clipc_build_info cpu = { .struct_size = sizeof cpu };
     clipc_ctx_params params = clipc_ctx_params_default();
     const clipc_text car = text("the red car");
     float native[DIM], other[DIM];
     clipc_ctx *made;
 
     open_all();
-    CHECK_OK(clipc_cpu_describe(&cpu, &err), err);
+    CHECK_OK(clipc_get_build_info(&cpu, &err), err);
     CHECK_OK(clipc_encode_texts(ctx, &car, 1, native, 0, &err), err);
     params.gemm = CLIPC_GEMM_OPENBLAS;
     params.keep_blas_threads = 1;
@@ -481,6 +481,6 @@ TEST(backends_are_there_or_unsupported)
         CHECK(made == NULL);
         CHECK_HAS(err.message, "OpenBLAS");
     }
-    clipc_ctx_destroy(made);
+    clipc_ctx_free(made);
     close_all();
 }

@@ -213,7 +213,7 @@ static void encode_pixels(const clipc_model *of, float out[DIM])
     clipc_ctx *c = make_ctx(of, 1);
     CHECK_OK(clipc_encode_pixels(c, pixels, 1, out, CLIPC_EMBED_RAW, &err),
              err);
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
 }
 
 static void encode_text(const clipc_model *of, float out[DIM])
@@ -221,13 +221,13 @@ static void encode_text(const clipc_model *of, float out[DIM])
     const clipc_text t = text("a photo of a red car");
     clipc_ctx *c = make_ctx(of, 1);
     CHECK_OK(clipc_encode_texts(c, &t, 1, out, CLIPC_EMBED_RAW, &err), err);
-    clipc_ctx_destroy(c);
+    clipc_ctx_free(c);
 }
 
-static clipc_model_properties info_of(const clipc_model *of)
+static clipc_model_info info_of(const clipc_model *of)
 {
-    clipc_model_properties p = { .struct_size = sizeof p };
-    CHECK_OK(clipc_model_info(of, &p, &err), err);
+    clipc_model_info p = { .struct_size = sizeof p };
+    CHECK_OK(clipc_model_get_info(of, &p, &err), err);
     return p;
 }
 
@@ -242,7 +242,7 @@ static void expect(const tiny_model_options *options, float image[DIM],
         pixels[i] = (float)((int)(i * 29 % 47) - 23) / 16;
     encode_pixels(plain, image);
     encode_text(plain, texts);
-    clipc_model_close(plain);
+    clipc_model_free(plain);
 }
 
 /* ---- open_clip --------------------------------------------------------- */
@@ -272,13 +272,13 @@ TEST(open_clip_checkpoints_give_the_same_numbers)
             CHECK_BYTES(got, image, sizeof got);
             encode_text(other, got);
             CHECK_BYTES(got, texts, sizeof got);
-            clipc_model_properties p = info_of(other);
+            clipc_model_info p = info_of(other);
             CHECK_STR(p.layout, "open_clip");
             CHECK_STR(p.preprocessing, "open_clip_config.json");
             CHECK(p.has_vision && p.has_text);
             CHECK_INT(p.n_parameters, 57609);
             CHECK_NEAR(p.logit_scale, exp(3.0), 0);
-            clipc_model_close(other);
+            clipc_model_free(other);
         }
     tiny_model_free(&files);
 }
@@ -344,18 +344,18 @@ TEST(folders_with_open_clip_files)
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "transformers");
     CHECK_STR(info_of(other).preprocessing, "preprocessor_config.json");
-    clipc_model_close(other);
+    clipc_model_free(other);
     /* the file of weights that is asked for */
     snprintf(path, sizeof path, "%s/open_clip_model.safetensors", folder);
     CHECK_OK(clipc_model_open(&other, path, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
-    clipc_model_close(other);
+    clipc_model_free(other);
     /* config.json and weights of timm */
     write_text(folder, "config.json", "{\"architecture\": \"vit_base\"}");
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
     CHECK_STR(info_of(other).preprocessing, "open_clip_config.json");
-    clipc_model_close(other);
+    clipc_model_free(other);
     /* a config.json that is broken is not passed over */
     write_text(folder, "config.json", "{");
     CHECK_STATUS(clipc_model_open(&other, folder, NULL, &err),
@@ -366,12 +366,12 @@ TEST(folders_with_open_clip_files)
     CHECK(unlink(path) == 0);
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
-    clipc_model_close(other);
+    clipc_model_free(other);
     /* and its config alone */
     snprintf(path, sizeof path, "%s/config.json", folder);
     CHECK(unlink(path) == 0);
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
-    clipc_model_close(other);
+    clipc_model_free(other);
     write_text(folder, "open_clip_config.json",
                "{\"model_cfg\": {\"init_logit_bias\": -10}}");
     CHECK_STATUS(clipc_model_open(&other, folder, NULL, &err),
@@ -401,7 +401,7 @@ TEST(a_text_tower_by_itself)
     /* The config of the tower; the config of both, which the files overrule. */
     for (int i = 0; i < 2; i++) {
         CHECK_OK(open_made(&one, i ? NULL : config, NULL), err);
-        clipc_model_properties p = info_of(one);
+        clipc_model_info p = info_of(one);
         CHECK(p.has_text && !p.has_vision);
         CHECK_INT(p.dim, DIM);
         CHECK_INT(p.context_length, 77);
@@ -430,8 +430,8 @@ TEST(a_text_tower_by_itself)
                                           &image_params, &err),
                      CLIPC_ERR_UNSUPPORTED);
         CHECK(picture == NULL);
-        clipc_ctx_destroy(c);
-        clipc_model_close(one);
+        clipc_ctx_free(c);
+        clipc_model_free(one);
     }
     tiny_model_free(&files);
 }
@@ -450,7 +450,7 @@ TEST(an_image_tower_by_itself)
     keep("vis", NULL, false);
     for (int i = 0; i < 2; i++) {
         CHECK_OK(open_made(&one, i ? NULL : vision_config, NULL), err);
-        clipc_model_properties p = info_of(one);
+        clipc_model_info p = info_of(one);
         CHECK(p.has_vision && !p.has_text);
         CHECK_INT(p.image_size, 32);
         CHECK_INT(p.context_length, 0);
@@ -471,8 +471,8 @@ TEST(an_image_tower_by_itself)
         CHECK_OK(clipc_labels_from_embeddings(&labels, one, texts, 1, DIM,
                                               &err), err);
         clipc_labels_free(labels);
-        clipc_ctx_destroy(c);
-        clipc_model_close(one);
+        clipc_ctx_free(c);
+        clipc_model_free(one);
     }
     tiny_model_free(&files);
 }
@@ -557,7 +557,7 @@ TEST(another_image_size)
             params.image_size = sizes[k];
             CHECK_OK(clipc_model_open_memory(&sized, &files, &params, &err),
                      err);
-            clipc_model_properties p = info_of(sized);
+            clipc_model_info p = info_of(sized);
             CHECK_INT(p.image_size, sizes[k]);
             CHECK_INT(p.trained_image_size, 32);
             encode_pixels(sized, got);
@@ -572,9 +572,9 @@ TEST(another_image_size)
                                           &err), err);
             clipc_ctx *c = make_ctx(sized, 1);
             CHECK_OK(clipc_encode_images(c, &picture, 1, got, 0, &err), err);
-            clipc_ctx_destroy(c);
+            clipc_ctx_free(c);
             clipc_image_free(picture);
-            clipc_model_close(sized);
+            clipc_model_free(sized);
         }
         /* The checkpoint's own size, said. */
         clipc_model_params params = clipc_model_params_default();
@@ -583,7 +583,7 @@ TEST(another_image_size)
         CHECK_OK(clipc_model_open_memory(&plain, &files, &params, &err), err);
         encode_pixels(plain, same);
         CHECK_BYTES(same, image, sizeof same);
-        clipc_model_close(plain);
+        clipc_model_free(plain);
         tiny_model_free(&files);
     }
 }

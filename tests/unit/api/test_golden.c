@@ -25,7 +25,7 @@ typedef struct golden {
     json_t *root;
     clipc_model *model;
     clipc_ctx *ctx;
-    clipc_model_properties info;
+    clipc_model_info info;
     size_t n_texts, n_images;
     clipc_text texts[MAX_ITEMS];
     clipc_image *images[MAX_ITEMS];
@@ -58,7 +58,7 @@ static void open_golden(golden *g, const char *name, clipc_gemm gemm,
                               json_string_value(field(g, "model")), NULL,
                               &error), error);
     g->info.struct_size = sizeof g->info;
-    CHECK_OK(clipc_model_info(g->model, &g->info, &error), error);
+    CHECK_OK(clipc_model_get_info(g->model, &g->info, &error), error);
     CHECK(g->info.dim <= MAX_DIM);
     params.gemm = gemm;
     params.threads = threads;
@@ -85,8 +85,8 @@ static void close_golden(golden *g)
 {
     for (size_t i = 0; i < g->n_images; i++)
         clipc_image_free(g->images[i]);
-    clipc_ctx_destroy(g->ctx);
-    clipc_model_close(g->model);
+    clipc_ctx_free(g->ctx);
+    clipc_model_free(g->model);
     json_decref(g->root);
 }
 
@@ -297,7 +297,7 @@ static void check_published(const char *file, const char *const labels[2],
     clipc_image *image;
     clipc_labels *names;
     clipc_image_params params = clipc_image_params_default();
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
     clipc_result results[2];
     clipc_text texts[2];
 
@@ -311,7 +311,7 @@ static void check_published(const char *file, const char *const labels[2],
 
     error = (clipc_error)CLIPC_ERROR_INIT;
     CHECK_OK(clipc_model_open(&model, folder, NULL, &error), error);
-    CHECK_OK(clipc_model_info(model, &info, &error), error);
+    CHECK_OK(clipc_model_get_info(model, &info, &error), error);
     CHECK_OK(clipc_ctx_create(&ctx, model, NULL, &error), error);
     params.fit = model;
     CHECK_OK(clipc_image_read_file(&image, path, &params, &error), error);
@@ -334,8 +334,8 @@ static void check_published(const char *file, const char *const labels[2],
     }
     clipc_labels_free(names);
     clipc_image_free(image);
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
 }
 
 TEST(published_logits_of_two_cats)

@@ -37,8 +37,8 @@ static clipc_ctx *make_ctx(const clipc_model *of, clipc_progress_fn progress,
 static void teardown(void)
 {
     clipc_labels_free(labels);
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     tiny_model_free(&files);
     labels = NULL;
     ctx = NULL;
@@ -228,7 +228,7 @@ TEST(many_labels_are_computed_in_blocks)
         snprintf(buffers[i], sizeof buffers[i], "car %zu", i % (N - 100));
         names[i] = text(buffers[i]);
     }
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     ctx = make_ctx(model, count_progress, seen);
     params.cache_dir = test_path("cache");
     CHECK_INT(create(names, N, &params), N - 100);
@@ -259,7 +259,7 @@ TEST(progress_can_cancel_and_the_context_goes_on)
 
     setup(NULL);
     car_names(names);
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     ctx = make_ctx(model, cancel, &stop);
     check_refused(names, N_CARS, NULL, CLIPC_ERR_CANCELLED, "cancelled");
     CHECK(ctx->progress == cancel && ctx->progress_user == &stop);
@@ -275,8 +275,8 @@ TEST(labels_outlive_their_model_and_context)
     car_names(names);
     create(names, N_CARS, NULL);
     memcpy(before, rows(), sizeof before);
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     ctx = NULL;
     model = NULL;
     CHECK_BYTES(rows(), before, sizeof before);
@@ -311,8 +311,8 @@ TEST(the_second_time_nothing_is_encoded)
     CHECK_BYTES(rows(), first, sizeof first);
 
     /* Another process: nothing of the text side is prepared for a hit. */
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     CHECK_OK(clipc_model_open_memory(&model, &files, NULL, &err), err);
     ctx = make_ctx(model, NULL, NULL);
     CHECK_INT(create(names, N_CARS, &params), 0);
@@ -392,8 +392,8 @@ TEST(a_model_in_a_folder_uses_the_same_cache)
     float first[N_CARS * DIM];
 
     setup(NULL);
-    clipc_ctx_destroy(ctx);
-    clipc_model_close(model);
+    clipc_ctx_free(ctx);
+    clipc_model_free(model);
     ctx = NULL;
     model = NULL;
     tiny_model_write(folder, NULL);
@@ -402,12 +402,12 @@ TEST(a_model_in_a_folder_uses_the_same_cache)
         clipc_model *opened;
         CHECK_OK(clipc_model_open(&opened, folder, NULL, &err), err);
         ctx = make_ctx(opened, NULL, NULL);
-        clipc_model_close(opened);
+        clipc_model_free(opened);
         CHECK_INT(create(names, N_CARS, &params), i == 0 ? N_CARS : 0);
         if (i == 0)
             memcpy(first, rows(), sizeof first);
         CHECK_BYTES(rows(), first, sizeof first);
-        clipc_ctx_destroy(ctx);
+        clipc_ctx_free(ctx);
         ctx = NULL;
     }
     teardown();

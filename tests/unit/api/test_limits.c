@@ -329,12 +329,12 @@ TEST(headers_of_weights_are_limited)
         CHECK_STATUS(clipc_model_open_memory(&opened, &files, &params, &err),
                      over < 0 ? CLIPC_ERR_LIMIT : CLIPC_OK);
         CHECK((opened != NULL) == (over >= 0));
-        clipc_model_close(opened);
+        clipc_model_free(opened);
     }
     CHECK_HAS(err.message, "max_header_bytes");
     params.max_header_bytes = 0; /* the default */
     CHECK_OK(clipc_model_open_memory(&opened, &files, &params, &err), err);
-    clipc_model_close(opened);
+    clipc_model_free(opened);
     close_all();
 }
 
@@ -359,7 +359,7 @@ TEST(headers_of_weights_are_at_most_8_mib)
         padded.weights_bytes = n;
         CHECK_STATUS(clipc_model_open_memory(&opened, &padded, NULL, &err),
                      over ? CLIPC_ERR_LIMIT : CLIPC_OK);
-        clipc_model_close(opened);
+        clipc_model_free(opened);
         free(longer);
     }
     close_all();
@@ -386,7 +386,7 @@ TEST(config_files_are_at_most_1_mib)
         memcpy(padded, json, n);
         test_write(path, padded, MIB);
         CHECK_OK(clipc_model_open(&opened, folder, NULL, &err), err);
-        clipc_model_close(opened);
+        clipc_model_free(opened);
         test_write(path, padded, MIB + 1);
         CHECK_STATUS(clipc_model_open(&opened, folder, NULL, &err),
                      CLIPC_ERR_LIMIT);
@@ -489,7 +489,7 @@ static int fit_in_child(child_report *report, void *arg)
 {
     const fit_job *job = arg;
     clipc_image_params params = clipc_image_params_default();
-    clipc_image_properties p = { .struct_size = sizeof p };
+    clipc_image_info p = { .struct_size = sizeof p };
     clipc_error e = CLIPC_ERROR_INIT;
     clipc_image *image;
     long before = peak_kib();
@@ -505,7 +505,7 @@ static int fit_in_child(child_report *report, void *arg)
              e.message);
     CHILD_CHECK(status == CLIPC_OK);
     CHILD_CHECK(SANITIZED || emulated() || cpu_seconds() - start < 5);
-    CHILD_CHECK(clipc_image_info(image, &p, &e) == CLIPC_OK);
+    CHILD_CHECK(clipc_image_get_info(image, &p, &e) == CLIPC_OK);
     CHILD_CHECK(p.width == job->shape->width &&
                 p.height == job->shape->height);
     CHILD_CHECK(p.fitted && p.pixels_width == TINY_IMAGE_SIZE &&

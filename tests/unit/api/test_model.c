@@ -50,8 +50,8 @@ TEST(folder_and_memory_are_described_alike)
     tiny_model_files(&files, &options);
     CHECK_OK(clipc_model_open_memory(&models[1], &files, NULL, &err), err);
     for (int i = 0; i < 2; i++) {
-        clipc_model_properties p = { .struct_size = sizeof p };
-        CHECK_OK(clipc_model_info(models[i], &p, &err), err);
+        clipc_model_info p = { .struct_size = sizeof p };
+        CHECK_OK(clipc_model_get_info(models[i], &p, &err), err);
         CHECK_INT(p.dim, TINY_DIM);
         CHECK_INT(p.image_size, TINY_IMAGE_SIZE);
         CHECK_INT(p.patch_size, TINY_PATCH_SIZE);
@@ -76,7 +76,7 @@ TEST(folder_and_memory_are_described_alike)
         size_t n_extra = 0;
         for (size_t t = 0; t < p.n_tensors; t++) {
             clipc_tensor_info info = { .struct_size = sizeof info };
-            CHECK_OK(clipc_model_tensor(models[i], t, &info, &err), err);
+            CHECK_OK(clipc_model_get_tensor(models[i], t, &info, &err), err);
             CHECK(info.used == !strstr(info.name, "position_ids"));
             n_extra += !info.used;
             CHECK(info.data != NULL);
@@ -97,11 +97,11 @@ TEST(folder_and_memory_are_described_alike)
         }
         CHECK_INT(n_extra, 2);
         clipc_tensor_info info = { .struct_size = sizeof info };
-        CHECK_STATUS(clipc_model_tensor(models[i], 96, &info, &err),
+        CHECK_STATUS(clipc_model_get_tensor(models[i], 96, &info, &err),
                      CLIPC_ERR_ARGUMENT);
     }
-    clipc_model_close(models[0]);
-    clipc_model_close(models[1]);
+    clipc_model_free(models[0]);
+    clipc_model_free(models[1]);
     tiny_model_free(&files);
 }
 
@@ -110,7 +110,7 @@ TEST(several_dtypes_are_called_mixed)
 {
     const tiny_model_options options = { .dtype = "F16" };
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
     clipc_model_files files, mixed;
     clipc_model *model;
     uint64_t n;
@@ -130,9 +130,9 @@ TEST(several_dtypes_are_called_mixed)
     mixed.weights = weights;
     mixed.weights_bytes++;
     CHECK_OK(clipc_model_open_memory(&model, &mixed, NULL, &err), err);
-    CHECK_OK(clipc_model_info(model, &p, &err), err);
+    CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_STR(p.dtype, "mixed");
-    clipc_model_close(model);
+    clipc_model_free(model);
     free(weights);
     tiny_model_free(&files);
 }
@@ -163,16 +163,16 @@ TEST(wrong_arguments)
     CHECK_STATUS(clipc_model_open_memory(&model, &files, NULL, &err),
                  CLIPC_ERR_ARGUMENT);
     CHECK_HAS(err.message, "weights");
-    CHECK_STATUS(clipc_model_info(NULL, NULL, &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_model_tensor(NULL, 0, NULL, &err), CLIPC_ERR_ARGUMENT);
-    clipc_model_close(NULL);
+    CHECK_STATUS(clipc_model_get_info(NULL, NULL, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_model_get_tensor(NULL, 0, NULL, &err), CLIPC_ERR_ARGUMENT);
+    clipc_model_free(NULL);
 }
 
 TEST(names_lead_to_folders)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_params params = clipc_model_params_default();
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
     const char *root = test_path("root");
     clipc_model *model;
 
@@ -195,14 +195,14 @@ TEST(names_lead_to_folders)
     CHECK_HAS(err.message, "no hub cache");
     params.data_dir = root;
     CHECK_OK(clipc_model_open(&model, "demo", &params, &err), err);
-    CHECK_OK(clipc_model_info(model, &p, &err), err);
+    CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_STR(p.source, path_in(root, "demo"));
-    clipc_model_close(model);
+    clipc_model_free(model);
     params.hub_cache_dir = path_in(root, "hub");
     CHECK_OK(clipc_model_open(&model, "o/n", &params, &err), err);
-    CHECK_OK(clipc_model_info(model, &p, &err), err);
+    CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_HAS(p.source, "models--o--n/snapshots/0123456789abcdef");
-    clipc_model_close(model);
+    clipc_model_free(model);
     CHECK_STATUS(clipc_model_open(&model, "o/x", &params, &err),
                  CLIPC_ERR_NOT_FOUND);
     CHECK_HAS(err.message, "--model DIR");
@@ -218,7 +218,7 @@ TEST(names_lead_to_folders)
     CHECK_HAS(err.message, "empty");
     /* A folder goes before an id of the same form. */
     CHECK_OK(clipc_model_open(&model, "tests/data/tiny", &params, &err), err);
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 /* Removes `remove`, writes `text` into `name`, and opens. */
@@ -291,7 +291,7 @@ TEST(incomplete_folders_say_what_is_wrong)
 
 TEST(preprocessing_comes_from_the_file_transformers_prefers)
 {
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
     const char *folder = test_path("tiny");
     static const struct { const char *text, *source; float mean; } cases[] = {
         { "{\"processor_class\": \"CLIPProcessor\"}",
@@ -304,17 +304,17 @@ TEST(preprocessing_comes_from_the_file_transformers_prefers)
     for (int i = 0; i < 2; i++) {
         write_text(path_in(folder, "processor_config.json"), cases[i].text);
         clipc_model *model = open_model(folder);
-        CHECK_STATUS(clipc_model_info(model, &p, NULL), CLIPC_OK);
+        CHECK_STATUS(clipc_model_get_info(model, &p, NULL), CLIPC_OK);
         CHECK_STR(p.preprocessing, cases[i].source);
         CHECK(p.mean[0] == cases[i].mean);
-        clipc_model_close(model);
+        clipc_model_free(model);
     }
     CHECK(unlink(path_in(folder, "processor_config.json")) == 0);
     CHECK(unlink(path_in(folder, "preprocessor_config.json")) == 0);
     clipc_model *model = open_model(folder);
-    CHECK_STATUS(clipc_model_info(model, &p, NULL), CLIPC_OK);
+    CHECK_STATUS(clipc_model_get_info(model, &p, NULL), CLIPC_OK);
     CHECK_STR(p.preprocessing, "default");
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 TEST(header_limit_is_a_parameter)
@@ -329,7 +329,7 @@ TEST(header_limit_is_a_parameter)
     memcpy(&n, files.weights, 8);
     params.max_header_bytes = (size_t)n;
     CHECK_OK(clipc_model_open_memory(&model, &files, &params, &err), err);
-    clipc_model_close(model);
+    clipc_model_free(model);
     params.max_header_bytes = (size_t)n - 1;
     CHECK_STATUS(clipc_model_open_memory(&model, &files, &params, &err),
                  CLIPC_ERR_LIMIT);
@@ -392,30 +392,30 @@ TEST(opening_reads_no_weights)
 
     long before = kilobytes("VmRSS:");
     CHECK_OK(clipc_model_open(&model, folder, NULL, &err), err);
-    clipc_model_properties p = { .struct_size = sizeof p };
-    CHECK_OK(clipc_model_info(model, &p, &err), err);
+    clipc_model_info p = { .struct_size = sizeof p };
+    CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_INT(p.n_tensors, 95);
     CHECK_INT(p.n_parameters, 57609);
     long after = kilobytes("VmRSS:");
     if (before >= 0 && after - before > 20000)
         FAIL("%ld kB became resident", after - before);
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 /* ---- lifetime ---------------------------------------------------------- */
 
 TEST(references_keep_a_model_alive)
 {
-    clipc_model_properties p = { .struct_size = sizeof p };
+    clipc_model_info p = { .struct_size = sizeof p };
     const char *folder = test_path("tiny");
 
     tiny_model_write(folder, NULL);
     clipc_model *model = open_model(folder);
     clipc_model_retain(model);
-    clipc_model_close(model);
-    CHECK_STATUS(clipc_model_info(model, &p, NULL), CLIPC_OK);
+    clipc_model_free(model);
+    CHECK_STATUS(clipc_model_get_info(model, &p, NULL), CLIPC_OK);
     CHECK_STR(p.source, folder);
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 TEST(opened_and_closed_a_thousand_times)
@@ -427,7 +427,7 @@ TEST(opened_and_closed_a_thousand_times)
     for (int i = 0; i < 1000; i++) {
         CHECK_STATUS(clipc_model_open_memory(&model, &files, NULL, NULL),
                      CLIPC_OK);
-        clipc_model_close(model);
+        clipc_model_free(model);
     }
     tiny_model_free(&files);
 }
@@ -445,7 +445,7 @@ TEST(tokenizer_is_made_once_by_any_thread)
     CHECK_OK(clipc_model_tokenizer(model, &first, &err), err);
     CHECK_OK(clipc_model_tokenizer(model, &again, &err), err);
     CHECK(first != NULL && first == again);
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 TEST(tokenizer_failures_are_told_to_every_caller)
@@ -463,17 +463,17 @@ TEST(tokenizer_failures_are_told_to_every_caller)
         CHECK(tokenizer == NULL);
         CHECK_HAS(err.message, "no tokenizer.json");
     }
-    clipc_model_properties p = { .struct_size = sizeof p };
-    CHECK_STATUS(clipc_model_info(model, &p, NULL), CLIPC_OK);
+    clipc_model_info p = { .struct_size = sizeof p };
+    CHECK_STATUS(clipc_model_get_info(model, &p, NULL), CLIPC_OK);
     CHECK_STR(p.tokenizer, "none");
-    clipc_model_close(model);
+    clipc_model_free(model);
 
     write_text(path_in(folder, "tokenizer.json"), "{");
     model = open_model(folder);
     for (int i = 0; i < 2; i++)
         CHECK_STATUS(clipc_model_tokenizer(model, &tokenizer, &err),
                      CLIPC_ERR_FORMAT);
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 TEST(tokenizer_replaced_after_opening_is_not_mixed_in)
@@ -490,7 +490,7 @@ TEST(tokenizer_replaced_after_opening_is_not_mixed_in)
     CHECK_OK(clipc_file_replace(path, text, n, &err), err);
     CHECK_STATUS(clipc_model_tokenizer(model, &tokenizer, &err), CLIPC_ERR_IO);
     CHECK_HAS(err.message, "changed after the model was opened");
-    clipc_model_close(model);
+    clipc_model_free(model);
     free(text);
 }
 
@@ -522,7 +522,7 @@ TEST(threads_share_the_late_parts)
         pthread_join(threads[i], &results[i]);
     for (int i = 0; i < N_THREADS; i++)
         CHECK(results[i] != NULL && results[i] == results[0]);
-    clipc_model_close(model);
+    clipc_model_free(model);
     tiny_model_free(&files);
 }
 
@@ -536,7 +536,7 @@ static clipc_digest identity_of_files(const clipc_model_files *files)
 
     CHECK_OK(clipc_model_open_memory(&model, files, NULL, &err), err);
     CHECK_OK(clipc_model_identity(model, NULL, &digest, &err), err);
-    clipc_model_close(model);
+    clipc_model_free(model);
     return digest;
 }
 
@@ -577,7 +577,7 @@ TEST(identity_of_memory_is_never_remembered)
     CHECK_OK(clipc_model_identity(model, cache, &digest, &err), err);
     CHECK(equal(&want, &digest));
     CHECK(!clipc_folder_exists(cache));
-    clipc_model_close(model);
+    clipc_model_free(model);
     tiny_model_free(&files);
 }
 
@@ -662,12 +662,12 @@ TEST(identity_is_remembered_for_unchanged_files)
     CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
     CHECK(equal(&want, &got)); /* known already: the cache is not touched */
     CHECK(!clipc_folder_exists(cache));
-    clipc_model_close(model);
+    clipc_model_free(model);
 
     model = open_model("tests/data/tiny");
     CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
     CHECK(equal(&want, &got));
-    clipc_model_close(model);
+    clipc_model_free(model);
     CHECK(clipc_cache_memo_load(cache, paths, n, &got));
     CHECK(equal(&want, &got));
 
@@ -676,7 +676,7 @@ TEST(identity_is_remembered_for_unchanged_files)
     model = open_model("tests/data/tiny");
     CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
     CHECK(equal(&planted, &got));
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 /* The weights are replaced while a model is open: its identity is that of the
@@ -702,11 +702,11 @@ TEST(replaced_weights_do_not_inherit_an_identity)
     tiny_model_free(&files);
     CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
     CHECK(equal(&old, &got));
-    clipc_model_close(model);
+    clipc_model_free(model);
     for (int i = 0; i < 2; i++) {
         model = open_model(folder);
         CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
         CHECK(equal(&new, &got));
-        clipc_model_close(model);
+        clipc_model_free(model);
     }
 }

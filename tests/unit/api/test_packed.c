@@ -33,7 +33,7 @@ static unsigned char *pack(const tiny_model_options *options,
 
     err = (clipc_error)CLIPC_ERROR_INIT;
     CHECK_OK(clipc_model_pack(from, path, precision, NULL, &err), err);
-    clipc_model_close(from);
+    clipc_model_free(from);
     tiny_model_free(&made);
     return (unsigned char *)test_read(path, n);
 }
@@ -66,7 +66,7 @@ static void embed(const clipc_model *of, clipc_precision precision,
     CHECK_OK(clipc_encode_texts(with, texts, N_TEXTS, out + DIM, 0, &err),
              err);
     clipc_image_free(image);
-    clipc_ctx_destroy(with);
+    clipc_ctx_free(with);
 }
 
 static void check_equal(const clipc_model *packed, const float *want)
@@ -92,7 +92,7 @@ static void check_round_trip(const tiny_model_options *options)
             CHECK_OK(clipc_model_open(&opened, test_path("packed"), &params,
                                       &err), err);
             check_equal(opened, want);
-            clipc_model_close(opened);
+            clipc_model_free(opened);
         }
         /* Bytes that begin on no cache line, and at an odd address. */
         for (size_t shift = 0; shift < 66; shift += 13) {
@@ -101,11 +101,11 @@ static void check_round_trip(const tiny_model_options *options)
             memcpy(copy + shift, bytes, n);
             opened = open_bytes(copy + shift, n);
             check_equal(opened, want);
-            clipc_model_close(opened);
+            clipc_model_free(opened);
             free(copy);
         }
         free(bytes);
-        clipc_model_close(from);
+        clipc_model_free(from);
         tiny_model_free(&made);
     }
 }
@@ -127,13 +127,13 @@ TEST(so_it_does_of_other_checkpoints)
 
 TEST(openblas_runs_on_packed_f32_alone)
 {
-    clipc_cpu_description cpu = { .struct_size = sizeof cpu };
+    clipc_build_info cpu = { .struct_size = sizeof cpu };
     clipc_ctx_params params = clipc_ctx_params_default();
     float got[N_EMBEDDINGS * DIM], want[N_EMBEDDINGS * DIM];
     clipc_ctx *none;
     size_t n;
 
-    CHECK_OK(clipc_cpu_describe(&cpu, &err), err);
+    CHECK_OK(clipc_get_build_info(&cpu, &err), err);
     if (!cpu.openblas)
         SKIP("this build has no OpenBLAS");
     unsigned char *bytes = pack(NULL, CLIPC_PRECISION_F32, &n);
@@ -142,7 +142,7 @@ TEST(openblas_runs_on_packed_f32_alone)
     embed(packed, CLIPC_PRECISION_F32, CLIPC_GEMM_OPENBLAS, got);
     for (size_t i = 0; i < N_EMBEDDINGS * DIM; i++)
         CHECK_NEAR(got[i], want[i], 1e-5);
-    clipc_model_close(packed);
+    clipc_model_free(packed);
     free(bytes);
 
     bytes = pack(NULL, CLIPC_PRECISION_INT8, &n);
@@ -150,7 +150,7 @@ TEST(openblas_runs_on_packed_f32_alone)
     params.gemm = CLIPC_GEMM_OPENBLAS;
     CHECK_STATUS(clipc_ctx_create(&none, packed, &params, &err),
                  CLIPC_ERR_UNSUPPORTED);
-    clipc_model_close(packed);
+    clipc_model_free(packed);
     free(bytes);
 }
 
@@ -171,9 +171,9 @@ TEST(another_precision_than_the_file_has_is_refused)
             CHECK_INT(status, i == k ? CLIPC_OK : CLIPC_ERR_UNSUPPORTED);
             if (i != k)
                 CHECK_HAS(err.message, names[i]);
-            clipc_ctx_destroy(made);
+            clipc_ctx_free(made);
         }
-        clipc_model_close(packed);
+        clipc_model_free(packed);
         free(bytes);
     }
 }
@@ -182,15 +182,15 @@ TEST(what_a_packed_file_says_of_itself)
 {
     static const char *const dtypes[] = { "packed f32", "packed bf16",
                                           "packed int8" };
-    clipc_model_properties a = { .struct_size = sizeof a }, b = a;
+    clipc_model_info a = { .struct_size = sizeof a }, b = a;
 
     open_all();
-    CHECK_OK(clipc_model_info(model, &a, &err), err);
+    CHECK_OK(clipc_model_get_info(model, &a, &err), err);
     for (size_t i = 0; i < N_PRECISIONS; i++) {
         size_t n;
         unsigned char *bytes = pack(NULL, precisions[i], &n);
         clipc_model *packed = open_bytes(bytes, n);
-        CHECK_OK(clipc_model_info(packed, &b, &err), err);
+        CHECK_OK(clipc_model_get_info(packed, &b, &err), err);
         CHECK_STR(b.dtype, dtypes[i]);
         CHECK_STR(b.tokenizer, "packed file");
         CHECK_STR(b.preprocessing, "packed file");
@@ -202,10 +202,10 @@ TEST(what_a_packed_file_says_of_itself)
         CHECK_BYTES(b.std, a.std, sizeof a.std);
         for (size_t t = 0; t < b.n_tensors; t++) {
             clipc_tensor_info info = { .struct_size = sizeof info };
-            CHECK_OK(clipc_model_tensor(packed, t, &info, &err), err);
+            CHECK_OK(clipc_model_get_tensor(packed, t, &info, &err), err);
             CHECK_INT(info.used, 1);
         }
-        clipc_model_close(packed);
+        clipc_model_free(packed);
         free(bytes);
     }
     close_all();
@@ -288,7 +288,7 @@ TEST(packing_that_fails_leaves_nothing)
                               &err), err);
     CHECK_INT(files_in(test_folder()), before + 1);
     close_all();
-    clipc_model_close(packed);
+    clipc_model_free(packed);
     free(bytes);
 }
 
@@ -304,7 +304,7 @@ static clipc_status try_bytes(const void *data, size_t n)
     clipc_status status = clipc_model_open_memory(&opened, &one, NULL, &err);
     CHECK((status == CLIPC_OK) == (opened != NULL));
     CHECK((status == CLIPC_OK) == (err.message[0] == '\0'));
-    clipc_model_close(opened);
+    clipc_model_free(opened);
     return status;
 }
 
@@ -458,7 +458,7 @@ static clipc_status tokenize(const unsigned char *bytes, size_t n)
         0, &err);
     for (size_t i = 0; status == CLIPC_OK && i < n_ids; i++)
         CHECK(ids[i] >= 0 && (size_t)ids[i] < tiny_model_vocab_size());
-    clipc_model_close(opened);
+    clipc_model_free(opened);
     return status;
 }
 
@@ -536,7 +536,7 @@ static size_t label(const clipc_model *of, const char *cache_dir)
     CHECK_OK(clipc_labels_create(&labels, with, names, 2, &params, &err), err);
     clipc_labels_embeddings(labels, NULL, NULL, &n_encoded);
     clipc_labels_free(labels);
-    clipc_ctx_destroy(with);
+    clipc_ctx_free(with);
     return n_encoded;
 }
 
@@ -548,15 +548,15 @@ TEST(cached_labels_read_nothing_of_the_text_side)
     clipc_model *packed = open_bytes(bytes, n);
 
     CHECK_INT(label(packed, cache_dir), 2);
-    clipc_model_close(packed);
+    clipc_model_free(packed);
     packed = open_bytes(bytes, n);
     CHECK_INT(label(packed, cache_dir), 0);
-    clipc_model_close(packed);
+    clipc_model_free(packed);
     /* A tokenizer that cannot be read is not noticed. */
     find_tensor(bytes, "clipc.tokenizer", &n_tensor)[0] = 'x';
     packed = open_bytes(bytes, n);
     CHECK_INT(label(packed, cache_dir), 0);
-    clipc_model_close(packed);
+    clipc_model_free(packed);
     free(bytes);
 }
 
@@ -575,7 +575,7 @@ TEST(a_false_digest_writes_nothing_into_the_cache)
         clipc_model *packed = open_bytes(bytes, n);
         CHECK_INT(label(packed, cache_dir), 2);
         CHECK_INT(label(packed, cache_dir), 2);
-        clipc_model_close(packed);
+        clipc_model_free(packed);
     }
     free(bytes);
 }

@@ -37,8 +37,8 @@ static double cosine(const float *a, const float *b, size_t dim)
 
 static double logit_scale(void)
 {
-    clipc_model_properties info = { .struct_size = sizeof info };
-    CHECK_OK(clipc_model_info(model, &info, &err), err);
+    clipc_model_info info = { .struct_size = sizeof info };
+    CHECK_OK(clipc_model_get_info(model, &info, &err), err);
     return info.logit_scale;
 }
 
@@ -123,7 +123,7 @@ TEST(the_best_of_random_vectors_are_found)
         free(results);
         free(again);
     }
-    clipc_ctx_destroy(pooled);
+    clipc_ctx_free(pooled);
     close_all();
 }
 
@@ -151,7 +151,7 @@ TEST(a_hundred_thousand_vectors)
     free(sorted);
     free(vectors);
     free(query);
-    clipc_ctx_destroy(pooled);
+    clipc_ctx_free(pooled);
     close_all();
 }
 
@@ -162,7 +162,7 @@ TEST(ties_are_in_order_of_their_indices)
     static const size_t dims[] = { 1, 7, 16, 100, 515 };
 
     open_all();
-    clipc_ctx_destroy(ctx);
+    clipc_ctx_free(ctx);
     CHECK_OK(clipc_ctx_create(&ctx, model, NULL, &err), err); /* default */
     state = 3;
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)

@@ -54,10 +54,10 @@ TEST(every_pair_has_its_cosine)
         { 1, 1, 1 }, { 1, 5, 20 }, { 5, 1, 20 }, { 7, 9, 33 }, { 64, 3, 512 },
         { 65, 1025, 16 }, { 130, 2100, 7 }
     };
-    clipc_model_properties info = { .struct_size = sizeof info };
+    clipc_model_info info = { .struct_size = sizeof info };
 
     open_all();
-    CHECK_OK(clipc_model_info(model, &info, &err), err);
+    CHECK_OK(clipc_model_get_info(model, &info, &err), err);
     clipc_ctx *pooled = make_ctx(model, 3);
     clipc_ctx *other;
     CHECK_OK(clipc_ctx_create(&other, model, NULL, &err), err); /* default */
@@ -93,8 +93,8 @@ TEST(every_pair_has_its_cosine)
         free(backend);
         free(last);
     }
-    clipc_ctx_destroy(other);
-    clipc_ctx_destroy(pooled);
+    clipc_ctx_free(other);
+    clipc_ctx_free(pooled);
     close_all();
 }
 
@@ -236,7 +236,7 @@ TEST(a_shorter_context_reads_fewer_tokens)
     CHECK_OK(clipc_encode_texts(none, words, 3, whole, 0, &err), err);
     CHECK_BYTES(cut + DIM, whole + DIM, 2 * DIM * sizeof *cut);
     CHECK(memcmp(cut, whole, DIM * sizeof *cut) != 0);
-    clipc_ctx_destroy(none);
+    clipc_ctx_free(none);
 
     /* A vector that the cache has from the whole context is not used. */
     clipc_labels_params how = clipc_labels_params_default();
@@ -257,7 +257,7 @@ TEST(a_shorter_context_reads_fewer_tokens)
         CHECK_INT(n_encoded, round ? 0 : 3);
         clipc_labels_free(labels);
     }
-    clipc_ctx_destroy(small);
+    clipc_ctx_free(small);
 
     static const size_t wrong[] = { 1, 2, 78, SIZE_MAX };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -269,7 +269,7 @@ TEST(a_shorter_context_reads_fewer_tokens)
     }
     params.context_length = 77;
     CHECK_OK(clipc_ctx_create(&none, model, &params, &err), err);
-    clipc_ctx_destroy(none);
+    clipc_ctx_free(none);
     close_all();
 }
 

@@ -493,8 +493,8 @@ static void encode(float v[2 * DIM], const char *name, clipc_load load)
     CHECK_OK(clipc_encode_texts(made, &words, 1, v, 0, &err), err);
     CHECK_OK(clipc_encode_images(made, &image, 1, v + DIM, 0, &err), err);
     clipc_image_free(image);
-    clipc_ctx_destroy(made);
-    clipc_model_close(opened);
+    clipc_ctx_free(made);
+    clipc_model_free(opened);
 }
 
 TEST(every_container_gives_the_same_embeddings)
@@ -548,8 +548,8 @@ TEST(the_cache_knows_every_file)
             memcpy(kept, v, sizeof kept);
         CHECK((memcmp(kept, v, sizeof kept) == 0) == (i < 2));
         clipc_labels_free(made);
-        clipc_ctx_destroy(context);
-        clipc_model_close(opened);
+        clipc_ctx_free(context);
+        clipc_model_free(opened);
     }
 }
 

@@ -339,15 +339,15 @@ TEST(a_model_opens_by_its_id)
     begin();
     how.hub = &params;
     CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
-    clipc_model_close(model);
+    clipc_model_free(model);
     params.allow_network = 0;
     CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
-    clipc_model_close(model);
+    clipc_model_free(model);
     /* The cache may be named in either place. */
     how.hub_cache_dir = cache;
     params.cache_dir = NULL;
     CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
-    clipc_model_close(model);
+    clipc_model_free(model);
 }
 
 /* ---- the token --------------------------------------------------------- */
@@ -828,7 +828,7 @@ TEST(a_damaged_file_of_the_cache_is_repaired)
         CHECK(clipc_model_open(&model, "o/n", &how, &err) != CLIPC_OK);
         params.allow_network = 1;
         CHECK_OK(clipc_model_open(&model, "o/n", &how, &err), err);
-        clipc_model_close(model);
+        clipc_model_free(model);
         check_blobs("n", A40);
     }
 }

@@ -466,10 +466,10 @@ TEST(flipped_bytes_never_crash)
 
 /* ---- public calls ------------------------------------------------------ */
 
-static clipc_image_properties info(const clipc_image *image)
+static clipc_image_info info(const clipc_image *image)
 {
-    clipc_image_properties p = { .struct_size = sizeof p };
-    CHECK_STATUS(clipc_image_info(image, &p, NULL), CLIPC_OK);
+    clipc_image_info p = { .struct_size = sizeof p };
+    CHECK_STATUS(clipc_image_get_info(image, &p, NULL), CLIPC_OK);
     return p;
 }
 
@@ -479,7 +479,7 @@ TEST(file_and_memory_give_the_same)
     char *data = read_picture("420.jpg", &n);
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_image *from_file, *from_memory;
-    clipc_image_properties a, b;
+    clipc_image_info a, b;
 
     CHECK_OK(clipc_image_read_file(&from_file, DATA "pictures/420.jpg", NULL,
                                    &err),
@@ -540,7 +540,7 @@ TEST(arguments_are_checked)
     const uint8_t rgb[12] = { 0 };
     clipc_image *image = NULL;
     clipc_image_params params = clipc_image_params_default();
-    clipc_image_properties p = { 0 };
+    clipc_image_info p = { 0 };
 
     CHECK_STATUS(clipc_image_read_file(NULL, "x", NULL, NULL),
                  CLIPC_ERR_ARGUMENT);
@@ -569,7 +569,7 @@ TEST(arguments_are_checked)
     CHECK_STATUS(clipc_image_from_rgb(&image, rgb, SIZE_MAX / 2, 1, 9, NULL,
                                       NULL),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_image_info(NULL, &p, NULL), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_image_get_info(NULL, &p, NULL), CLIPC_ERR_ARGUMENT);
     params.struct_size = 3;
     CHECK_STATUS(clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params, NULL),
                  CLIPC_ERR_ARGUMENT);
@@ -622,7 +622,7 @@ TEST(own_pixels_are_copied)
     const uint8_t want[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_image *image;
-    clipc_image_properties p;
+    clipc_image_info p;
 
     CHECK_OK(clipc_image_from_rgb(&image, rgb, 2, 2, 8, NULL, &err), err);
     p = info(image);
