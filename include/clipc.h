@@ -126,18 +126,20 @@ typedef struct clipc_result {
     float probability; /* softmax over all labels or vectors */
 } clipc_result;
 
-/* Called from the thread that called the library. Nonzero cancels: the call
- * returns CLIPC_ERR_CANCELLED. */
-typedef int (*clipc_progress_fn)(void *user, size_t done, size_t total);
+/* How far a call is. */
+typedef struct clipc_progress {
+    const char *what; /* is counted: "images", "texts" or "labels"; "bytes" of
+                       * a transfer or a packed file; of a download the name
+                       * of the file, whose bytes are counted */
+    uint64_t done, total; /* total 0: not known */
+} clipc_progress;
+
+/* Called from the thread that called the library, also while the library waits
+ * for a server or for another process. Nonzero cancels: the call returns
+ * CLIPC_ERR_CANCELLED. */
+typedef int (*clipc_progress_fn)(void *user, const clipc_progress *progress);
 
 /* ---- Hugging Face hub -------------------------------------------------- */
-
-/* How far a download is: bytes of one file of the repository; total 0: not
- * known. Called from the thread that called the library, also while it waits
- * for a server or for another process. Nonzero cancels: the call returns
- * CLIPC_ERR_CANCELLED, and what has come is kept for the next time. */
-typedef int (*clipc_hub_progress_fn)(void *user, const char *file,
-                                     uint64_t done, uint64_t total);
 
 /* Something a person should know that is not an error: one line. */
 typedef void (*clipc_notice_fn)(void *user, const char *message);
@@ -165,7 +167,8 @@ typedef struct clipc_hub_params {
                                * file; default 3,600,000 */
     uint64_t max_file_bytes;  /* default 64 GiB; other files than weights:
                                * 64 MiB */
-    clipc_hub_progress_fn progress; /* or NULL */
+    clipc_progress_fn progress; /* or NULL; what was downloaded before a call
+                                 * is cancelled is kept for the next one */
     void *progress_user;
     clipc_notice_fn notice; /* or NULL */
     void *notice_user;

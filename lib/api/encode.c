@@ -3,6 +3,7 @@
  * encode.c - token ids and embeddings: check the arguments, cut the work in
  * chunks that bound the scratch memory, call the towers, scale to unit length.
  */
+#include "api/encode.h"
 #include "api/scores.h"
 #include "image/normalize.h"
 
@@ -17,8 +18,8 @@ enum {
 
 /* ---- tokens ------------------------------------------------------------ */
 
-/* A flag that a call has no use for is no mistake; one that does not exist
- * is. */
+/* Unknown bits are refused; known bits that a call does not use are
+ * ignored. */
 static clipc_status check_flags(unsigned flags, clipc_error *err)
 {
     const unsigned known = CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN |
@@ -71,28 +72,33 @@ static bool finite_not_zero(const float *v, size_t dim)
     return any;
 }
 
-/* Scales rows to unit length, or only checks them (CLIPC_EMBED_RAW). */
+/* Scales rows to unit length, or only checks them (CLIPC_EMBED_RAW). *bad: the
+ * row that fails, else n. */
 static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
                                       size_t first, unsigned flags,
-                                      const char *what, clipc_error *err)
+                                      const char *what, size_t *bad,
+                                      clipc_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        float *v = embeddings + i * dim;
+    for (*bad = 0; *bad < n; ++*bad) {
+        float *v = embeddings + *bad * dim;
         if (!(flags & CLIPC_EMBED_RAW ? finite_not_zero(v, dim)
                                       : clipc_unit(v, dim)))
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                               "the embedding of %s %zu is zero or not finite: "
                               "the model's weights are damaged, or its "
                               "numbers overflow",
-                              what, first + i);
+                              what, first + *bad);
     }
     return CLIPC_OK;
 }
 
-static clipc_status report_progress(const clipc_ctx *ctx, size_t done,
-                                    size_t total, clipc_error *err)
+static clipc_status report_progress(const clipc_ctx *ctx, const char *what,
+                                    size_t done, size_t total,
+                                    clipc_error *err)
 {
-    if (ctx->progress && ctx->progress(ctx->progress_user, done, total))
+    const clipc_progress progress = { what, done, total };
+
+    if (ctx->progress && ctx->progress(ctx->progress_user, &progress))
         return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                           "cancelled after %zu of %zu", done, total);
     return CLIPC_OK;
@@ -130,6 +136,7 @@ static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
                                   unsigned flags, clipc_error *err)
 {
     const clipc_vision_weights *stored;
+    size_t bad;
 
     CLIPC_TRY(clipc_checkpoint_vision(ctx->model->checkpoint, &stored, err));
     clipc_vision_weights weights = *stored;
@@ -137,7 +144,7 @@ static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
     CLIPC_TRY(clipc_vision_forward(&ctx->engine, &ctx->model->config, &weights,
                                    pixels, n, embeddings, err));
     return finish_embeddings(embeddings, n, ctx->model->config.projection_dim,
-                             first, flags, "image", err);
+                             first, flags, "image", &bad, err);
 }
 
 clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
@@ -158,7 +165,7 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
                                 embeddings + done * config->projection_dim,
                                 done, flags, err));
         done += count;
-        CLIPC_TRY(report_progress(ctx, done, n, err));
+        CLIPC_TRY(report_progress(ctx, "images", done, n, err));
     }
     return CLIPC_OK;
 }
@@ -200,7 +207,7 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
                                     done * model->config.projection_dim,
                                 done, flags, err));
         done += count;
-        CLIPC_TRY(report_progress(ctx, done, n, err));
+        CLIPC_TRY(report_progress(ctx, "images", done, n, err));
     }
     return CLIPC_OK;
 }
@@ -217,35 +224,81 @@ static clipc_status name_text(clipc_status status, size_t i, clipc_error *err)
     return clipc_fail(err, status, err->offset, "text %zu: %s", i, message);
 }
 
-/* Ids of texts [0, n) into ctx->ids, where each begins into ctx->starts. */
+/* Ids of texts [first, first + n) of the batch into ctx->ids, where each begins
+ * into ctx->starts. */
 static clipc_status tokenize_chunk(clipc_ctx *ctx,
                                    const clipc_tokenizer *tokenizer,
-                                   const clipc_text *texts, size_t n,
-                                   size_t first, unsigned flags,
+                                   const clipc_text_batch *batch, size_t first,
+                                   size_t n, clipc_text_fault *fault,
                                    clipc_error *err)
 {
-    size_t context = ctx->context_length;
+    const size_t context = ctx->context_length;
+    const size_t most = batch->flags & CLIPC_TEXT_TRUNCATE ? context : 0;
 
     ctx->ids.n = 0;
     for (size_t i = 0; i < n; i++) {
+        const clipc_text text = batch->texts[first + i];
+        const size_t number = batch->n_before + first + i;
         ctx->starts[i] = ctx->ids.n;
-        if (!texts[i].data && texts[i].len)
+        fault->text = first + i;
+        if (!text.data && text.len)
             return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                              "texts[%zu].data is NULL", first + i);
+                              "texts[%zu].data is NULL", number);
         clipc_status status = clipc_tokenizer_encode(
-            tokenizer, texts[i], flags & CLIPC_TEXT_TRUNCATE ? context : 0,
-            flags, &ctx->ids, err);
+            tokenizer, text, most, batch->flags, &ctx->ids, err);
         if (status != CLIPC_OK)
-            return name_text(status, first + i, err);
-        size_t length = ctx->ids.n - ctx->starts[i];
-        if (length > context)
+            return name_text(status, number, err);
+        fault->n_tokens = ctx->ids.n - ctx->starts[i];
+        if (fault->n_tokens > context)
             return clipc_fail(err, CLIPC_ERR_TOO_LONG, -1,
                               "text %zu (\"%s\") has %zu tokens, the "
                               "context length is %zu",
-                              first + i, clipc_quote_start(texts[i]).text,
-                              length, context);
+                              number, clipc_quote_start(text).text,
+                              fault->n_tokens, context);
     }
     ctx->starts[n] = ctx->ids.n;
+    fault->text = batch->n;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_encode_batch(clipc_ctx *ctx, const clipc_text_batch *batch,
+                                float *embeddings, clipc_text_fault *fault,
+                                clipc_error *err)
+{
+    const clipc_config *config = &ctx->model->config;
+    const size_t dim = config->projection_dim;
+    const clipc_tokenizer *tokenizer;
+    const clipc_text_weights *stored;
+
+    *fault = (clipc_text_fault){ .text = batch->n };
+    CLIPC_TRY(clipc_model_tokenizer(ctx->model, &tokenizer, err));
+    CLIPC_TRY(clipc_checkpoint_text(ctx->model->checkpoint, &stored, err));
+    if (!ctx->starts &&
+        !(ctx->starts = clipc_alloc(TEXT_CHUNK + 1, sizeof *ctx->starts)))
+        return clipc_fail_nomem(err, "scratch of a context");
+    for (size_t done = 0; done < batch->n;) {
+        const size_t left = batch->n - done;
+        const size_t count = left < TEXT_CHUNK ? left : TEXT_CHUNK;
+        float *out = embeddings + done * dim; /* [count, dim] */
+        size_t bad;
+        CLIPC_TRY(tokenize_chunk(ctx, tokenizer, batch, done, count, fault,
+                                 err));
+        clipc_text_weights weights = *stored;
+        weights.tower = *packed_tower(ctx, &stored->tower, true);
+        CLIPC_TRY(clipc_text_forward(&ctx->engine, config, &weights,
+                                     ctx->ids.ids, ctx->starts, count, out,
+                                     err));
+        clipc_status status =
+            finish_embeddings(out, count, dim, batch->n_before + done,
+                              batch->flags, "text", &bad, err);
+        if (status != CLIPC_OK) {
+            fault->text = done + bad;
+            return status;
+        }
+        done += count;
+        CLIPC_TRY(report_progress(ctx, batch->what, batch->n_before + done,
+                                  batch->total, err));
+    }
     return CLIPC_OK;
 }
 
@@ -253,8 +306,9 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
                                 size_t n, float *embeddings, unsigned flags,
                                 clipc_error *err)
 {
-    const clipc_tokenizer *tokenizer;
-    const clipc_text_weights *stored;
+    const clipc_text_batch batch = { .texts = texts, .n = n, .flags = flags,
+                                     .what = "texts", .total = n };
+    clipc_text_fault fault;
 
     if (!ctx || (n && (!texts || !embeddings)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
@@ -263,26 +317,5 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
     CLIPC_TRY(clipc_model_need_text(ctx->model, err));
     if (n == 0)
         return CLIPC_OK;
-    const clipc_config *config = &ctx->model->config;
-    CLIPC_TRY(clipc_model_tokenizer(ctx->model, &tokenizer, err));
-    CLIPC_TRY(clipc_checkpoint_text(ctx->model->checkpoint, &stored, err));
-    if (!ctx->starts &&
-        !(ctx->starts = clipc_alloc(TEXT_CHUNK + 1, sizeof *ctx->starts)))
-        return clipc_fail_nomem(err, "scratch of a context");
-    for (size_t done = 0; done < n;) {
-        size_t count = n - done < TEXT_CHUNK ? n - done : TEXT_CHUNK;
-        float *out = embeddings + done * config->projection_dim;
-        CLIPC_TRY(tokenize_chunk(ctx, tokenizer, texts + done, count, done,
-                                 flags, err));
-        clipc_text_weights weights = *stored;
-        weights.tower = *packed_tower(ctx, &stored->tower, true);
-        CLIPC_TRY(clipc_text_forward(&ctx->engine, config, &weights,
-                                     ctx->ids.ids, ctx->starts, count, out,
-                                     err));
-        CLIPC_TRY(finish_embeddings(out, count, config->projection_dim, done,
-                                    flags, "text", err));
-        done += count;
-        CLIPC_TRY(report_progress(ctx, done, n, err));
-    }
-    return CLIPC_OK;
+    return clipc_encode_batch(ctx, &batch, embeddings, &fault, err);
 }

@@ -25,6 +25,7 @@
 #endif
 #include "api/label_cache.h"
 #include "base/file.h"
+#include "kernels/openblas.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -594,4 +595,49 @@ void clipc_cache_close(clipc_cache *cache)
     free(cache->vectors);
     free(cache->record);
     free(cache);
+}
+
+/* ---- the cache's key --------------------------------------------------- */
+
+static void hash_string(clipc_hash *hash, const char *text)
+{
+    clipc_hash_piece(hash, text ? text : "", text ? strlen(text) : 0);
+}
+
+clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
+                                  unsigned flags)
+{
+    const clipc_engine *engine = &ctx->engine;
+    clipc_model_info info = { .struct_size = sizeof info };
+    clipc_digest identity, key;
+    clipc_hash hash;
+
+    if (!cache_dir ||
+        clipc_model_identity(ctx->model, cache_dir, &identity, NULL) !=
+            CLIPC_OK ||
+        clipc_model_get_info(ctx->model, &info, NULL) != CLIPC_OK)
+        return NULL;
+    const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION,
+                                 (uint32_t)engine->gemm,
+                                 (uint32_t)engine->precision, flags };
+    clipc_hash_start(&hash);
+    clipc_hash_piece(&hash, identity.bytes, sizeof identity.bytes);
+    clipc_hash_piece(&hash, numbers, sizeof numbers);
+    hash_string(&hash, info.dtype);
+    hash_string(&hash, engine->kernels.name);
+    if (engine->precision == CLIPC_PRECISION_BF16 ||
+        engine->precision == CLIPC_PRECISION_INT8)
+        hash_string(&hash, engine->kernels.bf16.name);
+    if (engine->gemm == CLIPC_GEMM_OPENBLAS) {
+        hash_string(&hash, clipc_openblas_version());
+        hash_string(&hash, clipc_openblas_core());
+    }
+    /* A vector of a prompt that is too long here must not be found, even
+     * where nothing is cut. */
+    if (ctx->context_length < ctx->model->config.context_length) {
+        const uint64_t context = ctx->context_length;
+        clipc_hash_piece(&hash, &context, sizeof context);
+    }
+    key = clipc_hash_finish(&hash);
+    return clipc_cache_open(cache_dir, &key, ctx->model->config.projection_dim);
 }

@@ -8,7 +8,7 @@
 #ifndef CLIPC_LABEL_CACHE_H
 #define CLIPC_LABEL_CACHE_H
 
-#include "base/digest.h"
+#include "api/objects.h"
 
 /* Identity memo: digest of a model's text side under the identity of its
  * files (path, device, inode, size, mtime ns, ctime ns of each), so that an
@@ -24,6 +24,13 @@ typedef struct clipc_cache clipc_cache;
  * cache_dir is NULL or memory runs out: every function accepts NULL. */
 clipc_cache *clipc_cache_open(const char *cache_dir, const clipc_digest *key,
                               size_t dim);
+
+/* The records of a context's prompts. The key is everything that the bits of a
+ * prompt's embedding depend on, but the prompt: the model's text side, the
+ * arithmetic, flags (CLIPC_TEXT_...) and context length. NULL where there is
+ * no key: a run without a cache is no error. */
+clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
+                                  unsigned flags);
 
 /* Lowers the limit of the file's size, 256 MiB: what does not fit is not
  * kept, records of this run first. */

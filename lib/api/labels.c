@@ -9,7 +9,8 @@
  * as OpenAI's zero-shot notebooks do. Equal labels are computed once, so that
  * they tie exactly whatever the matrix library does with the last bits.
  */
-#include "kernels/openblas.h"
+#include "api/encode.h"
+#include "api/label_cache.h"
 #include "api/scores.h"
 #include "base/utf8.h"
 
@@ -261,52 +262,24 @@ static clipc_status build_block(label_job *job, size_t *next, size_t *n_out,
     return CLIPC_OK;
 }
 
-/* The progress of all prompts, cached ones included, from that of one call. */
-typedef struct progress_part {
-    clipc_progress_fn report;
-    void *user;
-    size_t base, total;
-} progress_part;
-
-static int report_part(void *user, size_t done, size_t total)
+/* The error of a prompt, said of its label. */
+static clipc_status fail_label(const label_job *job, clipc_status status,
+                               const clipc_text_fault *fault, clipc_error *err)
 {
-    const progress_part *part = user;
-    (void)total;
-    return part->report(part->user, part->base + done, part->total);
-}
+    const size_t label = job->block_labels[job->missing_prompt[fault->text]];
+    const clipc_quoted name = clipc_quote_start(job->names[label]);
 
-/* clipc_encode_texts() knows texts by their number among those missing; the
- * caller knows labels. Finds the one and says it so. */
-static clipc_status explain(label_job *job, size_t n_missing,
-                            clipc_status status, clipc_error *err)
-{
-    clipc_ctx *ctx = job->ctx;
-    size_t context = ctx->context_length;
-
-    for (size_t i = 0; i < n_missing; i++) {
-        size_t label = job->block_labels[job->missing_prompt[i]];
-        clipc_text name = job->names[label];
-        if (status == CLIPC_ERR_TOO_LONG) {
-            size_t n_ids;
-            if (clipc_tokenize(ctx->model, job->missing[i], NULL, 0, &n_ids,
-                               job->flags & CLIPC_TEXT_SPECIALS_PLAIN, NULL)
-                    == CLIPC_OK && n_ids > context)
-                return clipc_fail(err, status, -1,
-                                  "label %zu of %zu (\"%s\"): %zu tokens, %zu "
-                                  "are read at most; shorten it or ask for "
-                                  "truncation",
-                                  label + 1, job->n,
-                                  clipc_quote_start(name).text, n_ids,
-                                  context);
-        } else if (clipc_encode_texts(ctx, &job->missing[i], 1, job->encoded,
-                                      job->flags, NULL) == CLIPC_ERR_NUMERIC) {
-            return clipc_fail(err, status, -1,
-                              "label %zu of %zu (\"%s\"): its embedding is "
-                              "zero or not finite; the model's weights are "
-                              "damaged", label + 1, job->n,
-                              clipc_quote_start(name).text);
-        }
-    }
+    if (status == CLIPC_ERR_TOO_LONG)
+        return clipc_fail(err, status, -1,
+                          "label %zu of %zu (\"%s\"): %zu tokens, %zu are "
+                          "read at most; shorten it or ask for truncation",
+                          label + 1, job->n, name.text, fault->n_tokens,
+                          job->ctx->context_length);
+    if (status == CLIPC_ERR_NUMERIC)
+        return clipc_fail(err, status, -1,
+                          "label %zu of %zu (\"%s\"): its embedding is zero "
+                          "or not finite; the model's weights are damaged",
+                          label + 1, job->n, name.text);
     return status;
 }
 
@@ -316,6 +289,7 @@ static clipc_status embed_block(label_job *job, size_t n, size_t total,
 {
     clipc_ctx *ctx = job->ctx;
     size_t dim = job->labels->dim, n_missing = 0;
+    clipc_text_fault fault;
     clipc_status status;
 
     for (size_t i = 0; i < n; i++) {
@@ -328,20 +302,18 @@ static clipc_status embed_block(label_job *job, size_t n, size_t total,
     if (n_missing == 0)
         return CLIPC_OK;
 
-    progress_part part = { ctx->progress, ctx->progress_user,
-                           job->n_done + n - n_missing, total };
-    if (part.report) {
-        ctx->progress = report_part;
-        ctx->progress_user = &part;
-    }
-    status = clipc_encode_texts(ctx, job->missing, n_missing, job->encoded,
-                                job->flags, err);
-    ctx->progress = NULL; /* explain() is no progress */
-    if (status == CLIPC_ERR_TOO_LONG || status == CLIPC_ERR_NUMERIC)
-        status = explain(job, n_missing, status, err);
-    ctx->progress = part.report;
-    ctx->progress_user = part.user;
-    CLIPC_TRY(status);
+    const clipc_text_batch batch = {
+        .texts = job->missing,
+        .n = n_missing,
+        .flags = job->flags,
+        .what = "labels",
+        .n_before = job->n_done + n - n_missing, /* those in the cache too */
+        .total = total,
+    };
+    status = clipc_encode_batch(ctx, &batch, job->encoded, &fault, err);
+    if (status != CLIPC_OK)
+        return fault.text < n_missing ? fail_label(job, status, &fault, err)
+                                      : status;
 
     for (size_t i = 0; i < n_missing; i++) {
         const float *vector = job->encoded + i * dim;
@@ -406,53 +378,6 @@ static clipc_status run_job(label_job *job, clipc_error *err)
             memcpy(out + i * dim, out + job->first[i] * dim,
                    dim * sizeof *out);
     return CLIPC_OK;
-}
-
-/* ---- the cache's key --------------------------------------------------- */
-
-static void hash_string(clipc_hash *hash, const char *text)
-{
-    clipc_hash_piece(hash, text ? text : "", text ? strlen(text) : 0);
-}
-
-/* Everything the bits of a prompt's embedding depend on, but the prompt. No
- * key, no cache: that is never an error. */
-static clipc_cache *open_cache(clipc_ctx *ctx, const char *cache_dir,
-                               unsigned flags)
-{
-    const clipc_engine *engine = &ctx->engine;
-    clipc_model_info info = { .struct_size = sizeof info };
-    clipc_digest identity, key;
-    clipc_hash hash;
-
-    if (!cache_dir ||
-        clipc_model_identity(ctx->model, cache_dir, &identity, NULL) !=
-            CLIPC_OK ||
-        clipc_model_get_info(ctx->model, &info, NULL) != CLIPC_OK)
-        return NULL;
-    const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION,
-                                 (uint32_t)engine->gemm,
-                                 (uint32_t)engine->precision, flags };
-    clipc_hash_start(&hash);
-    clipc_hash_piece(&hash, identity.bytes, sizeof identity.bytes);
-    clipc_hash_piece(&hash, numbers, sizeof numbers);
-    hash_string(&hash, info.dtype);
-    hash_string(&hash, engine->kernels.name);
-    if (engine->precision == CLIPC_PRECISION_BF16 ||
-        engine->precision == CLIPC_PRECISION_INT8)
-        hash_string(&hash, engine->kernels.bf16.name);
-    if (engine->gemm == CLIPC_GEMM_OPENBLAS) {
-        hash_string(&hash, clipc_openblas_version());
-        hash_string(&hash, clipc_openblas_core());
-    }
-    /* A vector of a prompt that is too long here must not be found, even
-     * where nothing is cut. */
-    if (ctx->context_length < ctx->model->config.context_length) {
-        const uint64_t context = ctx->context_length;
-        clipc_hash_piece(&hash, &context, sizeof context);
-    }
-    key = clipc_hash_finish(&hash);
-    return clipc_cache_open(cache_dir, &key, ctx->model->config.projection_dim);
 }
 
 /* ---- public ------------------------------------------------------------ */
@@ -537,7 +462,7 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     CLIPC_TRY_GOTO(status, done, prepare_templates(&job, &params, err));
     CLIPC_TRY_GOTO(status, done,
                    labels_alloc(&job.labels, ctx->model, n, err));
-    job.cache = open_cache(ctx, params.cache_dir, job.flags);
+    job.cache = clipc_cache_open_for(ctx, params.cache_dir, job.flags);
     status = run_job(&job, err);
     /* What was encoded before a failure need not be again. */
     if (job.labels->n_encoded > 0 && clipc_model_identity_holds(ctx->model))

@@ -5,7 +5,7 @@
  * is reported and may be retried. What is read late must still be the file
  * that was there at opening.
  */
-#include "api/objects.h"
+#include "api/label_cache.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef CLIPC_INTERNAL_H
 #define CLIPC_INTERNAL_H
 
-#include "api/label_cache.h"
+#include "base/digest.h"
 #include "checkpoint/checkpoint.h"
 #include "config/config.h"
 #include "base/file.h"

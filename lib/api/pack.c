@@ -368,8 +368,10 @@ static clipc_status make_header(packer *p, unsigned char **out, size_t *n,
 
 static clipc_status report(const packer *p, clipc_error *err)
 {
+    const clipc_progress progress = { "bytes", p->done, p->total };
+
     if (p->params->progress &&
-        p->params->progress(p->params->progress_user, p->done, p->total))
+        p->params->progress(p->params->progress_user, &progress))
         return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                           "packing was cancelled");
     return CLIPC_OK;

@@ -200,11 +200,12 @@ static int report_progress(void *user, curl_off_t total, curl_off_t done,
                            curl_off_t up_total, curl_off_t up_done)
 {
     transfer *t = user;
+    clipc_progress progress = { "bytes", t->n, 0 };
 
     (void)done, (void)up_total, (void)up_done;
-    if (!is_success(http_status(t)) || total < 0)
-        total = 0;
-    if (!t->params->progress(t->params->progress_user, t->n, (size_t)total))
+    if (is_success(http_status(t)) && total > 0)
+        progress.total = (uint64_t)total;
+    if (!t->params->progress(t->params->progress_user, &progress))
         return 0;
     t->stop = STOP_CANCELLED;
     return 1;

@@ -220,11 +220,13 @@ clipc_status clipc_hub_pause(const clipc_hub_params *params, const char *file,
                              uint64_t done, uint64_t total, unsigned ms,
                              clipc_error *err)
 {
+    const clipc_progress progress = { file, done, total };
+
     do {
         unsigned slice = ms < POLL_MS ? ms : POLL_MS;
         struct timespec t = { 0, (long)slice * 1000000 };
         if (params->progress &&
-            params->progress(params->progress_user, file, done, total))
+            params->progress(params->progress_user, &progress))
             return clipc_fail(err, CLIPC_ERR_CANCELLED, -1, "%s: cancelled",
                               CLIPC_QUOTE(file));
         nanosleep(&t, NULL);

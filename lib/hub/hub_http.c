@@ -434,9 +434,12 @@ static int watch(void *user, curl_off_t total, curl_off_t done,
     curl_off_t connected = 0;
 
     (void)total, (void)done, (void)up_total, (void)up_done;
-    if (p->progress &&
-        p->progress(p->progress_user, x->file, x->sink ? x->sink->have : 0,
-                    x->sink && x->sink->has_size ? x->sink->size : 0)) {
+    const clipc_progress progress = {
+        .what = x->file,
+        .done = x->sink ? x->sink->have : 0,
+        .total = x->sink && x->sink->has_size ? x->sink->size : 0,
+    };
+    if (p->progress && p->progress(p->progress_user, &progress)) {
         x->stop = STOP_CANCELLED;
         return 1;
     }

@@ -437,9 +437,9 @@ TEST(any_number_of_threads_gives_the_same_bits)
     close_all();
 }
 
-static int stop_at_once(void *user, size_t done, size_t total)
+static int stop_at_once(void *user, const clipc_progress *progress)
 {
-    (void)done, (void)total;
+    (void)progress;
     ++*(int *)user;
     return 1;
 }

@@ -281,12 +281,12 @@ typedef struct session {
     settings *set;
 } session;
 
-static int on_progress(void *user, size_t done, size_t total)
+static int on_progress(void *user, const clipc_progress *progress)
 {
     const session *s = user;
 
     if (!s->in_images)
-        tool_progress_show(done, total);
+        tool_progress_show(progress->done, progress->total);
     return tool_interrupted();
 }
 

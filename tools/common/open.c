@@ -31,9 +31,10 @@ void tool_download_set(const tool_download *download)
     command_line = *download;
 }
 
-static int on_progress(void *user, const char *file, uint64_t done,
-                       uint64_t total)
+static int on_progress(void *user, const clipc_progress *progress)
 {
+    const char *file = progress->what;
+
     (void)user;
     /* Most files are too small to be worth a line. */
     if (strncmp(shown.file, file, sizeof shown.file - 1) != 0) {
@@ -42,8 +43,8 @@ static int on_progress(void *user, const char *file, uint64_t done,
         tool_progress_begin_bytes(what);
         free(what);
     }
-    if (total > 0)
-        tool_progress_show((size_t)done, (size_t)total);
+    if (progress->total > 0)
+        tool_progress_show(progress->done, progress->total);
     return tool_interrupted();
 }
 

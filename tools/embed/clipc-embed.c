@@ -370,9 +370,9 @@ static void embed_texts(session *s, tool_texts *file)
 
 /* The model encodes one text or image at a time in a library call, or many;
  * either way the signal ends it. */
-static int on_progress(void *user, size_t done, size_t total)
+static int on_progress(void *user, const clipc_progress *progress)
 {
-    (void)user, (void)done, (void)total;
+    (void)user, (void)progress;
     return tool_interrupted();
 }
 

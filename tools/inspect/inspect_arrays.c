@@ -21,9 +21,9 @@ static int write_array(const tool_inspection *set, const tool_array *array)
     return TOOL_FAILED;
 }
 
-static int stop_on_signal(void *user, size_t done, size_t total)
+static int stop_on_signal(void *user, const clipc_progress *progress)
 {
-    (void)user, (void)done, (void)total;
+    (void)user, (void)progress;
     return tool_interrupted();
 }
 

@@ -132,10 +132,10 @@ static bool read_options(settings *set, int argc, char **argv)
     return true;
 }
 
-static int show_progress(void *user, size_t done, size_t total)
+static int show_progress(void *user, const clipc_progress *progress)
 {
     (void)user;
-    tool_progress_show(done >> 20, total >> 20);
+    tool_progress_show(progress->done >> 20, progress->total >> 20);
     return tool_interrupted();
 }
 

@@ -40,9 +40,9 @@ typedef struct job {
     bool failed;
 } job;
 
-static int stop_on_signal(void *user, size_t done, size_t total)
+static int stop_on_signal(void *user, const clipc_progress *progress)
 {
-    (void)user, (void)done, (void)total;
+    (void)user, (void)progress;
     return tool_interrupted();
 }
 

@@ -144,10 +144,10 @@ static int kind_of(const char *name)
 /* ---- reading ----------------------------------------------------------- */
 
 /* A transfer can only be stopped; it has no line of its own. */
-static int on_transfer(void *user, size_t done, size_t total)
+static int on_transfer(void *user, const clipc_progress *progress)
 {
     const pipeline *p = user;
-    (void)done, (void)total;
+    (void)progress;
     return atomic_load(&p->stop) || tool_interrupted();
 }
 

@@ -645,15 +645,15 @@ typedef struct watch {
     bool wrong;
 } watch;
 
-static int watch_progress(void *user, size_t done, size_t total)
+static int watch_progress(void *user, const clipc_progress *progress)
 {
     watch *w = user;
-    w->wrong = w->wrong || done <= w->done || done > total ||
-               (w->n_calls > 0 && total != w->total);
+    w->wrong = w->wrong || progress->done <= w->done || progress->done > progress->total ||
+               (w->n_calls > 0 && progress->total != w->total);
     w->n_calls++;
-    w->done = done;
-    w->total = total;
-    return w->stop_at && done >= w->stop_at;
+    w->done = progress->done;
+    w->total = progress->total;
+    return w->stop_at && progress->done >= w->stop_at;
 }
 
 enum { MANY = 300 };

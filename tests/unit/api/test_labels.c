@@ -201,14 +201,14 @@ TEST(duplicates_are_kept_and_computed_once)
     teardown();
 }
 
-static int count_progress(void *user, size_t done, size_t total)
+static int count_progress(void *user, const clipc_progress *progress)
 {
-    size_t *seen = user; /* calls, last done, total, went wrong */
-    if (done < seen[1] || done > total || (seen[0] && total != seen[2]))
+    size_t *seen = user; /* calls, last progress->done, progress->total, went wrong */
+    if (progress->done < seen[1] || progress->done > progress->total || (seen[0] && progress->total != seen[2]))
         seen[3] = 1;
     seen[0]++;
-    seen[1] = done;
-    seen[2] = total;
+    seen[1] = progress->done;
+    seen[2] = progress->total;
     return 0;
 }
 
@@ -246,9 +246,9 @@ TEST(many_labels_are_computed_in_blocks)
     free(want);
 }
 
-static int cancel(void *user, size_t done, size_t total)
+static int cancel(void *user, const clipc_progress *progress)
 {
-    (void)user, (void)done, (void)total;
+    (void)user, (void)progress;
     return 1;
 }
 

@@ -4,6 +4,7 @@
  * what is late, and the identity of the text side.
  */
 #include "api/objects.h"
+#include "api/label_cache.h"
 #include "support/test.h"
 #include "support/tiny_model.h"
 

@@ -229,10 +229,10 @@ TEST(packing_twice_gives_the_same_bytes_on_a_page)
 
 /* ---- packing that fails ------------------------------------------------ */
 
-static int stop_at(void *user, size_t done, size_t total)
+static int stop_at(void *user, const clipc_progress *progress)
 {
     size_t *calls = user;
-    return done > total || (*calls)-- == 0;
+    return progress->done > progress->total || (*calls)-- == 0;
 }
 
 static size_t files_in(const char *folder)

@@ -428,20 +428,20 @@ TEST(a_connection_that_is_not_made_runs_into_its_limit)
     close(listener);
 }
 
-static int cancel_at_once(void *user, size_t done, size_t total)
+static int cancel_at_once(void *user, const clipc_progress *progress)
 {
-    (void)done, (void)total;
+    (void)progress;
     ++*(int *)user;
     return 1;
 }
 
-static int remember(void *user, size_t done, size_t total)
+static int remember(void *user, const clipc_progress *progress)
 {
     size_t *seen = user;
-    if (done < seen[0] || (total && done > total))
+    if (progress->done < seen[0] || (progress->total && progress->done > progress->total))
         seen[2] = 1; /* went backwards */
-    seen[0] = done;
-    seen[1] = total;
+    seen[0] = progress->done;
+    seen[1] = progress->total;
     return 0;
 }
 

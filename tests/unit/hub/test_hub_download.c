@@ -928,12 +928,11 @@ TEST(a_process_that_is_killed_leaves_what_the_next_continues)
     CHECK_INT(n_incomplete("n"), 0);
 }
 
-static int cancel_at(void *user, const char *file, uint64_t done,
-                     uint64_t total)
+static int cancel_at(void *user, const clipc_progress *progress)
 {
     const uint64_t *at = user;
-    return strcmp(file, "model.safetensors") == 0 && done >= *at &&
-           (total > 0 || *at == 0);
+    return strcmp(progress->what, "model.safetensors") == 0 &&
+           progress->done >= *at && (progress->total > 0 || *at == 0);
 }
 
 TEST(cancelling_leaves_what_came)

@@ -830,14 +830,14 @@ typedef struct progress {
     size_t calls, last, total, cancel_at;
 } progress;
 
-static int watch(void *user, size_t done, size_t total)
+static int watch(void *user, const clipc_progress *now)
 {
     progress *p = user;
     p->calls++;
-    if (done <= p->last)
+    if (now->done <= p->last)
         p->calls += 1000;
-    p->last = done;
-    p->total = total;
+    p->last = now->done;
+    p->total = now->total;
     return p->calls == p->cancel_at;
 }
 

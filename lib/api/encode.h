@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * encode.h - texts of a larger whole through the text tower: which text failed
+ * is known, and progress is that of the whole. clipc_encode_texts() and
+ * clipc_labels_create() stand on it.
+ */
+#ifndef CLIPC_ENCODE_H
+#define CLIPC_ENCODE_H
+
+#include "api/objects.h"
+
+/* Texts, and where they stand among all that one public call encodes. */
+typedef struct clipc_text_batch {
+    const clipc_text *texts;
+    size_t n;
+    unsigned flags;        /* CLIPC_TEXT_..., CLIPC_EMBED_RAW */
+    const char *what;      /* progress counts these: "texts", "labels" */
+    size_t n_before, total; /* of the whole, for progress */
+} clipc_text_batch;
+
+/* Which text of a batch a failure is about, and how many tokens the text has
+ * where the failure is CLIPC_ERR_TOO_LONG. */
+typedef struct clipc_text_fault {
+    size_t text; /* the batch's n: the failure is about none */
+    size_t n_tokens;
+} clipc_text_fault;
+
+/* Embeddings of the batch, [n, dim]. Errors as clipc_encode_texts(), whose
+ * messages count texts from n_before. */
+clipc_status clipc_encode_batch(clipc_ctx *ctx, const clipc_text_batch *batch,
+                                float *embeddings, clipc_text_fault *fault,
+                                clipc_error *err);
+
+#endif /* CLIPC_ENCODE_H */
