@@ -117,6 +117,16 @@ typedef struct clipc_text {
     size_t len; /* bytes */
 } clipc_text;
 
+/* A string literal as a text: CLIPC_TEXT("red car"). */
+#ifdef __cplusplus
+#define CLIPC_TEXT(literal) (clipc_text{ "" literal, sizeof(literal) - 1 })
+#else
+#define CLIPC_TEXT(literal) ((clipc_text){ "" literal, sizeof(literal) - 1 })
+#endif
+
+/* A terminated string as a text that refers to it; NULL gives no text. */
+CLIPC_API clipc_text clipc_text_from(const char *string);
+
 /* One answer of clipc_classify() or clipc_similarity_topk(). This struct is
  * frozen: it will never change. */
 typedef struct clipc_result {
@@ -215,16 +225,15 @@ typedef struct clipc_model_params {
     size_t struct_size;
     clipc_load load;
     const char *data_dir;      /* folder that holds demo/, or NULL */
-    const char *hub_cache_dir; /* Hugging Face hub cache to look a repository
-                                * id up in, or NULL */
     size_t max_header_bytes;   /* of what describes the tensors: safetensors
                                 * header, data.pkl; default 8 MiB */
     size_t image_size; /* 0: the checkpoint's. Else, at most 8,192: pictures
                         * are preprocessed to this size, and the positions of
                         * the patches interpolated as transformers does it with
                         * interpolate_pos_encoding */
-    const clipc_hub_params *hub; /* how ids are looked up and downloaded; NULL:
-                                  * looked up in hub_cache_dir alone */
+    const clipc_hub_params *hub; /* the hub cache in which repository ids are
+                                  * looked up, and how they are downloaded;
+                                  * NULL: no name is an id */
 } clipc_model_params;
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
@@ -295,6 +304,10 @@ clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
  * working. */
 CLIPC_API void clipc_model_free(clipc_model *model);
 
+/* Numbers in an embedding of the model: a caller's buffer for n embeddings
+ * has n * clipc_model_dim(model) floats. 0 for NULL. */
+CLIPC_API size_t clipc_model_dim(const clipc_model *model);
+
 typedef struct clipc_tower_info {
     size_t width, n_layers, n_heads, mlp_width;
     const char *activation; /* "quick_gelu" or "gelu" */
@@ -329,10 +342,10 @@ typedef struct clipc_model_info {
                          * "open_clip" */
 } clipc_model_info;
 
-/* Fills *properties (struct_size set by the caller). Never fails for valid
+/* Fills *info (struct_size set by the caller). Never fails for valid
  * pointers. */
 CLIPC_API clipc_status
-clipc_model_get_info(const clipc_model *model, clipc_model_info *properties,
+clipc_model_get_info(const clipc_model *model, clipc_model_info *info,
                  clipc_error *err);
 
 /* One tensor of the checkpoint; strings belong to the model. */
@@ -445,7 +458,7 @@ typedef struct clipc_build_info {
 } clipc_build_info;
 
 CLIPC_API clipc_status
-clipc_get_build_info(clipc_build_info *description, clipc_error *err);
+clipc_get_build_info(clipc_build_info *info, clipc_error *err);
 
 /* ---- packing ----------------------------------------------------------- */
 
@@ -570,7 +583,7 @@ typedef struct clipc_image_info {
 } clipc_image_info;
 
 CLIPC_API clipc_status
-clipc_image_get_info(const clipc_image *image, clipc_image_info *properties,
+clipc_image_get_info(const clipc_image *image, clipc_image_info *info,
                  clipc_error *err);
 
 /* The image processor: resize, centre crop, scale, normalise. Equal bit for
@@ -655,19 +668,32 @@ CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
                                            const clipc_labels_params *params,
                                            clipc_error *err);
 
-/* Copies vectors of the caller, [n, dim], and scales them to unit length.
- * dim must be the model's. Returns CLIPC_ERR_NUMERIC for a vector that cannot
- * be scaled. */
+/* Copies names (NULL: none) and vectors of the caller, [n, dim], and scales the
+ * vectors to unit length. dim must be the model's. Returns CLIPC_ERR_NUMERIC
+ * for a vector that cannot be scaled. */
 CLIPC_API clipc_status
 clipc_labels_from_embeddings(clipc_labels **labels, const clipc_model *model,
-                             const float *embeddings, size_t n, size_t dim,
-                             clipc_error *err);
+                             const clipc_text *names, const float *embeddings,
+                             size_t n, size_t dim, clipc_error *err);
 
-/* [n, dim] unit vectors that belong to the labels; NULL for NULL. n, dim and
- * n_encoded (prompts that were not in the cache) may be NULL. */
-CLIPC_API const float *clipc_labels_embeddings(const clipc_labels *labels,
-                                               size_t *n, size_t *dim,
-                                               size_t *n_encoded);
+typedef struct clipc_labels_info {
+    size_t struct_size;
+    size_t n, dim;
+    size_t n_encoded; /* prompts that were not in the cache */
+    const float *embeddings; /* [n, dim] unit vectors; belong to the labels */
+} clipc_labels_info;
+
+/* Fills *info (struct_size set by the caller). Never fails for valid
+ * pointers. */
+CLIPC_API clipc_status clipc_labels_get_info(const clipc_labels *labels,
+                                             clipc_labels_info *info,
+                                             clipc_error *err);
+
+/* The name of label `index`, followed by a NUL byte that is not counted;
+ * belongs to the labels. {NULL, 0} where the labels have no names, past the
+ * last one, and for NULL. */
+CLIPC_API clipc_text clipc_labels_name(const clipc_labels *labels,
+                                       size_t index);
 CLIPC_API void clipc_labels_free(clipc_labels *labels);
 
 /* The k most probable labels of each image, best first (equal scores: lowest
@@ -678,6 +704,16 @@ CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
                                       clipc_image *const *images,
                                       size_t n_images, size_t k,
                                       clipc_result *results, clipc_error *err);
+
+/* The same for one picture by its name: a path, or an http(s) URL. params as
+ * clipc_image_read_file() and clipc_image_read_url() take them, whose errors
+ * are returned too; params->fit is the context's model whatever it says. */
+CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
+                                           const clipc_labels *labels,
+                                           const char *name,
+                                           const clipc_image_params *params,
+                                           size_t k, clipc_result *results,
+                                           clipc_error *err);
 
 /* The k nearest of n_vectors own vectors for each of n_queries own vectors,
  * by cosine: [n, dim] each, any length but zero. results: [n_queries, k].

@@ -4,6 +4,8 @@
  */
 #include "api/scores.h"
 
+#include <string.h>
+
 clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
                             clipc_image *const *images, size_t n_images,
                             size_t k, clipc_result *results, clipc_error *err)
@@ -34,4 +36,36 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
         CLIPC_TRY(clipc_scores_rank(ctx, &task, k, results + i * k, err));
     }
     return CLIPC_OK;
+}
+
+/* Whether the name begins with a scheme, and is thus a URL. */
+static bool is_url(const char *name)
+{
+    static const char scheme[] = "abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
+    const size_t n = strspn(name, scheme);
+
+    return n > 0 && strncmp(name + n, "://", 3) == 0;
+}
+
+clipc_status clipc_classify_file(clipc_ctx *ctx, const clipc_labels *labels,
+                                 const char *name,
+                                 const clipc_image_params *given, size_t k,
+                                 clipc_result *results, clipc_error *err)
+{
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image *image;
+
+    if (!ctx || !labels || !name || !results)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_classify_file: an argument is NULL");
+    CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
+                                 "clipc_image_params", err));
+    params.fit = ctx->model;
+    CLIPC_TRY(is_url(name) ? clipc_image_read_url(&image, name, &params, err)
+                           : clipc_image_read_file(&image, name, &params, err));
+    clipc_status status = clipc_classify(ctx, labels, &image, 1, k, results,
+                                         err);
+    clipc_image_free(image);
+    return status;
 }

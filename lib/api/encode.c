@@ -16,6 +16,13 @@ enum {
     TEXT_CHUNK = 256    /* texts tokenised and encoded at a time */
 };
 
+/* ---- texts ------------------------------------------------------------- */
+
+clipc_text clipc_text_from(const char *string)
+{
+    return (clipc_text){ string, string ? strlen(string) : 0 };
+}
+
 /* ---- tokens ------------------------------------------------------------ */
 
 /* Unknown bits are refused; known bits that a call does not use are

@@ -405,6 +405,29 @@ static clipc_status labels_alloc(clipc_labels **out, clipc_model *model,
     return CLIPC_OK;
 }
 
+/* Copies the names. */
+static clipc_status keep_names(clipc_labels *labels, const clipc_text *names,
+                               clipc_error *err)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < labels->n; i++)
+        if (!clipc_add(bytes, names[i].len, &bytes) ||
+            !clipc_add(bytes, 1, &bytes))
+            return clipc_fail_nomem(err, "names of labels");
+    labels->names = clipc_alloc(labels->n, sizeof *labels->names);
+    labels->name_bytes = clipc_alloc(bytes, 1);
+    if (!labels->names || !labels->name_bytes)
+        return clipc_fail_nomem(err, "names of labels");
+    char *p = labels->name_bytes;
+    for (size_t i = 0; i < labels->n; i++) {
+        labels->names[i] = (clipc_text){ p, names[i].len };
+        p = append(p, names[i]);
+        *p++ = '\0';
+    }
+    return CLIPC_OK;
+}
+
 static clipc_status prepare_templates(label_job *job,
                                       const clipc_labels_params *params,
                                       clipc_error *err)
@@ -462,6 +485,7 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     CLIPC_TRY_GOTO(status, done, prepare_templates(&job, &params, err));
     CLIPC_TRY_GOTO(status, done,
                    labels_alloc(&job.labels, ctx->model, n, err));
+    CLIPC_TRY_GOTO(status, done, keep_names(job.labels, names, err));
     job.cache = clipc_cache_open_for(ctx, params.cache_dir, job.flags);
     status = run_job(&job, err);
     /* What was encoded before a failure need not be again. */
@@ -478,10 +502,12 @@ done:
 
 clipc_status clipc_labels_from_embeddings(clipc_labels **out,
                                           const clipc_model *model,
+                                          const clipc_text *names,
                                           const float *embeddings, size_t n,
                                           size_t dim, clipc_error *err)
 {
     clipc_labels *labels = NULL;
+    clipc_status status = CLIPC_OK;
 
     if (!out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "labels is NULL");
@@ -499,30 +525,44 @@ clipc_status clipc_labels_from_embeddings(clipc_labels **out,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "embeddings of %zu numbers, the model's have %zu",
                           dim, model->config.projection_dim);
-    /* A model changes its reference count behind const. */
+    for (size_t i = 0; names && i < n; i++)
+        CLIPC_TRY(check_text(names[i], "label", i, n, err));
     CLIPC_TRY(labels_alloc(&labels, clipc_model_shared(model), n, err));
     memcpy(labels->embeddings, embeddings, n * dim * sizeof *embeddings);
-    for (size_t i = 0; i < n; i++)
-        if (!clipc_unit(labels->embeddings + i * dim, dim)) {
-            clipc_labels_free(labels);
-            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                              "embedding %zu of %zu is zero or not finite",
-                              i + 1, n);
-        }
-    *out = labels;
-    return CLIPC_OK;
+    for (size_t i = 0; status == CLIPC_OK && i < n; i++)
+        if (!clipc_unit(labels->embeddings + i * dim, dim))
+            status = clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                                "embedding %zu of %zu is zero or not finite",
+                                i + 1, n);
+    if (status == CLIPC_OK && names)
+        status = keep_names(labels, names, err);
+    if (status != CLIPC_OK)
+        clipc_labels_free(labels);
+    else
+        *out = labels;
+    return status;
 }
 
-const float *clipc_labels_embeddings(const clipc_labels *labels, size_t *n,
-                                     size_t *dim, size_t *n_encoded)
+clipc_status clipc_labels_get_info(const clipc_labels *labels,
+                                   clipc_labels_info *out, clipc_error *err)
 {
-    if (n)
-        *n = labels ? labels->n : 0;
-    if (dim)
-        *dim = labels ? labels->dim : 0;
-    if (n_encoded)
-        *n_encoded = labels ? labels->n_encoded : 0;
-    return labels ? labels->embeddings : NULL;
+    if (!labels || !out)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          labels ? "info" : "labels");
+    const clipc_labels_info info = {
+        .n = labels->n,
+        .dim = labels->dim,
+        .n_encoded = labels->n_encoded,
+        .embeddings = labels->embeddings,
+    };
+    return clipc_info_fill(out, &info, sizeof info, "clipc_labels_info", err);
+}
+
+clipc_text clipc_labels_name(const clipc_labels *labels, size_t index)
+{
+    return labels && labels->names && index < labels->n
+               ? labels->names[index]
+               : (clipc_text){ NULL, 0 };
 }
 
 void clipc_labels_free(clipc_labels *labels)
@@ -531,5 +571,7 @@ void clipc_labels_free(clipc_labels *labels)
         return;
     clipc_model_free(labels->model);
     free(labels->embeddings);
+    free(labels->names);
+    free(labels->name_bytes);
     free(labels);
 }

@@ -243,8 +243,6 @@ static clipc_status resolve_id(char **folder, const char *name,
                                clipc_error *err)
 {
     CLIPC_TRY(clipc_hub_params_merge(&query->params, params->hub, err));
-    if (!query->params.cache_dir)
-        query->params.cache_dir = params->hub_cache_dir;
     if (!query->params.cache_dir || !*query->params.cache_dir)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder, and no hub cache was given to "
@@ -473,13 +471,18 @@ static const char *const packed_dtypes[] = {
     [CLIPC_PRECISION_INT8] = "packed int8",
 };
 
+size_t clipc_model_dim(const clipc_model *model)
+{
+    return model ? model->config.projection_dim : 0;
+}
+
 clipc_status clipc_model_get_info(const clipc_model *model,
-                              clipc_model_info *properties,
+                              clipc_model_info *out,
                               clipc_error *err)
 {
-    if (!model || !properties)
+    if (!model || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
-                          model ? "properties" : "model");
+                          model ? "info" : "model");
     const clipc_config *config = &model->config;
     const clipc_weights *weights =
         clipc_checkpoint_weights(model->checkpoint);
@@ -519,7 +522,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         else if (strcmp(info.dtype, tensor->dtype_name) != 0)
             info.dtype = "mixed";
     }
-    return clipc_info_fill(properties, &info, sizeof info,
+    return clipc_info_fill(out, &info, sizeof info,
                            "clipc_model_info", err);
 }
 

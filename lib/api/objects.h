@@ -125,6 +125,8 @@ struct clipc_labels {
     clipc_model *model;
     size_t n, dim, n_encoded;
     float *embeddings; /* [n, dim] */
+    clipc_text *names; /* [n], in name_bytes; NULL: they have none */
+    char *name_bytes;  /* each name followed by a NUL byte */
 };
 
 #endif /* CLIPC_INTERNAL_H */

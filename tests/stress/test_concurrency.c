@@ -83,7 +83,7 @@ static clipc_status work(answers *a, const clipc_model *m, clipc_ctx *c,
             s = clipc_labels_create(&labels, c, texts, N_TEXTS, &params, e);
             if (s != CLIPC_OK)
                 break;
-            memcpy(a->labels, clipc_labels_embeddings(labels, NULL, NULL, NULL),
+            memcpy(a->labels, label_vectors(labels, NULL, NULL, NULL),
                    sizeof a->labels);
             s = clipc_classify(c, labels, images, N_IMAGES, 3, a->classes, e);
             clipc_labels_free(labels);

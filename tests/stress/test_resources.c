@@ -280,7 +280,7 @@ TEST(no_descriptor_left_is_an_error_that_passes)
                                             &err);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK_OK(made, err);
-    memcpy(got, clipc_labels_embeddings(labels, NULL, NULL, NULL),
+    memcpy(got, label_vectors(labels, NULL, NULL, NULL),
            sizeof got);
     CHECK_BYTES(got, want, sizeof want);
     clipc_labels_free(labels);

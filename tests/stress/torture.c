@@ -204,17 +204,17 @@ static clipc_status create_labels(clipc_error *err)
 {
     static const clipc_text templates[] = { { "{}", 2 }, { "a photo of {}.", 14 } };
     clipc_labels_params params = clipc_labels_params_default();
-    const float *v;
-    size_t n, dim;
+    clipc_labels_info info = { .struct_size = sizeof info };
 
     params.cache_dir = scratch("cache");
     params.templates = templates;
     params.n_templates = 2;
     clipc_status status =
         clipc_labels_create(&labels, ctx, texts, N_TEXTS, &params, err);
-    v = clipc_labels_embeddings(labels, &n, &dim, NULL);
-    if (v)
-        keep(v, n * dim * sizeof *v);
+    if (status == CLIPC_OK) {
+        (void)clipc_labels_get_info(labels, &info, NULL);
+        keep(info.embeddings, info.n * info.dim * sizeof *info.embeddings);
+    }
     return status;
 }
 
@@ -432,11 +432,13 @@ static clipc_status run_own_labels(clipc_error *err)
 {
     float v[2 * TINY_DIM] = { 1 };
     v[TINY_DIM] = 2;
-    clipc_status status = clipc_labels_from_embeddings(&labels, model, v, 2,
-                                                       TINY_DIM, err);
-    const float *kept = clipc_labels_embeddings(labels, NULL, NULL, NULL);
-    if (kept)
-        keep(kept, sizeof v);
+    clipc_labels_info info = { .struct_size = sizeof info };
+    clipc_status status = clipc_labels_from_embeddings(
+        &labels, model, texts, v, 2, TINY_DIM, err);
+    if (status == CLIPC_OK) {
+        (void)clipc_labels_get_info(labels, &info, NULL);
+        keep(info.embeddings, sizeof v);
+    }
     return status;
 }
 

@@ -134,4 +134,22 @@ char *test_read(const char *path, size_t *n);
                      g_[i_], w_[i_]);                                 \
     } while (0)
 
+/* The unit vectors [n, dim] of labels, NULL for NULL; n, dim and n_encoded may
+ * be NULL. */
+static inline const float *label_vectors(const clipc_labels *labels, size_t *n,
+                                         size_t *dim, size_t *n_encoded)
+{
+    clipc_labels_info info = { .struct_size = sizeof info };
+
+    if (labels)
+        CHECK_STATUS(clipc_labels_get_info(labels, &info, NULL), CLIPC_OK);
+    if (n)
+        *n = info.n;
+    if (dim)
+        *dim = info.dim;
+    if (n_encoded)
+        *n_encoded = info.n_encoded;
+    return info.embeddings;
+}
+
 #endif /* CLIPC_TEST_H */

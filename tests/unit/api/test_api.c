@@ -281,17 +281,17 @@ TEST(scoring_refuses_wrong_arguments)
 
     open_all();
     image = draw(1, 40, 30, model);
-    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, vectors, 2, DIM,
+    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, NULL, vectors, 2, DIM,
                                               &err), CLIPC_ERR_ARGUMENT);
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, NULL, vectors, 2,
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, NULL, NULL, vectors, 2,
                                                      DIM, &err));
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, 2,
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, NULL, 2,
                                                      DIM, &err));
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, vectors, 0,
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, vectors, 0,
                                                      DIM, &err));
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, vectors, 2,
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, vectors, 2,
                                                      DIM - 1, &err));
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, vectors, 2, DIM,
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, vectors, 2, DIM,
                                           &err), err);
     CHECK_STATUS(clipc_classify(NULL, labels, &image, 1, 1, results, &err),
                  CLIPC_ERR_ARGUMENT);
@@ -337,7 +337,7 @@ TEST(nothing_to_do_is_no_error)
     CHECK_OK(clipc_encode_pixels(ctx, NULL, 0, NULL, 0, &err), err);
     CHECK_OK(clipc_encode_texts(ctx, NULL, 0, NULL, 0, &err), err);
     CHECK_OK(clipc_preprocess(model, NULL, 0, NULL, &err), err);
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, vector, 1, DIM,
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, vector, 1, DIM,
                                           &err), err);
     CHECK_OK(clipc_classify(ctx, labels, NULL, 0, 1, NULL, &err), err);
     CHECK_OK(clipc_similarity_topk(ctx, NULL, 0, vector, 1, DIM, 1, NULL,
@@ -354,7 +354,7 @@ TEST(freeing_null_is_nothing)
     clipc_ctx_free(NULL);
     clipc_image_free(NULL);
     clipc_labels_free(NULL);
-    CHECK(clipc_labels_embeddings(NULL, NULL, NULL, NULL) == NULL);
+    CHECK(label_vectors(NULL, NULL, NULL, NULL) == NULL);
 }
 
 /* ---- structs of other versions ----------------------------------------- */
@@ -603,7 +603,7 @@ TEST(any_order_of_freeing_will_do)
             clipc_ctx_free(c);
         if (order & 4)
             clipc_image_free(image);
-        memcpy(got, clipc_labels_embeddings(l, NULL, NULL, NULL), sizeof got);
+        memcpy(got, label_vectors(l, NULL, NULL, NULL), sizeof got);
         CHECK_BYTES(got, want, sizeof want);
         clipc_labels_free(l);
         if (!(order & 2))
@@ -627,7 +627,7 @@ TEST(a_thousand_of_everything)
         clipc_labels *l;
         CHECK_OK(clipc_model_open_memory(&m, &files, NULL, &err), err);
         CHECK_OK(clipc_ctx_create(&c, m, NULL, &err), err);
-        CHECK_OK(clipc_labels_from_embeddings(&l, m, vector, 1, DIM, &err),
+        CHECK_OK(clipc_labels_from_embeddings(&l, m, NULL, vector, 1, DIM, &err),
                  err);
         clipc_image *image = draw((unsigned)i, 8, 8, m);
         clipc_model_free(m);
@@ -723,7 +723,7 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     w = (watch){ 0 };
     CHECK_OK(clipc_labels_create(&labels, ctx, texts, MANY, NULL, &err), err);
     CHECK(!w.wrong && w.done == MANY && w.total == MANY);
-    CHECK_BYTES(clipc_labels_embeddings(labels, NULL, NULL, NULL), want,
+    CHECK_BYTES(label_vectors(labels, NULL, NULL, NULL), want,
                 sizeof want);
 
     w = (watch){ .stop_at = 16 };
@@ -735,5 +735,108 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     clipc_labels_free(labels);
     for (unsigned i = 0; i < 20; i++)
         clipc_image_free(images[i]);
+    close_all();
+}
+
+/* ---- the front door ---------------------------------------------------- */
+
+TEST(texts_from_literals_and_strings)
+{
+    const clipc_text literal = CLIPC_TEXT("red\0car");
+    const clipc_text none = clipc_text_from(NULL);
+    const clipc_text made = clipc_text_from("red car");
+
+    CHECK_INT(literal.len, 7);
+    CHECK_BYTES(literal.data, "red\0car", 8);
+    CHECK(none.data == NULL && none.len == 0);
+    CHECK_INT(made.len, 7);
+    CHECK_STR(made.data, "red car");
+}
+
+TEST(a_model_says_how_long_its_embeddings_are)
+{
+    open_all();
+    CHECK_INT(clipc_model_dim(model), DIM);
+    CHECK_INT(clipc_model_dim(NULL), 0);
+    close_all();
+}
+
+TEST(labels_keep_their_names)
+{
+    clipc_text names[] = { CLIPC_TEXT("red car"), CLIPC_TEXT("a\0b"),
+                           CLIPC_TEXT("") };
+    float vectors[2 * DIM] = { 1 };
+    clipc_labels *labels, *own, *nameless;
+    char other[] = "blue";
+
+    open_all();
+    CHECK_OK(clipc_labels_create(&labels, ctx, names, 3, NULL, &err), err);
+    CHECK_STR(clipc_labels_name(labels, 0).data, "red car");
+    CHECK_INT(clipc_labels_name(labels, 1).len, 3);
+    CHECK_BYTES(clipc_labels_name(labels, 1).data, "a\0b", 4);
+    CHECK_INT(clipc_labels_name(labels, 2).len, 0);
+    CHECK(clipc_labels_name(labels, 3).data == NULL);
+    CHECK(clipc_labels_name(NULL, 0).data == NULL);
+
+    vectors[DIM] = 2;
+    names[0] = clipc_text_from(other);
+    CHECK_OK(clipc_labels_from_embeddings(&own, model, names, vectors, 2, DIM,
+                                          &err), err);
+    other[0] = 'g'; /* the names were copied */
+    CHECK_STR(clipc_labels_name(own, 0).data, "blue");
+    names[1] = (clipc_text){ "\xFF", 1 };
+    CHECK_STATUS(clipc_labels_from_embeddings(&nameless, model, names, vectors,
+                                              2, DIM, &err), CLIPC_ERR_UTF8);
+    CHECK(nameless == NULL);
+    CHECK_OK(clipc_labels_from_embeddings(&nameless, model, NULL, vectors, 2,
+                                          DIM, &err), err);
+    CHECK(clipc_labels_name(nameless, 0).data == NULL);
+    clipc_labels_free(nameless);
+    clipc_labels_free(own);
+    clipc_labels_free(labels);
+    close_all();
+}
+
+/* Version of libcurl, or "none". */
+static const char *build_curl(void)
+{
+    clipc_build_info info = { .struct_size = sizeof info };
+
+    CHECK_OK(clipc_get_build_info(&info, &err), err);
+    return info.libcurl ? info.libcurl : "none";
+}
+
+TEST(a_file_is_classified_in_one_call)
+{
+    const clipc_text names[] = { CLIPC_TEXT("red car"), CLIPC_TEXT("bus") };
+    clipc_image_params params = clipc_image_params_default();
+    static const char path[] = "tests/data/golden/jpg.jpg";
+    clipc_result one[2], want[2];
+    clipc_labels *labels;
+    clipc_image *image;
+
+    open_all();
+    CHECK_OK(clipc_labels_create(&labels, ctx, names, 2, NULL, &err), err);
+    CHECK_OK(clipc_classify_file(ctx, labels, path, NULL, 2, one, &err), err);
+    params.fit = model;
+    CHECK_OK(clipc_image_read_file(&image, path, &params, &err), err);
+    CHECK_OK(clipc_classify(ctx, labels, &image, 1, 2, want, &err), err);
+    CHECK_BYTES(one, want, sizeof want);
+    clipc_image_free(image);
+
+    CHECK_STATUS(clipc_classify_file(ctx, labels, "none.jpg", NULL, 2, one,
+                                     &err), CLIPC_ERR_NOT_FOUND);
+    CHECK_STATUS(clipc_classify_file(ctx, labels, "ftp://h/x.jpg", NULL, 2,
+                                     one, &err),
+                 strcmp(build_curl(), "none") == 0 ? CLIPC_ERR_UNSUPPORTED
+                                                   : CLIPC_ERR_URL);
+    CHECK_STATUS(clipc_classify_file(ctx, labels, NULL, NULL, 2, one, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_classify_file(ctx, labels, path, NULL, 3, one, &err),
+                 CLIPC_ERR_ARGUMENT);
+    params.max_bytes = 10;
+    CHECK_STATUS(clipc_classify_file(ctx, labels, path, &params, 2, one, &err),
+                 CLIPC_ERR_LIMIT);
+    clipc_labels_free(labels);
     close_all();
 }

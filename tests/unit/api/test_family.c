@@ -468,7 +468,7 @@ TEST(an_image_tower_by_itself)
         CHECK_STATUS(clipc_labels_create(&labels, c, &name, 1, NULL, &err),
                      CLIPC_ERR_UNSUPPORTED);
         /* Labels may come from elsewhere. */
-        CHECK_OK(clipc_labels_from_embeddings(&labels, one, texts, 1, DIM,
+        CHECK_OK(clipc_labels_from_embeddings(&labels, one, NULL, texts, 1, DIM,
                                               &err), err);
         clipc_labels_free(labels);
         clipc_ctx_free(c);

@@ -76,7 +76,7 @@ static size_t create(const clipc_text *names, size_t n,
     size_t n_got, dim, n_encoded;
     clipc_labels_free(labels);
     CHECK_OK(clipc_labels_create(&labels, ctx, names, n, params, &err), err);
-    CHECK(clipc_labels_embeddings(labels, &n_got, &dim, &n_encoded) != NULL);
+    CHECK(label_vectors(labels, &n_got, &dim, &n_encoded) != NULL);
     CHECK_INT(n_got, n);
     CHECK_INT(dim, DIM);
     return n_encoded;
@@ -84,7 +84,7 @@ static size_t create(const clipc_text *names, size_t n,
 
 static const float *rows(void)
 {
-    return clipc_labels_embeddings(labels, NULL, NULL, NULL);
+    return label_vectors(labels, NULL, NULL, NULL);
 }
 
 /* The call fails so, with the piece in its message. */
@@ -284,7 +284,7 @@ TEST(labels_outlive_their_model_and_context)
     teardown();
     clipc_labels_free(NULL);
     size_t n = 1, dim = 1, n_encoded = 1;
-    CHECK(clipc_labels_embeddings(NULL, &n, &dim, &n_encoded) == NULL);
+    CHECK(label_vectors(NULL, &n, &dim, &n_encoded) == NULL);
     CHECK(n == 0 && dim == 0 && n_encoded == 0);
 }
 
@@ -628,10 +628,10 @@ TEST(own_embeddings_are_scaled)
     own[DIM + 2] = 1e-30f;
     for (size_t d = 0; d < DIM; d++)
         own[2 * DIM + d] = 3e38f;
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, own, 3, DIM, &err),
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, own, 3, DIM, &err),
              err);
     size_t n, dim, n_encoded;
-    const float *v = clipc_labels_embeddings(labels, &n, &dim, &n_encoded);
+    const float *v = label_vectors(labels, &n, &dim, &n_encoded);
     CHECK(n == 3 && dim == DIM && n_encoded == 0);
     CHECK(v[0] == 0.6f && v[1] == -0.8f && v[2] == 0);
     CHECK(v[DIM + 2] == 1.0f);
@@ -651,22 +651,22 @@ TEST(own_embeddings_that_have_no_direction_are_refused)
         own[0] = own[2 * DIM] = 1;
         own[DIM] = bad[i];
         none = (clipc_labels *)1;
-        CHECK_STATUS(clipc_labels_from_embeddings(&none, model, own, 3, DIM,
+        CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, own, 3, DIM,
                                                   &err), CLIPC_ERR_NUMERIC);
         CHECK(none == NULL);
         CHECK_HAS(err.message, "embedding 2 of 3");
     }
     const float one[DIM] = { 1 };
-    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, one, 1, DIM - 1,
+    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, one, 1, DIM - 1,
                                               &err), CLIPC_ERR_ARGUMENT);
     CHECK_HAS(err.message, "15 numbers, the model's have 16");
-    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, one, 0, DIM,
+    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, one, 0, DIM,
                                               &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_labels_from_embeddings(&none, NULL, one, 1, DIM, &err),
+    CHECK_STATUS(clipc_labels_from_embeddings(&none, NULL, NULL, one, 1, DIM, &err),
                  CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, 1, DIM,
+    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, NULL, 1, DIM,
                                               &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, one, 1, DIM, &err),
+    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, NULL, one, 1, DIM, &err),
                  CLIPC_ERR_ARGUMENT);
     teardown();
 }

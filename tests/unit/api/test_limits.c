@@ -175,7 +175,7 @@ TEST(defaults_are_those_of_the_header)
 
     CHECK_INT(m.struct_size, sizeof m);
     CHECK_INT(m.load, CLIPC_LOAD_MAP);
-    CHECK(m.data_dir == NULL && m.hub_cache_dir == NULL);
+    CHECK(m.data_dir == NULL && m.hub == NULL);
     CHECK_INT(m.max_header_bytes, 8 * MIB);
     CHECK_INT(c.struct_size, sizeof c);
     CHECK(c.threads == 0 && c.gemm == CLIPC_GEMM_AUTO &&

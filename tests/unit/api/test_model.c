@@ -173,6 +173,7 @@ TEST(names_lead_to_folders)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_params params = clipc_model_params_default();
+    clipc_hub_params hub = clipc_hub_params_default();
     clipc_model_info p = { .struct_size = sizeof p };
     const char *root = test_path("root");
     clipc_model *model;
@@ -199,7 +200,8 @@ TEST(names_lead_to_folders)
     CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_STR(p.source, path_in(root, "demo"));
     clipc_model_free(model);
-    params.hub_cache_dir = path_in(root, "hub");
+    hub.cache_dir = path_in(root, "hub");
+    params.hub = &hub;
     CHECK_OK(clipc_model_open(&model, "o/n", &params, &err), err);
     CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_HAS(p.source, "models--o--n/snapshots/0123456789abcdef");

@@ -534,7 +534,7 @@ static size_t label(const clipc_model *of, const char *cache_dir)
     params.cache_dir = cache_dir;
     clipc_ctx *with = make_ctx(of, 1);
     CHECK_OK(clipc_labels_create(&labels, with, names, 2, &params, &err), err);
-    clipc_labels_embeddings(labels, NULL, NULL, &n_encoded);
+    label_vectors(labels, NULL, NULL, &n_encoded);
     clipc_labels_free(labels);
     clipc_ctx_free(with);
     return n_encoded;

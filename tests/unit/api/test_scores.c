@@ -222,14 +222,14 @@ TEST(vectors_of_any_length_but_zero)
     clipc_labels *labels;
     const float tiny[DIM] = { 0, 1e-44f }, huge[DIM] = { 0, 3e38f };
     const float *unit;
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, tiny, 1, DIM, &err),
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, tiny, 1, DIM, &err),
              err);
-    unit = clipc_labels_embeddings(labels, NULL, NULL, NULL);
+    unit = label_vectors(labels, NULL, NULL, NULL);
     CHECK(unit[0] == 0 && unit[1] == 1);
     clipc_labels_free(labels);
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, huge, 1, DIM, &err),
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, huge, 1, DIM, &err),
              err);
-    unit = clipc_labels_embeddings(labels, NULL, NULL, NULL);
+    unit = label_vectors(labels, NULL, NULL, NULL);
     CHECK(unit[0] == 0 && unit[1] == 1);
     clipc_labels_free(labels);
     close_all();
@@ -261,7 +261,7 @@ TEST(vectors_without_a_direction_are_named)
                      CLIPC_ERR_NUMERIC);
         CHECK_HAS(err.message, "query 1");
         labels = (clipc_labels *)&err;
-        CHECK_STATUS(clipc_labels_from_embeddings(&labels, model, vectors, 4,
+        CHECK_STATUS(clipc_labels_from_embeddings(&labels, model, NULL, vectors, 4,
                                                   DIM, &err),
                      CLIPC_ERR_NUMERIC);
         CHECK(labels == NULL);
@@ -296,7 +296,7 @@ TEST(classifying_is_encoding_and_scoring_by_hand)
              err);
     CHECK_OK(clipc_labels_create(&labels, ctx, names, N_LABELS, NULL, &err),
              err);
-    const float *vectors = clipc_labels_embeddings(labels, &n, &dim,
+    const float *vectors = label_vectors(labels, &n, &dim,
                                                    &n_encoded);
     CHECK(n == N_LABELS && dim == DIM && n_encoded == N_LABELS);
     CHECK_BYTES(vectors, texts, sizeof texts);
@@ -326,11 +326,11 @@ TEST(classifying_is_encoding_and_scoring_by_hand)
     clipc_result same[N_IMAGES * N_LABELS];
     for (size_t i = 0; i < N_LABELS * DIM; i++)
         texts[i] *= 4;
-    CHECK_OK(clipc_labels_from_embeddings(&own, model, texts, N_LABELS, DIM,
+    CHECK_OK(clipc_labels_from_embeddings(&own, model, NULL, texts, N_LABELS, DIM,
                                           &err), err);
     CHECK_OK(clipc_classify(ctx, own, images, N_IMAGES, N_LABELS, same, &err),
              err);
-    vectors = clipc_labels_embeddings(own, &n, &dim, &n_encoded);
+    vectors = label_vectors(own, &n, &dim, &n_encoded);
     CHECK(n == N_LABELS && dim == DIM && n_encoded == 0);
     for (size_t i = 0; i < N_IMAGES * N_LABELS; i++) {
         CHECK_INT(same[i].index, results[i].index);

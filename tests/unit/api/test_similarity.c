@@ -118,7 +118,7 @@ TEST(logits_are_those_of_classify)
     CHECK_OK(clipc_encode_texts(ctx, names, N_LABELS, texts, 0, &err), err);
     CHECK_OK(clipc_encode_images(ctx, images, N_IMAGES, pictures, 0, &err),
              err);
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, texts, N_LABELS, DIM,
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, texts, N_LABELS, DIM,
                                           &err), err);
     clipc_labels_free(labels);
     CHECK_OK(clipc_labels_create(&labels, ctx, names, N_LABELS, NULL, &err),
@@ -252,7 +252,7 @@ TEST(a_shorter_context_reads_fewer_tokens)
         size_t n_encoded;
         CHECK_OK(clipc_labels_create(&labels, small, words, 3, &how, &err),
                  err);
-        CHECK_BYTES(clipc_labels_embeddings(labels, NULL, NULL, &n_encoded),
+        CHECK_BYTES(label_vectors(labels, NULL, NULL, &n_encoded),
                     cut, sizeof cut);
         CHECK_INT(n_encoded, round ? 0 : 3);
         clipc_labels_free(labels);

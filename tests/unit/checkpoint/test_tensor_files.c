@@ -543,7 +543,7 @@ TEST(the_cache_knows_every_file)
         params.cache_dir = test_path("cache");
         CHECK_OK(clipc_labels_create(&made, context, &words, 1, &params,
                                      &err), err);
-        const float *v = clipc_labels_embeddings(made, NULL, NULL, NULL);
+        const float *v = label_vectors(made, NULL, NULL, NULL);
         if (i == 0)
             memcpy(kept, v, sizeof kept);
         CHECK((memcmp(kept, v, sizeof kept) == 0) == (i < 2));
