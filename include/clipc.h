@@ -1,45 +1,62 @@
 /* SPDX-License-Identifier: MIT
  *
- * clipc.h - CLIP embeddings from plain C.
+ * clipc.h - CLIP from plain C: images and texts in, embeddings out, with the
+ * numbers of Hugging Face transformers.
  *
- * Usage:
+ * Name what is in a picture:
  *
+ *     const clipc_text names[] = { CLIPC_TEXT("a cat"), CLIPC_TEXT("a dog") };
  *     clipc_error err = CLIPC_ERROR_INIT;
- *     clipc_model *model;
+ *     clipc_model *model = NULL;
  *     clipc_ctx *ctx = NULL;
- *     clipc_image *image = NULL;
- *     clipc_image_params params = clipc_image_params_default();
- *     float embedding[512];
+ *     clipc_labels *labels = NULL;
+ *     clipc_result best;
  *
- *     if (clipc_model_open(&model, "path/to/clip-vit-base-patch32", NULL, &err))
- *         return report(err.message);
- *     params.fit = model;
- *     if (clipc_ctx_create(&ctx, model, NULL, &err) == CLIPC_OK &&
- *         clipc_image_read_file(&image, "car.jpg", &params, &err) == CLIPC_OK &&
- *         clipc_encode_images(ctx, &image, 1, embedding, 0, &err) == CLIPC_OK)
- *         use(embedding);
- *     clipc_image_free(image);
+ *     if (clipc_model_open(&model, "clip-vit-base-patch32", NULL, &err) ||
+ *         clipc_ctx_create(&ctx, model, NULL, &err) ||
+ *         clipc_labels_create(&labels, ctx, names, 2, NULL, &err) ||
+ *         clipc_classify_file(ctx, labels, "pet.jpg", NULL, 1, &best, &err))
+ *         fprintf(stderr, "%s\n", err.message);
+ *     else
+ *         printf("%s (%.2f)\n", clipc_labels_name(labels, best.index).data,
+ *                best.probability);
+ *     clipc_labels_free(labels);
  *     clipc_ctx_free(ctx);
  *     clipc_model_free(model);
  *
+ * Embed a text, in a buffer of the model's own size:
+ *
+ *     float *vector = malloc(clipc_model_dim(model) * sizeof *vector);
+ *     clipc_text text = clipc_text_from("a red car");
+ *     if (vector && clipc_encode_texts(ctx, &text, 1, vector, 0, &err) == 0)
+ *         use(vector, clipc_model_dim(model));
+ *     free(vector);
+ *
+ * The order of this header: errors, objects, the calls above; then pixels,
+ * tokens and similarity; packed files; the Hugging Face hub; and the settings
+ * of the engine room.
+ *
  * Conventions, true of every function unless its comment says otherwise:
  *
- *  - Fallible calls return a clipc_status and take a clipc_error last; it may
- *    be NULL. On failure handles are set to NULL, counts to 0, and arrays of
- *    the caller hold unspecified values.
- *  - A call may return CLIPC_ERR_ARGUMENT (a NULL or contradictory argument),
- *    CLIPC_ERR_NOMEM, and whatever its comment lists.
- *  - Parameter structs come from their _default() function; a NULL pointer
- *    means the defaults, and so does a limit of 0. They begin with
- *    struct_size so that fields can be added without breaking programs
- *    already built.
- *  - A clipc_model, clipc_labels or clipc_image may be used by any number of
- *    threads at once. A clipc_ctx belongs to one thread at a time.
- *  - Functions that free accept NULL. Objects keep what they depend on alive,
- *    so the order in which they are freed does not matter.
- *  - Text is UTF-8 with a length; U+0000 is text.
- *  - The library reads no environment variable, opens no connection, writes
- *    no file unless a parameter says so, never exits and never prints.
+ *  - A fallible call returns a clipc_status and takes a clipc_error last. The
+ *    error may be NULL. On failure a handle is set to NULL, a count to 0, and
+ *    an array of the caller holds unspecified values.
+ *  - Every call may return CLIPC_ERR_ARGUMENT (a NULL or contradictory
+ *    argument) and CLIPC_ERR_NOMEM, and whatever its comment lists.
+ *  - A parameter struct comes from its _default() function. NULL in its place
+ *    means the defaults; a limit of 0 means the default limit. The struct
+ *    begins with struct_size, so that members can be added without breaking
+ *    programs that are built already.
+ *  - An _info struct is filled by a _get_info() call. The caller sets
+ *    struct_size. Strings in the struct belong to the object.
+ *  - Any number of threads may use one clipc_model, clipc_labels or
+ *    clipc_image at once. A clipc_ctx belongs to one thread at a time.
+ *  - A _free() function accepts NULL. An object keeps alive what it depends
+ *    on, so the order of freeing does not matter.
+ *  - Text is UTF-8 with a length. U+0000 is text.
+ *  - The library never exits and never prints. It reads no environment
+ *    variable, opens no connection and writes no file unless a parameter
+ *    says so.
  */
 #ifndef CLIPC_H
 #define CLIPC_H
@@ -104,12 +121,12 @@ CLIPC_API const char *clipc_version(void);
 /* "ok", "argument", "nomem", ...; "unknown" for other numbers. Static. */
 CLIPC_API const char *clipc_status_name(clipc_status status);
 
-/* ---- types ------------------------------------------------------------- */
+/* ---- objects and types ------------------------------------------------- */
 
 typedef struct clipc_model clipc_model;   /* weights, config, tokenizer */
 typedef struct clipc_ctx clipc_ctx;       /* threads and scratch memory */
 typedef struct clipc_image clipc_image;   /* 8-bit RGB pixels */
-typedef struct clipc_labels clipc_labels; /* n unit vectors to compare with */
+typedef struct clipc_labels clipc_labels; /* n named unit vectors */
 
 /* UTF-8 text, not terminated. data may be NULL when len is 0. */
 typedef struct clipc_text {
@@ -136,6 +153,26 @@ typedef struct clipc_result {
     float probability; /* softmax over all labels or vectors */
 } clipc_result;
 
+/* The arithmetic of the linear layers; what surrounds them is f32. */
+typedef enum clipc_precision {
+    CLIPC_PRECISION_AUTO = 0, /* f32; or what a packed file holds, which is
+                               * then the only one there is */
+    CLIPC_PRECISION_F32 = 1,  /* the reference's numbers */
+    CLIPC_PRECISION_BF16 = 2, /* weights and inputs rounded to bf16, sums in
+                               * f32 */
+    CLIPC_PRECISION_INT8 = 3  /* weights to 8 bits with a scale for each
+                               * output, inputs with one for each row, exact
+                               * 32-bit sums */
+} clipc_precision;
+
+/* Settings, each described beside the calls that take them. NULL: defaults. */
+typedef struct clipc_model_params clipc_model_params;   /* "model" below */
+typedef struct clipc_ctx_params clipc_ctx_params;       /* "engine room" */
+typedef struct clipc_image_params clipc_image_params;   /* "reading images" */
+typedef struct clipc_labels_params clipc_labels_params; /* "labels" */
+typedef struct clipc_pack_params clipc_pack_params;     /* "packed files" */
+typedef struct clipc_hub_params clipc_hub_params;       /* "hub" */
+
 /* How far a call is. */
 typedef struct clipc_progress {
     const char *what; /* is counted: "images", "texts" or "labels"; "bytes" of
@@ -149,70 +186,55 @@ typedef struct clipc_progress {
  * CLIPC_ERR_CANCELLED. */
 typedef int (*clipc_progress_fn)(void *user, const clipc_progress *progress);
 
-/* ---- Hugging Face hub -------------------------------------------------- */
-
 /* Something a person should know that is not an error: one line. */
 typedef void (*clipc_notice_fn)(void *user, const char *message);
 
-typedef struct clipc_hub_params {
-    size_t struct_size;
-    const char *cache_dir; /* the hub cache, made if absent; never NULL */
-    int allow_network;     /* 0 (default): only what is in the cache */
-    int update;            /* ask whether a branch has moved although its
-                            * files are in the cache */
-    const char *endpoint;  /* NULL: https://huggingface.co */
-    const char *token;     /* NULL: none. Sent to the endpoint's own origin
-                            * alone, over https or to this machine; never part
-                            * of a message */
-    const char *ca_file;   /* PEM certificates instead of the system's */
-    const char *proxy;     /* URL, NULL: none. Not used for this machine */
-    const char *no_proxy;  /* hosts without it, as libcurl's no_proxy */
-    /* Limits; 0 means the default (of max_retries: none). */
-    unsigned connect_timeout_ms; /* default 10,000 */
-    unsigned timeout_ms;      /* of silence; default 10,000 */
-    unsigned max_retries;     /* in a row without a new byte; default 5 */
-    unsigned retry_wait_ms;   /* before the first retry, doubled up to 8 times
-                               * as long; default 1,000 */
-    unsigned lock_timeout_ms; /* while another process downloads the same
-                               * file; default 3,600,000 */
-    uint64_t max_file_bytes;  /* default 64 GiB; other files than weights:
-                               * 64 MiB */
-    clipc_progress_fn progress; /* or NULL; what was downloaded before a call
-                                 * is cancelled is kept for the next one */
-    void *progress_user;
-    clipc_notice_fn notice; /* or NULL */
-    void *notice_user;
-} clipc_hub_params;
-
-CLIPC_API clipc_hub_params clipc_hub_params_default(void);
-
-/* The folder with the files of a repository, for clipc_model_open() or any
- * other use.
- *
- * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
- * refs/pr/N; without it the branch main. A revision whose files are all in
- * params->cache_dir is taken from there, without a connection. Otherwise, with
- * allow_network, the files that a CLIP model needs are downloaded, checked
- * (size, and SHA-256 or git's SHA-1) and put into the cache, which has the
- * format of huggingface_hub 2.4 and is shared with Python programs: config,
- * preprocessing, tokenizer, and of model.safetensors, its shards, open_clip's
- * safetensors, pytorch_model.bin, its shards, open_clip's .bin the first that the
- * revision has. When the hub cannot be asked, files of an older state that
- * are in the cache are used, and params->notice is told. A transfer that was
- * cut is continued, also by another process.
- *
- * *folder is the caller's: free() it.
- * Returns CLIPC_ERR_NOT_FOUND (no such repository, revision, or nothing in the
- * cache), _IO (the cache, a full disk), _FORMAT (a wrong checksum or answer;
- * nothing of it is kept), _LIMIT, _URL, _URL_BLOCKED (the hub is public and
- * sends its clients to a private address), _NETWORK, _HTTP (401, 403, 429,
- * 5xx), _TIMEOUT, _CANCELLED; _UNSUPPORTED in a build without libcurl. Any
- * thread. */
-CLIPC_API clipc_status clipc_hub_download(char **folder, const char *id,
-                                          const clipc_hub_params *params,
-                                          clipc_error *err);
+/* ======== the calls of the example ====================================== */
 
 /* ---- model ------------------------------------------------------------- */
+
+/* Opens a CLIP checkpoint as transformers or open_clip published it: both
+ * towers, or one (CLIPTextModelWithProjection, CLIPVisionModelWithProjection).
+ * The model is the caller's, to be freed.
+ *
+ * name is the first of these that fits:
+ *   - "demo", where params->data_dir is given: the model in that folder;
+ *   - a folder with config.json, weights, tokenizer.json (or vocab.json and
+ *     merges.txt) and preprocessor_config.json;
+ *   - a packed file, or the file of weights in such a folder;
+ *   - where params->hub is given, a repository id such as
+ *     "openai/clip-vit-base-patch32", as clipc_hub_download() takes it. Files
+ *     of the cache that turn out to be damaged are downloaded again where
+ *     params->hub allows it.
+ *
+ * Weights are the first that exist of model.safetensors, the files that
+ * model.safetensors.index.json names, open_clip_model.safetensors,
+ * pytorch_model.bin, the files of pytorch_model.bin.index.json,
+ * open_clip_pytorch_model.bin. Only the tensors of a PyTorch checkpoint are
+ * read; no code in the file can run (docs/MODEL.md). open_clip_config.json
+ * counts where open_clip's weights are the only ones, or where config.json
+ * belongs to another program.
+ *
+ * Opening validates the description of the tensors, all names and shapes, and
+ * maps the weights; it reads none of them. The tokenizer is parsed when first
+ * needed, and weights stored in 16 bits are converted then.
+ *
+ * A packed file is mapped and used as it lies. CLIPC_ERR_UNSUPPORTED: its
+ * version is one that this clipc does not read.
+ *
+ * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
+ * _UNSUPPORTED; for an id those of clipc_hub_download() too. */
+CLIPC_API clipc_status clipc_model_open(clipc_model **model, const char *name,
+                                        const clipc_model_params *params,
+                                        clipc_error *err);
+
+/* Drops the caller's reference. Contexts and labels made from the model keep
+ * working. */
+CLIPC_API void clipc_model_free(clipc_model *model);
+
+/* Numbers in an embedding of the model: a buffer for n embeddings has
+ * n * clipc_model_dim(model) floats. 0 for NULL. */
+CLIPC_API size_t clipc_model_dim(const clipc_model *model);
 
 typedef enum clipc_load {
     CLIPC_LOAD_MAP = 0, /* map the weights; the file must not be truncated or
@@ -221,7 +243,7 @@ typedef enum clipc_load {
     CLIPC_LOAD_READ = 1 /* read a private copy; immune to that */
 } clipc_load;
 
-typedef struct clipc_model_params {
+struct clipc_model_params {
     size_t struct_size;
     clipc_load load;
     const char *data_dir;      /* folder that holds demo/, or NULL */
@@ -234,43 +256,16 @@ typedef struct clipc_model_params {
     const clipc_hub_params *hub; /* the hub cache in which repository ids are
                                   * looked up, and how they are downloaded;
                                   * NULL: no name is an id */
-} clipc_model_params;
+};
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
 
-/* Opens a CLIP checkpoint as transformers or open_clip published it; both
- * towers, or one (CLIPTextModelWithProjection, CLIPVisionModelWithProjection).
- *
- * name: "demo", the model in params->data_dir where that is given; else a
- * folder with config.json, weights, tokenizer.json (or vocab.json and
- * merges.txt) and preprocessor_config.json, or the file of weights in such a
- * folder; else a repository id such as "openai/clip-vit-base-patch32", as
- * clipc_hub_download() takes it, with params->hub. Files of the cache that turn
- * out to be damaged are downloaded again where params->hub allows it.
- * open_clip_config.json counts where open_clip's weights are the only ones, or
- * config.json is that of another program.
- *
- * Weights are, whichever is there first: model.safetensors, the files that
- * model.safetensors.index.json names, open_clip_model.safetensors,
- * pytorch_model.bin, the files of pytorch_model.bin.index.json,
- * open_clip_pytorch_model.bin. Of a PyTorch checkpoint only the tensors are
- * read; no code in it can run (docs/MODEL.md).
- *
- * Opening validates what describes the tensors, all names and shapes, and
- * maps the weights; it reads none of them. The tokenizer is parsed, and weights
- * stored in 16 bits converted, when first needed.
- *
- * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
- * _UNSUPPORTED; for an id those of clipc_hub_download() too. The model is the
- * caller's, to be closed. */
-CLIPC_API clipc_status clipc_model_open(clipc_model **model, const char *name,
-                                        const clipc_model_params *params,
-                                        clipc_error *err);
-
 /* The files of a checkpoint in memory. Absent files are NULL, 0. config
- * (config.json or open_clip_config.json) and weights are required; tokenizer_json, or vocab_json and merges_txt, for
- * anything that touches text. The buffers stay the caller's and must outlive
- * the model and all that refers to it. */
+ * (config.json or open_clip_config.json) and weights are required;
+ * tokenizer_json, or vocab_json and merges_txt, for every call that touches
+ * text. Of a packed file only weights is looked at; bytes that do not begin on
+ * a cache line are copied when first used. The buffers stay the caller's and
+ * must outlive the model and all objects made from it. */
 typedef struct clipc_model_files {
     size_t struct_size;
     const void *config;
@@ -294,19 +289,251 @@ CLIPC_API clipc_status
 clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
                         const clipc_model_params *params, clipc_error *err);
 
-/* The two calls above open packed files too: name is then the path of one, or
- * files->weights its bytes (the other files are not looked at). A packed file
- * is mapped and used as it lies; bytes that do not begin on a cache line are
- * copied when first used. CLIPC_ERR_UNSUPPORTED: a version that this clipc
- * does not read. */
+/* ---- context ----------------------------------------------------------- */
 
-/* Drops the caller's reference. Contexts and labels made from the model keep
- * working. */
-CLIPC_API void clipc_model_free(clipc_model *model);
+/* Makes a context for one model. A context is cheap; its threads start with
+ * the first call that has work for them. A context is not valid in a forked
+ * child. Returns CLIPC_ERR_UNSUPPORTED for a backend or instruction set that
+ * this build or CPU lacks. The params stand under "engine room". */
+CLIPC_API clipc_status clipc_ctx_create(clipc_ctx **ctx,
+                                        const clipc_model *model,
+                                        const clipc_ctx_params *params,
+                                        clipc_error *err);
+CLIPC_API void clipc_ctx_free(clipc_ctx *ctx);
 
-/* Numbers in an embedding of the model: a caller's buffer for n embeddings
- * has n * clipc_model_dim(model) floats. 0 for NULL. */
-CLIPC_API size_t clipc_model_dim(const clipc_model *model);
+/* ---- labels ------------------------------------------------------------ */
+
+struct clipc_labels_params {
+    size_t struct_size;
+    const clipc_text *templates; /* each with exactly one "{}"; n_templates 0:
+                                  * the label alone */
+    size_t n_templates;
+    const char *cache_dir; /* folder of the label cache, made if absent; NULL:
+                            * none. An unusable folder is not an error. */
+    unsigned text_flags;   /* CLIPC_TEXT_... */
+};
+
+CLIPC_API clipc_labels_params clipc_labels_params_default(void);
+
+/* Embeds n labels, or takes them from the cache. One template: the prompt's
+ * unit vector; several: the mean of the prompts' unit vectors, scaled to unit
+ * length. Duplicates are kept. At most 1,000,000 labels and 1,000 templates.
+ * Errors as clipc_encode_texts(), and _LIMIT. */
+CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
+                                           clipc_ctx *ctx,
+                                           const clipc_text *names, size_t n,
+                                           const clipc_labels_params *params,
+                                           clipc_error *err);
+
+/* Copies names (NULL: none) and vectors of the caller, [n, dim], and scales the
+ * vectors to unit length. dim must be the model's. Returns CLIPC_ERR_NUMERIC
+ * for a vector that cannot be scaled. */
+CLIPC_API clipc_status
+clipc_labels_from_embeddings(clipc_labels **labels, const clipc_model *model,
+                             const clipc_text *names, const float *embeddings,
+                             size_t n, size_t dim, clipc_error *err);
+
+/* The name of label `index`, followed by a NUL byte that is not counted;
+ * belongs to the labels. {NULL, 0} where the labels have no names, past the
+ * last one, and for NULL. */
+CLIPC_API clipc_text clipc_labels_name(const clipc_labels *labels,
+                                       size_t index);
+CLIPC_API void clipc_labels_free(clipc_labels *labels);
+
+/* ---- reading images ---------------------------------------------------- */
+
+/* Which hosts a URL may lead to, checked on the connected address. */
+typedef enum clipc_private_hosts {
+    CLIPC_PRIVATE_DENY = 0,      /* public addresses only */
+    CLIPC_PRIVATE_FIRST_HOP = 1, /* the URL itself may name any host, a
+                                  * redirect must lead to a public one */
+    CLIPC_PRIVATE_ALLOW = 2      /* any host */
+} clipc_private_hosts;
+
+/* What becomes of transparency. */
+typedef enum clipc_alpha {
+    CLIPC_ALPHA_DROP = 0, /* dropped, as Pillow's convert("RGB") does: the
+                           * colours under transparent pixels are used */
+    CLIPC_ALPHA_WHITE = 1 /* the picture is laid on white, as transformers'
+                           * own image processor does */
+} clipc_alpha;
+
+struct clipc_image_params {
+    size_t struct_size;
+    const clipc_model *fit; /* rows are resized and cropped for this model
+                             * while they are decoded, and only [S, S, 3] is
+                             * kept; NULL keeps every pixel */
+    /* Limits; 0 means the default (of max_redirects: none). */
+    size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
+    size_t max_pixels;       /* default 178,956,970, as Pillow */
+    size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
+                              * progressive JPEG, interlaced PNG, WebP;
+                              * default 512 MiB */
+    unsigned max_scans;      /* of a progressive JPEG; default 500 */
+    unsigned timeout_ms;         /* whole transfer; default 30,000 */
+    unsigned connect_timeout_ms; /* default 5,000 */
+    unsigned max_redirects;      /* default 5; 0: none */
+    clipc_private_hosts private_hosts;
+    const char *ca_file; /* PEM certificates instead of the system's */
+    clipc_progress_fn progress; /* bytes of a transfer; total 0: unknown */
+    void *progress_user;
+    int auto_orient;   /* turn the picture as its EXIF orientation says, as
+                        * Pillow's ImageOps.exif_transpose() does */
+    clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
+};
+
+CLIPC_API clipc_image_params clipc_image_params_default(void);
+
+/* Read a JPEG, PNG or WebP and convert it to RGB as Pillow's convert("RGB")
+ * does: no rotation, transparency dropped, of an animation the first frame
+ * (docs/FORMATS.md has the details). WebP is CLIPC_ERR_UNSUPPORTED in a build
+ * without libwebp. The format is found from the content. All errors of the
+ * picture surface here. The image is the caller's.
+ *
+ * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
+ * _LIMIT, _CONFIG (preprocessing that does not make what the model of `fit`
+ * reads); the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
+ * _CANCELLED, and _UNSUPPORTED in a build without libcurl. */
+CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
+                                             const char *path,
+                                             const clipc_image_params *params,
+                                             clipc_error *err);
+CLIPC_API clipc_status clipc_image_read_memory(clipc_image **image,
+                                               const void *data,
+                                               size_t n_bytes,
+                                               const clipc_image_params *params,
+                                               clipc_error *err);
+CLIPC_API clipc_status clipc_image_read_url(clipc_image **image,
+                                            const char *url,
+                                            const clipc_image_params *params,
+                                            clipc_error *err);
+
+/* Copies pixels of the caller. rgb: [height, stride_bytes] with 3 bytes a
+ * pixel; stride_bytes >= 3 * width. */
+CLIPC_API clipc_status clipc_image_from_rgb(clipc_image **image,
+                                            const uint8_t *rgb, size_t width,
+                                            size_t height, size_t stride_bytes,
+                                            const clipc_image_params *params,
+                                            clipc_error *err);
+CLIPC_API void clipc_image_free(clipc_image *image);
+
+/* ---- classification ---------------------------------------------------- */
+
+/* The k most probable labels of each image, best first (equal scores: lowest
+ * index first). results: [n_images, k]; 1 <= k <= number of labels. The
+ * softmax is over all labels, in double. Errors as clipc_encode_images(). */
+CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
+                                      const clipc_labels *labels,
+                                      clipc_image *const *images,
+                                      size_t n_images, size_t k,
+                                      clipc_result *results, clipc_error *err);
+
+/* The same for one picture by its name: a path, or an http(s) URL. params as
+ * clipc_image_read_file() and clipc_image_read_url() take them, whose errors
+ * are returned too; params->fit is the context's model whatever it says. */
+CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
+                                           const clipc_labels *labels,
+                                           const char *name,
+                                           const clipc_image_params *params,
+                                           size_t k, clipc_result *results,
+                                           clipc_error *err);
+
+/* ---- embeddings -------------------------------------------------------- */
+
+#define CLIPC_TEXT_TRUNCATE 1u      /* cut texts that are too long, keeping
+                                     * the end token */
+#define CLIPC_TEXT_SPECIALS_PLAIN 2u /* "<|endoftext|>" in a text is text */
+#define CLIPC_EMBED_RAW 4u          /* the projection's output, not scaled to
+                                     * unit length */
+
+/* Embeddings of n images, [n, dim], unit length unless CLIPC_EMBED_RAW.
+ * Images must be full or fitted for the context's model.
+ * Returns CLIPC_ERR_NUMERIC for NaN, infinite or zero embeddings,
+ * CLIPC_ERR_CANCELLED. */
+CLIPC_API clipc_status clipc_encode_images(clipc_ctx *ctx,
+                                           clipc_image *const *images,
+                                           size_t n, float *embeddings,
+                                           unsigned flags, clipc_error *err);
+
+/* The same from preprocessed pixels, [n, 3, S, S]. */
+CLIPC_API clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels,
+                                           size_t n, float *embeddings,
+                                           unsigned flags, clipc_error *err);
+
+/* Embeddings of n texts, [n, dim]. Returns CLIPC_ERR_TOO_LONG for a text of
+ * more tokens than the context length (the model's, or what the context's
+ * parameters say) unless CLIPC_TEXT_TRUNCATE, _UTF8, _LIMIT, _NUMERIC,
+ * _CANCELLED. */
+CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
+                                          const clipc_text *texts, size_t n,
+                                          float *embeddings, unsigned flags,
+                                          clipc_error *err);
+
+/* ======== pixels, tokens, similarity ==================================== */
+
+/* ---- pixels ------------------------------------------------------------ */
+
+/* The image processor: resize, centre crop, scale, normalise. Equal bit for
+ * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
+ * pixels: [n, 3, S, S]. model NULL: the preprocessing published with
+ * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
+ * this model. */
+CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
+                                        clipc_image *const *images,
+                                        size_t n, float *pixels,
+                                        clipc_error *err);
+
+/* The same before scaling: uint8 [n, 3, S, S]. */
+CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
+                                           clipc_image *const *images,
+                                           size_t n, uint8_t *pixels,
+                                           clipc_error *err);
+
+/* ---- tokens ------------------------------------------------------------ */
+
+/* Token ids of a text, start and end token included. Writes at most
+ * `capacity` ids; *n_ids is the number the text has, which may be larger
+ * (ids may be NULL with capacity 0 to ask). Without CLIPC_TEXT_TRUNCATE the
+ * number may exceed the model's context length.
+ * Returns CLIPC_ERR_UTF8, _LIMIT (text over 1 MiB), _CONFIG, _FORMAT (the
+ * tokenizer's files). */
+CLIPC_API clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
+                                      int32_t *ids, size_t capacity,
+                                      size_t *n_ids, unsigned flags,
+                                      clipc_error *err);
+
+/* ---- similarity --------------------------------------------------------- */
+
+/* The k nearest of n_vectors own vectors for each of n_queries own vectors,
+ * by cosine: [n, dim] each, any length but zero. results: [n_queries, k].
+ * logit and probability use the model's logit scale. Returns
+ * CLIPC_ERR_NUMERIC for a vector that cannot be scaled. */
+CLIPC_API clipc_status
+clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
+                      const float *vectors, size_t n_vectors, size_t dim,
+                      size_t k, clipc_result *results, clipc_error *err);
+
+#define CLIPC_SIMILARITY_LOGITS 8u /* cosines times the model's logit scale */
+
+/* All cosines between two sets of vectors, [n_a, dim] and [n_b, dim], of any
+ * length but zero: images and texts, texts and texts, images and images.
+ * matrix: [n_a, n_b] row by row, matrix[i * n_b + j] of a[i] and b[j]. With
+ * CLIPC_SIMILARITY_LOGITS and embeddings of images as `a` and of texts as `b`
+ * it is the reference's logits_per_image, the other way round its
+ * logits_per_text, and the one is the other's transpose, bit for bit.
+ *
+ * An element is an f32 sum that does not depend on the vectors beside it, on
+ * the number of threads or on the context's backend; the tests find it within
+ * 1e-6 of the exact cosine. Vectors of unit length, as clipc_encode_...() makes
+ * them, are used as they are: the numbers are those of clipc_classify().
+ * `a` and `b` may be the same array. Returns CLIPC_ERR_NUMERIC for a vector that cannot be
+ * scaled. */
+CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
+                                        size_t n_a, const float *b, size_t n_b,
+                                        size_t dim, float *matrix,
+                                        unsigned flags, clipc_error *err);
+
+/* ---- what an object is --------------------------------------------------- */
 
 typedef struct clipc_tower_info {
     size_t width, n_layers, n_heads, mlp_width;
@@ -323,9 +550,9 @@ typedef struct clipc_model_info {
     size_t vocab_size;
     clipc_tower_info vision, text;
     float mean[3], std[3]; /* of the image normalisation */
-    double logit_scale;    /* exp of the checkpoint's logit_scale; where a
-                            * tower comes by itself and has none, of its
-                            * config's logit_scale_init_value */
+    double logit_scale;    /* exp(logit_scale); for a single-tower model
+                            * without one, exp(config's
+                            * logit_scale_init_value) */
     size_t n_parameters;   /* elements of all tensors in use */
     size_t n_tensors;      /* in the file: see clipc_model_get_tensor() */
     const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored; of a
@@ -369,7 +596,138 @@ CLIPC_API clipc_status clipc_model_get_tensor(const clipc_model *model,
                                           clipc_tensor_info *info,
                                           clipc_error *err);
 
-/* ---- context ----------------------------------------------------------- */
+typedef struct clipc_image_info {
+    size_t struct_size;
+    size_t width, height;   /* of the picture as stored */
+    const char *format;     /* "JPEG", "PNG", "WEBP" or "RGB" */
+    int orientation;        /* EXIF 1-8 as found, applied or not; 0: none */
+    unsigned n_warnings;    /* damage the decoder repaired */
+    int fitted;             /* pixels are a model's [S, S, 3] */
+    const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */
+    size_t pixels_width, pixels_height;
+} clipc_image_info;
+
+CLIPC_API clipc_status
+clipc_image_get_info(const clipc_image *image, clipc_image_info *info,
+                 clipc_error *err);
+
+typedef struct clipc_labels_info {
+    size_t struct_size;
+    size_t n, dim;
+    size_t n_encoded; /* prompts that were not in the cache */
+    const float *embeddings; /* [n, dim] unit vectors; belong to the labels */
+} clipc_labels_info;
+
+/* Fills *info (struct_size set by the caller). Never fails for valid
+ * pointers. */
+CLIPC_API clipc_status clipc_labels_get_info(const clipc_labels *labels,
+                                             clipc_labels_info *info,
+                                             clipc_error *err);
+
+/* ======== packed files ================================================== */
+
+#define CLIPC_TOWER_IMAGE 1u
+#define CLIPC_TOWER_TEXT 2u /* with the tokenizer */
+
+struct clipc_pack_params {
+    size_t struct_size;
+    clipc_progress_fn progress; /* bytes written, of all; or NULL */
+    void *progress_user;
+    /* What the file says of its origin. NULL: of a snapshot in a hub cache
+     * the repository id and revision, else the folder's name. */
+    const char *source, *revision;
+    unsigned towers; /* CLIPC_TOWER_... that the file is to hold; 0: all that
+                      * the model has */
+};
+
+CLIPC_API clipc_pack_params clipc_pack_params_default(void);
+
+/* Writes the model as one packed file (docs/PACKED.md): weights rearranged for
+ * the kernels and rounded to `precision` (AUTO: f32), both configs, the
+ * tokenizer, provenance. What the file gives has the same bits as the model
+ * gives at that precision with native kernels. The file appears whole under
+ * its name or not at all; one that is there is replaced.
+ *
+ * Returns CLIPC_ERR_UNSUPPORTED for a model that is packed already or lacks a
+ * tower that is asked for, CLIPC_ERR_NOT_FOUND for a model without a
+ * tokenizer, CLIPC_ERR_IO, CLIPC_ERR_CANCELLED, and what the tokenizer's files cause (_CONFIG,
+ * _FORMAT). */
+CLIPC_API clipc_status clipc_model_pack(const clipc_model *model,
+                                        const char *path,
+                                        clipc_precision precision,
+                                        const clipc_pack_params *params,
+                                        clipc_error *err);
+
+/* ======== Hugging Face hub ============================================== */
+
+struct clipc_hub_params {
+    size_t struct_size;
+    const char *cache_dir; /* the hub cache, made if absent; never NULL */
+    int allow_network;     /* 0 (default): only what is in the cache */
+    int update;            /* ask whether a branch has moved although its
+                            * files are in the cache */
+    const char *endpoint;  /* NULL: https://huggingface.co */
+    const char *token;     /* NULL: none. Sent to the endpoint's own origin
+                            * alone, over https or to this machine; never part
+                            * of a message */
+    const char *ca_file;   /* PEM certificates instead of the system's */
+    const char *proxy;     /* URL, NULL: none. Not used for this machine */
+    const char *no_proxy;  /* hosts without it, as libcurl's no_proxy */
+    /* Limits. 0 means the default, except max_retries, where 0 means no
+     * retry. */
+    unsigned connect_timeout_ms; /* default 10,000 */
+    unsigned timeout_ms;      /* of silence; default 10,000 */
+    unsigned max_retries;     /* in a row without a new byte; default 5 */
+    unsigned retry_wait_ms;   /* before the first retry, doubled up to 8 times
+                               * as long; default 1,000 */
+    unsigned lock_timeout_ms; /* while another process downloads the same
+                               * file; default 3,600,000 */
+    uint64_t max_file_bytes;  /* default 64 GiB; other files than weights:
+                               * 64 MiB */
+    clipc_progress_fn progress; /* or NULL; what was downloaded before a call
+                                 * is cancelled is kept for the next one */
+    void *progress_user;
+    clipc_notice_fn notice; /* or NULL */
+    void *notice_user;
+};
+
+CLIPC_API clipc_hub_params clipc_hub_params_default(void);
+
+/* The folder with the files of a repository, for clipc_model_open() or any
+ * other use. *folder is the caller's: free() it. Any thread may call.
+ *
+ * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
+ * refs/pr/N. Without a revision the branch main is meant.
+ *
+ * A revision whose files are all in params->cache_dir is taken from there,
+ * without a connection. Otherwise, with allow_network, the library downloads
+ * the config, preprocessing and tokenizer files, and one set of weights: the
+ * first that exists of
+ *     model.safetensors, or its shards
+ *     open_clip_model.safetensors
+ *     pytorch_model.bin, or its shards
+ *     open_clip_pytorch_model.bin
+ * Every file is checked (size, and SHA-256 or git's SHA-1). The cache has the
+ * format of huggingface_hub 2.4 and is shared with Python programs. A transfer
+ * that was cut is continued, also by another process. When the hub cannot be
+ * asked, files of an older state in the cache are used, and params->notice is
+ * told.
+ *
+ * Returns
+ *     CLIPC_ERR_NOT_FOUND    no such repository or revision, or the cache has
+ *                            none of its files and allow_network is 0
+ *     CLIPC_ERR_IO           the cache cannot be written; a full disk
+ *     CLIPC_ERR_FORMAT       a wrong checksum or answer; nothing of it is kept
+ *     CLIPC_ERR_URL_BLOCKED  a public hub sends its clients to a private
+ *                            address
+ *     CLIPC_ERR_HTTP         401, 403, 429, 5xx
+ *     CLIPC_ERR_LIMIT, _URL, _NETWORK, _TIMEOUT, _CANCELLED
+ *     CLIPC_ERR_UNSUPPORTED  a build without libcurl */
+CLIPC_API clipc_status clipc_hub_download(char **folder, const char *id,
+                                          const clipc_hub_params *params,
+                                          clipc_error *err);
+
+/* ======== engine room: backends, precision, memory ====================== */
 
 typedef enum clipc_gemm {
     CLIPC_GEMM_AUTO = 0,    /* NATIVE where the CPU has AVX2 or AVX-512, else
@@ -388,18 +746,6 @@ typedef enum clipc_cpu {
     CLIPC_CPU_AMX = 4     /* int8 and bf16 products; f32 as AVX512 */
 } clipc_cpu;
 
-/* The arithmetic of the linear layers; what surrounds them is f32. */
-typedef enum clipc_precision {
-    CLIPC_PRECISION_AUTO = 0, /* f32; or what a packed file holds, which is
-                               * then the only one there is */
-    CLIPC_PRECISION_F32 = 1,  /* the reference's numbers */
-    CLIPC_PRECISION_BF16 = 2, /* weights and inputs rounded to bf16, sums in
-                               * f32 */
-    CLIPC_PRECISION_INT8 = 3  /* weights to 8 bits with a scale for each
-                               * output, inputs with one for each row, exact
-                               * 32-bit sums */
-} clipc_precision;
-
 /* Whether weights are rearranged in memory for the kernels. */
 typedef enum clipc_packing {
     CLIPC_PACKING_AUTO = 0,  /* once a tower is used for the third time */
@@ -407,13 +753,16 @@ typedef enum clipc_packing {
     CLIPC_PACKING_ALWAYS = 2 /* before the first use: fastest from then on */
 } clipc_packing;
 
-typedef struct clipc_ctx_params {
+struct clipc_ctx_params {
     size_t struct_size;
     unsigned threads; /* at most 1,024; 0: as many as CPUs this process may
                        * use */
     clipc_gemm gemm;
     clipc_cpu cpu;
-    int keep_blas_threads; /* do not call openblas_set_num_threads(1) */
+    int keep_blas_threads; /* 0: creating the first context with OpenBLAS sets
+                            * OpenBLAS to one thread for the whole process,
+                            * because clipc threads above it; 1: that is left
+                            * alone */
     clipc_progress_fn progress; /* or NULL */
     void *progress_user;
     size_t context_length; /* most tokens read of a text, both ends included:
@@ -421,21 +770,9 @@ typedef struct clipc_ctx_params {
     clipc_precision precision; /* BF16 and INT8 need native kernels */
     clipc_packing packing; /* a copy in the model, shared by its contexts; the
                             * same numbers either way */
-} clipc_ctx_params;
+};
 
 CLIPC_API clipc_ctx_params clipc_ctx_params_default(void);
-
-/* Makes a context for one model. Cheap; threads start with the first call
- * that has work for them. Creating the first context with OpenBLAS sets
- * OpenBLAS to one thread for the whole process, because clipc threads above
- * it (keep_blas_threads leaves it alone). A context is not valid in a forked
- * child. Returns CLIPC_ERR_UNSUPPORTED for a backend or instruction set that
- * this build or CPU lacks. */
-CLIPC_API clipc_status clipc_ctx_create(clipc_ctx **ctx,
-                                        const clipc_model *model,
-                                        const clipc_ctx_params *params,
-                                        clipc_error *err);
-CLIPC_API void clipc_ctx_free(clipc_ctx *ctx);
 
 /* What computes: for --version, logs and bug reports. Static strings. */
 typedef struct clipc_build_info {
@@ -459,290 +796,6 @@ typedef struct clipc_build_info {
 
 CLIPC_API clipc_status
 clipc_get_build_info(clipc_build_info *info, clipc_error *err);
-
-/* ---- packing ----------------------------------------------------------- */
-
-#define CLIPC_TOWER_IMAGE 1u
-#define CLIPC_TOWER_TEXT 2u /* with the tokenizer */
-
-typedef struct clipc_pack_params {
-    size_t struct_size;
-    clipc_progress_fn progress; /* bytes written, of all; or NULL */
-    void *progress_user;
-    /* What the file says of its origin. NULL: of a snapshot in a hub cache
-     * the repository id and revision, else the folder's name. */
-    const char *source, *revision;
-    unsigned towers; /* CLIPC_TOWER_... that the file is to hold; 0: all that
-                      * the model has */
-} clipc_pack_params;
-
-CLIPC_API clipc_pack_params clipc_pack_params_default(void);
-
-/* Writes the model as one packed file (docs/PACKED.md): weights rearranged for
- * the kernels and rounded to `precision` (AUTO: f32), both configs, the
- * tokenizer, provenance. What the file gives has the same bits as the model
- * gives at that precision with native kernels. The file appears whole under
- * its name or not at all; one that is there is replaced.
- *
- * Returns CLIPC_ERR_UNSUPPORTED for a model that is packed already or lacks a
- * tower that is asked for, CLIPC_ERR_NOT_FOUND for one without a tokenizer, CLIPC_ERR_IO,
- * CLIPC_ERR_CANCELLED, and what the tokenizer's files cause (_CONFIG,
- * _FORMAT). */
-CLIPC_API clipc_status clipc_model_pack(const clipc_model *model,
-                                        const char *path,
-                                        clipc_precision precision,
-                                        const clipc_pack_params *params,
-                                        clipc_error *err);
-
-/* ---- images ------------------------------------------------------------ */
-
-/* Which hosts a URL may lead to, checked on the connected address. */
-typedef enum clipc_private_hosts {
-    CLIPC_PRIVATE_DENY = 0,      /* public addresses only */
-    CLIPC_PRIVATE_FIRST_HOP = 1, /* the URL itself may name any host, a
-                                  * redirect must lead to a public one */
-    CLIPC_PRIVATE_ALLOW = 2      /* any host */
-} clipc_private_hosts;
-
-/* What becomes of transparency. */
-typedef enum clipc_alpha {
-    CLIPC_ALPHA_DROP = 0, /* dropped, as Pillow's convert("RGB") does: the
-                           * colours under transparent pixels are used */
-    CLIPC_ALPHA_WHITE = 1 /* the picture is laid on white, as transformers'
-                           * own image processor does */
-} clipc_alpha;
-
-typedef struct clipc_image_params {
-    size_t struct_size;
-    const clipc_model *fit; /* rows are resized and cropped for this model
-                             * while they are decoded, and only [S, S, 3] is
-                             * kept; NULL keeps every pixel */
-    /* Limits; 0 means the default (of max_redirects: none). */
-    size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
-    size_t max_pixels;       /* default 178,956,970, as Pillow */
-    size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
-                              * progressive JPEG, interlaced PNG, WebP;
-                              * default 512 MiB */
-    unsigned max_scans;      /* of a progressive JPEG; default 500 */
-    unsigned timeout_ms;         /* whole transfer; default 30,000 */
-    unsigned connect_timeout_ms; /* default 5,000 */
-    unsigned max_redirects;      /* default 5; 0: none */
-    clipc_private_hosts private_hosts;
-    const char *ca_file; /* PEM certificates instead of the system's */
-    clipc_progress_fn progress; /* bytes of a transfer; total 0: unknown */
-    void *progress_user;
-    int auto_orient;   /* turn the picture as its EXIF orientation says, as
-                        * Pillow's ImageOps.exif_transpose() does */
-    clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
-} clipc_image_params;
-
-CLIPC_API clipc_image_params clipc_image_params_default(void);
-
-/* Read a JPEG, PNG or WebP and convert it to RGB as Pillow's convert("RGB")
- * does: no rotation, transparency dropped, of an animation the first frame
- * (docs/FORMATS.md has the details). WebP is CLIPC_ERR_UNSUPPORTED in a build
- * without libwebp. The format is found from the content. All errors of the
- * picture surface here. The image is the caller's.
- *
- * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
- * _LIMIT, _CONFIG (preprocessing that does not make what the model of `fit`
- * reads); the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
- * _CANCELLED, and _UNSUPPORTED in a build without libcurl. */
-CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
-                                             const char *path,
-                                             const clipc_image_params *params,
-                                             clipc_error *err);
-CLIPC_API clipc_status clipc_image_read_memory(clipc_image **image,
-                                               const void *data,
-                                               size_t n_bytes,
-                                               const clipc_image_params *params,
-                                               clipc_error *err);
-CLIPC_API clipc_status clipc_image_read_url(clipc_image **image,
-                                            const char *url,
-                                            const clipc_image_params *params,
-                                            clipc_error *err);
-
-/* Copies pixels of the caller. rgb: [height, stride_bytes] with 3 bytes a
- * pixel; stride_bytes >= 3 * width. */
-CLIPC_API clipc_status clipc_image_from_rgb(clipc_image **image,
-                                            const uint8_t *rgb, size_t width,
-                                            size_t height, size_t stride_bytes,
-                                            const clipc_image_params *params,
-                                            clipc_error *err);
-CLIPC_API void clipc_image_free(clipc_image *image);
-
-typedef struct clipc_image_info {
-    size_t struct_size;
-    size_t width, height;   /* of the picture as stored */
-    const char *format;     /* "JPEG", "PNG", "WEBP" or "RGB" */
-    int orientation;        /* EXIF 1-8 as found, applied or not; 0: none */
-    unsigned n_warnings;    /* damage the decoder repaired */
-    int fitted;             /* pixels are a model's [S, S, 3] */
-    const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */
-    size_t pixels_width, pixels_height;
-} clipc_image_info;
-
-CLIPC_API clipc_status
-clipc_image_get_info(const clipc_image *image, clipc_image_info *info,
-                 clipc_error *err);
-
-/* The image processor: resize, centre crop, scale, normalise. Equal bit for
- * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
- * pixels: [n, 3, S, S]. model NULL: the preprocessing published with
- * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
- * this model. */
-CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
-                                        clipc_image *const *images,
-                                        size_t n, float *pixels,
-                                        clipc_error *err);
-
-/* The same before scaling: uint8 [n, 3, S, S]. */
-CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
-                                           clipc_image *const *images,
-                                           size_t n, uint8_t *pixels,
-                                           clipc_error *err);
-
-/* ---- embeddings -------------------------------------------------------- */
-
-#define CLIPC_TEXT_TRUNCATE 1u      /* cut texts that are too long, keeping
-                                     * the end token */
-#define CLIPC_TEXT_SPECIALS_PLAIN 2u /* "<|endoftext|>" in a text is text */
-#define CLIPC_EMBED_RAW 4u          /* the projection's output, not scaled to
-                                     * unit length */
-
-/* Token ids of a text, start and end token included. Writes at most
- * `capacity` ids; *n_ids is the number the text has, which may be larger
- * (ids may be NULL with capacity 0 to ask). Without CLIPC_TEXT_TRUNCATE the
- * number may exceed the model's context length.
- * Returns CLIPC_ERR_UTF8, _LIMIT (text over 1 MiB), _CONFIG, _FORMAT (the
- * tokenizer's files). */
-CLIPC_API clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
-                                      int32_t *ids, size_t capacity,
-                                      size_t *n_ids, unsigned flags,
-                                      clipc_error *err);
-
-/* Embeddings of n images, [n, dim], unit length unless CLIPC_EMBED_RAW.
- * Images must be full or fitted for the context's model.
- * Returns CLIPC_ERR_NUMERIC for NaN, infinite or zero embeddings,
- * CLIPC_ERR_CANCELLED. */
-CLIPC_API clipc_status clipc_encode_images(clipc_ctx *ctx,
-                                           clipc_image *const *images,
-                                           size_t n, float *embeddings,
-                                           unsigned flags, clipc_error *err);
-
-/* The same from preprocessed pixels, [n, 3, S, S]. */
-CLIPC_API clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels,
-                                           size_t n, float *embeddings,
-                                           unsigned flags, clipc_error *err);
-
-/* Embeddings of n texts, [n, dim]. Returns CLIPC_ERR_TOO_LONG for a text of
- * more tokens than the context length (the model's, or what the context's
- * parameters say) unless CLIPC_TEXT_TRUNCATE, _UTF8, _LIMIT, _NUMERIC,
- * _CANCELLED. */
-CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
-                                          const clipc_text *texts, size_t n,
-                                          float *embeddings, unsigned flags,
-                                          clipc_error *err);
-
-/* ---- classification ---------------------------------------------------- */
-
-typedef struct clipc_labels_params {
-    size_t struct_size;
-    const clipc_text *templates; /* each with exactly one "{}"; n_templates 0:
-                                  * the label alone */
-    size_t n_templates;
-    const char *cache_dir; /* folder of the label cache, made if absent; NULL:
-                            * none. An unusable folder is not an error. */
-    unsigned text_flags;   /* CLIPC_TEXT_... */
-} clipc_labels_params;
-
-CLIPC_API clipc_labels_params clipc_labels_params_default(void);
-
-/* Embeds n labels, or takes them from the cache. One template: the prompt's
- * unit vector; several: the mean of the prompts' unit vectors, scaled to unit
- * length. Duplicates are kept. At most 1,000,000 labels and 1,000 templates.
- * Errors as clipc_encode_texts(), and _LIMIT. */
-CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
-                                           clipc_ctx *ctx,
-                                           const clipc_text *names, size_t n,
-                                           const clipc_labels_params *params,
-                                           clipc_error *err);
-
-/* Copies names (NULL: none) and vectors of the caller, [n, dim], and scales the
- * vectors to unit length. dim must be the model's. Returns CLIPC_ERR_NUMERIC
- * for a vector that cannot be scaled. */
-CLIPC_API clipc_status
-clipc_labels_from_embeddings(clipc_labels **labels, const clipc_model *model,
-                             const clipc_text *names, const float *embeddings,
-                             size_t n, size_t dim, clipc_error *err);
-
-typedef struct clipc_labels_info {
-    size_t struct_size;
-    size_t n, dim;
-    size_t n_encoded; /* prompts that were not in the cache */
-    const float *embeddings; /* [n, dim] unit vectors; belong to the labels */
-} clipc_labels_info;
-
-/* Fills *info (struct_size set by the caller). Never fails for valid
- * pointers. */
-CLIPC_API clipc_status clipc_labels_get_info(const clipc_labels *labels,
-                                             clipc_labels_info *info,
-                                             clipc_error *err);
-
-/* The name of label `index`, followed by a NUL byte that is not counted;
- * belongs to the labels. {NULL, 0} where the labels have no names, past the
- * last one, and for NULL. */
-CLIPC_API clipc_text clipc_labels_name(const clipc_labels *labels,
-                                       size_t index);
-CLIPC_API void clipc_labels_free(clipc_labels *labels);
-
-/* The k most probable labels of each image, best first (equal scores: lowest
- * index first). results: [n_images, k]; 1 <= k <= number of labels. The
- * softmax is over all labels, in double. Errors as clipc_encode_images(). */
-CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
-                                      const clipc_labels *labels,
-                                      clipc_image *const *images,
-                                      size_t n_images, size_t k,
-                                      clipc_result *results, clipc_error *err);
-
-/* The same for one picture by its name: a path, or an http(s) URL. params as
- * clipc_image_read_file() and clipc_image_read_url() take them, whose errors
- * are returned too; params->fit is the context's model whatever it says. */
-CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
-                                           const clipc_labels *labels,
-                                           const char *name,
-                                           const clipc_image_params *params,
-                                           size_t k, clipc_result *results,
-                                           clipc_error *err);
-
-/* The k nearest of n_vectors own vectors for each of n_queries own vectors,
- * by cosine: [n, dim] each, any length but zero. results: [n_queries, k].
- * logit and probability use the model's logit scale. Returns
- * CLIPC_ERR_NUMERIC for a vector that cannot be scaled. */
-CLIPC_API clipc_status
-clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
-                      const float *vectors, size_t n_vectors, size_t dim,
-                      size_t k, clipc_result *results, clipc_error *err);
-
-#define CLIPC_SIMILARITY_LOGITS 8u /* cosines times the model's logit scale */
-
-/* All cosines between two sets of vectors, [n_a, dim] and [n_b, dim], of any
- * length but zero: images and texts, texts and texts, images and images.
- * matrix: [n_a, n_b] row by row, matrix[i * n_b + j] of a[i] and b[j]. With
- * CLIPC_SIMILARITY_LOGITS and embeddings of images as `a` and of texts as `b`
- * it is the reference's logits_per_image, the other way round its
- * logits_per_text, and the one is the other's transpose, bit for bit.
- *
- * An element is an f32 sum that does not depend on the vectors beside it, on
- * the number of threads or on the context's backend; the tests find it within
- * 1e-6 of the exact cosine. Vectors of unit length, as clipc_encode_...() makes them,
- * are used as they are: the numbers are those of clipc_classify(). `a` and `b`
- * may be the same array. Returns CLIPC_ERR_NUMERIC for a vector that cannot be
- * scaled. */
-CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
-                                        size_t n_a, const float *b, size_t n_b,
-                                        size_t dim, float *matrix,
-                                        unsigned flags, clipc_error *err);
 
 #ifdef __cplusplus
 }

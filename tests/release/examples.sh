@@ -3,7 +3,7 @@
 # examples.sh - the programs of docs/examples, built by make, run with the
 # demo model; what they print is compared with the .out file beside them.
 set -u
-: "${BUILD:=build/release}"
+: "${BUILD:=build/release}" "${CC:=gcc}"
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 failed=0
@@ -26,6 +26,24 @@ if sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' |
     echo "ok - examples: README.md shows docs/examples/readme.c"
 else
     echo "not ok - examples: README.md shows docs/examples/readme.c"
+    cat "$tmp/diff"
+    failed=1
+fi
+# The example at the head of clipc.h compiles.
+{
+    echo '#include <clipc.h>'
+    echo '#include <stdio.h>'
+    echo 'int main(void) {'
+    sed -n '/^ \*     const clipc_text names/,/clipc_model_free(model);$/s/^ \*//p' \
+        include/clipc.h
+    echo 'return 0; }'
+} >"$tmp/header.c"
+if grep -q clipc_classify_file "$tmp/header.c" &&
+    $CC -std=c99 -Wall -Wextra -Werror -Iinclude -fsyntax-only \
+        "$tmp/header.c" >"$tmp/diff" 2>&1; then
+    echo "ok - examples: the example of clipc.h compiles"
+else
+    echo "not ok - examples: the example of clipc.h compiles"
     cat "$tmp/diff"
     failed=1
 fi
