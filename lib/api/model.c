@@ -169,7 +169,7 @@ static clipc_status open_weights(clipc_model *model, const char *file,
     char *path;
     clipc_status status;
 
-    CLIPC_TRY(join(&path, model->source, "open_clip_model.safetensors", err));
+    CLIPC_TRY(join(&path, model->source, CLIPC_OPEN_CLIP_SAFETENSORS, err));
     /* A folder may have another program's weights beside open_clip's. */
     if (!file && model->open_clip && clipc_file_exists(path))
         file = path;
@@ -368,7 +368,8 @@ static clipc_status read_memory(clipc_model *model,
     bool is_packed;
 
     CLIPC_TRY(clipc_weights_open_memory(
-        &weights, files->weights, files->weights_bytes, "model.safetensors",
+        &weights, files->weights, files->weights_bytes,
+        clipc_weights_ways[0].file,
         params->max_header_bytes, err));
     CLIPC_TRY(open_packed(model, &is_packed, weights, params->image_size,
                           err));

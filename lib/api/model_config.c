@@ -16,17 +16,12 @@
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 
-static const char OPEN_CLIP_CONFIG[] = "open_clip_config.json";
-
-static bool folder_has_any(const char *folder, const char *const names[])
+static bool folder_has(const char *folder, const char *name)
 {
-    bool found = false;
+    char *path = clipc_format("%s/%s", folder, name);
+    bool found = path && clipc_file_exists(path);
 
-    for (; *names && !found; names++) {
-        char *path = clipc_format("%s/%s", folder, *names);
-        found = path && clipc_file_exists(path);
-        free(path);
-    }
+    free(path);
     return found;
 }
 
@@ -49,7 +44,7 @@ static clipc_status read_config(clipc_model *model, clipc_error *err)
 {
     clipc_bytes bytes;
 
-    CLIPC_TRY(take_config(model, "config.json", &bytes, err));
+    CLIPC_TRY(take_config(model, CLIPC_CONFIG_JSON, &bytes, err));
     clipc_status status =
         clipc_config_parse(&model->config, (const char *)bytes.data, bytes.n,
                            model->config_path, err);
@@ -61,13 +56,13 @@ static clipc_status read_open_clip(clipc_model *model, clipc_error *err)
 {
     clipc_bytes bytes;
 
-    CLIPC_TRY(take_config(model, OPEN_CLIP_CONFIG, &bytes, err));
+    CLIPC_TRY(take_config(model, CLIPC_OPEN_CLIP_CONFIG_JSON, &bytes, err));
     clipc_status status = clipc_open_clip_config_parse(
         &model->config, &model->preprocess, (const char *)bytes.data, bytes.n,
         model->config_path, err);
     clipc_bytes_release(&bytes);
     model->open_clip = true;
-    model->preprocess_source = OPEN_CLIP_CONFIG;
+    model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
     return status;
 }
 
@@ -106,8 +101,8 @@ static clipc_status read_preprocessing_file(clipc_model *model,
 
 static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
 {
-    static const char *const names[] = { "processor_config.json",
-                                         "preprocessor_config.json" };
+    static const char *const names[] = { CLIPC_PROCESSOR_CONFIG_JSON,
+                                         CLIPC_PREPROCESSOR_CONFIG_JSON };
 
     for (int i = 0; i < 2; i++) {
         bool found;
@@ -125,28 +120,27 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
 
 /* ---- a folder, files in memory ----------------------------------------- */
 
-/* "open_clip_model.safetensors", "open_clip_pytorch_model.bin" */
-static bool is_open_clip_name(const char *path)
+/* Whether the folder has weights of transformers' own. */
+static bool has_own_weights(const char *folder)
 {
-    const char *slash = strrchr(path, '/');
-    return strncmp(slash ? slash + 1 : path, "open_clip_", 10) == 0;
+    bool found = false;
+
+    for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS && !found; i++)
+        found = !clipc_weights_ways[i].is_open_clip &&
+                folder_has(folder, clipc_weights_ways[i].file);
+    return found;
 }
 
 clipc_status clipc_model_read_configs(clipc_model *model, const char *file,
                                       clipc_error *err)
 {
-    static const char *const own[] = {
-        "model.safetensors", "model.safetensors.index.json",
-        "pytorch_model.bin", "pytorch_model.bin.index.json", NULL
-    };
-    static const char *const config[] = { "config.json", NULL };
-    static const char *const other[] = { OPEN_CLIP_CONFIG, NULL };
-    const bool has_other = folder_has_any(model->source, other);
+    const bool has_other = folder_has(model->source,
+                                      CLIPC_OPEN_CLIP_CONFIG_JSON);
     clipc_error ignored = CLIPC_ERROR_INIT;
-    const bool is_own = file ? !is_open_clip_name(file)
-                             : folder_has_any(model->source, own);
+    const bool is_own = file ? !clipc_is_open_clip_weights(file)
+                             : has_own_weights(model->source);
 
-    if (has_other && !(is_own && folder_has_any(model->source, config)))
+    if (has_other && !(is_own && folder_has(model->source, CLIPC_CONFIG_JSON)))
         return read_open_clip(model, err);
     clipc_status status = read_config(model, has_other ? &ignored : err);
     if (status == CLIPC_ERR_UNSUPPORTED && has_other)
@@ -162,19 +156,19 @@ clipc_status clipc_model_take_configs(clipc_model *model,
                                       clipc_error *err)
 {
     if (clipc_open_clip_config_is(files->config, files->config_bytes)) {
-        model->preprocess_source = OPEN_CLIP_CONFIG;
+        model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
         return clipc_open_clip_config_parse(
             &model->config, &model->preprocess, files->config,
-            files->config_bytes, OPEN_CLIP_CONFIG, err);
+            files->config_bytes, CLIPC_OPEN_CLIP_CONFIG_JSON, err);
     }
     CLIPC_TRY(clipc_config_parse(&model->config, files->config,
-                                 files->config_bytes, "config.json", err));
+                                 files->config_bytes, CLIPC_CONFIG_JSON, err));
     if (!files->preprocessor_config) {
         model->preprocess_source = "default";
         clipc_preprocess_config_default(&model->preprocess);
         return CLIPC_OK;
     }
-    model->preprocess_source = "preprocessor_config.json";
+    model->preprocess_source = CLIPC_PREPROCESSOR_CONFIG_JSON;
     return clipc_preprocess_config_parse(
         &model->preprocess, files->preprocessor_config,
         files->preprocessor_config_bytes, model->preprocess_source, err);

@@ -12,13 +12,6 @@
 
 #define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
 
-const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES] = {
-    [CLIPC_FILE_TOKENIZER_JSON] = "tokenizer.json",
-    [CLIPC_FILE_VOCAB_JSON] = "vocab.json",
-    [CLIPC_FILE_MERGES_TXT] = "merges.txt",
-    [CLIPC_FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
-};
-
 /* ---- tokenizer --------------------------------------------------------- */
 
 static bool has_file(const clipc_model *model, clipc_model_file file)
@@ -48,7 +41,7 @@ const char *clipc_model_tokenizer_source(const clipc_model *model)
     if (model->packed)
         return "packed file";
     if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
-        return "tokenizer.json";
+        return clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_JSON];
     return has_tokenizer(model) ? "vocab.json, merges.txt" : "none";
 }
 

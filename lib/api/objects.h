@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/model_files.h"
 #include "config/config.h"
 #include "base/file.h"
 #include "image/image.h"
@@ -22,16 +23,6 @@
 /* The numbers an embedding depends on are a function of this too: raise it
  * when a change moves their bits. Part of the label cache's key. */
 #define CLIPC_NUMERICS_VERSION 2
-
-/* Files of the tokenizer, kept to be parsed when first needed. */
-typedef enum clipc_model_file {
-    CLIPC_FILE_TOKENIZER_JSON,
-    CLIPC_FILE_VOCAB_JSON,
-    CLIPC_FILE_MERGES_TXT,
-    CLIPC_FILE_TOKENIZER_CONFIG,
-    CLIPC_N_TOKENIZER_FILES
-} clipc_model_file;
-extern const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES];
 
 struct clipc_model {
     atomic_size_t references;

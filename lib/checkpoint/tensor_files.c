@@ -6,6 +6,7 @@
  * every tensor of the index in the file where the index says it is.
  */
 #include "checkpoint/tensor_files.h"
+#include "checkpoint/model_files.h"
 
 #include "checkpoint/shard_index.h"
 #include "checkpoint/torch.h"
@@ -15,7 +16,6 @@
 
 #define MAX_TENSORS 65536
 #define INDEX_SUFFIX ".index.json"
-#define BIN_INDEX_SUFFIX ".bin" INDEX_SUFFIX
 
 typedef struct part {
     clipc_weights_file file;
@@ -306,7 +306,7 @@ static clipc_status open_split(clipc_weights **out, const char *path,
     CLIPC_TRY(status);
     status = clipc_shard_index_parse(
         &index, (const char *)bytes.data, bytes.n,
-        ends_in(path, BIN_INDEX_SUFFIX) ? ".bin" : ".safetensors", path, err);
+        clipc_shard_suffix(path), path, err);
     clipc_bytes_release(&bytes);
     CLIPC_TRY(status);
     status = create(&weights, path, index.n_shards, err);
@@ -332,18 +332,14 @@ clipc_status clipc_weights_open_folder(clipc_weights **out,
                                        size_t max_header_bytes,
                                        clipc_error *err)
 {
-    static const char *const names[] = {
-        "model.safetensors", "model.safetensors.index.json",
-        "open_clip_model.safetensors", "pytorch_model.bin",
-        "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin"
-    };
     const opening how = { load, max_header_bytes };
 
     *out = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS; i++) {
         clipc_error inner = CLIPC_ERROR_INIT;
         bool found;
-        char *path = clipc_format("%s/%s", folder, names[i]);
+        char *path = clipc_format("%s/%s", folder,
+                                  clipc_weights_ways[i].file);
         if (!path)
             return clipc_fail_nomem(err, "path of a model file");
         clipc_status status = open_either(out, path, &how, &found, &inner);

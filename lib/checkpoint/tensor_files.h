@@ -4,13 +4,8 @@
  * whichever container they are. Opening reads headers only; tensor bytes are
  * mapped, or read with CLIPC_LOAD_READ.
  *
- * A folder is searched in this order, and the first that is there is opened:
- *     model.safetensors
- *     model.safetensors.index.json and the files it names
- *     open_clip_model.safetensors
- *     pytorch_model.bin
- *     pytorch_model.bin.index.json and the files it names
- *     open_clip_pytorch_model.bin
+ * A folder is searched in the order of clipc_weights_ways (model_files.h); the
+ * first file that exists is opened.
  * A file *.bin, *.pt, *.pth or *.ckpt is a PyTorch checkpoint (torch.h), any
  * other safetensors; bytes in memory are what they look like.
  */

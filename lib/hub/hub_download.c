@@ -10,6 +10,7 @@
 #include "hub/hub.h"
 
 #include "hub/hub_file.h"
+#include "checkpoint/model_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,41 +94,30 @@ static clipc_status get_shards(clipc_hub_task *d, const char *index,
     return status;
 }
 
-/* The first of the ways to store weights that the revision has; the order is
- * that in which they are opened. */
+/* The first of the ways to store weights that the revision has. */
 static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
 {
-    static const struct {
-        const char *file;
-        bool is_index, is_open_clip;
-    } ways[] = {
-        { "model.safetensors", false, false },
-        { "model.safetensors.index.json", true, false },
-        { "open_clip_model.safetensors", false, true },
-        { "pytorch_model.bin", false, false },
-        { "pytorch_model.bin.index.json", true, false },
-        { "open_clip_pytorch_model.bin", false, true },
-    };
     bool found;
 
     /* The cache may have one of the later ways, from Python. */
     if (!d->verify &&
         clipc_hub_examine(d->tree.repository, d->commit) != CLIPC_HUB_LACKING)
         return CLIPC_OK;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        if (ways[i].is_open_clip) {
-            CLIPC_TRY(get_small(d, "open_clip_config.json", &found, err));
+    for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS; i++) {
+        const clipc_weights_way *way = &clipc_weights_ways[i];
+        if (way->is_open_clip) {
+            CLIPC_TRY(get_small(d, CLIPC_OPEN_CLIP_CONFIG_JSON, &found, err));
             if (!found)
                 continue;
         }
-        if (ways[i].is_index)
-            CLIPC_TRY(get_small(d, ways[i].file, &found, err));
+        if (way->is_index)
+            CLIPC_TRY(get_small(d, way->file, &found, err));
         else
-            CLIPC_TRY(clipc_hub_file_get(d, ways[i].file, CLIPC_HUB_OPTIONAL,
-                               d->params->max_file_bytes, &found, err));
+            CLIPC_TRY(clipc_hub_file_get(d, way->file, CLIPC_HUB_OPTIONAL,
+                                         d->params->max_file_bytes, &found,
+                                         err));
         if (found)
-            return ways[i].is_index ? get_shards(d, ways[i].file, err)
-                                    : CLIPC_OK;
+            return way->is_index ? get_shards(d, way->file, err) : CLIPC_OK;
     }
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: revision %.60s has no weights that clipc reads "
@@ -135,25 +125,34 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
                       "or open_clip's)", d->id->repo, d->id->revision);
 }
 
+/* vocab.json and merges.txt are asked for where tokenizer.json lacks. */
+static clipc_status get_tokenizer(clipc_hub_task *d, clipc_error *err)
+{
+    const char *const *names = clipc_tokenizer_file_names;
+    bool found;
+
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_CONFIG], &found, err));
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_JSON], &found, err));
+    if (found)
+        return CLIPC_OK;
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_VOCAB_JSON], &found, err));
+    return get_small(d, names[CLIPC_FILE_MERGES_TXT], &found, err);
+}
+
 static clipc_status get_all(clipc_hub_task *d, clipc_error *err)
 {
     bool found, open_clip;
 
-    CLIPC_TRY(get_small(d, "config.json", &found, err));
-    CLIPC_TRY(get_small(d, "open_clip_config.json", &open_clip, err));
+    CLIPC_TRY(get_small(d, CLIPC_CONFIG_JSON, &found, err));
+    CLIPC_TRY(get_small(d, CLIPC_OPEN_CLIP_CONFIG_JSON, &open_clip, err));
     if (!found && !open_clip)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%.80s: revision %.60s has no config.json: not a "
                           "model that clipc reads", d->id->repo,
                           d->id->revision);
-    CLIPC_TRY(get_small(d, "preprocessor_config.json", &found, err));
-    CLIPC_TRY(get_small(d, "processor_config.json", &found, err));
-    CLIPC_TRY(get_small(d, "tokenizer_config.json", &found, err));
-    CLIPC_TRY(get_small(d, "tokenizer.json", &found, err));
-    if (!found) {
-        CLIPC_TRY(get_small(d, "vocab.json", &found, err));
-        CLIPC_TRY(get_small(d, "merges.txt", &found, err));
-    }
+    CLIPC_TRY(get_small(d, CLIPC_PREPROCESSOR_CONFIG_JSON, &found, err));
+    CLIPC_TRY(get_small(d, CLIPC_PROCESSOR_CONFIG_JSON, &found, err));
+    CLIPC_TRY(get_tokenizer(d, err));
     return get_weights(d, err);
 }
 

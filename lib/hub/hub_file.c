@@ -11,6 +11,7 @@
 #include "hub/hub_file.h"
 
 #include "base/file.h"
+#include "checkpoint/model_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,7 +220,7 @@ static bool is_absence(const clipc_hub_task *d, const clipc_hub_answer *answer)
 
 clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
 {
-    static const char file[] = "config.json";
+    static const char file[] = CLIPC_CONFIG_JSON;
     clipc_hub_answer answer;
     clipc_status status = ask(d, file, &answer, err);
 

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "checkpoint/shard_index.h"
+#include "checkpoint/model_files.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -253,9 +254,6 @@ static bool is_settled(const view *v, const char *file)
 clipc_status clipc_hub_shards_read(clipc_hub_shards *shards,
                                    const char *index_path, clipc_error *err)
 {
-    static const char bin[] = "pytorch_model.bin.index.json";
-    size_t n = strlen(index_path), n_bin = sizeof bin - 1;
-    bool is_bin = n >= n_bin && strcmp(index_path + n - n_bin, bin) == 0;
     clipc_shard_index index;
     clipc_bytes bytes;
 
@@ -264,7 +262,7 @@ clipc_status clipc_hub_shards_read(clipc_hub_shards *shards,
                               "limit of an index of weights", err));
     clipc_status status = clipc_shard_index_parse(
         &index, (const char *)bytes.data, bytes.n,
-        is_bin ? ".bin" : ".safetensors", index_path, err);
+        clipc_shard_suffix(index_path), index_path, err);
     clipc_bytes_release(&bytes);
     CLIPC_TRY(status);
     shards->names = clipc_alloc_zero(index.n_shards, sizeof *shards->names);
@@ -306,29 +304,43 @@ static bool has_shards(const view *v, const char *index)
     return all;
 }
 
+static bool has_weights(const view *v, bool open_clip)
+{
+    for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS; i++) {
+        const clipc_weights_way *way = &clipc_weights_ways[i];
+        if (way->is_open_clip && !open_clip)
+            continue;
+        if (way->is_index ? has_shards(v, way->file) : has(v, way->file))
+            return true;
+    }
+    return false;
+}
+
+static bool is_tokenizer_settled(const view *v)
+{
+    const char *const *names = clipc_tokenizer_file_names;
+    const char *json = names[CLIPC_FILE_TOKENIZER_JSON];
+    const char *vocab = names[CLIPC_FILE_VOCAB_JSON];
+    const char *merges = names[CLIPC_FILE_MERGES_TXT];
+
+    /* Python asks for vocab.json and merges.txt first. */
+    if (has(v, json) || (has(v, vocab) && has(v, merges)))
+        return true;
+    return is_settled(v, json) && is_settled(v, vocab) && is_settled(v, merges);
+}
+
 clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
 {
     const view v = { repository, commit };
-    bool open_clip = has(&v, "open_clip_config.json");
+    const bool open_clip = has(&v, CLIPC_OPEN_CLIP_CONFIG_JSON);
 
-    if (!has(&v, "config.json") && !open_clip)
+    if ((!has(&v, CLIPC_CONFIG_JSON) && !open_clip) ||
+        !has_weights(&v, open_clip))
         return CLIPC_HUB_LACKING;
-    if (!has(&v, "model.safetensors") &&
-        !has_shards(&v, "model.safetensors.index.json") &&
-        !has(&v, "pytorch_model.bin") &&
-        !has_shards(&v, "pytorch_model.bin.index.json") &&
-        !(open_clip && (has(&v, "open_clip_model.safetensors") ||
-                        has(&v, "open_clip_pytorch_model.bin"))))
-        return CLIPC_HUB_LACKING;
-    bool tokenizer = is_settled(&v, "tokenizer.json") &&
-                     (has(&v, "tokenizer.json") ||
-                      (is_settled(&v, "vocab.json") &&
-                       is_settled(&v, "merges.txt")));
-    bool preprocessing = is_settled(&v, "preprocessor_config.json") ||
-                         has(&v, "processor_config.json");
-    /* Python asks for vocab.json and merges.txt first. */
-    tokenizer = tokenizer || (has(&v, "vocab.json") && has(&v, "merges.txt"));
-    return tokenizer && preprocessing ? CLIPC_HUB_COMPLETE : CLIPC_HUB_USABLE;
+    const bool preprocessing = is_settled(&v, CLIPC_PREPROCESSOR_CONFIG_JSON) ||
+                               has(&v, CLIPC_PROCESSOR_CONFIG_JSON);
+    return is_tokenizer_settled(&v) && preprocessing ? CLIPC_HUB_COMPLETE
+                                                     : CLIPC_HUB_USABLE;
 }
 
 /* ---- near misses ------------------------------------------------------- */

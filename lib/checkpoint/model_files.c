@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model_files.c - see model_files.h.
+ */
+#include "checkpoint/model_files.h"
+
+#include <string.h>
+
+const clipc_weights_way clipc_weights_ways[CLIPC_N_WEIGHTS_WAYS] = {
+    { .file = "model.safetensors" },
+    { .file = "model.safetensors.index.json", .is_index = true },
+    { .file = CLIPC_OPEN_CLIP_SAFETENSORS, .is_open_clip = true },
+    { .file = "pytorch_model.bin", .is_bin = true },
+    { .file = "pytorch_model.bin.index.json", .is_bin = true,
+      .is_index = true },
+    { .file = "open_clip_pytorch_model.bin", .is_bin = true,
+      .is_open_clip = true },
+};
+
+const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES] = {
+    [CLIPC_FILE_TOKENIZER_JSON] = "tokenizer.json",
+    [CLIPC_FILE_VOCAB_JSON] = "vocab.json",
+    [CLIPC_FILE_MERGES_TXT] = "merges.txt",
+    [CLIPC_FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
+};
+
+bool clipc_is_open_clip_weights(const char *path)
+{
+    static const char prefix[] = "open_clip_";
+    const char *slash = strrchr(path, '/');
+
+    return strncmp(slash ? slash + 1 : path, prefix, sizeof prefix - 1) == 0;
+}
+
+const char *clipc_shard_suffix(const char *index)
+{
+    static const char suffix[] = ".bin.index.json";
+    const size_t n = strlen(index), n_suffix = sizeof suffix - 1;
+
+    return n >= n_suffix && strcmp(index + n - n_suffix, suffix) == 0
+               ? ".bin"
+               : ".safetensors";
+}
