@@ -206,6 +206,7 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
         size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
         for (size_t i = 0; i < count; i++)
             CLIPC_TRY(clipc_preprocess_image(&model->preprocess,
+                                             &model->normalizer,
                                              images[done + i],
                                              ctx->pixels + i * pixel_floats,
                                              err));

@@ -248,11 +248,16 @@ clipc_status clipc_preprocess(const clipc_model *model,
                               float *pixels, clipc_error *err)
 {
     clipc_preprocess_config config;
+    clipc_normalizer published;
     size_t size;
 
     CLIPC_TRY(check_images(model, images, n, pixels, &config, &size, err));
+    if (!model)
+        clipc_normalizer_init(&published, &config);
     for (size_t i = 0; i < n; i++)
-        CLIPC_TRY(clipc_preprocess_image(&config, images[i],
+        CLIPC_TRY(clipc_preprocess_image(&config,
+                                         model ? &model->normalizer
+                                               : &published, images[i],
                                          pixels + i * 3 * size * size, err));
     return CLIPC_OK;
 }

@@ -88,6 +88,7 @@ static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
     model->config.has_vision = clipc_checkpoint_has_vision(model->checkpoint);
     model->config.has_text = clipc_checkpoint_has_text(model->checkpoint);
     model->preprocess.network_size = model->config.image_size;
+    clipc_normalizer_init(&model->normalizer, &model->preprocess);
     return CLIPC_OK;
 }
 

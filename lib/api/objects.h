@@ -10,7 +10,7 @@
 #include "checkpoint/model_files.h"
 #include "config/config.h"
 #include "base/file.h"
-#include "image/image.h"
+#include "image/normalize.h"
 #include "towers/prepack.h"
 #include "checkpoint/packed_file.h"
 #include "text/tokenizer.h"
@@ -32,6 +32,7 @@ struct clipc_model {
     clipc_config config;
     bool open_clip; /* the config is open_clip's */
     clipc_preprocess_config preprocess;
+    clipc_normalizer normalizer; /* of preprocess */
     const char *preprocess_source;
     clipc_checkpoint *checkpoint;
     clipc_precision packed; /* of a packed file, or AUTO */
@@ -46,7 +47,7 @@ struct clipc_model {
     pthread_mutex_t mutex; /* guards what follows, and the making of those */
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;
-    clipc_digest identity; /* of the text side, see DESIGN "Weights identity" */
+    clipc_digest identity; /* of the text side: label_cache.h */
     enum { CLIPC_UNPROVEN, CLIPC_PROVEN, CLIPC_DISPROVEN } identity_proof;
 };
 

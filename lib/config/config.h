@@ -43,7 +43,8 @@ typedef enum clipc_resize_rule {
     CLIPC_RESIZE_BOUNDED   /* shortest edge, longest edge at most `longest` */
 } clipc_resize_rule;
 
-/* EXACTNESS (b.1): the fields of transformers' image processor. */
+/* The fields of transformers' image processor (docs/MODEL.md, "Picture to
+ * pixels"). */
 typedef struct clipc_preprocess_config {
     clipc_resize_rule resize;
     size_t shortest, longest, height, width;

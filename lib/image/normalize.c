@@ -15,8 +15,8 @@
 
 #include <string.h>
 
-static void make_table(float table[3][256],
-                       const clipc_preprocess_config *config)
+void clipc_normalizer_init(clipc_normalizer *normalizer,
+                           const clipc_preprocess_config *config)
 {
     for (size_t c = 0; c < 3; c++)
         for (size_t v = 0; v < 256; v++) {
@@ -25,7 +25,7 @@ static void make_table(float table[3][256],
                 x = (float)((double)v * config->rescale_factor);
             if (config->normalize)
                 x = (x - config->mean[c]) / config->std[c];
-            table[c][v] = x;
+            normalizer->table[c][v] = x;
         }
 }
 
@@ -54,15 +54,6 @@ static bool same_fit(const clipc_preprocess_config *a,
     return false;
 }
 
-static clipc_status check_fit(const clipc_preprocess_config *config,
-                              const clipc_image *image, clipc_error *err)
-{
-    if (image->fitted && !same_fit(config, &image->fit))
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "the image was read to fit another model");
-    return CLIPC_OK;
-}
-
 clipc_status clipc_preprocess_check(const clipc_preprocess_config *config,
                                     const clipc_image *image, size_t size,
                                     const char *source, clipc_error *err)
@@ -70,7 +61,9 @@ clipc_status clipc_preprocess_check(const clipc_preprocess_config *config,
     clipc_geometry g = { .out_width = image->pixels_width,
                          .out_height = image->pixels_height };
 
-    CLIPC_TRY(check_fit(config, image, err));
+    if (image->fitted && !same_fit(config, &image->fit))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "the image was read to fit another model");
     if (!image->fitted)
         CLIPC_TRY(clipc_geometry_compute(&g, config, image->pixels_width,
                                          image->pixels_height, err));
@@ -82,14 +75,14 @@ clipc_status clipc_preprocess_check(const clipc_preprocess_config *config,
                       size);
 }
 
-/* *fitted: the image itself, or *made, which the caller frees. */
+/* *fitted: the image itself, or *made, which the caller frees. The image has
+ * been checked. */
 static clipc_status fit(const clipc_preprocess_config *config,
                         const clipc_image *image, const clipc_image **fitted,
                         clipc_image **made, clipc_error *err)
 {
     *fitted = image;
     *made = NULL;
-    CLIPC_TRY(check_fit(config, image, err));
     if (image->fitted)
         return CLIPC_OK;
     CLIPC_TRY(clipc_image_fit(made, image, config, err));
@@ -98,20 +91,19 @@ static clipc_status fit(const clipc_preprocess_config *config,
 }
 
 clipc_status clipc_preprocess_image(const clipc_preprocess_config *config,
+                                    const clipc_normalizer *normalizer,
                                     const clipc_image *image, float *out,
                                     clipc_error *err)
 {
     const clipc_image *fitted;
     clipc_image *made;
-    float table[3][256];
     size_t n;
 
     CLIPC_TRY(fit(config, image, &fitted, &made, err));
-    make_table(table, config);
     n = fitted->pixels_width * fitted->pixels_height;
     for (size_t c = 0; c < 3; c++)
         for (size_t i = 0; i < n; i++)
-            *out++ = table[c][fitted->pixels[i * 3 + c]];
+            *out++ = normalizer->table[c][fitted->pixels[i * 3 + c]];
     clipc_image_free(made);
     return CLIPC_OK;
 }

@@ -2,8 +2,8 @@
  *
  * normalize.h - fitted 8-bit pixels to the network's float input.
  */
-#ifndef CLIPC_PREPROCESS_H
-#define CLIPC_PREPROCESS_H
+#ifndef CLIPC_NORMALIZE_H
+#define CLIPC_NORMALIZE_H
 
 #include "image/image.h"
 
@@ -14,10 +14,21 @@ clipc_status clipc_preprocess_check(const clipc_preprocess_config *config,
                                     const clipc_image *image, size_t size,
                                     const char *source, clipc_error *err);
 
-/* Fits an image that holds all its pixels; one that is fitted for an equal
- * config is passed through. out: [3, height, width] as fitted. The exact
- * rescale and normalise: EXACTNESS (b.1) steps 5-7 through 768 floats. */
+/* The network's input for every value of a sample, channel by channel: the
+ * rescale and normalise steps of docs/MODEL.md, "Picture to pixels". Made once
+ * for a model. */
+typedef struct clipc_normalizer {
+    float table[3][256];
+} clipc_normalizer;
+
+void clipc_normalizer_init(clipc_normalizer *normalizer,
+                           const clipc_preprocess_config *config);
+
+/* Fits an image that holds all its pixels; a fitted image is passed through.
+ * clipc_preprocess_check() must have accepted the image. out:
+ * [3, height, width] as fitted. */
 clipc_status clipc_preprocess_image(const clipc_preprocess_config *config,
+                                    const clipc_normalizer *normalizer,
                                     const clipc_image *image, float *out,
                                     clipc_error *err);
 
@@ -26,4 +37,4 @@ clipc_status clipc_preprocess_image_u8(const clipc_preprocess_config *config,
                                        const clipc_image *image, uint8_t *out,
                                        clipc_error *err);
 
-#endif /* CLIPC_PREPROCESS_H */
+#endif /* CLIPC_NORMALIZE_H */

@@ -21,8 +21,9 @@ typedef struct clipc_geometry {
     clipc_turn turn; /* from the stored picture, whose rows the resizer gets */
 } clipc_geometry;
 
-/* Size rule, crop position and padding of `config` for one picture that need
- * not be turned. A result over CLIPC_ERR_LIMIT's size or an empty one is an error. */
+/* Size rule, crop position and padding of `config` for one upright picture.
+ * CLIPC_ERR_LIMIT: over 2^27 output pixels. CLIPC_ERR_UNSUPPORTED: a side
+ * becomes 0. */
 clipc_status clipc_geometry_compute(clipc_geometry *geometry,
                                     const clipc_preprocess_config *config,
                                     size_t width, size_t height,

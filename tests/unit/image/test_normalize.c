@@ -48,6 +48,7 @@ TEST(all_768_floats_equal_the_reference)
         float out[3 * 256];
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_preprocess_config config;
+        clipc_normalizer normalizer;
 
         if (*line == '#')
             continue;
@@ -60,7 +61,9 @@ TEST(all_768_floats_equal_the_reference)
         config.rescale = rescale;
         config.normalize = normalize;
         config.rescale_factor = strtod(factor, NULL);
-        CHECK_OK(clipc_preprocess_image(&config, image, out, &err), err);
+        clipc_normalizer_init(&normalizer, &config);
+        CHECK_OK(clipc_preprocess_image(&config, &normalizer, image, out, &err),
+                 err);
         digest(got, out, sizeof out);
         if (strcmp(got, want) != 0)
             FAIL("%s: floats hash to %s", line, got);
@@ -78,6 +81,7 @@ TEST(published_values_of_black_and_white)
                             2.0748837f,  -1.4802198f, 2.145897f };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_preprocess_config config;
+    clipc_normalizer normalizer;
     clipc_image *image;
     float got[6];
 
@@ -85,7 +89,9 @@ TEST(published_values_of_black_and_white)
     config.resize = CLIPC_RESIZE_NONE;
     config.center_crop = false;
     CHECK_OK(clipc_image_from_rgb(&image, rgb, 2, 1, 6, NULL, &err), err);
-    CHECK_OK(clipc_preprocess_image(&config, image, got, &err), err);
+    clipc_normalizer_init(&normalizer, &config);
+    CHECK_OK(clipc_preprocess_image(&config, &normalizer, image, got, &err),
+             err);
     for (size_t i = 0; i < 6; i++)
         CHECK_NEAR(got[i], want[i], 0.0);
     clipc_image_free(image);
