@@ -28,7 +28,6 @@ import sensitivity
 
 SEED = 20261124
 N_PICTURES = 44
-SHARED = "../shared"
 
 # Texts that no label list holds: Unicode, contractions, special tokens.
 EMBED_TEXTS = [
@@ -49,10 +48,8 @@ ID_TEXTS = [
     "https://example.org/a?b=c&d=%20#e", "\\n \"quoted\" {json} [1,2]",
 ]
 
-
 def wall(started):
     return f"{time.time() - started:.0f} s"
-
 
 class Session:
     def __init__(self, args):
@@ -68,9 +65,12 @@ class Session:
             self.labels = file.read().splitlines()
         assert len(self.labels) == 206
         self.pictures = pictures.draw_all(f"{args.work}/pictures", N_PICTURES)
-        self.photos = [f"{SHARED}/fixtures/{name}" for name in (
-            "coco-000000039769.jpg", "franz-kafka.jpg", "CLIP.png")]
-        self.photos = [p for p in self.photos if os.path.exists(p)]
+        photos = os.environ.get("CLIPC_PHOTOS")
+        self.photos = sorted(
+            p for p in glob.glob(f"{photos}/*")
+            if p.endswith((".jpg", ".png", ".webp"))) if photos else []
+        if photos and not self.photos:
+            raise SystemExit(f"CLIPC_PHOTOS: no pictures in {photos}")
 
     def title(self, text):
         print(f"\n== {text} ({wall(self.started)})", flush=True)
@@ -91,21 +91,14 @@ class Session:
         """(threads, batch) pairs with the default backend."""
         return [(t, b, self.programs.gemm) for t, b in pairs]
 
-
 # ---- the models -----------------------------------------------------------
-
 
 def full_size(session):
     """ViT-B/32 with random weights: everything, then its F16 and BF16
     copies, then one tensor at a time made wrong."""
     from reference import Reference
     table, programs = session.table, session.programs
-    vocabulary = f"{SHARED}/clip-bpe/bpe_simple_vocab_16e6.txt.gz"
-    if session.needs(vocabulary, "the real vocabulary"):
-        merges = models.clip_merges(vocabulary)
-    else:
-        merges = models.train_merges(
-            " ".join(session.labels).lower().split(), 300)
+    merges = models.real_merges()
 
     folder = f"{session.args.work}/b32"
     session.title("full-size ViT-B/32, F32, all pictures, 206 labels")
@@ -146,7 +139,6 @@ def full_size(session):
         compare.compare_all(programs, folder, expected, table, name,
                             session.settings((2, 8)))
 
-
 def the_model_is_a_test(session, ref, folder, expected):
     """The random model tells pictures and labels apart, its attention is not
     uniform, and how far torch's float32 is from its float64."""
@@ -172,14 +164,12 @@ def the_model_is_a_test(session, ref, folder, expected):
                f"layers {layers:.1e}, unit embeddings: image {image:.1e}, text "
                f"{text:.1e}")
 
-
 def cores(session):
     """OpenBLAS core types that this CPU can run."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         flags = set(file.read().split())
     return [core for core, flag in (("Prescott", "pni"), ("Haswell", "avx2"),
                                     ("SkylakeX", "avx512vl")) if flag in flags]
-
 
 def the_script_itself(session, ref, expected):
     """What compare.py calls the script's output is what the script prints."""
@@ -188,7 +178,6 @@ def the_script_itself(session, ref, expected):
              if ref.script(p, expected.labels) != want]
     session.table.check("b32", "reference script", "torch, word for word",
                         len(wrong), 0, f"{n} pictures")
-
 
 def small_models(session):
     from reference import Reference
@@ -209,7 +198,6 @@ def small_models(session):
                                        expected.part(1, 3), session.table,
                                        name)
 
-
 def demo_model(session):
     from reference import Reference
     folder = "weights/demo"
@@ -227,7 +215,6 @@ def demo_model(session):
     compare.compare_all(session.programs, folder, expected, session.table,
                         "demo", session.settings((1, 1), (1, 8), (2, 1),
                                                  (2, 8)))
-
 
 def random_inputs(session):
     """The scripts that draw strings and pictures at random, a small number;
@@ -254,7 +241,6 @@ def random_inputs(session):
         session.table.check("random", stage, command[0], done.returncode, 0,
                             said[-1] if said else "")
 
-
 def real_model(session):
     """The published checkpoint, where CLIPC_TEST_MODEL names it."""
     from reference import Reference
@@ -270,18 +256,19 @@ def real_model(session):
     compare.compare_all(session.programs, folder, expected, session.table,
                         "published", session.settings((2, 8)))
 
-
 def corpus_pixels(session):
-    """Verdict and pixels of every picture of the shared corpus."""
+    """Verdict and pixels of every picture in the folders of CLIPC_CORPUS."""
     from reference import Reference
     table, programs = session.table, session.programs
     session.title("pictures of the corpus, published preprocessing")
-    if not session.needs(f"{SHARED}/corpus", "corpus"):
+    corpus = os.environ.get("CLIPC_CORPUS")
+    if not corpus:
+        print("not asked for: CLIPC_CORPUS names no folder of pictures")
         return
     ref = Reference("tests/data/tiny")
     from transformers import CLIPImageProcessorPil
     ref.image_processor = CLIPImageProcessorPil()
-    paths = sorted(p for p in glob.glob(f"{SHARED}/corpus/*/*")
+    paths = sorted(p for p in glob.glob(f"{corpus}/*/*")
                    if p.endswith((".jpg", ".png", ".webp")))
     wrong, verdicts, rejected = [], [], 0
     out = f"{session.args.work}/corpus.npy"
@@ -308,9 +295,7 @@ def corpus_pixels(session):
                 f"{len(paths)} files, both reject {rejected} "
                 f"{' '.join(verdicts)}".strip())
 
-
 # ---- report ---------------------------------------------------------------
-
 
 def summary(rows, fold=lambda row: row.stage):
     """Largest difference per model and stage, in order of appearance; of
@@ -323,13 +308,11 @@ def summary(rows, fold=lambda row: row.stage):
         best[key] = row if worse else old
     return best
 
-
 def fold_layers(row):
     """One line for all layers of a tower, but for the full-size model."""
     if row.model != "b32" and "_layer_" in row.stage:
         return row.stage.split("_layer_")[0] + ", all layers"
     return row.stage
-
 
 def report(session):
     import reference
@@ -382,7 +365,6 @@ def report(session):
     lines += [f"- Skipped: {what}" for what in table.skips]
     return "\n".join(lines).rstrip() + "\n"
 
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build/release")
@@ -431,7 +413,6 @@ def main():
     print(f"parity: {len(table.rows) - len(failed)} passed, {len(failed)} "
           f"failed, {len(table.skips)} skipped")
     return 1 if failed else 0
-
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Real JPEG, PNG and WebP files: verdict and pixels against recorded answers of
-Pillow 13.0.0 and transformers 5.23 (../shared/corpus/pixels.tsv).
+Pillow 13.0.0 and transformers 5.23 (pixels.tsv in the FOLDER).
 
-    python tests/parity/pixels_corpus.py [build/release/clipc-inspect [FOLDER]]
+    python tests/parity/pixels_corpus.py build/release/clipc-inspect FOLDER
 
 Run from the repository's root; needs NumPy only. Exit status 1 when a file
 differs. A line of pixels.tsv: path, ok or reject, format, mode, size, SHA-256
@@ -16,7 +16,6 @@ import tempfile
 
 import numpy as np
 
-
 def pixels(program, path, *options):
     """The array clipc-inspect writes, or its message."""
     with tempfile.NamedTemporaryFile(suffix=".npy") as out:
@@ -25,7 +24,6 @@ def pixels(program, path, *options):
         if run.returncode:
             return run.stderr.strip()
         return np.load(out.name)
-
 
 def compare(program, folder, fields):
     """None, or what differs."""
@@ -41,11 +39,10 @@ def compare(program, folder, fields):
             return f"{array.dtype} pixels differ"
     return None
 
-
 def main():
-    program = sys.argv[1] if len(sys.argv) > 1 else \
-        "build/release/clipc-inspect"
-    folder = sys.argv[2] if len(sys.argv) > 2 else "../shared/corpus"
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    program, folder = sys.argv[1:]
     table = os.path.join(folder, "pixels.tsv")
     if not os.path.exists(table):
         print(f"pixels_corpus: skipped, no {table}")
@@ -63,7 +60,6 @@ def main():
                 print(f"{fields[0]}: {problem}")
     print(f"pixels_corpus: {n_files} files, {n_different} differ")
     return 1 if n_different else 0
-
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -41,7 +41,7 @@ def versions():
 
 
 def assert_reference():
-    """The packages are those that DESIGN.md calls the reference."""
+    """The packages are those of requirements.txt."""
     have = versions()
     for name, wanted in WANTED.items():
         if not have[name].startswith(wanted):

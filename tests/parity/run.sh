@@ -3,8 +3,8 @@
 # run.sh - the body of `make parity`: makes the reference's virtual environment
 # in build/venv (again when requirements.txt has changed), then runs hub.py and
 # parity.py in it; with arguments parity.py alone.
-# Environment: BUILD, PYTHON, VENV; CLIPC_ALLOW_SKIP, CLIPC_TEST_MODEL are
-# parity.py's.
+# Environment: BUILD, PYTHON, VENV; CLIPC_ALLOW_SKIP, CLIPC_TEST_MODEL,
+# CLIPC_PHOTOS and CLIPC_CORPUS are parity.py's (README.md).
 set -eu
 cd "$(dirname "$0")/../.."
 : "${BUILD:=build/release}" "${PYTHON:=python3}" "${VENV:=build/venv}"
@@ -22,6 +22,7 @@ if ! cmp -s "$wanted" "$VENV/requirements.txt"; then
     # torch alone first, so that nothing else chooses its version.
     $pip "$(grep '^torch==' "$wanted")"
     $pip -r "$wanted"
+    $pip --no-deps "$(sed -n 's/^#no-deps //p' "$wanted")"
     cp "$wanted" "$VENV/requirements.txt"
 fi
 
@@ -32,7 +33,7 @@ if [ $# -eq 0 ]; then
     "$VENV/bin/python" tests/parity/hub.py --build "$BUILD" || status=1
 fi
 
-# As many as DESIGN.md measures with; torch sums in another order with more.
+# torch sums in another order with more threads.
 OMP_NUM_THREADS=2 "$VENV/bin/python" tests/parity/parity.py \
     --build "$BUILD" "$@" || status=$?
 exit $status

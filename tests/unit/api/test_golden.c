@@ -5,8 +5,8 @@
  * API only: ids and pixels equal, embeddings and logits within a bound.
  *
  * And the numbers published for openai/clip-vit-base-patch32, when the
- * environment variable CLIPC_TEST_MODEL names a folder with that checkpoint
- * and ../shared/fixtures holds the two photographs; skipped otherwise.
+ * environment variable CLIPC_TEST_MODEL names a folder with that checkpoint and
+ * CLIPC_PHOTOS a folder with the two photographs; skipped otherwise.
  */
 #include "support/test.h"
 
@@ -291,7 +291,8 @@ static void check_published(const char *file, const char *const labels[2],
                             size_t n_raw)
 {
     const char *folder = getenv("CLIPC_TEST_MODEL");
-    char path[128];
+    const char *photos = getenv("CLIPC_PHOTOS");
+    char path[1024];
     clipc_model *model;
     clipc_ctx *ctx;
     clipc_image *image;
@@ -303,7 +304,9 @@ static void check_published(const char *file, const char *const labels[2],
 
     if (!folder || !*folder)
         SKIP("CLIPC_TEST_MODEL does not name openai/clip-vit-base-patch32");
-    snprintf(path, sizeof path, "../shared/fixtures/%s", file);
+    if (!photos || !*photos)
+        SKIP("CLIPC_PHOTOS does not name a folder with %s", file);
+    snprintf(path, sizeof path, "%s/%s", photos, file);
     FILE *probe = fopen(path, "rb");
     if (!probe)
         SKIP("no %s", path);
