@@ -54,6 +54,7 @@ ONE_TOWER = ("openai-b32", "laion-h14")
 # that nothing is interpolated.
 SIZES = {"openai-b32": (160, 256, 230), "openai-l14": (336,)}
 
+
 class Checkpoint:
     """A model of one shape: its config and weights, to be written."""
 
@@ -118,12 +119,14 @@ class Checkpoint:
             shutil.rmtree(path, ignore_errors=True)
         self.folders = []
 
+
 def settings(session):
     """(threads, batch, backend): both backends where both are built in."""
     gemms = ["native"]
     if session.programs.machine.get("openblas"):
         gemms.append("openblas")
     return [(2, 8, gemm) for gemm in gemms]
+
 
 def compare_folder(session, folder, expected, name):
     """All stages but the tokenizer's."""
@@ -141,6 +144,7 @@ def compare_folder(session, folder, expected, name):
             ValueError) as error:
         table.check(name, "program", str(error), np.inf, 0)
 
+
 def compare_images(session, folder, expected, name):
     """The image tower alone: the text tower has been compared."""
     programs, table = session.programs, session.table
@@ -157,12 +161,14 @@ def compare_images(session, folder, expected, name):
             ValueError) as error:
         table.check(name, "program", str(error), np.inf, 0)
 
+
 def ask(session, folder, image_size=None):
     from reference import Reference
     ref = Reference(folder, image_size=image_size)
     expected = compare.Expected(ref, session.pictures[:N_PICTURES],
                                 session.labels[:N_LABELS])
     return ref, expected
+
 
 def one_tower(session, checkpoint, expected):
     """The towers by themselves: transformers' own classes for them, and what
@@ -200,6 +206,7 @@ def one_tower(session, checkpoint, expected):
                             tower == ("text" if line.startswith("text")
                                       else "vision"), 0, line.split("  ")[0])
 
+
 def open_clip(session, checkpoint, expected):
     """The same weights in open_clip's layout: every layer, and its
     preprocessing (tests/parity/open_clip_check.py asks open_clip itself)."""
@@ -232,10 +239,12 @@ def open_clip(session, checkpoint, expected):
                             len(wrong), 0, f"{len(pictures)} pictures "
                             f"{' '.join(wrong)}".strip())
 
+
 def opaque(path):
     """Not one with a transparent colour: transformers lays that on white."""
     from reference import Reference
     return "transparency" not in Reference.image(path).info
+
 
 def open_clip_pixels(path, size, mode, interpolation):
     """open_clip's transforms (3.3, torchvision on a Pillow picture), without
@@ -259,6 +268,7 @@ def open_clip_pixels(path, size, mode, interpolation):
     mean = np.array(models.MEAN, np.float32)
     std = np.array(models.STD, np.float32)
     return np.ascontiguousarray(((x - mean) / std).transpose(2, 0, 1))
+
 
 def compare_shape(session, name, merges):
     table = session.table
@@ -294,6 +304,7 @@ def compare_shape(session, name, merges):
     finally:
         session.programs.image_size = None
         checkpoint.remove()
+
 
 def compare_family(session):
     merges = models.real_merges()

@@ -24,7 +24,9 @@ STYLE_VERSION = 4  # of the weights; part of the stamp of generated folders
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
 
+
 # ---- vocabulary -----------------------------------------------------------
+
 
 def byte_alphabet():
     """The 256 characters that stand for bytes, in CLIP's order of ids."""
@@ -33,6 +35,7 @@ def byte_alphabet():
     for i, b in enumerate(b for b in range(256) if b not in table):
         table[b] = chr(0x100 + i)
     return table
+
 
 def vocabulary(merges):
     """CLIP's vocabulary for a list of (left, right): ids in CLIP's order."""
@@ -43,11 +46,13 @@ def vocabulary(merges):
     assert len(set(tokens)) == len(tokens)
     return {token: i for i, token in enumerate(tokens)}
 
+
 def clip_merges(path):
     """The merges of OpenAI's bpe_simple_vocab_16e6.txt.gz."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         lines = file.read().split("\n")
     return [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1]]
+
 
 def real_merges():
     """OpenAI's merges, from the file that open_clip ships. The package is
@@ -56,6 +61,7 @@ def real_merges():
     assert package and package.origin, "requirements.txt: open_clip_torch"
     return clip_merges(os.path.join(os.path.dirname(package.origin),
                                     "bpe_simple_vocab_16e6.txt.gz"))
+
 
 def train_merges(words, n):
     """n BPE merges from lower-case ASCII words, most frequent pair first."""
@@ -77,6 +83,7 @@ def train_merges(words, n):
                 i += 1
     return merges
 
+
 def write_vocab_and_merges(folder, merges):
     """vocab.json and merges.txt: the older of the two layouts."""
     with open(f"{folder}/vocab.json", "w", encoding="utf-8") as file:
@@ -85,13 +92,16 @@ def write_vocab_and_merges(folder, merges):
         file.write("#version: 0.2\n")
         file.writelines(f"{left} {right}\n" for left, right in merges)
 
+
 def write_tokenizer_json(folder, merges):
     """tokenizer.json and tokenizer_config.json as transformers saves them."""
     from transformers import CLIPTokenizer
     tokenizer = CLIPTokenizer(vocab=vocabulary(merges), merges=merges)
     tokenizer.save_pretrained(folder)
 
+
 # ---- weights --------------------------------------------------------------
+
 
 def tower_shapes(prefix, width, n_layers, mlp_width):
     shapes = {}
@@ -108,6 +118,7 @@ def tower_shapes(prefix, width, n_layers, mlp_width):
             shapes[f"{p}{name}.weight"] = (width,)
             shapes[f"{p}{name}.bias"] = (width,)
     return shapes
+
 
 def shapes(config):
     """Name -> shape of every tensor of a CLIPModel."""
@@ -140,6 +151,7 @@ def shapes(config):
                         vision["intermediate_size"])
     return out
 
+
 def scale_of(name, shape):
     """(mean, standard deviation) of a tensor's elements."""
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1
@@ -159,6 +171,7 @@ def scale_of(name, shape):
         return 0.0, 1.2 * fan_in ** -0.5
     return 0.0, fan_in ** -0.5
 
+
 def random_state(config, seed):
     """Name -> float32 array, in sorted order of names."""
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -173,6 +186,7 @@ def random_state(config, seed):
         array += np.float32(mean)
         state[name] = array
     return state
+
 
 def write_weights(path, state, dtype="F32"):
     """A safetensors file. dtype: F32, F16 or BF16 for all but I64 tensors."""
@@ -190,6 +204,7 @@ def write_weights(path, state, dtype="F32"):
     save_file(tensors, path, metadata={"format": "pt"})
     os.chmod(path, 0o644)
 
+
 def tensor_ranges(path):
     """Name -> (dtype, shape, begin, end), byte range inside the file."""
     with open(path, "rb") as file:
@@ -199,7 +214,9 @@ def tensor_ranges(path):
                    8 + n + t["data_offsets"][1])
             for name, t in header.items() if name != "__metadata__"}
 
+
 # ---- folders --------------------------------------------------------------
+
 
 def config_json(text, vision, projection_dim, vocab_size, eos,
                 act="quick_gelu"):
@@ -223,6 +240,7 @@ def config_json(text, vision, projection_dim, vocab_size, eos,
             "model_type": "clip_vision_model", "image_size": vision[5],
             "patch_size": vision[4], "num_channels": 3},
     }
+
 
 def open_clip_json(config, **preprocess):
     """open_clip_config.json of the same network as config.json."""
@@ -249,10 +267,12 @@ def open_clip_json(config, **preprocess):
         "preprocess_cfg": {"mean": MEAN, "std": STD} | preprocess,
     }
 
+
 def ratio(tower):
     """mlp_ratio, rounded up as in open_clip's own configs (4.9231)."""
     return np.ceil(tower["intermediate_size"] / tower["hidden_size"] *
                    10000) / 10000
+
 
 def open_clip_state(state, prefix=""):
     """The tensors as open_clip names them; prefix: of the text tower's, ""
@@ -297,6 +317,7 @@ def open_clip_state(state, prefix=""):
             out[key] = array
     return out
 
+
 def preprocessor_json(size, resample=3, mean=None, std=None):
     return {
         "crop_size": {"height": size, "width": size},
@@ -308,10 +329,12 @@ def preprocessor_json(size, resample=3, mean=None, std=None):
         "size": {"shortest_edge": size},
     }
 
+
 def write_json(path, value):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(value, file, indent=2)
         file.write("\n")
+
 
 def write_b32(folder, merges, seed, dtype="F32"):
     """A full-size ViT-B/32; made once, a stamp tells whether it is current."""

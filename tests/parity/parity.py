@@ -48,8 +48,10 @@ ID_TEXTS = [
     "https://example.org/a?b=c&d=%20#e", "\\n \"quoted\" {json} [1,2]",
 ]
 
+
 def wall(started):
     return f"{time.time() - started:.0f} s"
+
 
 class Session:
     def __init__(self, args):
@@ -91,7 +93,9 @@ class Session:
         """(threads, batch) pairs with the default backend."""
         return [(t, b, self.programs.gemm) for t, b in pairs]
 
+
 # ---- the models -----------------------------------------------------------
+
 
 def full_size(session):
     """ViT-B/32 with random weights: everything, then its F16 and BF16
@@ -139,6 +143,7 @@ def full_size(session):
         compare.compare_all(programs, folder, expected, table, name,
                             session.settings((2, 8)))
 
+
 def the_model_is_a_test(session, ref, folder, expected):
     """The random model tells pictures and labels apart, its attention is not
     uniform, and how far torch's float32 is from its float64."""
@@ -164,12 +169,14 @@ def the_model_is_a_test(session, ref, folder, expected):
                f"layers {layers:.1e}, unit embeddings: image {image:.1e}, text "
                f"{text:.1e}")
 
+
 def cores(session):
     """OpenBLAS core types that this CPU can run."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         flags = set(file.read().split())
     return [core for core, flag in (("Prescott", "pni"), ("Haswell", "avx2"),
                                     ("SkylakeX", "avx512vl")) if flag in flags]
+
 
 def the_script_itself(session, ref, expected):
     """What compare.py calls the script's output is what the script prints."""
@@ -178,6 +185,7 @@ def the_script_itself(session, ref, expected):
              if ref.script(p, expected.labels) != want]
     session.table.check("b32", "reference script", "torch, word for word",
                         len(wrong), 0, f"{n} pictures")
+
 
 def small_models(session):
     from reference import Reference
@@ -198,6 +206,7 @@ def small_models(session):
                                        expected.part(1, 3), session.table,
                                        name)
 
+
 def demo_model(session):
     from reference import Reference
     folder = "weights/demo"
@@ -215,6 +224,7 @@ def demo_model(session):
     compare.compare_all(session.programs, folder, expected, session.table,
                         "demo", session.settings((1, 1), (1, 8), (2, 1),
                                                  (2, 8)))
+
 
 def random_inputs(session):
     """The scripts that draw strings and pictures at random, a small number;
@@ -241,6 +251,7 @@ def random_inputs(session):
         session.table.check("random", stage, command[0], done.returncode, 0,
                             said[-1] if said else "")
 
+
 def real_model(session):
     """The published checkpoint, where CLIPC_TEST_MODEL names it."""
     from reference import Reference
@@ -255,6 +266,7 @@ def real_model(session):
                                 session.labels, EMBED_TEXTS, ID_TEXTS)
     compare.compare_all(session.programs, folder, expected, session.table,
                         "published", session.settings((2, 8)))
+
 
 def corpus_pixels(session):
     """Verdict and pixels of every picture in the folders of CLIPC_CORPUS."""
@@ -295,7 +307,9 @@ def corpus_pixels(session):
                 f"{len(paths)} files, both reject {rejected} "
                 f"{' '.join(verdicts)}".strip())
 
+
 # ---- report ---------------------------------------------------------------
+
 
 def summary(rows, fold=lambda row: row.stage):
     """Largest difference per model and stage, in order of appearance; of
@@ -308,11 +322,13 @@ def summary(rows, fold=lambda row: row.stage):
         best[key] = row if worse else old
     return best
 
+
 def fold_layers(row):
     """One line for all layers of a tower, but for the full-size model."""
     if row.model != "b32" and "_layer_" in row.stage:
         return row.stage.split("_layer_")[0] + ", all layers"
     return row.stage
+
 
 def report(session):
     import reference
@@ -365,6 +381,7 @@ def report(session):
     lines += [f"- Skipped: {what}" for what in table.skips]
     return "\n".join(lines).rstrip() + "\n"
 
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build/release")
@@ -413,6 +430,7 @@ def main():
     print(f"parity: {len(table.rows) - len(failed)} passed, {len(failed)} "
           f"failed, {len(table.skips)} skipped")
     return 1 if failed else 0
+
 
 if __name__ == "__main__":
     sys.exit(main())

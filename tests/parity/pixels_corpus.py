@@ -16,6 +16,7 @@ import tempfile
 
 import numpy as np
 
+
 def pixels(program, path, *options):
     """The array clipc-inspect writes, or its message."""
     with tempfile.NamedTemporaryFile(suffix=".npy") as out:
@@ -24,6 +25,7 @@ def pixels(program, path, *options):
         if run.returncode:
             return run.stderr.strip()
         return np.load(out.name)
+
 
 def compare(program, folder, fields):
     """None, or what differs."""
@@ -38,6 +40,7 @@ def compare(program, folder, fields):
         if hashlib.sha256(array.tobytes()).hexdigest() != want:
             return f"{array.dtype} pixels differ"
     return None
+
 
 def main():
     if len(sys.argv) != 3:
@@ -60,6 +63,7 @@ def main():
                 print(f"{fields[0]}: {problem}")
     print(f"pixels_corpus: {n_files} files, {n_different} differ")
     return 1 if n_different else 0
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -36,7 +36,9 @@ ULP_FACTOR = 3
 # Where every instruction set is asked.
 N_FEW_PICTURES, N_FEW_LABELS, N_DRAWINGS = 9, 25, 400
 
+
 # ---- the demo model's top-1 -----------------------------------------------
+
 
 def draw_one(job):
     """Process of its own: one held-out drawing, as evaluate.py --save writes
@@ -51,6 +53,7 @@ def draw_one(job):
     draw.draw_picture(rng, picture).save(f"{folder}/{index:04d}.png",
                                          compress_level=1)
     return picture.label
+
 
 def held_out(folder, count):
     """(paths, labels) of the drawings; drawn unless they are there."""
@@ -73,6 +76,7 @@ def held_out(folder, count):
         json.dump({"stamp": stamp, "labels": labels}, file)
     return paths, labels
 
+
 def best_labels(programs, folder, paths, list_file, dtype):
     """One process over all pictures, label cache on."""
     out = programs.run(
@@ -82,6 +86,7 @@ def best_labels(programs, folder, paths, list_file, dtype):
     rows = [line.split("\t") for line in out.splitlines()]
     assert [row[0] for row in rows] == paths
     return [row[3] for row in rows]
+
 
 def top1(session):
     programs, table = session.programs, session.table
@@ -102,7 +107,9 @@ def top1(session):
                     "differ")
     return paths
 
+
 # ---- cosines of the full-size model ---------------------------------------
+
 
 def distances(got, want):
     """1 - cosine of each pair of rows, from their difference: exact where
@@ -112,6 +119,7 @@ def distances(got, want):
     gap = compare.unit(got) - compare.unit(want)
     return (gap * gap).sum(1) / 2
 
+
 def embed(programs, model, kind, items, dtype, isa=None):
     """Embeddings by the native kernels; isa: the highest allowed."""
     out = f"{programs.work}/precision.npy"
@@ -120,6 +128,7 @@ def embed(programs, model, kind, items, dtype, isa=None):
                   "native", "--dtype", dtype, *options, "-o", out, kind,
                   *items])
     return np.load(out)
+
 
 def from_f32(table, kind, rows):
     """rows: dtype -> embeddings."""
@@ -134,12 +143,14 @@ def from_f32(table, kind, rows):
             table.check("b32", f"int8 {kind} from f32", "1 - mean cosine",
                         far.mean(), INT8_MEAN_BOUND, said)
 
+
 def everywhere(session, folder, kind, items):
     """(dtype, isa) -> embeddings, for every instruction set here."""
     programs = session.programs
     isas = ISAS[:ISAS.index(programs.machine["isa"]) + 1]
     return {(d, i): embed(programs, folder, "--" + kind, items, d, i)
             for d in DTYPES for i in isas}
+
 
 def between_isas(session, name, kind, rows, bounds):
     """Every pair of instruction sets of everywhere()."""
@@ -156,6 +167,7 @@ def between_isas(session, name, kind, rows, bounds):
     if len(isas) < 2:
         table.skip(f"{name} {kind} between instruction sets: this machine "
                    f"has only {isas[0]}")
+
 
 def one_ulp(session, folder, few, rows):
     """kind -> dtype -> how far one instruction set is from itself when every
@@ -188,6 +200,7 @@ def one_ulp(session, folder, few, rows):
     shutil.rmtree(other)
     return moved
 
+
 def packed(session, folder, few, rows):
     """The packed file of each dtype at each instruction set. few: kind ->
     items; rows: kind -> (dtype, isa) -> embeddings of the folder."""
@@ -209,6 +222,7 @@ def packed(session, folder, few, rows):
                             (f"; not {', '.join(wrong)}" if wrong else ""))
         finally:
             os.remove(path)
+
 
 def compare_precision(session):
     session.title("bf16 and int8, the demo model's held-out drawings")
