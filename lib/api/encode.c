@@ -115,7 +115,7 @@ packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
 
     if (ctx->engine.gemm != CLIPC_GEMM_NATIVE)
         return weights;
-    const clipc_tower_weights *packed = clipc_packed_use(
+    const clipc_tower_weights *packed = clipc_prepack_use(
         text ? &model->packed_text : &model->packed_vision, weights,
         text ? model->config.text.n_layers : model->config.vision.n_layers,
         ctx->engine.precision, ctx->packing, &ctx->engine.kernels,

@@ -3,8 +3,8 @@
  * openblas.h - which backend computes matrix products, and OpenBLAS's on one
  * thread.
  */
-#ifndef CLIPC_GEMM_H
-#define CLIPC_GEMM_H
+#ifndef CLIPC_OPENBLAS_H
+#define CLIPC_OPENBLAS_H
 
 #include "base/base.h"
 
@@ -32,4 +32,4 @@ const char *clipc_openblas_core(void);
  * else NULL. */
 const char *clipc_openblas_core_better(void);
 
-#endif /* CLIPC_GEMM_H */
+#endif /* CLIPC_OPENBLAS_H */

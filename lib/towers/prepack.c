@@ -14,6 +14,11 @@
 /* Uses before this one that make packing worth while. */
 enum { USES_BEFORE_PACKING = 2 };
 
+struct clipc_prepack_tower {
+    clipc_tower_weights weights; /* with strips; vectors are the checkpoint's */
+    void *memory;                /* of the strips */
+};
+
 /* ---- one tower --------------------------------------------------------- */
 
 /* Strips of one layer in the block. */
@@ -113,21 +118,30 @@ static size_t place_all(clipc_tower_weights *weights, size_t n_layers,
     return used;
 }
 
-clipc_status clipc_packed_tower_create(clipc_packed_tower **out,
-                                       const clipc_tower_weights *weights,
-                                       size_t n_layers,
-                                       clipc_precision precision,
-                                       const clipc_kernels *kernels,
-                                       clipc_pool *pool, clipc_error *err)
+static void free_tower(clipc_prepack_tower *tower)
+{
+    if (!tower)
+        return;
+    free(tower->weights.layers);
+    free(tower->memory);
+    free(tower);
+}
+
+/* Packs a tower, or leaves *out NULL where memory runs out. The strips are the
+ * same whatever the kernels. */
+static void make_tower(clipc_prepack_tower **out,
+                       const clipc_tower_weights *weights, size_t n_layers,
+                       clipc_precision precision, const clipc_kernels *kernels,
+                       clipc_pool *pool)
 {
     const size_t n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 2;
     packing_job job = { .kernels = kernels };
-    clipc_packed_tower *tower = clipc_alloc_zero(1, sizeof *tower);
+    clipc_prepack_tower *tower = clipc_alloc_zero(1, sizeof *tower);
     bool overflow = false;
 
     *out = NULL;
     if (!tower)
-        return clipc_fail_nomem(err, "packed weights");
+        return;
     tower->weights = *weights;
     tower->weights.layers = clipc_alloc(n_layers, sizeof *weights->layers);
     job.pieces = clipc_alloc(n_pieces, sizeof *job.pieces);
@@ -148,25 +162,15 @@ clipc_status clipc_packed_tower_create(clipc_packed_tower **out,
     clipc_pool_run(pool, pack_part, &job);
     free(job.pieces);
     *out = tower;
-    return CLIPC_OK;
+    return;
 fail:
     free(job.pieces);
-    clipc_packed_tower_free(tower);
-    return clipc_fail_nomem(err, "packed weights");
-}
-
-void clipc_packed_tower_free(clipc_packed_tower *tower)
-{
-    if (!tower)
-        return;
-    free(tower->weights.layers);
-    free(tower->memory);
-    free(tower);
+    free_tower(tower);
 }
 
 /* ---- kept by a model --------------------------------------------------- */
 
-void clipc_packed_init(clipc_packed_set *set, pthread_mutex_t *mutex)
+void clipc_prepack_init(clipc_prepack_set *set, pthread_mutex_t *mutex)
 {
     set->mutex = mutex;
     atomic_init(&set->n_uses, 0);
@@ -174,13 +178,13 @@ void clipc_packed_init(clipc_packed_set *set, pthread_mutex_t *mutex)
         atomic_init(&set->towers[i], NULL);
 }
 
-void clipc_packed_free(clipc_packed_set *set)
+void clipc_prepack_free(clipc_prepack_set *set)
 {
     for (int i = 0; i < CLIPC_N_PRECISIONS; i++)
-        clipc_packed_tower_free(atomic_load(&set->towers[i]));
+        free_tower(atomic_load(&set->towers[i]));
 }
 
-static bool wanted(clipc_packed_set *set, clipc_packing packing)
+static bool wanted(clipc_prepack_set *set, clipc_packing packing)
 {
     unsigned uses = atomic_load(&set->n_uses);
 
@@ -192,12 +196,12 @@ static bool wanted(clipc_packed_set *set, clipc_packing packing)
 }
 
 const clipc_tower_weights *
-clipc_packed_use(clipc_packed_set *set, const clipc_tower_weights *weights,
+clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
                  size_t n_layers, clipc_precision precision,
                  clipc_packing packing, const clipc_kernels *kernels,
                  clipc_pool *pool, bool *made)
 {
-    clipc_packed_tower *tower = atomic_load(&set->towers[precision]);
+    clipc_prepack_tower *tower = atomic_load(&set->towers[precision]);
 
     *made = false;
     if (tower)
@@ -206,11 +210,10 @@ clipc_packed_use(clipc_packed_set *set, const clipc_tower_weights *weights,
         return weights; /* from a packed file, or not worth it */
     pthread_mutex_lock(set->mutex);
     tower = atomic_load(&set->towers[precision]);
-    if (!tower &&
-        clipc_packed_tower_create(&tower, weights, n_layers, precision,
-                                  kernels, pool, NULL) == CLIPC_OK) {
+    if (!tower) {
+        make_tower(&tower, weights, n_layers, precision, kernels, pool);
         atomic_store(&set->towers[precision], tower);
-        *made = true;
+        *made = tower != NULL;
     }
     pthread_mutex_unlock(set->mutex);
     return tower ? &tower->weights : weights;

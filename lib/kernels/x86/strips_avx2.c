@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * packs_avx2.c - packing of weights with AVX2, and the widening of packed
+ * strips_avx2.c - packing of weights with AVX2, and the widening of packed
  * halves. Of every format, 32 bytes of each of 8 rows, in the type of the
  * strip, are an 8x8 matrix of 4 bytes, whose transpose is one half of 8
  * k-steps; the other 8 rows give the other half.
@@ -376,7 +376,7 @@ static void widen_strip(float *out, const uint16_t *strip,
         }
 }
 
-void clipc_packs_init_avx2(clipc_kernels *kernels)
+void clipc_strips_init_avx2(clipc_kernels *kernels)
 {
     kernels->pack_f32 = pack_f32;
     kernels->pack_bf16 = pack_bf16;

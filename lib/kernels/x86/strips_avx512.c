@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * packs_avx512.c - packing of weights with AVX-512, and the widening of packed
+ * strips_avx512.c - packing of weights with AVX-512, and the widening of packed
  * halves. Of every format, 64 bytes of each of 16 rows, in the type of the
  * strip, are a 16x16 matrix of 4 bytes, and its transpose is 16 k-steps.
  *
@@ -377,7 +377,7 @@ static void widen_strip(float *out, const uint16_t *strip,
     }
 }
 
-void clipc_packs_init_avx512(clipc_kernels *kernels)
+void clipc_strips_init_avx512(clipc_kernels *kernels)
 {
     kernels->pack_f32 = pack_f32;
     kernels->pack_bf16 = pack_bf16;

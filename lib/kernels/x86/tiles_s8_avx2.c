@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * bytes_avx2.c - exact products of bytes with AVX2: vpmaddwd on 16-bit
+ * tiles_s8_avx2.c - exact products of bytes with AVX2: vpmaddwd on 16-bit
  * numbers. Four bytes of a column become the pairs of its even and of its odd
  * inputs by shifts, once for six rows. Rows are widened once for up to four
  * strips, a piece of K at a time.
@@ -156,7 +156,7 @@ static void run_tile(const clipc_tile *tile)
     }
 }
 
-void clipc_bytes_init_avx2(clipc_kernels *kernels)
+void clipc_tiles_s8_init_avx2(clipc_kernels *kernels)
 {
     kernels->s8 = (clipc_tile_kernel){
         .name = "avx2 6x64", .format = CLIPC_OPERAND_S8,
