@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 
 #include "kernels/half.h"
+#include "kernels/inline.h"
 
 #include <float.h>
 #include <math.h>
@@ -25,8 +26,6 @@ enum { LANES = 4 };
 typedef float vec __attribute__((vector_size(16)));
 typedef uint32_t vec_bits __attribute__((vector_size(16)));
 typedef int32_t vec_int __attribute__((vector_size(16)));
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE vec load(const float *p)
 {

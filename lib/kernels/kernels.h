@@ -31,6 +31,7 @@
 enum {
     CLIPC_STRIP_COLUMNS = 16,
     CLIPC_STRIP_BYTES = 64, /* of one k-step */
+    CLIPC_PREFETCH_STEPS = 16, /* k-steps between two bursts of prefetches */
     CLIPC_MAX_TILE_ROWS = 32,
     CLIPC_MAX_TILE_STRIPS = 4
 };
@@ -63,7 +64,7 @@ typedef struct clipc_tile {
     size_t k_steps;
     size_t rows, strips; /* 1..max_rows, 1..max_strips */
     /* Lines of 64 bytes to bring towards the core while computing: from
-     * `prefetch` on, `prefetch_lines` of them every 16 k-steps (0: none),
+     * `prefetch` on, `prefetch_lines` of them every CLIPC_PREFETCH_STEPS (0: none),
      * spread evenly. They may lie anywhere; never read through. */
     const void *prefetch;
     size_t prefetch_lines;

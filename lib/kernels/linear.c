@@ -27,9 +27,6 @@
  * for the panel and what is prefetched. */
 #define ROWS_SHARE 0.55
 
-/* Lines of a strip between two bursts of prefetches (kernels.h). */
-enum { PREFETCH_STEPS = 16 };
-
 enum {
     ODD_LINE = 64,      /* one line more than a power of two of them */
     BLAS_COLUMNS = 768, /* of one call of OpenBLAS */
@@ -193,30 +190,15 @@ bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
            clipc_add(a, b, bytes);
 }
 
-/* ---- columns ----------------------------------------------------------- */
+/* ---- own kernels ------------------------------------------------------- */
 
+/* Strips [*begin, *end) of the thread. */
 static void split_strips(const clipc_linear *linear, unsigned thread,
                          unsigned n_threads, size_t *begin, size_t *end)
 {
     clipc_split(clipc_strip_count(linear->weight.n_out), thread, n_threads,
                 begin, end);
 }
-
-void clipc_linear_columns(const clipc_linear *linear, unsigned thread,
-                          unsigned n_threads, size_t *begin, size_t *end)
-{
-    size_t n = linear->weight.n_out;
-
-    split_strips(linear, thread, n_threads, begin, end);
-    *begin *= CLIPC_STRIP_COLUMNS;
-    *end *= CLIPC_STRIP_COLUMNS;
-    if (*begin > n)
-        *begin = n;
-    if (*end > n)
-        *end = n;
-}
-
-/* ---- own kernels ------------------------------------------------------- */
 
 /* What one thread's share of a layer runs on. */
 typedef struct native_run {
@@ -370,7 +352,8 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
         n_columns = linear->weight.n_out - column;
 
     const unsigned char *prefetch = next_panel(r, panel, &lines);
-    const size_t bursts = (r->k_steps + PREFETCH_STEPS - 1) / PREFETCH_STEPS;
+    const size_t bursts = (r->k_steps + CLIPC_PREFETCH_STEPS - 1) /
+                          CLIPC_PREFETCH_STEPS;
     const size_t burst = (lines + n_tiles * bursts - 1) / (n_tiles * bursts);
 
     /* Columns count from the panel's first one. */
@@ -531,6 +514,21 @@ static void blas_product(const clipc_kernels *kernels, float *product,
     }
 }
 
+/* Columns [*begin, *end) of the thread. */
+static void split_columns(const clipc_linear *linear, unsigned thread,
+                          unsigned n_threads, size_t *begin, size_t *end)
+{
+    size_t n = linear->weight.n_out;
+
+    split_strips(linear, thread, n_threads, begin, end);
+    *begin *= CLIPC_STRIP_COLUMNS;
+    *end *= CLIPC_STRIP_COLUMNS;
+    if (*begin > n)
+        *begin = n;
+    if (*end > n)
+        *end = n;
+}
+
 static void run_blas(const clipc_linear_engine *engine,
                      const clipc_linear_run *run)
 {
@@ -544,7 +542,7 @@ static void run_blas(const clipc_linear_engine *engine,
     size_t begin, end;
 
     finish.bias = linear->bias;
-    clipc_linear_columns(linear, run->thread, run->n_threads, &begin, &end);
+    split_columns(linear, run->thread, run->n_threads, &begin, &end);
     for (; begin < end; begin += block) {
         size_t n = end - begin < block ? end - begin : block;
         blas_product(engine->kernels, product, widened, run, begin, begin + n);

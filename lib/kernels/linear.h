@@ -102,10 +102,6 @@ typedef struct clipc_linear_run {
     void *scratch;            /* of this thread, 64-byte aligned */
 } clipc_linear_run;
 
-/* Columns that this thread computes: [*begin, *end). */
-void clipc_linear_columns(const clipc_linear *linear, unsigned thread,
-                          unsigned n_threads, size_t *begin, size_t *end);
-
 void clipc_linear_compute(const clipc_linear_engine *engine,
                           const clipc_linear_run *run);
 

@@ -7,9 +7,8 @@
  * Compiled with -ffp-contract=off: every operation here rounds once.
  */
 #include "kernels/half.h"
+#include "kernels/inline.h"
 #include "kernels/kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* Accumulators, weights and broadcasts fill 16 or 32 registers; the bytes
  * need more of them in between. */
@@ -25,8 +24,8 @@ enum { ROWS_F32 = 2, ROWS_S8 = 1 };
 enum {
     COLUMNS = CLIPC_STRIP_COLUMNS,
     VECTORS = 4, /* of one k-step of a strip */
-    BURST = 16,  /* k-steps between two bursts of prefetches */
-    BLOCK = 64   /* inputs packed at once */
+    BURST = CLIPC_PREFETCH_STEPS,
+    BLOCK = 64 /* inputs packed at once */
 };
 
 typedef float vec __attribute__((vector_size(16)));

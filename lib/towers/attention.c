@@ -13,11 +13,6 @@
 
 #include <string.h>
 
-static size_t n_strips(size_t n)
-{
-    return (n + CLIPC_STRIP_COLUMNS - 1) / CLIPC_STRIP_COLUMNS;
-}
-
 bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
                              size_t *key_floats, size_t *value_floats,
                              size_t *score_floats)
@@ -25,9 +20,9 @@ bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
     const size_t dim = tower->shape->width / tower->shape->n_heads;
     const size_t columns = CLIPC_STRIP_COLUMNS;
 
-    return clipc_mul(n_strips(longest) * columns, dim, key_floats) &&
-           clipc_mul(n_strips(dim) * columns, longest, value_floats) &&
-           clipc_mul(n_strips(longest) * columns, CLIPC_MAX_TILE_ROWS,
+    return clipc_mul(clipc_strip_count(longest) * columns, dim, key_floats) &&
+           clipc_mul(clipc_strip_count(dim) * columns, longest, value_floats) &&
+           clipc_mul(clipc_strip_count(longest) * columns, CLIPC_MAX_TILE_ROWS,
                      score_floats);
 }
 
@@ -126,19 +121,19 @@ static void attend(const head *h, size_t q_row, size_t out_row,
             rows = (rows + 1) / 2 < kernels->f32.max_rows
                        ? (rows + 1) / 2 : kernels->f32.max_rows;
         const size_t keys = causal ? n_seen + done + rows - 1 : h->n_keys;
-        const size_t stride = n_strips(keys) * columns;
+        const size_t stride = clipc_strip_count(keys) * columns;
         multiply(h, scratch->scores, stride,
                  lane->q.data + (q_row + done) * lane->q.stride + h->offset,
                  lane->q.stride, rows, scratch->key_strips, h->dim,
-                 n_strips(keys));
+                 clipc_strip_count(keys));
         for (size_t row = 0; row < rows; row++) {
             float *line = scratch->scores + row * stride; /* [keys] */
             size_t seen = causal ? n_seen + done + row : keys;
             kernels->softmax(line, seen);
             memset(line + seen, 0, (keys - seen) * sizeof *line);
         }
-        for (size_t strip = 0; strip < n_strips(h->dim);) {
-            size_t n = n_strips(h->dim) - strip;
+        for (size_t strip = 0; strip < clipc_strip_count(h->dim);) {
+            size_t n = clipc_strip_count(h->dim) - strip;
             size_t first = strip * columns, width;
             if (n > max_strips)
                 n = n == max_strips + 1 ? (n + 1) / 2 : max_strips;

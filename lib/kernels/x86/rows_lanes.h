@@ -14,7 +14,7 @@
 #define CLIPC_X86_ROWS_LANES_H
 
 #include "kernels/kernels.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 #include <math.h>

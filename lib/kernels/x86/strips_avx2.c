@@ -9,7 +9,7 @@
 #error "compile this file with -mavx2 -mf16c"
 #endif
 #include "kernels/x86/x86.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 #include <string.h>

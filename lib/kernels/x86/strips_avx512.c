@@ -11,7 +11,7 @@
 #error "compile this file with -mavx512f -mavx512bw -mavx512dq"
 #endif
 #include "kernels/x86/x86.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 

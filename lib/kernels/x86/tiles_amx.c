@@ -14,11 +14,10 @@
 #if !defined(__AMX_TILE__) && !defined(__AMXTILE__) /* gcc, clang 14 */
 #error "compile this file with -mamx-tile -mamx-int8 -mamx-bf16"
 #endif
+#include "kernels/inline.h"
 #include "kernels/x86/x86.h"
 
 #include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
     TILE_ROWS = 16,
@@ -27,6 +26,8 @@ enum {
     UNIT = 16, /* k-steps of a tile, 64 bytes of a row of inputs */
     UNIT_BYTES = 64
 };
+_Static_assert((int)UNIT == (int)CLIPC_PREFETCH_STEPS,
+               "prefetches come once a unit");
 
 /* Tiles 0-3: sums of rows 0-15 and 16-31 by strips 0 and 1; 4, 5: inputs of
  * those rows; 6, 7: weights of those strips. */

@@ -9,7 +9,7 @@
 #error "compile this file with -mavx2"
 #endif
 #include "kernels/x86/x86.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 
@@ -17,7 +17,7 @@ enum {
     ROWS = 6,
     STRIPS = 4,
     HALVES = 2, /* of a strip */
-    UNIT = 16,  /* k-steps between two bursts of prefetches */
+    UNIT = CLIPC_PREFETCH_STEPS,
     PIECE = 256 /* k-steps widened at once: 12 KiB */
 };
 

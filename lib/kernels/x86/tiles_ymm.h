@@ -14,7 +14,7 @@
 #define CLIPC_X86_TILES_YMM_H
 
 #include "kernels/kernels.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 
@@ -22,7 +22,7 @@ enum {
     ROWS = 6,
     HALVES = 2, /* of a strip */
     UNIT = 8,   /* k-steps of the inner loop */
-    BURST = 16  /* k-steps between two bursts of prefetches */
+    BURST = CLIPC_PREFETCH_STEPS
 };
 
 /* Two row pointers and two multiples of the stride address six rows. */

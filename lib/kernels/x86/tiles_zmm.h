@@ -14,15 +14,15 @@
 #define CLIPC_X86_TILES_ZMM_H
 
 #include "kernels/kernels.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 
 enum {
     ROWS = 9,
     STRIPS = 3,
-    UNIT = 4,  /* k-steps of the inner loop, after a few prefetches */
-    BURST = 16 /* k-steps of tile->prefetch_lines */
+    UNIT = 4, /* k-steps of the inner loop, after a few prefetches */
+    BURST = CLIPC_PREFETCH_STEPS
 };
 
 /* Three row pointers and two multiples of the stride address nine rows; as
