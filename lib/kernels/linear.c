@@ -411,11 +411,11 @@ static void run_native(const clipc_linear_engine *engine,
                        const clipc_linear_run *run)
 {
     const clipc_linear *linear = run->linear;
-    native_run r = { .kernels = engine->kernels, .run = run,
+    native_run r = { .kernels = &engine->kernels, .run = run,
                      .finish = run->finish };
     size_t block = run->n_rows, begun = 0;
 
-    r.tile = choose_tile(engine->kernels, run->precision, &r.storage);
+    r.tile = choose_tile(&engine->kernels, run->precision, &r.storage);
     r.strip_bytes = clipc_strip_bytes(r.storage, linear->weight.n_in);
     r.k_steps = clipc_strip_steps(r.storage, linear->weight.n_in);
     split_strips(linear, run->thread, run->n_threads, &r.begin, &r.end);
@@ -545,9 +545,10 @@ static void run_blas(const clipc_linear_engine *engine,
     split_columns(linear, run->thread, run->n_threads, &begin, &end);
     for (; begin < end; begin += block) {
         size_t n = end - begin < block ? end - begin : block;
-        blas_product(engine->kernels, product, widened, run, begin, begin + n);
-        engine->kernels->finish_f32(&finish, product, n, 0, run->n_rows, begin,
-                                    n);
+        blas_product(&engine->kernels, product, widened, run, begin,
+                     begin + n);
+        engine->kernels.finish_f32(&finish, product, n, 0, run->n_rows, begin,
+                                   n);
     }
 }
 

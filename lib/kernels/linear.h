@@ -40,9 +40,9 @@ typedef struct clipc_operand {
     float *scale; /* [T] of S8 and U8 */
 } clipc_operand;
 
-/* What computes, on one thread. */
+/* What computes: constant while layers run, shared by all threads. */
 typedef struct clipc_linear_engine {
-    const clipc_kernels *kernels;
+    clipc_kernels kernels;
     clipc_gemm gemm;    /* NATIVE or OPENBLAS */
     size_t cache_bytes; /* of the second-level cache, of one core */
 } clipc_linear_engine;

@@ -35,6 +35,7 @@ typedef struct head {
 
 static void pack_keys(const head *h)
 {
+    const clipc_kernels *kernels = clipc_lane_kernels(h->worker);
     const clipc_rows *k = &h->worker->lane->k;
     float *strip = h->worker->scratch->key_strips;
 
@@ -45,8 +46,7 @@ static void pack_keys(const head *h)
             n = CLIPC_STRIP_COLUMNS;
         for (size_t i = 0; i < n; i++)
             rows[i] = k->data + h->keys[first + i] * k->stride + h->offset;
-        h->worker->engine.kernels->pack_f32(strip, rows, CLIPC_STORE_F32, n,
-                                            h->dim);
+        kernels->pack_f32(strip, rows, CLIPC_STORE_F32, n, h->dim);
         strip += h->dim * CLIPC_STRIP_COLUMNS;
     }
 }
@@ -76,7 +76,7 @@ static void multiply(const head *h, float *c, size_t c_floats, const float *a,
                      size_t a_floats, size_t rows, const float *strips,
                      size_t k_steps, size_t count)
 {
-    const clipc_tile_kernel *tile = &h->worker->engine.kernels->f32;
+    const clipc_tile_kernel *tile = &clipc_lane_kernels(h->worker)->f32;
     clipc_tile t = {
         .c_stride = c_floats * sizeof *c,
         .a = a,
@@ -103,7 +103,7 @@ static void attend(const head *h, size_t q_row, size_t out_row,
 {
     _Alignas(64) float acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS *
                            CLIPC_STRIP_COLUMNS];
-    const clipc_kernels *kernels = h->worker->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(h->worker);
     const clipc_thread_scratch *scratch = h->worker->scratch;
     const clipc_lane *lane = h->worker->lane;
     const size_t columns = CLIPC_STRIP_COLUMNS;

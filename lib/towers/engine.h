@@ -19,10 +19,8 @@ typedef void (*clipc_trace_fn)(void *user, const char *tower,
 
 /* What a forward pass runs on: part of clipc_ctx. */
 typedef struct clipc_engine {
-    clipc_kernels kernels;
-    clipc_gemm gemm;             /* NATIVE or OPENBLAS */
+    clipc_linear_engine linear;  /* of every thread */
     clipc_precision precision;   /* F32, BF16 or INT8 */
-    size_t cache_bytes;          /* second-level cache of a core */
     clipc_pool *pool;
     void *scratch; /* grows to the largest need, then stays */
     size_t scratch_bytes;

@@ -58,7 +58,6 @@ typedef struct clipc_tower clipc_tower;
 /* One thread of those that share a lane. */
 typedef struct clipc_worker {
     const clipc_tower *tower;
-    clipc_linear_engine engine;
     clipc_lane *lane;
     clipc_thread_scratch *scratch;
     unsigned thread, n_threads;
@@ -82,6 +81,11 @@ struct clipc_tower {
     /* Fills lane->x; called by every thread of the lane. */
     void (*embed)(const clipc_worker *worker);
 };
+
+static inline const clipc_kernels *clipc_lane_kernels(const clipc_worker *worker)
+{
+    return &worker->tower->engine->linear.kernels;
+}
 
 /* All threads of the lane meet; this thread's share of n items. */
 void clipc_lane_barrier(const clipc_worker *worker);

@@ -9,6 +9,8 @@
  */
 #include "towers/prepack.h"
 
+#include "base/arena.h"
+
 #include <stdlib.h>
 
 /* Uses before this one that make packing worth while. */
@@ -55,21 +57,9 @@ static void pack_part(void *arg, unsigned thread, unsigned n_threads)
     }
 }
 
-/* Adds `bytes` to the block, which begins at base (NULL: only counts). */
-static void *take(unsigned char *base, size_t *used, size_t count,
-                  size_t bytes, bool *overflow)
-{
-    size_t at = *used, total;
-
-    if (!clipc_mul(count, bytes, &total) || !clipc_add(at, total, used))
-        *overflow = true;
-    return base && !*overflow ? base + at : NULL;
-}
-
-/* Where the strips of one layer go; also sets linear->strips. Every part is a
- * multiple of 64 bytes. */
+/* Cuts the strips of one layer out of the block and sets linear->strips. */
 static piece place(clipc_linear *linear, clipc_precision precision,
-                   unsigned char *base, size_t *used, bool *overflow)
+                   clipc_arena *block)
 {
     const size_t n = clipc_strip_count(linear->weight.n_out);
     piece p = {
@@ -77,45 +67,36 @@ static piece place(clipc_linear *linear, clipc_precision precision,
         .storage = clipc_strips_storage(precision, linear->weight.storage),
     };
 
-    p.data = take(base, used, n,
-                  clipc_strip_bytes(p.storage, linear->weight.n_in), overflow);
+    p.data = clipc_arena_cut(block, n,
+                             clipc_strip_bytes(p.storage, linear->weight.n_in),
+                             CLIPC_ARENA_LINE);
     if (p.storage == CLIPC_STORE_S8) {
-        p.scale = take(base, used, n, CLIPC_STRIP_COLUMNS * sizeof *p.scale,
-                       overflow);
-        p.sums = take(base, used, n, CLIPC_STRIP_COLUMNS * sizeof *p.sums,
-                      overflow);
+        p.scale = clipc_arena_cut(block, n * CLIPC_STRIP_COLUMNS,
+                                  sizeof *p.scale, CLIPC_ARENA_LINE);
+        p.sums = clipc_arena_cut(block, n * CLIPC_STRIP_COLUMNS,
+                                 sizeof *p.sums, CLIPC_ARENA_LINE);
     }
     linear->strips = (clipc_strips){ p.data, p.storage, p.scale, p.sums };
     return p;
 }
 
-/* All layers of the tower; pieces may be NULL. */
-static size_t place_all(clipc_tower_weights *weights, size_t n_layers,
-                        clipc_precision precision, piece *pieces,
-                        unsigned char *base, bool *overflow)
+/* Places all layers of the tower and returns how many there are; pieces has
+ * room for n_layers * CLIPC_N_LAYER_LINEARS + 2. */
+static size_t place_all(piece *pieces, clipc_tower_weights *weights,
+                        size_t n_layers, clipc_precision precision,
+                        clipc_arena *block)
 {
-    size_t used = 0, n = 0;
-    piece p;
+    size_t n = 0;
 
-    if (weights->patch.weight.data) {
-        p = place(&weights->patch, clipc_patch_precision(precision), base, &used,
-                  overflow);
-        if (pieces)
-            pieces[n++] = p;
-    }
-    for (size_t i = 0; i < n_layers; i++) {
-        for (int l = 0; l < CLIPC_N_LAYER_LINEARS; l++) {
-            p = place(&weights->layers[i].linears[l], precision, base, &used,
-                      overflow);
-            if (pieces)
-                pieces[n++] = p;
-        }
-    }
-    p = place(&weights->projection, CLIPC_PRECISION_F32, base, &used,
-              overflow);
-    if (pieces)
-        pieces[n++] = p;
-    return used;
+    if (weights->patch.weight.data)
+        pieces[n++] = place(&weights->patch, clipc_patch_precision(precision),
+                            block);
+    for (size_t i = 0; i < n_layers; i++)
+        for (int l = 0; l < CLIPC_N_LAYER_LINEARS; l++)
+            pieces[n++] = place(&weights->layers[i].linears[l], precision,
+                                block);
+    pieces[n++] = place(&weights->projection, CLIPC_PRECISION_F32, block);
+    return n;
 }
 
 static void free_tower(clipc_prepack_tower *tower)
@@ -137,7 +118,7 @@ static void make_tower(clipc_prepack_tower **out,
     const size_t n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 2;
     packing_job job = { .kernels = kernels };
     clipc_prepack_tower *tower = clipc_alloc_zero(1, sizeof *tower);
-    bool overflow = false;
+    clipc_arena count = { 0 };
 
     *out = NULL;
     if (!tower)
@@ -149,16 +130,14 @@ static void make_tower(clipc_prepack_tower **out,
         goto fail;
     for (size_t i = 0; i < n_layers; i++)
         tower->weights.layers[i] = weights->layers[i];
-    size_t bytes = place_all(&tower->weights, n_layers, precision, NULL, NULL,
-                             &overflow);
-    if (!overflow)
-        tower->memory = clipc_alloc_large(bytes, 1);
+    place_all(job.pieces, &tower->weights, n_layers, precision, &count);
+    if (!count.overflow)
+        tower->memory = clipc_alloc_large(count.used, 1);
     if (!tower->memory)
         goto fail;
-    place_all(&tower->weights, n_layers, precision, job.pieces,
-              tower->memory, &overflow);
-    job.n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 1 +
-                   (weights->patch.weight.data != NULL);
+    clipc_arena block = { .base = tower->memory };
+    job.n_pieces = place_all(job.pieces, &tower->weights, n_layers, precision,
+                             &block);
     clipc_pool_run(pool, pack_part, &job);
     free(job.pieces);
     *out = tower;

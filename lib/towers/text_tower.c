@@ -82,7 +82,7 @@ static void text_embed(const clipc_worker *w)
     const text_input *input = tower->input;
     const clipc_text_weights *weights = input->weights;
     const clipc_matrix *table = &weights->token_embedding;
-    const clipc_kernels *kernels = w->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(w);
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
     const size_t row_bytes =

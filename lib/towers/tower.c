@@ -10,6 +10,7 @@
 #include "towers/tower.h"
 #include "towers/attention.h"
 #include "towers/transformer.h"
+#include "base/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,48 +88,33 @@ static plan make_plan(const clipc_tower *tower, size_t n)
 
 /* ---- scratch ----------------------------------------------------------- */
 
-/* Cuts memory in pieces of whole cache lines; base NULL only counts. */
-typedef struct cutter {
-    unsigned char *base;
-    size_t used;
-    bool overflow;
-} cutter;
-
-static void *cut(cutter *c, size_t n, size_t element_bytes)
+static void *cut(clipc_arena *arena, size_t n, size_t element_bytes)
 {
-    size_t bytes, at = c->used;
-
-    if (!clipc_mul(n, element_bytes, &bytes) ||
-        !clipc_add(bytes, 63, &bytes) ||
-        !clipc_add(c->used, bytes / 64 * 64, &c->used))
-        c->overflow = true;
-    return c->base && !c->overflow ? c->base + at : NULL;
+    return clipc_arena_cut(arena, n, element_bytes, CLIPC_ARENA_LINE);
 }
 
-static clipc_operand cut_operand(cutter *c, clipc_operand_format format,
+static clipc_operand cut_operand(clipc_arena *arena, clipc_operand_format format,
                                  size_t rows, size_t width)
 {
     clipc_operand o = { .format = format,
                         .stride = clipc_operand_stride(format, width) };
-    o.rows = cut(c, rows, o.stride);
+    o.rows = cut(arena, rows, o.stride);
     if (format == CLIPC_OPERAND_S8 || format == CLIPC_OPERAND_U8)
-        o.scale = cut(c, rows, sizeof *o.scale);
+        o.scale = cut(arena, rows, sizeof *o.scale);
     return o;
 }
 
-static clipc_rows cut_rows(cutter *c, size_t rows, size_t width)
+static clipc_rows cut_rows(clipc_arena *arena, size_t rows, size_t width)
 {
     size_t stride = clipc_operand_stride(CLIPC_OPERAND_F32, width);
-    return (clipc_rows){ cut(c, rows, stride), stride / sizeof(float) };
+    return (clipc_rows){ cut(arena, rows, stride), stride / sizeof(float) };
 }
 
-static void cut_thread(cutter *c, clipc_thread_scratch *scratch,
+static void cut_thread(clipc_arena *arena, clipc_thread_scratch *scratch,
                        const clipc_tower *tower, const plan *p)
 {
     const clipc_engine *engine = tower->engine;
     const clipc_tower_config *shape = tower->shape;
-    const clipc_linear_engine linear = { &engine->kernels, engine->gemm,
-                                         engine->cache_bytes };
     const size_t patch_rows = tower->n_patches * p->lane_seqs;
     size_t most_in = shape->mlp_width > shape->width ? shape->mlp_width
                                                      : shape->width;
@@ -136,19 +122,19 @@ static void cut_thread(cutter *c, clipc_thread_scratch *scratch,
 
     if (most_in < tower->patch_floats)
         most_in = tower->patch_floats;
-    if (!clipc_linear_scratch(&bytes, &linear, most_in,
+    if (!clipc_linear_scratch(&bytes, &engine->linear, most_in,
                               patch_rows > p->lane_rows ? patch_rows
                                                         : p->lane_rows) ||
         !clipc_attention_scratch(tower, p->longest, &keys, &values, &scores)) {
-        c->overflow = true;
+        arena->overflow = true;
         return;
     }
     const clipc_thread_scratch cuts = {
-        .linear = cut(c, bytes, 1),
-        .row = cut(c, shape->width, sizeof(float)),
-        .key_strips = cut(c, keys, sizeof(float)),
-        .value_strips = cut(c, values, sizeof(float)),
-        .scores = cut(c, scores, sizeof(float)),
+        .linear = cut(arena, bytes, 1),
+        .row = cut(arena, shape->width, sizeof(float)),
+        .key_strips = cut(arena, keys, sizeof(float)),
+        .value_strips = cut(arena, values, sizeof(float)),
+        .scores = cut(arena, scores, sizeof(float)),
     };
     if (scratch)
         *scratch = cuts;
@@ -156,7 +142,7 @@ static void cut_thread(cutter *c, clipc_thread_scratch *scratch,
 
 /* q, k and v are done with when fc1's result is made, the patches when the
  * first layer begins: they share their places. */
-static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
+static void cut_lane(clipc_arena *arena, clipc_lane *lane, const clipc_tower *tower,
                      const plan *p)
 {
     const clipc_engine *engine = tower->engine;
@@ -164,7 +150,7 @@ static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
     const size_t rows = p->lane_rows, seqs = p->lane_seqs;
     const size_t width = shape->width, mlp = shape->mlp_width;
     const clipc_operand_format format =
-        clipc_linear_format(&engine->kernels, engine->precision);
+        clipc_linear_format(&engine->linear.kernels, engine->precision);
     const unsigned n_threads = p->n_threads / p->n_lanes;
     clipc_lane cuts = { 0 };
     size_t begin, end, n_keys;
@@ -172,48 +158,48 @@ static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
     if (width > MAX_WIDTH || mlp > MAX_WIDTH ||
         tower->patch_floats > MAX_WIDTH ||
         !clipc_mul(seqs, p->longest, &n_keys)) {
-        c->overflow = true;
+        arena->overflow = true;
         return;
     }
-    cuts.sequences = cut(c, seqs, sizeof *cuts.sequences);
-    cuts.keys = cut(c, n_keys, sizeof *cuts.keys);
-    cuts.x = cut(c, rows, width * sizeof(float));
-    cuts.y = cut_operand(c, format, rows, width);
-    cuts.pooled_x = cut(c, seqs, width * sizeof(float));
-    cuts.pooled_y = cut_operand(c, format, seqs, width);
-    cuts.pooled = cut_operand(c, CLIPC_OPERAND_F32, seqs, width);
+    cuts.sequences = cut(arena, seqs, sizeof *cuts.sequences);
+    cuts.keys = cut(arena, n_keys, sizeof *cuts.keys);
+    cuts.x = cut(arena, rows, width * sizeof(float));
+    cuts.y = cut_operand(arena, format, rows, width);
+    cuts.pooled_x = cut(arena, seqs, width * sizeof(float));
+    cuts.pooled_y = cut_operand(arena, format, seqs, width);
+    cuts.pooled = cut_operand(arena, CLIPC_OPERAND_F32, seqs, width);
 
-    begin = c->used;
-    cuts.h = cut_operand(c, format, rows, mlp);
-    end = c->used;
-    c->used = begin;
+    begin = arena->used;
+    cuts.h = cut_operand(arena, format, rows, mlp);
+    end = arena->used;
+    arena->used = begin;
     cuts.patches = cut_operand(
-        c, clipc_linear_format(&engine->kernels,
+        arena, clipc_linear_format(&engine->linear.kernels,
                                clipc_patch_precision(engine->precision)),
         seqs * tower->n_patches, tower->patch_floats);
-    if (c->used < end)
-        c->used = end;
+    if (arena->used < end)
+        arena->used = end;
 
-    begin = c->used;
-    cuts.q = cut_rows(c, rows, width);
-    cuts.k = cut_rows(c, rows, width);
-    cuts.v = cut_rows(c, rows, width);
-    end = c->used;
+    begin = arena->used;
+    cuts.q = cut_rows(arena, rows, width);
+    cuts.k = cut_rows(arena, rows, width);
+    cuts.v = cut_rows(arena, rows, width);
+    end = arena->used;
     if (engine->precision == CLIPC_PRECISION_INT8) {
-        c->used = begin;
-        cuts.expanded = cut_rows(c, rows, mlp);
-        if (c->used < end)
-            c->used = end;
+        arena->used = begin;
+        cuts.expanded = cut_rows(arena, rows, mlp);
+        if (arena->used < end)
+            arena->used = end;
     }
     if (format == CLIPC_OPERAND_F32)
         cuts.attended = (clipc_rows){ (void *)cuts.y.rows,
                                       cuts.y.stride / sizeof(float) };
     else
-        cuts.attended = cut_rows(c, rows, width);
+        cuts.attended = cut_rows(arena, rows, width);
 
-    cuts.threads = cut(c, n_threads, sizeof *cuts.threads);
+    cuts.threads = cut(arena, n_threads, sizeof *cuts.threads);
     for (unsigned i = 0; i < n_threads; i++)
-        cut_thread(c, cuts.threads ? &cuts.threads[i] : NULL, tower, p);
+        cut_thread(arena, cuts.threads ? &cuts.threads[i] : NULL, tower, p);
     if (lane)
         *lane = cuts;
 }
@@ -232,7 +218,7 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
                                clipc_lane **lanes, clipc_error *err)
 {
     clipc_engine *engine = tower->engine;
-    cutter count = { 0 };
+    clipc_arena count = { 0 };
 
     cut(&count, p->n_lanes, sizeof **lanes);
     for (unsigned i = 0; i < p->n_lanes; i++)
@@ -249,10 +235,10 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
             return clipc_fail_nomem(err, "a forward pass's scratch");
         engine->scratch_bytes = count.used;
     }
-    cutter cutting = { .base = engine->scratch };
-    *lanes = cut(&cutting, p->n_lanes, sizeof **lanes);
+    clipc_arena arena = { .base = engine->scratch };
+    *lanes = cut(&arena, p->n_lanes, sizeof **lanes);
     for (unsigned i = 0; i < p->n_lanes; i++)
-        cut_lane(&cutting, &(*lanes)[i], tower, p);
+        cut_lane(&arena, &(*lanes)[i], tower, p);
     return CLIPC_OK;
 }
 
@@ -307,11 +293,7 @@ typedef struct run {
 static void run_thread(void *arg, unsigned thread, unsigned n_threads)
 {
     const run *r = arg;
-    const clipc_engine *engine = r->tower->engine;
-    clipc_worker w = {
-        .tower = r->tower,
-        .engine = { &engine->kernels, engine->gemm, engine->cache_bytes },
-    };
+    clipc_worker w = { .tower = r->tower };
 
     if (r->n_lanes == 1) {
         w.lane = &r->lanes[0];

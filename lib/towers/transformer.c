@@ -40,7 +40,7 @@ static void lane_layernorm(const clipc_worker *w, const clipc_operand *y,
                            const float *bias, size_t n_rows)
 {
     const clipc_tower_config *shape = w->tower->shape;
-    const clipc_kernels *kernels = w->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(w);
     const size_t width = shape->width;
     size_t begin, end;
 
@@ -64,7 +64,7 @@ static void lane_put(const clipc_worker *w, const clipc_operand *out,
 
     clipc_lane_share(w, n_rows, &begin, &end);
     for (size_t row = begin; row < end; row++)
-        clipc_operand_put(out, w->engine.kernels, row,
+        clipc_operand_put(out, clipc_lane_kernels(w), row,
                           in->data + row * in->stride, width);
 }
 
