@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernels.c - which kernels a processor gets, and the C ones for rows of
- * activations, on vectors of four floats that gcc and clang map to SSE2 or
- * NEON registers (and to scalars elsewhere). tiles.c has the matrix products.
+ * kernels.c - the C kernels for rows of activations, on vectors of four floats.
+ * gcc and clang map such a vector to an SSE2 or NEON register, and to scalars
+ * on other machines. tiles.c has the matrix products.
  *
  * Sums run in a fixed number of lanes: lane l of a sum takes the elements
- * whose index is l modulo the number of lanes, in increasing order, and the
- * lanes are added pairwise at the end. Rows that end inside a vector are
- * continued with zeros. So a sum depends on its length only, never on where
+ * whose index is l modulo the number of lanes, in increasing order. The lanes
+ * are added pairwise at the end. A row that ends inside a vector is continued
+ * with zeros. So the order of a sum depends on its length only, never on where
  * a tile or a thread begins.
  *
  * Compiled with -ffp-contract=off: every operation here rounds once.
@@ -75,7 +75,8 @@ INLINE vec choose(vec_bits mask, vec a, vec b)
     return (vec)((mask & (vec_bits)a) | (~mask & (vec_bits)b));
 }
 
-/* Where a or b is NaN the result is b: put what must stay NaN second. */
+/* Where a or b is NaN the result is b: pass the number whose NaN must stay as
+ * b. */
 INLINE vec smaller(vec a, vec b)
 {
     return choose((vec_bits)(a < b), a, b);
@@ -120,9 +121,9 @@ INLINE vec quick_gelu4(vec x)
 
 /* gelu(x) = x * Phi(x), Phi the normal distribution. With t = |x|:
  * Phi(-t) = exp(-p(t)), p(t) = -log(erfc(t / sqrt 2) / 2), a smooth function
- * taken as a polynomial of degree 9 on [0, 6]; beyond 6 Phi(-t) < 1e-9 is
- * left where it is. Coefficients: minimax, weighted by t exp(-p(t)). The
- * error is below 1.2e-7 |x|; relative to the result it is below 2e-7 for
+ * approximated by a polynomial of degree 9 on [0, 6]. Beyond 6, Phi(-t) is
+ * below 1e-9 and p(6) is used. Coefficients: minimax, weighted by t exp(-p(t)).
+ * The error is below 1.2e-7 |x|; relative to the result it is below 2e-7 for
  * x >= 0 and below 2e-6 for x >= -3. */
 INLINE vec gelu4(vec x)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * linear.c - one linear layer on one thread: which rows and strips meet when,
- * where the strips come from, what is prefetched.
+ * linear.c - one linear layer on one thread: the order in which rows and strips
+ * meet, the source of the strips, the prefetches.
  *
- * A panel is a few adjacent strips, as wide as the kernel's tile. For each
- * panel all tiles of a block of rows are computed, so that the panel is read
- * from memory once a block and the block's rows stay in the second-level
- * cache. While a panel is in use the next one's lines are prefetched, a few
- * with every tile: weights never fit a cache, and without this the cores wait
- * for them a third of the time (docs/SPEED.md).
+ * A panel is a few adjacent strips, as wide as the kernel's tile. All tiles of
+ * a block of rows are computed with one panel before the next. So a panel is
+ * read from memory once a block, and the block's rows stay in the second-level
+ * cache. While a panel is in use, every tile prefetches a few lines of the next
+ * panel. Weights never fit a cache: without prefetches the cores wait for
+ * weights a third of the time (docs/SPEED.md).
  *
- * Weights that are not packed, or packed in 16 bits for f32 arithmetic, pass
- * panel by panel through a scratch that stays in the cache.
+ * Rows of a checkpoint, and strips of 16 bits for f32 arithmetic, become panels
+ * in a scratch that stays in the cache.
  *
  * No result depends on blocks, panels or threads: an element is one sum over
  * K inside one tile.
@@ -23,12 +23,11 @@
 
 #include <string.h>
 
-/* Part of the second-level cache that a block of rows may take: the rest is
- * for the panel and what is prefetched. */
+/* Part of the second-level cache that a block of rows may take. The panel and
+ * the prefetched lines take the rest. */
 #define ROWS_SHARE 0.55
 
 enum {
-    ODD_LINE = 64,      /* one line more than a power of two of them */
     BLAS_COLUMNS = 768, /* of one call of OpenBLAS */
     BLAS_WIDENED = 96   /* of one call whose weights are widened first */
 };
@@ -200,7 +199,7 @@ static void split_strips(const clipc_linear *linear, unsigned thread,
                 begin, end);
 }
 
-/* What one thread's share of a layer runs on. */
+/* One thread's share of a layer. */
 typedef struct native_run {
     const clipc_kernels *kernels;
     const clipc_linear_run *run;
@@ -240,8 +239,8 @@ static void panel_strips(const native_run *r, size_t panel, size_t *begin,
     *end += r->begin;
 }
 
-/* Strips [begin, end) as the tile reads them: in place, widened, or packed
- * from the rows of the checkpoint. */
+/* Strips [begin, end) in the storage that the tile reads: in place, widened,
+ * or packed from the rows of the checkpoint. */
 static const unsigned char *panel_data(const native_run *r, size_t begin,
                                        size_t end)
 {
@@ -253,7 +252,8 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
     if (!r->panel)
         return (const unsigned char *)strips->data + begin * r->strip_bytes;
     /* 16 bits on the way to 32 lie behind the panel. */
-    uint16_t *half = (void *)(r->panel + CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
+    uint16_t *half = (void *)(r->panel +
+                              CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
     if (strips->data) {
         const size_t bytes = clipc_strip_bytes(strips->storage, k);
         const unsigned char *strip = strips->data;
@@ -275,8 +275,9 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
     return r->panel;
 }
 
-/* Where the weights after this panel begin and how many lines they have:
- * the thread's next panel, or its first one of the next layer. */
+/* The first byte and the lines of the weights that the thread reads after this
+ * panel: its next panel, or its first panel of the next layer. NULL where
+ * nothing can be prefetched. */
 static const unsigned char *next_panel(const native_run *r, size_t panel,
                                        size_t *lines)
 {
@@ -285,7 +286,7 @@ static const unsigned char *next_panel(const native_run *r, size_t panel,
     *lines = 0;
     if (panel + 1 < r->n_panels) {
         if (r->panel)
-            return NULL; /* it will be packed: nothing to read as it is */
+            return NULL; /* the next panel does not exist yet */
         panel_strips(r, panel + 1, &begin, &end);
         *lines = (end - begin) * r->k_steps;
         return (const unsigned char *)r->run->linear->strips.data +
@@ -302,7 +303,7 @@ static const unsigned char *next_panel(const native_run *r, size_t panel,
     return (const unsigned char *)next->strips.data + begin * bytes;
 }
 
-/* A tile whose product is made but not finished. */
+/* A tile whose product is computed but not finished. */
 typedef struct pending {
     const unsigned char *acc; /* NULL: none */
     size_t row, n_rows;
@@ -321,8 +322,8 @@ static void finish_tile(const native_run *r, const clipc_finish *finish,
                                acc_stride, p->row, p->n_rows, 0, n_columns);
 }
 
-/* Rows [first, end) against one panel. A tile is finished after the next
- * one's product is under way, so that the two overlap in the core. */
+/* Rows [first, end) times one panel. A tile is finished after the product of
+ * the next tile is under way, so that the two overlap in the core. */
 static void run_panel(const native_run *r, size_t panel, size_t first,
                       size_t end, size_t tile_rows)
 {
@@ -372,7 +373,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     }
     for (size_t i = 0; i < n_tiles; i++) {
         size_t row, row_end, start;
-        if (tile_rows) { /* the last one goes over rows again */
+        if (tile_rows) { /* the last tile computes some rows again */
             row = first + i * tile_rows;
             row_end = row + tile_rows < end ? row + tile_rows : end;
             start = row_end - tile_rows;
@@ -400,7 +401,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     finish_tile(r, &finish, &last, acc_stride, n_columns);
 }
 
-/* Rows of each tile where all must have as many, else 0. */
+/* The height of every tile where all must have the same, else 0. */
 static size_t tile_rows_of(const clipc_tile_kernel *tile, size_t n_rows)
 {
     size_t n_tiles = (n_rows + tile->max_rows - 1) / tile->max_rows;
@@ -553,7 +554,7 @@ static void run_blas(const clipc_linear_engine *engine,
 }
 
 #else
-/* clipc_gemm_select() never chooses it. */
+/* clipc_gemm_select() never chooses OpenBLAS in this build. */
 static void run_blas(const clipc_linear_engine *engine,
                      const clipc_linear_run *run)
 {

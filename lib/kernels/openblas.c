@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * openblas.c - OpenBLAS through cblas, on the calling thread. Built without it
- * where CLIPC_OPENBLAS is 0.
+ * openblas.c - OpenBLAS through cblas, on the calling thread. With
+ * CLIPC_OPENBLAS 0 this file only answers that OpenBLAS is not built in.
  *
- * It is loaded when it is first asked for: its constructor starts a thread for
- * every other CPU, and those wait for work by spinning, which would cost a
- * program on two CPUs, of which clipc uses both, most of a tenth of a second
+ * OpenBLAS is loaded on first use. Its constructor starts a thread for every
+ * other CPU, and those threads spin while they wait. On two CPUs, of which
+ * clipc uses both, the spinning costs most of a tenth of a second
  * (docs/SPEED.md, "Cold start").
  *
  * Debian's OpenBLAS carries kernels for many CPUs and picks one when it is
- * loaded, by a list of CPU models: one that is newer than the list gets an
+ * loaded, by a list of CPU models: a CPU newer than the list gets an
  * old core type, such as Prescott (SSE3) or Haswell (AVX2).
  */
 #include "kernels/openblas.h"
@@ -25,7 +25,7 @@
 
 #define LIBRARY "libopenblas.so.0"
 
-/* What is used of it; all NULL where it cannot be loaded. */
+/* The functions in use; all NULL where OpenBLAS cannot be loaded. */
 static struct {
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&openblas_get_config) get_config;

@@ -3,11 +3,10 @@
  * attention.c - softmax(q k^T / sqrt(K)) v, one head of one sequence at a
  * time, a tile of queries at a time, always in f32.
  *
- * A head's keys are packed as strips of 16 keys and its values as strips of
- * 16 dimensions (kernels.h), so both products run on the f32 tile kernel and
- * a tile's scores never leave the first-level cache. Keys are gathered row by
- * row, since rows that sequences share lie with the sequence that computed
- * them.
+ * A head's keys are packed as strips of 16 keys, and its values as strips of 16
+ * dimensions (kernels.h). So both products run on the f32 tile kernel, and a
+ * tile's scores never leave the first-level cache. Keys are gathered row by
+ * row: a shared row lies with the sequence for which the row was computed.
  */
 #include "towers/attention.h"
 
@@ -95,9 +94,9 @@ static void multiply(const head *h, float *c, size_t c_floats, const float *a,
     }
 }
 
-/* n_queries rows of q from q_row on, the first of which sees n_seen keys and
- * each one after it one more (causal), or all of them. The result goes to
- * rows from out_row on. */
+/* Attention of n_queries rows of q from q_row on, into rows from out_row on. If
+ * causal, the first query sees n_seen keys, and each further query sees one key
+ * more. Else every query sees all keys. */
 static void attend(const head *h, size_t q_row, size_t out_row,
                    size_t n_queries, size_t n_seen, bool causal)
 {
@@ -178,10 +177,10 @@ void clipc_attention(const clipc_worker *w, bool pooled_only)
             .offset = item % n_heads * (w->tower->shape->width / n_heads),
         };
         if (!pooled_only && s->n_rows == 0)
-            continue; /* the same text as the one before */
+            continue; /* the same text as the sequence before */
         pack_keys(&h);
         pack_values(&h);
-        if (pooled_only) /* the last row of a causal one sees all rows too */
+        if (pooled_only) /* the pooled row sees all rows, causal or not */
             attend(&h, seq, seq, 1, s->n_keys, false);
         else
             attend(&h, s->first_row, s->first_row, s->n_rows,

@@ -2,10 +2,10 @@
  *
  * prepack.c - packs all linear layers of a tower into one block of memory.
  *
- * A program that answers one question should not pay for this: packing reads
- * and writes every weight, and the pages it writes are new. A program that
- * goes on gets it back within a few calls. So a tower is packed when it is
- * used for the third time, unless the context says otherwise.
+ * Packing reads and writes every weight, into new pages of memory. A program
+ * that answers one question should not pay this price; a program that goes on
+ * gains it back within a few calls. So a tower is packed when it is used for
+ * the third time, unless the context says otherwise.
  */
 #include "towers/prepack.h"
 
@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-/* Uses before this one that make packing worth while. */
+/* A tower is packed when this many uses have gone before. */
 enum { USES_BEFORE_PACKING = 2 };
 
 struct clipc_prepack_tower {
@@ -169,16 +169,16 @@ static bool wanted(clipc_prepack_set *set, clipc_packing packing)
 
     if (packing != CLIPC_PACKING_AUTO)
         return packing == CLIPC_PACKING_ALWAYS;
-    if (uses < USES_BEFORE_PACKING) /* counts no further: never wraps */
+    if (uses < USES_BEFORE_PACKING) /* count no further: never wrap */
         uses = atomic_fetch_add(&set->n_uses, 1);
     return uses >= USES_BEFORE_PACKING;
 }
 
 const clipc_tower_weights *
 clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
-                 size_t n_layers, clipc_precision precision,
-                 clipc_packing packing, const clipc_kernels *kernels,
-                 clipc_pool *pool, bool *made)
+                  size_t n_layers, clipc_precision precision,
+                  clipc_packing packing, const clipc_kernels *kernels,
+                  clipc_pool *pool, bool *made)
 {
     clipc_prepack_tower *tower = atomic_load(&set->towers[precision]);
 
@@ -186,7 +186,7 @@ clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
     if (tower)
         return &tower->weights;
     if (weights->projection.strips.data || !wanted(set, packing))
-        return weights; /* from a packed file, or not worth it */
+        return weights; /* from a packed file, or not worth packing */
     pthread_mutex_lock(set->mutex);
     tower = atomic_load(&set->towers[precision]);
     if (!tower) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * prepack.h - towers whose linear layers are packed in memory, kept by the
- * model for all its contexts.
+ * prepack.h - towers whose linear layers are packed into strips in memory. The
+ * model keeps them for all its contexts.
  */
 #ifndef CLIPC_PREPACK_H
 #define CLIPC_PREPACK_H
@@ -16,7 +16,7 @@ enum { CLIPC_N_PRECISIONS = CLIPC_PRECISION_INT8 + 1 };
 
 typedef struct clipc_prepack_tower clipc_prepack_tower;
 
-/* Of one tower, by precision; made at most once each. */
+/* The packed copies of one tower: one for each precision, made at most once. */
 typedef struct clipc_prepack_set {
     pthread_mutex_t *mutex; /* the owner's */
     _Atomic(clipc_prepack_tower *) towers[CLIPC_N_PRECISIONS];
@@ -26,14 +26,14 @@ typedef struct clipc_prepack_set {
 void clipc_prepack_init(clipc_prepack_set *set, pthread_mutex_t *mutex);
 void clipc_prepack_free(clipc_prepack_set *set);
 
-/* The weights a context is to use for its next pass: packed ones if they
- * exist or `packing` wants them made now, else *weights as they are. Where
- * memory runs out packing is left alone: it is never the reason of a
- * failure. *made: whether they were made now. */
+/* Returns the weights for the next pass of a context: the packed copy if there
+ * is one or if `packing` asks for one now, else `weights`. Without memory for
+ * the copy the answer is `weights`: packing never makes a pass fail. *made:
+ * this call made the copy. */
 const clipc_tower_weights *
 clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
-                 size_t n_layers, clipc_precision precision,
-                 clipc_packing packing, const clipc_kernels *kernels,
-                 clipc_pool *pool, bool *made);
+                  size_t n_layers, clipc_precision precision,
+                  clipc_packing packing, const clipc_kernels *kernels,
+                  clipc_pool *pool, bool *made);
 
 #endif /* CLIPC_PREPACK_H */

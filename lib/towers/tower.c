@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * tower.c - cuts a call's sequences into chunks and lanes, gives them scratch
- * memory, and runs them on the threads.
+ * tower.c - cuts the sequences of a call into chunks and lanes, gives the lanes
+ * scratch memory, and runs them on the threads.
  *
- * Threads work in one of two ways. Few sequences: all threads share a lane.
- * Many: each thread has a lane of its own from the first layer to the last,
- * and they meet at the end.
+ * Threads work in one of two ways. Few sequences: all threads share one lane.
+ * Many sequences: each thread has a lane of its own, from the first layer to
+ * the last, and the threads meet at the end of the chunk.
+ *
+ * A call goes through the files of this folder in this order:
+ *
+ *     vision_tower.c, text_tower.c   describe the tower and its input
+ *     clipc_tower_run()              here: chunks, lanes, scratch, threads
+ *     clipc_lane_run()               transformer.c, on every thread:
+ *         tower->embed()                 back in vision_tower.c, text_tower.c
+ *         layers: LayerNorm, q k v, clipc_attention(), fc1, fc2
+ *         final LayerNorm and projection of the pooled rows
  */
 #include "towers/tower.h"
 #include "towers/attention.h"
@@ -15,18 +24,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a lane at a time, a sequence more or less: enough that reading the
- * weights costs little beside using them. Bounds the scratch memory. */
+/* Rows of a lane, to within a sequence. With so many rows, reading the weights
+ * costs little beside computing with them. This bounds the scratch memory. */
 #define LANE_ROWS ((size_t)512)
 
-/* Lanes of their own pay from this many rows a thread: below, reading all
- * weights in each thread costs more than the barriers. */
+/* Each thread gets a lane of its own from this many rows a thread. With fewer
+ * rows, reading all weights in each thread costs more than the barriers of a
+ * shared lane. */
 #define LANE_MIN_ROWS ((size_t)192)
 
-/* Numbers in a row: strides of more would not be checked for overflow. */
+/* Numbers in a row, at most: the bytes of a row then never overflow. */
 #define MAX_WIDTH ((size_t)1 << 31)
 
-/* Multiply-adds that are worth waking threads for. */
+/* With fewer multiply-adds, waking threads costs more than they save. */
 #define PARALLEL_MACS 4e6
 
 /* ---- the plan ---------------------------------------------------------- */
@@ -39,8 +49,8 @@ typedef struct plan {
     size_t lane_rows, lane_seqs; /* at most, of one lane */
 } plan;
 
-/* Rows that sequence i adds to those before it. One that adds none counts as
- * one, so that a lane has no more sequences than rows. */
+/* Rows that are computed for sequence i. A sequence without rows of its own
+ * counts as one row, so that a lane has no more sequences than rows. */
 static size_t weight(const clipc_tower *tower, size_t i)
 {
     size_t length = tower->length(tower, i);
@@ -78,7 +88,8 @@ static plan make_plan(const clipc_tower *tower, size_t n)
     p.n_chunks = (p.total_rows + most - 1) / most;
     p.lane_rows = p.total_rows;
     if (p.n_chunks > 1 || p.n_lanes > 1) {
-        /* A sequence more than the share, and the first one shares nothing. */
+        /* A lane gets up to a sequence more than its share, and the first
+         * sequence of a lane shares no rows. */
         size_t lanes = p.n_chunks * p.n_lanes;
         p.lane_rows = (p.total_rows + lanes - 1) / lanes + 3 * p.longest;
     }
@@ -93,8 +104,9 @@ static void *cut(clipc_arena *arena, size_t n, size_t element_bytes)
     return clipc_arena_cut(arena, n, element_bytes, CLIPC_ARENA_LINE);
 }
 
-static clipc_operand cut_operand(clipc_arena *arena, clipc_operand_format format,
-                                 size_t rows, size_t width)
+static clipc_operand cut_operand(clipc_arena *arena,
+                                 clipc_operand_format format, size_t rows,
+                                 size_t width)
 {
     clipc_operand o = { .format = format,
                         .stride = clipc_operand_stride(format, width) };
@@ -140,10 +152,11 @@ static void cut_thread(clipc_arena *arena, clipc_thread_scratch *scratch,
         *scratch = cuts;
 }
 
-/* q, k and v are done with when fc1's result is made, the patches when the
- * first layer begins: they share their places. */
-static void cut_lane(clipc_arena *arena, clipc_lane *lane, const clipc_tower *tower,
-                     const plan *p)
+/* Nothing reads q, k and v when fc1 writes its result, so `expanded` lies in
+ * their memory. Nothing reads the patches when the first layer begins, so they
+ * lie in the memory of h. */
+static void cut_lane(clipc_arena *arena, clipc_lane *lane,
+                     const clipc_tower *tower, const plan *p)
 {
     const clipc_engine *engine = tower->engine;
     const clipc_tower_config *shape = tower->shape;
@@ -204,7 +217,7 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane, const clipc_tower *to
         *lane = cuts;
 }
 
-/* A finish writes bf16 rows without the zeros behind them. */
+/* A finish writes bf16 rows without their padding, which must be zeros. */
 static void clear_padding(const clipc_lane *lane, size_t rows, size_t width)
 {
     if (lane->h.format != CLIPC_OPERAND_BF16 || width % 32 == 0)
@@ -213,7 +226,8 @@ static void clear_padding(const clipc_lane *lane, size_t rows, size_t width)
         memset(lane->h.rows + i * lane->h.stride, 0, lane->h.stride);
 }
 
-/* Scratch for the plan, cut into lanes; *lanes lies in it too. */
+/* Scratch memory for the plan, cut into lanes. *lanes lies in the same
+ * memory. */
 static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
                                clipc_lane **lanes, clipc_error *err)
 {
@@ -264,8 +278,9 @@ static void add_sequence(const clipc_tower *tower, clipc_lane *lane, size_t i)
         lane->keys[s->first_key + k] = (uint32_t)lane->n_rows++;
 }
 
-/* Takes sequences from *next on until the call has `until` rows behind it
- * (*done of them before). lane may be NULL: only counts. */
+/* Appends sequences, from *next on, to the lane until `until` rows of the call
+ * have been assigned in total; *done of them were assigned before. lane NULL:
+ * only count. */
 static void take(const clipc_tower *tower, clipc_lane *lane, size_t n,
                  size_t until, size_t *next, size_t *done)
 {
@@ -327,7 +342,7 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
         size_t until = p.total_rows / p.n_chunks * (chunk + 1) +
                        p.total_rows % p.n_chunks * (chunk + 1) / p.n_chunks;
         take(tower, NULL, n, until, &next, &done);
-        if (next == first) /* a long sequence filled this chunk's share too */
+        if (next == first) /* a long sequence took the rows of this chunk */
             continue;
         size_t rows = done - before, begin, end;
         next = first;
@@ -340,7 +355,8 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
             run_thread(&r, 0, 1);
         else
             clipc_pool_run(engine->pool, run_thread, &r);
-        if (engine->progress && engine->progress(engine->progress_user, next, n))
+        if (engine->progress &&
+            engine->progress(engine->progress_user, next, n))
             return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                               "cancelled after %zu of %zu", next, n);
     }

@@ -6,18 +6,18 @@
  *
  * Reference: transformers 5.23, models/clip/modeling_clip.py (CLIPEncoder).
  *
- * Sequences are rows of one matrix, one after the other, without padding, so
- * linear layers see all of them at once and attention each by itself. Nothing
- * is computed that the embedding does not need: the last layer takes keys and
- * values from all rows and everything else from the pooled rows only.
+ * All sequences of a lane are rows of one matrix, one after the other, without
+ * padding. Linear layers process all rows at once; attention processes each
+ * sequence alone. Only rows that the embedding needs are computed: the last
+ * layer takes keys and values from all rows, and all else from the pooled rows.
  *
- * Several threads share a lane: each computes some columns of every linear
- * layer and some rows or heads of what lies between, and they meet between
- * stages. tower.c makes the lanes.
+ * Several threads may share a lane. Each thread computes some columns of every
+ * linear layer, and some rows or heads of the other stages. The threads meet
+ * between stages. tower.c makes the lanes.
  *
- * x stays in f32. What a linear layer reads is put in its operand format by
- * whoever writes it: LayerNorm row by row, fc1 in its finish where the format
- * needs no scale of the whole row.
+ * x stays in f32. The stage before a linear layer writes its result in the
+ * layer's operand format: LayerNorm row by row, fc1 in its finish where the
+ * format has no scale for each row.
  */
 #include "towers/transformer.h"
 #include "towers/attention.h"

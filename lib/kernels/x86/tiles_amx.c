@@ -2,12 +2,13 @@
  *
  * tiles_amx.c - products of bytes and of bf16 with AMX: up to 32 rows by 32
  * columns in four of the eight tiles, two for the inputs, two for the weights.
- * 16 k-steps of a strip are a weight tile as it stands. The tiles are
- * configured with as many rows as there are, so nothing else is touched, and
- * the time is that of those rows. Configuring costs as much as a fifth of a
- * product, so it is done once for many (docs/SPEED.md).
- * Bytes are exact; bf16 products are added pair by pair in increasing k, with
- * subnormal numbers taken for zero.
+ * 16 k-steps of a strip are one weight tile, in the layout of the strip. The
+ * tiles are configured with the number of rows of the product: no other row is
+ * read or computed. Configuring takes a fifth of the time of a product, so
+ * configure once for many products (docs/SPEED.md).
+ *
+ * Sums of bytes are exact. Products of bf16 are added pair by pair in
+ * increasing k; subnormal numbers count as zero.
  *
  * Reference: Intel SDM volume 1, chapter 18; volume 2, TDPBSSD, TDPBF16PS.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * tiles_s8_avx2.c - exact products of bytes with AVX2: vpmaddwd on 16-bit
- * numbers. Four bytes of a column become the pairs of its even and of its odd
- * inputs by shifts, once for six rows. Rows are widened once for up to four
- * strips, a piece of K at a time.
+ * numbers. Shifts split four bytes of a column into two even and two odd
+ * inputs, once for six rows. Rows are widened once for up to four strips, a
+ * piece of K at a time.
  */
 #if !defined(__AVX2__)
 #error "compile this file with -mavx2"
@@ -55,8 +55,8 @@ static void widen_rows(wide_rows *wide, const char *a, size_t a_stride,
         }
 }
 
-/* Half a k-step of a row: two products and their sum a lane. Written out, so
- * that all 16 registers hold what they should. */
+/* Half a k-step of a row: two products and their sum a lane. Written out,
+ * because compilers spill some of the 16 registers otherwise. */
 INLINE void row_step(__m256i sums[HALVES], const int32_t *x, __m256i w0,
                      __m256i w1)
 {

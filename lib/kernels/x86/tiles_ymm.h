@@ -3,7 +3,7 @@
  * tiles_ymm.h - products of up to 6 rows by 16 columns in registers of 32
  * bytes: 12 of the 16 hold sums, two a k-step of the weights, one a broadcast
  * input. Each element is one chain in increasing k. A file that includes this
- * defines
+ * header defines
  *
  *     MULTIPLY_ADD   "vfmadd231ps": sums += input * weights; of the operands
  *                    weights, input, sums, 4 bytes of K a lane

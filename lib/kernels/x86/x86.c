@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * x86.c - which files of this folder a processor's feature bits allow.
+ * x86.c - calls the files of this folder that a processor's feature bits allow.
  */
 #include "kernels/x86/x86.h"
 #include "base/cpu.h"
