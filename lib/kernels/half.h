@@ -53,7 +53,7 @@ static inline uint16_t clipc_narrow_bf16(float x)
     uint32_t bits = clipc_bits_of_float(x);
     uint32_t is_nan = 0u - ((bits & 0x7FFFFFFFu) > 0x7F800000u);
     uint32_t rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
-    uint32_t quiet = bits | 0x00400000u; /* rounding could make it infinity */
+    uint32_t quiet = bits | 0x00400000u; /* rounding may give infinity */
     return (uint16_t)(((rounded & ~is_nan) | (quiet & is_nan)) >> 16);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * inline.h - what inner loops ask of the compiler. An INLINE function makes a
- * variant for each set of constant arguments. An UNROLL loop, of at most 16
- * steps, has no counter, so that an array of vectors becomes registers.
+ * inline.h - the two requests of inner loops to the compiler. An INLINE
+ * function makes a variant for each set of constant arguments. An UNROLL loop,
+ * of at most 16 steps, has no counter, so that an array of vectors becomes
+ * registers.
  */
 #ifndef CLIPC_INLINE_H
 #define CLIPC_INLINE_H

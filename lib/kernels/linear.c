@@ -173,8 +173,8 @@ void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
 
 /* ---- scratch ----------------------------------------------------------- */
 
-/* A panel of f32 strips (the largest) and one more; or what OpenBLAS
- * multiplies into and the weights widened for it. */
+/* NATIVE: a panel of f32 strips, the largest, and one strip more. OPENBLAS: the
+ * product and the widened weights of one call. */
 bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                           size_t max_in, size_t max_rows)
 {
@@ -357,7 +357,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
                           CLIPC_PREFETCH_STEPS;
     const size_t burst = (lines + n_tiles * bursts - 1) / (n_tiles * bursts);
 
-    /* Columns count from the panel's first one. */
+    /* Columns count from the first column of the panel. */
     clipc_finish finish = r->finish;
     finish.out = (unsigned char *)finish.out +
                  column * (finish.format == CLIPC_OPERAND_BF16 ? 2 : 4);
@@ -438,7 +438,7 @@ static void run_native(const clipc_linear_engine *engine,
                                                    CLIPC_STRIP_COLUMNS);
             r.finish.column_sums = r.panel_sums;
         }
-    } else { /* packing again for every block would cost more than it saves */
+    } else { /* in place: no panel is packed again for each block */
         size_t rows = (size_t)(ROWS_SHARE * (double)engine->cache_bytes) /
                       run->in->stride;
         size_t blocks;

@@ -101,7 +101,7 @@ typedef struct clipc_linear_run {
     clipc_finish finish;
     /* The call computes part `thread` of n_threads of the columns. */
     unsigned thread, n_threads;
-    const clipc_linear *next; /* whose weights to prefetch, or NULL */
+    const clipc_linear *next; /* prefetch its weights; or NULL */
     void *scratch;            /* of this thread, 64-byte aligned */
 } clipc_linear_run;
 

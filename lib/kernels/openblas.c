@@ -8,9 +8,9 @@
  * clipc uses both, the spinning costs most of a tenth of a second
  * (docs/SPEED.md, "Cold start").
  *
- * Debian's OpenBLAS carries kernels for many CPUs and picks one when it is
- * loaded, by a list of CPU models: a CPU newer than the list gets an
- * old core type, such as Prescott (SSE3) or Haswell (AVX2).
+ * Debian's OpenBLAS carries kernels for many CPUs and picks one on loading, by
+ * a list of CPU models: a CPU newer than the list gets an old core type, such
+ * as Prescott (SSE3) or Haswell (AVX2).
  */
 #include "kernels/openblas.h"
 
@@ -72,7 +72,8 @@ static void load_once(void)
         blas.sgemm = NULL; /* another library of that name */
 }
 
-/* Whether it is there. Never unloaded: its threads may be running. */
+/* Whether OpenBLAS is there. Never unload OpenBLAS: its threads may be
+ * running. */
 static bool load(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -91,8 +92,8 @@ const char *clipc_openblas_core(void)
 }
 
 #if defined(__x86_64__) || defined(__i386__)
-/* Core types and the vectors their kernels use. Types that are not listed
- * run AVX-512 kernels, or are newer than this list: left alone. */
+/* Core types and the vectors that their kernels use. A type that is not listed
+ * runs AVX-512 kernels or is newer than this list: no better type is known. */
 static const struct {
     const char *core;
     enum { SSE, AVX, AVX2 } kernels;
@@ -184,7 +185,8 @@ clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
                               : "this build has no OpenBLAS; use the native "
                                 "GEMM");
 #if CLIPC_OPENBLAS
-    /* Asked first: setting it writes to state other contexts may be using. */
+    /* Ask first: setting the number writes to state that other contexts may be
+     * using. */
     if (asked == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
         blas.get_num_threads() != 1)
         blas.set_num_threads(1);

@@ -34,10 +34,10 @@ typedef struct clipc_thread_scratch {
     float *scores;             /* [tile rows, longest padded to 16] */
 } clipc_thread_scratch;
 
-/* Sequences that pass through the layers together, and their scratch. */
+/* A lane and its scratch. */
 typedef struct clipc_lane {
     size_t first, n_seqs; /* sequences first .. first + n_seqs - 1 */
-    size_t n_rows;        /* of all of them: T */
+    size_t n_rows;        /* of all its sequences: T */
     clipc_sequence *sequences; /* [n_seqs] */
     uint32_t *keys;       /* numbers of rows, for all sequences */
     float *x;             /* [T, D] residual stream */
@@ -55,7 +55,7 @@ typedef struct clipc_lane {
 
 typedef struct clipc_tower clipc_tower;
 
-/* One thread of those that share a lane. */
+/* One of the threads that share a lane. */
 typedef struct clipc_worker {
     const clipc_tower *tower;
     clipc_lane *lane;

@@ -79,7 +79,7 @@ static plan make_plan(const clipc_tower *tower, size_t n)
             p.longest = length;
     }
     p.n_threads = useful_threads(tower, p.total_rows);
-    /* A trace shows rows in order, so it wants one lane. */
+    /* A trace shows all rows in order: one lane. */
     if (n >= p.n_threads && !tower->engine->trace &&
         p.total_rows / p.n_threads >= LANE_MIN_ROWS)
         p.n_lanes = p.n_threads;

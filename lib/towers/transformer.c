@@ -76,8 +76,8 @@ static clipc_finish finish_rows(const clipc_rows *out, float scale)
                            .out_stride = out->stride * sizeof(float) };
 }
 
-/* q = (LN1(x) Wq^T + bq) / sqrt(K), of all rows or the pooled ones; k, v
- * likewise without a factor, of all rows. */
+/* q = (LN1(x) Wq^T + bq) / sqrt(K), of all rows or of the pooled rows. k and v,
+ * without the factor, of all rows. */
 static void queries_keys_values(const clipc_worker *w,
                                 const clipc_layer_weights *weights,
                                 const clipc_operand *query_input,
@@ -147,7 +147,8 @@ static void add_linear(const clipc_worker *w, float *x,
     clipc_lane_barrier(w);
 }
 
-/* Copies the rows that go on past the last layer's keys and values. */
+/* Copies the pooled rows: after its keys and values, the last layer needs no
+ * other. */
 static void gather_pooled(const clipc_worker *w)
 {
     const clipc_lane *lane = w->lane;

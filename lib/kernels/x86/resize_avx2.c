@@ -17,8 +17,9 @@
 
 /* ---- planes ------------------------------------------------------------ */
 
-/* 16 pixels of one colour out of 48 bytes RGBRGB...: each shuffle brings the
- * bytes of that colour in its 16 bytes to their places, zeros elsewhere. */
+/* 16 pixels of one colour out of 48 bytes RGBRGB...: each shuffle moves the
+ * bytes of the colour in its 16 bytes to their places, and puts zeros
+ * elsewhere. */
 static __m128i pick(const __m128i *in, const int8_t (*places)[16])
 {
     __m128i v = _mm_setzero_si128();
@@ -120,7 +121,7 @@ void clipc_resize_vertical_avx2(uint8_t *out, const uint8_t *const *rows,
     for (; at + 32 <= n_bytes; at += 32)
         columns(out, rows, at, high, low, n_rows);
     if (at < n_bytes && n_bytes >= 32) {
-        /* The last columns again, together with some before them. */
+        /* The last 32 columns: some are computed again. */
         columns(out, rows, n_bytes - 32, high, low, n_rows);
         return;
     }

@@ -64,7 +64,7 @@ void clipc_resize_horizontal_avx512(uint8_t *out, const uint8_t *planes,
 
 /* ---- columns ----------------------------------------------------------- */
 
-/* 64 columns, those of the mask read and written. */
+/* 64 columns. Columns outside the mask are not read or written. */
 static void columns(uint8_t *out, const uint8_t *const *rows, size_t at,
                     const int16_t *high, const int16_t *low, size_t n_rows,
                     __mmask64 mask)

@@ -99,7 +99,7 @@ INLINE __m256 exp8(__m256 x)
     q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(1.66665204e-1f));
     q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(4.99999934e-1f));
     q = _mm256_fmadd_ps(_mm256_mul_ps(r, r), q, r);
-    /* The low bits of `shifted` are n: they become the exponent. */
+    /* The low bits of `shifted` are n, which becomes the exponent. */
     const __m256i power = _mm256_add_epi32(
         _mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
         _mm256_set1_epi32(127 << 23));
@@ -109,7 +109,7 @@ INLINE __m256 exp8(__m256 x)
 
 /* ---- activations ------------------------------------------------------- */
 
-/* Relative error: below 4e-7 + 1.5e-7 |x| (that of the exponent, rounded
+/* Relative error: below 4e-7 + 1.5e-7 |x| (the error of the exponent, rounded
  * once) where the result is above 1e-35. */
 INLINE __m256 quick_gelu8(__m256 x)
 {
@@ -138,7 +138,7 @@ INLINE __m256 gelu8(__m256 x)
     return _mm256_blendv_ps(_mm256_sub_ps(x, tail), tail, x);
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
 /* Nearest bf16, ties to even, in the upper halves. The lower halves hold
  * leftover bits. NaN stays NaN. */
@@ -235,8 +235,8 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
     memset(out + n, 0, (n_padded - n) * sizeof *out);
 }
 
-/* The bits of the largest |x|: as integers they order like the numbers, with
- * infinity and NaN above all. */
+/* The bits of the largest |x|. As integers, the bits order like the numbers,
+ * with infinity and NaN above all. */
 INLINE int32_t row_absmax(const float *x, size_t n)
 {
     const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);

@@ -104,11 +104,11 @@ INLINE void exp16(__m512 *x, const int n_vectors)
 
 /* ---- activations ------------------------------------------------------- */
 
-/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87 (a NaN too, but then
- * x is still one). A step of Newton's brings the 2^-14 of vrcp14 to 2^-28, so
- * of the quotient its roundings remain. Relative error: below 4e-7 +
- * 1.5e-7 |x| (that of the exponent, rounded once) where the result is above
- * 1e-35. */
+/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87. A NaN is clamped too,
+ * but the factor x is still NaN. A step of Newton's brings the error of vrcp14
+ * from 2^-14 to 2^-28, so the roundings of the quotient dominate. Relative
+ * error: below 4e-7 + 1.5e-7 |x| (the error of the exponent, rounded once)
+ * where the result is above 1e-35. */
 INLINE void quick_gelu16(__m512 *x, const int n_vectors)
 {
     const __m512 one = _mm512_set1_ps(1.0f);
@@ -150,7 +150,7 @@ INLINE void gelu16(__m512 *x, const int n_vectors)
         p[k], _mm512_cmp_ps_mask(x[k], zero, _CMP_NLT_UQ), x[k], p[k]);
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
 /* Nearest bf16, ties to even, in the upper halves. The lower halves hold
  * leftover bits. NaN stays NaN. */

@@ -4,11 +4,11 @@
  * width of a vector. A file that includes this header defines
  *
  *     FLOATS   type of a vector of LANES floats
- *     MASK     type that chooses among its lanes
+ *     MASK     type that chooses among the lanes of a vector
  *     V(op)    intrinsic of that width: V(add_ps)
  *
- * before, and after it the functions declared first here. It calls fill_table
- * for the table.
+ * before, and after it the functions declared first here. The file
+ * calls fill_table for the table.
  */
 #ifndef CLIPC_X86_ROWS_LANES_H
 #define CLIPC_X86_ROWS_LANES_H
@@ -63,7 +63,7 @@ static void add(float *x, const float *y, size_t n);
 static void softmax(float *x, size_t n);
 static double sum_squares(const float *x, size_t n);
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
 INLINE void finish_tile(const clipc_finish *finish, const void *acc,
                         size_t acc_stride, size_t row, size_t n_rows,

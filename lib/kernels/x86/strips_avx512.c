@@ -63,7 +63,7 @@ INLINE __m512i halves_of(const source *s, int row, size_t at)
                                     s->rows[row] + at * 2);
 }
 
-/* To nearest, ties to even, NaN kept. (The instruction for it would flush
+/* To nearest, ties to even, NaN kept. (vcvtneps2bf16 would flush
  * subnormal numbers.) */
 INLINE __m256i narrow_bf16(__m512 x)
 {
@@ -87,8 +87,8 @@ INLINE __m512i bf16_of(const source *s, int row, clipc_storage from, size_t at)
 }
 
 /* rne(x / scale) in [-127, 127]. The product with 1 / scale is within 3e-5 of
- * the quotient: it rounds alike unless it is that near to a tie, or not a
- * number because scale is subnormal. */
+ * the quotient. Both round alike, unless the product is that near to a tie, or
+ * is NaN because scale is subnormal. */
 INLINE __m128i quantise(__m512 x, __m512 scale, __m512 inverse)
 {
     enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };

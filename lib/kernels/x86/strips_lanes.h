@@ -9,8 +9,8 @@
  *     INTS     type of the same vector as integers
  *     LANES    8 or 16
  *
- * before, and after it the functions declared first here. It calls fill_table
- * for the table.
+ * before, and after it the functions declared first here. The file
+ * calls fill_table for the table.
  *
  * A program that runs once packs on the fly from a mapped file. The prefetches
  * are there because memory must never be waited for.
@@ -81,8 +81,8 @@ static source open_rows(const void *const *rows, clipc_storage from,
 }
 
 /* With bytes [at, at + n) of a row in use, prefetches the lines that the row
- * needs soon: of its own, or of its successor in the next strip, where both
- * strips lie in one tensor. Nothing need be there. */
+ * needs soon: lines of the same row, or, past its end, of the row 16 rows on,
+ * which the next strip reads. The address may be invalid. */
 INLINE void prefetch(const source *s, int row, size_t at, size_t n)
 {
     if (at % LINE != 0) /* the line was prefetched from its beginning */
@@ -226,7 +226,7 @@ INLINE void pack_s8_of(int8_t *strip, float *scale, int32_t *sums, source *s,
             s->present[i] = 0;
             s->scale[i] = 1.0f;
             scale[i] = __builtin_nanf("");
-        } else if (scale[i] == 0.0f) { /* or so small that the quotient is */
+        } else if (scale[i] == 0.0f) { /* largest is 0, or nearly */
             scale[i] = s->scale[i] = 1.0f;
         }
         s->inverse[i] = 1.0f / s->scale[i];

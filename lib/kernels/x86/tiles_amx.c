@@ -31,7 +31,7 @@ _Static_assert((int)UNIT == (int)CLIPC_PREFETCH_STEPS,
                "prefetches come once a unit");
 
 /* Tiles 0-3: sums of rows 0-15 and 16-31 by strips 0 and 1; 4, 5: inputs of
- * those rows; 6, 7: weights of those strips. */
+ * the same rows; 6, 7: weights of the same strips. */
 typedef struct configuration {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];

@@ -37,9 +37,9 @@
 DEFINE_TIMER(time_bf16, "vdpbf16ps")
 DEFINE_TIMER(time_f32, "vfmadd231ps")
 
-/* vdpbf16ps computes twice the products of a multiply-add: it is faster if it
- * takes less than twice the time. Measure once in a process, so that all
- * contexts compute alike. */
+/* vdpbf16ps computes twice the products of a multiply-add, so bf16 is faster if
+ * vdpbf16ps takes less than twice the time. Measure once in a process, so that
+ * all contexts compute alike. */
 static bool is_faster(void)
 {
     static _Atomic int known; /* 1: no, 2: yes */

@@ -150,7 +150,7 @@ static void run_tile(const clipc_tile *tile)
     case 2:
         run_rows(tile, 2);
         break;
-    default: /* one row, two times in the same place */
+    default: /* one row: computed twice, in the same place */
         twice.a_stride = twice.c_stride = 0;
         run_rows(&twice, 2);
     }
