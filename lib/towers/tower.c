@@ -355,8 +355,7 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
             run_thread(&r, 0, 1);
         else
             clipc_pool_run(engine->pool, run_thread, &r);
-        if (engine->progress &&
-            engine->progress(engine->progress_user, next, n))
+        if (engine->progress && engine->progress(engine->progress_user, next, n))
             return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                               "cancelled after %zu of %zu", next, n);
     }
