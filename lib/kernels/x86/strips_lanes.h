@@ -95,24 +95,23 @@ INLINE void prefetch(const source *s, int row, size_t at, size_t n)
     }
 }
 
-/* The first n of LANES vectors, a line apart. */
-INLINE void store_lines(char *to, const INTS lines[LANES], size_t n)
+/* LANES vectors, a line apart. */
+INLINE void store_lines(char *to, const INTS lines[LANES])
 {
     UNROLL for (int i = 0; i < LANES; i++)
-        if ((size_t)i < n)
-            store_ints(to + i * LINE, lines[i]);
+        store_ints(to + i * LINE, lines[i]);
 }
 
 /* ---- f32 --------------------------------------------------------------- */
 
-/* n of the 16 k-steps from `at` on. */
-INLINE void pack_f32_steps(float *strip, const source *s, clipc_storage from,
-                           size_t at, size_t n)
+/* 16 k-steps from `at` on. */
+INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
+                           size_t at)
 {
     const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
 
     UNROLL for (int part = 0; part < PARTS; part++) {
-        char *to = (char *)(strip + at * COLUMNS + part * LANES);
+        char *to = (char *)(steps + part * LANES);
         INTS squares[PARTS][LANES];
         UNROLL for (int i = 0; i < LANES; i++) {
             const int row = part * LANES + i;
@@ -123,22 +122,22 @@ INLINE void pack_f32_steps(float *strip, const source *s, clipc_storage from,
             prefetch(s, row, at * element, 16 * element);
         }
         UNROLL for (int j = 0; j < PARTS; j++) {
-            const size_t before = (size_t)j * LANES;
             transpose(squares[j]);
-            store_lines(to + before * LINE, squares[j],
-                        n > before ? n - before : 0);
+            store_lines(to + j * LANES * LINE, squares[j]);
         }
     }
 }
 
 INLINE void pack_f32_of(float *strip, const source *s, clipc_storage from)
 {
-    size_t at = 0;
+    float last[16 * COLUMNS];
 
-    for (; at + 16 <= s->k; at += 16)
-        pack_f32_steps(strip, s, from, at, 16);
-    if (at < s->k)
-        pack_f32_steps(strip, s, from, at, s->k - at);
+    for (size_t at = 0; at < s->k; at += 16) {
+        float *steps = s->k - at < 16 ? last : strip + at * COLUMNS;
+        pack_f32_steps(steps, s, from, at);
+        if (steps == last)
+            memcpy(strip + at * COLUMNS, last, (s->k - at) * LINE);
+    }
 }
 
 static void pack_f32(float *strip, const void *const *rows,
@@ -181,7 +180,7 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
             transpose(lines);
             store_lines((char *)strip + at / per_step * LINE +
                             part * LANES * 4,
-                        lines, LANES);
+                        lines);
             if (to == CLIPC_STORE_S8)
                 UNROLL for (int i = 0; i < LANES; i++)
                     total[part] = add_columns(total[part], lines[i]);
