@@ -58,7 +58,7 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
                                       clipc_precision packed,
                                       clipc_error *err)
 {
-    const bool vector = strcmp(engine->kernels.name, "c") != 0;
+    const bool vector = strcmp(engine->linear.kernels.name, "c") != 0;
     clipc_gemm gemm = params->gemm;
 
     if ((unsigned)params->precision > CLIPC_PRECISION_INT8 ||
@@ -81,8 +81,8 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
                               "need the native kernels");
         gemm = CLIPC_GEMM_NATIVE;
     }
-    engine->cache_bytes = clipc_cpu_cache_bytes();
-    return clipc_gemm_select(&engine->gemm, gemm, vector,
+    engine->linear.cache_bytes = clipc_cpu_cache_bytes();
+    return clipc_gemm_select(&engine->linear.gemm, gemm, vector,
                              params->keep_blas_threads != 0, err);
 }
 
@@ -124,7 +124,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->packing = params.packing;
     ctx->progress = params.progress;
     ctx->progress_user = params.progress_user;
-    clipc_kernels_init(&ctx->engine.kernels, features);
+    clipc_kernels_init(&ctx->engine.linear.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
                    choose_arithmetic(&ctx->engine, &params, model->packed,
                                      err));

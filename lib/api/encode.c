@@ -126,12 +126,12 @@ packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
     clipc_model *model = ctx->model;
     bool made;
 
-    if (ctx->engine.gemm != CLIPC_GEMM_NATIVE)
+    if (ctx->engine.linear.gemm != CLIPC_GEMM_NATIVE)
         return weights;
-    const clipc_tower_weights *packed = clipc_packed_use(
+    const clipc_tower_weights *packed = clipc_prepack_use(
         text ? &model->packed_text : &model->packed_vision, weights,
         text ? model->config.text.n_layers : model->config.vision.n_layers,
-        ctx->engine.precision, ctx->packing, &ctx->engine.kernels,
+        ctx->engine.precision, ctx->packing, &ctx->engine.linear.kernels,
         ctx->engine.pool, &made);
     if (made)
         clipc_checkpoint_forget(model->checkpoint, text);

@@ -618,17 +618,17 @@ clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
         clipc_model_get_info(ctx->model, &info, NULL) != CLIPC_OK)
         return NULL;
     const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION,
-                                 (uint32_t)engine->gemm,
+                                 (uint32_t)engine->linear.gemm,
                                  (uint32_t)engine->precision, flags };
     clipc_hash_start(&hash);
     clipc_hash_piece(&hash, identity.bytes, sizeof identity.bytes);
     clipc_hash_piece(&hash, numbers, sizeof numbers);
     hash_string(&hash, info.dtype);
-    hash_string(&hash, engine->kernels.name);
+    hash_string(&hash, engine->linear.kernels.name);
     if (engine->precision == CLIPC_PRECISION_BF16 ||
         engine->precision == CLIPC_PRECISION_INT8)
-        hash_string(&hash, engine->kernels.bf16.name);
-    if (engine->gemm == CLIPC_GEMM_OPENBLAS) {
+        hash_string(&hash, engine->linear.kernels.bf16.name);
+    if (engine->linear.gemm == CLIPC_GEMM_OPENBLAS) {
         hash_string(&hash, clipc_openblas_version());
         hash_string(&hash, clipc_openblas_core());
     }

@@ -36,8 +36,8 @@ static clipc_status create(clipc_model **out, const char *source,
         free(model);
         return clipc_fail_nomem(err, "mutex");
     }
-    clipc_packed_init(&model->packed_vision, &model->mutex);
-    clipc_packed_init(&model->packed_text, &model->mutex);
+    clipc_prepack_init(&model->packed_vision, &model->mutex);
+    clipc_prepack_init(&model->packed_text, &model->mutex);
     atomic_init(&model->references, 1);
     atomic_init(&model->tokenizer, NULL);
     model->source = clipc_strndup(source, strlen(source));
@@ -59,8 +59,8 @@ void clipc_model_free(clipc_model *model)
     if (!model || atomic_fetch_sub(&model->references, 1) != 1)
         return;
     clipc_tokenizer_destroy(atomic_load(&model->tokenizer));
-    clipc_packed_free(&model->packed_vision);
-    clipc_packed_free(&model->packed_text);
+    clipc_prepack_free(&model->packed_vision);
+    clipc_prepack_free(&model->packed_text);
     clipc_checkpoint_close(model->checkpoint);
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
         free(model->tokenizer_paths[i]);

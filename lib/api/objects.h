@@ -43,7 +43,7 @@ struct clipc_model {
     char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];
     clipc_text tokenizer_bytes[CLIPC_N_TOKENIZER_FILES];
     clipc_file_stamp tokenizer_stamps[CLIPC_N_TOKENIZER_FILES];
-    clipc_packed_set packed_vision, packed_text;
+    clipc_prepack_set packed_vision, packed_text;
     pthread_mutex_t mutex; /* guards what follows, and the making of those */
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;

@@ -56,7 +56,7 @@ static float exact_cosine(const float *query, const float *vector, size_t dim)
 
 static void score_vector(const clipc_scores *task, size_t i)
 {
-    const clipc_kernels *kernels = &task->engine->kernels;
+    const clipc_kernels *kernels = &task->engine->linear.kernels;
     const float *vector = task->vectors + i * task->dim;
     float inverse = 1.0f;
 

@@ -64,7 +64,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
                           flags & ~CLIPC_SIMILARITY_LOGITS);
     if (n_a == 0 || n_b == 0)
         return CLIPC_OK;
-    const clipc_kernels *kernels = &ctx->engine.kernels;
+    const clipc_kernels *kernels = &ctx->engine.linear.kernels;
     if (flags & CLIPC_SIMILARITY_LOGITS)
         scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
     if (!clipc_mul(n_a, n_b, &n_elements) ||

@@ -12,6 +12,7 @@
  */
 #include "checkpoint/checkpoint.h"
 
+#include "base/arena.h"
 #include "config/other_networks.h"
 #include "checkpoint/packed_file.h"
 #include "checkpoint/parameters.h"
@@ -26,10 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SHAPE_BYTES = 96,   /* of a shape in a message */
-    FLOATS_A_LINE = 16  /* converted tensors begin on cache lines */
-};
+enum { SHAPE_BYTES = 96 }; /* of a shape in a message */
 
 static const clipc_storage storages[] = {
     [CLIPC_DTYPE_F32] = CLIPC_STORE_F32,
@@ -257,12 +255,11 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
 
 /* ---- loading ----------------------------------------------------------- */
 
-/* Two walks: with out NULL the floats to convert are counted, then they are
- * converted and all slots set. */
+/* Two walks over an arena: the first counts the floats to convert, the second
+ * converts them and sets all slots. */
 typedef struct loader {
     const clipc_checkpoint *checkpoint;
-    float *out;
-    size_t n_floats;
+    clipc_arena floats;
 } loader;
 
 static bool usable_in_place(const clipc_tensor *tensor)
@@ -289,15 +286,9 @@ static clipc_tensor stored_part(const loader *l, const clipc_parameter *p,
 }
 
 /* Room for n floats: NULL in the walk that counts. */
-static clipc_status take_floats(loader *l, float **out, size_t n,
-                                clipc_error *err)
+static float *take_floats(loader *l, size_t n)
 {
-    size_t lines = n / FLOATS_A_LINE + (n % FLOATS_A_LINE != 0);
-
-    *out = l->out ? l->out + l->n_floats : NULL;
-    if (!clipc_add(l->n_floats, lines * FLOATS_A_LINE, &l->n_floats))
-        return clipc_fail_nomem(err, "converted weights");
-    return CLIPC_OK;
+    return clipc_arena_cut(&l->floats, n, sizeof(float), CLIPC_ARENA_LINE);
 }
 
 static clipc_matrix *matrix_of(const clipc_parameter *p)
@@ -307,19 +298,15 @@ static clipc_matrix *matrix_of(const clipc_parameter *p)
 
 /* The bytes of a tensor on a cache line: where they lie, or copied when the
  * file is in memory of the caller's that begins elsewhere. */
-static clipc_status align(loader *l, const void **out,
-                          const clipc_tensor *tensor, clipc_error *err)
+static const void *align(loader *l, const clipc_tensor *tensor)
 {
     float *copy;
 
-    *out = tensor->data;
-    if ((uintptr_t)tensor->data % (FLOATS_A_LINE * sizeof *copy) == 0)
-        return CLIPC_OK;
+    if ((uintptr_t)tensor->data % CLIPC_ARENA_LINE == 0)
+        return tensor->data;
     /* A whole number of floats: columns are padded to 16. */
-    CLIPC_TRY(take_floats(l, &copy, tensor->n_bytes / sizeof *copy, err));
-    if (copy)
-        *out = memcpy(copy, tensor->data, tensor->n_bytes);
-    return CLIPC_OK;
+    copy = take_floats(l, tensor->n_bytes / sizeof *copy);
+    return copy ? memcpy(copy, tensor->data, tensor->n_bytes) : tensor->data;
 }
 
 static clipc_status load_packed(loader *l, const clipc_parameter *p,
@@ -327,21 +314,18 @@ static clipc_status load_packed(loader *l, const clipc_parameter *p,
 {
     clipc_linear *linear = p->linear;
     clipc_packed_tensors tensors;
-    const void *scale = NULL, *sums = NULL;
 
     /* Checked when the checkpoint was opened. */
     CLIPC_TRY(clipc_packed_find(&tensors, l->checkpoint->files,
                                 l->checkpoint->packed, p, err));
     linear->weight = (clipc_matrix){ NULL, tensors.storage, p->shape[0],
                                      parameter_numbers(p) / p->shape[0] };
-    linear->strips.storage = tensors.storage;
-    CLIPC_TRY(align(l, &linear->strips.data, tensors.strips, err));
-    if (tensors.scale) {
-        CLIPC_TRY(align(l, &scale, tensors.scale, err));
-        CLIPC_TRY(align(l, &sums, tensors.sums, err));
-    }
-    linear->strips.scale = scale;
-    linear->strips.sums = sums;
+    linear->strips = (clipc_strips){
+        .data = align(l, tensors.strips),
+        .storage = tensors.storage,
+        .scale = tensors.scale ? align(l, tensors.scale) : NULL,
+        .sums = tensors.sums ? align(l, tensors.sums) : NULL,
+    };
     return CLIPC_OK;
 }
 
@@ -353,7 +337,7 @@ static clipc_status load_transposed(loader *l, const clipc_parameter *p,
     const size_t n_out = p->shape[0], n_in = p->shape[1];
     float *out, *stored;
 
-    CLIPC_TRY(take_floats(l, &out, tensor->n_elements, err));
+    out = take_floats(l, tensor->n_elements);
     if (!out)
         return CLIPC_OK;
     stored = clipc_alloc(tensor->n_elements, sizeof *stored);
@@ -381,7 +365,7 @@ static clipc_status load_positions(loader *l, const clipc_parameter *p,
 
     if (!clipc_mul(p->side * p->side + 1, width, &n))
         return clipc_fail_nomem(err, "positions");
-    CLIPC_TRY(take_floats(l, &out, n, err));
+    out = take_floats(l, n);
     if (!out)
         return CLIPC_OK;
     stored = clipc_alloc(tensor->n_elements, sizeof *stored);
@@ -419,7 +403,7 @@ static clipc_status load_parameter(void *user, const clipc_parameter *p,
         *p->vector = (const float *)(const void *)tensor.data;
         return CLIPC_OK;
     }
-    CLIPC_TRY(take_floats(l, &out, tensor.n_elements, err));
+    out = take_floats(l, tensor.n_elements);
     if (out) {
         widen(out, &tensor);
         *p->vector = out;
@@ -435,18 +419,19 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
     loader l = { .checkpoint = checkpoint };
 
     CLIPC_TRY(visit_tower(checkpoint, tower, load_parameter, &l, err));
-    if (l.n_floats == 0)
+    if (l.floats.used == 0 && !l.floats.overflow)
         return CLIPC_OK;
-    l.out = clipc_alloc_aligned(l.n_floats, sizeof(float));
-    if (!l.out)
+    float *block = l.floats.overflow ? NULL
+                                     : clipc_alloc_aligned(l.floats.used, 1);
+    if (!block)
         return clipc_fail_nomem(err, "converted weights");
-    l.n_floats = 0;
+    l.floats = (clipc_arena){ .base = (void *)block };
     clipc_status status =
         visit_tower(checkpoint, tower, load_parameter, &l, err);
     if (status == CLIPC_OK)
-        *converted = l.out;
+        *converted = block;
     else
-        free(l.out);
+        free(block);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dispatch.c - see dispatch.h. A processor family has one folder and one call.
+ * dispatch.c - see dispatch.h. A family of processors has one folder, and one
+ * call for each table.
  */
 #include "kernels/dispatch.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * half.h - F16 and BF16 numbers in C without branches, so that loops over
- * them become vector code. Widening is exact; narrowing rounds to nearest,
- * ties to even. NaN stays NaN, subnormals stay what they are.
+ * half.h - F16 and BF16 numbers in C, without branches, so that loops over such
+ * numbers become vector code. Widening is exact. Narrowing rounds to nearest,
+ * ties to even. NaN stays NaN; a subnormal keeps its value.
  */
 #ifndef CLIPC_HALF_H
 #define CLIPC_HALF_H
@@ -25,9 +25,10 @@ static inline uint32_t clipc_bits_of_float(float x)
     return bits;
 }
 
-/* The exponent of a normal number moves by 127 - 15, that of infinity and NaN
- * by twice as much. A subnormal is the fraction of 2^-14, which is then taken
- * away: exact, and no operand is an f32 subnormal. */
+/* The exponent of a normal number moves by 127 - 15, the exponent of infinity
+ * and NaN by twice as much. A subnormal is built as 2^-14 plus its value; then
+ * 2^-14 is subtracted. The difference is exact, and no operand is an f32
+ * subnormal. */
 static inline float clipc_widen_f16(uint16_t half)
 {
     const uint32_t shift = 112u << 23, tiny = 113u << 23;
@@ -52,7 +53,7 @@ static inline uint16_t clipc_narrow_bf16(float x)
     uint32_t bits = clipc_bits_of_float(x);
     uint32_t is_nan = 0u - ((bits & 0x7FFFFFFFu) > 0x7F800000u);
     uint32_t rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
-    uint32_t quiet = bits | 0x00400000u; /* rounding could make it infinity */
+    uint32_t quiet = bits | 0x00400000u; /* rounding may give infinity */
     return (uint16_t)(((rounded & ~is_nan) | (quiet & is_nan)) >> 16);
 }
 

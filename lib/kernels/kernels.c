@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernels.c - which kernels a processor gets, and the C ones for rows of
- * activations, on vectors of four floats that gcc and clang map to SSE2 or
- * NEON registers (and to scalars elsewhere). tiles.c has the matrix products.
+ * kernels.c - the C kernels for rows of activations, on vectors of four floats.
+ * gcc and clang map such a vector to an SSE2 or NEON register, and to scalars
+ * on other machines. tiles.c has the matrix products.
  *
  * Sums run in a fixed number of lanes: lane l of a sum takes the elements
- * whose index is l modulo the number of lanes, in increasing order, and the
- * lanes are added pairwise at the end. Rows that end inside a vector are
- * continued with zeros. So a sum depends on its length only, never on where
+ * whose index is l modulo the number of lanes, in increasing order. The lanes
+ * are added pairwise at the end. A row that ends inside a vector is continued
+ * with zeros. So the order of a sum depends on its length only, never on where
  * a tile or a thread begins.
  *
  * Compiled with -ffp-contract=off: every operation here rounds once.
@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 
 #include "kernels/half.h"
+#include "kernels/inline.h"
 
 #include <float.h>
 #include <math.h>
@@ -25,8 +26,6 @@ enum { LANES = 4 };
 typedef float vec __attribute__((vector_size(16)));
 typedef uint32_t vec_bits __attribute__((vector_size(16)));
 typedef int32_t vec_int __attribute__((vector_size(16)));
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE vec load(const float *p)
 {
@@ -76,7 +75,8 @@ INLINE vec choose(vec_bits mask, vec a, vec b)
     return (vec)((mask & (vec_bits)a) | (~mask & (vec_bits)b));
 }
 
-/* Where a or b is NaN the result is b: put what must stay NaN second. */
+/* Where a or b is NaN the result is b: pass the number whose NaN must stay as
+ * b. */
 INLINE vec smaller(vec a, vec b)
 {
     return choose((vec_bits)(a < b), a, b);
@@ -107,7 +107,7 @@ INLINE vec exp4(vec x)
     q = q * r + splat(1.66665204e-1f);
     q = q * r + splat(4.99999934e-1f);
     vec e = (q * (r * r) + r) + splat(1.0f);
-    /* The low bits of `shifted` are n: they become the exponent. */
+    /* The low bits of `shifted` are n, which becomes the exponent. */
     vec_bits power = ((vec_bits)shifted << 23) + (127u << 23);
     return e * (vec)power;
 }
@@ -121,10 +121,10 @@ INLINE vec quick_gelu4(vec x)
 
 /* gelu(x) = x * Phi(x), Phi the normal distribution. With t = |x|:
  * Phi(-t) = exp(-p(t)), p(t) = -log(erfc(t / sqrt 2) / 2), a smooth function
- * taken as a polynomial of degree 9 on [0, 6]; beyond 6 Phi(-t) < 1e-9 is
- * left where it is. Coefficients: minimax, weighted by t exp(-p(t)). The
- * error is below 1.2e-7 |x|; relative to the result it is below 2e-7 for
- * x >= 0 and below 2e-6 for x >= -3. */
+ * approximated by a polynomial of degree 9 on [0, 6]. Beyond 6, Phi(-t) is
+ * below 1e-9 and p(6) is used. Coefficients: minimax, weighted by t exp(-p(t)).
+ * The error is below 1.2e-7 |x|. The error relative to the result is below 2e-7
+ * for x >= 0 and below 2e-6 for x >= -3. */
 INLINE vec gelu4(vec x)
 {
     const vec zero = { 0 };
@@ -145,7 +145,7 @@ INLINE vec gelu4(vec x)
     return choose(negative, tail, x - tail);
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
 /* Nearest bf16, ties to even, in the upper halves; NaN stays NaN. */
 INLINE vec_bits to_bf16(vec v)
@@ -287,8 +287,8 @@ static void row_f32_bf16(float *out, const float *x, size_t n)
         store_part(out + i, (vec)to_bf16(load_part(x + i, n - i)), n - i);
 }
 
-/* The bits of the largest |x|: as integers they order like the numbers, with
- * infinity and NaN above all. */
+/* The bits of the largest |x|. As integers, the bits order like the numbers,
+ * with infinity and NaN above all. */
 static uint32_t row_absmax(const float *x, size_t n)
 {
     vec_int highest = { 0 };
@@ -305,8 +305,8 @@ static uint32_t row_absmax(const float *x, size_t n)
     return (uint32_t)max;
 }
 
-/* x * (1 / scale) is at most 127 (1 + 3 EPS), which rounds to 127, so that
- * clamping has nothing to do. Adding 1.5 * 2^23 rounds to nearest even; the
+/* x * (1 / scale) is at most 127 (1 + 3 EPS), which rounds to 127, so no
+ * number needs clamping. Adding 1.5 * 2^23 rounds to nearest even; the
  * low byte is then the number. A row whose scale would be subnormal counts as
  * zero. */
 INLINE void row_bytes(uint8_t *out, float *scale, const float *x, size_t n,
@@ -424,7 +424,7 @@ INLINE float row_sum(const float *x, float shift, int power, size_t n)
         lanes[0] += TERM(v);
     }
     if (i < n) {
-        /* Continued with the shift itself: zeros once it is subtracted. */
+        /* Continue the row with the shift: x - shift is then 0. */
         float rest[LANES] = { shift, shift, shift, shift };
         memcpy(rest, x + i, (n - i) * sizeof *x);
         vec v = load(rest) - s;
@@ -434,9 +434,9 @@ INLINE float row_sum(const float *x, float shift, int power, size_t n)
     return sum((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
 }
 
-/* Two passes: the mean, then the squares around it, which stays accurate
- * where the mean is large. The sums have 16 lanes, so a mean is within 1e-6
- * of the largest |x|. */
+/* Two passes: the mean, then the squares around the mean. The result stays
+ * accurate where the mean is large. The sums have 16 lanes, so a mean is within
+ * 1e-6 of the largest |x|. */
 static void layernorm(float *y, const float *x, const float *gain,
                       const float *bias, float eps, size_t width)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * kernels.h - the table of inner loops. clipc_kernels_init() (dispatch.h)
- * fills it with C first; files in x86/ then override entries upward, by the
- * CPU's features. Order of parameters: outputs, inputs, sizes.
+ * fills the table with C first. Files in x86/ then override entries, from the
+ * oldest instruction set that the CPU has to the newest. Parameters come in
+ * the order outputs, inputs, sizes.
  *
- * Every kernel gives an element the same bits wherever it stands: no result
- * depends on the number of rows or columns computed together, on alignment,
- * on the thread, or on elements beside it but those of its own row where the
- * operation says so. NaN stays NaN.
+ * Every kernel gives an element the same bits wherever the element stands. No
+ * result depends on the number of rows or columns computed together, on
+ * alignment or on the thread. An element depends on other elements only where
+ * the operation says so, and only on those of its own row. NaN stays NaN.
  *
  * Matrix products. Weights lie in strips of 16 output columns:
  *
@@ -17,9 +18,9 @@
  * k_steps = padded K / g, where K is padded with zeros to a multiple of 1
  * (f32), 32 (16-bit) or 64 (s8) inputs, and columns to 16. Rows of
  * activations have the same padding. A tile is a few rows by a few adjacent
- * strips over the whole of K, kept in registers; what comes after the sum
- * (bias, activation, residual ...) is a `finish` kernel that reads the tile
- * from the first-level cache.
+ * strips over the whole of K; its sums stay in registers. A `finish` kernel
+ * then reads the sums from the first-level cache and does the rest: bias,
+ * activation, residual.
  */
 #ifndef CLIPC_KERNELS_H
 #define CLIPC_KERNELS_H
@@ -31,6 +32,7 @@
 enum {
     CLIPC_STRIP_COLUMNS = 16,
     CLIPC_STRIP_BYTES = 64, /* of one k-step */
+    CLIPC_PREFETCH_STEPS = 16, /* k-steps between two bursts of prefetches */
     CLIPC_MAX_TILE_ROWS = 32,
     CLIPC_MAX_TILE_STRIPS = 4
 };
@@ -46,7 +48,7 @@ typedef enum clipc_storage {
 /* What the rows of the left operand hold. */
 typedef enum clipc_operand_format {
     CLIPC_OPERAND_F32,
-    CLIPC_OPERAND_F32_BF16, /* f32 that were rounded to bf16 */
+    CLIPC_OPERAND_F32_BF16, /* f32, each rounded to a bf16 value */
     CLIPC_OPERAND_BF16,
     CLIPC_OPERAND_S8, /* q in [-127, 127], one scale a row */
     CLIPC_OPERAND_U8  /* q + 128 */
@@ -62,9 +64,9 @@ typedef struct clipc_tile {
     size_t b_stride;     /* bytes from strip to strip */
     size_t k_steps;
     size_t rows, strips; /* 1..max_rows, 1..max_strips */
-    /* Lines of 64 bytes to bring towards the core while computing: from
-     * `prefetch` on, `prefetch_lines` of them every 16 k-steps (0: none),
-     * spread evenly. They may lie anywhere; never read through. */
+    /* Lines of 64 bytes to prefetch while the product runs, from `prefetch`
+     * on: prefetch_lines (may be 0) every CLIPC_PREFETCH_STEPS k-steps. The
+     * address may be invalid: prefetch, never read. */
     const void *prefetch;
     size_t prefetch_lines;
 } clipc_tile;
@@ -72,14 +74,16 @@ typedef struct clipc_tile {
 typedef struct clipc_tile_kernel {
     const char *name; /* "avx512 9x48": for reports */
     clipc_operand_format format;
-    unsigned max_rows, max_strips; /* best shape; smaller ones work too */
-    /* c = a * b, exact sums for s8 (for U8 operands of q + 128, which finish
-     * takes away again); for f32 each element is one chain of fused (x86) or
-     * separate (C) multiply-adds in increasing k. */
+    unsigned max_rows, max_strips; /* best shape; smaller tiles work too */
+    /* c = a * b. s8: the sums are exact; with U8 operands they are sums of
+     * (q + 128) * weight, and finish subtracts 128 * weight. f32: an element
+     * is one chain of multiply-adds in increasing k, fused on x86, separate
+     * in C. */
     void (*run)(const clipc_tile *tile);
-    /* NULL, or called before run() for tiles of another number of rows than
-     * the last ones on this thread, and once after the last of a piece of
-     * work. Where they are, all tiles should have as many rows. */
+    /* begin(rows): call when the tile height changes on this thread.
+     * done(): call once at the end. Both are NULL if the instruction set needs
+     * neither (only AMX does). Where they are not NULL, give all tiles the
+     * same height: each change costs time. */
     void (*begin)(size_t rows);
     void (*done)(void);
 } clipc_tile_kernel;
@@ -91,11 +95,11 @@ typedef enum clipc_finish_op {
 } clipc_finish_op;
 
 /* What follows a product: v = acc (s8: see below); v += bias; v *= scale;
- * v = op(v); out = v or out += v. Each step rounds once, no fused operation,
- * so that all instruction sets agree but for op(). */
+ * v = op(v); out = v or out += v. Each step rounds once; no operation is
+ * fused. So all instruction sets agree, except in op(). */
 typedef struct clipc_finish {
     const float *bias; /* [N] or NULL */
-    float scale;       /* 1: left out */
+    float scale;       /* 1: no effect */
     clipc_finish_op op;
     bool add;          /* out += v, F32 only: the residual */
     clipc_operand_format format; /* of out: F32, F32_BF16 or BF16 */
@@ -114,12 +118,13 @@ typedef struct clipc_kernels {
 
     /* ---- matrix products ---- */
     clipc_tile_kernel f32;  /* operand F32, strips F32 */
-    clipc_tile_kernel bf16; /* operand BF16, strips BF16; run NULL: none that
-                             * is faster than widening to f32 */
+    /* operand BF16, strips BF16. run is NULL where widening to f32 is at
+     * least as fast. */
+    clipc_tile_kernel bf16;
     clipc_tile_kernel s8;   /* operand S8 or U8, strips S8 */
 
-    /* acc: tile at rows [row, row + n_rows) and columns [column, column +
-     * n_columns) of out, acc_stride in elements; float or int32_t (s8). */
+    /* acc: the sums of rows [row, row + n_rows) and columns [column, column +
+     * n_columns) of out. acc_stride counts elements. */
     void (*finish_f32)(const clipc_finish *finish, const float *acc,
                        size_t acc_stride, size_t row, size_t n_rows,
                        size_t column, size_t n_columns);
@@ -127,14 +132,15 @@ typedef struct clipc_kernels {
                       size_t acc_stride, size_t row, size_t n_rows,
                       size_t column, size_t n_columns);
 
-    /* One strip from n_rows <= 16 rows of weights, each [k] as `storage`
-     * says (unaligned; not S8); absent rows and inputs become zeros. */
+    /* One strip from n_rows <= 16 rows of weights, each [k], of type
+     * `storage` (not S8), at any address. Absent rows and inputs become
+     * zeros. */
     void (*pack_f32)(float *strip, const void *const *rows,
                      clipc_storage storage, size_t n_rows, size_t k);
-    /* To bf16, round to nearest even, NaN kept; from BF16 a copy. */
+    /* Rounds to nearest even and keeps NaN. BF16 rows are copied. */
     void (*pack_bf16)(uint16_t *strip, const void *const *rows,
                       clipc_storage storage, size_t n_rows, size_t k);
-    /* F16 rows as they are. */
+    /* F16 rows are copied. */
     void (*pack_f16)(uint16_t *strip, const uint16_t *const *rows,
                      size_t n_rows, size_t k);
     /* scale[16] = absmax(row) / 127 (absmax 0: 1; not finite: NaN), weight =
@@ -143,12 +149,12 @@ typedef struct clipc_kernels {
     void (*pack_s8)(int8_t *strip, float *scale, int32_t *sums,
                     const void *const *rows, clipc_storage storage,
                     size_t n_rows, size_t k);
-    /* An F16 or BF16 strip as an F32 one, k inputs, exactly. */
+    /* An F32 strip of k inputs from an F16 or BF16 strip, exactly. */
     void (*widen_strip)(float *out, const uint16_t *strip,
                         clipc_storage storage, size_t k);
 
     /* ---- rows of activations ---- */
-    /* y = (x - mean) * rstd * gain + bias, one row; may alias. */
+    /* y = (x - mean) * rstd * gain + bias, one row; y may be x. */
     void (*layernorm)(float *y, const float *x, const float *gain,
                       const float *bias, float eps, size_t width);
     /* One row in an operand format, padded with zeros to n_padded. */
@@ -160,25 +166,27 @@ typedef struct clipc_kernels {
      * same bits on every instruction set. */
     void (*row_s8)(void *out, float *scale, const float *x, size_t n,
                    size_t n_padded);
-    /* That for U8 operands; clipc_kernels_init() makes it row_s8 if need be. */
+    /* The same for U8 operands. clipc_kernels_init() puts this into row_s8
+     * where s8.format is U8. */
     void (*row_u8)(void *out, float *scale, const float *x, size_t n,
                    size_t n_padded);
-    /* n numbers widened exactly, and narrowed (round to nearest even). */
+    /* n numbers as f32, exactly. */
     void (*widen)(float *out, const void *in, clipc_storage storage, size_t n);
     /* x += y, n elements. */
     void (*add)(float *x, const float *y, size_t n);
     /* Softmax of one row in place, max subtracted. */
     void (*softmax)(float *x, size_t n);
-    /* Dot product in a fixed order that depends on n alone. */
+    /* Dot product. The order of the sum depends on n alone. */
     float (*dot)(const float *x, const float *y, size_t n);
-    /* Sum of squares in double, likewise. */
+    /* Sum of squares in double. The order depends on n alone. */
     double (*sum_squares)(const float *x, size_t n);
 } clipc_kernels;
 
 /* The table's `widen` in C, for callers without a table. */
 void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n);
 
-/* The C part of a table: rows of activations, then tiles and packing. */
+/* The C table. Call the first (rows of activations, kernels.c), which clears
+ * the table, then the second (tiles and packing, tiles.c). */
 void clipc_rows_init_c(clipc_kernels *kernels);
 void clipc_tiles_init_c(clipc_kernels *kernels);
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * linear.c - one linear layer on one thread: which rows and strips meet when,
- * where the strips come from, what is prefetched.
+ * linear.c - one linear layer on one thread: the order in which rows and strips
+ * meet, the source of the strips, the prefetches.
  *
- * A panel is a few adjacent strips, as wide as the kernel's tile. For each
- * panel all tiles of a block of rows are computed, so that the panel is read
- * from memory once a block and the block's rows stay in the second-level
- * cache. While a panel is in use the next one's lines are prefetched, a few
- * with every tile: weights never fit a cache, and without this the cores wait
- * for them a third of the time (docs/SPEED.md).
+ * A panel is a few adjacent strips, as wide as the kernel's tile. All tiles of
+ * a block of rows are computed with one panel before the next. So a panel is
+ * read from memory once a block, and the block's rows stay in the second-level
+ * cache. While a panel is in use, every tile prefetches a few lines of the next
+ * panel. Weights never fit a cache: without prefetches the cores wait for
+ * weights a third of the time (docs/SPEED.md).
  *
- * Weights that are not packed, or packed in 16 bits for f32 arithmetic, pass
- * panel by panel through a scratch that stays in the cache.
+ * Rows of a checkpoint, and strips of 16 bits for f32 arithmetic, become panels
+ * in a scratch that stays in the cache.
  *
  * No result depends on blocks, panels or threads: an element is one sum over
  * K inside one tile.
@@ -23,15 +23,11 @@
 
 #include <string.h>
 
-/* Part of the second-level cache that a block of rows may take: the rest is
- * for the panel and what is prefetched. */
+/* Part of the second-level cache that a block of rows may take. The panel and
+ * the prefetched lines take the rest. */
 #define ROWS_SHARE 0.55
 
-/* Lines of a strip between two bursts of prefetches (kernels.h). */
-enum { PREFETCH_STEPS = 16 };
-
 enum {
-    ODD_LINE = 64,      /* one line more than a power of two of them */
     BLAS_COLUMNS = 768, /* of one call of OpenBLAS */
     BLAS_WIDENED = 96   /* of one call whose weights are widened first */
 };
@@ -177,8 +173,8 @@ void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
 
 /* ---- scratch ----------------------------------------------------------- */
 
-/* A panel of f32 strips (the largest) and one more; or what OpenBLAS
- * multiplies into and the weights widened for it. */
+/* NATIVE: a panel of f32 strips, the largest, and one strip more. OPENBLAS: the
+ * product and the widened weights of one call. */
 bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                           size_t max_in, size_t max_rows)
 {
@@ -193,8 +189,9 @@ bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
            clipc_add(a, b, bytes);
 }
 
-/* ---- columns ----------------------------------------------------------- */
+/* ---- own kernels ------------------------------------------------------- */
 
+/* Strips [*begin, *end) of the thread. */
 static void split_strips(const clipc_linear *linear, unsigned thread,
                          unsigned n_threads, size_t *begin, size_t *end)
 {
@@ -202,23 +199,7 @@ static void split_strips(const clipc_linear *linear, unsigned thread,
                 begin, end);
 }
 
-void clipc_linear_columns(const clipc_linear *linear, unsigned thread,
-                          unsigned n_threads, size_t *begin, size_t *end)
-{
-    size_t n = linear->weight.n_out;
-
-    split_strips(linear, thread, n_threads, begin, end);
-    *begin *= CLIPC_STRIP_COLUMNS;
-    *end *= CLIPC_STRIP_COLUMNS;
-    if (*begin > n)
-        *begin = n;
-    if (*end > n)
-        *end = n;
-}
-
-/* ---- own kernels ------------------------------------------------------- */
-
-/* What one thread's share of a layer runs on. */
+/* One thread's share of a layer. */
 typedef struct native_run {
     const clipc_kernels *kernels;
     const clipc_linear_run *run;
@@ -258,8 +239,8 @@ static void panel_strips(const native_run *r, size_t panel, size_t *begin,
     *end += r->begin;
 }
 
-/* Strips [begin, end) as the tile reads them: in place, widened, or packed
- * from the rows of the checkpoint. */
+/* Strips [begin, end) in the storage that the tile reads: in place, widened,
+ * or packed from the rows of the checkpoint. */
 static const unsigned char *panel_data(const native_run *r, size_t begin,
                                        size_t end)
 {
@@ -271,7 +252,8 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
     if (!r->panel)
         return (const unsigned char *)strips->data + begin * r->strip_bytes;
     /* 16 bits on the way to 32 lie behind the panel. */
-    uint16_t *half = (void *)(r->panel + CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
+    uint16_t *half = (void *)(r->panel +
+                              CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
     if (strips->data) {
         const size_t bytes = clipc_strip_bytes(strips->storage, k);
         const unsigned char *strip = strips->data;
@@ -293,8 +275,9 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
     return r->panel;
 }
 
-/* Where the weights after this panel begin and how many lines they have:
- * the thread's next panel, or its first one of the next layer. */
+/* The first byte and the lines of the weights that the thread reads after this
+ * panel: its next panel, or its first panel of the next layer. NULL where
+ * nothing can be prefetched. */
 static const unsigned char *next_panel(const native_run *r, size_t panel,
                                        size_t *lines)
 {
@@ -303,7 +286,7 @@ static const unsigned char *next_panel(const native_run *r, size_t panel,
     *lines = 0;
     if (panel + 1 < r->n_panels) {
         if (r->panel)
-            return NULL; /* it will be packed: nothing to read as it is */
+            return NULL; /* the next panel does not exist yet */
         panel_strips(r, panel + 1, &begin, &end);
         *lines = (end - begin) * r->k_steps;
         return (const unsigned char *)r->run->linear->strips.data +
@@ -320,7 +303,7 @@ static const unsigned char *next_panel(const native_run *r, size_t panel,
     return (const unsigned char *)next->strips.data + begin * bytes;
 }
 
-/* A tile whose product is made but not finished. */
+/* A tile whose product is computed but not finished. */
 typedef struct pending {
     const unsigned char *acc; /* NULL: none */
     size_t row, n_rows;
@@ -339,8 +322,8 @@ static void finish_tile(const native_run *r, const clipc_finish *finish,
                                acc_stride, p->row, p->n_rows, 0, n_columns);
 }
 
-/* Rows [first, end) against one panel. A tile is finished after the next
- * one's product is under way, so that the two overlap in the core. */
+/* Rows [first, end) times one panel. A tile is finished after the product of
+ * the next tile is under way, so that the two overlap in the core. */
 static void run_panel(const native_run *r, size_t panel, size_t first,
                       size_t end, size_t tile_rows)
 {
@@ -370,10 +353,11 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
         n_columns = linear->weight.n_out - column;
 
     const unsigned char *prefetch = next_panel(r, panel, &lines);
-    const size_t bursts = (r->k_steps + PREFETCH_STEPS - 1) / PREFETCH_STEPS;
+    const size_t bursts = (r->k_steps + CLIPC_PREFETCH_STEPS - 1) /
+                          CLIPC_PREFETCH_STEPS;
     const size_t burst = (lines + n_tiles * bursts - 1) / (n_tiles * bursts);
 
-    /* Columns count from the panel's first one. */
+    /* Columns count from the first column of the panel. */
     clipc_finish finish = r->finish;
     finish.out = (unsigned char *)finish.out +
                  column * (finish.format == CLIPC_OPERAND_BF16 ? 2 : 4);
@@ -389,7 +373,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     }
     for (size_t i = 0; i < n_tiles; i++) {
         size_t row, row_end, start;
-        if (tile_rows) { /* the last one goes over rows again */
+        if (tile_rows) { /* the last tile computes some rows again */
             row = first + i * tile_rows;
             row_end = row + tile_rows < end ? row + tile_rows : end;
             start = row_end - tile_rows;
@@ -417,7 +401,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     finish_tile(r, &finish, &last, acc_stride, n_columns);
 }
 
-/* Rows of each tile where all must have as many, else 0. */
+/* The height of every tile where all must have the same, else 0. */
 static size_t tile_rows_of(const clipc_tile_kernel *tile, size_t n_rows)
 {
     size_t n_tiles = (n_rows + tile->max_rows - 1) / tile->max_rows;
@@ -428,11 +412,11 @@ static void run_native(const clipc_linear_engine *engine,
                        const clipc_linear_run *run)
 {
     const clipc_linear *linear = run->linear;
-    native_run r = { .kernels = engine->kernels, .run = run,
+    native_run r = { .kernels = &engine->kernels, .run = run,
                      .finish = run->finish };
     size_t block = run->n_rows, begun = 0;
 
-    r.tile = choose_tile(engine->kernels, run->precision, &r.storage);
+    r.tile = choose_tile(&engine->kernels, run->precision, &r.storage);
     r.strip_bytes = clipc_strip_bytes(r.storage, linear->weight.n_in);
     r.k_steps = clipc_strip_steps(r.storage, linear->weight.n_in);
     split_strips(linear, run->thread, run->n_threads, &r.begin, &r.end);
@@ -454,7 +438,7 @@ static void run_native(const clipc_linear_engine *engine,
                                                    CLIPC_STRIP_COLUMNS);
             r.finish.column_sums = r.panel_sums;
         }
-    } else { /* packing again for every block would cost more than it saves */
+    } else { /* in place: no panel is packed again for each block */
         size_t rows = (size_t)(ROWS_SHARE * (double)engine->cache_bytes) /
                       run->in->stride;
         size_t blocks;
@@ -531,6 +515,21 @@ static void blas_product(const clipc_kernels *kernels, float *product,
     }
 }
 
+/* Columns [*begin, *end) of the thread. */
+static void split_columns(const clipc_linear *linear, unsigned thread,
+                          unsigned n_threads, size_t *begin, size_t *end)
+{
+    size_t n = linear->weight.n_out;
+
+    split_strips(linear, thread, n_threads, begin, end);
+    *begin *= CLIPC_STRIP_COLUMNS;
+    *end *= CLIPC_STRIP_COLUMNS;
+    if (*begin > n)
+        *begin = n;
+    if (*end > n)
+        *end = n;
+}
+
 static void run_blas(const clipc_linear_engine *engine,
                      const clipc_linear_run *run)
 {
@@ -544,17 +543,18 @@ static void run_blas(const clipc_linear_engine *engine,
     size_t begin, end;
 
     finish.bias = linear->bias;
-    clipc_linear_columns(linear, run->thread, run->n_threads, &begin, &end);
+    split_columns(linear, run->thread, run->n_threads, &begin, &end);
     for (; begin < end; begin += block) {
         size_t n = end - begin < block ? end - begin : block;
-        blas_product(engine->kernels, product, widened, run, begin, begin + n);
-        engine->kernels->finish_f32(&finish, product, n, 0, run->n_rows, begin,
-                                    n);
+        blas_product(&engine->kernels, product, widened, run, begin,
+                     begin + n);
+        engine->kernels.finish_f32(&finish, product, n, 0, run->n_rows, begin,
+                                   n);
     }
 }
 
 #else
-/* clipc_gemm_select() never chooses it. */
+/* clipc_gemm_select() never chooses OpenBLAS in this build. */
 static void run_blas(const clipc_linear_engine *engine,
                      const clipc_linear_run *run)
 {

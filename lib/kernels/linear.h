@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * linear.h - linear layers, y = finish(x W^T): weights as a checkpoint stores
- * them or packed in strips (kernels.h), run by clipc's own tiles or OpenBLAS.
+ * linear.h - linear layers, y = finish(x W^T). The weights W are rows as a
+ * checkpoint stores them, or strips (kernels.h). clipc's own tiles or OpenBLAS
+ * compute the product.
  *
  * Letters: T rows, N outputs, K inputs.
  */
@@ -40,21 +41,21 @@ typedef struct clipc_operand {
     float *scale; /* [T] of S8 and U8 */
 } clipc_operand;
 
-/* What computes, on one thread. */
+/* What computes: constant while layers run, shared by all threads. */
 typedef struct clipc_linear_engine {
-    const clipc_kernels *kernels;
+    clipc_kernels kernels;
     clipc_gemm gemm;    /* NATIVE or OPENBLAS */
     size_t cache_bytes; /* of the second-level cache, of one core */
 } clipc_linear_engine;
 
 /* ---- shapes ------------------------------------------------------------ */
 
-/* Operand format that the engine wants for a precision. */
+/* The operand format in which a layer of `precision` reads its rows. */
 clipc_operand_format clipc_linear_format(const clipc_kernels *kernels,
                                          clipc_precision precision);
 
-/* Bytes from row to row of an operand of n_in numbers: padded, and an odd
- * number of cache lines, so that rows do not fall into one cache set. */
+/* Bytes from row to row of an operand of n_in numbers. Rows are padded to an
+ * odd number of cache lines, so that they spread over all cache sets. */
 size_t clipc_operand_stride(clipc_operand_format format, size_t n_in);
 
 /* Writes row `row` of an operand from n_in floats. */
@@ -62,14 +63,14 @@ void clipc_operand_put(const clipc_operand *operand,
                        const clipc_kernels *kernels, size_t row,
                        const float *x, size_t n_in);
 
-/* Precision of the patch layer in a tower of `precision`: bytes of pixels
- * need more than int8. */
+/* Precision of the patch layer in a tower of `precision`: bf16 instead of
+ * int8, because int8 loses too much of a pixel. */
 clipc_precision clipc_patch_precision(clipc_precision precision);
 
-/* How weights of a precision are packed; storage: as they are stored. */
+/* The storage of strips for a precision; `storage` is the checkpoint's. */
 clipc_storage clipc_strips_storage(clipc_precision precision,
                                    clipc_storage storage);
-/* K-steps and bytes of one strip. */
+/* K-steps of one strip, bytes of one strip, strips of n_out columns. */
 size_t clipc_strip_steps(clipc_storage storage, size_t n_in);
 size_t clipc_strip_bytes(clipc_storage storage, size_t n_in);
 static inline size_t clipc_strip_count(size_t n_out)
@@ -77,8 +78,8 @@ static inline size_t clipc_strip_count(size_t n_out)
     return (n_out + CLIPC_STRIP_COLUMNS - 1) / CLIPC_STRIP_COLUMNS;
 }
 
-/* Packs strips [begin, end) of a matrix into `data`, which starts at strip
- * `begin`; scale and sums likewise, S8 only. */
+/* Packs strips [begin, end) of a matrix. data, scale and sums start at strip
+ * `begin`; scale and sums are for S8 only. */
 void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
                        int32_t *sums, clipc_storage to,
                        const clipc_matrix *matrix, size_t begin, size_t end);
@@ -86,7 +87,7 @@ void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
 /* ---- running ----------------------------------------------------------- */
 
 /* Bytes of scratch that a thread needs for layers of at most max_in inputs
- * and max_rows rows. */
+ * and max_rows rows; false on overflow. */
 bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                           size_t max_in, size_t max_rows);
 
@@ -95,16 +96,14 @@ typedef struct clipc_linear_run {
     clipc_precision precision; /* F32, BF16 or INT8 */
     const clipc_operand *in;   /* [T, K] */
     size_t n_rows;             /* T */
-    clipc_finish finish; /* op, scale, add, format, out; the rest is filled */
-    /* Part `thread` of n_threads of the columns is computed. */
+    /* Set op, scale, add, format, out and out_stride. clipc_linear_compute()
+     * sets bias and the scales of the weights. */
+    clipc_finish finish;
+    /* The call computes part `thread` of n_threads of the columns. */
     unsigned thread, n_threads;
-    const clipc_linear *next; /* whose weights to prefetch, or NULL */
+    const clipc_linear *next; /* prefetch its weights; or NULL */
     void *scratch;            /* of this thread, 64-byte aligned */
 } clipc_linear_run;
-
-/* Columns that this thread computes: [*begin, *end). */
-void clipc_linear_columns(const clipc_linear *linear, unsigned thread,
-                          unsigned n_threads, size_t *begin, size_t *end);
 
 void clipc_linear_compute(const clipc_linear_engine *engine,
                           const clipc_linear_run *run);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * openblas.c - OpenBLAS through cblas, on the calling thread. Built without it
- * where CLIPC_OPENBLAS is 0.
+ * openblas.c - OpenBLAS through cblas, on the calling thread. With
+ * CLIPC_OPENBLAS 0 this file only answers that OpenBLAS is not built in.
  *
- * It is loaded when it is first asked for: its constructor starts a thread for
- * every other CPU, and those wait for work by spinning, which would cost a
- * program on two CPUs, of which clipc uses both, most of a tenth of a second
+ * OpenBLAS is loaded on first use. Its constructor starts a thread for every
+ * other CPU, and those threads spin while they wait. On two CPUs, of which
+ * clipc uses both, the spinning costs most of a tenth of a second
  * (docs/SPEED.md, "Cold start").
  *
- * Debian's OpenBLAS carries kernels for many CPUs and picks one when it is
- * loaded, by a list of CPU models: one that is newer than the list gets an
- * old core type, such as Prescott (SSE3) or Haswell (AVX2).
+ * Debian's OpenBLAS carries kernels for many CPUs and picks one on loading, by
+ * a list of CPU models: a CPU newer than the list gets an old core type, such
+ * as Prescott (SSE3) or Haswell (AVX2).
  */
 #include "kernels/openblas.h"
 
@@ -25,7 +25,7 @@
 
 #define LIBRARY "libopenblas.so.0"
 
-/* What is used of it; all NULL where it cannot be loaded. */
+/* The functions in use; all NULL where OpenBLAS cannot be loaded. */
 static struct {
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&openblas_get_config) get_config;
@@ -72,7 +72,8 @@ static void load_once(void)
         blas.sgemm = NULL; /* another library of that name */
 }
 
-/* Whether it is there. Never unloaded: its threads may be running. */
+/* Whether OpenBLAS is there. Never unload OpenBLAS: its threads may be
+ * running. */
 static bool load(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -91,8 +92,8 @@ const char *clipc_openblas_core(void)
 }
 
 #if defined(__x86_64__) || defined(__i386__)
-/* Core types and the vectors their kernels use. Types that are not listed
- * run AVX-512 kernels, or are newer than this list: left alone. */
+/* Core types and the vectors that their kernels use. A type that is not listed
+ * runs AVX-512 kernels or is newer than this list: no better type is known. */
 static const struct {
     const char *core;
     enum { SSE, AVX, AVX2 } kernels;
@@ -184,7 +185,8 @@ clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
                               : "this build has no OpenBLAS; use the native "
                                 "GEMM");
 #if CLIPC_OPENBLAS
-    /* Asked first: setting it writes to state other contexts may be using. */
+    /* Ask first: setting the number writes to state that other contexts may be
+     * using. */
     if (asked == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
         blas.get_num_threads() != 1)
         blas.set_num_threads(1);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * resize_kernels.h - the table of inner loops of the resize. C versions are
- * complete and come first; files of an instruction set override upward. All
- * give the same bytes: sums of integers, whose order does not matter.
+ * resize_kernels.h - the table of inner loops of the resize. C fills the whole
+ * table; files of an instruction set then override entries. All give the same
+ * bytes, because the order of a sum of integers does not matter.
  *
  * A weight w, 22-bit fixed point, comes as two 16-bit halves,
- * w = high * 2^11 + low with 0 <= low < 2^11, because the machines multiply
- * pairs of 16-bit numbers much faster than 32-bit ones (pmaddwd):
+ * w = high * 2^11 + low with 0 <= low < 2^11, because processors multiply
+ * pairs of 16-bit numbers (pmaddwd) much faster than 32-bit numbers:
  *
  *     sum(p * w) = sum(p * high) * 2^11 + sum(p * low)
  *
  * Ranges. A window's weights add up to 1, and their magnitudes to less than
  * 1.6 (Lanczos, clipped to two inputs at a border, is the worst), so |w| is
  * below 2^23 and high below 2^12. A pair of products with 8-bit p is below
- * 2 * 255 * 2^12 in size. The sums over a window may wrap around at 2^32,
- * which is undone when they are put together: that sum is a sum of p * w,
- * below 255 * 1.6 * 2^22, and with the rounding's 2^21 below 2^31.
+ * 2 * 255 * 2^12 in size. The two sums over a window may wrap around at 2^32.
+ * Joining them undoes the wrap: the joined sum is the sum of p * w, below
+ * 255 * 1.6 * 2^22, and below 2^31 with the 2^21 of the rounding.
  */
 #ifndef CLIPC_RESIZE_KERNELS_H
 #define CLIPC_RESIZE_KERNELS_H
@@ -28,7 +28,8 @@ enum {
     CLIPC_RESIZE_LOW_BITS = 11,  /* of the lower half */
     /* Windows are continued with weights 0 to a multiple of this. */
     CLIPC_RESIZE_TAPS = 16,
-    /* Bytes behind the last window of a plane that may be read, never used. */
+    /* Bytes behind the last window of a plane that kernels may read. Their
+     * values have no effect. */
     CLIPC_RESIZE_SLACK = 16
 };
 

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * tiles.c - products of tiles and the packing of weights in C, on vectors of
- * 16 bytes that gcc and clang map to SSE2 or NEON registers. kernels.h has
- * the layouts. The files of x86/ do the same work in wider registers.
+ * tiles.c - products of tiles, and the packing of weights into strips, in C.
+ * gcc and clang map the vectors of 16 bytes to SSE2 or NEON registers.
+ * kernels.h has the layouts. Files of x86/ do the same work in wider registers.
  *
  * Compiled with -ffp-contract=off: every operation here rounds once.
  */
 #include "kernels/half.h"
+#include "kernels/inline.h"
 #include "kernels/kernels.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* Accumulators, weights and broadcasts fill 16 or 32 registers; the bytes
- * need more of them in between. */
+/* Rows of a tile. Accumulators, weights and broadcasts fill 16 or 32
+ * registers; products of bytes need more registers for intermediate values. */
 #if defined(__aarch64__)
 enum { ROWS_F32 = 4, ROWS_S8 = 4 };
 #define SHAPE_F32 "c 4x16"
@@ -25,8 +24,8 @@ enum { ROWS_F32 = 2, ROWS_S8 = 1 };
 enum {
     COLUMNS = CLIPC_STRIP_COLUMNS,
     VECTORS = 4, /* of one k-step of a strip */
-    BURST = 16,  /* k-steps between two bursts of prefetches */
-    BLOCK = 64   /* inputs packed at once */
+    BURST = CLIPC_PREFETCH_STEPS,
+    BLOCK = 64 /* inputs packed at once */
 };
 
 typedef float vec __attribute__((vector_size(16)));
@@ -234,7 +233,7 @@ static uint32_t magnitude_bits(float x)
     return clipc_bits_of_float(x) & 0x7FFFFFFFu;
 }
 
-/* |x| < 2^22, to nearest even, as a float. */
+/* x to the nearest whole number, ties to even; |x| < 2^22. */
 static float round_even(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23 */

@@ -18,6 +18,7 @@
  */
 #include "text/tokenizer_tables.h"
 
+#include "base/arena.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -60,33 +61,23 @@ typedef struct layout {
     size_t inner_ids, last_ids, starts, merges, added, text, text_end, end;
 } layout;
 
-static bool after(size_t *at, size_t n, size_t element)
-{
-    size_t bytes;
-    return clipc_mul(n, element, &bytes) && clipc_add(*at, bytes, at);
-}
-
 static bool lay_out(layout *l, const header *h)
 {
-    size_t at = MAGIC_BYTES + sizeof(header);
+    enum { UNIT = 4 };
+    clipc_arena file = { .used = MAGIC_BYTES + sizeof(header) };
 
-    l->inner_ids = at;
-    l->last_ids = at += N_BYTES * sizeof(int32_t);
-    l->starts = at += N_BYTES * sizeof(int32_t);
-    if (!after(&at, (size_t)h->n_ids + 1, sizeof(uint32_t)))
-        return false;
-    l->merges = at;
-    if (!after(&at, h->n_merges, sizeof(clipc_merge)))
-        return false;
-    l->added = at;
-    if (!after(&at, h->n_added, sizeof(added_record)))
-        return false;
-    l->text = at;
-    if (!after(&at, h->text_bytes, 1) || at > SIZE_MAX - 3)
-        return false;
-    l->text_end = at;
-    l->end = (at + 3) / 4 * 4;
-    return true;
+    l->inner_ids = clipc_arena_place(&file, N_BYTES, sizeof(int32_t), UNIT);
+    l->last_ids = clipc_arena_place(&file, N_BYTES, sizeof(int32_t), UNIT);
+    l->starts = clipc_arena_place(&file, (size_t)h->n_ids + 1,
+                                  sizeof(uint32_t), UNIT);
+    l->merges = clipc_arena_place(&file, h->n_merges, sizeof(clipc_merge),
+                                  UNIT);
+    l->added = clipc_arena_place(&file, h->n_added, sizeof(added_record),
+                                 UNIT);
+    l->text = clipc_arena_place(&file, h->text_bytes, 1, UNIT);
+    l->text_end = l->text + h->text_bytes;
+    l->end = file.used;
+    return !file.overflow;
 }
 
 /* ---- writing ----------------------------------------------------------- */

@@ -3,20 +3,14 @@
  * attention.c - softmax(q k^T / sqrt(K)) v, one head of one sequence at a
  * time, a tile of queries at a time, always in f32.
  *
- * A head's keys are packed as strips of 16 keys and its values as strips of
- * 16 dimensions (kernels.h), so both products run on the f32 tile kernel and
- * a tile's scores never leave the first-level cache. Keys are gathered row by
- * row, since rows that sequences share lie with the sequence that computed
- * them.
+ * A head's keys are packed as strips of 16 keys, and its values as strips of 16
+ * dimensions (kernels.h). So both products run on the f32 tile kernel, and a
+ * tile's scores never leave the first-level cache. Keys are gathered row by
+ * row: a shared row lies with the sequence for which the row was computed.
  */
 #include "towers/attention.h"
 
 #include <string.h>
-
-static size_t n_strips(size_t n)
-{
-    return (n + CLIPC_STRIP_COLUMNS - 1) / CLIPC_STRIP_COLUMNS;
-}
 
 bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
                              size_t *key_floats, size_t *value_floats,
@@ -25,9 +19,9 @@ bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
     const size_t dim = tower->shape->width / tower->shape->n_heads;
     const size_t columns = CLIPC_STRIP_COLUMNS;
 
-    return clipc_mul(n_strips(longest) * columns, dim, key_floats) &&
-           clipc_mul(n_strips(dim) * columns, longest, value_floats) &&
-           clipc_mul(n_strips(longest) * columns, CLIPC_MAX_TILE_ROWS,
+    return clipc_mul(clipc_strip_count(longest) * columns, dim, key_floats) &&
+           clipc_mul(clipc_strip_count(dim) * columns, longest, value_floats) &&
+           clipc_mul(clipc_strip_count(longest) * columns, CLIPC_MAX_TILE_ROWS,
                      score_floats);
 }
 
@@ -40,6 +34,7 @@ typedef struct head {
 
 static void pack_keys(const head *h)
 {
+    const clipc_kernels *kernels = clipc_lane_kernels(h->worker);
     const clipc_rows *k = &h->worker->lane->k;
     float *strip = h->worker->scratch->key_strips;
 
@@ -50,8 +45,7 @@ static void pack_keys(const head *h)
             n = CLIPC_STRIP_COLUMNS;
         for (size_t i = 0; i < n; i++)
             rows[i] = k->data + h->keys[first + i] * k->stride + h->offset;
-        h->worker->engine.kernels->pack_f32(strip, rows, CLIPC_STORE_F32, n,
-                                            h->dim);
+        kernels->pack_f32(strip, rows, CLIPC_STORE_F32, n, h->dim);
         strip += h->dim * CLIPC_STRIP_COLUMNS;
     }
 }
@@ -81,7 +75,7 @@ static void multiply(const head *h, float *c, size_t c_floats, const float *a,
                      size_t a_floats, size_t rows, const float *strips,
                      size_t k_steps, size_t count)
 {
-    const clipc_tile_kernel *tile = &h->worker->engine.kernels->f32;
+    const clipc_tile_kernel *tile = &clipc_lane_kernels(h->worker)->f32;
     clipc_tile t = {
         .c_stride = c_floats * sizeof *c,
         .a = a,
@@ -100,15 +94,15 @@ static void multiply(const head *h, float *c, size_t c_floats, const float *a,
     }
 }
 
-/* n_queries rows of q from q_row on, the first of which sees n_seen keys and
- * each one after it one more (causal), or all of them. The result goes to
- * rows from out_row on. */
+/* Attention of n_queries rows of q from q_row on, into rows from out_row on. If
+ * causal, the first query sees n_seen keys, and each further query sees one key
+ * more. Else every query sees all keys. */
 static void attend(const head *h, size_t q_row, size_t out_row,
                    size_t n_queries, size_t n_seen, bool causal)
 {
     _Alignas(64) float acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS *
                            CLIPC_STRIP_COLUMNS];
-    const clipc_kernels *kernels = h->worker->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(h->worker);
     const clipc_thread_scratch *scratch = h->worker->scratch;
     const clipc_lane *lane = h->worker->lane;
     const size_t columns = CLIPC_STRIP_COLUMNS;
@@ -126,19 +120,19 @@ static void attend(const head *h, size_t q_row, size_t out_row,
             rows = (rows + 1) / 2 < kernels->f32.max_rows
                        ? (rows + 1) / 2 : kernels->f32.max_rows;
         const size_t keys = causal ? n_seen + done + rows - 1 : h->n_keys;
-        const size_t stride = n_strips(keys) * columns;
+        const size_t stride = clipc_strip_count(keys) * columns;
         multiply(h, scratch->scores, stride,
                  lane->q.data + (q_row + done) * lane->q.stride + h->offset,
                  lane->q.stride, rows, scratch->key_strips, h->dim,
-                 n_strips(keys));
+                 clipc_strip_count(keys));
         for (size_t row = 0; row < rows; row++) {
             float *line = scratch->scores + row * stride; /* [keys] */
             size_t seen = causal ? n_seen + done + row : keys;
             kernels->softmax(line, seen);
             memset(line + seen, 0, (keys - seen) * sizeof *line);
         }
-        for (size_t strip = 0; strip < n_strips(h->dim);) {
-            size_t n = n_strips(h->dim) - strip;
+        for (size_t strip = 0; strip < clipc_strip_count(h->dim);) {
+            size_t n = clipc_strip_count(h->dim) - strip;
             size_t first = strip * columns, width;
             if (n > max_strips)
                 n = n == max_strips + 1 ? (n + 1) / 2 : max_strips;
@@ -183,10 +177,10 @@ void clipc_attention(const clipc_worker *w, bool pooled_only)
             .offset = item % n_heads * (w->tower->shape->width / n_heads),
         };
         if (!pooled_only && s->n_rows == 0)
-            continue; /* the same text as the one before */
+            continue; /* the same text as the sequence before */
         pack_keys(&h);
         pack_values(&h);
-        if (pooled_only) /* the last row of a causal one sees all rows too */
+        if (pooled_only) /* the pooled row sees all rows, causal or not */
             attend(&h, seq, seq, 1, s->n_keys, false);
         else
             attend(&h, s->first_row, s->first_row, s->n_rows,

@@ -7,12 +7,13 @@
 
 #include "towers/lane.h"
 
-/* softmax(q k^T) v into lane->attended, the thread's share of sequences and
- * heads; q is scaled already. pooled_only: one query a sequence, rows of q
- * and attended in their order. */
+/* Writes softmax(q k^T) v to lane->attended, for the thread's share of
+ * sequences and heads. Scale q by 1 / sqrt(K) before. pooled_only: each
+ * sequence has one query; row i of q and of attended belongs to sequence i. */
 void clipc_attention(const clipc_worker *worker, bool pooled_only);
 
-/* Floats of the thread's scratch that attention() needs. */
+/* Floats of a thread's scratch that clipc_attention() needs; false on
+ * overflow. */
 bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
                              size_t *key_floats, size_t *value_floats,
                              size_t *score_floats);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine.h - what a forward pass runs on: kernels, threads, scratch memory.
+ * engine.h - the kernels, threads and scratch memory of a forward pass.
  */
 #ifndef CLIPC_ENGINE_H
 #define CLIPC_ENGINE_H
@@ -8,25 +8,23 @@
 #include "base/thread.h"
 #include "kernels/linear.h"
 
-/* Called with intermediate results where a test asked for them. stage:
- * "embeddings", "layer", "pooled", "projection"; data: [n_rows, width]. In
- * the last layer only the pooled rows are computed. Called once for every
- * chunk of sequences, from the calling thread. */
+/* Gets the intermediate results, for tests. stage: "embeddings", "layer",
+ * "pooled" or "projection". data: [n_rows, width]; of the last layer, only the
+ * pooled rows. A forward pass calls this from its own thread, once for every
+ * stage of every chunk of sequences. */
 typedef void (*clipc_trace_fn)(void *user, const char *tower,
                                const char *stage, size_t layer,
                                const float *data, size_t n_rows,
                                size_t width);
 
-/* What a forward pass runs on: part of clipc_ctx. */
+/* A part of clipc_ctx. One forward pass at a time uses an engine. */
 typedef struct clipc_engine {
-    clipc_kernels kernels;
-    clipc_gemm gemm;             /* NATIVE or OPENBLAS */
-    clipc_precision precision;   /* F32, BF16 or INT8 */
-    size_t cache_bytes;          /* second-level cache of a core */
+    clipc_linear_engine linear; /* shared by all threads */
+    clipc_precision precision;  /* F32, BF16 or INT8 */
     clipc_pool *pool;
     void *scratch; /* grows to the largest need, then stays */
     size_t scratch_bytes;
-    void *text_scratch; /* of clipc_text_forward(), likewise */
+    void *text_scratch; /* of clipc_text_forward(); grows like scratch */
     size_t text_scratch_bytes;
     clipc_trace_fn trace; /* or NULL */
     void *trace_user;

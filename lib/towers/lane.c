@@ -32,5 +32,5 @@ void clipc_lane_linear(const clipc_worker *worker, const clipc_linear *linear,
         .next = next,
         .scratch = worker->scratch->linear,
     };
-    clipc_linear_compute(&worker->engine, &run);
+    clipc_linear_compute(&worker->tower->engine->linear, &run);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * lane.h - sequences that pass through the layers together, the threads
- * that share them, and the tower they belong to.
+ * lane.h - a lane: sequences that pass through the layers together, the threads
+ * that compute it, and the tower.
  *
  * Letters: T rows (tokens) of all sequences, D width, K head dim, M mlp width,
  * E projection dim.
@@ -18,47 +18,46 @@ typedef struct clipc_rows {
     size_t stride;
 } clipc_rows;
 
-/* One sequence of a lane. It sees n_keys rows, keys[first_key] ..; the last
- * n_rows of them, from first_row on, are its own, the others were computed
- * with sequences before it. */
+/* One sequence of a lane. The sequence attends to rows keys[first_key,
+ * +n_keys). Only the last n_rows of these, from row first_row on, are computed
+ * for it. The rest are a prefix, computed for an earlier sequence. */
 typedef struct clipc_sequence {
     size_t first_row, n_rows, first_key, n_keys;
 } clipc_sequence;
 
-/* What one thread needs beside the lane's. */
+/* Scratch of one thread. */
 typedef struct clipc_thread_scratch {
-    void *linear;              /* of clipc_linear_compute() */
+    void *linear;              /* for clipc_linear_compute() */
     float *row;                /* [D] */
     float *key_strips;         /* [longest / 16][K][16] */
     float *value_strips;       /* [K / 16][longest][16] */
     float *scores;             /* [tile rows, longest padded to 16] */
 } clipc_thread_scratch;
 
-/* Sequences that pass through the layers together, and their scratch. */
+/* A lane and its scratch. */
 typedef struct clipc_lane {
     size_t first, n_seqs; /* sequences first .. first + n_seqs - 1 */
-    size_t n_rows;        /* of all of them: T */
+    size_t n_rows;        /* of all its sequences: T */
     clipc_sequence *sequences; /* [n_seqs] */
-    uint32_t *keys;       /* rows of the lane */
+    uint32_t *keys;       /* numbers of rows, for all sequences */
     float *x;             /* [T, D] residual stream */
     clipc_operand y;      /* [T, D] */
-    clipc_operand h;      /* [T, M]; */
-    clipc_operand patches; /* [n_seqs * patches, 3 P P], in the place of h */
+    clipc_operand h;      /* [T, M] */
+    clipc_operand patches; /* [n_seqs * patches, 3 P P], in the memory of h */
     clipc_rows q, k, v;   /* [T, D] each */
-    clipc_rows attended;  /* [T, D]: y itself where y is f32 */
-    clipc_rows expanded;  /* [T, M] in the place of q, k, v: INT8 only */
+    clipc_rows attended;  /* [T, D]; the memory of y where y is f32 */
+    clipc_rows expanded;  /* [T, M], in the memory of q, k, v; INT8 only */
     float *pooled_x;      /* [n_seqs, D] */
     clipc_operand pooled_y; /* [n_seqs, D] */
     clipc_operand pooled; /* [n_seqs, D] f32, for the projection */
-    clipc_thread_scratch *threads; /* one for each thread that shares it */
+    clipc_thread_scratch *threads; /* one for each thread of the lane */
 } clipc_lane;
 
 typedef struct clipc_tower clipc_tower;
 
-/* One thread of those that share a lane. */
+/* One of the threads that share a lane. */
 typedef struct clipc_worker {
     const clipc_tower *tower;
-    clipc_linear_engine engine;
     clipc_lane *lane;
     clipc_thread_scratch *scratch;
     unsigned thread, n_threads;
@@ -70,26 +69,38 @@ struct clipc_tower {
     const clipc_config *config;
     const clipc_tower_config *shape;
     const clipc_tower_weights *weights;
-    /* A row attends to those before it and itself, and the last row of a
-     * sequence is pooled; else to all, and the first is pooled. */
+    /* true: a row attends to itself and to earlier rows, and the last row of a
+     * sequence is pooled. false: a row attends to all rows of its sequence, and
+     * the first row is pooled. */
     bool causal;
-    size_t n_patches, patch_floats; /* 0: none */
-    const void *input; /* for the functions */
+    size_t n_patches, patch_floats; /* of the vision tower; 0 for text */
+    const void *input; /* for the three functions */
     /* Rows of sequence i, at least 1. */
     size_t (*length)(const clipc_tower *tower, size_t i);
-    /* Rows at its beginning that are those of sequence i - 1; NULL: none. */
+    /* Rows at the beginning of sequence i that equal those of sequence i - 1.
+     * NULL: sequences share no rows. */
     size_t (*shared)(const clipc_tower *tower, size_t i);
-    /* Fills lane->x; called by every thread of the lane. */
+    /* Fills lane->x. Every thread of the lane calls this. */
     void (*embed)(const clipc_worker *worker);
 };
 
-/* All threads of the lane meet; this thread's share of n items. */
+static inline const clipc_kernels *
+clipc_lane_kernels(const clipc_worker *worker)
+{
+    return &worker->tower->engine->linear.kernels;
+}
+
+/* Waits until all threads of the lane are here. */
 void clipc_lane_barrier(const clipc_worker *worker);
+
+/* The thread's share of n items: [*begin, *end). */
 void clipc_lane_share(const clipc_worker *worker, size_t n, size_t *begin,
                       size_t *end);
 
-/* The thread's columns of a linear layer: out = finish(in W^T). `out` and
- * what is not about the weights in *finish is the caller's. */
+/* The thread's columns of a linear layer: out = finish(in W^T). Set
+ * finish->out, out_stride, op, scale, add and format; the bias and the scales
+ * of the weights are filled in here. `next` is the layer whose weights to
+ * prefetch, or NULL. */
 void clipc_lane_linear(const clipc_worker *worker, const clipc_linear *linear,
                        const clipc_linear *next, clipc_precision precision,
                        const clipc_operand *in, size_t n_rows,

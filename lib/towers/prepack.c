@@ -2,17 +2,24 @@
  *
  * prepack.c - packs all linear layers of a tower into one block of memory.
  *
- * A program that answers one question should not pay for this: packing reads
- * and writes every weight, and the pages it writes are new. A program that
- * goes on gets it back within a few calls. So a tower is packed when it is
- * used for the third time, unless the context says otherwise.
+ * Packing reads and writes every weight, into new pages of memory. A program
+ * that answers one question should not pay this price; a program that goes on
+ * gains it back within a few calls. So a tower is packed when it is used for
+ * the third time, unless the context says otherwise.
  */
 #include "towers/prepack.h"
 
+#include "base/arena.h"
+
 #include <stdlib.h>
 
-/* Uses before this one that make packing worth while. */
+/* A tower is packed when this many uses have gone before. */
 enum { USES_BEFORE_PACKING = 2 };
+
+struct clipc_prepack_tower {
+    clipc_tower_weights weights; /* with strips; vectors are the checkpoint's */
+    void *memory;                /* of the strips */
+};
 
 /* ---- one tower --------------------------------------------------------- */
 
@@ -50,21 +57,9 @@ static void pack_part(void *arg, unsigned thread, unsigned n_threads)
     }
 }
 
-/* Adds `bytes` to the block, which begins at base (NULL: only counts). */
-static void *take(unsigned char *base, size_t *used, size_t count,
-                  size_t bytes, bool *overflow)
-{
-    size_t at = *used, total;
-
-    if (!clipc_mul(count, bytes, &total) || !clipc_add(at, total, used))
-        *overflow = true;
-    return base && !*overflow ? base + at : NULL;
-}
-
-/* Where the strips of one layer go; also sets linear->strips. Every part is a
- * multiple of 64 bytes. */
+/* Cuts the strips of one layer out of the block and sets linear->strips. */
 static piece place(clipc_linear *linear, clipc_precision precision,
-                   unsigned char *base, size_t *used, bool *overflow)
+                   clipc_arena *block)
 {
     const size_t n = clipc_strip_count(linear->weight.n_out);
     piece p = {
@@ -72,90 +67,39 @@ static piece place(clipc_linear *linear, clipc_precision precision,
         .storage = clipc_strips_storage(precision, linear->weight.storage),
     };
 
-    p.data = take(base, used, n,
-                  clipc_strip_bytes(p.storage, linear->weight.n_in), overflow);
+    p.data = clipc_arena_cut(block, n,
+                             clipc_strip_bytes(p.storage, linear->weight.n_in),
+                             CLIPC_ARENA_LINE);
     if (p.storage == CLIPC_STORE_S8) {
-        p.scale = take(base, used, n, CLIPC_STRIP_COLUMNS * sizeof *p.scale,
-                       overflow);
-        p.sums = take(base, used, n, CLIPC_STRIP_COLUMNS * sizeof *p.sums,
-                      overflow);
+        p.scale = clipc_arena_cut(block, n * CLIPC_STRIP_COLUMNS,
+                                  sizeof *p.scale, CLIPC_ARENA_LINE);
+        p.sums = clipc_arena_cut(block, n * CLIPC_STRIP_COLUMNS,
+                                 sizeof *p.sums, CLIPC_ARENA_LINE);
     }
     linear->strips = (clipc_strips){ p.data, p.storage, p.scale, p.sums };
     return p;
 }
 
-/* All layers of the tower; pieces may be NULL. */
-static size_t place_all(clipc_tower_weights *weights, size_t n_layers,
-                        clipc_precision precision, piece *pieces,
-                        unsigned char *base, bool *overflow)
+/* Places all layers of the tower and returns how many there are; pieces has
+ * room for n_layers * CLIPC_N_LAYER_LINEARS + 2. */
+static size_t place_all(piece *pieces, clipc_tower_weights *weights,
+                        size_t n_layers, clipc_precision precision,
+                        clipc_arena *block)
 {
-    size_t used = 0, n = 0;
-    piece p;
+    size_t n = 0;
 
-    if (weights->patch.weight.data) {
-        p = place(&weights->patch, clipc_patch_precision(precision), base, &used,
-                  overflow);
-        if (pieces)
-            pieces[n++] = p;
-    }
-    for (size_t i = 0; i < n_layers; i++) {
-        for (int l = 0; l < CLIPC_N_LAYER_LINEARS; l++) {
-            p = place(&weights->layers[i].linears[l], precision, base, &used,
-                      overflow);
-            if (pieces)
-                pieces[n++] = p;
-        }
-    }
-    p = place(&weights->projection, CLIPC_PRECISION_F32, base, &used,
-              overflow);
-    if (pieces)
-        pieces[n++] = p;
-    return used;
-}
-
-clipc_status clipc_packed_tower_create(clipc_packed_tower **out,
-                                       const clipc_tower_weights *weights,
-                                       size_t n_layers,
-                                       clipc_precision precision,
-                                       const clipc_kernels *kernels,
-                                       clipc_pool *pool, clipc_error *err)
-{
-    const size_t n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 2;
-    packing_job job = { .kernels = kernels };
-    clipc_packed_tower *tower = clipc_alloc_zero(1, sizeof *tower);
-    bool overflow = false;
-
-    *out = NULL;
-    if (!tower)
-        return clipc_fail_nomem(err, "packed weights");
-    tower->weights = *weights;
-    tower->weights.layers = clipc_alloc(n_layers, sizeof *weights->layers);
-    job.pieces = clipc_alloc(n_pieces, sizeof *job.pieces);
-    if (!tower->weights.layers || !job.pieces)
-        goto fail;
+    if (weights->patch.weight.data)
+        pieces[n++] = place(&weights->patch, clipc_patch_precision(precision),
+                            block);
     for (size_t i = 0; i < n_layers; i++)
-        tower->weights.layers[i] = weights->layers[i];
-    size_t bytes = place_all(&tower->weights, n_layers, precision, NULL, NULL,
-                             &overflow);
-    if (!overflow)
-        tower->memory = clipc_alloc_large(bytes, 1);
-    if (!tower->memory)
-        goto fail;
-    place_all(&tower->weights, n_layers, precision, job.pieces,
-              tower->memory, &overflow);
-    job.n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 1 +
-                   (weights->patch.weight.data != NULL);
-    clipc_pool_run(pool, pack_part, &job);
-    free(job.pieces);
-    *out = tower;
-    return CLIPC_OK;
-fail:
-    free(job.pieces);
-    clipc_packed_tower_free(tower);
-    return clipc_fail_nomem(err, "packed weights");
+        for (int l = 0; l < CLIPC_N_LAYER_LINEARS; l++)
+            pieces[n++] = place(&weights->layers[i].linears[l], precision,
+                                block);
+    pieces[n++] = place(&weights->projection, CLIPC_PRECISION_F32, block);
+    return n;
 }
 
-void clipc_packed_tower_free(clipc_packed_tower *tower)
+static void free_tower(clipc_prepack_tower *tower)
 {
     if (!tower)
         return;
@@ -164,9 +108,48 @@ void clipc_packed_tower_free(clipc_packed_tower *tower)
     free(tower);
 }
 
+/* Packs a tower, or leaves *out NULL where memory runs out. The strips are the
+ * same whatever the kernels. */
+static void make_tower(clipc_prepack_tower **out,
+                       const clipc_tower_weights *weights, size_t n_layers,
+                       clipc_precision precision, const clipc_kernels *kernels,
+                       clipc_pool *pool)
+{
+    const size_t n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 2;
+    packing_job job = { .kernels = kernels };
+    clipc_prepack_tower *tower = clipc_alloc_zero(1, sizeof *tower);
+    clipc_arena count = { 0 };
+
+    *out = NULL;
+    if (!tower)
+        return;
+    tower->weights = *weights;
+    tower->weights.layers = clipc_alloc(n_layers, sizeof *weights->layers);
+    job.pieces = clipc_alloc(n_pieces, sizeof *job.pieces);
+    if (!tower->weights.layers || !job.pieces)
+        goto fail;
+    for (size_t i = 0; i < n_layers; i++)
+        tower->weights.layers[i] = weights->layers[i];
+    place_all(job.pieces, &tower->weights, n_layers, precision, &count);
+    if (!count.overflow)
+        tower->memory = clipc_alloc_large(count.used, 1);
+    if (!tower->memory)
+        goto fail;
+    clipc_arena block = { .base = tower->memory };
+    job.n_pieces = place_all(job.pieces, &tower->weights, n_layers, precision,
+                             &block);
+    clipc_pool_run(pool, pack_part, &job);
+    free(job.pieces);
+    *out = tower;
+    return;
+fail:
+    free(job.pieces);
+    free_tower(tower);
+}
+
 /* ---- kept by a model --------------------------------------------------- */
 
-void clipc_packed_init(clipc_packed_set *set, pthread_mutex_t *mutex)
+void clipc_prepack_init(clipc_prepack_set *set, pthread_mutex_t *mutex)
 {
     set->mutex = mutex;
     atomic_init(&set->n_uses, 0);
@@ -174,43 +157,42 @@ void clipc_packed_init(clipc_packed_set *set, pthread_mutex_t *mutex)
         atomic_init(&set->towers[i], NULL);
 }
 
-void clipc_packed_free(clipc_packed_set *set)
+void clipc_prepack_free(clipc_prepack_set *set)
 {
     for (int i = 0; i < CLIPC_N_PRECISIONS; i++)
-        clipc_packed_tower_free(atomic_load(&set->towers[i]));
+        free_tower(atomic_load(&set->towers[i]));
 }
 
-static bool wanted(clipc_packed_set *set, clipc_packing packing)
+static bool wanted(clipc_prepack_set *set, clipc_packing packing)
 {
     unsigned uses = atomic_load(&set->n_uses);
 
     if (packing != CLIPC_PACKING_AUTO)
         return packing == CLIPC_PACKING_ALWAYS;
-    if (uses < USES_BEFORE_PACKING) /* counts no further: never wraps */
+    if (uses < USES_BEFORE_PACKING) /* count no further: never wrap */
         uses = atomic_fetch_add(&set->n_uses, 1);
     return uses >= USES_BEFORE_PACKING;
 }
 
 const clipc_tower_weights *
-clipc_packed_use(clipc_packed_set *set, const clipc_tower_weights *weights,
-                 size_t n_layers, clipc_precision precision,
-                 clipc_packing packing, const clipc_kernels *kernels,
-                 clipc_pool *pool, bool *made)
+clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
+                  size_t n_layers, clipc_precision precision,
+                  clipc_packing packing, const clipc_kernels *kernels,
+                  clipc_pool *pool, bool *made)
 {
-    clipc_packed_tower *tower = atomic_load(&set->towers[precision]);
+    clipc_prepack_tower *tower = atomic_load(&set->towers[precision]);
 
     *made = false;
     if (tower)
         return &tower->weights;
     if (weights->projection.strips.data || !wanted(set, packing))
-        return weights; /* from a packed file, or not worth it */
+        return weights; /* from a packed file, or not worth packing */
     pthread_mutex_lock(set->mutex);
     tower = atomic_load(&set->towers[precision]);
-    if (!tower &&
-        clipc_packed_tower_create(&tower, weights, n_layers, precision,
-                                  kernels, pool, NULL) == CLIPC_OK) {
+    if (!tower) {
+        make_tower(&tower, weights, n_layers, precision, kernels, pool);
         atomic_store(&set->towers[precision], tower);
-        *made = true;
+        *made = tower != NULL;
     }
     pthread_mutex_unlock(set->mutex);
     return tower ? &tower->weights : weights;

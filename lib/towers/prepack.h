@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * prepack.h - towers whose linear layers are packed in memory, kept by the
- * model for all its contexts.
+ * prepack.h - towers whose linear layers are packed into strips in memory. The
+ * model keeps them for all its contexts.
  */
-#ifndef CLIPC_PACKED_H
-#define CLIPC_PACKED_H
+#ifndef CLIPC_PREPACK_H
+#define CLIPC_PREPACK_H
 
 #include "checkpoint/checkpoint.h"
 #include "base/thread.h"
@@ -14,39 +14,26 @@
 
 enum { CLIPC_N_PRECISIONS = CLIPC_PRECISION_INT8 + 1 };
 
-typedef struct clipc_packed_tower {
-    clipc_tower_weights weights; /* with strips; vectors are the checkpoint's */
-    void *memory;
-} clipc_packed_tower;
+typedef struct clipc_prepack_tower clipc_prepack_tower;
 
-/* Of one tower, by precision; made at most once each. */
-typedef struct clipc_packed_set {
+/* The packed copies of one tower: one for each precision, made at most once. */
+typedef struct clipc_prepack_set {
     pthread_mutex_t *mutex; /* the owner's */
-    _Atomic(clipc_packed_tower *) towers[CLIPC_N_PRECISIONS];
+    _Atomic(clipc_prepack_tower *) towers[CLIPC_N_PRECISIONS];
     atomic_uint n_uses;
-} clipc_packed_set;
+} clipc_prepack_set;
 
-void clipc_packed_init(clipc_packed_set *set, pthread_mutex_t *mutex);
-void clipc_packed_free(clipc_packed_set *set);
+void clipc_prepack_init(clipc_prepack_set *set, pthread_mutex_t *mutex);
+void clipc_prepack_free(clipc_prepack_set *set);
 
-/* Packs a tower; the strips are the same whatever the kernels. Free with
- * clipc_packed_tower_free(). */
-clipc_status clipc_packed_tower_create(clipc_packed_tower **tower,
-                                       const clipc_tower_weights *weights,
-                                       size_t n_layers,
-                                       clipc_precision precision,
-                                       const clipc_kernels *kernels,
-                                       clipc_pool *pool, clipc_error *err);
-void clipc_packed_tower_free(clipc_packed_tower *tower);
-
-/* The weights a context is to use for its next pass: packed ones if they
- * exist or `packing` wants them made now, else *weights as they are. Where
- * memory runs out packing is left alone: it is never the reason of a
- * failure. *made: whether they were made now. */
+/* Returns the weights for the next pass of a context: the packed copy if there
+ * is one or if `packing` asks for one now, else `weights`. Without memory for
+ * the copy the answer is `weights`: packing never makes a pass fail. *made:
+ * this call made the copy. */
 const clipc_tower_weights *
-clipc_packed_use(clipc_packed_set *set, const clipc_tower_weights *weights,
-                 size_t n_layers, clipc_precision precision,
-                 clipc_packing packing, const clipc_kernels *kernels,
-                 clipc_pool *pool, bool *made);
+clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
+                  size_t n_layers, clipc_precision precision,
+                  clipc_packing packing, const clipc_kernels *kernels,
+                  clipc_pool *pool, bool *made);
 
-#endif /* CLIPC_PACKED_H */
+#endif /* CLIPC_PREPACK_H */

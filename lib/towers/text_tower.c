@@ -3,11 +3,11 @@
  * text_tower.c - the text tower: token and position embeddings, the causal
  * transformer, then LayerNorm and projection of the row of the end token.
  *
- * Rows after that one cannot influence it (a row attends to those before it),
- * so they are not computed. Where there is no end token the first row counts.
- * For the same reason texts that begin alike have the same rows there: they
- * are put in order, and each computes only the rows that the one before it
- * does not have.
+ * A row attends only to itself and to earlier rows. So rows after the end token
+ * have no effect and are not computed. (Where there is no end token the first
+ * row counts.) For the same reason, texts that begin alike have equal rows
+ * there. So the texts are sorted, and only rows that differ from the text
+ * before are computed.
  *
  * Reference: transformers 5.23, models/clip/modeling_clip.py
  * (CLIPTextEmbeddings, CLIPTextTransformer); checkpoints from before
@@ -61,7 +61,7 @@ static size_t text_length(const clipc_tower *tower, size_t i)
                                      tower->config->eos_token_id);
 }
 
-/* Tokens that text i begins with as text i - 1 does. */
+/* Tokens of the common beginning of texts i - 1 and i. */
 static size_t text_shared(const clipc_tower *tower, size_t i)
 {
     const int32_t *a = text_ids(tower->input, i - 1);
@@ -82,7 +82,7 @@ static void text_embed(const clipc_worker *w)
     const text_input *input = tower->input;
     const clipc_text_weights *weights = input->weights;
     const clipc_matrix *table = &weights->token_embedding;
-    const clipc_kernels *kernels = w->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(w);
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
     const size_t row_bytes =
@@ -106,8 +106,8 @@ static void text_embed(const clipc_worker *w)
 
 /* ---- order ------------------------------------------------------------- */
 
-/* Whether text a comes before text b: by ids, then by number, so that the
- * order is one. */
+/* Whether text a comes before text b: by ids, then by number, so that no two
+ * texts are equal. */
 static bool before(const text_input *input, uint32_t a, uint32_t b)
 {
     size_t n_a = input->starts[a + 1] - input->starts[a];
@@ -147,7 +147,7 @@ static void put_back(float *out, const float *sorted, const uint32_t *order,
         memcpy(out + order[i] * dim, sorted + i * dim, dim * sizeof *out);
 }
 
-/* Ids come from tokenizer.json, which may disagree with the weights. */
+/* Checks the ids: tokenizer.json may disagree with the weights. */
 static clipc_status check_ids(const clipc_config *config, const int32_t *ids,
                               const size_t *starts, size_t n, clipc_error *err)
 {

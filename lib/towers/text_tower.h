@@ -8,19 +8,19 @@
 #include "checkpoint/parameters.h"
 #include "towers/engine.h"
 
-/* Text tower: n sequences, sequence i is ids[starts[i]] .. ids[starts[i+1]-1],
- * each at most context_length long, any row after the end token ignored.
- * -> raw projections [n, E]. Sequences of different lengths are computed side
- * by side without padding, and rows that sequences begin with alike once. */
+/* n sequences -> raw projections out [n, E]. Sequence i is ids[starts[i]] ..
+ * ids[starts[i + 1] - 1], at most context_length ids; ids after the end token
+ * have no effect. Sequences need no padding. Rows of a common beginning are
+ * computed once. */
 clipc_status clipc_text_forward(clipc_engine *engine,
                                 const clipc_config *config,
                                 const clipc_text_weights *weights,
                                 const int32_t *ids, const size_t *starts,
                                 size_t n, float *out, clipc_error *err);
 
-/* The row that stands for the text: of the first token equal to
- * eos_token_id, 0 where there is none; but with eos_token_id 2, which old
- * configs give whatever their vocabulary, the first of the highest ids. */
+/* The row that stands for the text: the first whose id is eos_token_id, or row
+ * 0 where no id is. Old configs say eos_token_id 2 whatever their vocabulary;
+ * for 2 the answer is the first row with the highest id. */
 size_t clipc_text_pooled_row(const int32_t *ids, size_t n,
                              int64_t eos_token_id);
 

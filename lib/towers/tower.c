@@ -1,31 +1,42 @@
 /* SPDX-License-Identifier: MIT
  *
- * tower.c - cuts a call's sequences into chunks and lanes, gives them scratch
- * memory, and runs them on the threads.
+ * tower.c - cuts the sequences of a call into chunks and lanes, gives the lanes
+ * scratch memory, and runs them on the threads.
  *
- * Threads work in one of two ways. Few sequences: all threads share a lane.
- * Many: each thread has a lane of its own from the first layer to the last,
- * and they meet at the end.
+ * Threads work in one of two ways. Few sequences: all threads share one lane.
+ * Many sequences: each thread has a lane of its own, from the first layer to
+ * the last, and the threads meet at the end of the chunk.
+ *
+ * A call goes through the files of this folder in this order:
+ *
+ *     vision_tower.c, text_tower.c   describe the tower and its input
+ *     clipc_tower_run()              here: chunks, lanes, scratch, threads
+ *     clipc_lane_run()               transformer.c, on every thread:
+ *         tower->embed()                 back in vision_tower.c, text_tower.c
+ *         layers: LayerNorm, q k v, clipc_attention(), fc1, fc2
+ *         final LayerNorm and projection of the pooled rows
  */
 #include "towers/tower.h"
 #include "towers/attention.h"
 #include "towers/transformer.h"
+#include "base/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a lane at a time, a sequence more or less: enough that reading the
- * weights costs little beside using them. Bounds the scratch memory. */
+/* Rows of a lane, to within a sequence. With so many rows, reading the weights
+ * costs little beside computing with them. This bounds the scratch memory. */
 #define LANE_ROWS ((size_t)512)
 
-/* Lanes of their own pay from this many rows a thread: below, reading all
- * weights in each thread costs more than the barriers. */
+/* Each thread gets a lane of its own from this many rows a thread. With fewer
+ * rows, reading all weights in each thread costs more than the barriers of a
+ * shared lane. */
 #define LANE_MIN_ROWS ((size_t)192)
 
-/* Numbers in a row: strides of more would not be checked for overflow. */
+/* Numbers in a row, at most: the bytes of a row then never overflow. */
 #define MAX_WIDTH ((size_t)1 << 31)
 
-/* Multiply-adds that are worth waking threads for. */
+/* With fewer multiply-adds, waking threads costs more than they save. */
 #define PARALLEL_MACS 4e6
 
 /* ---- the plan ---------------------------------------------------------- */
@@ -38,8 +49,8 @@ typedef struct plan {
     size_t lane_rows, lane_seqs; /* at most, of one lane */
 } plan;
 
-/* Rows that sequence i adds to those before it. One that adds none counts as
- * one, so that a lane has no more sequences than rows. */
+/* Rows that are computed for sequence i. A sequence without rows of its own
+ * counts as one row, so that a lane has no more sequences than rows. */
 static size_t weight(const clipc_tower *tower, size_t i)
 {
     size_t length = tower->length(tower, i);
@@ -68,7 +79,7 @@ static plan make_plan(const clipc_tower *tower, size_t n)
             p.longest = length;
     }
     p.n_threads = useful_threads(tower, p.total_rows);
-    /* A trace shows rows in order, so it wants one lane. */
+    /* A trace shows all rows in order: one lane. */
     if (n >= p.n_threads && !tower->engine->trace &&
         p.total_rows / p.n_threads >= LANE_MIN_ROWS)
         p.n_lanes = p.n_threads;
@@ -77,7 +88,8 @@ static plan make_plan(const clipc_tower *tower, size_t n)
     p.n_chunks = (p.total_rows + most - 1) / most;
     p.lane_rows = p.total_rows;
     if (p.n_chunks > 1 || p.n_lanes > 1) {
-        /* A sequence more than the share, and the first one shares nothing. */
+        /* A lane gets up to a sequence more than its share, and the first
+         * sequence of a lane shares no rows. */
         size_t lanes = p.n_chunks * p.n_lanes;
         p.lane_rows = (p.total_rows + lanes - 1) / lanes + 3 * p.longest;
     }
@@ -87,48 +99,34 @@ static plan make_plan(const clipc_tower *tower, size_t n)
 
 /* ---- scratch ----------------------------------------------------------- */
 
-/* Cuts memory in pieces of whole cache lines; base NULL only counts. */
-typedef struct cutter {
-    unsigned char *base;
-    size_t used;
-    bool overflow;
-} cutter;
-
-static void *cut(cutter *c, size_t n, size_t element_bytes)
+static void *cut(clipc_arena *arena, size_t n, size_t element_bytes)
 {
-    size_t bytes, at = c->used;
-
-    if (!clipc_mul(n, element_bytes, &bytes) ||
-        !clipc_add(bytes, 63, &bytes) ||
-        !clipc_add(c->used, bytes / 64 * 64, &c->used))
-        c->overflow = true;
-    return c->base && !c->overflow ? c->base + at : NULL;
+    return clipc_arena_cut(arena, n, element_bytes, CLIPC_ARENA_LINE);
 }
 
-static clipc_operand cut_operand(cutter *c, clipc_operand_format format,
-                                 size_t rows, size_t width)
+static clipc_operand cut_operand(clipc_arena *arena,
+                                 clipc_operand_format format, size_t rows,
+                                 size_t width)
 {
     clipc_operand o = { .format = format,
                         .stride = clipc_operand_stride(format, width) };
-    o.rows = cut(c, rows, o.stride);
+    o.rows = cut(arena, rows, o.stride);
     if (format == CLIPC_OPERAND_S8 || format == CLIPC_OPERAND_U8)
-        o.scale = cut(c, rows, sizeof *o.scale);
+        o.scale = cut(arena, rows, sizeof *o.scale);
     return o;
 }
 
-static clipc_rows cut_rows(cutter *c, size_t rows, size_t width)
+static clipc_rows cut_rows(clipc_arena *arena, size_t rows, size_t width)
 {
     size_t stride = clipc_operand_stride(CLIPC_OPERAND_F32, width);
-    return (clipc_rows){ cut(c, rows, stride), stride / sizeof(float) };
+    return (clipc_rows){ cut(arena, rows, stride), stride / sizeof(float) };
 }
 
-static void cut_thread(cutter *c, clipc_thread_scratch *scratch,
+static void cut_thread(clipc_arena *arena, clipc_thread_scratch *scratch,
                        const clipc_tower *tower, const plan *p)
 {
     const clipc_engine *engine = tower->engine;
     const clipc_tower_config *shape = tower->shape;
-    const clipc_linear_engine linear = { &engine->kernels, engine->gemm,
-                                         engine->cache_bytes };
     const size_t patch_rows = tower->n_patches * p->lane_seqs;
     size_t most_in = shape->mlp_width > shape->width ? shape->mlp_width
                                                      : shape->width;
@@ -136,35 +134,36 @@ static void cut_thread(cutter *c, clipc_thread_scratch *scratch,
 
     if (most_in < tower->patch_floats)
         most_in = tower->patch_floats;
-    if (!clipc_linear_scratch(&bytes, &linear, most_in,
+    if (!clipc_linear_scratch(&bytes, &engine->linear, most_in,
                               patch_rows > p->lane_rows ? patch_rows
                                                         : p->lane_rows) ||
         !clipc_attention_scratch(tower, p->longest, &keys, &values, &scores)) {
-        c->overflow = true;
+        arena->overflow = true;
         return;
     }
     const clipc_thread_scratch cuts = {
-        .linear = cut(c, bytes, 1),
-        .row = cut(c, shape->width, sizeof(float)),
-        .key_strips = cut(c, keys, sizeof(float)),
-        .value_strips = cut(c, values, sizeof(float)),
-        .scores = cut(c, scores, sizeof(float)),
+        .linear = cut(arena, bytes, 1),
+        .row = cut(arena, shape->width, sizeof(float)),
+        .key_strips = cut(arena, keys, sizeof(float)),
+        .value_strips = cut(arena, values, sizeof(float)),
+        .scores = cut(arena, scores, sizeof(float)),
     };
     if (scratch)
         *scratch = cuts;
 }
 
-/* q, k and v are done with when fc1's result is made, the patches when the
- * first layer begins: they share their places. */
-static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
-                     const plan *p)
+/* Nothing reads q, k and v when fc1 writes its result, so `expanded` lies in
+ * their memory. Nothing reads the patches when the first layer begins, so they
+ * lie in the memory of h. */
+static void cut_lane(clipc_arena *arena, clipc_lane *lane,
+                     const clipc_tower *tower, const plan *p)
 {
     const clipc_engine *engine = tower->engine;
     const clipc_tower_config *shape = tower->shape;
     const size_t rows = p->lane_rows, seqs = p->lane_seqs;
     const size_t width = shape->width, mlp = shape->mlp_width;
     const clipc_operand_format format =
-        clipc_linear_format(&engine->kernels, engine->precision);
+        clipc_linear_format(&engine->linear.kernels, engine->precision);
     const unsigned n_threads = p->n_threads / p->n_lanes;
     clipc_lane cuts = { 0 };
     size_t begin, end, n_keys;
@@ -172,53 +171,53 @@ static void cut_lane(cutter *c, clipc_lane *lane, const clipc_tower *tower,
     if (width > MAX_WIDTH || mlp > MAX_WIDTH ||
         tower->patch_floats > MAX_WIDTH ||
         !clipc_mul(seqs, p->longest, &n_keys)) {
-        c->overflow = true;
+        arena->overflow = true;
         return;
     }
-    cuts.sequences = cut(c, seqs, sizeof *cuts.sequences);
-    cuts.keys = cut(c, n_keys, sizeof *cuts.keys);
-    cuts.x = cut(c, rows, width * sizeof(float));
-    cuts.y = cut_operand(c, format, rows, width);
-    cuts.pooled_x = cut(c, seqs, width * sizeof(float));
-    cuts.pooled_y = cut_operand(c, format, seqs, width);
-    cuts.pooled = cut_operand(c, CLIPC_OPERAND_F32, seqs, width);
+    cuts.sequences = cut(arena, seqs, sizeof *cuts.sequences);
+    cuts.keys = cut(arena, n_keys, sizeof *cuts.keys);
+    cuts.x = cut(arena, rows, width * sizeof(float));
+    cuts.y = cut_operand(arena, format, rows, width);
+    cuts.pooled_x = cut(arena, seqs, width * sizeof(float));
+    cuts.pooled_y = cut_operand(arena, format, seqs, width);
+    cuts.pooled = cut_operand(arena, CLIPC_OPERAND_F32, seqs, width);
 
-    begin = c->used;
-    cuts.h = cut_operand(c, format, rows, mlp);
-    end = c->used;
-    c->used = begin;
+    begin = arena->used;
+    cuts.h = cut_operand(arena, format, rows, mlp);
+    end = arena->used;
+    arena->used = begin;
     cuts.patches = cut_operand(
-        c, clipc_linear_format(&engine->kernels,
+        arena, clipc_linear_format(&engine->linear.kernels,
                                clipc_patch_precision(engine->precision)),
         seqs * tower->n_patches, tower->patch_floats);
-    if (c->used < end)
-        c->used = end;
+    if (arena->used < end)
+        arena->used = end;
 
-    begin = c->used;
-    cuts.q = cut_rows(c, rows, width);
-    cuts.k = cut_rows(c, rows, width);
-    cuts.v = cut_rows(c, rows, width);
-    end = c->used;
+    begin = arena->used;
+    cuts.q = cut_rows(arena, rows, width);
+    cuts.k = cut_rows(arena, rows, width);
+    cuts.v = cut_rows(arena, rows, width);
+    end = arena->used;
     if (engine->precision == CLIPC_PRECISION_INT8) {
-        c->used = begin;
-        cuts.expanded = cut_rows(c, rows, mlp);
-        if (c->used < end)
-            c->used = end;
+        arena->used = begin;
+        cuts.expanded = cut_rows(arena, rows, mlp);
+        if (arena->used < end)
+            arena->used = end;
     }
     if (format == CLIPC_OPERAND_F32)
         cuts.attended = (clipc_rows){ (void *)cuts.y.rows,
                                       cuts.y.stride / sizeof(float) };
     else
-        cuts.attended = cut_rows(c, rows, width);
+        cuts.attended = cut_rows(arena, rows, width);
 
-    cuts.threads = cut(c, n_threads, sizeof *cuts.threads);
+    cuts.threads = cut(arena, n_threads, sizeof *cuts.threads);
     for (unsigned i = 0; i < n_threads; i++)
-        cut_thread(c, cuts.threads ? &cuts.threads[i] : NULL, tower, p);
+        cut_thread(arena, cuts.threads ? &cuts.threads[i] : NULL, tower, p);
     if (lane)
         *lane = cuts;
 }
 
-/* A finish writes bf16 rows without the zeros behind them. */
+/* A finish writes bf16 rows without their padding, which must be zeros. */
 static void clear_padding(const clipc_lane *lane, size_t rows, size_t width)
 {
     if (lane->h.format != CLIPC_OPERAND_BF16 || width % 32 == 0)
@@ -227,12 +226,13 @@ static void clear_padding(const clipc_lane *lane, size_t rows, size_t width)
         memset(lane->h.rows + i * lane->h.stride, 0, lane->h.stride);
 }
 
-/* Scratch for the plan, cut into lanes; *lanes lies in it too. */
+/* Scratch memory for the plan, cut into lanes. *lanes lies in the same
+ * memory. */
 static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
                                clipc_lane **lanes, clipc_error *err)
 {
     clipc_engine *engine = tower->engine;
-    cutter count = { 0 };
+    clipc_arena count = { 0 };
 
     cut(&count, p->n_lanes, sizeof **lanes);
     for (unsigned i = 0; i < p->n_lanes; i++)
@@ -249,10 +249,10 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
             return clipc_fail_nomem(err, "a forward pass's scratch");
         engine->scratch_bytes = count.used;
     }
-    cutter cutting = { .base = engine->scratch };
-    *lanes = cut(&cutting, p->n_lanes, sizeof **lanes);
+    clipc_arena arena = { .base = engine->scratch };
+    *lanes = cut(&arena, p->n_lanes, sizeof **lanes);
     for (unsigned i = 0; i < p->n_lanes; i++)
-        cut_lane(&cutting, &(*lanes)[i], tower, p);
+        cut_lane(&arena, &(*lanes)[i], tower, p);
     return CLIPC_OK;
 }
 
@@ -278,8 +278,9 @@ static void add_sequence(const clipc_tower *tower, clipc_lane *lane, size_t i)
         lane->keys[s->first_key + k] = (uint32_t)lane->n_rows++;
 }
 
-/* Takes sequences from *next on until the call has `until` rows behind it
- * (*done of them before). lane may be NULL: only counts. */
+/* Appends sequences, from *next on, to the lane until `until` rows of the call
+ * have been assigned in total; *done of them were assigned before. lane NULL:
+ * only count. */
 static void take(const clipc_tower *tower, clipc_lane *lane, size_t n,
                  size_t until, size_t *next, size_t *done)
 {
@@ -307,11 +308,7 @@ typedef struct run {
 static void run_thread(void *arg, unsigned thread, unsigned n_threads)
 {
     const run *r = arg;
-    const clipc_engine *engine = r->tower->engine;
-    clipc_worker w = {
-        .tower = r->tower,
-        .engine = { &engine->kernels, engine->gemm, engine->cache_bytes },
-    };
+    clipc_worker w = { .tower = r->tower };
 
     if (r->n_lanes == 1) {
         w.lane = &r->lanes[0];
@@ -345,7 +342,7 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
         size_t until = p.total_rows / p.n_chunks * (chunk + 1) +
                        p.total_rows % p.n_chunks * (chunk + 1) / p.n_chunks;
         take(tower, NULL, n, until, &next, &done);
-        if (next == first) /* a long sequence filled this chunk's share too */
+        if (next == first) /* a long sequence took the rows of this chunk */
             continue;
         size_t rows = done - before, begin, end;
         next = first;

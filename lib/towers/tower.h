@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * tower.h - a call's sequences cut into lanes and run through a tower.
+ * tower.h - cuts the sequences of a call into lanes and runs them through a
+ * tower.
  */
 #ifndef CLIPC_TOWER_H
 #define CLIPC_TOWER_H

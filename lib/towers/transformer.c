@@ -6,18 +6,18 @@
  *
  * Reference: transformers 5.23, models/clip/modeling_clip.py (CLIPEncoder).
  *
- * Sequences are rows of one matrix, one after the other, without padding, so
- * linear layers see all of them at once and attention each by itself. Nothing
- * is computed that the embedding does not need: the last layer takes keys and
- * values from all rows and everything else from the pooled rows only.
+ * All sequences of a lane are rows of one matrix, one after the other, without
+ * padding. Linear layers process all rows at once; attention processes each
+ * sequence alone. Only rows that the embedding needs are computed: the last
+ * layer takes keys and values from all rows, and all else from the pooled rows.
  *
- * Several threads share a lane: each computes some columns of every linear
- * layer and some rows or heads of what lies between, and they meet between
- * stages. tower.c makes the lanes.
+ * Several threads may share a lane. Each thread computes some columns of every
+ * linear layer, and some rows or heads of the other stages. The threads meet
+ * between stages. tower.c makes the lanes.
  *
- * x stays in f32. What a linear layer reads is put in its operand format by
- * whoever writes it: LayerNorm row by row, fc1 in its finish where the format
- * needs no scale of the whole row.
+ * x stays in f32. The stage before a linear layer writes its result in the
+ * layer's operand format: LayerNorm row by row, fc1 in its finish where the
+ * format has no scale for each row.
  */
 #include "towers/transformer.h"
 #include "towers/attention.h"
@@ -40,7 +40,7 @@ static void lane_layernorm(const clipc_worker *w, const clipc_operand *y,
                            const float *bias, size_t n_rows)
 {
     const clipc_tower_config *shape = w->tower->shape;
-    const clipc_kernels *kernels = w->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(w);
     const size_t width = shape->width;
     size_t begin, end;
 
@@ -64,7 +64,7 @@ static void lane_put(const clipc_worker *w, const clipc_operand *out,
 
     clipc_lane_share(w, n_rows, &begin, &end);
     for (size_t row = begin; row < end; row++)
-        clipc_operand_put(out, w->engine.kernels, row,
+        clipc_operand_put(out, clipc_lane_kernels(w), row,
                           in->data + row * in->stride, width);
 }
 
@@ -76,8 +76,8 @@ static clipc_finish finish_rows(const clipc_rows *out, float scale)
                            .out_stride = out->stride * sizeof(float) };
 }
 
-/* q = (LN1(x) Wq^T + bq) / sqrt(K), of all rows or the pooled ones; k, v
- * likewise without a factor, of all rows. */
+/* q = (LN1(x) Wq^T + bq) / sqrt(K), of all rows or of the pooled rows. k and v,
+ * without the factor, of all rows. */
 static void queries_keys_values(const clipc_worker *w,
                                 const clipc_layer_weights *weights,
                                 const clipc_operand *query_input,
@@ -147,7 +147,8 @@ static void add_linear(const clipc_worker *w, float *x,
     clipc_lane_barrier(w);
 }
 
-/* Copies the rows that go on past the last layer's keys and values. */
+/* Copies the pooled rows: after its keys and values, the last layer needs no
+ * other. */
 static void gather_pooled(const clipc_worker *w)
 {
     const clipc_lane *lane = w->lane;

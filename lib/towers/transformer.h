@@ -7,7 +7,8 @@
 
 #include "towers/lane.h"
 
-/* A whole lane, from embed() to its rows of out. */
+/* Runs a lane on one of its threads, from tower->embed() to the projection, and
+ * writes the rows of `out` that belong to the lane. */
 void clipc_lane_run(const clipc_worker *worker, float *out);
 
 #endif /* CLIPC_TRANSFORMER_H */

@@ -64,7 +64,7 @@ static void put_patches(const clipc_worker *w)
         copy_patch(row, pixels, i % tower->n_patches, size,
                    tower->config->patch_size);
         if (!in_place)
-            clipc_operand_put(patches, w->engine.kernels, i, row,
+            clipc_operand_put(patches, clipc_lane_kernels(w), i, row,
                               tower->patch_floats);
     }
 }
@@ -72,7 +72,7 @@ static void put_patches(const clipc_worker *w)
 static void vision_embed(const clipc_worker *w)
 {
     const clipc_tower *tower = w->tower;
-    const clipc_kernels *kernels = w->engine.kernels;
+    const clipc_kernels *kernels = clipc_lane_kernels(w);
     const vision_input *input = tower->input;
     const clipc_vision_weights *weights = input->weights;
     const clipc_lane *lane = w->lane;

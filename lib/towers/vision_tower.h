@@ -8,8 +8,8 @@
 #include "checkpoint/parameters.h"
 #include "towers/engine.h"
 
-/* Image tower: pixels [n, 3, S, S] -> raw projections [n, E]. Splits n into
- * chunks that bound the scratch memory. */
+/* pixels [n, 3, S, S] -> raw projections out [n, E]. The pass cuts n into
+ * chunks, which bound the scratch memory. */
 clipc_status clipc_vision_forward(clipc_engine *engine,
                                   const clipc_config *config,
                                   const clipc_vision_weights *weights,

@@ -276,10 +276,10 @@ int main(int argc, char **argv)
         batch = SIZE_MAX;
 
     need(clipc_model_open(&model, argv[1], &params, &err), &err);
-    clipc_kernels_init(&engine.kernels, clipc_cpu_features() & features);
+    clipc_kernels_init(&engine.linear.kernels, clipc_cpu_features() & features);
     engine.precision = CLIPC_PRECISION_F32;
-    engine.cache_bytes = clipc_cpu_cache_bytes();
-    need(clipc_gemm_select(&engine.gemm, gemm, true, false, &err), &err);
+    engine.linear.cache_bytes = clipc_cpu_cache_bytes();
+    need(clipc_gemm_select(&engine.linear.gemm, gemm, true, false, &err), &err);
     need(clipc_pool_create(&engine.pool, threads, &err), &err);
     engine.trace = record;
     engine.trace_user = &list;

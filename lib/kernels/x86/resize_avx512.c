@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * resize_avx512.c - the inner loops of the resize with AVX-512 F, BW, DQ and
- * VL, which come with AVX2 (cpu.h). See resize_kernels.h for the arithmetic.
+ * VL, which come with AVX2 (cpu.h). resize_lanes.h has the sums.
  */
 #include "kernels/x86/x86.h"
 
@@ -11,30 +11,33 @@
 #endif
 #include <immintrin.h>
 
-static __m512i join(__m512i high, __m512i low)
-{
-    return _mm512_add_epi32(_mm512_slli_epi32(high, CLIPC_RESIZE_LOW_BITS),
-                            low);
-}
+#define INTS   __m512i
+#define V(op)  _mm512_##op
+#define NONE   _mm512_setzero_si512
+#include "kernels/x86/resize_lanes.h"
 
 /* ---- rows -------------------------------------------------------------- */
 
-/* 32 bytes as 16-bit numbers. */
-static __m512i load_bytes(const uint8_t *p)
+/* Weights end at a multiple of TAPS / 2. Pixels behind them are slack. */
+INLINE __m512i load_weights(const int16_t *weights, size_t at, size_t n)
+{
+    const __mmask32 mask = n - at >= 32 ? 0xffffffff : 0xffff;
+    return _mm512_maskz_loadu_epi16(mask, weights + at);
+}
+
+INLINE __m512i load_pixels(const uint8_t *p)
 {
     return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)p));
 }
 
-static __m512i add_unpacked(__m512i a, __m512i b)
+INLINE __m512i add_unpacked(__m512i a, __m512i b)
 {
     return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b),
                             _mm512_unpackhi_epi32(a, b));
 }
 
-/* Sums of the lanes of three vectors, rounded and clamped: bytes 0 to 2. */
-static uint32_t finish(__m512i red, __m512i green, __m512i blue)
+INLINE __m128i add_lanes(__m512i red, __m512i green, __m512i blue)
 {
-    const __m128i half = _mm_set1_epi32(1 << (CLIPC_RESIZE_BITS - 1));
     /* Red and green in turns; blue twice; red, green, blue, blue. */
     const __m512i a = add_unpacked(red, green);
     const __m512i b = add_unpacked(blue, blue);
@@ -42,12 +45,8 @@ static uint32_t finish(__m512i red, __m512i green, __m512i blue)
                                          _mm512_unpackhi_epi64(a, b));
     const __m256i two = _mm256_add_epi32(_mm512_castsi512_si256(all),
                                          _mm512_extracti64x4_epi64(all, 1));
-    __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(two),
-                                 _mm256_extracti128_si256(two, 1));
-
-    sums = _mm_srai_epi32(_mm_add_epi32(sums, half), CLIPC_RESIZE_BITS);
-    sums = _mm_packs_epi32(sums, sums);
-    return (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(sums, sums));
+    return _mm_add_epi32(_mm256_castsi256_si128(two),
+                         _mm256_extracti128_si256(two, 1));
 }
 
 void clipc_resize_horizontal_avx512(uint8_t *out, const uint8_t *planes,
@@ -60,91 +59,24 @@ void clipc_resize_horizontal_avx512(uint8_t *out, const uint8_t *planes,
                                      n_taps, count);
         return;
     }
-    for (size_t i = 0; i < count; i++, high += n_taps, low += n_taps) {
-        const uint8_t *p = planes + begin[i];
-        __m512i red_high = _mm512_setzero_si512(), red_low = red_high;
-        __m512i green_high = red_high, green_low = red_high;
-        __m512i blue_high = red_high, blue_low = red_high;
-
-        for (size_t j = 0; j < n_taps; j += 32) {
-            /* Weights end at a multiple of 16; the pixels behind are slack. */
-            const __mmask32 mask = n_taps - j >= 32 ? 0xffffffff : 0xffff;
-            const __m512i h = _mm512_maskz_loadu_epi16(mask, high + j);
-            const __m512i l = _mm512_maskz_loadu_epi16(mask, low + j);
-            const __m512i red = load_bytes(p + j);
-            const __m512i green = load_bytes(p + stride + j);
-            const __m512i blue = load_bytes(p + 2 * stride + j);
-
-            red_high = _mm512_add_epi32(red_high, _mm512_madd_epi16(red, h));
-            red_low = _mm512_add_epi32(red_low, _mm512_madd_epi16(red, l));
-            green_high = _mm512_add_epi32(green_high,
-                                          _mm512_madd_epi16(green, h));
-            green_low = _mm512_add_epi32(green_low,
-                                         _mm512_madd_epi16(green, l));
-            blue_high = _mm512_add_epi32(blue_high,
-                                         _mm512_madd_epi16(blue, h));
-            blue_low = _mm512_add_epi32(blue_low, _mm512_madd_epi16(blue, l));
-        }
-        uint32_t pixel = finish(join(red_high, red_low),
-                                join(green_high, green_low),
-                                join(blue_high, blue_low));
-        out[3 * i] = (uint8_t)pixel;
-        out[3 * i + 1] = (uint8_t)(pixel >> 8);
-        out[3 * i + 2] = (uint8_t)(pixel >> 16);
-    }
+    windows(out, planes, stride, begin, high, low, n_taps, count);
 }
 
 /* ---- columns ----------------------------------------------------------- */
 
-/* The weights of two rows in every lane. */
-static __m512i pair_of(const int16_t *weights)
-{
-    return _mm512_set1_epi32((int32_t)((uint32_t)(uint16_t)weights[1] << 16 |
-                                       (uint16_t)weights[0]));
-}
-
-static __m512i round_sums(__m512i high, __m512i low)
-{
-    const __m512i half = _mm512_set1_epi32(1 << (CLIPC_RESIZE_BITS - 1));
-    return _mm512_srai_epi32(_mm512_add_epi32(join(high, low), half),
-                             CLIPC_RESIZE_BITS);
-}
-
-/* 64 columns, those of the mask read and written. The unpacking stays within
- * 16 bytes and the packing puts all back in order. */
+/* 64 columns. Columns outside the mask are not read or written. */
 static void columns(uint8_t *out, const uint8_t *const *rows, size_t at,
                     const int16_t *high, const int16_t *low, size_t n_rows,
                     __mmask64 mask)
 {
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i sum_high[4] = { zero, zero, zero, zero };
-    __m512i sum_low[4] = { zero, zero, zero, zero };
+    column_sums sums;
 
-    for (size_t k = 0; k < n_rows; k += 2) {
-        const __m512i h = pair_of(high + k), l = pair_of(low + k);
-        const __m512i a = _mm512_maskz_loadu_epi8(mask, rows[k] + at);
-        const __m512i b = _mm512_maskz_loadu_epi8(mask, rows[k + 1] + at);
-        const __m512i first = _mm512_unpacklo_epi8(a, b);
-        const __m512i second = _mm512_unpackhi_epi8(a, b);
-        const __m512i pairs[4] = {
-            _mm512_unpacklo_epi8(first, zero),
-            _mm512_unpackhi_epi8(first, zero),
-            _mm512_unpacklo_epi8(second, zero),
-            _mm512_unpackhi_epi8(second, zero),
-        };
-        for (int i = 0; i < 4; i++) {
-            sum_high[i] = _mm512_add_epi32(sum_high[i],
-                                           _mm512_madd_epi16(pairs[i], h));
-            sum_low[i] = _mm512_add_epi32(sum_low[i],
-                                          _mm512_madd_epi16(pairs[i], l));
-        }
-    }
-    __m512i first = _mm512_packs_epi32(round_sums(sum_high[0], sum_low[0]),
-                                       round_sums(sum_high[1], sum_low[1]));
-    __m512i second = _mm512_packs_epi32(round_sums(sum_high[2], sum_low[2]),
-                                        round_sums(sum_high[3], sum_low[3]));
-    _mm512_mask_storeu_epi8(out + at, mask,
-                            _mm512_packus_epi16(first, second));
+    clear_columns(&sums);
+    for (size_t k = 0; k < n_rows; k += 2)
+        add_rows(&sums, _mm512_maskz_loadu_epi8(mask, rows[k] + at),
+                 _mm512_maskz_loadu_epi8(mask, rows[k + 1] + at), high + k,
+                 low + k);
+    _mm512_mask_storeu_epi8(out + at, mask, round_columns(&sums));
 }
 
 void clipc_resize_vertical_avx512(uint8_t *out, const uint8_t *const *rows,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * rows_avx2.c - rows of activations and what follows a product, with AVX2,
- * FMA and F16C. The arithmetic is that of kernels.c but for fused
- * multiply-adds in polynomials and in the sums of LayerNorm and dot, and the
- * number of their lanes: 8 x 8.
+ * rows_avx2.c - rows of activations and the finish of a product, with AVX2,
+ * FMA and F16C. The arithmetic is that of kernels.c, with two differences:
+ * polynomials and the sums of LayerNorm and dot use fused multiply-adds, and
+ * these sums have 8 x 8 lanes.
  *
  * Masked loads and stores cut the end of a row; masked elements are neither
  * read nor written.
@@ -79,9 +79,9 @@ INLINE float sum_of(__m256 v)
 
 /* ---- exponential ------------------------------------------------------- */
 
-/* The method of kernels.c, with ln 2 in two whole floats since the products
- * are not rounded: relative error below 1.3e-7 for -87.3 <= x <= 88.3, where
- * x is clamped to; NaN stays NaN. */
+/* The method of kernels.c, with ln 2 in two whole floats, since fused products
+ * are not rounded. x is clamped to [-87.3, 88.3], where the relative error is
+ * below 1.3e-7. NaN stays NaN. */
 INLINE __m256 exp8(__m256 x)
 {
     const __m256 round = _mm256_set1_ps(12582912.0f); /* 1.5 * 2^23: ulp 1 */
@@ -99,7 +99,7 @@ INLINE __m256 exp8(__m256 x)
     q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(1.66665204e-1f));
     q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(4.99999934e-1f));
     q = _mm256_fmadd_ps(_mm256_mul_ps(r, r), q, r);
-    /* The low bits of `shifted` are n: they become the exponent. */
+    /* The low bits of `shifted` are n, which becomes the exponent. */
     const __m256i power = _mm256_add_epi32(
         _mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
         _mm256_set1_epi32(127 << 23));
@@ -109,7 +109,7 @@ INLINE __m256 exp8(__m256 x)
 
 /* ---- activations ------------------------------------------------------- */
 
-/* Relative error: below 4e-7 + 1.5e-7 |x| (that of the exponent, rounded
+/* Relative error: below 4e-7 + 1.5e-7 |x| (the error of the exponent, rounded
  * once) where the result is above 1e-35. */
 INLINE __m256 quick_gelu8(__m256 x)
 {
@@ -117,7 +117,7 @@ INLINE __m256 quick_gelu8(__m256 x)
     return _mm256_div_ps(x, _mm256_add_ps(e, _mm256_set1_ps(1.0f)));
 }
 
-/* The polynomial of kernels.c, and its bounds. */
+/* The polynomial of kernels.c; the bounds of its error hold here too. */
 INLINE __m256 gelu8(__m256 x)
 {
     const __m256 sign = _mm256_set1_ps(-0.0f);
@@ -134,14 +134,14 @@ INLINE __m256 gelu8(__m256 x)
     p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(7.97887829e-1f));
     p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(6.93147121e-1f));
     const __m256 tail = _mm256_mul_ps(x, exp8(_mm256_xor_ps(sign, p)));
-    /* By the sign bit of x: of zeros both sides are zero. */
+    /* Chosen by the sign bit of x: for a zero, both sides are zero. */
     return _mm256_blendv_ps(_mm256_sub_ps(x, tail), tail, x);
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
-/* Nearest bf16, ties to even, in the upper halves (the lower are left with
- * what was there); NaN stays NaN. */
+/* Nearest bf16, ties to even, in the upper halves. The lower halves hold
+ * leftover bits. NaN stays NaN. */
 INLINE __m256i to_bf16(__m256 v)
 {
     const __m256i bits = _mm256_castps_si256(v);
@@ -235,8 +235,8 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
     memset(out + n, 0, (n_padded - n) * sizeof *out);
 }
 
-/* The bits of the largest |x|: as integers they order like the numbers, with
- * infinity and NaN above all. */
+/* The bits of the largest |x|. As integers, the bits order like the numbers,
+ * with infinity and NaN above all. */
 INLINE int32_t row_absmax(const float *x, size_t n)
 {
     const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
@@ -276,7 +276,7 @@ INLINE __m256i quantized(__m256 x, __m256 inverse)
     return _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
 }
 
-/* As kernels.c. */
+/* The method of kernels.c. */
 INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
                       size_t n_padded, const int offset)
 {

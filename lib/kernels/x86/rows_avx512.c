@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * rows_avx512.c - rows of activations and what follows a product, with
- * AVX-512 F, BW, DQ and VL. The arithmetic is that of kernels.c but for
- * exp(), which has a table, fused multiply-adds in polynomials and in the
- * sums of LayerNorm and dot, and the number of their lanes: 8 x 16.
+ * rows_avx512.c - rows of activations and the finish of a product, with
+ * AVX-512 F, BW, DQ and VL. The arithmetic is that of kernels.c, with three
+ * differences: exp() has a table, polynomials and the sums of LayerNorm and dot
+ * use fused multiply-adds, and these sums have 8 x 16 lanes.
  *
  * Masks cut the end of a row; masked elements are neither read nor written.
  */
@@ -27,14 +27,15 @@ enum { LANES = 16 };
 /* Vectors whose chains of operations interleave. */
 enum { MOST_TOGETHER = 4 };
 
-/* Vector after vector of an operation, since a chain waits for itself most of
- * the time, and the processor looks ahead a few dozen operations only. */
+/* One operation on vector after vector. A single chain of operations waits for
+ * itself most of the time, and the processor looks ahead only a few dozen
+ * operations. */
 #define EACH                                                               \
     UNROLL                                                                 \
     for (int k = 0; k < n_vectors; k++)
 
-/* What vrangeps chooses from two numbers, and with whose sign; of a number
- * and a NaN it is the number. */
+/* The choice of vrangeps between two numbers, and the sign of the result. Of a
+ * number and a NaN, vrangeps chooses the number. */
 enum {
     LEAST_MAGNITUDE_SIGNED = 2, /* the sign of the first operand */
     LEAST_MAGNITUDE = 10,
@@ -103,11 +104,11 @@ INLINE void exp16(__m512 *x, const int n_vectors)
 
 /* ---- activations ------------------------------------------------------- */
 
-/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87 (a NaN too, but then
- * x is still one). A step of Newton's brings the 2^-14 of vrcp14 to 2^-28, so
- * of the quotient its roundings remain. Relative error: below 4e-7 +
- * 1.5e-7 |x| (that of the exponent, rounded once) where the result is above
- * 1e-35. */
+/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87. A NaN is clamped too,
+ * but the factor x is still NaN. A step of Newton's brings the error of vrcp14
+ * from 2^-14 to 2^-28, so the roundings of the quotient dominate. Relative
+ * error: below 4e-7 + 1.5e-7 |x| (the error of the exponent, rounded once)
+ * where the result is above 1e-35. */
 INLINE void quick_gelu16(__m512 *x, const int n_vectors)
 {
     const __m512 one = _mm512_set1_ps(1.0f);
@@ -124,7 +125,7 @@ INLINE void quick_gelu16(__m512 *x, const int n_vectors)
     EACH x[k] = _mm512_mul_ps(x[k], y[k]);
 }
 
-/* The polynomial of kernels.c, and its bounds. */
+/* The polynomial of kernels.c; the bounds of its error hold here too. */
 INLINE void gelu16(__m512 *x, const int n_vectors)
 {
     static const float coefficients[] = {
@@ -149,10 +150,10 @@ INLINE void gelu16(__m512 *x, const int n_vectors)
         p[k], _mm512_cmp_ps_mask(x[k], zero, _CMP_NLT_UQ), x[k], p[k]);
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
-/* Nearest bf16, ties to even, in the upper halves (the lower are left with
- * what was there); NaN stays NaN. */
+/* Nearest bf16, ties to even, in the upper halves. The lower halves hold
+ * leftover bits. NaN stays NaN. */
 INLINE __m512i to_bf16(__m512 v)
 {
     const __m512i bits = _mm512_castps_si512(v);
@@ -176,7 +177,7 @@ INLINE __m256i narrow_to_bf16(__m512 v)
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(to_bf16(v), 16));
 }
 
-/* Columns of a tile, at most 16, and what belongs to them. A bias of -0 and a
+/* At most 16 columns of a tile: their bias, scales and sums. A bias of -0 and a
  * scale of 1 change no bit. */
 typedef struct finish_columns {
     const clipc_finish *finish;
@@ -185,7 +186,7 @@ typedef struct finish_columns {
     __mmask16 mask;
 } finish_columns;
 
-/* They of n_vectors rows. */
+/* These columns of n_vectors rows. */
 INLINE void finish_rows(const finish_columns *columns, char *out,
                         const char *acc, size_t acc_stride, size_t row,
                         const int n_vectors, const bool is_s8,
@@ -285,7 +286,7 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
     memset(out + n, 0, (n_padded - n) * sizeof *out);
 }
 
-/* The largest |x|, NaN left out. */
+/* The largest |x|, NaN ignored. */
 INLINE float row_absmax(const float *x, size_t n)
 {
     __m512 highest[4];
@@ -309,8 +310,8 @@ INLINE float row_absmax(const float *x, size_t n)
     return _mm512_reduce_max_ps(_mm512_max_ps(highest[0], highest[2]));
 }
 
-/* As kernels.c. NaN becomes the smallest integer and -128, which no number
- * does: seen afterwards, it costs next to nothing. */
+/* The method of kernels.c. NaN becomes the smallest integer and then -128. No
+ * number becomes -128, so NaN is found afterwards, at next to no cost. */
 INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
                       size_t n_padded, const int offset)
 {

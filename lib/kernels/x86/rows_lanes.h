@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * rows_lanes.h - what rows of activations and the finish of a product have in
- * common whatever the width of a vector. A file that includes this defines
+ * rows_lanes.h - rows of activations and the finish of a product, whatever the
+ * width of a vector. A file that includes this header defines
  *
  *     FLOATS   type of a vector of LANES floats
- *     MASK     type that chooses among its lanes
+ *     MASK     type that chooses among the lanes of a vector
  *     V(op)    intrinsic of that width: V(add_ps)
  *
- * before, and after it the functions declared first here. It calls fill_table
- * for the table.
+ * before, and after it the functions declared first here. The file
+ * calls fill_table for the table.
  */
 #ifndef CLIPC_X86_ROWS_LANES_H
 #define CLIPC_X86_ROWS_LANES_H
 
 #include "kernels/kernels.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -32,7 +32,7 @@ typedef enum destination {
 /* The first n lanes; all from LANES on. */
 INLINE MASK first(size_t n);
 
-/* Lanes of the mask; the others are zeros, and not read or written. */
+/* The lanes of the mask. Other lanes are zeros, and are not read or written. */
 INLINE FLOATS load_first(const void *p, const MASK mask);
 INLINE void store_first(void *p, FLOATS v, const MASK mask);
 INLINE FLOATS subtract_first(FLOATS x, FLOATS y, const MASK mask);
@@ -46,7 +46,7 @@ INLINE void finish_lanes(const clipc_finish *finish, const char *acc,
                          size_t column, const size_t n, const bool is_s8,
                          const clipc_finish_op op, const destination to);
 
-/* Bytes of a row plus offset, as kernels.c. */
+/* A row as bytes, with `offset` added to each; row_s8 of kernels.h. */
 INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
                       size_t n_padded, const int offset);
 INLINE void widen_half(float *out, const uint16_t *in, size_t n,
@@ -63,7 +63,7 @@ static void add(float *x, const float *y, size_t n);
 static void softmax(float *x, size_t n);
 static double sum_squares(const float *x, size_t n);
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish: after a product ------------------------------------------- */
 
 INLINE void finish_tile(const clipc_finish *finish, const void *acc,
                         size_t acc_stride, size_t row, size_t n_rows,
@@ -200,8 +200,8 @@ static float dot(const float *x, const float *y, size_t n)
     return sum8(lanes);
 }
 
-/* Two passes for the moments as in kernels.c, with more lanes: the mean is
- * within 1e-6 of the largest |x|. */
+/* Two passes, as in kernels.c, with more lanes. The mean is within 1e-6 of the
+ * largest |x|. */
 static void layernorm(float *y, const float *x, const float *gain,
                       const float *bias, float eps, size_t width)
 {

@@ -2,23 +2,23 @@
  *
  * tiles_amx.c - products of bytes and of bf16 with AMX: up to 32 rows by 32
  * columns in four of the eight tiles, two for the inputs, two for the weights.
- * 16 k-steps of a strip are a weight tile as it stands. The tiles are
- * configured with as many rows as there are, so nothing else is touched, and
- * the time is that of those rows. Configuring costs as much as a fifth of a
- * product, so it is done once for many (docs/SPEED.md).
- * Bytes are exact; bf16 products are added pair by pair in increasing k, with
- * subnormal numbers taken for zero.
+ * 16 k-steps of a strip are one weight tile, in the layout of the strip. The
+ * tiles are configured with the number of rows of the product: no other row is
+ * read or computed. Configuring takes a fifth of the time of a product, so
+ * configure once for many products (docs/SPEED.md).
+ *
+ * Sums of bytes are exact. Products of bf16 are added pair by pair in
+ * increasing k; subnormal numbers count as zero.
  *
  * Reference: Intel SDM volume 1, chapter 18; volume 2, TDPBSSD, TDPBF16PS.
  */
 #if !defined(__AMX_TILE__) && !defined(__AMXTILE__) /* gcc, clang 14 */
 #error "compile this file with -mamx-tile -mamx-int8 -mamx-bf16"
 #endif
+#include "kernels/inline.h"
 #include "kernels/x86/x86.h"
 
 #include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
     TILE_ROWS = 16,
@@ -27,9 +27,11 @@ enum {
     UNIT = 16, /* k-steps of a tile, 64 bytes of a row of inputs */
     UNIT_BYTES = 64
 };
+_Static_assert((int)UNIT == (int)CLIPC_PREFETCH_STEPS,
+               "prefetches come once a unit");
 
 /* Tiles 0-3: sums of rows 0-15 and 16-31 by strips 0 and 1; 4, 5: inputs of
- * those rows; 6, 7: weights of those strips. */
+ * the same rows; 6, 7: weights of the same strips. */
 typedef struct configuration {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];

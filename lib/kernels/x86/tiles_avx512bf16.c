@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * tiles_avx512bf16.c - bf16 products with AVX-512 BF16, where they are faster
- * than f32 ones on weights widened on the way. Some processors run vdpbf16ps
- * as fast as a multiply-add, others at a quarter of that; a few microseconds
- * of both, in registers, tell which. Subnormal numbers count as zero.
+ * tiles_avx512bf16.c - bf16 products with AVX-512 BF16, used where they are
+ * faster than f32 products with widened weights. Some processors run vdpbf16ps
+ * as fast as a multiply-add, others four times slower. A few microseconds of
+ * both instructions, in registers, decide. Subnormal numbers count as zero.
  */
 #if !defined(__AVX512BF16__)
 #error "compile this file with -mavx512bf16"
@@ -37,8 +37,9 @@
 DEFINE_TIMER(time_bf16, "vdpbf16ps")
 DEFINE_TIMER(time_f32, "vfmadd231ps")
 
-/* Twice the products an instruction: worth it up to twice the time. Measured
- * once in a process, so that all contexts compute alike. */
+/* vdpbf16ps computes twice the products of a multiply-add, so bf16 is faster if
+ * vdpbf16ps takes less than twice the time. Measure once in a process, so that
+ * all contexts compute alike. */
 static bool is_faster(void)
 {
     static _Atomic int known; /* 1: no, 2: yes */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * tiles_avxvnni.c - products of bytes with AVX-VNNI, as tiles_vnni.c has them
- * with AVX-512: inputs q + 128, exact sums.
+ * tiles_avxvnni.c - products of bytes with AVX-VNNI, by the method of
+ * tiles_vnni.c: inputs q + 128, exact sums.
  */
 #if !defined(__AVXVNNI__)
 #error "compile this file with -mavx2 -mavxvnni"

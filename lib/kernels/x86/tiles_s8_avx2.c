@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * bytes_avx2.c - exact products of bytes with AVX2: vpmaddwd on 16-bit
- * numbers. Four bytes of a column become the pairs of its even and of its odd
- * inputs by shifts, once for six rows. Rows are widened once for up to four
- * strips, a piece of K at a time.
+ * tiles_s8_avx2.c - exact products of bytes with AVX2: vpmaddwd on 16-bit
+ * numbers. Shifts split four bytes of a column into two even and two odd
+ * inputs, once for six rows. Rows are widened once for up to four strips, a
+ * piece of K at a time.
  */
 #if !defined(__AVX2__)
 #error "compile this file with -mavx2"
 #endif
 #include "kernels/x86/x86.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 
@@ -17,7 +17,7 @@ enum {
     ROWS = 6,
     STRIPS = 4,
     HALVES = 2, /* of a strip */
-    UNIT = 16,  /* k-steps between two bursts of prefetches */
+    UNIT = CLIPC_PREFETCH_STEPS,
     PIECE = 256 /* k-steps widened at once: 12 KiB */
 };
 
@@ -55,8 +55,8 @@ static void widen_rows(wide_rows *wide, const char *a, size_t a_stride,
         }
 }
 
-/* Half a k-step of a row: two products and their sum a lane. Written out, so
- * that all 16 registers hold what they should. */
+/* Half a k-step of a row: two products and their sum a lane. Written out,
+ * because compilers spill some of the 16 registers otherwise. */
 INLINE void row_step(__m256i sums[HALVES], const int32_t *x, __m256i w0,
                      __m256i w1)
 {
@@ -150,13 +150,13 @@ static void run_tile(const clipc_tile *tile)
     case 2:
         run_rows(tile, 2);
         break;
-    default: /* one row, two times in the same place */
+    default: /* one row: computed twice, in the same place */
         twice.a_stride = twice.c_stride = 0;
         run_rows(&twice, 2);
     }
 }
 
-void clipc_bytes_init_avx2(clipc_kernels *kernels)
+void clipc_tiles_s8_init_avx2(clipc_kernels *kernels)
 {
     kernels->s8 = (clipc_tile_kernel){
         .name = "avx2 6x64", .format = CLIPC_OPERAND_S8,

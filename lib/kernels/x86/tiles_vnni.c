@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * tiles_vnni.c - products of bytes with AVX-512 VNNI. vpdpbusd multiplies
- * unsigned bytes by signed ones: the inputs are q + 128, the weights stay as
- * they are, and 128 times the sum of a column's weights is taken away by
- * whoever reads the sums. Four products are added without saturation: exact.
+ * unsigned bytes by signed bytes: the inputs are q + 128, the weights are
+ * signed. The finish kernel subtracts 128 times the sum of a column's weights.
+ * vpdpbusd adds four products without saturation: the sums are exact.
  */
 #if !defined(__AVX512VNNI__)
 #error "compile this file with -mavx512vnni"

@@ -3,7 +3,7 @@
  * tiles_ymm.h - products of up to 6 rows by 16 columns in registers of 32
  * bytes: 12 of the 16 hold sums, two a k-step of the weights, one a broadcast
  * input. Each element is one chain in increasing k. A file that includes this
- * defines
+ * header defines
  *
  *     MULTIPLY_ADD   "vfmadd231ps": sums += input * weights; of the operands
  *                    weights, input, sums, 4 bytes of K a lane
@@ -14,7 +14,7 @@
 #define CLIPC_X86_TILES_YMM_H
 
 #include "kernels/kernels.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 
@@ -22,7 +22,7 @@ enum {
     ROWS = 6,
     HALVES = 2, /* of a strip */
     UNIT = 8,   /* k-steps of the inner loop */
-    BURST = 16  /* k-steps between two bursts of prefetches */
+    BURST = CLIPC_PREFETCH_STEPS
 };
 
 /* Two row pointers and two multiples of the stride address six rows. */

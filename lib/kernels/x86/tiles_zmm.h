@@ -3,7 +3,7 @@
  * tiles_zmm.h - products of up to 9 rows by 48 columns in registers of 64
  * bytes: 27 of the 32 hold sums, three a k-step of the weights, one a
  * broadcast input. 12 loads serve 27 multiply-adds. Each element is one chain
- * in increasing k. A file that includes this defines
+ * in increasing k. A file that includes this header defines
  *
  *     MULTIPLY_ADD   "vfmadd231ps": sums += input * weights; of the operands
  *                    weights, input, sums, 4 bytes of K a lane
@@ -14,15 +14,15 @@
 #define CLIPC_X86_TILES_ZMM_H
 
 #include "kernels/kernels.h"
-#include "kernels/x86/unroll.h"
+#include "kernels/inline.h"
 
 #include <immintrin.h>
 
 enum {
     ROWS = 9,
     STRIPS = 3,
-    UNIT = 4,  /* k-steps of the inner loop, after a few prefetches */
-    BURST = 16 /* k-steps of tile->prefetch_lines */
+    UNIT = 4, /* k-steps of the inner loop, after a few prefetches */
+    BURST = CLIPC_PREFETCH_STEPS
 };
 
 /* Three row pointers and two multiples of the stride address nine rows; as
@@ -40,7 +40,8 @@ INLINE const char *input(const inputs *in, int row)
 
 /* One k-step of a row. Written out, like the loads of the weights, so that
  * every sum stays in its register and nothing is hoisted: of 32 registers
- * only one is free, and compilers schedule intrinsics into copies and spills. */
+ * only one is free, and compilers schedule intrinsics into copies and spills.
+ * */
 INLINE void row_step(__m512 sums[STRIPS], const float *x,
                      const __m512 w[STRIPS], int strips)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * x86.c - which files of this folder a processor's feature bits allow.
+ * x86.c - calls the files of this folder that a processor's feature bits allow.
  */
 #include "kernels/x86/x86.h"
 #include "base/cpu.h"
@@ -10,15 +10,15 @@ void clipc_kernels_init_x86(clipc_kernels *kernels, unsigned features)
     if (features & CLIPC_CPU_HAS_AVX2) {
         clipc_rows_init_avx2(kernels);
         clipc_tiles_init_avx2(kernels);
-        clipc_bytes_init_avx2(kernels);
-        clipc_packs_init_avx2(kernels);
+        clipc_tiles_s8_init_avx2(kernels);
+        clipc_strips_init_avx2(kernels);
     }
     if (features & CLIPC_CPU_HAS_AVXVNNI)
         clipc_tiles_init_avxvnni(kernels);
     if (features & CLIPC_CPU_HAS_AVX512) {
         clipc_rows_init_avx512(kernels);
         clipc_tiles_init_avx512(kernels);
-        clipc_packs_init_avx512(kernels);
+        clipc_strips_init_avx512(kernels);
     }
     if (features & CLIPC_CPU_HAS_VNNI)
         clipc_tiles_init_vnni(kernels);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * x86.h - the kernels of x86-64, behind one call for each table. One file of
- * this folder implements one instruction set and is compiled with its flags.
+ * x86.h - the kernels of x86-64, behind one call for each table. Each .c file
+ * of this folder but x86.c implements one instruction set, and is compiled with
+ * the flags of that set.
  */
 #ifndef CLIPC_X86_H
 #define CLIPC_X86_H
@@ -9,7 +10,8 @@
 #include "kernels/kernels.h"
 #include "kernels/resize_kernels.h"
 
-/* Overrides the entries of a C table for CPU feature bits (cpu.h). */
+/* Override entries of a table that C has filled, as CPU feature bits (cpu.h)
+ * allow. */
 void clipc_kernels_init_x86(clipc_kernels *kernels, unsigned features);
 void clipc_resize_kernels_init_x86(clipc_resize_kernels *kernels,
                                    unsigned features);
@@ -19,13 +21,13 @@ void clipc_resize_kernels_init_x86(clipc_resize_kernels *kernels,
 void clipc_rows_init_avx2(clipc_kernels *kernels);
 void clipc_rows_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_avx2(clipc_kernels *kernels);
-void clipc_bytes_init_avx2(clipc_kernels *kernels);
-void clipc_packs_init_avx2(clipc_kernels *kernels);
+void clipc_tiles_s8_init_avx2(clipc_kernels *kernels);
+void clipc_strips_init_avx2(clipc_kernels *kernels);
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels);
 void clipc_tiles_init_avx512(clipc_kernels *kernels);
-void clipc_packs_init_avx512(clipc_kernels *kernels);
+void clipc_strips_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_vnni(clipc_kernels *kernels);
-/* always: even where f32 products are faster, for tests. */
+/* always: also where f32 products are faster; for tests. */
 void clipc_tiles_init_avx512bf16(clipc_kernels *kernels, bool always);
 void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16);
 

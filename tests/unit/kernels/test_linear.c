@@ -105,10 +105,10 @@ static void free_layer(layer *l)
 static float *compute(const layer *l, unsigned features, clipc_gemm gemm,
                       clipc_precision precision, unsigned n_threads)
 {
-    clipc_kernels kernels;
-    clipc_kernels_init(&kernels, features);
-    const clipc_linear_engine engine = { &kernels, gemm, 20000 };
-    clipc_operand in = { .format = clipc_linear_format(&kernels, precision) };
+    clipc_linear_engine engine = { .gemm = gemm, .cache_bytes = 20000 };
+    const clipc_kernels *kernels = &engine.kernels;
+    clipc_kernels_init(&engine.kernels, features);
+    clipc_operand in = { .format = clipc_linear_format(kernels, precision) };
     size_t bytes;
     float *out = aligned(l->n_rows * l->n_out * sizeof *out);
 
@@ -116,7 +116,7 @@ static float *compute(const layer *l, unsigned features, clipc_gemm gemm,
     in.rows = aligned(l->n_rows * in.stride);
     in.scale = aligned(l->n_rows * sizeof(float));
     for (size_t i = 0; i < l->n_rows; i++)
-        clipc_operand_put(&in, &kernels, i, l->x + i * l->n_in, l->n_in);
+        clipc_operand_put(&in, kernels, i, l->x + i * l->n_in, l->n_in);
     CHECK(clipc_linear_scratch(&bytes, &engine, l->n_in, l->n_rows));
     void *scratch = aligned(bytes);
     memset(out, 0xFF, l->n_rows * l->n_out * sizeof *out);

@@ -336,10 +336,10 @@ static void engine_open_as(clipc_engine *engine, unsigned threads,
 {
     clipc_error err = CLIPC_ERROR_INIT;
     memset(engine, 0, sizeof *engine);
-    clipc_kernels_init(&engine->kernels, clipc_cpu_features() & features);
-    CHECK_OK(clipc_gemm_select(&engine->gemm, gemm, true, false, &err), err);
+    clipc_kernels_init(&engine->linear.kernels, clipc_cpu_features() & features);
+    CHECK_OK(clipc_gemm_select(&engine->linear.gemm, gemm, true, false, &err), err);
     engine->precision = precision;
-    engine->cache_bytes = 32768; /* small: rows in several blocks */
+    engine->linear.cache_bytes = 32768; /* small: rows in several blocks */
     CHECK_OK(clipc_pool_create(&engine->pool, threads, &err), err);
 }
 
