@@ -324,6 +324,12 @@ typedef struct clipc_model_properties {
     size_t trained_image_size; /* image_size without params->image_size */
     const char *layout; /* of the tensors' names: "transformers" or
                          * "open_clip" */
+    const char *labels; /* the list of labels that is the model's own, by its
+                         * name, as its config says: {"clipc": {"labels":
+                         * "demo"}}. 1 to 63 of A-Z a-z 0-9 . - _, the first a
+                         * letter or a digit, so that a path cannot be meant.
+                         * NULL: the config names none. The library knows no
+                         * lists; clipc-classify has those of its data folder */
 } clipc_model_properties;
 
 /* Fills *properties (struct_size set by the caller). Never fails for valid

@@ -493,6 +493,7 @@ clipc_status clipc_model_info(const clipc_model *model,
         .source = model->source,
         .tokenizer = clipc_model_tokenizer_source(model),
         .preprocessing = model->preprocess_source,
+        .labels = *config->labels ? config->labels : NULL,
     };
     if (config->has_vision) {
         info.image_size = config->image_size;

@@ -211,6 +211,47 @@ TEST(what_a_packed_file_says_of_itself)
     close_all();
 }
 
+/* Named in the config of a folder, in memory, in a packed file. */
+TEST(own_labels_go_into_a_packed_file)
+{
+    static const char member[] = "{\"clipc\": {\"labels\": \"birds\"}, ";
+    const char *path = test_path("packed");
+    clipc_model_properties p = { .struct_size = sizeof p };
+
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    for (int named = 0; named < 2; named++) {
+        clipc_model_files made, given;
+        clipc_model *from, *packed;
+
+        tiny_model_files(&made, NULL);
+        given = made;
+        given.config_bytes += sizeof member - 2;
+        char *config = malloc(given.config_bytes);
+        CHECK(config != NULL);
+        memcpy(config, member, sizeof member - 1);
+        memcpy(config + sizeof member - 1, (const char *)made.config + 1,
+               made.config_bytes - 1);
+        if (named)
+            given.config = config;
+        else
+            given = made;
+        CHECK_OK(clipc_model_open_memory(&from, &given, NULL, &err), err);
+        CHECK_OK(clipc_model_info(from, &p, &err), err);
+        CHECK(named ? p.labels && strcmp(p.labels, "birds") == 0
+                    : p.labels == NULL);
+        CHECK_OK(clipc_model_pack(from, path, CLIPC_PRECISION_INT8, NULL,
+                                  &err), err);
+        clipc_model_close(from);
+        CHECK_OK(clipc_model_open(&packed, path, NULL, &err), err);
+        CHECK_OK(clipc_model_info(packed, &p, &err), err);
+        CHECK(named ? p.labels && strcmp(p.labels, "birds") == 0
+                    : p.labels == NULL);
+        clipc_model_close(packed);
+        tiny_model_free(&made);
+        free(config);
+    }
+}
+
 TEST(packing_twice_gives_the_same_bytes_on_a_page)
 {
     size_t n, again;
