@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include "hub.h"
+#include "sniff.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -247,8 +248,8 @@ static clipc_status resolve_id(char **folder, const char *name,
         query->params.cache_dir = params->hub_cache_dir;
     if (!query->params.cache_dir || !*query->params.cache_dir)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder, and no hub cache was given to "
-                          "look it up in; use --model DIR or --model demo",
+                          "%s: no such folder or file, and no hub cache was "
+                          "given to look it up in; use --model DIR or --model demo",
                           CLIPC_QUOTE(name));
     query->is_id = true;
     return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
@@ -299,7 +300,7 @@ static clipc_status resolve(char **folder, const char *name,
         return parent(folder, name, err);
     if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder, and not a repository id",
+                          "%s: no such folder or file, and not a repository id",
                           CLIPC_QUOTE(name));
     return resolve_id(folder, name, query, params, err);
 }
@@ -318,6 +319,26 @@ static clipc_status merge_params(clipc_model_params *params,
     if (params->max_header_bytes == 0)
         params->max_header_bytes = DEFAULT_HEADER_BYTES;
     return CLIPC_OK;
+}
+
+/* A file that is no weights by its name must be a packed one: what it is
+ * instead is said. */
+static clipc_status refuse_other_file(const char *name, clipc_error *err)
+{
+    clipc_bytes bytes;
+
+    CLIPC_TRY(clipc_file_map(&bytes, name, err));
+    const clipc_sniffed *other = clipc_sniff(bytes.data, bytes.n);
+    const bool packed = clipc_sniff_is_safetensors(bytes.data, bytes.n);
+    const bool empty = bytes.n == 0;
+    clipc_bytes_release(&bytes);
+    if (packed || (!other && !empty))
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                      "%s: this is %s, not a model; a model is a folder with "
+                      "config.json and weights, a file of weights in one, or "
+                      "a packed file",
+                      CLIPC_QUOTE(name), empty ? "an empty file" : other->what);
 }
 
 clipc_status clipc_model_open(clipc_model **out, const char *name,
@@ -339,6 +360,8 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
     if (!(strcmp(name, "demo") == 0 && params.data_dir) &&
         clipc_file_exists(name)) {
         bool is_packed;
+        if (!is_weights_file(name))
+            CLIPC_TRY(refuse_other_file(name, err));
         CLIPC_TRY(open_file(out, &is_packed, name, &params, err));
         if (is_packed)
             return CLIPC_OK;

@@ -345,7 +345,7 @@ TEST(wrong_configs_are_refused_by_key)
         { "{\"clipc\": {\"labels\": \"d\xC3\xA9mo\"}}", CLIPC_ERR_CONFIG,
           list_name },
         { "{\"clipc\": {\"labels\": \"demo\\u0000x\"}}",
-          CLIPC_ERR_FORMAT, "config.json" },
+          CLIPC_ERR_CONFIG, "\"clipc.labels\" must have no U+0000" },
         { "{\"clipc\": {\"labels\": \"0123456789012345678901234567890123456"
           "789012345678901234567890123\"}}", CLIPC_ERR_CONFIG, list_name },
     };

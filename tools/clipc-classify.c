@@ -5,11 +5,12 @@
  * an image out. docs/man/clipc-classify.1 describes it.
  */
 #include "common_options.h"
-#include "lines.h"
+#include "named.h"
 #include "output.h"
 #include "pipeline.h"
 #include "places.h"
 #include "progress.h"
+#include "published.h"
 #include "sources.h"
 #include "versions.h"
 
@@ -18,8 +19,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define DEFAULT_LABELS "car-labels"
 
 static const char help[] =
     "Usage: clipc-classify [options] IMAGE...\n"
@@ -30,12 +29,13 @@ static const char help[] =
     "\n"
     "Model and labels:\n"
     TOOL_MODEL_HELP
-    "  --labels FILE|NAME  labels, one a line; built in: car-labels (default),\n"
-    "                      stanford-cars, demo (default with --model demo)\n"
+    "  --labels FILE|NAME  labels, one a line; built in: car-labels,\n"
+    "                      stanford-cars and demo (default: the model's own,\n"
+    "                      else car-labels)\n"
     "  --label TEXT        a label; repeatable, instead of --labels\n"
     "  --template TEXT     prompt in which {} is the label; repeatable\n"
     "                      (default: {})\n"
-    "  --templates FILE    templates, one a line\n"
+    "  --templates FILE|NAME  templates, one a line; built in: car-templates\n"
     TOOL_TEXT_HELP
     "  --data-dir DIR      where the built-in model and labels are\n"
     TOOL_IMAGE_SIZE_HELP
@@ -153,6 +153,9 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_LABELS: set->labels = value; break;
         case OPT_LABEL:
             check_utf8(scan.name, value);
+            if (tool_is_white(value, strlen(value)))
+                tool_usage_error("--label '%s': label %zu has no text",
+                                 value, set->label_texts.n + 1);
             tool_list_add(&set->label_texts, value);
             break;
         case OPT_TEMPLATE:
@@ -200,55 +203,53 @@ static void borrow(tool_lines *lines, const tool_list *list)
     lines->n = list->n;
 }
 
-static bool read_file(tool_lines *lines, const char *option, const char *path)
+/* False: neither --label nor --labels was given. */
+static bool labels_are_given(const settings *set)
 {
-    char message[256];
-
-    if (tool_lines_read(lines, path, message))
-        return true;
-    tool_say("%s %s: %s", option, tool_shown_name(path).text, message);
-    return false;
+    return set->label_texts.n || set->labels;
 }
 
-static bool built_in(const char *name)
+/* The built-in list that goes with the model; NULL: it names one that is not
+ * built in, and that is said. */
+static const char *labels_of(const clipc_model *model)
 {
-    return strcmp(name, DEFAULT_LABELS) == 0 ||
-           strcmp(name, "stanford-cars") == 0 || strcmp(name, "demo") == 0;
+    clipc_model_properties p = { .struct_size = sizeof p };
+
+    (void)clipc_model_info(model, &p, NULL);
+    if (p.labels && tool_named_is_built_in(TOOL_LABELS, p.labels))
+        return p.labels;
+    if (p.labels) {
+        tool_say("%s: its labels are the list %s, which is not built in; name "
+                 "a file of them with --labels FILE",
+                 tool_shown_name(p.source).text, p.labels);
+        tool_say("built-in labels are " TOOL_LABEL_LISTS);
+        return NULL;
+    }
+    /* A model of fewer tokens was trained for some purpose of its own. */
+    if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
+        tool_say("%s: it does not say which labels are its own, and is none "
+                 "of the published CLIP models; taking the "
+                 TOOL_DEFAULT_LABELS " (--labels FILE|NAME names others)",
+                 tool_shown_name(p.source).text);
+    return TOOL_DEFAULT_LABELS;
 }
 
-static bool load_labels(tool_lines *labels, const settings *set)
+/* model: for the labels that go with it, when none are given. */
+static bool load_labels(tool_lines *labels, settings *set,
+                        const clipc_model *model)
 {
-    const char *name = set->labels, *model = set->common.model;
+    const char *name = set->labels;
 
     if (set->label_texts.n) {
         borrow(labels, &set->label_texts);
         return true;
     }
     if (!name)
-        name = model && strcmp(model, "demo") == 0 ? "demo" : DEFAULT_LABELS;
-    if (!built_in(name)) {
-        if (read_file(labels, "--labels", name))
-            return true;
-        if (!strchr(name, '/') && access(name, F_OK) != 0)
-            tool_say("built-in labels are car-labels, stanford-cars and demo");
+        name = labels_of(model);
+    if (!name)
         return false;
-    }
-    char *file = tool_format("labels/%s.txt", name), *looked_in;
-    char *folder = tool_data_dir(set->common.data_dir, file, &looked_in);
-    bool good = false;
-    if (folder) {
-        char *path = tool_format("%s/%s", folder, file);
-        good = read_file(labels, "--labels", path);
-        free(path);
-    } else {
-        tool_say("%s is in no data folder: looked in %s", file, looked_in);
-        tool_say("name the right one with --data-dir DIR, or labels of your "
-                 "own with --labels FILE");
-    }
-    free(folder);
-    free(looked_in);
-    free(file);
-    return good;
+    set->output.of_cars = tool_named_is_cars(name);
+    return tool_named_read(labels, TOOL_LABELS, name, set->common.data_dir);
 }
 
 static bool load_templates(tool_lines *templates, const settings *set)
@@ -259,7 +260,8 @@ static bool load_templates(tool_lines *templates, const settings *set)
         borrow(templates, &set->template_texts);
         return true;
     }
-    if (!read_file(templates, "--templates", path))
+    if (!tool_named_read(templates, TOOL_TEMPLATES, path,
+                         set->common.data_dir))
         return false;
     for (size_t i = 0; i < templates->n; i++)
         if (!good_template(templates->items[i].data, templates->items[i].len))
@@ -345,11 +347,14 @@ static int start(session *s, settings *set)
 
     memset(s, 0, sizeof *s);
     s->set = set;
-    if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
+    /* What the user names is read before a model may be downloaded. */
+    if (!load_templates(&s->templates, set) ||
+        (labels_are_given(set) && !load_labels(&s->names, set, NULL)))
         return TOOL_NO_MODEL;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
                                set->common.image_size);
-    if (!s->model || !tool_model_has(s->model, true, true))
+    if (!s->model || !tool_model_has(s->model, true, true) ||
+        (!labels_are_given(set) && !load_labels(&s->names, set, s->model)))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     set->common.ctx.progress_user = s;

@@ -24,9 +24,10 @@ static const char help[] =
     "      Whether it is sound: reads every file and tensor, looks for NaN and\n"
     "      infinity, tries the tokenizer and both towers, and says which of the\n"
     "      published models' constants it has.\n"
-    "  tokens [--truncate] [--context N] [--plain-specials]\n"
-    "      Token ids: reads one JSON string a line from standard input, writes\n"
-    "      one JSON array a line.\n"
+    "  tokens [--text TEXT...] [--texts-from FILE] [--truncate] [--context N]\n"
+    "         [--plain-specials]\n"
+    "      Token ids, one JSON array a line: of texts, of the lines of FILE, or,\n"
+    "      without either, of one JSON string a line from standard input.\n"
     "  pixels [--u8] [-o FILE.npy] IMAGE\n"
     "      What the image tower is given, float32 (3, S, S); with --u8 before\n"
     "      scaling, uint8 (3, S, S). Without --model: the preprocessing of\n"
@@ -91,6 +92,8 @@ static const tool_option check_options[] = {
 };
 static const tool_option tokens_options[] = {
     COMMON_OPTIONS, TOOL_TEXT_OPTIONS,
+    { "--text", OPT_TEXT, true },
+    { "--texts-from", OPT_TEXTS_FROM, true },
 };
 static const tool_option pixels_options[] = {
     COMMON_OPTIONS, TOOL_PICTURE_OPTIONS, TOOL_SOURCE_OPTIONS,
@@ -141,6 +144,8 @@ static void check_settings(const tool_inspection *set, command which)
     bool images = set->images.n || set->images_from;
     bool texts = set->texts.n || set->texts_from;
 
+    if (which == CHECK && !set->common.model)
+        tool_usage_error("check needs the model to check: check MODEL");
     if (which == PIXELS && set->images.n != 1)
         tool_usage_error("pixels takes one image");
     if (which == PIXELS && set->common.image_size && !set->common.model)
@@ -152,7 +157,7 @@ static void check_settings(const tool_inspection *set, command which)
         tool_usage_error("--image and --text exclude each other");
     if (which == EMBED && !images && !texts)
         tool_usage_error("embed needs --image FILE... or --text TEXT...");
-    if (which == EMBED || which == SIMILARITY)
+    if (which == EMBED || which == SIMILARITY || which == TOKENS)
         for (size_t i = 0; i < set->texts.n; i++) {
             const char *text = set->texts.items[i];
             size_t n = strlen(text), valid = tool_utf8_valid(text, n);

@@ -4,9 +4,11 @@
  */
 #include "model.h"
 
+#include "near.h"
 #include "places.h"
 #include "progress.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,6 +76,37 @@ static clipc_hub_params hub_params(const char *cache,
 
 /* ---- opening ----------------------------------------------------------- */
 
+/* Whether what is wrong may be the name. */
+static bool may_be_misspelt(clipc_status status)
+{
+    return status == CLIPC_ERR_NOT_FOUND || status == CLIPC_ERR_NETWORK ||
+           status == CLIPC_ERR_TIMEOUT || status == CLIPC_ERR_HTTP;
+}
+
+/* A name that the user gave and that leads to no file was taken for a
+ * repository id: both are said, and what it may have been meant to be. */
+static void explain_name(const char *name, const char *message)
+{
+    tool_name asked = tool_shown_name(name);
+    struct stat st;
+
+    if (stat(name, &st) == 0)
+        return;
+    if (errno != ENOENT && errno != ENOTDIR) {
+        tool_say("%s: %s", asked.text, tool_errno(errno));
+        return;
+    }
+    if (!strstr(message, "no such folder"))
+        tool_say("%s: there is no such folder or file, so the name was taken "
+                 "for a repository id%s", asked.text,
+                 strchr(name, '/') ? "" : " (today they are ORG/NAME)");
+    char *near = tool_nearly(name, "demo") ? tool_format("demo")
+                                           : tool_near_path(name);
+    if (near)
+        tool_say("did you mean %s?", tool_shown_name(near).text);
+    free(near);
+}
+
 clipc_model *tool_model_open(const char *name, const char *data_dir,
                              size_t image_size)
 {
@@ -85,6 +118,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     clipc_hub_params hub = hub_params(cache, &settings);
     bool demo;
 
+    const char *given = name;
     if (!name)
         name = TOOL_DEFAULT_MODEL;
     demo = strcmp(name, "demo") == 0 && !is_folder(name);
@@ -103,6 +137,8 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
             tool_say("%s", err.message);
+        if (given && may_be_misspelt(err.code))
+            explain_name(given, err.message);
         if ((err.code == CLIPC_ERR_NOT_FOUND ||
              err.code == CLIPC_ERR_NETWORK || err.code == CLIPC_ERR_TIMEOUT) &&
             !strstr(err.message, "--model"))

@@ -26,7 +26,7 @@ static void write_text(tool_output *output, const tool_record *record)
         tool_show(stdout, record->image, strlen(record->image));
         fputs(":\n", stdout);
     }
-    fputs("Predicted car: ", stdout);
+    fputs(output->of_cars ? "Predicted car: " : "Predicted label: ", stdout);
     tool_show(stdout, best->data, best->len);
     printf("\nConfidence score: %.4f\n",
            (double)record->results[0].probability);

@@ -28,6 +28,7 @@ typedef struct tool_record {
 typedef struct tool_output {
     tool_output_format format;
     bool headed; /* text: each block begins with the image's name */
+    bool of_cars; /* text: the labels are the names of cars */
     size_t n_records;
 } tool_output;
 

@@ -238,6 +238,32 @@ size_t tool_utf8_valid(const char *s, size_t n)
     return i;
 }
 
+/* Unicode's White_Space. */
+static bool is_white(unsigned long c)
+{
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 ||
+           c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool tool_is_white(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        size_t len = tool_utf8(s + i, n - i, NULL);
+        unsigned long c = (unsigned char)s[i];
+        if (len == 2)
+            c &= 0x1F;
+        else if (len == 3)
+            c &= 0x0F;
+        for (size_t k = 1; k < len; k++)
+            c = c << 6 | ((unsigned char)s[i + k] & 0x3F);
+        if (len == 0 || len > 3 || !is_white(c))
+            return false;
+        i += len;
+    }
+    return true;
+}
+
 /* Writes the shown form of one character, or bad byte, at s; returns the bytes
  * of s it stands for. */
 static size_t show_character(char out[8], const char *s, size_t n)

@@ -73,6 +73,9 @@ size_t tool_utf8(const char *s, size_t n, size_t *bad);
 /* Offset of the first byte that is not UTF-8, or n. */
 size_t tool_utf8_valid(const char *s, size_t n);
 
+/* Whether UTF-8 text is empty or Unicode's white space alone. */
+bool tool_is_white(const char *s, size_t n);
+
 /* Writes text with control bytes and bytes that are not UTF-8 as \xNN. */
 void tool_show(FILE *file, const char *s, size_t n);
 
