@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_HEADER_BYTES ((size_t)8 << 20)
 
@@ -298,6 +299,10 @@ static clipc_status resolve(char **folder, const char *name,
     }
     if (is_weights_file(name))
         return parent(folder, name, err);
+    if (access(name, F_OK) == 0)
+        return clipc_fail(err, CLIPC_ERR_IO, -1,
+                          "%s: it is neither a folder nor a regular file",
+                          CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder or file, and not a repository id",
@@ -325,20 +330,24 @@ static clipc_status merge_params(clipc_model_params *params,
  * instead is said. */
 static clipc_status refuse_other_file(const char *name, clipc_error *err)
 {
+    enum { TINY = 8 }; /* bytes: the beginning of anything, cut off */
     clipc_bytes bytes;
 
     CLIPC_TRY(clipc_file_map(&bytes, name, err));
     const clipc_sniffed *other = clipc_sniff(bytes.data, bytes.n);
     const bool packed = clipc_sniff_is_safetensors(bytes.data, bytes.n);
-    const bool empty = bytes.n == 0;
+    const char *what = other             ? other->what
+                       : bytes.n == 0    ? "an empty file"
+                       : bytes.n <= TINY ? NULL
+                                         : "a file of another format";
     clipc_bytes_release(&bytes);
-    if (packed || (!other && !empty))
+    if (packed || !what)
         return CLIPC_OK;
     return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                      "%s: this is %s, not a model; a model is a folder with "
-                      "config.json and weights, a file of weights in one, or "
-                      "a packed file",
-                      CLIPC_QUOTE(name), empty ? "an empty file" : other->what);
+                      "%s: this is %s, not a model that clipc reads: a folder "
+                      "with config.json and weights, a file of weights in "
+                      "one, or a packed file",
+                      CLIPC_QUOTE(name), what);
 }
 
 clipc_status clipc_model_open(clipc_model **out, const char *name,

@@ -50,7 +50,7 @@ static const struct {
     SAME(0, "ggml", "a GGUF file"),
     SAME(0, "\x89HDF", "an HDF5 file"),
     SAME(0, "\x93NUMPY", "a NumPy array"),
-    SAME(4, "TFL3", "a TensorFlow Lite model"),
+    SAME(4, "TFL3", "a TensorFlow Lite file"),
     /* documents and archives */
     MAGIC(0, "%PDF-", "PDF", "a PDF document"),
     MAGIC(0, "%!PS", "PostScript", "a PostScript document"),
@@ -150,12 +150,12 @@ static const clipc_sniffed *sniff_others(const uint8_t *data, size_t n)
     static const clipc_sniffed wav = { "sound (WAV)", "sound (WAV)" };
     static const clipc_sniffed bmp = { "BMP", "a BMP picture" };
     static const clipc_sniffed pnm = { "PNM", "a PNM picture" };
-    static const clipc_sniffed onnx = { "an ONNX model", "an ONNX model" };
+    static const clipc_sniffed onnx = { "an ONNX file", "an ONNX file" };
     static const clipc_sniffed pickle = { "a Python pickle",
                                           "a Python pickle" };
     static const clipc_sniffed json = { "JSON text", "JSON text" };
     static const clipc_sniffed plain = { "a text file", "a text file" };
-    static const clipc_sniffed tensors = { "a model's weights (safetensors)",
+    static const clipc_sniffed tensors = { "the weights of a model",
                                            "a safetensors file" };
 
     if (clipc_sniff_is_safetensors(data, n))

@@ -35,7 +35,8 @@ static const char help[] =
     "  --label TEXT        a label; repeatable, instead of --labels\n"
     "  --template TEXT     prompt in which {} is the label; repeatable\n"
     "                      (default: {})\n"
-    "  --templates FILE|NAME  templates, one a line; built in: car-templates\n"
+    "  --templates FILE|NAME\n"
+    "                      templates, one a line; built in: car-templates\n"
     TOOL_TEXT_HELP
     "  --data-dir DIR      where the built-in model and labels are\n"
     TOOL_IMAGE_SIZE_HELP
@@ -154,8 +155,8 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_LABEL:
             check_utf8(scan.name, value);
             if (tool_is_white(value, strlen(value)))
-                tool_usage_error("--label '%s': label %zu has no text",
-                                 value, set->label_texts.n + 1);
+                tool_usage_error("--label: label %zu has no text",
+                                 set->label_texts.n + 1);
             tool_list_add(&set->label_texts, value);
             break;
         case OPT_TEMPLATE:
