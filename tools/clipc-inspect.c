@@ -186,6 +186,16 @@ static void name_model(tool_inspection *set, const char *name)
     set->common.model = name;
 }
 
+/* Options for what is no operand of the command. */
+static const char *const way_to_give[] = {
+    [MODEL] = ": the model is named with --model",
+    [CHECK] = "",
+    [TOKENS] = ": texts are given with --text or --texts-from",
+    [PIXELS] = "",
+    [EMBED] = ": pictures are given with --image, texts with --text",
+    [SIMILARITY] = ": pictures are given with --image, texts with --text",
+};
+
 static void read_all_options(tool_inspection *set, command which,
                              tool_scan *scan, bool *done)
 {
@@ -206,8 +216,9 @@ static void read_all_options(tool_inspection *set, command which,
             else if (which == CHECK)
                 name_model(set, value);
             else
-                tool_usage_error("unexpected argument %s",
-                                 tool_shown_name(value).text);
+                tool_usage_error("unexpected argument %s%s",
+                                 tool_shown_name(value).text,
+                                 way_to_give[which]);
             break;
         case OPT_TENSORS: set->tensors = true; break;
         case OPT_FORMAT: set->format = format_named(value, which); break;
