@@ -250,7 +250,8 @@ static bool load_labels(tool_lines *labels, settings *set,
     if (!name)
         return false;
     set->output.of_cars = tool_named_is_cars(name);
-    return tool_named_read(labels, TOOL_LABELS, name, set->common.data_dir);
+    return tool_named_read(labels, TOOL_LABELS, "--labels", name,
+                           set->common.data_dir);
 }
 
 static bool load_templates(tool_lines *templates, const settings *set)
@@ -261,7 +262,7 @@ static bool load_templates(tool_lines *templates, const settings *set)
         borrow(templates, &set->template_texts);
         return true;
     }
-    if (!tool_named_read(templates, TOOL_TEMPLATES, path,
+    if (!tool_named_read(templates, TOOL_TEMPLATES, "--templates", path,
                          set->common.data_dir))
         return false;
     for (size_t i = 0; i < templates->n; i++)

@@ -31,8 +31,10 @@ static const char help[] =
     "Checking the file against the model in f32:\n"
     "  --check IMAGE...    cosines of the embeddings of these pictures; folders\n"
     "                      stand for all below them\n"
-    "  --check-labels FILE the same of labels, one a line, and how often a\n"
-    "                      picture's best label is the same\n"
+    "  --check-labels FILE|NAME\n"
+    "                      the same of labels, one a line or a built-in list as\n"
+    "                      of clipc-classify, and how often a picture's best\n"
+    "                      label is the same\n"
     "  --threads N         default: all CPUs this process may use\n"
     "  --cpu LEVEL         highest instruction set: c, avx2, avx512 or amx\n"
     "\n"
@@ -190,6 +192,7 @@ int main(int argc, char **argv)
             .pictures = set.pictures.items,
             .n_pictures = set.pictures.n,
             .labels = set.labels,
+            .data_dir = set.common.data_dir,
             .read = set.common.read,
             .ctx = set.common.ctx,
         };

@@ -24,9 +24,6 @@ static const struct {
 
 enum { N_BUILT_IN = sizeof built_in / sizeof *built_in };
 
-static const char *const options[] = { [TOOL_LABELS] = "--labels",
-                                       [TOOL_TEMPLATES] = "--templates" };
-
 /* Index of the list, or N_BUILT_IN. */
 static size_t find(tool_named_kind kind, const char *name)
 {
@@ -48,14 +45,13 @@ bool tool_named_is_cars(const char *name)
     return i < N_BUILT_IN && built_in[i].cars;
 }
 
-static bool read_file(tool_lines *lines, tool_named_kind kind,
-                      const char *path)
+static bool read_file(tool_lines *lines, const char *option, const char *path)
 {
     char message[256];
 
     if (tool_lines_read(lines, path, message))
         return true;
-    tool_say("%s %s: %s", options[kind], tool_shown_name(path).text, message);
+    tool_say("%s %s: %s", option, tool_shown_name(path).text, message);
     return false;
 }
 
@@ -67,7 +63,9 @@ static void suggest(tool_named_kind kind, const char *name)
     if (strchr(name, '/') || access(name, F_OK) == 0)
         return;
     if (tool_named_is_built_in(other, name))
-        tool_say("%s is a list for %s", name, options[other]);
+        tool_say("%s is a list of %s", name,
+                 other == TOOL_LABELS ? "labels: --labels"
+                                      : "templates: --templates");
     else if (kind == TOOL_LABELS)
         tool_say("built-in labels are " TOOL_LABEL_LISTS);
     else
@@ -75,10 +73,11 @@ static void suggest(tool_named_kind kind, const char *name)
 }
 
 bool tool_named_read(tool_lines *lines, tool_named_kind kind,
-                     const char *name, const char *data_dir)
+                     const char *option, const char *name,
+                     const char *data_dir)
 {
     if (!tool_named_is_built_in(kind, name)) {
-        if (read_file(lines, kind, name))
+        if (read_file(lines, option, name))
             return true;
         suggest(kind, name);
         return false;
@@ -88,12 +87,12 @@ bool tool_named_read(tool_lines *lines, tool_named_kind kind,
     bool good = false;
     if (folder) {
         char *path = tool_format("%s/%s", folder, file);
-        good = read_file(lines, kind, path);
+        good = read_file(lines, option, path);
         free(path);
     } else {
         tool_say("%s is in no data folder: looked in %s", file, looked_in);
         tool_say("name the right one with --data-dir DIR, or a list of your "
-                 "own with %s FILE", options[kind]);
+                 "own with %s FILE", option);
     }
     free(folder);
     free(looked_in);

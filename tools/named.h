@@ -21,9 +21,10 @@ bool tool_named_is_built_in(tool_named_kind kind, const char *name);
 /* Whether it is a built-in list of the names of cars. */
 bool tool_named_is_cars(const char *name);
 
-/* Reads the list; data_dir: of --data-dir, or NULL. false: it cannot be read,
- * and that is said, with the option that `kind` is for. */
+/* Reads the list that `option` names; data_dir: of --data-dir, or NULL. false:
+ * it cannot be read, and that is said. */
 bool tool_named_read(tool_lines *lines, tool_named_kind kind,
-                     const char *name, const char *data_dir);
+                     const char *option, const char *name,
+                     const char *data_dir);
 
 #endif /* CLIPC_TOOL_NAMED_H */

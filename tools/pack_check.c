@@ -6,8 +6,8 @@
 #include "pack_check.h"
 
 #include "model.h"
+#include "named.h"
 #include "progress.h"
-#include "texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,42 +154,20 @@ static void run_pictures(job *j)
 
 /* ---- labels ------------------------------------------------------------ */
 
-/* Lines of the file; *n 0: it cannot be read, or has none. */
-static clipc_text *read_labels(const char *path, size_t *n)
-{
-    char message[256] = "";
-    tool_texts *file = tool_texts_open(path, message);
-    clipc_text *labels = NULL;
-    tool_text line = { 0 };
-
-    *n = 0;
-    while (file && tool_texts_next(file, &line, message)) {
-        if (line.len == 0)
-            continue;
-        labels = tool_grow(labels, *n + 1, sizeof *labels);
-        char *copy = tool_grow(NULL, line.len, 1);
-        memcpy(copy, line.data, line.len);
-        labels[(*n)++] = (clipc_text){ copy, line.len };
-    }
-    if (*message || *n == 0)
-        tool_say("%s: %s", tool_shown_name(path).text,
-                 *message ? message : "it has no label");
-    free(line.data);
-    tool_texts_close(file);
-    return labels;
-}
-
 static void encode_labels(job *j)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    size_t n;
-    clipc_text *labels = read_labels(j->check->labels, &n);
+    tool_lines labels;
 
-    j->failed |= n == 0;
-    for (int i = 0; n && i < 2; i++) {
+    if (!tool_named_read(&labels, TOOL_LABELS, "--check-labels",
+                         j->check->labels, j->check->data_dir)) {
+        j->failed = true;
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
         side *s = &j->sides[i];
-        s->labels = tool_grow(NULL, n * j->dim, sizeof *s->labels);
-        if (clipc_encode_texts(s->ctx, labels, n, s->labels,
+        s->labels = tool_grow(NULL, labels.n * j->dim, sizeof *s->labels);
+        if (clipc_encode_texts(s->ctx, labels.items, labels.n, s->labels,
                                CLIPC_TEXT_TRUNCATE, &err) != CLIPC_OK) {
             if (!tool_interrupted())
                 tool_say("%s", err.message);
@@ -197,17 +175,12 @@ static void encode_labels(job *j)
             goto done;
         }
     }
-    j->n_labels = n;
-    for (size_t i = 0; i < n; i++)
+    j->n_labels = labels.n;
+    for (size_t i = 0; i < labels.n; i++)
         add_cosine(&j->texts, j->sides[0].labels + i * j->dim,
                    j->sides[1].labels + i * j->dim, j->dim);
 done:
-    for (size_t i = 0; i < n; i++) {
-        void *data;
-        memcpy(&data, &labels[i].data, sizeof data);
-        free(data);
-    }
-    free(labels);
+    tool_lines_free(&labels);
 }
 
 /* ---- the whole --------------------------------------------------------- */

@@ -11,7 +11,8 @@
 typedef struct tool_pack_check {
     const char *const *pictures; /* paths, URLs, folders */
     size_t n_pictures;
-    const char *labels; /* file with one label a line, or NULL */
+    const char *labels;   /* a built-in list, else a file; or NULL */
+    const char *data_dir; /* of --data-dir, or NULL */
     tool_read_params read;
     clipc_ctx_params ctx; /* without a precision */
 } tool_pack_check;
