@@ -235,6 +235,18 @@ static const char *labels_of(const clipc_model *model)
     return TOOL_DEFAULT_LABELS;
 }
 
+/* --label takes a text; the name of a file of labels is one, too. */
+static void warn_of_files(const tool_list *texts)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < texts->n; i++)
+        if (strpbrk(texts->items[i], "./") && stat(texts->items[i], &st) == 0 &&
+            S_ISREG(st.st_mode))
+            tool_say("--label %s: taken as a text; --labels FILE reads a file",
+                     tool_shown_name(texts->items[i]).text);
+}
+
 /* model: for the labels that go with it, when none are given. */
 static bool load_labels(tool_lines *labels, settings *set,
                         const clipc_model *model)
@@ -243,6 +255,7 @@ static bool load_labels(tool_lines *labels, settings *set,
 
     if (set->label_texts.n) {
         borrow(labels, &set->label_texts);
+        warn_of_files(&set->label_texts);
         return true;
     }
     if (!name)

@@ -5,6 +5,7 @@
  * describes it, docs/PACKED.md the file.
  */
 #include "common_options.h"
+#include "folder.h"
 #include "pack_check.h"
 #include "progress.h"
 #include "versions.h"
@@ -151,11 +152,64 @@ static void print_size(const char *path)
                (double)st.st_size / 1e6);
 }
 
+static bool ends_in(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), n_suffix = strlen(suffix);
+    return n >= n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
+}
+
+/* Whether a model is read from a file of this name: a packed file may lie in
+ * the same folder, and be written again. */
+static bool is_model_file(const char *name)
+{
+    bool weights = strncmp(name, "model", 5) == 0 ||
+                   strncmp(name, "pytorch_model", 13) == 0 ||
+                   strncmp(name, "open_clip_", 10) == 0;
+
+    return ends_in(name, ".json") || ends_in(name, "merges.txt") ||
+           (weights &&
+            (ends_in(name, ".safetensors") || ends_in(name, ".bin")));
+}
+
+static bool is_same(const char *path, const struct stat *other)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == other->st_dev &&
+           st.st_ino == other->st_ino;
+}
+
+/* Whether the file to write is one that the model is read from: it would be
+ * replaced, and the model be lost. */
+static bool is_of_model(const clipc_model *model, const settings *set)
+{
+    clipc_model_properties p = { .struct_size = sizeof p };
+    struct stat out;
+    tool_folder folder;
+
+    (void)clipc_model_info(model, &p, NULL);
+    if (stat(set->out, &out) != 0)
+        return false;
+    bool same = is_same(set->model, &out);
+    tool_folder_read(&folder, p.source);
+    for (size_t i = 0; i < folder.n; i++) {
+        char *file = tool_folder_path(&folder, &folder.files[i]);
+        same |= is_model_file(folder.files[i].name) && is_same(file, &out);
+        free(file);
+    }
+    tool_folder_free(&folder);
+    return same && S_ISREG(out.st_mode);
+}
+
 static int pack(const clipc_model *model, const settings *set)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_pack_params params = clipc_pack_params_default();
 
+    if (is_of_model(model, set)) {
+        tool_say("-o %s: this is a file of the model itself; write to another",
+                 tool_shown_name(set->out).text);
+        return TOOL_USAGE;
+    }
     params.progress = show_progress;
     params.towers = set->towers;
     tool_progress_begin("packing (MiB)");

@@ -84,12 +84,18 @@ static bool list_texts(side *s, const tool_inspection *set)
         return true;
     tool_texts *file = tool_texts_open(path, message);
     while (file && good && tool_texts_next(file, &line, message)) {
-        good = line.status == CLIPC_OK;
+        size_t number = s->n - set->texts.n + 1;
+        size_t valid = tool_utf8_valid(line.data, line.len);
+        good = line.status == CLIPC_OK && valid == line.len;
         if (good)
             add_name(s, line.data, line.len);
+        else if (line.status == CLIPC_OK)
+            snprintf(message, sizeof message,
+                     "line %zu is not UTF-8 at its byte %zu", number,
+                     valid + 1);
         else
-            snprintf(message, sizeof message, "line %zu: %.200s",
-                     s->n - set->texts.n + 1, line.message);
+            snprintf(message, sizeof message, "line %zu: %.200s", number,
+                     line.message);
     }
     if (!*message && s->n == 0)
         snprintf(message, sizeof message, "no text");

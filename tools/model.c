@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_folder(const char *path)
 {
@@ -83,6 +84,36 @@ static bool may_be_misspelt(clipc_status status)
            status == CLIPC_ERR_TIMEOUT || status == CLIPC_ERR_HTTP;
 }
 
+/* The ORG/NAME of a page's address, malloc'ed, or NULL. */
+static char *id_of_url(const char *url)
+{
+    const char *path = strchr(strstr(url, "://") + 3, '/');
+    size_t org = path ? strcspn(path + 1, "/?#") : 0;
+    size_t name = org && path[1 + org] == '/'
+                      ? strcspn(path + org + 2, "/?#") : 0;
+
+    return name ? tool_format("%.*s", (int)(org + 1 + name), path + 1) : NULL;
+}
+
+/* What the name may have been meant to be, malloc'ed, or NULL. */
+static char *meant(const char *name)
+{
+    const char *home = getenv("HOME");
+
+    if (tool_is_url(name))
+        return id_of_url(name);
+    if (tool_nearly(name, "demo"))
+        return tool_format("demo");
+    /* A shell leaves a quoted ~ as it is. */
+    if (strncmp(name, "~/", 2) == 0 && home) {
+        char *path = tool_format("%s%s", home, name + 1);
+        if (access(path, F_OK) == 0)
+            return path;
+        free(path);
+    }
+    return tool_near_path(name);
+}
+
 /* A name that the user gave and that leads to no file was taken for a
  * repository id: both are said, and what it may have been meant to be. */
 static void explain_name(const char *name, const char *message)
@@ -100,8 +131,7 @@ static void explain_name(const char *name, const char *message)
         tool_say("%s: there is no such folder or file, so the name was taken "
                  "for a repository id%s", asked.text,
                  strchr(name, '/') ? "" : " (today they are ORG/NAME)");
-    char *near = tool_nearly(name, "demo") ? tool_format("demo")
-                                           : tool_near_path(name);
+    char *near = meant(name);
     if (near)
         tool_say("did you mean %s?", tool_shown_name(near).text);
     free(near);
