@@ -81,7 +81,7 @@ static clipc_hub_params hub_params(const char *cache,
 static bool may_be_misspelt(clipc_status status)
 {
     return status == CLIPC_ERR_NOT_FOUND || status == CLIPC_ERR_NETWORK ||
-           status == CLIPC_ERR_TIMEOUT || status == CLIPC_ERR_HTTP;
+           status == CLIPC_ERR_TIMEOUT;
 }
 
 /* The ORG/NAME of a page's address, malloc'ed, or NULL. */
@@ -121,7 +121,8 @@ static void explain_name(const char *name, const char *message)
     tool_name asked = tool_shown_name(name);
     struct stat st;
 
-    if (stat(name, &st) == 0)
+    /* NAME@REVISION is meant as an id. */
+    if (stat(name, &st) == 0 || strchr(name, '@'))
         return;
     if (errno != ENOENT && errno != ENOTDIR) {
         tool_say("%s: %s", asked.text, tool_errno(errno));
@@ -169,9 +170,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
             tool_say("%s", err.message);
         if (given && may_be_misspelt(err.code))
             explain_name(given, err.message);
-        if ((err.code == CLIPC_ERR_NOT_FOUND ||
-             err.code == CLIPC_ERR_NETWORK || err.code == CLIPC_ERR_TIMEOUT) &&
-            !strstr(err.message, "--model"))
+        if (may_be_misspelt(err.code) && !strstr(err.message, "--model"))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }
