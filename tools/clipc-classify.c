@@ -21,53 +21,6 @@
 
 #define DEFAULT_LABELS "car-labels"
 
-static const char help[] =
-    "Usage: clipc-classify [options] IMAGE...\n"
-    "\n"
-    "Names the car in each IMAGE: the nearest of a list of labels, by CLIP.\n"
-    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
-    "a folder (with all below it).\n"
-    "\n"
-    "Model and labels:\n"
-    TOOL_MODEL_HELP
-    "  --labels FILE|NAME  labels, one a line; built in: car-labels (default),\n"
-    "                      stanford-cars, demo (default with --model demo)\n"
-    "  --label TEXT        a label; repeatable, instead of --labels\n"
-    "  --template TEXT     prompt in which {} is the label; repeatable\n"
-    "                      (default: {})\n"
-    "  --templates FILE    templates, one a line\n"
-    TOOL_TEXT_HELP
-    "  --data-dir DIR      where the built-in model and labels are\n"
-    TOOL_IMAGE_SIZE_HELP
-    "  --no-cache          do not keep label embeddings on disk\n"
-    "\n"
-    TOOL_IMAGE_HELP
-    "Output:\n"
-    "  --top K             labels to show for each image (default: 5)\n"
-    "  --format FORMAT     text (default), json, jsonl or tsv\n"
-    "  --resume FILE       with jsonl: leave out the images that have a record in\n"
-    "                      FILE, the output of an interrupted run\n"
-    "  --quiet             no progress line\n"
-    "\n"
-    TOOL_COMPUTE_HELP
-    TOOL_DTYPE_HELP
-    "\n"
-    "  --version           versions of the program and its libraries\n"
-    "  --help              this text\n"
-    "\n"
-    "Exit status: 0 all images answered, 1 some failed, 2 wrong usage, 3 the\n"
-    "model or the labels could not be loaded.\n"
-    "\n"
-    "Examples:\n"
-    "  clipc-classify --model demo drawing.png\n"
-    "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
-    "  clipc-classify --label 'a photo of a cat' --label 'a photo of a dog' \\\n"
-    "      https://example.com/pet.jpg\n"
-    "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
-    "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
-    "      >>answers.jsonl\n"
-    "  find . -name '*.jpg' -print0 | clipc-classify --files-from - --format tsv\n";
-
 typedef struct settings {
     tool_common common;
     const char *labels, *templates_file, *resume;
@@ -81,37 +34,76 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
 };
 
 static const tool_option option_table[] = {
+    TOOL_GROUP("Model and labels"),
     TOOL_MODEL_OPTIONS,
+    { 0, "labels", OPT_LABELS, TOOL_TAKES_FILE, "FILE|NAME",
+      "car-labels|stanford-cars|demo",
+      "labels, one a line; built in: car-labels (default), stanford-cars, "
+      "demo (default with --model demo)" },
+    { 0, "label", OPT_LABEL, TOOL_TAKES_VALUE, "TEXT", NULL,
+      "a label; repeatable, instead of --labels" },
+    { 0, "template", OPT_TEMPLATE, TOOL_TAKES_VALUE, "TEXT", NULL,
+      "prompt in which {} is the label; repeatable (default: {})" },
+    { 0, "templates", OPT_TEMPLATES, TOOL_TAKES_FILE, "FILE", NULL,
+      "templates, one a line" },
     TOOL_TEXT_OPTIONS,
-    TOOL_PICTURE_OPTIONS,
+    { 0, "no-cache", OPT_NO_CACHE, TOOL_TAKES_NOTHING, NULL, NULL,
+      "do not keep label embeddings on disk" },
+    TOOL_GROUP("Images"),
     TOOL_LIST_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
     TOOL_SOURCE_OPTIONS,
+    TOOL_GROUP("Output"),
+    { 0, "top", OPT_TOP, TOOL_TAKES_VALUE, "K", NULL,
+      "labels to show for each image (default: 5)" },
+    { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|jsonl|tsv",
+      "form of the output (default: text)" },
+    { 0, "resume", OPT_RESUME, TOOL_TAKES_FILE, "FILE", NULL,
+      "with jsonl: leave out the images that have a record in FILE, the "
+      "output of an interrupted run" },
+    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
+      "no progress line" },
+    TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
     TOOL_DTYPE_OPTIONS,
-    { "--labels", OPT_LABELS, true },
-    { "--label", OPT_LABEL, true },
-    { "--template", OPT_TEMPLATE, true },
-    { "--templates", OPT_TEMPLATES, true },
-    { "--top", OPT_TOP, true },
-    { "--format", OPT_FORMAT, true },
-    { "--resume", OPT_RESUME, true },
-    { "--no-cache", OPT_NO_CACHE, false },
-    { "--quiet", OPT_QUIET, false },
-    { "--version", OPT_VERSION, false },
-    { "--help", OPT_HELP, false },
+    TOOL_GROUP("Other"),
+    TOOL_COMPLETION_OPTION,
+    TOOL_HELP_OPTIONS,
 };
 
-static tool_output_format format_named(const char *text)
-{
-    static const char *const names[] = { "text", "json", "jsonl", "tsv" };
-    static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON,
-                                                  TOOL_JSONL, TOOL_TSV };
-    return formats[tool_choice("--format", text, names, 4)];
-}
+static const tool_command command = {
+    .name = "clipc-classify",
+    .usage = "[options] IMAGE...",
+    .about =
+        "Names the car in each IMAGE: the nearest of a list of labels, by "
+        "CLIP.\n"
+        "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard "
+        "input, or\n"
+        "a folder (with all below it).\n",
+    .end =
+        TOOL_EXIT_HELP
+        "Examples:\n"
+        "  clipc-classify --model demo drawing.png\n"
+        "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
+        "  clipc-classify --label 'a photo of a cat' --label 'a photo of a "
+        "dog' \\\n"
+        "      https://example.com/pet.jpg\n"
+        "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
+        "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
+        "      >>answers.jsonl\n"
+        "  find . -name '*.jpg' -print0 | clipc-classify --files-from - "
+        "--format tsv\n",
+    TOOL_OPTIONS(option_table),
+    .operands = TOOL_TAKES_FILE,
+};
+
+/* In the order of the words of --format. */
+static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON, TOOL_JSONL,
+                                              TOOL_TSV };
 
 /* Templates and labels of the command line; files are checked when read. */
 static void check_utf8(const char *option, const char *text)
@@ -131,13 +123,9 @@ static bool good_template(const char *s, size_t n)
     return places == 1;
 }
 
-/* Fills *set. Returns false when the program has done its work already. */
-static bool read_options(settings *set, int argc, char **argv)
+static void read_options(settings *set, int argc, char **argv)
 {
-    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
-                       .options = option_table,
-                       .n_options = sizeof option_table /
-                                    sizeof *option_table };
+    tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
     bool quiet = false;
     int id;
 
@@ -166,12 +154,12 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_TOP:
             set->top = (size_t)tool_whole(scan.name, value, 1, 1000000);
             break;
-        case OPT_FORMAT: set->output.format = format_named(value); break;
+        case OPT_FORMAT:
+            set->output.format = formats[tool_choice(&scan)];
+            break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
         case OPT_QUIET: quiet = true; break;
-        case OPT_VERSION: tool_print_version("clipc-classify"); return false;
-        case OPT_HELP: fputs(help, stdout); return false;
         }
     }
     if (set->images.n == 0 && !set->common.files_from)
@@ -184,7 +172,6 @@ static bool read_options(settings *set, int argc, char **argv)
         tool_usage_error("--resume needs --format jsonl");
     tool_common_check(&set->common);
     tool_progress_allow(!quiet);
-    return true;
 }
 
 /* ---- labels and templates ---------------------------------------------- */
@@ -432,8 +419,7 @@ int main(int argc, char **argv)
     session all;
 
     tool_start("clipc-classify");
-    if (!read_options(&set, argc, argv))
-        return tool_finish(TOOL_OK);
+    read_options(&set, argc, argv);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
                                               set.common.files_from);
     tool_catch_signals();
