@@ -127,7 +127,7 @@ cat >"$tmp/offer.zsh" <<'END'
 zmodload zsh/zpty || exit 2
 zpty shell zsh -f -i
 zpty -w shell "PS1= PS2= RPS1=; stty -echo
-fpath=($1/zsh \$fpath); autoload -Uz compinit; compinit -u -D
+fpath=($1/zsh \$fpath); autoload -Uz compinit; compinit -u
 compadd() {
     local -a found
     [[ \${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]] && { builtin compadd \"\$@\"; return }

@@ -249,10 +249,12 @@ static bool load_templates(tool_lines *templates, const settings *set)
     if (!read_file(templates, "--templates", path))
         return false;
     for (size_t i = 0; i < templates->n; i++)
-        if (!good_template(templates->items[i].data, templates->items[i].len))
-            tool_usage_error("--templates %s: template %zu must have exactly "
-                             "one {}",
-                             tool_shown_name(path).text, i + 1);
+        if (!good_template(templates->items[i].data,
+                           templates->items[i].len)) {
+            tool_say("--templates %s: template %zu must have exactly one {}",
+                     tool_shown_name(path).text, i + 1);
+            return false;
+        }
     return true;
 }
 
@@ -302,35 +304,36 @@ static bool make_labels(session *s, const settings *set)
 }
 
 /* Reads which images are answered. When the output goes on in the same file,
- * the unfinished line at its end is cut off first. */
-static void resume(session *s, const char *path)
+ * the unfinished line at its end is cut off first. Returns the exit status. */
+static int resume(session *s, const char *path)
 {
     char message[256];
     uint64_t whole;
     struct stat file, out;
 
     s->answered = tool_answered_new();
-    if (!tool_answered_read(s->answered, path, "image", &whole, message))
-        tool_usage_error("--resume %s: %s", tool_shown_name(path).text,
-                         message);
+    if (!tool_answered_read(s->answered, path, "image", &whole, message)) {
+        tool_say("--resume %s: %s", tool_shown_name(path).text, message);
+        return TOOL_NO_MODEL;
+    }
     if (tool_interrupted() || stat(path, &file) != 0 ||
         fstat(STDOUT_FILENO, &out) != 0 || !S_ISREG(out.st_mode) ||
         file.st_dev != out.st_dev || file.st_ino != out.st_ino)
-        return;
+        return TOOL_OK;
     if (((uint64_t)out.st_size > whole &&
          ftruncate(STDOUT_FILENO, (off_t)whole) != 0) ||
-        lseek(STDOUT_FILENO, 0, SEEK_END) < 0)
-        tool_usage_error("--resume %s: cannot take away its last line, which "
-                         "is not complete: %s",
-                         tool_shown_name(path).text, tool_errno(errno));
+        lseek(STDOUT_FILENO, 0, SEEK_END) < 0) {
+        tool_say("--resume %s: cannot take away its last line, which is not "
+                 "complete: %s", tool_shown_name(path).text,
+                 tool_errno(errno));
+        return TOOL_FAILED;
+    }
+    return TOOL_OK;
 }
 
 /* Exit status; TOOL_OK when images may follow. */
 static int start(session *s, settings *set)
 {
-    int status = TOOL_NO_MODEL;
-
-    memset(s, 0, sizeof *s);
     s->set = set;
     if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
         return TOOL_NO_MODEL;
@@ -340,17 +343,13 @@ static int start(session *s, settings *set)
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     set->common.ctx.progress_user = s;
-    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
-    if (!s->ctx)
-        return status;
-    if (!make_labels(s, set))
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx);
+    if (!s->ctx || !make_labels(s, set))
         return TOOL_NO_MODEL;
     if (set->top > s->names.n)
         set->top = s->names.n;
     set->common.read.image.fit = s->model;
-    if (set->resume)
-        resume(s, set->resume);
-    return TOOL_OK;
+    return set->resume ? resume(s, set->resume) : TOOL_OK;
 }
 
 static void stop(session *s)
@@ -423,7 +422,10 @@ int main(int argc, char **argv)
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
                                               set.common.files_from);
     tool_catch_signals();
-    int status = start(&all, &set);
+    memset(&all, 0, sizeof all);
+    int status = TOOL_NO_MODEL;
+    if (tool_sources_listed(sources, "--files-from"))
+        status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())
         status = classify_all(&all, &set, sources);
     stop(&all);

@@ -387,29 +387,31 @@ static int start(session *s, settings *set)
     clipc_model_properties properties = { .struct_size = sizeof properties };
     const char *key = set->texts ? "text" : "image";
     char message[256];
-    int status = TOOL_NO_MODEL;
 
-    memset(s, 0, sizeof *s);
     s->set = set;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
                                set->common.image_size);
     if (!s->model || !tool_model_has(s->model, !set->texts, set->texts != NULL))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
-    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx);
     if (!s->ctx)
-        return status;
+        return TOOL_NO_MODEL;
     (void)clipc_model_info(s->model, &properties, NULL);
     s->dim = set->shards.dim = properties.dim;
     set->common.read.image.fit = s->model;
     set->shards.completed = say_complete;
     s->shards = tool_shards_open(&set->shards, message);
-    if (!s->shards)
-        tool_usage_error("%s", message);
+    if (!s->shards) {
+        tool_say("%s", message);
+        return TOOL_FAILED;
+    }
     if (set->resume) {
         s->answered = tool_answered_new();
-        if (!tool_shards_answered(s->shards, s->answered, key, message))
-            tool_usage_error("%s", message);
+        if (!tool_shards_answered(s->shards, s->answered, key, message)) {
+            tool_say("%s", message);
+            return TOOL_NO_MODEL;
+        }
     }
     return TOOL_OK;
 }
@@ -458,11 +460,13 @@ int main(int argc, char **argv)
     read_options(&set, argc, argv);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
                                               set.common.files_from);
-    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
-        tool_usage_error("--texts %s: %s", tool_shown_name(set.texts).text,
-                         message);
     tool_catch_signals();
-    int status = start(&all, &set);
+    memset(&all, 0, sizeof all);
+    int status = TOOL_NO_MODEL;
+    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
+        tool_say("--texts %s: %s", tool_shown_name(set.texts).text, message);
+    else if (tool_sources_listed(sources, "--files-from"))
+        status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())
         status = embed_all(&all, sources, texts);
     stop(&all);

@@ -5,6 +5,7 @@
  * describes it, docs/PACKED.md the file.
  */
 #include "common_options.h"
+#include "lines.h"
 #include "pack_check.h"
 #include "progress.h"
 
@@ -153,31 +154,48 @@ static int pack(const clipc_model *model, const settings *set)
     return TOOL_FAILED;
 }
 
+/* Lines of --check-labels, or none. */
+static bool read_labels(tool_lines *labels, const char *path)
+{
+    char message[256];
+
+    *labels = (tool_lines){ .n = 0 };
+    if (!path || tool_lines_read(labels, path, message))
+        return true;
+    tool_say("--check-labels %s: %s", tool_shown_name(path).text, message);
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     settings set;
+    tool_lines labels;
+    clipc_model *model = NULL;
+    int status = TOOL_NO_MODEL;
 
     tool_start("clipc-pack");
     read_options(&set, argc, argv);
     tool_catch_signals();
     tool_progress_allow(!set.quiet);
-    clipc_model *model = tool_model_open(set.model, set.common.data_dir,
-                                         set.common.image_size);
-    int status = TOOL_NO_MODEL;
+    if (read_labels(&labels, set.labels))
+        model = tool_model_open(set.model, set.common.data_dir,
+                                set.common.image_size);
     if (model) {
         tool_answering();
         status = pack(model, &set);
     }
-    if (status == TOOL_OK && (set.pictures.n || set.labels)) {
+    if (status == TOOL_OK && (set.pictures.n || labels.n)) {
         const tool_pack_check check = {
             .pictures = set.pictures.items,
             .n_pictures = set.pictures.n,
-            .labels = set.labels,
+            .labels = labels.items,
+            .n_labels = labels.n,
             .read = set.common.read,
             .ctx = set.common.ctx,
         };
         status = tool_pack_check_run(&check, model, set.out);
     }
+    tool_lines_free(&labels);
     free(set.pictures.items);
     clipc_model_close(model);
     return tool_finish(status);

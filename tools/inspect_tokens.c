@@ -120,7 +120,7 @@ int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set)
     int status = TOOL_OK;
 
     if (!tool_context_fits(model, set->common.ctx.context_length))
-        return TOOL_USAGE;
+        return TOOL_NO_MODEL;
     /* Flushed line by line: a program may be waiting at the other end. */
     while (tool_flush() && read_line(&line, &room, &len, &too_long) &&
            !tool_interrupted()) {

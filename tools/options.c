@@ -72,14 +72,14 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
     return rows[n % 3][m];
 }
 
-/* How far a misspelt name is from one that exists; 0: too far. A beginning of
- * the name is near. */
+/* How far a misspelt name is from one that exists; 0: too far. What is a
+ * beginning of the other is near. */
 static size_t nearness(const char *text, size_t n, const char *name)
 {
-    size_t d = distance(text, n, name, strlen(name));
+    size_t m = strlen(name), d = distance(text, n, name, m);
 
-    if (n >= 2 && strncmp(text, name, n) == 0)
-        return 1;
+    if (n >= 2 && m >= 3 && strncmp(text, name, least(n, m)) == 0)
+        return n < m ? 1 : 2;
     return d <= 1 + n / 4 && d < n ? d : 0;
 }
 
@@ -185,6 +185,18 @@ __attribute__((noreturn)) static void unknown_option(const tool_scan *scan,
 /* What every program does alike. */
 static void act(const tool_scan *scan)
 {
+    /* One write, whose error tool_finish() can tell. */
+    static char buffer[1 << 16];
+
+    switch (scan->option->id) {
+    case TOOL_OPT_HELP:
+    case TOOL_OPT_VERSION:
+    case TOOL_OPT_COMPLETION:
+        setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+        break;
+    default:
+        return;
+    }
     switch (scan->option->id) {
     case TOOL_OPT_HELP:
         tool_help_print(scan->program, scan->command);
@@ -195,8 +207,6 @@ static void act(const tool_scan *scan)
     case TOOL_OPT_COMPLETION:
         tool_completion_print(scan->program, (tool_shell)tool_choice(scan));
         break;
-    default:
-        return;
     }
     exit(tool_finish(TOOL_OK));
 }

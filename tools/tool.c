@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAME_LIMIT = 160 }; /* bytes shown of a name in a message */
@@ -188,6 +189,16 @@ char *tool_format(const char *format, ...)
 const char *tool_errno(int error)
 {
     return strerror(error); /* never translated: no setlocale() */
+}
+
+int tool_unreadable(int fd)
+{
+    struct stat st;
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY)
+        return EBADF;
+    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
 }
 
 /* ---- text -------------------------------------------------------------- */

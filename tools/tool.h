@@ -99,6 +99,10 @@ void tool_say_failure(const char *name, const char *message);
 /* "permission denied": strerror() in any locale's absence, for messages. */
 const char *tool_errno(int error);
 
+/* errno of reading from a descriptor that is a folder, or open for writing
+ * only; 0: it may be readable. */
+int tool_unreadable(int fd);
+
 /* ---- numbers ----------------------------------------------------------- */
 
 /* Decimal digits only, within [min, max]; else a usage error that names the
