@@ -81,9 +81,7 @@ static const tool_command command = {
     .about =
         "Names the car in each IMAGE: the nearest of a list of labels, by "
         "CLIP.\n"
-        "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard "
-        "input, or\n"
-        "a folder (with all below it).\n",
+        TOOL_IMAGE_HELP,
     .end =
         TOOL_EXIT_HELP
         "Examples:\n"

@@ -80,9 +80,7 @@ static const tool_command command = {
         "Writes the CLIP embedding of each IMAGE, or of each line of a text "
         "file, as\n"
         "a row of a NumPy array, and an index that says which row is whose.\n"
-        "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard "
-        "input, or\n"
-        "a folder (with all below it).\n",
+        TOOL_IMAGE_HELP,
     .end =
         TOOL_EXIT_HELP
         "Examples:\n"

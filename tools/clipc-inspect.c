@@ -30,6 +30,11 @@ enum {
 #define REPORT_FORMAT_OPTION                                                  \
     { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json",          \
       "form of the report (default: text)" }
+#define MODEL_GROUP TOOL_GROUP("Model"), TOOL_MODEL_OPTIONS
+#define COMPUTING_GROUP                                                       \
+    TOOL_GROUP("Computing"), TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS
+#define OTHER_GROUP TOOL_GROUP("Other"), TOOL_HELP_OPTIONS
+
 static const tool_option program_options[] = {
     TOOL_GROUP("Options"),
     TOOL_COMPLETION_OPTION,
@@ -40,29 +45,21 @@ static const tool_option model_options[] = {
     { 0, "tensors", OPT_TENSORS, TOOL_TAKES_NOTHING, NULL, NULL,
       "list every tensor of the file" },
     REPORT_FORMAT_OPTION,
-    TOOL_GROUP("Model"),
-    TOOL_MODEL_OPTIONS,
-    TOOL_GROUP("Other"),
-    TOOL_HELP_OPTIONS,
+    MODEL_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option check_options[] = {
     TOOL_GROUP("Report"),
     REPORT_FORMAT_OPTION,
-    TOOL_GROUP("Model"),
-    TOOL_MODEL_OPTIONS,
-    TOOL_GROUP("Computing"),
-    TOOL_COMPUTE_OPTIONS,
-    TOOL_DTYPE_OPTIONS,
-    TOOL_GROUP("Other"),
-    TOOL_HELP_OPTIONS,
+    MODEL_GROUP,
+    COMPUTING_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option tokens_options[] = {
     TOOL_GROUP("Texts"),
     TOOL_TEXT_OPTIONS,
-    TOOL_GROUP("Model"),
-    TOOL_MODEL_OPTIONS,
-    TOOL_GROUP("Other"),
-    TOOL_HELP_OPTIONS,
+    MODEL_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option pixels_options[] = {
     TOOL_GROUP("Output"),
@@ -72,10 +69,8 @@ static const tool_option pixels_options[] = {
     TOOL_GROUP("Image"),
     TOOL_PICTURE_OPTIONS,
     TOOL_SOURCE_OPTIONS,
-    TOOL_GROUP("Model"),
-    TOOL_MODEL_OPTIONS,
-    TOOL_GROUP("Other"),
-    TOOL_HELP_OPTIONS,
+    MODEL_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option embed_options[] = {
     TOOL_GROUP("Output"),
@@ -89,13 +84,9 @@ static const tool_option embed_options[] = {
     TOOL_GROUP("Texts"),
     TEXT_OPTION,
     TOOL_TEXT_OPTIONS,
-    TOOL_GROUP("Model"),
-    TOOL_MODEL_OPTIONS,
-    TOOL_GROUP("Computing"),
-    TOOL_COMPUTE_OPTIONS,
-    TOOL_DTYPE_OPTIONS,
-    TOOL_GROUP("Other"),
-    TOOL_HELP_OPTIONS,
+    MODEL_GROUP,
+    COMPUTING_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option similarity_options[] = {
     TOOL_GROUP("Output"),
@@ -112,13 +103,9 @@ static const tool_option similarity_options[] = {
     { 0, "texts-from", OPT_TEXTS_FROM, TOOL_TAKES_FILE, "FILE", "-",
       "more texts, one a line; - for standard input" },
     TOOL_TEXT_OPTIONS,
-    TOOL_GROUP("Model"),
-    TOOL_MODEL_OPTIONS,
-    TOOL_GROUP("Computing"),
-    TOOL_COMPUTE_OPTIONS,
-    TOOL_DTYPE_OPTIONS,
-    TOOL_GROUP("Other"),
-    TOOL_HELP_OPTIONS,
+    MODEL_GROUP,
+    COMPUTING_GROUP,
+    OTHER_GROUP,
 };
 
 typedef enum command {

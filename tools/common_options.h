@@ -114,6 +114,11 @@ enum {
       "arithmetic of the linear layers: f32 (default: the reference's "       \
       "numbers), bf16, or int8 (fastest)" }
 
+/* What an operand of clipc-classify and clipc-embed is. */
+#define TOOL_IMAGE_HELP                                                       \
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input,"\
+    " or\na folder (with all below it).\n"
+
 /* The end of every help text. */
 #define TOOL_EXIT_HELP                                                        \
     "Exit status: 0 everything answered; 1 some inputs failed, or the output\n"\

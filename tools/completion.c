@@ -85,16 +85,19 @@ static void bash_action(tool_kind kind, const char *words)
 
 /* A case for the option before the cursor, which takes a value; with `many`
  * for the last one before it, where that takes several. */
-static void bash_values(const tool_command *command, bool many)
+static void bash_values(const tool_command *command, bool many,
+                        const char *indent)
 {
-    fputs(many ? "        case $after$last in\n        1*) ;;\n"
-               : "        case $prev in\n", stdout);
+    if (many)
+        printf("%scase $after$last in\n%s1*) ;;\n", indent, indent);
+    else
+        printf("%scase $prev in\n", indent);
     for (size_t i = 0; i < command->n_options; i++) {
         const tool_option *option = &command->options[i];
         if (!is_option(option) || option->kind == TOOL_TAKES_NOTHING ||
             (many && !takes_many(option)))
             continue;
-        fputs("        ", stdout);
+        fputs(indent, stdout);
         if (option->letter)
             printf("-%c%s", option->letter, option->name ? " | " : "");
         if (option->name)
@@ -106,12 +109,12 @@ static void bash_values(const tool_command *command, bool many)
 }
 
 /* What can stand at the cursor, for a command or a program without. */
-static void bash_command(const tool_command *command)
+static void bash_command(const tool_command *command, const char *indent)
 {
-    bash_values(command, false);
-    fputs("        *) after='' ;;\n        esac\n", stdout);
-    bash_values(command, true);
-    fputs("        *) ", stdout);
+    bash_values(command, false, indent);
+    printf("%s*) after='' ;;\n%sesac\n", indent, indent);
+    bash_values(command, true, indent);
+    printf("%s*) ", indent);
     if (command->n_commands) {
         fputs("kind='words' words='", stdout);
         for (size_t i = 0; i < command->n_commands; i++)
@@ -120,7 +123,7 @@ static void bash_command(const tool_command *command)
     } else {
         bash_action(command->operands, command->operand_words);
     }
-    fputs(" ;;\n        esac\n        options='", stdout);
+    printf(" ;;\n%sesac\n%soptions='", indent, indent);
     const char *before = "";
     for (size_t i = 0; i < command->n_options; i++) {
         const tool_option *option = &command->options[i];
@@ -169,12 +172,12 @@ static void bash_script(const tool_command *program)
               "    case $command in\n", stdout);
     for (size_t i = 0; i < program->n_commands; i++) {
         printf("    %s)\n", program->commands[i].name);
-        bash_command(&program->commands[i]);
+        bash_command(&program->commands[i], "        ");
         fputs("        ;;\n", stdout);
     }
     if (program->n_commands)
         fputs("    *)\n", stdout);
-    bash_command(program);
+    bash_command(program, program->n_commands ? "        " : "    ");
     if (program->n_commands)
         fputs("        ;;\n    esac\n", stdout);
     fputs("    if [[ ! $after && ! $ended && $cur == -* ]]; then\n"

@@ -9,13 +9,17 @@
 
 enum { WIDTH = 79, COLUMN = 22 }; /* of a line; where explanations begin */
 
-/* Words from `column` on; lines that follow begin at COLUMN. */
-static void print_wrapped(const char *text, size_t column)
+/* Words from COLUMN on. */
+static void print_wrapped(const char *text)
 {
-    size_t used = column;
+    size_t used = COLUMN;
 
     while (*text) {
         size_t n = strcspn(text, " ");
+        /* A default at the end stays together. */
+        if (strncmp(text, "(default: ", 10) == 0 &&
+            strcspn(text, ")") + 1 == strlen(text))
+            n = strlen(text);
         if (used > COLUMN && used + 1 + n > WIDTH) {
             printf("\n%*s", COLUMN, "");
             used = COLUMN;
@@ -51,7 +55,7 @@ static void print_option(const tool_option *option)
         printf("%-*s", COLUMN, left);
     else
         printf("%s\n%*s", left, COLUMN, "");
-    print_wrapped(option->help, COLUMN);
+    print_wrapped(option->help);
 }
 
 void tool_help_print(const tool_command *program, const tool_command *command)

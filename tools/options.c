@@ -22,7 +22,8 @@ const char *tool_word_next(const char *words)
     return *words ? words + 1 : words;
 }
 
-void tool_words_listed(char *text, size_t room, const char *words)
+/* "f32, bf16 or int8" */
+static void list_words(char *text, size_t room, const char *words)
 {
     size_t used = 0;
 
@@ -297,7 +298,7 @@ size_t tool_choice(const tool_scan *scan)
          word = tool_word_next(word), index++)
         if (tool_word(word) == n && strncmp(word, scan->value, n) == 0)
             return index;
-    tool_words_listed(list, sizeof list, words);
+    list_words(list, sizeof list, words);
     tool_usage_error("%s %s: must be %s", scan->name,
                      tool_shown_name(scan->value).text, list);
 }

@@ -107,9 +107,6 @@ void tool_list_add(tool_list *list, const char *item);
 size_t tool_word(const char *words);
 const char *tool_word_next(const char *words);
 
-/* "f32, bf16 or int8" */
-void tool_words_listed(char *text, size_t room, const char *words);
-
 /* ---- what the tables give ---------------------------------------------- */
 
 /* Of `command`, which is `program` or one of its commands. */
