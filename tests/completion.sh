@@ -162,6 +162,11 @@ else
     [ ! -s "$tmp/log" ]
     report $? 'zsh: the syntax'
     mkdir "$tmp/zsh"
+fi
+if command -v zsh >/dev/null 2>&1 &&
+    ! zsh -fc 'zmodload zsh/zpty && zpty x true' 2>/dev/null; then
+    echo 'skip - completion: zsh: no pseudo-terminal'
+elif command -v zsh >/dev/null 2>&1; then
     offer() {
         rm -f "$tmp"/zsh/*
         TMPPREFIX=$tmp/zsh/offer zsh -f "$tmp/offer.zsh" "$scripts" "$1" 2>&1 |

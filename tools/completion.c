@@ -189,13 +189,15 @@ static void bash_script(const tool_command *program)
           " -o dirnames ;;\n"
           "    *) compopt +o bashdefault +o default ;;\n"
           "    esac 2>/dev/null\n"
-          "    mapfile -t COMPREPLY < <(\n"
+          "    # Not from <(...): there may be no /dev/fd.\n"
+          "    mapfile -t COMPREPLY <<<\"$(\n"
           "        compgen -P \"$before\" -W \"$words\" -- \"$cur\"\n"
           "        case $kind in\n"
           "        file) compgen -P \"$before\" -f -- \"$cur\" ;;\n"
           "        folder) compgen -P \"$before\" -d -- \"$cur\" ;;\n"
           "        esac\n"
-          "    )\n"
+          "    )\"\n"
+          "    [[ ${COMPREPLY[0]} ]] || COMPREPLY=()\n"
           "}\n"
           "complete -o bashdefault -o default -F ", stdout);
     print_function(program);

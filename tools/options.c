@@ -188,17 +188,12 @@ static void act(const tool_scan *scan)
 {
     /* One write, whose error tool_finish() can tell. */
     static char buffer[1 << 16];
+    int id = scan->option->id;
 
-    switch (scan->option->id) {
-    case TOOL_OPT_HELP:
-    case TOOL_OPT_VERSION:
-    case TOOL_OPT_COMPLETION:
-        setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
-        break;
-    default:
+    if (id < TOOL_OPT_HELP || id > TOOL_OPT_COMPLETION)
         return;
-    }
-    switch (scan->option->id) {
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    switch (id) {
     case TOOL_OPT_HELP:
         tool_help_print(scan->program, scan->command);
         break;
