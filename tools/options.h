@@ -20,11 +20,11 @@ typedef enum tool_kind {
     TOOL_TAKES_FILE,   /* or one of `words` */
     TOOL_TAKES_FOLDER,
     TOOL_TAKES_CHOICE, /* one of `words` and nothing else */
-    TOOL_HEADING,      /* not an option: `help` stands above those that follow */
+    TOOL_HEADING,      /* not an option: `help` stands above what follows */
     TOOL_GONE          /* refused: `help` says what has replaced it */
 } tool_kind;
 
-/* A row. Those without a name or letter leave them 0. */
+/* A row. An option has a letter, a name, or both. */
 typedef struct tool_option {
     char letter;         /* of -o */
     const char *name;    /* of --output */
