@@ -15,6 +15,9 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR    ?= $(PREFIX)/share/clipc
 MANDIR     ?= $(PREFIX)/share/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -115,6 +118,10 @@ MAN3         := $(wildcard docs/man/*.3)
 STATIC_LIB   := $(BUILD)/libclipc.a
 SHARED_LIB   := $(BUILD)/libclipc.so.$(VERSION)
 PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
+BASHCOMP     := $(TOOLS:%=$(BUILD)/completions/bash/%)
+ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
+FISHCOMP     := $(TOOLS:%=$(BUILD)/completions/fish/%.fish)
+COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 check check-asan check-ubsan \
         check-tsan check-valgrind check-aarch64 torture coverage fuzz parity \
@@ -122,7 +129,7 @@ PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-all: lib $(PROGRAMS) $(BUILD)/clipc.pc
+all: lib $(PROGRAMS) $(COMPLETIONS) $(BUILD)/clipc.pc
 lib: $(STATIC_LIB) $(SHARED_LIB)
 tests: all $(BUILD)/clipc-bench $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
 
@@ -214,6 +221,24 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/tools/%.o $(TOOL_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
+# A program writes the completions of its own options. One that was compiled
+# for another machine may not run here: then the file says so, and is empty.
+define complete
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  GEN     $@")
+	$(Q)$(RUNNER) $< --completion $(1) >$@ 2>$@.log || { \
+	    echo '# left empty: $(<F) did not run where it was built' >$@; \
+	    echo '$@: left empty, for $(<F) does not run here;' \
+	        'RUNNER=... names an emulator' >&2; }
+	@rm -f $@.log
+endef
+$(BASHCOMP): $(BUILD)/completions/bash/%: $(BUILD)/%
+	$(call complete,bash)
+$(ZSHCOMP): $(BUILD)/completions/zsh/_%: $(BUILD)/%
+	$(call complete,zsh)
+$(FISHCOMP): $(BUILD)/completions/fish/%.fish: $(BUILD)/%
+	$(call complete,fish)
+
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
@@ -302,7 +327,8 @@ bench-peers: all $(BUILD)/clipc-bench
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR) \
 	    $(DESTDIR)$(PKGCONFIGDIR) $(DESTDIR)$(DATADIR)/demo $(DESTDIR)$(DATADIR)/labels \
-	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
+	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 \
+	    $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)
 	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 include/clipc.h $(DESTDIR)$(INCLUDEDIR)
 	$(INSTALL) -m 644 $(STATIC_LIB) $(DESTDIR)$(LIBDIR)
@@ -314,6 +340,9 @@ install: all
 	$(INSTALL) -m 644 $(wildcard weights/labels/*.txt) $(DESTDIR)$(DATADIR)/labels
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
 	$(if $(MAN3),$(INSTALL) -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3)
+	$(INSTALL) -m 644 $(BASHCOMP) $(DESTDIR)$(BASHCOMPDIR)
+	$(INSTALL) -m 644 $(ZSHCOMP) $(DESTDIR)$(ZSHCOMPDIR)
+	$(INSTALL) -m 644 $(FISHCOMP) $(DESTDIR)$(FISHCOMPDIR)
 DEMO_FILES = $(wildcard weights/demo/*.json weights/demo/*.safetensors)
 
 uninstall:
@@ -322,7 +351,9 @@ uninstall:
 	    $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(notdir $(SHARED_LIB)) \
 	    $(DESTDIR)$(PKGCONFIGDIR)/clipc.pc \
 	    $(MAN1:docs/man/%=$(DESTDIR)$(MANDIR)/man1/%) \
-	    $(MAN3:docs/man/%=$(DESTDIR)$(MANDIR)/man3/%)
+	    $(MAN3:docs/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
+	    $(TOOLS:%=$(DESTDIR)$(BASHCOMPDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHCOMPDIR)/_%) \
+	    $(TOOLS:%=$(DESTDIR)$(FISHCOMPDIR)/%.fish)
 	rm -rf $(DESTDIR)$(DATADIR)
 
 clean:

@@ -79,6 +79,16 @@ HOME=$tmp XDG_CACHE_HOME=$tmp/cache "$dest/usr/bin/clipc-classify" \
     --model demo "$root"/weights/demo/examples/red-convertible.png >log 2>&1
 report $? 'the installed program finds the demo model'
 
+for program in clipc-classify clipc-embed clipc-inspect clipc-pack; do
+    (cd "$dest/usr/share" &&
+        grep -l "^# $program --completion" \
+            "bash-completion/completions/$program" \
+            "zsh/site-functions/_$program" \
+            "fish/vendor_completions.d/$program.fish")
+done >log 2>&1
+[ "$(wc -l <log)" -eq 12 ]
+report $? 'completions are where the shells look for them'
+
 cd "$root" || exit 1
 $MAKE --no-print-directory uninstall DESTDIR="$dest" PREFIX=/usr \
     >"$tmp/log" 2>&1

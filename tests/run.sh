@@ -47,6 +47,8 @@ for program in "$BUILD"/tests/test_*; do
 done
 if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite cli sh tests/cli/run.sh
+    suite completion sh tests/completion.sh
+    suite manpages sh tests/manpages.sh
     suite headers sh tests/headers.sh
     suite exports sh tests/exports.sh
     suite disassembly sh tests/disassembly.sh

@@ -20,55 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char help[] =
-    "Usage: clipc-classify [options] IMAGE...\n"
-    "\n"
-    "Names the car in each IMAGE: the nearest of a list of labels, by CLIP.\n"
-    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
-    "a folder (with all below it).\n"
-    "\n"
-    "Model and labels:\n"
-    TOOL_MODEL_HELP
-    "  --labels FILE|NAME  labels, one a line; built in: car-labels,\n"
-    "                      stanford-cars and demo (default: the model's own,\n"
-    "                      else car-labels)\n"
-    "  --label TEXT        a label; repeatable, instead of --labels\n"
-    "  --template TEXT     prompt in which {} is the label; repeatable\n"
-    "                      (default: {})\n"
-    "  --templates FILE|NAME\n"
-    "                      templates, one a line; built in: car-templates\n"
-    TOOL_TEXT_HELP
-    "  --data-dir DIR      where the built-in model and labels are\n"
-    TOOL_IMAGE_SIZE_HELP
-    "  --no-cache          do not keep label embeddings on disk\n"
-    "\n"
-    TOOL_IMAGE_HELP
-    "Output:\n"
-    "  --top K             labels to show for each image (default: 5)\n"
-    "  --format FORMAT     text (default), json, jsonl or tsv\n"
-    "  --resume FILE       with jsonl: leave out the images that have a record in\n"
-    "                      FILE, the output of an interrupted run\n"
-    "  --quiet             no progress line\n"
-    "\n"
-    TOOL_COMPUTE_HELP
-    TOOL_DTYPE_HELP
-    "\n"
-    "  --version           versions of the program and its libraries\n"
-    "  --help              this text\n"
-    "\n"
-    "Exit status: 0 all images answered, 1 some failed, 2 wrong usage, 3 the\n"
-    "model or the labels could not be loaded.\n"
-    "\n"
-    "Examples:\n"
-    "  clipc-classify --model demo drawing.png\n"
-    "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
-    "  clipc-classify --label 'a photo of a cat' --label 'a photo of a dog' \\\n"
-    "      https://example.com/pet.jpg\n"
-    "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
-    "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
-    "      >>answers.jsonl\n"
-    "  find . -name '*.jpg' -print0 | clipc-classify --files-from - --format tsv\n";
-
 typedef struct settings {
     tool_common common;
     const char *labels, *templates_file, *resume;
@@ -82,37 +33,75 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
 };
 
 static const tool_option option_table[] = {
+    TOOL_GROUP("Model and labels"),
     TOOL_MODEL_OPTIONS,
+    { 0, "labels", OPT_LABELS, TOOL_TAKES_FILE, "FILE|NAME",
+      TOOL_LABEL_WORDS,
+      "labels, one a line; built in: car-labels, stanford-cars and demo "
+      "(default: the model's own, else car-labels)" },
+    { 0, "label", OPT_LABEL, TOOL_TAKES_VALUE, "TEXT", NULL,
+      "a label; repeatable, instead of --labels" },
+    { 0, "template", OPT_TEMPLATE, TOOL_TAKES_VALUE, "TEXT", NULL,
+      "prompt in which {} is the label; repeatable (default: {})" },
+    { 0, "templates", OPT_TEMPLATES, TOOL_TAKES_FILE, "FILE|NAME",
+      TOOL_TEMPLATE_WORDS,
+      "templates, one a line; built in: car-templates" },
     TOOL_TEXT_OPTIONS,
-    TOOL_PICTURE_OPTIONS,
+    { 0, "no-cache", OPT_NO_CACHE, TOOL_TAKES_NOTHING, NULL, NULL,
+      "do not keep label embeddings on disk" },
+    TOOL_GROUP("Images"),
     TOOL_LIST_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
     TOOL_SOURCE_OPTIONS,
+    TOOL_GROUP("Output"),
+    { 0, "top", OPT_TOP, TOOL_TAKES_VALUE, "K", NULL,
+      "labels to show for each image (default: 5)" },
+    { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|jsonl|tsv",
+      "form of the output (default: text)" },
+    { 0, "resume", OPT_RESUME, TOOL_TAKES_FILE, "FILE", NULL,
+      "with jsonl: leave out the images that have a record in FILE, the "
+      "output of an interrupted run" },
+    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
+      "no progress line" },
+    TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
     TOOL_DTYPE_OPTIONS,
-    { "--labels", OPT_LABELS, true },
-    { "--label", OPT_LABEL, true },
-    { "--template", OPT_TEMPLATE, true },
-    { "--templates", OPT_TEMPLATES, true },
-    { "--top", OPT_TOP, true },
-    { "--format", OPT_FORMAT, true },
-    { "--resume", OPT_RESUME, true },
-    { "--no-cache", OPT_NO_CACHE, false },
-    { "--quiet", OPT_QUIET, false },
-    { "--version", OPT_VERSION, false },
-    { "--help", OPT_HELP, false },
+    TOOL_GROUP("Other"),
+    TOOL_COMPLETION_OPTION,
+    TOOL_HELP_OPTIONS,
 };
 
-static tool_output_format format_named(const char *text)
-{
-    static const char *const names[] = { "text", "json", "jsonl", "tsv" };
-    static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON,
-                                                  TOOL_JSONL, TOOL_TSV };
-    return formats[tool_choice("--format", text, names, 4)];
-}
+static const tool_command command = {
+    .name = "clipc-classify",
+    .usage = "[options] IMAGE...",
+    .about =
+        "Names the car in each IMAGE: the nearest of a list of labels, by "
+        "CLIP.\n"
+        TOOL_IMAGE_HELP,
+    .end =
+        TOOL_EXIT_HELP
+        "Examples:\n"
+        "  clipc-classify --model demo drawing.png\n"
+        "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
+        "  clipc-classify --label 'a photo of a cat' --label 'a photo of a "
+        "dog' \\\n"
+        "      https://example.com/pet.jpg\n"
+        "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
+        "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
+        "      >>answers.jsonl\n"
+        "  find . -name '*.jpg' -print0 | clipc-classify --files-from - "
+        "--format tsv\n",
+    TOOL_OPTIONS(option_table),
+    .operands = TOOL_TAKES_FILE,
+};
+
+/* In the order of the words of --format. */
+static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON, TOOL_JSONL,
+                                              TOOL_TSV };
 
 /* Templates and labels of the command line; files are checked when read. */
 static void check_utf8(const char *option, const char *text)
@@ -132,13 +121,9 @@ static bool good_template(const char *s, size_t n)
     return places == 1;
 }
 
-/* Fills *set. Returns false when the program has done its work already. */
-static bool read_options(settings *set, int argc, char **argv)
+static void read_options(settings *set, int argc, char **argv)
 {
-    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
-                       .options = option_table,
-                       .n_options = sizeof option_table /
-                                    sizeof *option_table };
+    tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
     bool quiet = false;
     int id;
 
@@ -170,12 +155,12 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_TOP:
             set->top = (size_t)tool_whole(scan.name, value, 1, 1000000);
             break;
-        case OPT_FORMAT: set->output.format = format_named(value); break;
+        case OPT_FORMAT:
+            set->output.format = formats[tool_choice(&scan)];
+            break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
         case OPT_QUIET: quiet = true; break;
-        case OPT_VERSION: tool_print_version("clipc-classify"); return false;
-        case OPT_HELP: fputs(help, stdout); return false;
         }
     }
     if (set->images.n == 0 && !set->common.files_from)
@@ -188,7 +173,6 @@ static bool read_options(settings *set, int argc, char **argv)
         tool_usage_error("--resume needs --format jsonl");
     tool_common_check(&set->common);
     tool_progress_allow(!quiet);
-    return true;
 }
 
 /* ---- labels and templates ---------------------------------------------- */
@@ -279,10 +263,12 @@ static bool load_templates(tool_lines *templates, const settings *set)
                          set->common.data_dir))
         return false;
     for (size_t i = 0; i < templates->n; i++)
-        if (!good_template(templates->items[i].data, templates->items[i].len))
-            tool_usage_error("--templates %s: template %zu must have exactly "
-                             "one {}",
-                             tool_shown_name(path).text, i + 1);
+        if (!good_template(templates->items[i].data,
+                           templates->items[i].len)) {
+            tool_say("--templates %s: template %zu must have exactly one {}",
+                     tool_shown_name(path).text, i + 1);
+            return false;
+        }
     return true;
 }
 
@@ -332,35 +318,36 @@ static bool make_labels(session *s, const settings *set)
 }
 
 /* Reads which images are answered. When the output goes on in the same file,
- * the unfinished line at its end is cut off first. */
-static void resume(session *s, const char *path)
+ * the unfinished line at its end is cut off first. Returns the exit status. */
+static int resume(session *s, const char *path)
 {
     char message[256];
     uint64_t whole;
     struct stat file, out;
 
     s->answered = tool_answered_new();
-    if (!tool_answered_read(s->answered, path, "image", &whole, message))
-        tool_usage_error("--resume %s: %s", tool_shown_name(path).text,
-                         message);
+    if (!tool_answered_read(s->answered, path, "image", &whole, message)) {
+        tool_say("--resume %s: %s", tool_shown_name(path).text, message);
+        return TOOL_NO_MODEL;
+    }
     if (tool_interrupted() || stat(path, &file) != 0 ||
         fstat(STDOUT_FILENO, &out) != 0 || !S_ISREG(out.st_mode) ||
         file.st_dev != out.st_dev || file.st_ino != out.st_ino)
-        return;
+        return TOOL_OK;
     if (((uint64_t)out.st_size > whole &&
          ftruncate(STDOUT_FILENO, (off_t)whole) != 0) ||
-        lseek(STDOUT_FILENO, 0, SEEK_END) < 0)
-        tool_usage_error("--resume %s: cannot take away its last line, which "
-                         "is not complete: %s",
-                         tool_shown_name(path).text, tool_errno(errno));
+        lseek(STDOUT_FILENO, 0, SEEK_END) < 0) {
+        tool_say("--resume %s: cannot take away its last line, which is not "
+                 "complete: %s", tool_shown_name(path).text,
+                 tool_errno(errno));
+        return TOOL_FAILED;
+    }
+    return TOOL_OK;
 }
 
 /* Exit status; TOOL_OK when images may follow. */
 static int start(session *s, settings *set)
 {
-    int status = TOOL_NO_MODEL;
-
-    memset(s, 0, sizeof *s);
     s->set = set;
     /* What the user names is read before a model may be downloaded. */
     if (!load_templates(&s->templates, set) ||
@@ -373,17 +360,13 @@ static int start(session *s, settings *set)
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     set->common.ctx.progress_user = s;
-    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
-    if (!s->ctx)
-        return status;
-    if (!make_labels(s, set))
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx);
+    if (!s->ctx || !make_labels(s, set))
         return TOOL_NO_MODEL;
     if (set->top > s->names.n)
         set->top = s->names.n;
     set->common.read.image.fit = s->model;
-    if (set->resume)
-        resume(s, set->resume);
-    return TOOL_OK;
+    return set->resume ? resume(s, set->resume) : TOOL_OK;
 }
 
 static void stop(session *s)
@@ -452,12 +435,14 @@ int main(int argc, char **argv)
     session all;
 
     tool_start("clipc-classify");
-    if (!read_options(&set, argc, argv))
-        return tool_finish(TOOL_OK);
+    read_options(&set, argc, argv);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
                                               set.common.files_from);
     tool_catch_signals();
-    int status = start(&all, &set);
+    memset(&all, 0, sizeof all);
+    int status = TOOL_NO_MODEL;
+    if (tool_sources_listed(sources, "--files-from"))
+        status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())
         status = classify_all(&all, &set, sources);
     stop(&all);

@@ -82,12 +82,12 @@ int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set)
 /* ---- embeddings -------------------------------------------------------- */
 
 clipc_ctx *tool_inspect_ctx(const clipc_model *model,
-                            const tool_inspection *set, int *status)
+                            const tool_inspection *set)
 {
     clipc_ctx_params params = set->common.ctx;
 
     params.progress = stop_on_signal;
-    return tool_ctx_create(model, &params, status);
+    return tool_ctx_create(model, &params);
 }
 
 bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
@@ -153,12 +153,11 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
     clipc_model_properties properties = { .struct_size = sizeof properties };
     size_t n = set->images.n ? set->images.n : set->texts.n;
     unsigned flags = set->raw ? CLIPC_EMBED_RAW : 0;
-    int status;
 
     (void)clipc_model_info(model, &properties, NULL);
-    clipc_ctx *ctx = tool_inspect_ctx(model, set, &status);
+    clipc_ctx *ctx = tool_inspect_ctx(model, set);
     if (!ctx)
-        return status;
+        return TOOL_NO_MODEL;
     tool_array array = { .descr = "<f4", .element_bytes = 4, .rank = 2,
                          .shape = { n, properties.dim } };
     float *embeddings = tool_grow(NULL, n, properties.dim * sizeof(float));
@@ -167,7 +166,7 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
                                           embeddings, flags)
                     : embed_texts(ctx, set, embeddings, flags);
     array.data = embeddings;
-    status = good ? write_array(set, &array) : TOOL_FAILED;
+    int status = good ? write_array(set, &array) : TOOL_FAILED;
     free(embeddings);
     clipc_ctx_destroy(ctx);
     return status;

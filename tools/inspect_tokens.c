@@ -200,7 +200,7 @@ static void read_plain_lines(job *j, const char *path)
     }
     if (*message) {
         tool_say("--texts-from %s: %s", tool_shown_name(path).text, message);
-        j->status = TOOL_FAILED;
+        j->status = TOOL_NO_MODEL;
     }
     free(line.data);
     tool_texts_close(file);
@@ -211,7 +211,7 @@ int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set)
     job j = { .model = model, .set = set, .status = TOOL_OK };
 
     if (!tool_context_fits(model, set->common.ctx.context_length))
-        return TOOL_USAGE;
+        return TOOL_NO_MODEL;
     for (size_t i = 0; i < set->texts.n; i++)
         write_tokens(&j, (clipc_text){ set->texts.items[i],
                                        strlen(set->texts.items[i]) },

@@ -208,18 +208,14 @@ bool tool_context_fits(const clipc_model *model, size_t context_length)
 }
 
 clipc_ctx *tool_ctx_create(const clipc_model *model,
-                           const clipc_ctx_params *params, int *status)
+                           const clipc_ctx_params *params)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_ctx *ctx;
 
-    if (!tool_context_fits(model, params->context_length)) {
-        *status = TOOL_USAGE;
+    if (!tool_context_fits(model, params->context_length))
         return NULL;
-    }
-    if (clipc_ctx_create(&ctx, model, params, &err) == CLIPC_OK)
-        return ctx;
-    tool_say("%s", err.message);
-    *status = err.code == CLIPC_ERR_UNSUPPORTED ? TOOL_USAGE : TOOL_NO_MODEL;
-    return NULL;
+    if (clipc_ctx_create(&ctx, model, params, &err) != CLIPC_OK)
+        tool_say("%s", err.message);
+    return ctx;
 }

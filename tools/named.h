@@ -13,7 +13,10 @@ typedef enum tool_named_kind { TOOL_LABELS, TOOL_TEMPLATES } tool_named_kind;
 /* What classify takes where neither the user nor the model names labels. */
 #define TOOL_DEFAULT_LABELS "car-labels"
 
-/* "car-labels, stanford-cars and demo" */
+/* The built-in lists, as words of an option's table. */
+#define TOOL_LABEL_WORDS "car-labels|stanford-cars|demo"
+#define TOOL_TEMPLATE_WORDS "car-templates"
+/* And for a message. */
 #define TOOL_LABEL_LISTS "car-labels, stanford-cars and demo"
 
 bool tool_named_is_built_in(tool_named_kind kind, const char *name);

@@ -157,30 +157,23 @@ static void run_pictures(job *j)
 static void encode_labels(job *j)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    tool_lines labels;
+    size_t n = j->check->n_labels;
 
-    if (!tool_named_read(&labels, TOOL_LABELS, "--check-labels",
-                         j->check->labels, j->check->data_dir)) {
-        j->failed = true;
-        return;
-    }
     for (int i = 0; i < 2; i++) {
         side *s = &j->sides[i];
-        s->labels = tool_grow(NULL, labels.n * j->dim, sizeof *s->labels);
-        if (clipc_encode_texts(s->ctx, labels.items, labels.n, s->labels,
+        s->labels = tool_grow(NULL, n * j->dim, sizeof *s->labels);
+        if (clipc_encode_texts(s->ctx, j->check->labels, n, s->labels,
                                CLIPC_TEXT_TRUNCATE, &err) != CLIPC_OK) {
             if (!tool_interrupted())
                 tool_say("%s", err.message);
             j->failed = true;
-            goto done;
+            return;
         }
     }
-    j->n_labels = labels.n;
-    for (size_t i = 0; i < labels.n; i++)
+    j->n_labels = n;
+    for (size_t i = 0; i < n; i++)
         add_cosine(&j->texts, j->sides[0].labels + i * j->dim,
                    j->sides[1].labels + i * j->dim, j->dim);
-done:
-    tool_lines_free(&labels);
 }
 
 /* ---- the whole --------------------------------------------------------- */
@@ -195,7 +188,6 @@ static void print_cosines(const cosines *c, const char *what)
 static bool open_sides(job *j, const char *packed_path)
 {
     clipc_model_properties p = { .struct_size = sizeof p };
-    int status;
 
     (void)clipc_model_info(j->model, &p, NULL);
     j->dim = p.dim;
@@ -206,7 +198,7 @@ static bool open_sides(job *j, const char *packed_path)
                                   : CLIPC_PRECISION_AUTO;
         params.progress = stop_on_signal;
         j->sides[i].ctx = tool_ctx_create(i == 0 ? j->model : j->packed,
-                                          &params, &status);
+                                          &params);
         j->sides[i].embeddings = tool_grow(NULL, BATCH * j->dim,
                                            sizeof(float));
     }
@@ -220,7 +212,7 @@ int tool_pack_check_run(const tool_pack_check *check,
 
     if (!open_sides(&j, packed_path))
         j.failed = true;
-    if (!j.failed && check->labels)
+    if (!j.failed && check->n_labels)
         encode_labels(&j);
     if (!j.failed && check->n_pictures)
         run_pictures(&j);

@@ -73,16 +73,26 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
         sources->list_is_stdin = sources->stdin_used = true;
     } else if (files_from) {
         sources->list = open(files_from, O_RDONLY | O_CLOEXEC);
-        if (sources->list < 0) {
+        if (sources->list < 0)
             sources->list_error = errno;
-            sources->list_ended = true;
-        }
     }
+    if (sources->list >= 0)
+        sources->list_error = tool_unreadable(sources->list);
     struct stat st;
     if (sources->list >= 0 && fstat(sources->list, &st) == 0 &&
         S_ISREG(st.st_mode) && st.st_size > 0)
         sources->list_bytes = (size_t)st.st_size;
     return sources;
+}
+
+bool tool_sources_listed(const tool_sources *sources, const char *option)
+{
+    if (!sources->list_error)
+        return true;
+    tool_say("%s %s: cannot read: %s", option,
+             tool_shown_name(sources->list_name).text,
+             tool_errno(sources->list_error));
+    return false;
 }
 
 static int compare_identities(const void *a, const void *b)
@@ -307,8 +317,6 @@ static char *next_listed(tool_sources *sources, tool_source *source)
                 return NULL;
             fail_source(source, CLIPC_ERR_IO, "cannot read the list: %s",
                         tool_errno(sources->list_error));
-            if (sources->list_error == ENOENT)
-                source->status = CLIPC_ERR_NOT_FOUND;
             sources->list_error = 0;
             return tool_format("%s", sources->list_name);
         }

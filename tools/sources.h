@@ -20,11 +20,15 @@ typedef struct tool_source {
 typedef struct tool_sources tool_sources;
 
 /* names: n operands. files_from: a list file, "-" for standard input, or NULL.
- * Both must outlive the sources. A list that cannot be read is a source that
- * cannot be tried. */
+ * Both must outlive the sources. */
 tool_sources *tool_sources_open(const char *const *names, size_t n,
                                 const char *files_from);
 void tool_sources_close(tool_sources *sources);
+
+/* false: the list of `option` cannot be read, and that is said; the program
+ * ends with TOOL_NO_MODEL. One that breaks off later is a source that cannot be
+ * tried. */
+bool tool_sources_listed(const tool_sources *sources, const char *option);
 
 /* The next source; false: no more. Free with tool_source_free(). */
 bool tool_sources_next(tool_sources *sources, tool_source *source);

@@ -17,12 +17,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit status of all programs. */
+/* Exit status of all programs. TOOL_USAGE is decided before anything is
+ * opened: what a file says, or that it is missing, is never a matter of
+ * usage. */
 enum {
     TOOL_OK = 0,     /* everything was answered */
     TOOL_FAILED = 1, /* some inputs failed, or the output could not be written */
-    TOOL_USAGE = 2,  /* the command line */
-    TOOL_NO_MODEL = 3 /* model or labels could not be loaded */
+    TOOL_USAGE = 2,  /* the command line itself */
+    TOOL_NO_MODEL = 3 /* the model, the labels or another list of inputs could
+                       * not be loaded, or the model cannot compute here as the
+                       * options ask */
 };
 
 /* First call of main(). Gives the program its name in messages, opens closed
@@ -49,7 +53,9 @@ bool tool_interrupted(void);
 /* "NAME: message" and a newline on standard error. */
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, then "Try 'NAME --help'", and exit 2. */
+/* The same, then "Try 'NAME --help'", and exit 2; after tool_usage_command()
+ * "Try 'NAME COMMAND --help'". */
+void tool_usage_command(const char *command);
 void tool_usage_error(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 
@@ -96,6 +102,10 @@ void tool_say_failure(const char *name, const char *message);
 /* "permission denied": strerror() in any locale's absence, for messages. */
 const char *tool_errno(int error);
 
+/* errno of reading from a descriptor that is a folder, or open for writing
+ * only; 0: it may be readable. */
+int tool_unreadable(int fd);
+
 /* ---- numbers ----------------------------------------------------------- */
 
 /* Decimal digits only, within [min, max]; else a usage error that names the
@@ -103,7 +113,14 @@ const char *tool_errno(int error);
 uint64_t tool_whole(const char *option, const char *text, uint64_t min,
                     uint64_t max);
 
-/* Seconds with at most three decimals, as milliseconds in [1, 86400000]. */
+/* The same from 1 on, with an optional unit: bytes (B, K, KiB, M, MiB, G, GiB
+ * in powers of 1024; kB, MB, GB in powers of 1000), and pixels (M or MP for a
+ * million). */
+uint64_t tool_bytes(const char *option, const char *text, uint64_t max);
+uint64_t tool_pixels(const char *option, const char *text, uint64_t max);
+
+/* Seconds with at most three decimals and an optional s, or milliseconds with
+ * ms: as milliseconds in [1, 86400000]. */
 unsigned tool_seconds(const char *option, const char *text);
 
 #endif /* CLIPC_TOOL_H */
