@@ -45,6 +45,7 @@ static const char help[] =
     "Output:\n"
     "  --top K             labels to show for each image (default: 5)\n"
     "  --format FORMAT     text (default), json, jsonl or tsv\n"
+    "  --header            with tsv: first a line with the names of the columns\n"
     "  --resume FILE       with jsonl: leave out the images that have a record in\n"
     "                      FILE, the output of an interrupted run\n"
     "  --quiet             no progress line\n"
@@ -73,7 +74,7 @@ typedef struct settings {
     const char *labels, *templates_file, *resume;
     tool_list label_texts, template_texts, images;
     size_t top;
-    bool no_cache;
+    bool no_cache, header;
     tool_output output;
 } settings;
 
@@ -81,7 +82,8 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET, OPT_VERSION,
+    OPT_HELP
 };
 
 static const tool_option option_table[] = {
@@ -98,6 +100,7 @@ static const tool_option option_table[] = {
     { "--templates", OPT_TEMPLATES, true },
     { "--top", OPT_TOP, true },
     { "--format", OPT_FORMAT, true },
+    { "--header", OPT_HEADER, false },
     { "--resume", OPT_RESUME, true },
     { "--no-cache", OPT_NO_CACHE, false },
     { "--quiet", OPT_QUIET, false },
@@ -167,6 +170,7 @@ static bool read_options(settings *set, int argc, char **argv)
             set->top = (size_t)tool_whole(scan.name, value, 1, 1000000);
             break;
         case OPT_FORMAT: set->output.format = format_named(value); break;
+        case OPT_HEADER: set->header = true; break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
         case OPT_QUIET: quiet = true; break;
@@ -182,6 +186,8 @@ static bool read_options(settings *set, int argc, char **argv)
         tool_usage_error("--templates and --template exclude each other");
     if (set->resume && set->output.format != TOOL_JSONL)
         tool_usage_error("--resume needs --format jsonl");
+    if (set->header && set->output.format != TOOL_TSV)
+        tool_usage_error("--header needs --format tsv");
     tool_common_check(&set->common);
     tool_progress_allow(!quiet);
     return true;
@@ -417,9 +423,17 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
                                             : tool_describe().n_cpus;
     s->in_images = true;
+    if (set->header)
+        tool_output_header();
     tool_progress_begin("images");
     tool_pipeline_result result = tool_pipeline_run(&params);
     tool_output_end(&set->output);
+    if (!result.refused)
+        tool_say_failed(result.n_failed, result.n_written, "images",
+                        tool_output_is_json(&set->output)
+                            ? "the records say why" : NULL);
+    if (!result.refused && !result.threads_left)
+        tool_sources_say_left_out(sources);
     int status = result.n_failed || result.refused ? TOOL_FAILED : TOOL_OK;
     if (result.threads_left)
         tool_leave(status);

@@ -62,6 +62,7 @@ static bool list_images(side *s, const tool_inspection *set)
         }
         tool_source_free(&source);
     }
+    tool_sources_say_left_out(sources);
     tool_sources_close(sources);
     if (good && s->n == 0 && !tool_interrupted()) {
         tool_say("--images-from %s: no image",
