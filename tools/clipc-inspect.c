@@ -35,9 +35,10 @@ static const char help[] =
     "      Embeddings, float32 (n, dim), of unit length; with --raw as they\n"
     "      leave the projection.\n"
     "  similarity [--image FILE...] [--images-from FILE] [--text TEXT...]\n"
-    "             [--texts-from FILE] [--format text|json|tsv]\n"
+    "             [--texts-from FILE] [--format text|json|tsv] [--header]\n"
     "      Images and texts: logits of all pairs, and their probabilities per\n"
     "      image and per text. Images or texts alone: their cosines.\n"
+    "      --header: with tsv, first a line with the names of the columns.\n"
     "\n"
     "Options of all commands:\n"
     TOOL_MODEL_HELP
@@ -72,7 +73,7 @@ static const char help[] =
 
 enum {
     OPT_TENSORS = 1, OPT_FORMAT, OPT_U8, OPT_OUT, OPT_RAW, OPT_IMAGE, OPT_TEXT,
-    OPT_IMAGES_FROM, OPT_TEXTS_FROM, OPT_VERSION, OPT_HELP
+    OPT_IMAGES_FROM, OPT_TEXTS_FROM, OPT_HEADER, OPT_VERSION, OPT_HELP
 };
 
 #define COMMON_OPTIONS                    \
@@ -113,6 +114,7 @@ static const tool_option similarity_options[] = {
     { "--images-from", OPT_IMAGES_FROM, true },
     { "--texts-from", OPT_TEXTS_FROM, true },
     { "--format", OPT_FORMAT, true },
+    { "--header", OPT_HEADER, false },
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -148,6 +150,8 @@ static void check_settings(const tool_inspection *set, command which)
     if (which == SIMILARITY && !images && !texts)
         tool_usage_error("similarity needs images or texts: --image FILE... "
                          "or --text TEXT...");
+    if (set->header && set->format != TOOL_INSPECT_TSV)
+        tool_usage_error("--header needs --format tsv");
     if (which == EMBED && images && texts)
         tool_usage_error("--image and --text exclude each other");
     if (which == EMBED && !images && !texts)
@@ -211,6 +215,7 @@ static void read_all_options(tool_inspection *set, command which,
         case OPT_RAW: set->raw = true; break;
         case OPT_IMAGE: tool_list_add(list = &set->images, value); break;
         case OPT_TEXT: tool_list_add(list = &set->texts, value); break;
+        case OPT_HEADER: set->header = true; break;
         case OPT_IMAGES_FROM: set->images_from = value; break;
         case OPT_TEXTS_FROM: set->texts_from = value; break;
         case OPT_VERSION:

@@ -226,8 +226,13 @@ static int write_text(const matrix *m)
     return TOOL_OK;
 }
 
-static int write_tsv(const matrix *m)
+static int write_tsv(const matrix *m, bool header)
 {
+    if (header && m->logits)
+        puts("image\ttext\tlogit\tprobability_per_image\t"
+             "probability_per_text\tcosine");
+    else if (header)
+        printf("%s_1\t%s_2\tcosine\n", m->rows->kind, m->rows->kind);
     for (size_t i = 0; i < m->rows->n; i++)
         for (size_t j = 0; j < m->columns->n; j++) {
             size_t at = i * m->columns->n + j;
@@ -357,7 +362,7 @@ int tool_inspect_similarity(const clipc_model *model,
     status = TOOL_FAILED;
     if (good)
         status = set->format == TOOL_INSPECT_JSON  ? write_json(&m)
-                 : set->format == TOOL_INSPECT_TSV ? write_tsv(&m)
+                 : set->format == TOOL_INSPECT_TSV ? write_tsv(&m, set->header)
                                                    : write_text(&m);
     free_matrix(&m);
     free_side(&images);
