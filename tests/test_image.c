@@ -674,6 +674,16 @@ TEST(choices_of_a_read_reach_the_decoder)
              err);
     CHECK_INT(info(image).pixels[19 * 23 * 3 - 1], 255);
     clipc_image_free(image);
+    params = clipc_image_params_default();
+    params.fit_published = 1; /* rows are fitted without a model */
+    CHECK_OK(clipc_image_read_file(&image, DATA "pictures/c6-d8.png", &params,
+                                   &err),
+             err);
+    CHECK_INT(info(image).fitted, 1);
+    CHECK_INT(info(image).pixels_width, 224);
+    static uint8_t pixels[3 * 224 * 224];
+    CHECK_OK(clipc_preprocess_u8(NULL, &image, 1, pixels, &err), err);
+    clipc_image_free(image);
     params.alpha = (clipc_alpha)2;
     CHECK_STATUS(clipc_image_read_file(&image, DATA "pictures/c6-d8.png",
                                        &params, &err),
