@@ -110,7 +110,7 @@ TEST_HELPERS := $(BUILD)/tests/tiny_model.o $(BUILD)/tests/containers.o \
                 $(BUILD)/tests/hub_server.o
 TEST_COMMON  := $(BUILD)/tests/test_main.o $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard \
-                tests/httpd.c tests/hubd.c tests/torture.c tests/parity/trace.c))
+                tests/httpd.c tests/hubd.c tests/pty.c tests/torture.c tests/parity/trace.c))
 SHIM         := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shim.c))
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
 MAN1         := $(wildcard docs/man/*.1)

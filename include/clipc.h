@@ -524,6 +524,8 @@ typedef struct clipc_image_params {
     int auto_orient;   /* turn the picture as its EXIF orientation says, as
                         * Pillow's ImageOps.exif_transpose() does */
     clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
+    int fit_published; /* with `fit` NULL: as `fit`, for the preprocessing that
+                        * clipc_preprocess() has without a model */
 } clipc_image_params;
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);
@@ -580,7 +582,7 @@ clipc_image_info(const clipc_image *image, clipc_image_properties *properties,
  * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
  * pixels: [n, 3, S, S]. model NULL: the preprocessing published with
  * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
- * this model. */
+ * this model, or fit_published. */
 CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
                                         clipc_image *const *images,
                                         size_t n, float *pixels,

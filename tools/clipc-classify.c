@@ -25,7 +25,7 @@ typedef struct settings {
     const char *labels, *templates_file, *resume;
     tool_list label_texts, template_texts, images;
     size_t top;
-    bool no_cache;
+    bool no_cache, header;
     tool_output output;
 } settings;
 
@@ -33,7 +33,7 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
+    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
 };
 
 static const tool_option option_table[] = {
@@ -62,6 +62,8 @@ static const tool_option option_table[] = {
       "labels to show for each image (default: 5)" },
     { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|jsonl|tsv",
       "form of the output (default: text)" },
+    { 0, "header", OPT_HEADER, TOOL_TAKES_NOTHING, NULL, NULL,
+      "with tsv: first a line with the names of the columns" },
     { 0, "resume", OPT_RESUME, TOOL_TAKES_FILE, "FILE", NULL,
       "with jsonl: leave out the images that have a record in FILE, the "
       "output of an interrupted run" },
@@ -158,6 +160,7 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_FORMAT:
             set->output.format = formats[tool_choice(&scan)];
             break;
+        case OPT_HEADER: set->header = true; break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
         case OPT_QUIET: quiet = true; break;
@@ -171,6 +174,8 @@ static void read_options(settings *set, int argc, char **argv)
         tool_usage_error("--templates and --template exclude each other");
     if (set->resume && set->output.format != TOOL_JSONL)
         tool_usage_error("--resume needs --format jsonl");
+    if (set->header && set->output.format != TOOL_TSV)
+        tool_usage_error("--header needs --format tsv");
     tool_common_check(&set->common);
     tool_progress_allow(!quiet);
 }
@@ -420,9 +425,17 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
                                             : tool_describe().n_cpus;
     s->in_images = true;
+    if (set->header)
+        tool_output_header();
     tool_progress_begin("images");
     tool_pipeline_result result = tool_pipeline_run(&params);
     tool_output_end(&set->output);
+    if (!result.refused)
+        tool_say_failed(result.n_failed, result.n_written, "images",
+                        tool_output_is_json(&set->output)
+                            ? "the records say why" : NULL);
+    if (!result.refused && !result.threads_left)
+        tool_sources_say_left_out(sources);
     int status = result.n_failed || result.refused ? TOOL_FAILED : TOOL_OK;
     if (result.threads_left)
         tool_leave(status);

@@ -375,6 +375,7 @@ static int on_progress(void *user, size_t done, size_t total)
 
 static void say_complete(const char *path)
 {
+    tool_progress_clear();
     puts(path);
     (void)tool_flush();
 }
@@ -436,9 +437,10 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     /* What was answered before a signal or a broken input is kept. */
     if (!tool_shards_finish(s->shards, message))
         say_broken(s, message);
-    if (s->n_failed > 0)
-        tool_say("%zu of %zu inputs failed: the index says why", s->n_failed,
-                 s->n_records);
+    tool_say_failed(s->n_failed, s->n_records, texts ? "texts" : "images",
+                    "the index says why");
+    if (!texts && !threads_left)
+        tool_sources_say_left_out(sources);
     if (s->too_long)
         tool_say("--truncate cuts texts that are too long");
     int status = s->n_failed || s->broken ? TOOL_FAILED : TOOL_OK;

@@ -15,7 +15,7 @@
 
 enum {
     OPT_TENSORS = 1, OPT_FORMAT, OPT_U8, OPT_OUT, OPT_RAW, OPT_IMAGE, OPT_TEXT,
-    OPT_IMAGES_FROM, OPT_TEXTS_FROM
+    OPT_IMAGES_FROM, OPT_TEXTS_FROM, OPT_HEADER
 };
 
 #define ARRAY_OPTION                                                          \
@@ -95,6 +95,8 @@ static const tool_option similarity_options[] = {
     TOOL_GROUP("Output"),
     { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|tsv",
       "form of the tables (default: text)" },
+    { 0, "header", OPT_HEADER, TOOL_TAKES_NOTHING, NULL, NULL,
+      "with tsv: first a line with the names of the columns" },
     TOOL_GROUP("Images"),
     IMAGE_OPTION,
     { 0, "images-from", OPT_IMAGES_FROM, TOOL_TAKES_FILE, "FILE", "-",
@@ -232,6 +234,8 @@ static void check_settings(const tool_inspection *set, command which)
     if (which == SIMILARITY && !images && !texts)
         tool_usage_error("similarity needs images or texts: --image FILE... "
                          "or --text TEXT...");
+    if (set->header && set->format != TOOL_INSPECT_TSV)
+        tool_usage_error("--header needs --format tsv");
     if (which == EMBED && images && texts)
         tool_usage_error("--image and --text exclude each other");
     if (which == EMBED && !images && !texts)
@@ -303,6 +307,7 @@ static command read_options(tool_inspection *set, int argc, char **argv)
         case OPT_RAW: set->raw = true; break;
         case OPT_IMAGE: tool_list_add(list = &set->images, value); break;
         case OPT_TEXT: tool_list_add(list = &set->texts, value); break;
+        case OPT_HEADER: set->header = true; break;
         case OPT_IMAGES_FROM: set->images_from = value; break;
         case OPT_TEXTS_FROM: set->texts_from = value; break;
         }

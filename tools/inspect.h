@@ -16,7 +16,7 @@ typedef enum tool_inspect_format {
 typedef struct tool_inspection {
     tool_common common;
     tool_inspect_format format;
-    bool tensors, u8, raw;
+    bool tensors, u8, raw, header;
     const char *out; /* -o */
     tool_list images, texts;
     const char *images_from, *texts_from;

@@ -15,9 +15,10 @@ static int write_array(const tool_inspection *set, const tool_array *array)
 
     if (tool_npy_write(set->out, array, message))
         return TOOL_OK;
-    tool_say("%s: %s",
-             set->out ? tool_shown_name(set->out).text : "standard output",
-             message);
+    if (message[0])
+        tool_say("%s: %s",
+                 set->out ? tool_shown_name(set->out).text : "standard output",
+                 message);
     return TOOL_FAILED;
 }
 
@@ -37,6 +38,7 @@ static clipc_image *read_image(const char *name, const clipc_model *fit,
     clipc_image *image;
 
     params.image.fit = fit;
+    params.image.fit_published = 1; /* without a model */
     params.image.progress = stop_on_signal;
     if (tool_source_read(&image, &source, &params, &err) != CLIPC_OK)
         tool_say_failure(name, err.message);

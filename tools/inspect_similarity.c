@@ -66,6 +66,7 @@ static int list_images(side *s, const tool_inspection *set)
         }
         tool_source_free(&source);
     }
+    tool_sources_say_left_out(sources);
     tool_sources_close(sources);
     if (status == TOOL_OK && s->n == 0 && !tool_interrupted()) {
         tool_say("--images-from %s: no image",
@@ -241,8 +242,13 @@ static int write_text(const matrix *m)
     return TOOL_OK;
 }
 
-static int write_tsv(const matrix *m)
+static int write_tsv(const matrix *m, bool header)
 {
+    if (header && m->logits)
+        puts("image\ttext\tlogit\tprobability_per_image\t"
+             "probability_per_text\tcosine");
+    else if (header)
+        printf("%s_1\t%s_2\tcosine\n", m->rows->kind, m->rows->kind);
     for (size_t i = 0; i < m->rows->n; i++)
         for (size_t j = 0; j < m->columns->n; j++) {
             size_t at = i * m->columns->n + j;
@@ -376,7 +382,7 @@ int tool_inspect_similarity(const clipc_model *model,
         status = TOOL_FAILED;
     if (good)
         status = set->format == TOOL_INSPECT_JSON  ? write_json(&m)
-                 : set->format == TOOL_INSPECT_TSV ? write_tsv(&m)
+                 : set->format == TOOL_INSPECT_TSV ? write_tsv(&m, set->header)
                                                    : write_text(&m);
     free_matrix(&m);
     free_side(&images);

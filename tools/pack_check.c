@@ -149,6 +149,7 @@ static void run_pictures(job *j)
     if (!flush_batch(j))
         j->failed = true;
     tool_progress_clear();
+    tool_sources_say_left_out(sources);
     tool_sources_close(sources);
 }
 

@@ -40,6 +40,10 @@ bool tool_sources_would_wait(tool_sources *sources);
 /* A guess at how many are left; false: nobody knows. */
 bool tool_sources_rest(const tool_sources *sources, size_t *n);
 
+/* At the end: one line on standard error about pictures of other formats in
+ * the folders, which were left out, if there were any. */
+void tool_sources_say_left_out(const tool_sources *sources);
+
 /* Whether there is one plain image and nothing else. */
 bool tool_sources_single(const tool_sources *sources);
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static const char *program = "clipc";
 static const char *usage_command;    /* of the program, or NULL */
 static atomic_int caught;            /* the signal, or 0 */
 static int write_error;              /* errno of the first failed flush */
+static bool lost_reader;             /* of a pipe that was written to */
 static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
@@ -60,23 +62,48 @@ bool tool_flush(void)
         return true;
     if (!write_error)
         write_error = errno;
+    (void)tool_lost_reader(write_error);
     return false;
+}
+
+bool tool_lost_reader(int error)
+{
+    lost_reader |= error == EPIPE;
+    return error == EPIPE;
+}
+
+/* Ends the process by a signal as if nothing had been done about it, which is
+ * what the shell wants to see. */
+static void end_by(int signal)
+{
+    struct sigaction standard;
+    sigset_t set;
+
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigemptyset(&standard.sa_mask);
+    sigaction(signal, &standard, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    raise(signal);
 }
 
 int tool_finish(int status)
 {
     tool_progress_clear();
     if (!tool_flush()) {
-        tool_say("cannot write standard output%s%s", write_error ? ": " : "",
-                 write_error ? tool_errno(write_error) : "");
+        if (!lost_reader)
+            tool_say("cannot write standard output%s%s",
+                     write_error ? ": " : "",
+                     write_error ? tool_errno(write_error) : "");
         if (status == TOOL_OK)
             status = TOOL_FAILED;
     }
-    if (caught) {
-        /* The handler was reset when it ran: this ends the process as if it
-         * had not been there, which is what the shell wants to see. */
-        raise(caught);
-    }
+    if (caught)
+        end_by(caught);
+    if (lost_reader)
+        end_by(SIGPIPE);
     return status;
 }
 
@@ -256,8 +283,20 @@ size_t tool_utf8_valid(const char *s, size_t n)
     return i;
 }
 
+/* The code point of a valid character of len bytes, 1 to 4. */
+static uint32_t code_point(const char *s, size_t len)
+{
+    uint32_t c = (unsigned char)s[0];
+
+    if (len > 1)
+        c &= 0xFFu >> (len + 1);
+    for (size_t k = 1; k < len; k++)
+        c = c << 6 | ((unsigned char)s[k] & 0x3F);
+    return c;
+}
+
 /* Unicode's White_Space. */
-static bool is_white(unsigned long c)
+static bool is_white(uint32_t c)
 {
     return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 ||
            c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
@@ -268,18 +307,40 @@ bool tool_is_white(const char *s, size_t n)
 {
     for (size_t i = 0; i < n;) {
         size_t len = tool_utf8(s + i, n - i, NULL);
-        unsigned long c = (unsigned char)s[i];
-        if (len == 2)
-            c &= 0x1F;
-        else if (len == 3)
-            c &= 0x0F;
-        for (size_t k = 1; k < len; k++)
-            c = c << 6 | ((unsigned char)s[i + k] & 0x3F);
-        if (len == 0 || len > 3 || !is_white(c))
+        if (len == 0 || !is_white(code_point(s + i, len)))
             return false;
         i += len;
     }
     return true;
+}
+
+/* First and last of the characters that terminals show in two columns: the
+ * wide and fullwidth ones of Unicode 16's East Asian Width in coarse ranges,
+ * and all blocks that have emoji in them. */
+static const struct {
+    uint32_t first, last;
+} wide[] = {
+    { 0x1100, 0x115F },   { 0x231A, 0x23FF },   { 0x25FD, 0x27BF },
+    { 0x2B00, 0x2BFF },   { 0x2E80, 0xA4CF },   { 0xA960, 0xA97F },
+    { 0xAC00, 0xD7FF },   { 0xF900, 0xFAFF },   { 0xFE10, 0xFE6F },
+    { 0xFF00, 0xFF60 },   { 0xFFE0, 0xFFE6 },   { 0x16FE0, 0x18DFF },
+    { 0x1AFF0, 0x1B2FF }, { 0x1D300, 0x1D37F }, { 0x1F000, 0x1FAFF },
+    { 0x20000, 0x3FFFD },
+};
+
+size_t tool_columns(const char *s, size_t n)
+{
+    size_t columns = 0;
+
+    for (size_t i = 0; i < n;) {
+        size_t len = tool_utf8(s + i, n - i, NULL);
+        uint32_t c = len ? code_point(s + i, len) : 0;
+        columns++;
+        for (size_t k = 0; k < sizeof wide / sizeof *wide; k++)
+            columns += c >= wide[k].first && c <= wide[k].last;
+        i += len ? len : 1;
+    }
+    return columns;
 }
 
 /* Writes the shown form of one character, or bad byte, at s; returns the bytes
@@ -396,6 +457,14 @@ void tool_say_failure(const char *name, const char *message)
                  (int)(place - 1 - message), message, place + n);
     else
         tool_say("%s: %s", shown.text, message);
+}
+
+void tool_say_failed(size_t n_failed, size_t n, const char *what,
+                     const char *where)
+{
+    if (n_failed > 0 && (n > 1 || where))
+        tool_say("%zu of %zu %s failed%s%s", n_failed, n, what,
+                 where ? ": " : "", where ? where : "");
 }
 
 /* ---- numbers ----------------------------------------------------------- */

@@ -38,8 +38,13 @@ void tool_start(const char *name);
  * tool_finish() will say so. */
 bool tool_flush(void);
 
+/* Whether a write failed because the reader of a pipe has gone: nothing to
+ * complain of. tool_finish() then ends the program as SIGPIPE would have. */
+bool tool_lost_reader(int error);
+
 /* Last call of main(), `return tool_finish(status)`: flushes standard output,
- * reports what could not be written, and ends by the signal that was caught. */
+ * reports what could not be written, and ends by the signal that was caught,
+ * or by SIGPIPE when the reader of the output has gone. */
 int tool_finish(int status);
 
 /* The same where threads may still be at work: ends the process without
@@ -82,6 +87,10 @@ size_t tool_utf8_valid(const char *s, size_t n);
 /* Whether UTF-8 text is empty or Unicode's white space alone. */
 bool tool_is_white(const char *s, size_t n);
 
+/* Columns that UTF-8 text takes on a terminal, or a few more: characters that
+ * may be shown wide count as two, combining ones as one. */
+size_t tool_columns(const char *s, size_t n);
+
 /* Writes text with control bytes and bytes that are not UTF-8 as \xNN. */
 void tool_show(FILE *file, const char *s, size_t n);
 
@@ -98,6 +107,12 @@ bool tool_is_url(const char *name);
 /* "NAME: message" of an input that failed, with the name said once where the
  * message has it too. */
 void tool_say_failure(const char *name, const char *message);
+
+/* The closing line of a run that had failures, "3 of 20 images failed", in all
+ * programs and with --quiet. where: what says why, "the index says why"; NULL:
+ * each failure has had its own line, so that one input alone needs no other. */
+void tool_say_failed(size_t n_failed, size_t n, const char *what,
+                     const char *where);
 
 /* "permission denied": strerror() in any locale's absence, for messages. */
 const char *tool_errno(int error);
