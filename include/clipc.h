@@ -427,8 +427,9 @@ typedef struct clipc_cpu_description {
     const char *features;      /* "avx2 avx512 vnni ...", or "" */
     const char *isa;           /* best native kernels here: "c", "avx2", ... */
     const char *gemm;          /* "openblas" or "native": what AUTO means */
-    const char *openblas;      /* version, or NULL: not built in, or not
-                                * installed (it is loaded when it is used) */
+    const char *openblas;      /* version, or NULL: not built in, not
+                                * installed (it is loaded when it is used), or
+                                * with kernels that this CPU cannot run */
     const char *openblas_core; /* core type OpenBLAS runs as, or NULL */
     const char *openblas_core_better; /* core type to set in the environment
                                   * variable OPENBLAS_CORETYPE because the one

@@ -320,6 +320,44 @@ TEST(select_resolves_auto)
                  CLIPC_ERR_ARGUMENT);
 }
 
+#if CLIPC_OPENBLAS && (defined(__x86_64__) || defined(__i386__))
+TEST(openblas_core_types_want_their_instructions)
+{
+    const unsigned sse = CLIPC_CPU_HAS_SSE3 | CLIPC_CPU_HAS_SSSE3 |
+                         CLIPC_CPU_HAS_SSE41;
+    const unsigned avx2 = sse | CLIPC_CPU_HAS_AVX | CLIPC_CPU_HAS_AVX2;
+    const unsigned avx512 = avx2 | CLIPC_CPU_HAS_AVX512;
+    static const struct {
+        const char *core;
+        bool on[4]; /* SSE2 alone, SSE4.1, AVX2, AVX-512 */
+    } cases[] = {
+        { "Generic", { true, true, true, true } },
+        { "Prescott", { false, true, true, true } },
+        { "Core2", { false, true, true, true } },
+        { "Nehalem", { false, true, true, true } },
+        { "Sandybridge", { false, false, true, true } },
+        { "Haswell", { false, false, true, true } },
+        { "Zen", { false, false, true, true } },
+        { "SkylakeX", { false, false, false, true } },
+        { "Cooperlake", { false, false, false, false } }, /* and BF16 */
+        { "Opteron_SSE3", { false, false, false, false } }, /* 3DNow! */
+        { "Piledriver", { false, false, false, false } }, /* FMA4 */
+        { "of tomorrow", { true, true, true, true } },
+    };
+    const unsigned features[4] = { 0, sse, avx2, avx512 };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t f = 0; f < 4; f++)
+            if (clipc_openblas_core_runs(cases[i].core, features[f]) !=
+                cases[i].on[f])
+                FAIL("%s on CPU %zu", cases[i].core, f);
+    CHECK(clipc_openblas_core_runs("Cooperlake", avx512 | CLIPC_CPU_HAS_BF16));
+    CHECK(clipc_openblas_core_runs("Opteron_SSE3", sse |
+                                                   CLIPC_CPU_HAS_3DNOW));
+    CHECK(clipc_openblas_core_runs("Piledriver", sse | CLIPC_CPU_HAS_FMA4));
+}
+#endif
+
 TEST(openblas_says_what_it_is)
 {
     const char *version = clipc_openblas_version();
@@ -337,6 +375,8 @@ TEST(openblas_says_what_it_is)
     CHECK(version[0] >= '0' && version[0] <= '9');
     CHECK(strchr(version, '.') != NULL && strchr(version, ' ') == NULL);
     CHECK(clipc_openblas_core() != NULL);
+    CHECK(clipc_openblas_core_runs(clipc_openblas_core(),
+                                   clipc_cpu_features()));
     const char *better = clipc_openblas_core_better();
     if (better) {
         CHECK(strcmp(better, clipc_openblas_core()) != 0);
