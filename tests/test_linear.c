@@ -242,7 +242,7 @@ TEST(native_int8_is_within_its_bound)
 TEST(openblas_is_within_its_bound)
 {
     if (!clipc_openblas_version())
-        SKIP("built without OpenBLAS");
+        SKIP("no OpenBLAS here");
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32, CLIPC_STORE_F32);
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32, CLIPC_STORE_F16);
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32,

@@ -495,7 +495,7 @@ TEST(native_towers_equal_the_reference)
 TEST(openblas_towers_equal_the_reference)
 {
     if (!clipc_openblas_version())
-        SKIP("built without OpenBLAS");
+        SKIP("no OpenBLAS here");
     check_reference(CLIPC_GEMM_OPENBLAS, 1);
     check_reference(CLIPC_GEMM_OPENBLAS, 3);
 }
@@ -686,7 +686,7 @@ TEST(native_bits_do_not_depend_on_batch_or_threads)
 TEST(openblas_batches_are_within_their_bound)
 {
     if (!clipc_openblas_version())
-        SKIP("built without OpenBLAS");
+        SKIP("no OpenBLAS here");
     check_batches(&shapes[0], 210, CLIPC_GEMM_OPENBLAS);
     check_batches(&shapes[1], 40, CLIPC_GEMM_OPENBLAS);
 }
