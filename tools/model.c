@@ -74,6 +74,17 @@ static clipc_hub_params hub_params(const char *cache,
 
 /* ---- opening ----------------------------------------------------------- */
 
+/* cache: NULL where no variable says where it is. */
+static void say_why(const char *name, const char *cache, const char *message)
+{
+    if (!cache && strstr(message, "no hub cache"))
+        tool_say("%s: no such folder, and no folder for models of the hub: set "
+                 "HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE), or use "
+                 "--model DIR or --model demo", tool_shown_name(name).text);
+    else
+        tool_say("%s", message);
+}
+
 clipc_model *tool_model_open(const char *name, const char *data_dir,
                              size_t image_size)
 {
@@ -102,7 +113,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
-            tool_say("%s", err.message);
+            say_why(name, cache, err.message);
         if ((err.code == CLIPC_ERR_NOT_FOUND ||
              err.code == CLIPC_ERR_NETWORK || err.code == CLIPC_ERR_TIMEOUT) &&
             !strstr(err.message, "--model"))
