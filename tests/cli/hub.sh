@@ -9,6 +9,11 @@ if [ ! -x "$CLIPC_BIN/tests/hubd" ]; then
     echo "no loopback hub in $CLIPC_BIN/tests"
     exit 77
 fi
+"$CLIPC_BIN/tests/httpd" --has-loopback
+if [ $? -eq 1 ]; then
+    echo "no loopback network here"
+    exit 77
+fi
 commit=0123456789abcdef0123456789abcdef01234567
 for repo in some/model some/private; do
     mkdir -p "$SCRATCH/hub/$repo/refs" "$SCRATCH/hub/$repo/$commit"
