@@ -29,7 +29,7 @@ start_hub() {
         <"$SCRATCH/hub.alive" >"$SCRATCH/hub.out" 2>&1 &
     exec 8>"$SCRATCH/hub.alive" # it ends with this shell
     tries=0
-    until [ -s "$SCRATCH/hub.port" ] || [ $tries -eq 100 ]; do
+    until [ -s "$SCRATCH/hub.port" ] || [ $tries -eq 1000 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done

@@ -18,7 +18,7 @@ mkfifo "$SCRATCH/alive"
     <"$SCRATCH/alive" >"$SCRATCH/httpd.log" 2>&1 &
 exec 9>"$SCRATCH/alive" # it ends with this shell
 tries=0
-until [ -s "$SCRATCH/port" ] || [ $tries -eq 100 ]; do
+until [ -s "$SCRATCH/port" ] || [ $tries -eq 1000 ]; do
     sleep 0.05
     tries=$((tries + 1))
 done
