@@ -21,6 +21,8 @@ FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 ifeq ($(origin CC),default)
 CC := gcc
+else
+CHOSEN_CC := $(CC)
 endif
 AR         ?= ar
 INSTALL    ?= install
@@ -123,8 +125,9 @@ ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
 FISHCOMP     := $(TOOLS:%=$(BUILD)/completions/fish/%.fish)
 COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
-.PHONY: all lib tests demo deps deps-aarch64 check check-asan check-ubsan \
-        check-tsan check-valgrind check-aarch64 torture coverage fuzz parity \
+.PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
+        check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
+        check-codegen torture coverage fuzz parity \
         bench bench-peers install uninstall clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -139,7 +142,9 @@ help:
 	@echo "make demo       name the car in a drawing, with the demo model"
 	@echo "make check      all tests: no network, no Python"
 	@echo "make check-asan | check-ubsan | check-tsan | check-valgrind"
-	@echo "make check-aarch64   the same under qemu (make deps-aarch64 first)"
+	@echo "make check-cpus     unit tests under qemu as x86-64 with SSE2, with AVX2,"
+	@echo "                    and as aarch64 (make deps-cpus first); check-aarch64"
+	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
@@ -267,7 +272,7 @@ $(BUILD)/clipc.pc: lib/clipc.pc.in $(BUILD)/flags include/clipc.h
 # ---- dependencies ---------------------------------------------------------
 deps:
 	@sh tools/deps.sh
-deps-aarch64:
+deps-aarch64 deps-cpus:
 	@sh tools/deps.sh --aarch64
 
 # ---- running --------------------------------------------------------------
@@ -296,8 +301,14 @@ check-valgrind:
 check-aarch64:
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
 	$(MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar OPENBLAS=0 CURL=0 \
-	    CLIPC_SKIP_SCRIPTS=1 RUNNER='qemu-aarch64-static -L /' check
+	    CLIPC_SKIP_SCRIPTS=1 RUNNER='$(QEMU_AARCH64) -L /' check
+QEMU_AARCH64 ?= qemu-aarch64-static
 export CLIPC_SKIP_SCRIPTS
+check-cpus:
+	@MAKE='$(MAKE)' sh tests/cpus.sh
+# Not in check: what a compiler makes of the loops is its version's affair.
+check-codegen:
+	@MAKE='$(MAKE)' CC='$(CHOSEN_CC)' sh tests/codegen.sh
 
 torture: tests
 	@BUILD=$(BUILD) sh tests/torture.sh

@@ -31,8 +31,7 @@
  *    CLIPC_ERR_NOMEM, and whatever its comment lists.
  *  - Parameter structs come from their _default() function; a NULL pointer
  *    means the defaults, and so does a limit of 0. They begin with
- *    struct_size so that fields can be added without breaking programs
- *    already built.
+ *    struct_size: the library touches no more of a struct than that says.
  *  - A clipc_model, clipc_labels or clipc_image may be used by any number of
  *    threads at once. A clipc_ctx belongs to one thread at a time.
  *  - Functions that free accept NULL. Objects keep what they depend on alive,
@@ -40,6 +39,14 @@
  *  - Text is UTF-8 with a length; U+0000 is text.
  *  - The library reads no environment variable, opens no connection, writes
  *    no file unless a parameter says so, never exits and never prints.
+ *
+ * Versions. Until 1.0 a new minor version may rename or remove functions,
+ * types and members, and append members to structs, while the soname stays
+ * libclipc.so.0: compile a program again for each. A patch version changes
+ * neither. What stays: the numbers of clipc_status, the rule of struct_size,
+ * clipc_result, and exactness: token ids and pixels equal the reference's
+ * (Hugging Face transformers with Pillow), f32 embeddings differ from it by
+ * rounding alone.
  */
 #ifndef CLIPC_H
 #define CLIPC_H
@@ -433,8 +440,9 @@ typedef struct clipc_cpu_description {
     const char *features;      /* "avx2 avx512 vnni ...", or "" */
     const char *isa;           /* best native kernels here: "c", "avx2", ... */
     const char *gemm;          /* "openblas" or "native": what AUTO means */
-    const char *openblas;      /* version, or NULL: not built in, or not
-                                * installed (it is loaded when it is used) */
+    const char *openblas;      /* version, or NULL: not built in, not
+                                * installed (it is loaded when it is used), or
+                                * with kernels that this CPU cannot run */
     const char *openblas_core; /* core type OpenBLAS runs as, or NULL */
     const char *openblas_core_better; /* core type to set in the environment
                                   * variable OPENBLAS_CORETYPE because the one

@@ -140,7 +140,7 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
     if ((all & levels[cpu].need) != levels[cpu].need)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "this CPU lacks %s (it has: %s)", levels[cpu].name,
-                          all ? feature_text() : "none");
+                          *feature_text() ? feature_text() : "none");
     *features = all & levels[cpu].may_use;
     return CLIPC_OK;
 }

@@ -24,12 +24,14 @@ void clipc_blas_nt(float *c, size_t ldc, const float *a, size_t lda,
 void clipc_blas_nn(float *c, size_t ldc, const float *a, size_t lda,
                    const float *b, size_t ldb, size_t m, size_t n, size_t k);
 
-/* "0.3.21" and the core type in use, or NULL when it is not built in or not
- * installed. These load it. */
+/* "0.3.21" and the core type in use, or NULL when it is not built in, not
+ * installed or of a core type that this CPU cannot run. These load it. */
 const char *clipc_openblas_version(void);
 const char *clipc_openblas_core(void);
 /* The core type this CPU's features suggest, when the one in use is slower;
  * else NULL. */
 const char *clipc_openblas_core_better(void);
+/* Whether a CPU of these features runs that core type's kernels. */
+bool clipc_openblas_core_runs(const char *core, unsigned features);
 
 #endif /* CLIPC_GEMM_H */

@@ -51,7 +51,6 @@ if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite manpages sh tests/manpages.sh
     suite headers sh tests/headers.sh
     suite exports sh tests/exports.sh
-    suite disassembly sh tests/disassembly.sh
     suite install sh tests/install.sh
     suite examples sh tests/examples.sh
 fi

@@ -135,7 +135,7 @@ TEST(openblas_runs_on_packed_f32_alone)
 
     CHECK_OK(clipc_cpu_describe(&cpu, &err), err);
     if (!cpu.openblas)
-        SKIP("this build has no OpenBLAS");
+        SKIP("no OpenBLAS here");
     unsigned char *bytes = pack(NULL, CLIPC_PRECISION_F32, &n);
     clipc_model *packed = open_bytes(bytes, n);
     embed(packed, CLIPC_PRECISION_AUTO, CLIPC_GEMM_NATIVE, want);

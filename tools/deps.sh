@@ -3,7 +3,7 @@
 # deps.sh - installs the Debian packages that building and testing clipc
 # needs. Does nothing when they are there; says what it will do otherwise.
 # --aarch64 adds the cross compiler, qemu and the arm64 libraries of
-# `make check-aarch64`.
+# `make check-aarch64` and `make check-cpus`.
 set -eu
 
 say() { printf '%s\n' "deps: $*"; }
@@ -22,6 +22,7 @@ have_all() {
 have_all_aarch64() {
     command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 &&
         command -v qemu-aarch64-static >/dev/null 2>&1 &&
+        command -v qemu-x86_64-static >/dev/null 2>&1 &&
         PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
             pkg-config --exists libjpeg libpng zlib jansson nettle libwebp libwebpdemux
 }

@@ -167,7 +167,7 @@ static void show_machine(void)
         printf("%-15s %s, core type %s\n", "OpenBLAS", cpu.openblas,
                cpu.openblas_core ? cpu.openblas_core : "unknown");
     else
-        printf("%-15s not built in\n", "OpenBLAS");
+        printf("%-15s none\n", "OpenBLAS");
     printf("%-15s %s: f32 %s, bf16 %s, int8 %s\n", "own kernels", cpu.isa,
            cpu.kernel_f32, cpu.kernel_bf16, cpu.kernel_int8);
     printf("%-15s %u for this process; %s\n", "CPUs", cpu.n_cpus,

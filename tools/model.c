@@ -138,6 +138,17 @@ static void explain_name(const char *name, const char *message)
     free(near);
 }
 
+/* cache: NULL where no variable says where it is. */
+static void say_why(const char *name, const char *cache, const char *message)
+{
+    if (!cache && strstr(message, "no hub cache"))
+        tool_say("%s: no such folder or file, and no folder for models of the "
+                 "hub: set HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE), or use "
+                 "--model DIR or --model demo", tool_shown_name(name).text);
+    else
+        tool_say("%s", message);
+}
+
 clipc_model *tool_model_open(const char *name, const char *data_dir,
                              size_t image_size)
 {
@@ -167,7 +178,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
-            tool_say("%s", err.message);
+            say_why(name, cache, err.message);
         if (given && may_be_misspelt(err.code))
             explain_name(given, err.message);
         if (may_be_misspelt(err.code) && !strstr(err.message, "--model"))
