@@ -9,7 +9,10 @@
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
 : "${SUITE_SECONDS:=600}"
-CLIPC_BIN=$PWD/$BUILD
+case $BUILD in
+/*) CLIPC_BIN=$BUILD ;;
+*) CLIPC_BIN=$PWD/$BUILD ;;
+esac
 export BUILD RUNNER CLIPC_BIN
 
 log=$(mktemp) || exit 1
