@@ -99,7 +99,7 @@ references_cut = $(subst $$$(curly),,$(subst $$$(round),,$(value $(1))))
 given_dollar = $(findstring $$,$(references_cut))
 $(foreach name,DESTDIR $(FOLDERS),\
     $(if $(call given_dollar,$(name)),$(error $(name)=$(value $(name)): a folder's name must not have $$)) \
-    $(if $(findstring $(newline),$($(name))),$(call refuse,$(name),a line break)))
+    $(if $(findstring $(newline),$($(name))),$(error $(name): a folder's name must not have a line break)))
 $(foreach name,$(FOLDERS),\
     $(if $(filter /%,$(firstword $($(name)))),,$(error $(name)=$($(name)): must be an absolute path)) \
     $(foreach bad,' " ` \ $$ & | ; $(hash),$(if $(findstring $(bad),$($(name))),$(call refuse,$(name),$(bad)))))

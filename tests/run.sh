@@ -53,6 +53,7 @@ if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite headers sh tests/headers.sh
     suite exports sh tests/exports.sh
     suite disassembly sh tests/disassembly.sh
+    suite make sh tests/make.sh
     suite install sh tests/install.sh
     suite examples sh tests/examples.sh
 fi
