@@ -14,7 +14,7 @@ GOALS := $(or $(MAKECMDGOALS),all)
 $(GOALS): elsewhere ; @:
 elsewhere:
 	@$(MAKE) --no-print-directory -C $(SOURCE) BUILDS='$(CURDIR)/build' \
-	    $(if $(BUILD),BUILD='$(abspath $(BUILD))') $(MAKECMDGOALS)
+	    $(if $(filter command,$(origin BUILD)),BUILD='$(abspath $(BUILD))') $(MAKECMDGOALS)
 else
 
 # ---- what to build --------------------------------------------------------

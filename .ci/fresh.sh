@@ -112,8 +112,8 @@ inside() {
         home=$(chroot "$root" sh -c "echo ~$user")
         path=/usr/local/bin:/usr/bin:/bin
         [ "$user" != root ] || path=/usr/local/sbin:/usr/sbin:/sbin:$path
-        exec env -i HOME="$home" USER="$user" PATH="$path" "$@" \
-            chroot --userspec="$user:" "$root" \
+        exec chroot --userspec="$user:" "$root" \
+            /usr/bin/env -i HOME="$home" USER="$user" PATH="$path" "$@" \
             sh -ec "cd \"\$1\"; eval \"\$2\"" sh "$folder" "$command"
     ' sh "$root" "$roots/packages-$suite" "$1" "$2" "$3" "${LOCKED:-}" \
         ${proxy[@]+"${proxy[@]}"} </dev/null
