@@ -14,7 +14,9 @@ GOALS := $(or $(MAKECMDGOALS),all)
 $(GOALS): elsewhere ; @:
 elsewhere:
 	@$(MAKE) --no-print-directory -C $(SOURCE) BUILDS='$(CURDIR)/build' \
-	    $(if $(filter command,$(origin BUILD)),BUILD='$(abspath $(BUILD))') $(MAKECMDGOALS)
+	    $(if $(filter command,$(origin BUILD)),BUILD='$(abspath $(BUILD))') \
+	    $(if $(filter-out /%,$(firstword $(DESTDIR))),DESTDIR='$(CURDIR)/$(DESTDIR)') \
+	    $(MAKECMDGOALS)
 else
 
 # ---- what to build --------------------------------------------------------

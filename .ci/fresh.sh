@@ -52,7 +52,9 @@ make_base() {
         apt-get update && DEBIAN_FRONTEND=noninteractive \
             apt-get install -y --no-install-recommends debootstrap
     } >"$roots/$suite.log" 2>&1 || { cat "$roots/$suite.log"; die "no debootstrap"; }
-    rm -rf "$base" "$base.made" "$base.new"
+    rm -rf "$base" "$base.made" "$base.new" "$roots/packages-$suite"/*.deb
+    find "$roots" -maxdepth 1 -name "$suite-*.*" -mtime +1 \
+        -exec rm -rf --one-file-system '{}' +
     debootstrap --variant=minbase --include=git,make,ca-certificates \
         "$suite" "$base.new" "$(mirror)" >"$roots/$suite.log" 2>&1 || {
         tail -n 20 "$roots/$suite.log"

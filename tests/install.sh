@@ -171,8 +171,8 @@ endif()
 END
     folder=$1
     shift
-    cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$folder" \
-        -DCMAKE_C_COMPILER="${CC##* }" -DCMAKE_C_FLAGS="$sanitize" \
+    CC="$CC" cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$folder" \
+        -DCMAKE_C_FLAGS="$sanitize" \
         -DVERSION="$(pkg-config --modversion clipc)" "$@" &&
         cmake --build cmake/build
 }

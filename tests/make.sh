@@ -10,8 +10,9 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 failed=0
 # The options of the make around this one, its job server too, stay outside.
-unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES PREFIX DESTDIR VARIANT OPENBLAS \
-    CURL WEBP CFLAGS LDFLAGS
+# OPENBLAS, CURL and WEBP are as they were: what is left out may be missing.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES PREFIX DESTDIR VARIANT CFLAGS \
+    LDFLAGS
 unit=$tmp/build/lib/error.o
 
 report() { # STATUS NAME
@@ -74,8 +75,7 @@ echo 0 >"$tmp/id"
 { build -j4 deps "$unit" && [ -e "$unit" ] && [ ! -s "$tmp/err" ] &&
     [ "$(sed -n '1s/^\(deps: installing: \).*/\1/p;2p' "$tmp/log")" = \
         "$(printf 'deps: installing: \ndeps: done')" ] &&
-    grep -q '^apt-get install .* libjpeg62-turbo-dev .*libcurl4-openssl-dev$' \
-        "$tmp/apt"; }
+    grep -q '^apt-get install .* libjpeg62-turbo-dev .*nettle-dev' "$tmp/apt"; }
 report $? 'make -j4 deps FILE, as root: installed before anything is compiled'
 { build deps "$unit" && [ "$(cat "$tmp/log")" = 'deps: everything is installed' ]; }
 report $? 'make deps, a second time'
@@ -97,6 +97,9 @@ mkdir "$tmp/elsewhere"
     try "$MAKE" -f "$root/Makefile" CC="$CC" BUILD=here "$PWD/here/lib/error.o" &&
     [ -e here/lib/error.o ] && [ ! -s "$tmp/err" ]; }
 report $? 'make -f SOURCE/Makefile BUILD=FOLDER'
+{ try "$MAKE" -n -f "$root/Makefile" CC="$CC" install DESTDIR='a stage' &&
+    grep -q "DESTDIR='$(pwd -P)/a stage'" "$tmp/log"; }
+report $? 'a DESTDIR there is where make was called'
 mkdir -p build/theirs build/ours
 touch build/ours/flags build/theirs/file
 { try "$MAKE" -f "$root/Makefile" clean && [ -e build/theirs/file ] &&
