@@ -104,7 +104,7 @@ $(foreach name,DESTDIR $(FOLDERS),\
     $(if $(findstring $(newline),$($(name))),$(error $(name): a folder's name must not have a line break)))
 $(foreach name,$(FOLDERS),\
     $(if $(filter /%,$(firstword $($(name)))),,$(error $(name)=$($(name)): must be an absolute path)) \
-    $(foreach bad,' " ` \ $$ & | ; $(hash),$(if $(findstring $(bad),$($(name))),$(call refuse,$(name),$(bad)))))
+    $(foreach bad,' " ` \ $$ ^ & | ; $(hash),$(if $(findstring $(bad),$($(name))),$(call refuse,$(name),$(bad)))))
 
 CFLAGS ?= -O2 -g
 # -ffp-contract=off: an FMA where the source has none would move the pixels'
@@ -300,7 +300,7 @@ $(BUILD)/examples/%: docs/examples/%.c $(STATIC_LIB) $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MF $@.d $(ALL_LDFLAGS) $< $(STATIC_LIB) $(LIBS) -o $@
 
 # What lies below the prefix is written so, that the prefix can be moved.
-below = $(patsubst ^%,%,$(subst ^$(PREFIX)/,$${prefix}/,^$(1)))
+below = $(subst ^,,$(subst ^$(PREFIX)/,$${prefix}/,^$(1)))
 $(BUILD)/clipc.pc: lib/clipc.pc.in $(BUILD)/flags include/clipc.h
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call below,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(call below,$(INCLUDEDIR))|' \

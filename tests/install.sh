@@ -270,7 +270,7 @@ refused() { # VARIABLE=VALUE: one line, and nothing is written
 refused PREFIX=relative && refused 'PREFIX=~/clipc' &&
     refused "BINDIR=/a'b" && refused 'DATADIR=/a"b' && refused 'LIBDIR=/a\b' &&
     refused 'PREFIX=/a$b' && refused 'PREFIX=/a$$b' && refused 'MANDIR=/a`b' &&
-    refused 'PKGDATADIR=/a#b' && refused 'CMAKEDIR=/a|b' && refused 'DESTDIR=/a$b' &&
+    refused 'PKGDATADIR=/a#b' && refused 'CMAKEDIR=/a|b' && refused 'LIBDIR=/a^b' && refused 'DESTDIR=/a$b' &&
     refused "INCLUDEDIR=/a
 b"
 report $? 'names that cannot be carried'
