@@ -324,7 +324,7 @@ deps:
 deps-aarch64:
 	@sh tools/deps.sh --aarch64
 # `make -j4 deps demo`: nothing begins before deps is done.
-DEPS_FIRST := $(filter deps deps-aarch64,$(MAKECMDGOALS))
+DEPS_FIRST := $(filter deps deps-%,$(MAKECMDGOALS))
 ifneq ($(DEPS_FIRST),)
 $(filter-out $(DEPS_FIRST),$(MAKECMDGOALS)) $(BUILD)/flags: | $(DEPS_FIRST)
 endif
