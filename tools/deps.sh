@@ -3,7 +3,7 @@
 # deps.sh - installs the Debian packages that building and testing clipc
 # needs. Does nothing when they are there; says what it will do otherwise.
 # --aarch64: the cross compiler, qemu and the arm64 libraries of
-# `make check-aarch64`. Environment: CC, and OPENBLAS, CURL, WEBP as in make.
+# `make check-aarch64` and of other CPUs. Environment: CC, and OPENBLAS, CURL, WEBP as in make.
 set -eu
 : "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}"
 
@@ -41,7 +41,7 @@ if [ "${1:-}" = --aarch64 ]; then
     prepare='dpkg --add-architecture arm64 && '
     need_program pkgconf pkg-config
     need_program gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
-    need_program qemu-user-static qemu-aarch64-static
+    need_program qemu-user-static qemu-aarch64-static qemu-x86_64-static
     [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || need libc6-dev-arm64-cross
     [ -e /lib/ld-linux-aarch64.so.1 ] || need libc6:arm64
     PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
