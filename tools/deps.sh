@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # deps.sh - installs the Debian packages that building and testing clipc
 # needs. Does nothing when they are there; says what it will do otherwise.
-# --aarch64: the cross compiler, qemu and the arm64 libraries of
-# `make check-aarch64` and of other CPUs. Environment: CC, and OPENBLAS, CURL, WEBP as in make.
+# --aarch64: the cross compiler, the arm64 libraries and qemu, for tests as
+# other CPUs. Environment: CC, and OPENBLAS, CURL, WEBP as in make.
 set -eu
 : "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}"
 
