@@ -286,4 +286,7 @@ if [ "$(id -u)" -ne 0 ]; then
 else
     skip 'no right to write: root has it everywhere'
 fi
+# The programs of the build folder know the last prefix: back to the caller's.
+$MAKE --no-print-directory all CC="$CC" BUILD="$BUILD" >"$tmp/log" 2>&1
+report $? 'the build folder is as it was'
 exit $failed
