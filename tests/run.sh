@@ -9,7 +9,10 @@
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
 : "${SUITE_SECONDS:=600}"
-CLIPC_BIN=$PWD/$BUILD
+case $BUILD in
+/*) CLIPC_BIN=$BUILD ;;
+*) CLIPC_BIN=$PWD/$BUILD ;;
+esac
 export BUILD RUNNER CLIPC_BIN
 
 log=$(mktemp) || exit 1
@@ -51,6 +54,7 @@ if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite manpages sh tests/manpages.sh
     suite headers sh tests/headers.sh
     suite exports sh tests/exports.sh
+    suite make sh tests/make.sh
     suite install sh tests/install.sh
     suite examples sh tests/examples.sh
 fi
