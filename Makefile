@@ -118,7 +118,7 @@ PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
 
 .PHONY: all lib tests demo deps deps-aarch64 check check-asan check-ubsan \
         check-tsan check-valgrind check-aarch64 torture coverage fuzz parity \
-        bench bench-peers install uninstall clean help
+        bench bench-peers install uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -140,6 +140,8 @@ help:
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
 	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured; uninstall"
+	@echo "make deb        Debian packages for SUITE=$(SUITE), in build/deb/"
+	@echo "make check-deb  install and try them in a fresh root"
 	@echo "make clean      remove build/"
 	@echo
 	@echo "Options: VARIANT=release|asan|ubsan|tsan|cov  OPENBLAS=0  CURL=0"
@@ -324,6 +326,13 @@ uninstall:
 	    $(MAN1:docs/man/%=$(DESTDIR)$(MANDIR)/man1/%) \
 	    $(MAN3:docs/man/%=$(DESTDIR)$(MANDIR)/man3/%)
 	rm -rf $(DESTDIR)$(DATADIR)
+
+# ---- Debian packages: tools/packaging/README.md ---------------------------
+SUITE ?= bookworm
+deb:
+	@sh tools/packaging/deb.sh --suite $(SUITE)
+check-deb:
+	@sh tools/packaging/check-deb.sh --suite $(SUITE)
 
 clean:
 	rm -rf build

@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check-deb.sh - tries the packages that deb.sh has built, as a user meets
+# them: the body of `make check-deb`.
+set -eu
+program=check-deb
+here=$(cd "$(dirname "$0")" && pwd)
+again="make check-deb"
+
+usage() {
+    cat <<'END'
+usage: check-deb.sh [--suite NAME] [--packages DIR] [--roots DIR] [--mirror URL]
+
+Installs the packages into a fresh Debian root with apt-get and nothing that
+is only recommended, lets clipc-classify name the car in the example picture,
+runs the packages' own tests with autopkgtest, removes the packages and looks
+for what they left. Needs root, debootstrap and autopkgtest.
+
+  --suite NAME     Debian release: bookworm (default), trixie, ...
+  --packages DIR   what deb.sh has built (default: build/deb/SUITE)
+  --roots DIR      where the roots are kept (default: $ROOTS or
+                   /var/tmp/clipc-roots)
+  --mirror URL     Debian's archive (default: $MIRROR or
+                   http://deb.debian.org/debian)
+END
+}
+
+suite=bookworm packages=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --suite | --packages | --roots | --mirror)
+        [ $# -gt 1 ] || { usage >&2; exit 2; }
+        case $1 in
+        --suite) suite=$2 ;;
+        --packages) packages=$2 ;;
+        --roots) ROOTS=$2 ;;
+        --mirror) MIRROR=$2 ;;
+        esac
+        shift
+        ;;
+    --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+. "$here/root.sh"
+check_arguments
+
+cd "$here/../.."
+packages=${packages:-build/deb/$suite}
+version=$(sh tools/packaging/version.sh tools/packaging/debian/changelog) || exit 1
+need_root
+need autopkgtest:autopkgtest
+changes=$(find "$packages" -maxdepth 1 -name "clipc_$version-*.changes" 2>/dev/null) || :
+[ -f "$changes" ] ||
+    die "$packages: no packages of version $version; run this first: make deb SUITE=$suite"
+packages=$(cd "$packages" && pwd)
+changes=$packages/$(basename "$changes")
+log=$packages/check-deb.log
+: >"$log"
+lock_roots
+
+base_root "$suite"
+root=$ROOTS/$suite-fresh
+copy_root "$ROOTS/$suite" "$root"
+trap 'rm -rf --one-file-system "$root"' EXIT
+trap 'exit 130' INT TERM
+cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+mkdir "$root/packages"
+for name in libclipc0 libclipc-dev clipc; do
+    cp "$packages/${name}_$version"-*.deb "$root/packages"
+done
+quietly as_root "$root" apt-get -q update
+quietly as_root "$root" sh -c \
+    'apt-get -q -y install --no-install-recommends /packages/*.deb'
+say "$suite: libclipc0, libclipc-dev and clipc are installed"
+
+# As a user who has no home, which is no reason to say anything.
+picture=/usr/share/doc/clipc/examples/red-convertible.png
+enter "$root" 2000:2000 net clipc-classify --model demo "$picture" \
+    >"$packages/classify.out" 2>"$packages/classify.err" </dev/null || {
+    cat "$packages/classify.err" >&2
+    die "clipc-classify --model demo $picture: failed"
+}
+diff -u "$here/debian/tests/classify.out" "$packages/classify.out" >&2 ||
+    die "clipc-classify --model demo $picture: other output"
+diff -u /dev/null "$packages/classify.err" >&2 ||
+    die "clipc-classify --model demo $picture: messages"
+rm "$packages/classify.out" "$packages/classify.err"
+say "$suite: clipc-classify --model demo answers as expected"
+
+# The tests get their own copy of the packages, what they declare to need,
+# and the root as it is. autopkgtest mounts nothing.
+rm -rf "$packages/autopkgtest"
+quietly unshare --mount sh -euc '
+    mount -t proc proc "$1/proc"
+    mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+    exec autopkgtest --output-dir "$2/autopkgtest" "$3" -- chroot "$1"
+' autopkgtest "$root" "$packages" "$changes"
+sed "s/^/$program: $suite: autopkgtest: /" "$packages/autopkgtest/summary"
+
+# What the three own is gone afterwards; so is all that has their name.
+as_root "$root" dpkg -L libclipc0 libclipc-dev clipc | sort -u >"$packages/owned"
+quietly as_root "$root" apt-get -q -y purge libclipc0 libclipc-dev clipc
+rm -rf "$root/packages"
+while read -r path; do
+    if [ ! -d "$root$path" ] || [ -L "$root$path" ]; then
+        [ ! -e "$root$path" ] && [ ! -L "$root$path" ] || printf '%s\n' "$path"
+    else
+        as_root "$root" dpkg -S "$path" >/dev/null 2>&1 || printf '%s\n' "$path"
+    fi
+done <"$packages/owned" >"$packages/left"
+find "$root" -xdev -name '*clipc*' ! -path "$root/var/lib/apt/*" \
+    ! -path "$root/var/cache/apt/*" ! -path "$root/tmp/*" >>"$packages/left"
+as_root "$root" dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' |
+    grep clipc >>"$packages/left" || :
+[ -s "$packages/owned" ] || die "dpkg -L said nothing"
+if [ -s "$packages/left" ]; then
+    cat "$packages/left" >&2
+    die "purge has left these"
+fi
+rm "$packages/owned" "$packages/left"
+say "$suite: purge leaves nothing"
