@@ -92,6 +92,7 @@ say "$suite: clipc-classify --model demo answers as expected"
 # The tests get their own copy of the packages, what they declare to need,
 # and the root as it is. autopkgtest mounts nothing.
 rm -rf "$packages/autopkgtest"
+# shellcheck disable=SC2016 # expanded by the shell inside
 quietly unshare --mount sh -euc '
     mount -t proc proc "$1/proc"
     mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
@@ -112,6 +113,7 @@ while read -r path; do
 done <"$packages/owned" >"$packages/left"
 find "$root" -xdev -name '*clipc*' ! -path "$root/var/lib/apt/*" \
     ! -path "$root/var/cache/apt/*" ! -path "$root/tmp/*" >>"$packages/left"
+# shellcheck disable=SC2016 # dpkg-query expands it
 as_root "$root" dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' |
     grep clipc >>"$packages/left" || :
 [ -s "$packages/owned" ] || die "dpkg -L said nothing"

@@ -88,6 +88,7 @@ unpack() {
 
 # build FOLDER OPTIONS
 build() {
+    # shellcheck disable=SC2016 # expanded by the shell inside
     quietly enter "$root" 2000:2000 none sh -euc '
         export DEB_BUILD_OPTIONS="$2"
         cd "$1"

@@ -25,7 +25,7 @@ if [ $# -gt 0 ]; then
     if [ "$upstream" != "$version" ]; then
         {
             echo "version.sh: include/clipc.h is version $version, $1 begins with ${entry:-no version}"
-            echo "version.sh: for a release add an entry for $version-1 to the changelog (dch -v $version-1)"
+            echo "version.sh: a release sets both: the three numbers in the header, and a new entry (dch -v VERSION-1)"
         } >&2
         exit 1
     fi
