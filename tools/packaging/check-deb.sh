@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # check-deb.sh - tries the packages that deb.sh has built, as a user meets
 # them: the body of `make check-deb`.
+# shellcheck disable=SC2034 # $program, $again and $MIRROR are for root.sh
 set -eu
 program=check-deb
 here=$(cd "$(dirname "$0")" && pwd)
-again="make check-deb"
 
 usage() {
     cat <<'END'
@@ -18,8 +18,8 @@ for what they left. Needs root, debootstrap and autopkgtest.
 
   --suite NAME     Debian release: bookworm (default), trixie, ...
   --packages DIR   what deb.sh has built (default: build/deb/SUITE)
-  --roots DIR      where the roots are kept (default: $ROOTS or
-                   /var/tmp/clipc-roots)
+  --roots DIR      where the roots are kept (default: $CLIPC_ROOTS
+                   or /var/tmp/clipc-roots)
   --mirror URL     Debian's archive (default: $MIRROR or
                    http://deb.debian.org/debian)
 END
@@ -43,8 +43,10 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+# shellcheck source=tools/packaging/root.sh
 . "$here/root.sh"
 check_arguments
+again="make check-deb SUITE=$suite"
 
 cd "$here/../.."
 packages=${packages:-build/deb/$suite}

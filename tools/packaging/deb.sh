@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # deb.sh - builds the Debian packages of the commit that is checked out, in a
 # Debian root of its own: the body of `make deb`.
+# shellcheck disable=SC2034 # $program, $again and $MIRROR are for root.sh
 set -eu
 program=deb
 here=$(cd "$(dirname "$0")" && pwd)
-again="make deb" # shown to who is not root
 
 usage() {
     cat <<'END'
@@ -18,7 +18,7 @@ a network and without a home; `make check` is part of it.
 
   --suite NAME   Debian release to build for: bookworm (default), trixie, ...
   --output DIR   where the packages go (default: build/deb/SUITE)
-  --roots DIR    where the roots are kept (default: $ROOTS or
+  --roots DIR    where the roots are kept (default: $CLIPC_ROOTS or
                  /var/tmp/clipc-roots); to begin anew, remove it
   --mirror URL   Debian's archive (default: $MIRROR or
                  http://deb.debian.org/debian)
@@ -50,8 +50,10 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+# shellcheck source=tools/packaging/root.sh
 . "$here/root.sh"
 check_arguments
+again="make deb SUITE=$suite"
 
 cd "$here/../.."
 source=$PWD
@@ -129,7 +131,7 @@ if [ -n "$lint" ]; then
     rm -rf --one-file-system "${root:?}/lint"
     cp -R "$output" "$root/lint"
     chown -R 2000:2000 "$root/lint"
-    enter "$root" 2000:2000 none sh -euc '
+    enter "$root" 2000:2000 net sh -euc '
         exec lintian -EI --pedantic --show-overrides \
             --fail-on error,warning,info,pedantic,experimental \
             /lint/*.changes' >"$output/lintian.log" 2>&1 </dev/null || {

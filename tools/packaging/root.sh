@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2154 # $program, $log: of the script that reads this
+# shellcheck shell=sh disable=SC2154 # $program, $again, $log: of the reader
 #
 # root.sh - Debian roots to build and to try packages in; read by deb.sh and
-# check-deb.sh, which set $program (their name in messages).
+# check-deb.sh, which set $program (their name in messages) and $again (what
+# to run as root).
 #
-#     $ROOTS/SUITE         what debootstrap made; never changed again
+#     $ROOTS/SUITE         what debootstrap made; never changed again. CI makes
+#                          its new machines from the same one
 #     $ROOTS/SUITE-build   the same with the build dependencies
 #     $ROOTS/SUITE-lint    the same with lintian
 #     $ROOTS/SUITE-fresh   a copy that check-deb.sh makes and removes
-: "${ROOTS:=/var/tmp/clipc-roots}" "${MIRROR:=http://deb.debian.org/debian}"
+: "${ROOTS:=${CLIPC_ROOTS:-/var/tmp/clipc-roots}}" "${MIRROR:=http://deb.debian.org/debian}"
 
 say() { printf '%s\n' "$program: $*"; }
 die() {
@@ -97,9 +99,10 @@ base_root() {
     [ -d "$ROOTS/$1" ] && return 0
     say "making a $1 root in $ROOTS/$1"
     rm -rf --one-file-system "$ROOTS/$1.part"
-    quietly debootstrap --variant=minbase --include=ca-certificates \
+    quietly debootstrap --variant=minbase --include=git,make,ca-certificates \
         "$1" "$ROOTS/$1.part" "$MIRROR"
     mv "$ROOTS/$1.part" "$ROOTS/$1"
+    touch "$ROOTS/$1.made"
 }
 
 # current_root SUITE KIND: $ROOTS/SUITE-KIND, up to date.
