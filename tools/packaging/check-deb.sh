@@ -103,21 +103,24 @@ quietly unshare --mount sh -euc '
 sed "s/^/$program: $suite: autopkgtest: /" "$packages/autopkgtest/summary"
 
 # What the three own is gone afterwards; so is all that has their name.
-as_root "$root" dpkg -L libclipc0 libclipc-dev clipc | sort -u >"$packages/owned"
+as_root "$root" dpkg -L libclipc0 libclipc-dev clipc | grep '^/[^.]' |
+    sort -u >"$packages/owned"
 quietly as_root "$root" apt-get -q -y purge libclipc0 libclipc-dev clipc
 rm -rf "$root/packages"
-while read -r path; do
-    if [ ! -d "$root$path" ] || [ -L "$root$path" ]; then
-        [ ! -e "$root$path" ] && [ ! -L "$root$path" ] || printf '%s\n' "$path"
-    else
-        as_root "$root" dpkg -S "$path" >/dev/null 2>&1 || printf '%s\n' "$path"
-    fi
-done <"$packages/owned" >"$packages/left"
-find "$root" -xdev -name '*clipc*' ! -path "$root/var/lib/apt/*" \
-    ! -path "$root/var/cache/apt/*" ! -path "$root/tmp/*" >>"$packages/left"
-# shellcheck disable=SC2016 # dpkg-query expands it
-as_root "$root" dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' |
-    grep clipc >>"$packages/left" || :
+# shellcheck disable=SC2016 # expanded by the shell inside
+as_root "$root" sh -euc '
+    while read -r path; do
+        if [ -d "$path" ] && [ ! -L "$path" ]; then
+            dpkg -S "$path" >/dev/null 2>&1 || printf "%s\n" "$path"
+        elif [ -e "$path" ] || [ -L "$path" ]; then
+            printf "%s\n" "$path"
+        fi
+    done
+    find / -xdev -name "*clipc*" ! -path "/var/lib/apt/*" \
+        ! -path "/var/cache/apt/*" ! -path "/tmp/*"
+    dpkg-query -W -f "\${db:Status-Abbrev} \${Package}\n" |
+        sed -n "/clipc/p"
+' <"$packages/owned" >"$packages/left"
 [ -s "$packages/owned" ] || die "dpkg -L said nothing"
 if [ -s "$packages/left" ]; then
     cat "$packages/left" >&2
