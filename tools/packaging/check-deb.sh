@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # check-deb.sh - tries the packages that deb.sh has built, as a user meets
 # them: the body of `make check-deb`.
-# shellcheck disable=SC2034 # $program, $again and $MIRROR are for root.sh
+# shellcheck disable=SC2034 # $program and $again are for root.sh
 set -eu
 program=check-deb
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,32 +20,14 @@ for what they left. Needs root, debootstrap and autopkgtest.
   --packages DIR   what deb.sh has built (default: build/deb/SUITE)
   --roots DIR      where the roots are kept (default: $CLIPC_ROOTS
                    or /var/tmp/clipc-roots)
-  --mirror URL     Debian's archive (default: $MIRROR or
-                   http://deb.debian.org/debian)
+  --mirror URL     Debian's archive (default: http://deb.debian.org/debian)
 END
 }
 
-suite=bookworm packages=''
-while [ $# -gt 0 ]; do
-    case $1 in
-    --suite | --packages | --roots | --mirror)
-        [ $# -gt 1 ] || { usage >&2; exit 2; }
-        case $1 in
-        --suite) suite=$2 ;;
-        --packages) packages=$2 ;;
-        --roots) ROOTS=$2 ;;
-        --mirror) MIRROR=$2 ;;
-        esac
-        shift
-        ;;
-    --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
 # shellcheck source=tools/packaging/root.sh
 . "$here/root.sh"
-check_arguments
+packages=''
+parse 'suite packages roots mirror' '' "$@"
 again="make check-deb SUITE=$suite"
 
 cd "$here/../.."
@@ -63,8 +45,8 @@ log=$packages/check-deb.log
 lock_roots
 
 base_root "$suite"
-root=$ROOTS/$suite-fresh
-copy_root "$ROOTS/$suite" "$root"
+root=$roots/$suite-fresh
+copy_root "$roots/$suite" "$root"
 trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"

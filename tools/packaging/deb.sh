@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # deb.sh - builds the Debian packages of the commit that is checked out, in a
 # Debian root of its own: the body of `make deb`.
-# shellcheck disable=SC2034 # $program, $again and $MIRROR are for root.sh
+# shellcheck disable=SC2034 # $program and $again are for root.sh
 set -eu
 program=deb
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,8 +20,7 @@ a network and without a home; `make check` is part of it.
   --output DIR   where the packages go (default: build/deb/SUITE)
   --roots DIR    where the roots are kept (default: $CLIPC_ROOTS or
                  /var/tmp/clipc-roots); to begin anew, remove it
-  --mirror URL   Debian's archive (default: $MIRROR or
-                 http://deb.debian.org/debian)
+  --mirror URL   Debian's archive (default: http://deb.debian.org/debian)
   --lint         run lintian of Debian 13 on the result; any tag is a failure
   --twice        build again in another folder; other bytes are a failure
 
@@ -30,29 +29,10 @@ processes (default: one a CPU).
 END
 }
 
-suite=bookworm output='' lint='' twice=''
-while [ $# -gt 0 ]; do
-    case $1 in
-    --suite | --output | --roots | --mirror)
-        [ $# -gt 1 ] || { usage >&2; exit 2; }
-        case $1 in
-        --suite) suite=$2 ;;
-        --output) output=$2 ;;
-        --roots) ROOTS=$2 ;;
-        --mirror) MIRROR=$2 ;;
-        esac
-        shift
-        ;;
-    --lint) lint=1 ;;
-    --twice) twice=1 ;;
-    --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
-    esac
-    shift
-done
 # shellcheck source=tools/packaging/root.sh
 . "$here/root.sh"
-check_arguments
+output='' lint='' twice=''
+parse 'suite output roots mirror' 'lint twice' "$@"
 again="make deb SUITE=$suite"
 
 cd "$here/../.."
@@ -73,7 +53,7 @@ log=$output/deb.log
 : >"$log"
 lock_roots
 current_root "$suite" build
-root=$ROOTS/$suite-build
+root=$roots/$suite-build
 quietly as_root "$root" apt-get -q -y install --no-install-recommends \
     build-essential fakeroot iproute2
 
@@ -126,7 +106,7 @@ if [ -n "$lint" ]; then
     # Standards-Version is nothing about the packages.
     lint_suite=trixie
     current_root "$lint_suite" lint
-    root=$ROOTS/$lint_suite-lint
+    root=$roots/$lint_suite-lint
     quietly as_root "$root" apt-get -q -y install --no-install-recommends lintian
     rm -rf --one-file-system "${root:?}/lint"
     cp -R "$output" "$root/lint"

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2154 # $program, $again, $log: of the reader
+# shellcheck shell=sh disable=SC2154 # $program, $again, $log, usage: of the reader
 #
 # root.sh - Debian roots to build and to try packages in; read by deb.sh and
 # check-deb.sh, which set $program (their name in messages) and $again (what
 # to run as root).
 #
-#     $ROOTS/SUITE         what debootstrap made; never changed again. CI makes
+#     $roots/SUITE         what debootstrap made; never changed again. CI makes
 #                          its new machines from the same one
-#     $ROOTS/SUITE-build   the same with the build dependencies
-#     $ROOTS/SUITE-lint    the same with lintian
-#     $ROOTS/SUITE-fresh   a copy that check-deb.sh makes and removes
-: "${ROOTS:=${CLIPC_ROOTS:-/var/tmp/clipc-roots}}" "${MIRROR:=http://deb.debian.org/debian}"
+#     $roots/SUITE-build   the same with the build dependencies
+#     $roots/SUITE-lint    the same with lintian
+#     $roots/SUITE-fresh   a copy that check-deb.sh makes and removes
+suite=bookworm
+roots=${CLIPC_ROOTS:-/var/tmp/clipc-roots}
+mirror=http://deb.debian.org/debian
 
 say() { printf '%s\n' "$program: $*"; }
 die() {
@@ -18,14 +20,39 @@ die() {
     exit 1
 }
 
-check_arguments() { # $suite and $ROOTS
+# parse VALUES FLAGS OPTION...: `--NAME VALUE` sets $NAME, where VALUES has it;
+# `--NAME` sets $NAME to 1, where FLAGS has it.
+parse() {
+    values=" $1 " flags=" $2 "
+    shift 2
+    while [ $# -gt 0 ]; do
+        name=${1#--}
+        case $1 in
+        --help)
+            usage
+            exit 0
+            ;;
+        --*) ;;
+        *) name=none ;;
+        esac
+        if [ "${values#*" $name "}" != "$values" ] && [ $# -gt 1 ]; then
+            eval "$name=\$2"
+            shift
+        elif [ "${flags#*" $name "}" != "$flags" ]; then
+            eval "$name=1"
+        else
+            usage >&2
+            exit 2
+        fi
+        shift
+    done
     case $suite in
     '' | *[!a-z]*) die "--suite $suite: not the name of a Debian release" ;;
     esac
-    case $ROOTS in
-    *[[:space:]]*) die "--roots $ROOTS: must not have a space" ;;
+    case $roots in
+    *[[:space:]]*) die "--roots $roots: must not have a space" ;;
     /*) ;;
-    *) die "--roots $ROOTS: must be an absolute path" ;;
+    *) die "--roots $roots: must be an absolute path" ;;
     esac
 }
 
@@ -93,33 +120,33 @@ copy_root() {
     mv "$2.part" "$2"
 }
 
-# base_root SUITE: $ROOTS/SUITE is there afterwards.
+# base_root SUITE: $roots/SUITE is there afterwards.
 base_root() {
-    mkdir -p "$ROOTS"
-    [ -d "$ROOTS/$1" ] && return 0
-    say "making a $1 root in $ROOTS/$1"
-    rm -rf --one-file-system "$ROOTS/$1.part"
+    mkdir -p "$roots"
+    [ -d "$roots/$1" ] && return 0
+    say "making a $1 root in $roots/$1"
+    rm -rf --one-file-system "$roots/$1.part"
     quietly debootstrap --variant=minbase --include=git,make,ca-certificates \
-        "$1" "$ROOTS/$1.part" "$MIRROR"
-    mv "$ROOTS/$1.part" "$ROOTS/$1"
-    touch "$ROOTS/$1.made"
+        "$1" "$roots/$1.part" "$mirror"
+    mv "$roots/$1.part" "$roots/$1"
+    touch "$roots/$1.made"
 }
 
-# current_root SUITE KIND: $ROOTS/SUITE-KIND, up to date.
+# current_root SUITE KIND: $roots/SUITE-KIND, up to date.
 current_root() {
     base_root "$1"
-    [ -d "$ROOTS/$1-$2" ] || copy_root "$ROOTS/$1" "$ROOTS/$1-$2"
-    cp -L /etc/resolv.conf "$ROOTS/$1-$2/etc/resolv.conf"
-    quietly as_root "$ROOTS/$1-$2" apt-get -q update
-    quietly as_root "$ROOTS/$1-$2" apt-get -q -y dist-upgrade
+    [ -d "$roots/$1-$2" ] || copy_root "$roots/$1" "$roots/$1-$2"
+    cp -L /etc/resolv.conf "$roots/$1-$2/etc/resolv.conf"
+    quietly as_root "$roots/$1-$2" apt-get -q update
+    quietly as_root "$roots/$1-$2" apt-get -q -y dist-upgrade
 }
 
 # One run at a time in a folder of roots.
 lock_roots() {
-    mkdir -p "$ROOTS"
-    exec 9>"$ROOTS/lock"
+    mkdir -p "$roots"
+    exec 9>"$roots/lock"
     flock -n 9 || {
-        say "waiting for another run in $ROOTS"
+        say "waiting for another run in $roots"
         flock 9
     }
 }
