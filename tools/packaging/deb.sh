@@ -46,7 +46,15 @@ commit=$(git rev-parse --verify --short HEAD 2>&1) ||
 [ -z "$(git status --porcelain)" ] ||
     say "what is not committed is not in the packages"
 
-output=${output:-build/deb/$suite}
+# `sudo make deb`: the caller owns the packages, and the folders of a default
+# output, in which `make` is to go on writing.
+own() { [ -z "${SUDO_UID:-}" ] || chown "$@"; }
+owner=${SUDO_UID:-}:${SUDO_GID:-}
+if [ -z "$output" ]; then
+    output=build/deb/$suite
+    mkdir -p "$output"
+    own "$owner" build build/deb
+fi
 mkdir -p "$output"
 output=$(cd "$output" && pwd)
 log=$output/deb.log
@@ -122,10 +130,7 @@ if [ -n "$lint" ]; then
     say "lintian: nothing but $(grep -c '^O:' "$output/lintian.log") explained tags"
 fi
 
-# `sudo make deb`: the packages belong to the caller.
-if [ -n "${SUDO_UID:-}" ]; then
-    chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$output"
-fi
+own -R "$owner" "$output"
 for package in "$output"/*.deb; do
     printf '%s\n' "$package"
 done
