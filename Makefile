@@ -174,8 +174,8 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen torture coverage fuzz parity \
-        bench bench-peers install install-strip uninstall clean help
+        check-codegen torture coverage fuzz parity bench bench-peers \
+        install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -201,6 +201,8 @@ help:
 	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured"
 	@echo "make install-strip   the same without symbols for debuggers"
 	@echo "make uninstall  remove the files that install puts there, no other"
+	@echo "make deb        Debian packages for SUITE=$(SUITE), in build/deb/"
+	@echo "make check-deb  install and try them in a fresh root"
 	@echo "make clean      remove build/"
 	@echo "make -f SOURCE/Makefile   builds in ./build/; SOURCE may be read-only"
 	@echo
@@ -444,6 +446,13 @@ install install-strip: all
 install install-strip uninstall:
 	@$(foreach name,DESTDIR INSTALL STRIP SONAME $(FOLDERS),$(name)=$(call \
 	    quoted,$($(name)))) sh tools/install.sh $@ $(INSTALLED)
+
+# ---- Debian packages: tools/packaging/README.md ---------------------------
+SUITE ?= bookworm
+deb:
+	@sh tools/packaging/deb.sh --suite $(SUITE)
+check-deb:
+	@sh tools/packaging/check-deb.sh --suite $(SUITE)
 
 # Elsewhere a folder "build" may hold what is not ours.
 clean:
