@@ -436,6 +436,10 @@ TEST(redirects)
     begin();
     hub_server_rule(server, "model.safetensors | location=file:///etc/passwd");
     refuse("o/n", CLIPC_ERR_URL, "only http");
+    begin();
+    hub_server_rule(server, "model.safetensors | "
+                            "location=http://user:secret@127.0.0.1:1/x");
+    refuse("o/n", CLIPC_ERR_URL, "user name or password");
     CHECK(!clipc_file_exists(
         in(cache, "models--o--n/snapshots/" A40 "/model.safetensors")));
 }
