@@ -4,8 +4,8 @@
  * array of ids a line out.
  */
 #include "inspect.h"
+#include "json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 /* Bytes of one line: JSON may spell a byte of text in six. */
@@ -57,8 +57,8 @@ static bool tokens_of_line(const clipc_model *model,
 {
     clipc_error err = CLIPC_ERROR_INIT;
     json_error_t json_err;
-    json_t *json = json_loadb(line, len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                              &json_err);
+    json_t *json = tool_json_parse(line, len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                                   &json_err);
     size_t n = 0;
     bool good = false;
 
