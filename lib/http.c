@@ -290,7 +290,7 @@ clipc_status clipc_http_redirect(char **out,
 
 /* ---- connections -------------------------------------------------------- */
 
-/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: since libcurl
+/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: in libcurl
  * 8.23 that time is told of a transfer without a connection too. */
 #if LIBCURL_VERSION_NUM >= 0x075000
 

@@ -43,7 +43,7 @@ clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
 bool clipc_http_is_redirect(long status);
 
 /* The Location of an answer, zero at first. libcurl's own reading of the
- * header (CURLINFO_REDIRECT_URL) depends on its version: since 8.23 a user name
+ * header (CURLINFO_REDIRECT_URL) depends on its version: in 8.23 a user name
  * is taken out of the URL, so that a URL which must be refused looks good. */
 typedef struct clipc_http_location {
     char *text; /* as it came; NULL: none yet, or empty */
