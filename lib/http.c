@@ -243,7 +243,7 @@ void clipc_http_location_read(clipc_http_location *location, const char *line,
         if (location->text && (strlen(location->text) != len ||
                                memcmp(location->text, value, len) != 0)) {
             location->ambiguous = true;
-        } else if (!location->text) {
+        } else if (!location->text && !location->nomem) {
             location->text = clipc_strndup(value, len);
             location->nomem = !location->text;
         }
