@@ -457,7 +457,8 @@ static clipc_status transfer_run(transfer *t, uint64_t deadline, char **next,
         return CLIPC_OK;
     if (!clipc_http_is_redirect(http))
         return fail_http(t, http, err);
-    return clipc_http_redirect(next, &t->location, t->url, http, err);
+    return clipc_http_redirect(next, &t->location, t->url, t->hop > 0, http,
+                               err);
 }
 
 /* One GET with its checks. deadline 0: none. On success *next is where a

@@ -252,8 +252,8 @@ void clipc_http_location_read(clipc_http_location *location, const char *line,
 
 clipc_status clipc_http_redirect(char **out,
                                  const clipc_http_location *location,
-                                 const char *from, long status,
-                                 clipc_error *err)
+                                 const char *from, bool redirected,
+                                 long status, clipc_error *err)
 {
     CURLU *parts = NULL;
     char *text = NULL;
@@ -261,7 +261,10 @@ clipc_status clipc_http_redirect(char **out,
     *out = NULL;
     if (location->nomem)
         return clipc_fail_nomem(err, "URL");
-    if (!location->text || location->ambiguous)
+    if (location->ambiguous)
+        return clipc_http_fail(CURLE_WEIRD_SERVER_REPLY, "", from, redirected,
+                               0, NULL, err);
+    if (!location->text)
         return clipc_fail(err, CLIPC_ERR_HTTP, -1,
                           "%s: HTTP status %ld without a usable Location "
                           "header", CLIPC_QUOTE(from), status);

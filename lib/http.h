@@ -58,11 +58,11 @@ void clipc_http_location_release(clipc_http_location *location);
 
 /* Where the Location leads from the URL it came from, which
  * clipc_http_check_url() gave: what must be checked by that before anything
- * else. free(*out). */
+ * else. free(*out). Two that differ are no HTTP, as libcurl 8.23 has it. */
 clipc_status clipc_http_redirect(char **out,
                                  const clipc_http_location *location,
-                                 const char *from, long status,
-                                 clipc_error *err);
+                                 const char *from, bool redirected,
+                                 long status, clipc_error *err);
 
 /* *connected is true from when the request can be sent on: after TCP, the
  * proxy and TLS. Both must be asked with the same flag, false before the

@@ -630,7 +630,7 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
     if (!clipc_http_is_redirect(x->answer->status))
         return CLIPC_OK;
     CLIPC_TRY(clipc_http_redirect(&location, &x->location, x->url,
-                                  x->answer->status, err));
+                                  x->redirected, x->answer->status, err));
     status = clipc_http_check_url(&checked, location, true, err);
     free(location);
     CLIPC_TRY(status);

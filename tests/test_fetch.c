@@ -507,7 +507,7 @@ TEST(redirects_are_checked_like_the_first_url)
           "user name or password" },
         { "/to?//user:secret@127.0.0.1/", CLIPC_ERR_URL,
           "user name or password" },
-        { "/two-locations", CLIPC_ERR_HTTP, "without a usable Location" },
+        { "/two-locations", CLIPC_ERR_NETWORK, "the answer is not HTTP" },
         { "/to?http://127.0.0.1:0/", CLIPC_ERR_URL, "port" },
         { "/to?http://127.0.0.1:99999/", CLIPC_ERR_URL, "redirect to" },
         { "/to?http://x\ty/", CLIPC_ERR_URL, "" },
