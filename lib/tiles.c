@@ -42,9 +42,10 @@ typedef int32_t stored_s32
 
 INLINE const char *prefetch(const char *lines, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        __builtin_prefetch(lines + i * CLIPC_STRIP_BYTES, 0, 2);
-    return lines + n * CLIPC_STRIP_BYTES;
+    /* Nothing is added to a NULL without lines. */
+    for (; n > 0; n--, lines += CLIPC_STRIP_BYTES)
+        __builtin_prefetch(lines, 0, 2);
+    return lines;
 }
 
 INLINE void step_f32(vec acc[][VECTORS], const char *a, size_t a_stride,

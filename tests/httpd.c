@@ -27,6 +27,7 @@
  *     /long-header    one line without end     /garbage    not HTTP
  *     /hang-up        no answer, closed        /echo       the request
  *     /cookie         sets one, then /echo     /count      connections so far
+ *     /two-locations  a 302 with two
  *
  * Byte i of N is i * 31 + 7.
  */
@@ -203,6 +204,9 @@ static void answer(int fd, const char *path, const char *request)
                       "<p>error</p>", n);
     } else if (strcmp(path, "/no-location") == 0) {
         send_text(fd, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
+    } else if (strcmp(path, "/two-locations") == 0) {
+        send_text(fd, "HTTP/1.1 302 Found\r\nLocation: /bytes/1\r\n"
+                      "Location: /bytes/2\r\nContent-Length: 0\r\n\r\n");
     } else if ((n = number_after(path, "/redirect/")) >= 0) {
         char location[64];
         if (n == 0)

@@ -178,24 +178,25 @@ static unsigned n_incomplete(const char *repo)
                          ".incomplete");
 }
 
-/* Whether a file that is being downloaded has that many bytes by now. */
-static bool has_incomplete_of(const char *repo, off_t n)
+/* Bytes of the largest of them. */
+static off_t largest_incomplete(const char *repo)
 {
-    char folder[1400];
-    struct dirent *entry;
-    struct stat st;
-    bool found = false;
-
-    snprintf(folder, sizeof folder, "%s", in(cache, "models--o--%s/blobs",
-                                             repo));
+    const char *folder = in(cache, "models--o--%s/blobs", repo);
     DIR *dir = opendir(folder);
-    while (dir && !found && (entry = readdir(dir)) != NULL)
-        found = strstr(entry->d_name, ".incomplete") &&
-                stat(in(folder, "%s", entry->d_name), &st) == 0 &&
-                st.st_size == n;
+    struct dirent *entry;
+    off_t largest = 0;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        struct stat st;
+        const char *suffix = strrchr(entry->d_name, '.');
+        if (suffix && strcmp(suffix, ".incomplete") == 0 &&
+            fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
+            st.st_size > largest)
+            largest = st.st_size;
+    }
     if (dir)
         closedir(dir);
-    return found;
+    return largest;
 }
 
 /* Every blob under its final name is the file of the hub that a snapshot's
@@ -459,6 +460,10 @@ TEST(redirects)
     begin();
     hub_server_rule(server, "model.safetensors | location=file:///etc/passwd");
     refuse("o/n", CLIPC_ERR_URL, "only http");
+    begin();
+    hub_server_rule(server, "model.safetensors | "
+                            "location=http://user:secret@127.0.0.1:1/x");
+    refuse("o/n", CLIPC_ERR_URL, "user name or password");
     CHECK(!clipc_file_exists(
         in(cache, "models--o--n/snapshots/" A40 "/model.safetensors")));
 }
@@ -940,7 +945,10 @@ TEST(a_process_that_is_killed_leaves_what_the_next_continues)
         (void)clipc_hub_download(&folder, "o/n", &params, NULL);
         _exit(0);
     }
-    for (int i = 0; i < 1500 && !has_incomplete_of("n", 5000); i++)
+    /* Until what the server sends of that file has come: other files have been
+     * incomplete before. */
+    for (int i = 0; i < 3000 && (hub_server_count(server, "storage GET") == 0 ||
+                                 largest_incomplete("n") < 5000); i++)
         usleep(20000);
     CHECK(kill(pid, SIGKILL) == 0);
     CHECK(waitpid(pid, NULL, 0) == pid);

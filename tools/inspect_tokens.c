@@ -4,9 +4,9 @@
  * plain text a line, or given as arguments; one array of ids a line out.
  */
 #include "inspect.h"
+#include "json.h"
 #include "texts.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,8 +120,8 @@ static void write_tokens_of_line(job *j, const char *line, size_t len,
                                  size_t number)
 {
     json_error_t err;
-    json_t *json = json_loadb(line, len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                              &err);
+    json_t *json = tool_json_parse(line, len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                                   &err);
 
     if (json_is_string(json)) {
         clipc_text text = { json_string_value(json),

@@ -5,6 +5,7 @@
  */
 #include "tool.h"
 
+#include "json.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ void tool_start(const char *name)
     struct sigaction ignore;
 
     program = name;
+    tool_json_start();
     fill_descriptor(STDIN_FILENO, O_WRONLY);
     fill_descriptor(STDOUT_FILENO, O_RDONLY);
     fill_descriptor(STDERR_FILENO, O_WRONLY);
