@@ -95,6 +95,7 @@ FOLDERS := PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR PKGDATADIR MANDIR \
 hash := \#
 define newline
 
+
 endef
 refuse = $(error $(1)=$($(1)): a folder's name must not have $(2))
 # A $ that make has taken for a variable of one letter is seen in the value
