@@ -1,6 +1,24 @@
 # SPDX-License-Identifier: MIT
 # libclipc. `make help` lists the targets.
 
+# ---- from another folder --------------------------------------------------
+# `make -f SOURCE/Makefile` builds in ./build/ of the folder it is called in:
+# a make in SOURCE does the work and writes nothing there.
+SOURCE := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+ifneq ($(SOURCE),.)
+ifeq ($(wildcard $(SOURCE)/lib/clipc.map),)
+$(error a space in the path of the Makefile: use make -C 'FOLDER' instead of -f)
+endif
+GOALS := $(or $(MAKECMDGOALS),all)
+.PHONY: $(GOALS) elsewhere
+$(GOALS): elsewhere ; @:
+elsewhere:
+	@$(MAKE) --no-print-directory -C $(SOURCE) BUILDS='$(CURDIR)/build' \
+	    $(if $(filter command,$(origin BUILD)),BUILD='$(abspath $(BUILD))') \
+	    $(if $(filter-out /%,$(firstword $(DESTDIR))),DESTDIR='$(CURDIR)/$(DESTDIR)') \
+	    $(MAKECMDGOALS)
+else
+
 # ---- what to build --------------------------------------------------------
 VARIANT  ?= release#   release, asan, ubsan, tsan, cov
 OPENBLAS ?= 1#         0: clipc's own C kernels only
@@ -12,15 +30,23 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
-DATADIR    ?= $(PREFIX)/share/clipc
-MANDIR     ?= $(PREFIX)/share/man
+DATADIR    ?= $(PREFIX)/share
+PKGDATADIR ?= $(DATADIR)/clipc
+MANDIR     ?= $(DATADIR)/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+CMAKEDIR   ?= $(LIBDIR)/cmake/clipc
+BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
+ZSHCOMPDIR  ?= $(DATADIR)/zsh/site-functions
+FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
 
 ifeq ($(origin CC),default)
 CC := gcc
+else
+CHOSEN_CC := $(CC)
 endif
 AR         ?= ar
 INSTALL    ?= install
+STRIP      ?= strip
 PKG_CONFIG ?= pkg-config
 PYTHON     ?= python3
 RUNNER     ?=#         runs the tests' programs: valgrind, qemu-aarch64-static
@@ -61,6 +87,30 @@ ifeq ($(origin variant_flags_$(VARIANT)),undefined)
 $(error VARIANT=$(VARIANT): must be release, asan, ubsan, tsan or cov)
 endif
 
+# ---- names that cannot be carried -----------------------------------------
+# Folders are written into programs, clipc.pc and shell commands. Spaces work
+# there; the characters below are refused before anything is written.
+FOLDERS := PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR PKGDATADIR MANDIR \
+           PKGCONFIGDIR CMAKEDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR
+hash := \#
+define newline
+
+
+endef
+refuse = $(error $(1)=$($(1)): a folder's name must not have $(2))
+# A $ that make has taken for a variable of one letter is seen in the value
+# as given; `$(PREFIX)/sbin` is none.
+round := (
+curly := {
+references_cut = $(subst $$$(curly),,$(subst $$$(round),,$(value $(1))))
+given_dollar = $(findstring $$,$(references_cut))
+$(foreach name,DESTDIR $(FOLDERS),\
+    $(if $(call given_dollar,$(name)),$(error $(name)=$(value $(name)): a folder's name must not have $$)) \
+    $(if $(findstring $(newline),$($(name))),$(error $(name): a folder's name must not have a line break)))
+$(foreach name,$(FOLDERS),\
+    $(if $(filter /%,$(firstword $($(name)))),,$(error $(name)=$($(name)): must be an absolute path)) \
+    $(foreach bad,' " ` \ $$ ^ & | ; $(hash),$(if $(findstring $(bad),$($(name))),$(call refuse,$(name),$(bad)))))
+
 CFLAGS ?= -O2 -g
 # -ffp-contract=off: an FMA where the source has none would move the pixels'
 # and the embeddings' bits.
@@ -69,7 +119,7 @@ ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
                -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) $(PACKAGE_CFLAGS)
-TOOL_CPPFLAGS = -Itools -DCLIPC_DATA_DIR='"$(DATADIR)"' $(PACKAGE_CFLAGS)
+TOOL_CPPFLAGS = -Itools -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
 # Instrumented, the unrolled loops of an instruction set take minutes to
@@ -79,23 +129,25 @@ KERNEL_CFLAGS = -O1
 endif
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm -ldl
-# Asked for only when something is compiled, so that `make deps` runs first.
+# Compiler and pkg-config are asked only when something is compiled: `make
+# deps` may have installed them a moment before.
+X86 = $(eval X86 := $$(filter x86_64-%,$$(shell $(CC) -dumpmachine)))$(X86)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 # OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
 # One folder for each way to build, so that nothing ever needs a clean.
-BUILD := build/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \
+BUILDS := build
+BUILD := $(BUILDS)/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \
          $(filter 0,$(OPENBLAS)),-noblas)$(if $(filter 0,$(CURL)),-nocurl)$(if \
          $(filter 0,$(WEBP)),-nowebp)
+ifneq ($(words $(BUILD))$(findstring :,$(BUILD)),1)
+$(error BUILD=$(BUILD): the build folder must not have a space or a colon)
+endif
 
 # ---- files ----------------------------------------------------------------
-LIB_SOURCES  := $(sort $(wildcard lib/*.c lib/*/*.c))
-BENCH_SOURCES := $(sort $(wildcard bench/*.c))
-ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
-LIB_SOURCES  += $(sort $(wildcard lib/kernels/x86/*.c))
-BENCH_SOURCES += $(sort $(wildcard bench/x86/*.c))
-endif
+LIB_SOURCES  := $(sort $(wildcard lib/*/*.c lib/kernels/*/*.c))
+BENCH_SOURCES := $(sort $(wildcard bench/*.c bench/x86/*.c))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed clipc-pack
@@ -106,22 +158,28 @@ UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(sort \
 TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers hub_server)
 TEST_COMMON  := $(BUILD)/tests/support/test_main.o $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
-                stress/torture parity/trace)
+                support/pty stress/torture parity/trace)
 SHIM         := $(BUILD)/tests/support/shim.so
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
 MAN1         := $(wildcard docs/man/*.1)
 MAN3         := $(wildcard docs/man/*.3)
+CMAKE_FILES  := $(BUILD)/clipc-config.cmake $(BUILD)/clipc-config-version.cmake
 STATIC_LIB   := $(BUILD)/libclipc.a
 SHARED_LIB   := $(BUILD)/libclipc.so.$(VERSION)
 PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
+BASHCOMP     := $(TOOLS:%=$(BUILD)/completions/bash/%)
+ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
+FISHCOMP     := $(TOOLS:%=$(BUILD)/completions/fish/%.fish)
+COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
-.PHONY: all lib tests demo deps deps-aarch64 check check-asan check-ubsan \
-        check-tsan check-valgrind check-aarch64 torture coverage fuzz parity \
-        bench bench-peers install uninstall clean help
+.PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
+        check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
+        check-codegen torture coverage fuzz parity bench bench-peers \
+        install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-all: lib $(PROGRAMS) $(BUILD)/clipc.pc
+all: lib $(PROGRAMS) $(COMPLETIONS) $(BUILD)/clipc.pc $(CMAKE_FILES)
 lib: $(STATIC_LIB) $(SHARED_LIB)
 tests: all $(BUILD)/clipc-bench $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
 
@@ -131,15 +189,22 @@ help:
 	@echo "make demo       name the car in a drawing, with the demo model"
 	@echo "make check      all tests: no network, no Python"
 	@echo "make check-asan | check-ubsan | check-tsan | check-valgrind"
-	@echo "make check-aarch64   the same under qemu (make deps-aarch64 first)"
+	@echo "make check-cpus     unit tests under qemu as x86-64 with SSE2, with AVX2,"
+	@echo "                    and as aarch64 (make deps-cpus first); check-aarch64"
+	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
-	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured; uninstall"
+	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured"
+	@echo "make install-strip   the same without symbols for debuggers"
+	@echo "make uninstall  remove the files that install puts there, no other"
+	@echo "make deb        Debian packages for SUITE=$(SUITE), in build/deb/"
+	@echo "make check-deb  install and try them in a fresh root"
 	@echo "make clean      remove build/"
+	@echo "make -f SOURCE/Makefile   builds in ./build/; SOURCE may be read-only"
 	@echo
 	@echo "Options: VARIANT=release|asan|ubsan|tsan|cov  OPENBLAS=0  CURL=0"
 	@echo "         WEBP=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
@@ -148,19 +213,28 @@ help:
 # Rewritten only when the flags change; every object depends on it.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))' | \
-	    cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))' > $@
+	@printf '%s\n' $(FLAGS) | cmp -s - $@ || { \
+	    CC='$(CC)' CFLAGS=$(call quoted,$(CPPFLAGS) $(CFLAGS)) PKG_CONFIG='$(PKG_CONFIG)' \
+	    sh tools/toolchain.sh $(PACKAGES) && printf '%s\n' $(FLAGS) > $@; }
+quoted = '$(subst ','\'',$(1))'
+FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))
 # What knows the prefix: `make install PREFIX=...` compiles nothing else again.
-FOLDERS := $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(DATADIR)
 $(BUILD)/folders: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(FOLDERS)' | cmp -s - $@ || printf '%s\n' '$(FOLDERS)' > $@
-$(BUILD)/tools/common/places.o $(BUILD)/clipc.pc: $(BUILD)/folders
+	@printf '%s\n' '$(foreach name,$(FOLDERS),$($(name)))' | cmp -s - $@ || \
+	    printf '%s\n' '$(foreach name,$(FOLDERS),$($(name)))' > $@
+$(BUILD)/tools/common/places.o $(BUILD)/clipc.pc $(CMAKE_FILES): $(BUILD)/folders
 .PHONY: FORCE
 
 $(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
 $(BUILD)/lib/kernels/tiles.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+UNIT = $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<
+# The files of x86/ are in the lists of every machine, because the lists are
+# made before the compiler may be asked. Where it makes no code for x86-64, a
+# unit of declarations takes their place.
+$(BUILD)/lib/kernels/x86/%.o $(BUILD)/bench/x86/%.o: \
+    UNIT = $(if $(X86),$(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<,-c -x c include/clipc.h)
 # One file for each instruction set, called only where the processor has it.
 AVX2_CFLAGS   := $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c
 AVX512_CFLAGS := $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
@@ -174,7 +248,7 @@ $(BUILD)/lib/kernels/x86/%_amx.o: \
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(UNIT) -o $@
 
 $(BUILD)/tools/%.o: tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -187,7 +261,7 @@ $(BUILD)/bench/x86/peak_avx512.o: \
 $(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(UNIT) -o $@
 
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -209,13 +283,38 @@ ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
 $(SHARED_LIB): ALL_LDFLAGS += -Wl,--undefined-version -Wl,-z,undefs
 endif
 
-# Programs carry the library: they run from anywhere.
+# Programs carry the library: they run from anywhere. Uninstalled, they find
+# labels and the demo model through a link in their folder.
+$(PROGRAMS): | $(BUILD)/weights
+$(BUILD)/weights:
+	@mkdir -p $(@D)
+	@ln -sfn $(if $(filter /%,$(BUILD)),'$(CURDIR)',$(subst $(space),/,$(patsubst \
+	    %,..,$(subst /, ,$(BUILD)))))/weights $@
+space := $() $()
 # clipc-NAME is made of tools/NAME/ and of what the programs share.
 $(foreach tool,$(TOOLS),$(eval $(BUILD)/$(tool): $(patsubst %.c,$(BUILD)/%.o,\
     $(sort $(wildcard tools/$(tool:clipc-%=%)/*.c)))))
 $(PROGRAMS): $(TOOL_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
+
+# A program writes the completions of its own options. One that was compiled
+# for another machine may not run here: then the file says so, and is empty.
+define complete
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  GEN     $@")
+	$(Q)$(RUNNER) $< --completion $(1) >$@ 2>$@.log || { \
+	    echo '# left empty: $(<F) did not run where it was built' >$@; \
+	    echo '$@: left empty, for $(<F) does not run here;' \
+	        'RUNNER=... names an emulator' >&2; }
+	@rm -f $@.log
+endef
+$(BASHCOMP): $(BUILD)/completions/bash/%: $(BUILD)/%
+	$(call complete,bash)
+$(ZSHCOMP): $(BUILD)/completions/zsh/_%: $(BUILD)/%
+	$(call complete,zsh)
+$(FISHCOMP): $(BUILD)/completions/fish/%.fish: $(BUILD)/%
+	$(call complete,fish)
 
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
@@ -235,18 +334,35 @@ $(BUILD)/examples/%: docs/examples/%.c $(STATIC_LIB) $(BUILD)/flags
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MF $@.d $(ALL_LDFLAGS) $< $(STATIC_LIB) $(LIBS) -o $@
 
+# What lies below the prefix is written so, that the prefix can be moved.
+below = $(subst ^,,$(subst ^$(PREFIX)/,$${prefix}/,^$(1)))
 $(BUILD)/clipc.pc: lib/clipc.pc.in $(BUILD)/flags include/clipc.h
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@LIBS@|$(LIBS)|' $< > $@
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call below,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(call below,$(INCLUDEDIR))|' \
+	    -e 's|@DATADIR@|$(call below,$(DATADIR))|' \
+	    -e 's|@PKGDATADIR@|$(call below,$(PKGDATADIR))|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@PACKAGES@|$(filter-out openblas,$(PACKAGES))|' $< > $@
+# The CMake files find the library from where they lie themselves.
+from_cmake = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
+$(CMAKE_FILES): $(BUILD)/%: lib/%.in $(BUILD)/flags include/clipc.h
+	$(Q)sed -e 's|@LIBDIR@|$(call from_cmake,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(call from_cmake,$(INCLUDEDIR))|' \
+	    -e 's|@PKGDATADIR@|$(call from_cmake,$(PKGDATADIR))|' \
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
+	    -e 's|@PACKAGES@|$(filter-out openblas,$(PACKAGES))|' $< > $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- dependencies ---------------------------------------------------------
 deps:
-	@sh tools/deps.sh
-deps-aarch64:
+	@CC='$(CC)' OPENBLAS=$(OPENBLAS) CURL=$(CURL) WEBP=$(WEBP) sh tools/deps.sh
+deps-aarch64 deps-cpus:
 	@sh tools/deps.sh --aarch64
+# `make -j4 deps demo`: nothing begins before deps is done.
+DEPS_FIRST := $(filter deps deps-%,$(MAKECMDGOALS))
+ifneq ($(DEPS_FIRST),)
+$(filter-out $(DEPS_FIRST),$(MAKECMDGOALS)) $(BUILD)/flags: | $(DEPS_FIRST)
+endif
 
 # ---- running --------------------------------------------------------------
 demo: $(BUILD)/clipc-classify
@@ -274,20 +390,26 @@ check-valgrind:
 check-aarch64:
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
 	$(MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar OPENBLAS=0 CURL=0 \
-	    CLIPC_SKIP_SCRIPTS=1 RUNNER='qemu-aarch64-static -L /' check
+	    CLIPC_SKIP_SCRIPTS=1 RUNNER='$(QEMU_AARCH64) -L /' check
+QEMU_AARCH64 ?= qemu-aarch64-static
 export CLIPC_SKIP_SCRIPTS
+check-cpus:
+	@MAKE='$(MAKE)' sh tests/release/cpus.sh
+# Not in check: what a compiler makes of the loops is its version's affair.
+check-codegen:
+	@MAKE='$(MAKE)' CC='$(CHOSEN_CC)' sh tests/release/codegen.sh
 
 torture: tests
 	@BUILD=$(BUILD) sh tests/stress/torture.sh
 
 coverage:
-	mkdir -p build/cov && find build/cov -name '*.gcda' -delete
+	mkdir -p $(BUILDS)/cov && find $(BUILDS)/cov -name '*.gcda' -delete
 	$(MAKE) VARIANT=cov check
-	@sh tests/release/coverage.sh build/cov
+	@sh tests/release/coverage.sh $(BUILDS)/cov
 
 FUZZ_SECONDS ?= 60
 fuzz:
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) BUILDS=$(BUILDS) sh tests/fuzz/run.sh
 
 parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
@@ -302,31 +424,47 @@ bench-peers: all $(BUILD)/clipc-bench
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh bench/peers.sh $(PEERS)
 
 # ---- installing -----------------------------------------------------------
-install: all
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR) \
-	    $(DESTDIR)$(PKGCONFIGDIR) $(DESTDIR)$(DATADIR)/demo $(DESTDIR)$(DATADIR)/labels \
-	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
-	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
-	$(INSTALL) -m 644 include/clipc.h $(DESTDIR)$(INCLUDEDIR)
-	$(INSTALL) -m 644 $(STATIC_LIB) $(DESTDIR)$(LIBDIR)
-	$(INSTALL) -m 755 $(SHARED_LIB) $(DESTDIR)$(LIBDIR)
-	ln -sf $(notdir $(SHARED_LIB)) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libclipc.so
-	$(INSTALL) -m 644 $(BUILD)/clipc.pc $(DESTDIR)$(PKGCONFIGDIR)
-	$(INSTALL) -m 644 $(DEMO_FILES) $(DESTDIR)$(DATADIR)/demo
-	$(INSTALL) -m 644 $(wildcard weights/labels/*.txt) $(DESTDIR)$(DATADIR)/labels
-	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
-	$(if $(MAN3),$(INSTALL) -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3)
-DEMO_FILES = $(wildcard weights/demo/*.json weights/demo/*.safetensors)
+# What install puts and uninstall takes away, KIND:FILE:FOLDER/NAME; FOLDER is
+# one of the variables above. Kinds: program, library and archive are stripped
+# by install-strip; file; link, where FILE is what the link says.
+INSTALLED = \
+    $(foreach tool,$(TOOLS),program:$(BUILD)/$(tool):BINDIR/$(tool)) \
+    file:include/clipc.h:INCLUDEDIR/clipc.h \
+    archive:$(STATIC_LIB):LIBDIR/libclipc.a \
+    library:$(SHARED_LIB):LIBDIR/$(notdir $(SHARED_LIB)) \
+    link:$(notdir $(SHARED_LIB)):LIBDIR/$(SONAME) \
+    link:$(SONAME):LIBDIR/libclipc.so \
+    file:$(BUILD)/clipc.pc:PKGCONFIGDIR/clipc.pc \
+    $(foreach file,$(CMAKE_FILES),file:$(file):CMAKEDIR/$(notdir $(file))) \
+    $(foreach file,$(wildcard weights/demo/*.json weights/demo/*.safetensors),\
+        file:$(file):PKGDATADIR/demo/$(notdir $(file))) \
+    $(foreach file,$(wildcard weights/labels/*.txt),\
+        file:$(file):PKGDATADIR/labels/$(notdir $(file))) \
+    $(foreach page,$(MAN1),file:$(page):MANDIR/man1/$(notdir $(page))) \
+    $(foreach page,$(MAN3),file:$(page):MANDIR/man3/$(notdir $(page))) \
+    $(foreach file,$(BASHCOMP),file:$(file):BASHCOMPDIR/$(notdir $(file))) \
+    $(foreach file,$(ZSHCOMP),file:$(file):ZSHCOMPDIR/$(notdir $(file))) \
+    $(foreach file,$(FISHCOMP),file:$(file):FISHCOMPDIR/$(notdir $(file)))
 
-uninstall:
-	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/%) $(DESTDIR)$(INCLUDEDIR)/clipc.h \
-	    $(DESTDIR)$(LIBDIR)/libclipc.a $(DESTDIR)$(LIBDIR)/libclipc.so \
-	    $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(notdir $(SHARED_LIB)) \
-	    $(DESTDIR)$(PKGCONFIGDIR)/clipc.pc \
-	    $(MAN1:docs/man/%=$(DESTDIR)$(MANDIR)/man1/%) \
-	    $(MAN3:docs/man/%=$(DESTDIR)$(MANDIR)/man3/%)
-	rm -rf $(DESTDIR)$(DATADIR)
+install install-strip: all
+install install-strip uninstall:
+	@$(foreach name,DESTDIR INSTALL STRIP SONAME $(FOLDERS),$(name)=$(call \
+	    quoted,$($(name)))) sh tools/install.sh $@ $(INSTALLED)
 
+# ---- Debian packages: tools/packaging/README.md ---------------------------
+SUITE ?= bookworm
+deb:
+	@sh tools/packaging/deb.sh --suite $(SUITE)
+check-deb:
+	@sh tools/packaging/check-deb.sh --suite $(SUITE)
+
+# Elsewhere a folder "build" may hold what is not ours.
 clean:
-	rm -rf build
+ifeq ($(origin BUILD),file)
+	rm -rf $(if $(filter build,$(BUILDS)),build,$(patsubst \
+	    %/flags,%,$(wildcard $(BUILDS)/*/flags)))
+else
+	@echo 'clean: remove BUILD=$(BUILD) yourself' >&2; exit 1
+endif
+
+endif

@@ -45,8 +45,8 @@
  *    argument) and CLIPC_ERR_NOMEM, and whatever its comment lists.
  *  - A parameter struct comes from its _default() function. NULL in its place
  *    means the defaults; a limit of 0 means the default limit. The struct
- *    begins with struct_size, so that members can be added without breaking
- *    programs that are built already.
+ *    begins with struct_size; the library touches no more of a struct than
+ *    its struct_size says.
  *  - An _info struct is filled by a _get_info() call. The caller sets
  *    struct_size. Strings in the struct belong to the object.
  *  - Any number of threads may use one clipc_model, clipc_labels or
@@ -57,6 +57,14 @@
  *  - The library never exits and never prints. It reads no environment
  *    variable, opens no connection and writes no file unless a parameter
  *    says so.
+ *
+ * Versions. Until 1.0 a new minor version may rename or remove functions,
+ * types and members, and append members to structs, while the soname stays
+ * libclipc.so.0: compile a program again for each. A patch version changes
+ * neither. What stays: the numbers of clipc_status, the rule of struct_size,
+ * clipc_result, and exactness: token ids and pixels equal the reference's
+ * (Hugging Face transformers with Pillow), f32 embeddings differ from it by
+ * rounding alone.
  */
 #ifndef CLIPC_H
 #define CLIPC_H
@@ -380,6 +388,8 @@ struct clipc_image_params {
     int auto_orient;   /* turn the picture as its EXIF orientation says, as
                         * Pillow's ImageOps.exif_transpose() does */
     clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
+    int fit_published; /* with `fit` NULL: as `fit`, for the preprocessing that
+                        * clipc_preprocess() has without a model */
 };
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);
@@ -477,7 +487,7 @@ CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
  * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
  * pixels: [n, 3, S, S]. model NULL: the preprocessing published with
  * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
- * this model. */
+ * this model, or fit_published. */
 CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
                                         clipc_image *const *images,
                                         size_t n, float *pixels,
@@ -567,6 +577,12 @@ typedef struct clipc_model_info {
     size_t trained_image_size; /* image_size without params->image_size */
     const char *layout; /* of the tensors' names: "transformers" or
                          * "open_clip" */
+    const char *labels; /* name of the list of labels that is the model's own,
+                         * from its config: {"clipc": {"labels": "demo"}}.
+                         * 1 to 63 of A-Z a-z 0-9 . - _, the first a letter or
+                         * a digit, so that a path cannot be meant. NULL: the
+                         * config names none. The library knows no lists;
+                         * clipc-classify has those of its data folder. */
 } clipc_model_info;
 
 /* Fills *info (struct_size set by the caller). Never fails for valid
@@ -780,8 +796,10 @@ typedef struct clipc_build_info {
     const char *features;      /* "avx2 avx512 vnni ...", or "" */
     const char *isa;           /* best native kernels here: "c", "avx2", ... */
     const char *gemm;          /* "openblas" or "native": what AUTO means */
-    const char *openblas;      /* version, or NULL: not built in, or not
-                                * installed (it is loaded when it is used) */
+    const char *openblas;      /* version, or NULL: not built in, not
+                                * installed (OpenBLAS is loaded when it is
+                                * used), or with kernels that this CPU cannot
+                                * run */
     const char *openblas_core; /* core type OpenBLAS runs as, or NULL */
     const char *openblas_core_better; /* core type to set in the environment
                                   * variable OPENBLAS_CORETYPE because the one

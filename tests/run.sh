@@ -9,7 +9,10 @@
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
 : "${SUITE_SECONDS:=600}"
-CLIPC_BIN=$PWD/$BUILD
+case $BUILD in
+/*) CLIPC_BIN=$BUILD ;;
+*) CLIPC_BIN=$PWD/$BUILD ;;
+esac
 export BUILD RUNNER CLIPC_BIN
 
 log=$(mktemp) || exit 1
@@ -47,10 +50,12 @@ for program in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/stress/test_*; do
 done
 if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite cli sh tests/cli/run.sh
+    suite completion sh tests/release/completion.sh
+    suite manpages sh tests/release/manpages.sh
     suite headers sh tests/release/headers.sh
     suite layers sh tests/release/layers.sh
     suite exports sh tests/release/exports.sh
-    suite disassembly sh tests/release/disassembly.sh
+    suite make sh tests/release/make.sh
     suite install sh tests/release/install.sh
     suite examples sh tests/release/examples.sh
 fi

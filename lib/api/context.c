@@ -47,7 +47,8 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
     if ((all & levels[cpu].need) != levels[cpu].need)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "this CPU lacks %s (it has: %s)", levels[cpu].name,
-                          all ? clipc_cpu_feature_text() : "none");
+                          *clipc_cpu_feature_text() ? clipc_cpu_feature_text()
+                                                     : "none");
     *features = all & levels[cpu].may_use;
     return CLIPC_OK;
 }

@@ -72,6 +72,19 @@ static clipc_status read_params(clipc_image_params *params,
     return params->fit ? clipc_model_need_vision(params->fit, err) : CLIPC_OK;
 }
 
+/* What rows are fitted to while they are decoded; NULL: all pixels are kept.
+ * published: room for a config. */
+static const clipc_preprocess_config *
+fit_of(const clipc_image_params *params, clipc_preprocess_config *published)
+{
+    if (params->fit)
+        return &params->fit->preprocess;
+    if (!params->fit_published)
+        return NULL;
+    clipc_preprocess_config_default(published);
+    return published;
+}
+
 static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
                            const char *name, const clipc_image_params *params,
                            clipc_error *err)
@@ -83,9 +96,10 @@ static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
         .alpha_white = params->alpha == CLIPC_ALPHA_WHITE,
         .auto_orient = params->auto_orient != 0,
     };
+    clipc_preprocess_config published;
+
     return clipc_image_decode(image, data, n, name,
-                              params->fit ? &params->fit->preprocess : NULL,
-                              &decode_params, err);
+                              fit_of(params, &published), &decode_params, err);
 }
 
 clipc_status clipc_image_read_file(clipc_image **image, const char *path,
@@ -166,6 +180,7 @@ clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
                                   const clipc_image_params *given,
                                   clipc_error *err)
 {
+    clipc_preprocess_config published;
     clipc_image_params params;
     size_t row_bytes, n_bytes;
 
@@ -183,7 +198,7 @@ clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
                           stride_bytes, width);
     CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
     return clipc_image_make(image, rgb, width, height, stride_bytes,
-                            params.fit ? &params.fit->preprocess : NULL, err);
+                            fit_of(&params, &published), err);
 }
 
 clipc_status clipc_image_get_info(const clipc_image *image,

@@ -8,9 +8,11 @@
 #include "api/objects.h"
 
 #include "hub/hub.h"
+#include "base/sniff.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_HEADER_BYTES ((size_t)8 << 20)
 
@@ -246,8 +248,8 @@ static clipc_status resolve_id(char **folder, const char *name,
     CLIPC_TRY(clipc_hub_params_merge(&query->params, params->hub, err));
     if (!query->params.cache_dir || !*query->params.cache_dir)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder, and no hub cache was given to "
-                          "look it up in; use --model DIR or --model demo",
+                          "%s: no such folder or file, and no hub cache was "
+                          "given to look it up in; use --model DIR or --model demo",
                           CLIPC_QUOTE(name));
     query->is_id = true;
     return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
@@ -296,9 +298,13 @@ static clipc_status resolve(char **folder, const char *name,
     }
     if (is_weights_file(name))
         return parent(folder, name, err);
+    if (access(name, F_OK) == 0)
+        return clipc_fail(err, CLIPC_ERR_IO, -1,
+                          "%s: it is neither a folder nor a regular file",
+                          CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder, and not a repository id",
+                          "%s: no such folder or file, and not a repository id",
                           CLIPC_QUOTE(name));
     return resolve_id(folder, name, query, params, err);
 }
@@ -317,6 +323,30 @@ static clipc_status merge_params(clipc_model_params *params,
     if (params->max_header_bytes == 0)
         params->max_header_bytes = DEFAULT_HEADER_BYTES;
     return CLIPC_OK;
+}
+
+/* A file that is no weights by its name must be a packed one: what it is
+ * instead is said. */
+static clipc_status refuse_other_file(const char *name, clipc_error *err)
+{
+    enum { TINY = 8 }; /* bytes: the beginning of anything, cut off */
+    clipc_bytes bytes;
+
+    CLIPC_TRY(clipc_file_map(&bytes, name, err));
+    const clipc_sniffed *other = clipc_sniff(bytes.data, bytes.n);
+    const bool packed = clipc_sniff_is_safetensors(bytes.data, bytes.n);
+    const char *what = other             ? other->what
+                       : bytes.n == 0    ? "an empty file"
+                       : bytes.n <= TINY ? NULL
+                                         : "a file of another format";
+    clipc_bytes_release(&bytes);
+    if (packed || !what)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                      "%s: this is %s, not a model that clipc reads: a folder "
+                      "with config.json and weights, a file of weights in "
+                      "one, or a packed file",
+                      CLIPC_QUOTE(name), what);
 }
 
 clipc_status clipc_model_open(clipc_model **out, const char *name,
@@ -338,6 +368,8 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
     if (!(strcmp(name, "demo") == 0 && params.data_dir) &&
         clipc_file_exists(name)) {
         bool is_packed;
+        if (!is_weights_file(name))
+            CLIPC_TRY(refuse_other_file(name, err));
         CLIPC_TRY(open_file(out, &is_packed, name, &params, err));
         if (is_packed)
             return CLIPC_OK;
@@ -498,6 +530,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         .source = model->source,
         .tokenizer = clipc_model_tokenizer_source(model),
         .preprocessing = model->preprocess_source,
+        .labels = *config->labels ? config->labels : NULL,
     };
     if (config->has_vision) {
         info.image_size = config->image_size;

@@ -156,8 +156,10 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
             CLIPC_TRY_GOTO(status, done,
                            check_lengths(inverse, n_vectors, err));
         task.measure = false;
-        CLIPC_TRY_GOTO(status, done,
-                       clipc_scores_rank(ctx, &task, k, results + q * k, err));
+        if (task.n_queries) /* else results may be NULL */
+            CLIPC_TRY_GOTO(status, done,
+                           clipc_scores_rank(ctx, &task, k, results + q * k,
+                                             err));
     }
 done:
     free(inverse);

@@ -15,6 +15,9 @@
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "clipc maps little-endian weights; this host is big-endian"
 #endif
+#if UINTPTR_MAX < UINT64_MAX
+#error "clipc maps whole checkpoints; it needs a 64-bit machine"
+#endif
 
 /* ---- errors (error.c) -------------------------------------------------- */
 

@@ -4,7 +4,8 @@
  * processors this process may keep busy: its affinity mask, and the CPU
  * quotas of its control groups.
  *
- * Reference: Intel SDM volume 2, CPUID leaves 1 and 7; Linux
+ * Reference: Intel SDM volume 2, CPUID leaves 1 and 7; AMD APM volume 3,
+ * CPUID Fn8000_0001; Linux
  * Documentation/arch/x86/xstate.rst (ARCH_REQ_XCOMP_PERM),
  * Documentation/admin-guide/cgroup-v2.rst (cpu.max) and
  * cgroup-v1 (cpu.cfs_quota_us, cpu.cfs_period_us).
@@ -45,22 +46,42 @@ static bool may_use_tiles(void)
 #endif
 }
 
+/* The sets older than AVX2. c: ECX of leaf 1. */
+static unsigned detect_older(unsigned c, bool ymm_saved)
+{
+    unsigned a, b, more = 0, d = 0, features = 0;
+
+    __get_cpuid(0x80000001u, &a, &b, &more, &d);
+    if (c & 1u << 0)
+        features |= CLIPC_CPU_HAS_SSE3;
+    if (c & 1u << 9)
+        features |= CLIPC_CPU_HAS_SSSE3;
+    if (c & 1u << 19)
+        features |= CLIPC_CPU_HAS_SSE41;
+    if (d & 1u << 31)
+        features |= CLIPC_CPU_HAS_3DNOW;
+    if (ymm_saved && c & 1u << 28)
+        features |= CLIPC_CPU_HAS_AVX;
+    if (ymm_saved && more & 1u << 16)
+        features |= CLIPC_CPU_HAS_FMA4;
+    return features;
+}
+
 static unsigned detect(void)
 {
     const uint64_t ymm = 0x6, zmm = 0xE6, tiles = 0x60000; /* XCR0 bits */
     const unsigned amx_bf16 = 1u << 22, amx = 1u << 24, amx_int8 = 1u << 25;
     const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
-    unsigned a, b, c, d, features = 0;
+    unsigned a, b, c, d;
 
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return 0;
-    const unsigned osxsave = 1u << 27, fma = 1u << 12, f16c = 1u << 29;
-    if ((c & (osxsave | fma | f16c)) != (osxsave | fma | f16c))
-        return 0;
-    uint64_t states = saved_states();
-    if ((states & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
-        !(b & 1u << 5))
-        return 0;
+    const unsigned osxsave = 1u << 27, fma_f16c = 1u << 12 | 1u << 29;
+    uint64_t states = c & osxsave ? saved_states() : 0;
+    unsigned features = detect_older(c, (states & ymm) == ymm);
+    if ((c & fma_f16c) != fma_f16c || (states & ymm) != ymm ||
+        !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & 1u << 5))
+        return features;
     unsigned more = 0, ignored;
     if (a >= 1)
         __get_cpuid_count(7, 1, &more, &ignored, &ignored, &ignored);

@@ -16,6 +16,14 @@
 #define CLIPC_CPU_HAS_AMX_INT8 32u /* AMX tiles of bytes; the OS saves them
                                     * and lets this process use them */
 #define CLIPC_CPU_HAS_AMX_BF16 64u /* AMX tiles of bf16, likewise */
+#define CLIPC_CPU_KERNELS 0xFFu /* all of those: what kernels here go by */
+/* Older sets: no kernel here uses them, OpenBLAS's do. */
+#define CLIPC_CPU_HAS_SSE3 0x100u
+#define CLIPC_CPU_HAS_SSSE3 0x200u
+#define CLIPC_CPU_HAS_SSE41 0x400u
+#define CLIPC_CPU_HAS_AVX 0x800u /* and the OS saves ymm */
+#define CLIPC_CPU_HAS_FMA4 0x1000u
+#define CLIPC_CPU_HAS_3DNOW 0x2000u
 
 unsigned clipc_cpu_features(void);
 

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.c - strict JSON (RFC 8259) through jansson, and typed getters.
+ * json.c - strict JSON (RFC 8259) into jansson's values, and typed getters.
  *
- * jansson grows the buffer of its lexer without checking that it could: when
- * memory runs out there, bytes of a token vanish silently. So every document
- * is handed over as `["xxx...", DOCUMENT]`, the first string longer than any
- * token of the document: a failure to grow shows in that string, and the
- * buffer never grows again. The scan that finds the longest token also bounds
- * the nesting, for which jansson's own limit of 2048 is too deep for small
- * stacks.
+ * The text is read here and not by jansson, whose lexer (2.14 to 2.15.1 at
+ * least) appends to its buffer without checking that it could: when memory
+ * stays short the closing quote of a string is not there, and the lexer reads
+ * and writes past the ends of its blocks. tests/unit/base/test_json.c has a document for
+ * which it does. jansson's constructors of values do report such failures.
  */
 #include "base/json.h"
 #include "base/utf8.h"
 
+#include <errno.h>
+#include <locale.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_DEPTH 64
@@ -29,8 +30,8 @@ static const bool SEPARATOR[256] = {
     ['"'] = true,
 };
 
-/* Bounds of the document before jansson sees it. It need not be valid: only
- * strings and brackets are told apart here. */
+/* Bounds of the document before it is read. It need not be valid: only strings
+ * and brackets are told apart here. */
 static clipc_status scan(const char *data, size_t n, const char *name,
                          size_t *longest, clipc_error *err)
 {
@@ -67,114 +68,324 @@ static clipc_status scan(const char *data, size_t n, const char *name,
     return CLIPC_OK;
 }
 
-/* What jansson reads: [" and n_pad times x and ", and data and ]. Spaces that
- * follow a line feed are left out, which is half of an indented file: a string
- * cannot hold a line feed, so they are never part of one. */
-typedef struct source {
-    const char *data;
-    size_t n, at; /* of data */
-    size_t n_pad, n_before, written;
-} source;
+/* A document that is read. `at` never passes n; a failure is at `at`. */
+typedef struct reader {
+    const char *data, *name; /* data: [n] */
+    size_t n, at;
+    char *token; /* [longest token + 1]: unescaped strings, numbers */
+    bool reals;  /* every number as a real */
+    locale_t numbers; /* a point, whatever the program's locale has */
+} reader;
 
-static size_t copy_data(source *src, char *out, size_t room)
+static clipc_status fail_syntax(const reader *r, const char *what,
+                                clipc_error *err)
 {
-    size_t n = src->n - src->at < room ? src->n - src->at : room;
-    const char *from = src->data + src->at;
-    const char *feed = n ? memchr(from, '\n', n) : NULL;
-
-    if (feed)
-        n = (size_t)(feed - from) + 1;
-    memcpy(out, from, n);
-    src->at += n;
-    while (feed && src->at < src->n && src->data[src->at] == ' ')
-        src->at++;
-    return n;
+    return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)r->at, "%s: %s%s",
+                      CLIPC_QUOTE(r->name), what,
+                      r->at >= r->n ? ": it ends too early" : "");
 }
 
-static size_t read_source(void *buffer, size_t room, void *user)
+/* The byte at `at`, or NUL at the end: the text has none of its own. */
+static char peek(const reader *r)
 {
-    source *src = user;
-    char *out = buffer;
-    size_t n = 0;
+    return r->at < r->n ? r->data[r->at] : '\0';
+}
 
-    for (; n < room && src->written < src->n_before; src->written++) {
-        size_t left = src->n_before - src->written;
-        out[n++] = src->written == 0                ? '['
-                 : src->written == 1 || left == 2   ? '"'
-                 : left == 1                        ? ','
-                                                    : 'x';
+static void skip_white_space(reader *r)
+{
+    while (r->at < r->n && (r->data[r->at] == ' ' || r->data[r->at] == '\n' ||
+                            r->data[r->at] == '\t' || r->data[r->at] == '\r'))
+        r->at++;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* After \u: four digits. */
+static clipc_status read_hex(reader *r, uint32_t *out, clipc_error *err)
+{
+    *out = 0;
+    for (int i = 0; i < 4; i++, r->at++) {
+        char c = peek(r), lower = (char)(c | 0x20);
+        if (is_digit(c))
+            *out = *out << 4 | (uint32_t)(c - '0');
+        else if (lower >= 'a' && lower <= 'f')
+            *out = *out << 4 | (uint32_t)(lower - 'a' + 10);
+        else
+            return fail_syntax(r, "not valid JSON", err);
     }
-    while (n < room && src->at < src->n)
-        n += copy_data(src, out + n, room - n);
-    if (n < room && src->at == src->n) {
-        out[n++] = ']';
-        src->at++; /* said once */
+    return CLIPC_OK;
+}
+
+/* After a backslash; the bytes it stands for go to *end, which moves on. */
+static clipc_status read_escape(reader *r, char **end, clipc_error *err)
+{
+    static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
+    const size_t start = r->at - 1;
+    const char *found = r->at < r->n ? strchr(names, peek(r)) : NULL;
+    uint32_t code, low;
+
+    if (found) {
+        *(*end)++ = bytes[found - names];
+        r->at++;
+        return CLIPC_OK;
     }
-    return n;
+    if (peek(r) != 'u')
+        return fail_syntax(r, "not valid JSON", err);
+    r->at++;
+    CLIPC_TRY(read_hex(r, &code, err));
+    if (code >= 0xd800 && code < 0xdc00 && r->n - r->at >= 2 &&
+        memcmp(r->data + r->at, "\\u", 2) == 0) {
+        r->at += 2;
+        CLIPC_TRY(read_hex(r, &low, err));
+        if (low >= 0xdc00 && low < 0xe000)
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    }
+    if (code >= 0xd800 && code < 0xe000) { /* half of a pair */
+        r->at = start;
+        return fail_syntax(r, "not valid JSON", err);
+    }
+    *end += clipc_utf8_encode(code, *end);
+    return CLIPC_OK;
 }
 
-/* Offset in the data of byte number `index` that was handed over. */
-static size_t data_offset(const source *src, size_t index)
+/* At the opening quote. The string's bytes: in the text itself or in
+ * r->token, which the next string overwrites. */
+static clipc_status read_string(reader *r, const char **out, size_t *n,
+                                clipc_error *err)
 {
-    size_t at = 0;
-    for (; index > 0 && at < src->n; index--)
-        if (src->data[at++] == '\n')
-            while (at < src->n && src->data[at] == ' ')
-                at++;
-    return at + index;
+    char *end = r->token;
+    size_t begin = ++r->at;
+    bool escaped = false;
+
+    while (r->at < r->n && r->data[r->at] != '"') {
+        if ((unsigned char)r->data[r->at] < 0x20)
+            return fail_syntax(r, "not valid JSON", err);
+        if (r->data[r->at] != '\\') {
+            r->at++;
+            continue;
+        }
+        memcpy(end, r->data + begin, r->at - begin);
+        end += r->at - begin;
+        r->at++;
+        CLIPC_TRY(read_escape(r, &end, err));
+        escaped = true;
+        begin = r->at;
+    }
+    if (r->at >= r->n)
+        return fail_syntax(r, "not valid JSON", err);
+    *out = r->data + begin;
+    *n = r->at - begin;
+    if (escaped) {
+        memcpy(end, *out, *n);
+        *n = (size_t)(end - r->token) + *n;
+        *out = r->token;
+    }
+    r->at++;
+    return CLIPC_OK;
 }
 
-/* jansson reports some failures to allocate as none, and that of a string's
- * copy as an invalid token or, of a key, as one that is no string: messages
- * that otherwise are never about a token that ends in a quote. */
-static bool out_of_memory(const json_error_t *error, char last)
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? from `at` on; false: not so,
+ * and `at` is where it is not. */
+static bool skip_number(reader *r, bool *is_real)
 {
-    static const char invalid[] = "invalid token";
-    static const char no_key[] = "string or '}' expected";
-
-    return json_error_code(error) == json_error_out_of_memory ||
-           error->text[0] == '\0' ||
-           (last == '"' &&
-            (strncmp(error->text, invalid, sizeof invalid - 1) == 0 ||
-             strncmp(error->text, no_key, sizeof no_key - 1) == 0));
+    *is_real = false;
+    r->at += peek(r) == '-';
+    if (!is_digit(peek(r)))
+        return false;
+    if (peek(r) == '0' && r->at + 1 < r->n && is_digit(r->data[r->at + 1]))
+        return false;
+    while (is_digit(peek(r)))
+        r->at++;
+    if (peek(r) == '.') {
+        *is_real = true;
+        r->at++;
+        if (!is_digit(peek(r)))
+            return false;
+        while (is_digit(peek(r)))
+            r->at++;
+    }
+    if (peek(r) == 'e' || peek(r) == 'E') {
+        *is_real = true;
+        r->at++;
+        r->at += peek(r) == '+' || peek(r) == '-';
+        if (!is_digit(peek(r)))
+            return false;
+        while (is_digit(peek(r)))
+            r->at++;
+    }
+    return true;
 }
 
-static clipc_status fail_syntax(const json_error_t *error, const source *src,
-                                const char *name, clipc_error *err)
+static clipc_status read_number(reader *r, json_t **out, clipc_error *err)
 {
-    /* The last byte that jansson read. */
-    size_t n_read = error->position < 0 ? 0 : (size_t)error->position;
-    size_t at = n_read > src->n_before
-                    ? data_offset(src, n_read - src->n_before - 1)
-                    : 0;
-    const char *what = "not valid JSON";
+    const size_t begin = r->at;
+    bool is_real, too_large;
 
-    size_t valid = clipc_utf8_check(src->data, src->n);
-    if (valid < src->n && json_error_code(error) == json_error_invalid_utf8)
-        at = valid; /* jansson does not count the byte it cannot decode */
-    else if (n_read <= src->n_before ||
-             out_of_memory(error, at < src->n ? src->data[at] : '\0'))
+    if (!skip_number(r, &is_real) ||
+        (r->at < r->n && !SEPARATOR[(unsigned char)peek(r)]))
+        return fail_syntax(r, "not valid JSON", err);
+    memcpy(r->token, r->data + begin, r->at - begin);
+    r->token[r->at - begin] = '\0';
+    errno = 0;
+    if (is_real || r->reals) {
+        locale_t before = uselocale(r->numbers);
+        double value = strtod(r->token, NULL);
+        uselocale(before);
+        too_large = !isfinite(value);
+        *out = too_large ? NULL : json_real(value);
+    } else {
+        long long value = strtoll(r->token, NULL, 10);
+        too_large = errno == ERANGE;
+        *out = too_large ? NULL : json_integer(value);
+    }
+    if (too_large) {
+        r->at--; /* its last byte */
+        return fail_syntax(r, "JSON number too large", err);
+    }
+    return *out ? CLIPC_OK : clipc_fail_nomem(err, "JSON");
+}
+
+/* true, false, null. */
+static clipc_status read_word(reader *r, json_t **out, clipc_error *err)
+{
+    static const char *const words[] = { "true", "false", "null" };
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = strlen(words[i]);
+        if (r->n - r->at < n || memcmp(r->data + r->at, words[i], n) != 0 ||
+            (r->at + n < r->n &&
+             !SEPARATOR[(unsigned char)r->data[r->at + n]]))
+            continue;
+        r->at += n;
+        *out = i == 0 ? json_true() : i == 1 ? json_false() : json_null();
+        return CLIPC_OK;
+    }
+    /* What is left of the text may be the beginning of one. */
+    for (size_t i = 0; i < 3; i++)
+        if (r->n - r->at < strlen(words[i]) &&
+            memcmp(r->data + r->at, words[i], r->n - r->at) == 0)
+            r->at = r->n;
+    return fail_syntax(r, "not valid JSON", err);
+}
+
+static clipc_status read_value(reader *r, json_t **out, clipc_error *err);
+
+static clipc_status read_member(reader *r, json_t *object, clipc_error *err)
+{
+    const char *text;
+    json_t *value = NULL;
+    size_t n;
+
+    if (peek(r) != '"')
+        return fail_syntax(r, "not valid JSON", err);
+    CLIPC_TRY(read_string(r, &text, &n, err));
+    const size_t end = r->at - 1; /* its closing quote */
+    if (memchr(text, '\0', n)) {
+        r->at = end;
+        return fail_syntax(r, "NUL in a JSON key", err);
+    }
+    /* Not in r->token: the value may have strings. */
+    char *key = clipc_strndup(text, n);
+    if (!key)
         return clipc_fail_nomem(err, "JSON");
-    switch (json_error_code(error)) {
-    case json_error_invalid_utf8: what = "invalid UTF-8 in JSON"; break;
-    case json_error_null_byte_in_key: what = "NUL in a JSON key"; break;
-    case json_error_duplicate_key: what = "duplicate key in JSON"; break;
-    case json_error_numeric_overflow: what = "JSON number too large"; break;
-    default: break;
+    clipc_status status = CLIPC_OK;
+    skip_white_space(r);
+    if (json_object_get(object, key)) {
+        r->at = end;
+        status = fail_syntax(r, "duplicate key in JSON", err);
+    } else if (peek(r) != ':') {
+        status = fail_syntax(r, "not valid JSON", err);
+    } else {
+        r->at++;
+        status = read_value(r, &value, err);
     }
-    if (at >= src->n)
-        return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)src->n,
-                          "%s: %s: it ends too early", CLIPC_QUOTE(name),
-                          what);
-    return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)at, "%s: %s",
-                      CLIPC_QUOTE(name), what);
+    if (status == CLIPC_OK &&
+        json_object_set_new_nocheck(object, key, value) != 0)
+        status = clipc_fail_nomem(err, "JSON");
+    free(key);
+    return status;
+}
+
+/* At the bracket. The depth is bounded by scan(). */
+static clipc_status read_container(reader *r, json_t **out, clipc_error *err)
+{
+    const bool is_object = peek(r) == '{';
+    const char close = is_object ? '}' : ']';
+    json_t *all = is_object ? json_object() : json_array();
+    clipc_status status = CLIPC_OK;
+
+    if (!all)
+        return clipc_fail_nomem(err, "JSON");
+    r->at++;
+    skip_white_space(r);
+    bool more = peek(r) != close;
+    while (more && status == CLIPC_OK) {
+        json_t *value = NULL;
+        skip_white_space(r);
+        status = is_object ? read_member(r, all, err)
+                           : read_value(r, &value, err);
+        if (status == CLIPC_OK && !is_object &&
+            json_array_append_new(all, value) != 0)
+            status = clipc_fail_nomem(err, "JSON");
+        if (status != CLIPC_OK)
+            break;
+        skip_white_space(r);
+        more = peek(r) == ',';
+        if (more)
+            r->at++;
+        else if (peek(r) != close)
+            status = fail_syntax(r, "not valid JSON", err);
+    }
+    if (status != CLIPC_OK) {
+        json_decref(all);
+        return status;
+    }
+    r->at++;
+    *out = all;
+    return CLIPC_OK;
+}
+
+static clipc_status read_value(reader *r, json_t **out, clipc_error *err)
+{
+    const char *text;
+    size_t n;
+
+    *out = NULL;
+    skip_white_space(r);
+    const char c = peek(r);
+    if (c == '{' || c == '[')
+        return read_container(r, out, err);
+    if (c == '-' || is_digit(c))
+        return read_number(r, out, err);
+    if (c != '"')
+        return read_word(r, out, err);
+    CLIPC_TRY(read_string(r, &text, &n, err));
+    *out = json_stringn_nocheck(text, n);
+    return *out ? CLIPC_OK : clipc_fail_nomem(err, "JSON");
+}
+
+static clipc_status read_document(reader *r, json_t **root, clipc_error *err)
+{
+    json_t *value;
+
+    CLIPC_TRY(read_value(r, &value, err));
+    skip_white_space(r);
+    if (r->at < r->n) {
+        json_decref(value);
+        return fail_syntax(r, "more than one value in JSON", err);
+    }
+    *root = value;
+    return CLIPC_OK;
 }
 
 static clipc_status parse(json_t **root, const char *data, size_t n,
-                          const char *name, size_t flags, clipc_error *err)
+                          const char *name, bool reals, clipc_error *err)
 {
-    source src = { .data = data, .n = n };
-    json_error_t error;
+    reader r = { .data = data, .name = name, .n = n, .reals = reals };
+    clipc_status status;
     size_t longest;
 
     *root = NULL;
@@ -186,53 +397,39 @@ static clipc_status parse(json_t **root, const char *data, size_t n,
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: JSON must not start with a byte order mark",
                           CLIPC_QUOTE(name));
-    /* jansson passes over a NUL that follows a number. */
     const char *nul = n ? memchr(data, '\0', n) : NULL;
     if (nul)
         return clipc_fail(err, CLIPC_ERR_FORMAT, nul - data,
                           "%s: not valid JSON: a NUL byte",
                           CLIPC_QUOTE(name));
     CLIPC_TRY(scan(data, n, name, &longest, err));
+    size_t valid = clipc_utf8_check(data, n);
+    if (valid < n)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)valid,
+                          "%s: invalid UTF-8 in JSON", CLIPC_QUOTE(name));
 
-    /* The buffer doubles from 16 bytes. 1.5 times a power of two keeps the
-     * closing quote away from every boundary: were that byte lost, jansson
-     * would run past the end of its buffer. */
-    size_t saved = 24;
-    while (saved < longest + 2)
-        saved *= 2;
-    src.n_pad = saved - 2;
-    src.n_before = src.n_pad + 4;
-
-    json_t *both = json_load_callback(
-        read_source, &src, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | flags,
-        &error);
-    if (!both)
-        return fail_syntax(&error, &src, name, err);
-    if (json_string_length(json_array_get(both, 0)) != src.n_pad) {
-        json_decref(both);
-        return clipc_fail_nomem(err, "JSON");
-    }
-    if (json_array_size(both) != 2) {
-        json_decref(both);
-        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                          "%s: more than one value in JSON",
-                          CLIPC_QUOTE(name));
-    }
-    *root = json_incref(json_array_get(both, 1));
-    json_decref(both);
-    return CLIPC_OK;
+    r.token = clipc_alloc(longest + 1, 1);
+    r.numbers = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (r.token && r.numbers)
+        status = read_document(&r, root, err);
+    else
+        status = clipc_fail_nomem(err, "JSON");
+    if (r.numbers)
+        freelocale(r.numbers);
+    free(r.token);
+    return status;
 }
 
 clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
                               const char *name, clipc_error *err)
 {
-    return parse(root, data, n, name, 0, err);
+    return parse(root, data, n, name, false, err);
 }
 
 clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
                                     const char *name, clipc_error *err)
 {
-    return parse(root, data, n, name, JSON_DECODE_INT_AS_REAL, err);
+    return parse(root, data, n, name, true, err);
 }
 
 /* ---- getters ----------------------------------------------------------- */

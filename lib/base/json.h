@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.h - strict JSON through jansson: duplicate keys rejected, nesting at
- * most 64, U+0000 in strings allowed, errors with the file's name and offset;
- * typed getters that name the key.
+ * json.h - strict JSON into jansson's values: duplicate keys rejected, nesting
+ * at most 64, U+0000 in strings allowed, errors with the file's name and the
+ * offset of the byte that is wrong; typed getters that name the key.
  */
 #ifndef CLIPC_JSON_H
 #define CLIPC_JSON_H

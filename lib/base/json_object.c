@@ -87,6 +87,9 @@ clipc_status clipc_section_string(const clipc_section *s, const char *key,
     if (!json_is_string(value))
         return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
                                   "must be a string", err);
+    if (strlen(json_string_value(value)) != json_string_length(value))
+        return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
+                                  "must have no U+0000", err);
     *out = json_string_value(value);
     return CLIPC_OK;
 }

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sniff.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,55 +49,16 @@ struct clipc_safetensors {
 
 /* ---- what it is instead ------------------------------------------------ */
 
-static bool starts_with(const unsigned char *data, size_t n, const char *magic,
-                        size_t magic_bytes)
-{
-    return n >= magic_bytes && memcmp(data, magic, magic_bytes) == 0;
-}
-
-#define STARTS_WITH(magic) starts_with(data, n, "" magic, sizeof magic - 1)
-
-static const char *looks_like(const unsigned char *data, size_t n)
-{
-    if (STARTS_WITH("version https://git-lfs"))
-        return "a Git LFS pointer: fetch the file with git lfs pull";
-    if (n >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5)
-        return "a Python pickle (pytorch_model.bin)";
-    if (STARTS_WITH("PK\3\4"))
-        return "a zip archive (a PyTorch checkpoint)";
-    if (STARTS_WITH("GGUF"))
-        return "a GGUF file";
-    if (STARTS_WITH("\x89HDF"))
-        return "an HDF5 file";
-    if (STARTS_WITH("\x93NUMPY"))
-        return "a NumPy array";
-    if (STARTS_WITH("\x1F\x8B\x08"))
-        return "gzip data";
-    if (STARTS_WITH("<"))
-        return "an HTML page";
-    if (STARTS_WITH("{"))
-        return "JSON text";
-    return NULL;
-}
-
-/* Formats whose first 8 bytes may be a possible header length. Their third
- * byte makes a chance meeting unlikely. */
-static bool looks_like_length(const unsigned char *data, size_t n)
-{
-    return STARTS_WITH("\x1F\x8B\x08") || STARTS_WITH("\x80\4\x95") ||
-           STARTS_WITH("\x80\5\x95");
-}
-
 #define SHOWN(st) CLIPC_QUOTE((st)->name)
 
 static clipc_status fail_other(const clipc_safetensors *st, clipc_status code,
                                const char *why, clipc_error *err)
 {
-    const char *other = looks_like(st->file, st->file_bytes);
+    const clipc_sniffed *other = clipc_sniff(st->file, st->file_bytes);
     if (other)
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a safetensors file (looks like %s)",
-                          SHOWN(st), other);
+                          SHOWN(st), other->what);
     return clipc_fail(err, code, 0, "%s: not a safetensors file (%s)",
                       SHOWN(st), why);
 }
@@ -563,7 +525,10 @@ static clipc_status check_header_length(clipc_safetensors *st,
         return fail_other(st, CLIPC_ERR_FORMAT, "empty header", err);
     bool too_long = n > max_header_bytes;
     bool cut_off = n > st->file_bytes - LENGTH_BYTES;
-    if ((too_long || cut_off) && looks_like_length(st->file, st->file_bytes))
+    /* Another format's first bytes may be a possible length. */
+    if ((too_long || cut_off) && st->file_bytes > LENGTH_BYTES &&
+        st->file[LENGTH_BYTES] != '{' &&
+        clipc_sniff(st->file, st->file_bytes))
         return fail_other(st, CLIPC_ERR_FORMAT, "", err);
     if (too_long)
         return clipc_fail(err, CLIPC_ERR_LIMIT, 0,

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "checkpoint/pickle.h"
+#include "base/sniff.h"
 #include "checkpoint/zip.h"
 
 #include <stdlib.h>
@@ -63,23 +64,15 @@ static clipc_status fail_other(const clipc_torch *t, clipc_error *err)
                           "%s: PyTorch's format of before 1.6, which clipc "
                           "does not read; load it in Python and save it "
                           "again, best as safetensors", SHOWN(t));
-    const char *other = NULL;
-    if (BEGINS(t, 0, "version https://git-lfs"))
-        other = "a Git LFS pointer: fetch the file with git lfs pull";
-    else if (BEGINS(t, 0, "\x80"))
-        other = "a bare pickle";
-    else if (BEGINS(t, 8, "{\""))
-        other = "safetensors: name it *.safetensors";
-    else if (BEGINS(t, 0, "GGUF") || BEGINS(t, 0, "ggml"))
-        other = "a GGUF file";
-    else if (BEGINS(t, 0, "\x89HDF"))
-        other = "an HDF5 file";
-    else if (BEGINS(t, 0, "<"))
-        other = "an HTML page";
-    if (other)
+    const clipc_sniffed *other = clipc_sniff(t->file, t->file_bytes);
+    if (clipc_sniff_is_safetensors(t->file, t->file_bytes))
+        return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
+                          "%s: not a PyTorch checkpoint, but safetensors: "
+                          "name it *.safetensors", SHOWN(t));
+    if (other && t->file_bytes >= 4)
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a PyTorch checkpoint (looks like %s)",
-                          SHOWN(t), other);
+                          SHOWN(t), other->what);
     return clipc_fail(err,
                       t->file_bytes < 4 ? CLIPC_ERR_TRUNCATED
                                         : CLIPC_ERR_FORMAT,

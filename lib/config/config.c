@@ -201,6 +201,39 @@ static clipc_status get_network(clipc_config *config,
     return check_classes(root, err);
 }
 
+/* A letter or a digit, then also '.', '-' and '_': nothing that a program
+ * could take for a path, an option or a control character. */
+static bool is_list_name(const char *name)
+{
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    size_t n = strlen(name);
+
+    return n <= CLIPC_MAX_LIST_NAME && strspn(name, LETTERS) > 0 &&
+           strspn(name, LETTERS ".-_") == n;
+#undef LETTERS
+}
+
+clipc_status clipc_config_read_labels(clipc_config *config,
+                                      const clipc_section *root,
+                                      clipc_error *err)
+{
+    const char *name = NULL;
+    clipc_section own;
+
+    config->labels[0] = '\0';
+    CLIPC_TRY(clipc_section_find(&own, root, "clipc", err));
+    CLIPC_TRY(clipc_section_string(&own, "labels", &name, err));
+    if (!name)
+        return CLIPC_OK;
+    if (!is_list_name(name))
+        return clipc_section_fail(&own, CLIPC_ERR_CONFIG, "labels",
+                                  "must be the name of a list of labels: at "
+                                  "most 63 letters, digits, '.', '-' and "
+                                  "'_', the first a letter or a digit", err);
+    memcpy(config->labels, name, strlen(name) + 1);
+    return CLIPC_OK;
+}
+
 static clipc_status get_all(clipc_config *config, const clipc_section *root,
                             clipc_error *err)
 {
@@ -208,6 +241,7 @@ static clipc_status get_all(clipc_config *config, const clipc_section *root,
     double scale = config->logit_scale_init;
 
     CLIPC_TRY(get_network(config, root, err));
+    CLIPC_TRY(clipc_config_read_labels(config, root, err));
     CLIPC_TRY(clipc_section_size(root, "projection_dim", 1, MAX_WIDTH,
                                  &config->projection_dim, err));
     CLIPC_TRY(clipc_section_number(root, "logit_scale_init_value", -80, 80,

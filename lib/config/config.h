@@ -21,6 +21,9 @@ typedef struct clipc_tower_config {
     float eps; /* of every LayerNorm */
 } clipc_tower_config;
 
+/* Of the name of a list of labels. */
+enum { CLIPC_MAX_LIST_NAME = 63 };
+
 typedef struct clipc_config {
     clipc_tower_config vision, text;
     /* Pixels right of and below the last whole patch are not read. */
@@ -31,6 +34,8 @@ typedef struct clipc_config {
     bool has_vision, has_text; /* a tower may come by itself */
     size_t trained_image_size; /* that there are positions for */
     double logit_scale_init; /* logit_scale of a checkpoint without one */
+    char labels[CLIPC_MAX_LIST_NAME + 1]; /* the model's own list, by its
+                                           * name; "": it names none */
 } clipc_config;
 
 enum { CLIPC_MAX_IMAGE_SIZE = 8192 };
@@ -66,6 +71,13 @@ void clipc_config_default(clipc_config *config);
  * width, a patch fits the image. name is for messages. */
 clipc_status clipc_config_parse(clipc_config *config, const char *data,
                                 size_t n, const char *name, clipc_error *err);
+
+/* The member "clipc" of a config's root, whoever wrote the others:
+ * {"labels": NAME}, a name and never a path. Absent or null: none. */
+struct clipc_section;
+clipc_status clipc_config_read_labels(clipc_config *config,
+                                      const struct clipc_section *root,
+                                      clipc_error *err);
 
 /* The preprocessing published with openai/clip-vit-base-patch32. */
 void clipc_preprocess_config_default(clipc_preprocess_config *config);

@@ -73,12 +73,18 @@ static bool add_towers(json_t *root, const clipc_config *config)
            add_vision(json_object_get(root, "vision_config"), config);
 }
 
+static bool add_labels(json_t *root, const clipc_config *config)
+{
+    return !*config->labels ||
+           add(root, "clipc", json_pack("{s:s}", "labels", config->labels));
+}
+
 char *clipc_config_write(const clipc_config *config)
 {
     json_t *root = json_object();
 
     if (!add_size(root, "projection_dim", config->projection_dim) ||
-        !add_towers(root, config)) {
+        !add_towers(root, config) || !add_labels(root, config)) {
         json_decref(root);
         return NULL;
     }

@@ -364,6 +364,7 @@ static clipc_status read_root(clipc_config *config,
     if (!model.object)
         return clipc_section_fail(root, CLIPC_ERR_CONFIG, "model_cfg",
                                   "is missing", err);
+    CLIPC_TRY(clipc_config_read_labels(config, root, err));
     CLIPC_TRY(get_model(config, &model, err));
     return get_preprocess(preprocess, &transforms, config->image_size, err);
 }

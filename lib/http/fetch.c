@@ -70,6 +70,8 @@ typedef struct transfer {
     unsigned char *data; /* [capacity] */
     size_t n, capacity;
     size_t header_bytes, ignored_bytes;
+    clipc_http_location location;
+    bool connected; /* ask clipc_http_is_connected() */
     stop_reason stop;
     int os_error;
     char detail[CURL_ERROR_SIZE];
@@ -126,13 +128,13 @@ static size_t receive_header(char *line, size_t size, size_t n, void *user)
 {
     transfer *t = user;
 
-    (void)line;
     n *= size;
     t->header_bytes += n;
     if (t->header_bytes > CLIPC_MAX_HEADER_BYTES) {
         t->stop = STOP_HEADERS;
         return 0;
     }
+    clipc_http_location_read(&t->location, line, n);
     return n;
 }
 
@@ -250,6 +252,8 @@ static bool set_options(transfer *t, long timeout_ms)
         SET(CURLOPT_CAINFO, p->ca_file);
         SET(CURLOPT_CAPATH, NULL);
     }
+    if (code == CURLE_OK)
+        code = clipc_http_watch_connection(easy, &t->connected);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_HEADERFUNCTION, receive_header);
@@ -276,14 +280,12 @@ static clipc_status fail_timeout(transfer *t, bool total_is_over,
                                  clipc_error *err)
 {
     const char *prefix = t->hop ? "redirect to " : "";
-    curl_off_t connected = 0;
 
-    curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
     if (total_is_over)
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s%s: not finished after %u ms (timeout_ms)",
                           prefix, CLIPC_QUOTE(t->url), t->params->timeout_ms);
-    if (connected == 0)
+    if (!clipc_http_is_connected(t->easy, &t->connected))
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s%s: no connection after %u ms "
                           "(connect_timeout_ms)",
@@ -367,7 +369,6 @@ static clipc_status transfer_run(transfer *t, uint64_t deadline, char **next,
                                  clipc_error *err)
 {
     uint64_t now = clipc_now_ms();
-    char *location = NULL;
 
     if (deadline && now >= deadline)
         return fail_timeout(t, true, err);
@@ -383,16 +384,8 @@ static clipc_status transfer_run(transfer *t, uint64_t deadline, char **next,
         return CLIPC_OK;
     if (!clipc_http_is_redirect(http))
         return fail_http(t, http, err);
-    curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &location);
-    if (!location)
-        return clipc_fail(err, CLIPC_ERR_HTTP, -1,
-                          "%s: HTTP status %ld without a usable Location "
-                          "header", CLIPC_QUOTE(t->url), http);
-    /* One byte past the limit is enough for the check to see it. */
-    size_t len = strlen(location);
-    *next = clipc_strndup(location, len <= CLIPC_MAX_URL_BYTES
-                                        ? len : CLIPC_MAX_URL_BYTES + 1);
-    return *next ? CLIPC_OK : clipc_fail_nomem(err, "URL");
+    return clipc_http_redirect(next, &t->location, t->url, t->hop > 0, http,
+                               err);
 }
 
 /* One GET with its checks. deadline 0: none. On success *next is where a
@@ -417,6 +410,7 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
         status = clipc_fail_nomem(err, "HTTP transfer");
     curl_easy_cleanup(t.easy);
     clipc_sigpipe_restore(&guard);
+    clipc_http_location_release(&t.location);
     curl_free(checked);
 
     if (status == CLIPC_OK && !*next && !t.data) { /* empty, but a body */

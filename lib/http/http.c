@@ -4,11 +4,42 @@
  */
 #include "http/http.h"
 
+#include <string.h>
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool clipc_http_header_is(const char *line, size_t n, const char *name,
+                          const char **value, size_t *n_value)
+{
+    size_t len = strlen(name);
+
+    if (n <= len || line[len] != ':')
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = line[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c | 0x20);
+        if (c != name[i])
+            return false;
+    }
+    size_t begin = len + 1, end = n;
+    while (begin < end && is_blank(line[begin]))
+        begin++;
+    while (end > begin && is_blank(line[end - 1]))
+        end--;
+    *value = line + begin;
+    *n_value = end - begin;
+    return true;
+}
+
 #if CLIPC_CURL
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* curl_global_init() once. libcurl before 7.84 wants no other thread in it
@@ -192,6 +223,121 @@ bool clipc_http_is_redirect(long status)
     return status == 301 || status == 302 || status == 303 || status == 307 ||
            status == 308;
 }
+
+void clipc_http_location_release(clipc_http_location *location)
+{
+    free(location->text);
+    *location = (clipc_http_location){ 0 };
+}
+
+void clipc_http_location_read(clipc_http_location *location, const char *line,
+                              size_t n)
+{
+    const char *value;
+    size_t len;
+
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        clipc_http_location_release(location);
+    } else if (clipc_http_header_is(line, n, "location", &value, &len) &&
+               len > 0) {
+        if (location->text && (strlen(location->text) != len ||
+                               memcmp(location->text, value, len) != 0)) {
+            location->ambiguous = true;
+        } else if (!location->text && !location->nomem) {
+            location->text = clipc_strndup(value, len);
+            location->nomem = !location->text;
+        }
+    }
+}
+
+clipc_status clipc_http_redirect(char **out,
+                                 const clipc_http_location *location,
+                                 const char *from, bool redirected,
+                                 long status, clipc_error *err)
+{
+    CURLU *parts = NULL;
+    char *text = NULL;
+
+    *out = NULL;
+    if (location->nomem)
+        return clipc_fail_nomem(err, "URL");
+    if (location->ambiguous)
+        return clipc_http_fail(CURLE_WEIRD_SERVER_REPLY, "", from, redirected,
+                               0, NULL, err);
+    if (!location->text)
+        return clipc_fail(err, CLIPC_ERR_HTTP, -1,
+                          "%s: HTTP status %ld without a usable Location "
+                          "header", CLIPC_QUOTE(from), status);
+    parts = curl_url();
+    CURLUcode code = parts ? curl_url_set(parts, CURLUPART_URL, from, 0)
+                           : CURLUE_OUT_OF_MEMORY;
+    if (!code)
+        code = curl_url_set(parts, CURLUPART_URL, location->text,
+                            CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME
+#if LIBCURL_VERSION_NUM >= 0x074e00
+                            | CURLU_ALLOW_SPACE
+#endif
+                            );
+    if (!code)
+        code = curl_url_get(parts, CURLUPART_URL, &text, 0);
+    /* What cannot be resolved is passed on as it came: the check refuses it
+     * in words of its own. */
+    if (code != CURLUE_OUT_OF_MEMORY) {
+        const char *leads = code ? location->text : text;
+        *out = clipc_strndup(leads, strlen(leads));
+    }
+    curl_free(text);
+    curl_url_cleanup(parts);
+    return *out ? CLIPC_OK : clipc_fail_nomem(err, "URL");
+}
+
+/* ---- connections -------------------------------------------------------- */
+
+/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: in libcurl
+ * 8.23 that time is told of a transfer without a connection too. */
+#if LIBCURL_VERSION_NUM >= 0x075000
+
+static int note_connection(void *user, char *address, char *local_address,
+                           int port, int local_port)
+{
+    (void)address, (void)local_address, (void)port, (void)local_port;
+    *(bool *)user = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+CURLcode clipc_http_watch_connection(CURL *easy, bool *connected)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION,
+                                     note_connection);
+    return code ? code : curl_easy_setopt(easy, CURLOPT_PREREQDATA, connected);
+}
+
+bool clipc_http_is_connected(CURL *easy, const bool *connected)
+{
+    (void)easy;
+    return *connected;
+}
+
+#else
+
+CURLcode clipc_http_watch_connection(CURL *easy, bool *connected)
+{
+    (void)easy, (void)connected;
+    return CURLE_OK;
+}
+
+bool clipc_http_is_connected(CURL *easy, const bool *connected)
+{
+    curl_off_t microseconds = 0;
+
+    (void)connected;
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds);
+    return microseconds > 0;
+}
+
+#endif
+
+/* ---- failures ----------------------------------------------------------- */
 
 static clipc_status fail_hop(const char *url, bool redirected,
                              clipc_status status, const char *what,

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * http.h - what fetch.c and hub_http.c share of talking HTTP through libcurl.
- * Empty with CURL=0.
+ * Only the header line with CURL=0.
  */
 #ifndef CLIPC_HTTP_H
 #define CLIPC_HTTP_H
 
 #include "base/base.h"
+
+/* Whether a header line has this name (given in lower case); its value,
+ * trimmed, lies within the line. */
+bool clipc_http_header_is(const char *line, size_t n, const char *name,
+                          const char **value, size_t *n_value);
 
 #if CLIPC_CURL
 
@@ -36,6 +41,34 @@ clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
                                   clipc_error *err);
 
 bool clipc_http_is_redirect(long status);
+
+/* The Location of an answer, zero at first. libcurl's own reading of the
+ * header (CURLINFO_REDIRECT_URL) depends on its version: in 8.23 a user name
+ * is taken out of the URL, so that a URL which must be refused looks good. */
+typedef struct clipc_http_location {
+    char *text; /* as it came; NULL: none yet, or empty */
+    bool ambiguous; /* two that differ */
+    bool nomem;
+} clipc_http_location;
+
+/* One header line. A status line forgets all before it. */
+void clipc_http_location_read(clipc_http_location *location, const char *line,
+                              size_t n);
+void clipc_http_location_release(clipc_http_location *location);
+
+/* Where the Location leads from the URL it came from, which
+ * clipc_http_check_url() gave: what must be checked by that before anything
+ * else. free(*out). Two that differ are no HTTP, as libcurl 8.23 has it. */
+clipc_status clipc_http_redirect(char **out,
+                                 const clipc_http_location *location,
+                                 const char *from, bool redirected,
+                                 long status, clipc_error *err);
+
+/* *connected is true from when the request can be sent on: after TCP, the
+ * proxy and TLS. Both must be asked with the same flag, false before the
+ * transfer. */
+CURLcode clipc_http_watch_connection(CURL *easy, bool *connected);
+bool clipc_http_is_connected(CURL *easy, const bool *connected);
 
 /* A transfer that libcurl gave up, in words. detail: its error buffer;
  * os_error: of a socket that could not be made, or 0. Not for time limits and

@@ -7,37 +7,9 @@
  */
 #include "hub/hub_headers.h"
 
+#include "http/http.h"
+
 #include <string.h>
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* The value of a header line, trimmed, when it has this name (lower case). */
-static bool header_is(const char *line, size_t n, const char *name,
-                      const char **value, size_t *n_value)
-{
-    size_t len = strlen(name);
-
-    if (n <= len || line[len] != ':')
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char c = line[i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c | 0x20);
-        if (c != name[i])
-            return false;
-    }
-    size_t begin = len + 1, end = n;
-    while (begin < end && is_blank(line[begin]))
-        begin++;
-    while (end > begin && is_blank(line[end - 1]))
-        end--;
-    *value = line + begin;
-    *n_value = end - begin;
-    return true;
-}
 
 static void copy_text(char *out, size_t room, const char *text, size_t n)
 {
@@ -139,29 +111,29 @@ void clipc_hub_headers_read(clipc_hub_headers *h, const char *line, size_t n)
         forget_headers(h);
     } else if (n > 0 && (line[0] == '\r' || line[0] == '\n')) {
         h->ended = true;
-    } else if (header_is(line, n, "x-repo-commit", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "x-repo-commit", &value, &len)) {
         copy_text(a->commit, sizeof a->commit, value, len);
-    } else if (header_is(line, n, "x-linked-etag", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "x-linked-etag", &value, &len)) {
         h->has_linked_etag = true;
         copy_etag(a->etag, sizeof a->etag, value, len);
-    } else if (header_is(line, n, "etag", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "etag", &value, &len)) {
         if (!h->has_linked_etag)
             copy_etag(a->etag, sizeof a->etag, value, len);
-    } else if (header_is(line, n, "x-linked-size", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "x-linked-size", &value, &len)) {
         h->has_linked_size = whole_number(value, len, &a->size);
         a->has_size = h->has_linked_size;
-    } else if (header_is(line, n, "content-length", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "content-length", &value, &len)) {
         h->has_length = whole_number(value, len, &h->length);
-    } else if (header_is(line, n, "content-range", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "content-range", &value, &len)) {
         read_range(h, value, len);
-    } else if (header_is(line, n, "content-encoding", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "content-encoding", &value, &len)) {
         h->encoded = !(len == 8 && memcmp(value, "identity", 8) == 0);
-    } else if (header_is(line, n, "x-error-code", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "x-error-code", &value, &len)) {
         copy_text(a->error_code, sizeof a->error_code, value, len);
-    } else if (header_is(line, n, "x-error-message", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "x-error-message", &value, &len)) {
         copy_text(a->error_text, sizeof a->error_text, value, len);
-    } else if (header_is(line, n, "retry-after", &value, &len) ||
-               header_is(line, n, "ratelimit", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "retry-after", &value, &len) ||
+               clipc_http_header_is(line, n, "ratelimit", &value, &len)) {
         read_wait(h, value, len);
     }
 }

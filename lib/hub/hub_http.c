@@ -95,6 +95,8 @@ typedef struct exchange {
     bool started;         /* the first byte of a body that is kept came */
     clipc_hub_headers headers;
     size_t header_bytes, ignored_bytes;
+    clipc_http_location location;
+    bool connected;   /* ask clipc_http_is_connected() */
     uint64_t last_ms; /* when something came, after the connection */
     stop_reason stop;
     int os_error;
@@ -342,6 +344,7 @@ static size_t receive_header(char *line, size_t size, size_t n, void *user)
         return 0;
     }
     clipc_hub_headers_read(&x->headers, line, n);
+    clipc_http_location_read(&x->location, line, n);
     return n;
 }
 
@@ -431,7 +434,6 @@ static int watch(void *user, curl_off_t total, curl_off_t done,
     exchange *x = user;
     const clipc_hub_params *p = x->session->params;
     uint64_t now = clipc_now_ms();
-    curl_off_t connected = 0;
 
     (void)total, (void)done, (void)up_total, (void)up_done;
     const clipc_progress progress = {
@@ -443,8 +445,7 @@ static int watch(void *user, curl_off_t total, curl_off_t done,
         x->stop = STOP_CANCELLED;
         return 1;
     }
-    curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-    if (connected == 0 || x->last_ms == 0)
+    if (!clipc_http_is_connected(x->easy, &x->connected) || x->last_ms == 0)
         x->last_ms = now;
     if (now - x->last_ms <= p->timeout_ms)
         return 0;
@@ -504,6 +505,8 @@ static bool set_options(exchange *x, const char *range)
         SET(CURLOPT_CAINFO, p->ca_file);
         SET(CURLOPT_CAPATH, NULL);
     }
+    if (code == CURLE_OK)
+        code = clipc_http_watch_connection(easy, &x->connected);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, x);
     SET(CURLOPT_HEADERFUNCTION, receive_header);
@@ -528,10 +531,8 @@ static clipc_status fail_with(const exchange *x, clipc_status status,
 static clipc_status fail_timeout(const exchange *x, clipc_error *err)
 {
     const clipc_hub_params *p = x->session->params;
-    curl_off_t connected = 0;
 
-    curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-    if (connected == 0)
+    if (!clipc_http_is_connected(x->easy, &x->connected))
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s: no connection after %u ms "
                           "(connect_timeout_ms)", CLIPC_QUOTE(x->url),
@@ -599,16 +600,12 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
     }
 }
 
-/* HEAD or GET of one URL, which clipc_http_check_url() gave. to_hub: the
- * token may go with it. *next is where a redirect leads, malloc'ed, checked;
- * or NULL. */
-static clipc_status run(exchange *x, bool to_hub, const char *range,
-                        char **next, clipc_error *err)
+static clipc_status perform(exchange *x, bool to_hub, const char *range,
+                            char **next, clipc_error *err)
 {
     clipc_hub_session *s = x->session;
     clipc_sigpipe_guard guard;
-    curl_off_t connected = 0;
-    char *location = NULL;
+    char *location = NULL, *checked = NULL;
     clipc_status status;
 
     *next = NULL;
@@ -621,8 +618,8 @@ static clipc_status run(exchange *x, bool to_hub, const char *range,
     clipc_sigpipe_block(&guard);
     CURLcode code = curl_easy_perform(x->easy);
     clipc_sigpipe_restore(&guard);
-    curl_easy_getinfo(x->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-    s->connected = s->connected || connected > 0;
+    s->connected = s->connected ||
+                   clipc_http_is_connected(x->easy, &x->connected);
     if (x->stop != STOP_NONE)
         return fail_stopped(x, err);
     if (code == CURLE_OPERATION_TIMEDOUT)
@@ -636,12 +633,11 @@ static clipc_status run(exchange *x, bool to_hub, const char *range,
     x->answer->status = http_status(x);
     if (!clipc_http_is_redirect(x->answer->status))
         return CLIPC_OK;
-    curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &location);
-    if (!location)
-        return fail_with(x, CLIPC_ERR_HTTP, "a redirect without a usable "
-                         "Location header", err);
-    char *checked = NULL;
-    CLIPC_TRY(clipc_http_check_url(&checked, location, true, err));
+    CLIPC_TRY(clipc_http_redirect(&location, &x->location, x->url,
+                                  x->redirected, x->answer->status, err));
+    status = clipc_http_check_url(&checked, location, true, err);
+    free(location);
+    CLIPC_TRY(status);
     if (strncmp(x->url, "https:", 6) == 0 &&
         strncmp(checked, "https:", 6) != 0)
         status = fail_with(x, CLIPC_ERR_URL, "a redirect from https to http "
@@ -651,6 +647,17 @@ static clipc_status run(exchange *x, bool to_hub, const char *range,
     else
         status = CLIPC_OK;
     curl_free(checked);
+    return status;
+}
+
+/* HEAD or GET of one URL, which clipc_http_check_url() gave. to_hub: the
+ * token may go with it. *next is where a redirect leads, malloc'ed, checked;
+ * or NULL. */
+static clipc_status run(exchange *x, bool to_hub, const char *range,
+                        char **next, clipc_error *err)
+{
+    clipc_status status = perform(x, to_hub, range, next, err);
+    clipc_http_location_release(&x->location);
     return status;
 }
 

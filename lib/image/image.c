@@ -7,6 +7,7 @@
 #include "image/exif.h"
 #include "image/image.h"
 #include "image/resize.h"
+#include "base/sniff.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,90 +140,6 @@ static bool has(const uint8_t *data, size_t n, size_t at, const char *magic,
 
 #define HAS(at, magic) has(data, n, at, magic, sizeof(magic) - 1)
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
-/* Text that begins, after white space, with one of the usual tags. */
-static const char *sniff_markup(const uint8_t *data, size_t n)
-{
-    static const struct {
-        const char *tag, *format;
-    } tags[] = {
-        { "<!doctype html", "HTML" }, { "<html", "HTML" }, { "<head", "HTML" },
-        { "<body", "HTML" },          { "<svg", "SVG" },
-        { "<!doctype svg", "SVG" },
-    };
-    size_t at = HAS(0, "\xEF\xBB\xBF") ? 3 : 0;
-
-    while (at < n && (data[at] == ' ' || (data[at] >= 9 && data[at] <= 13)))
-        at++;
-    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
-        const char *tag = tags[i].tag;
-        size_t k = 0;
-        while (tag[k] && at + k < n && lower(data[at + k]) == tag[k])
-            k++;
-        if (!tag[k])
-            return tags[i].format;
-    }
-    if (!HAS(at, "<?xml"))
-        return NULL;
-    for (size_t k = at; k < n && k < at + 1024; k++)
-        if (HAS(k, "<svg"))
-            return "SVG";
-    return "XML";
-}
-
-/* Brands of ISO base media files. */
-static const char *sniff_ftyp(const uint8_t *data, size_t n)
-{
-    if (HAS(8, "avif") || HAS(8, "avis"))
-        return "AVIF";
-    if (HAS(8, "heic") || HAS(8, "heix") || HAS(8, "hevc") ||
-        HAS(8, "mif1") || HAS(8, "msf1"))
-        return "HEIC";
-    return "MP4 or QuickTime";
-}
-
-/* A format that is recognised but not read, or NULL. */
-static const char *sniff(const uint8_t *data, size_t n)
-{
-    if (HAS(0, "GIF87a") || HAS(0, "GIF89a"))
-        return "GIF";
-    if (HAS(0, "BM") && n >= 26)
-        return "BMP";
-    if (HAS(0, "II*\0") || HAS(0, "MM\0*") || HAS(0, "II+\0") ||
-        HAS(0, "MM\0+"))
-        return "TIFF";
-    if (HAS(4, "ftyp"))
-        return sniff_ftyp(data, n);
-    if (HAS(0, "%PDF-"))
-        return "PDF";
-    if (HAS(0, "%!PS"))
-        return "PostScript";
-    if (HAS(0, "\xFF\x0A") || HAS(0, "\0\0\0\x0CJXL \r\n"))
-        return "JPEG XL";
-    if (HAS(0, "\0\0\0\x0CjP  \r\n") || HAS(0, "\xFF\x4F\xFF\x51"))
-        return "JPEG 2000";
-    if (HAS(0, "8BPS"))
-        return "Photoshop";
-    if (HAS(0, "\0\0\1\0"))
-        return "ICO";
-    if (HAS(0, "qoif"))
-        return "QOI";
-    if (n >= 3 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' &&
-        (data[2] == '\n' || data[2] == ' ' || data[2] == '\r'))
-        return "PNM";
-    if (HAS(0, "PK\3\4"))
-        return "ZIP";
-    if (HAS(0, "\x1F\x8B"))
-        return "gzip";
-    if (HAS(0, "version https://git-lfs"))
-        return "a Git LFS pointer";
-    return sniff_markup(data, n);
-}
-
 typedef clipc_status (*decode_fn)(const uint8_t *data, size_t n,
                                   const char *name,
                                   const clipc_decode_params *params,
@@ -237,7 +154,7 @@ static clipc_status find_decoder(const uint8_t *data, size_t n,
                                  const char *name, decode_fn *decode,
                                  const char **format, clipc_error *err)
 {
-    const char *other;
+    const clipc_sniffed *other;
 
     if (n == 0)
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, 0, "%s: empty", name);
@@ -262,11 +179,11 @@ static clipc_status find_decoder(const uint8_t *data, size_t n,
         (n < 12 && HAS(0, riff_magic)))
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)n,
                           "%s: only %zu bytes of a picture", name, n);
-    other = sniff(data, n);
+    other = clipc_sniff(data, n);
     if (other)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: not a JPEG, PNG or WebP (looks like %s)",
-                          name, other);
+                          name, other->name);
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                       "%s: not a JPEG, PNG or WebP", name);
 }

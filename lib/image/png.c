@@ -10,6 +10,11 @@
  * Palettes are hidden from it behind the header of a grey image of the same
  * depth.
  *
+ * Animations: the reference takes the image data that comes first, be it IDAT
+ * or fdAT, and lets the last fcTL before say where in the picture the data
+ * lies. The order numbers and places of frames are checked with or without an
+ * acTL; what an animation has after its first frame is not looked at.
+ *
  * As Pillow: alpha is dropped (a single transparent colour is reported) or the
  * picture laid on white, 16-bit grey is clamped to 255, 16-bit colour
  * keeps its high byte, an index beyond the palette is black, wrong checksums
@@ -44,27 +49,45 @@ static const uint8_t signature[SIGNATURE_BYTES] = {
 typedef struct header {
     uint32_t width, height;
     unsigned depth, colour_type;
-    bool interlaced, animated;
-    size_t idat; /* offset of the first IDAT chunk */
+    bool interlaced;
+    size_t idat; /* offset of the first chunk of image data */
 } header;
+
+/* What the chunks of an animation have said so far. */
+typedef struct animation {
+    uint32_t n_frames; /* of acTL; 0: none, or not a good one */
+    bool has_frame;    /* an fcTL came */
+    uint32_t last;     /* its number, or that of a later fcTL or fdAT */
+    bool more;         /* there are frames after the first */
+} animation;
+
+/* Where the image data lies in the picture. */
+typedef struct frame {
+    uint32_t x, y, width, height;
+} frame;
 
 typedef struct decoder {
     png_structp png;
     png_infop png_info;
     jmp_buf jump;
     const uint8_t *data;
-    size_t n_bytes, at; /* at: next byte libpng reads */
+    size_t file_bytes;
+    size_t n_bytes, at; /* of data; next byte libpng reads */
     const char *name;
     const clipc_decode_params *params;
     clipc_error *err;
     header h;
+    animation a;
+    frame f;
+    uint8_t *joined; /* image data in IDAT chunks alone, or NULL */
     clipc_decode_info *info;
     uint8_t prefix[PREFIX_BYTES]; /* what libpng sees before data[at] */
     size_t prefix_at;
-    size_t cut; /* offset of an IDAT chunk that the file cuts, or SIZE_MAX */
+    size_t cut; /* offset of an IDAT chunk that the data ends in, or SIZE_MAX */
     bool ran_out;       /* libpng asked for bytes past the end */
     bool out_of_memory; /* libpng could not allocate */
     uint64_t n_made; /* rows that libpng has decoded, in all passes */
+    size_t row_at;   /* `at` when it made the last of them */
     size_t n_sent;   /* rows that the sink has */
     unsigned n_warnings;
     clipc_status tail; /* verdict on the chunks after the image data */
@@ -74,6 +97,7 @@ typedef struct decoder {
     uint8_t alphas[256];     /* of palette entries, when laid on white */
     clipc_key_colour white;  /* the colour that becomes white then */
     size_t row_bytes;
+    size_t pixel_bytes; /* of a sample row */
     uint8_t *samples; /* one row, or all of an interlaced picture */
     uint8_t *rgb;     /* [width, 3] */
 } decoder;
@@ -136,9 +160,9 @@ static clipc_status fail_chunk(decoder *d, const chunk *c, const char *what)
 
 static clipc_status fail_truncated(decoder *d)
 {
-    return clipc_fail(d->err, CLIPC_ERR_TRUNCATED, (int64_t)d->n_bytes,
+    return clipc_fail(d->err, CLIPC_ERR_TRUNCATED, (int64_t)d->file_bytes,
                       "%s: the PNG ends too early (%zu bytes)", d->name,
-                      d->n_bytes);
+                      d->file_bytes);
 }
 
 /* Shortest data of the chunks whose length Pillow minds. */
@@ -149,7 +173,7 @@ static clipc_status check_length(decoder *d, const chunk *c)
         uint8_t n;
     } least[] = {
         { "gAMA", 4 }, { "cHRM", 32 }, { "sRGB", 1 },
-        { "pHYs", 9 }, { "acTL", 8 },  { "fcTL", 26 },
+        { "pHYs", 9 }, { "acTL", 8 },  { "fcTL", 26 }, { "fdAT", 4 },
     };
     for (size_t i = 0; i < sizeof least / sizeof *least; i++)
         if (is_type(c, least[i].type) && c->n < least[i].n)
@@ -210,6 +234,41 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
                           "%s: %ux%u pixels, over the limit of %zu "
                           "(max_pixels)", d->name, h->width, h->height,
                           d->params->max_pixels);
+    d->f = (frame){ 0, 0, h->width, h->height };
+    return CLIPC_OK;
+}
+
+/* acTL, fcTL and fdAT, of which check_length() was told. */
+static clipc_status read_animation(decoder *d, const chunk *c)
+{
+    animation *a = &d->a;
+
+    if (is_type(c, "acTL")) {
+        const uint32_t n = read_u32(c->data);
+        /* A second one takes the first back. */
+        a->n_frames = a->n_frames || n > 0x80000000u ? 0 : n;
+        return CLIPC_OK;
+    }
+    const bool control = is_type(c, "fcTL");
+    if (!control && !is_type(c, "fdAT"))
+        return CLIPC_OK;
+    const uint32_t number = read_u32(c->data);
+    if (a->has_frame ? a->last == UINT32_MAX || number != a->last + 1
+                     : !control || number != 0)
+        return fail_chunk(d, c, "is out of order in its animation");
+    a->last = number;
+    a->has_frame = true;
+    if (control) {
+        const frame f = { .width = read_u32(c->data + 4),
+                          .height = read_u32(c->data + 8),
+                          .x = read_u32(c->data + 12),
+                          .y = read_u32(c->data + 16) };
+        if ((uint64_t)f.x + f.width > d->h.width ||
+            (uint64_t)f.y + f.height > d->h.height)
+            return fail_chunk(d, c, "has a frame outside the picture");
+        if (d->h.idat == 0)
+            d->f = f;
+    }
     return CLIPC_OK;
 }
 
@@ -292,7 +351,7 @@ static void make_grey_colours(decoder *d)
         memset(d->colours[v], (int)(v * (255 / top)), 3);
 }
 
-/* Everything up to the first IDAT. */
+/* Everything up to the first chunk of image data. */
 static clipc_status read_chunks(decoder *d)
 {
     size_t at = SIGNATURE_BYTES;
@@ -313,7 +372,7 @@ static clipc_status read_chunks(decoder *d)
             return clipc_fail(d->err, CLIPC_ERR_FORMAT, (int64_t)at,
                               "%s: damaged PNG: no chunk here", d->name);
         }
-        if (!first && is_type(&c, "IDAT"))
+        if (!first && (is_type(&c, "IDAT") || is_type(&c, "fdAT")))
             break;
         if (c.available < c.n || c.available - c.n < 4)
             return fail_truncated(d);
@@ -324,13 +383,12 @@ static clipc_status read_chunks(decoder *d)
             CLIPC_TRY(read_ihdr(d, &c));
             continue;
         }
-        if (is_type(&c, "IHDR") || is_type(&c, "fdAT"))
+        if (is_type(&c, "IHDR"))
             return fail_chunk(d, &c, "stands where it must not");
         if (is_type(&c, "IEND"))
             return fail_chunk(d, &c, "comes before any image data");
         CLIPC_TRY(check_length(d, &c));
-        if (is_type(&c, "acTL"))
-            d->h.animated = true;
+        CLIPC_TRY(read_animation(d, &c));
         if (is_type(&c, "tRNS")) {
             d->transparent_entry = -1;
             if (d->params->alpha_white)
@@ -345,7 +403,17 @@ static clipc_status read_chunks(decoder *d)
             has_palette = true;
         }
     }
+    if (is_type(&c, "fdAT")) {
+        CLIPC_TRY(check_length(d, &c));
+        if (c.available < 4)
+            return fail_truncated(d);
+        CLIPC_TRY(read_animation(d, &c));
+    }
     d->h.idat = at;
+    if (d->f.width == 0 || d->f.height == 0)
+        return fail_chunk(d, &c, "belongs to a frame of no pixels");
+    /* Without an fcTL before it the data is no frame of the animation. */
+    d->a.more = d->a.n_frames > 1 || (d->a.n_frames == 1 && !d->a.has_frame);
     if (d->h.colour_type == PNG_COLOR_TYPE_GRAY && d->h.depth <= 8)
         make_grey_colours(d);
     if (d->h.colour_type == PNG_COLOR_TYPE_PALETTE && !has_palette)
@@ -365,6 +433,18 @@ static clipc_status read_chunks(decoder *d)
     return CLIPC_OK;
 }
 
+/* What the reference's decoder goes on reading as image data. */
+static bool is_image_data(const chunk *c)
+{
+    return is_type(c, "IDAT") || is_type(c, "fdAT") || is_type(c, "DDAT");
+}
+
+/* Bytes of a chunk of image data before the data: the number of fdAT. */
+static size_t skip_of(const chunk *c)
+{
+    return is_type(c, "fdAT") ? 4 : 0;
+}
+
 /* Chunks after the image data decide nothing but the orientation, but one that
  * is cut off makes the file truncated for the reference, so it does here.
  * Later frames of an animation are not looked at. */
@@ -375,15 +455,17 @@ static clipc_status check_tail(decoder *d)
     chunk c;
 
     for (; read_chunk(d, at, &c); at += CHUNK_BYTES + (size_t)c.n) {
-        if (is_type(&c, "IEND") || (d->h.animated && is_type(&c, "fcTL")))
+        if (is_type(&c, "IEND") || (d->a.more && is_type(&c, "fcTL")))
             return CLIPC_OK;
-        if (!is_type(&c, "IDAT"))
-            in_image = false;
-        if (c.available < c.n)
-            return in_image ? CLIPC_OK : fail_truncated(d);
-        if (c.available - c.n < 4)
+        in_image = in_image && is_image_data(&c);
+        if (at != d->h.idat)
+            CLIPC_TRY(check_length(d, &c));
+        if (c.available < c.n && (!in_image || c.available < skip_of(&c)))
+            return fail_truncated(d);
+        if (at != d->h.idat)
+            CLIPC_TRY(read_animation(d, &c));
+        if (c.available < c.n || c.available - c.n < 4)
             return CLIPC_OK;
-        CLIPC_TRY(check_length(d, &c));
         if (is_type(&c, "eXIf"))
             d->info->orientation = clipc_exif_orientation(c.data, c.n);
     }
@@ -452,6 +534,7 @@ static void on_row(png_structp png, png_row_infop row, png_bytep data)
     decoder *d = png_get_user_transform_ptr(png);
     (void)row, (void)data;
     d->n_made++;
+    d->row_at = d->at;
 }
 
 /* ---- samples to colours ------------------------------------------------ */
@@ -510,6 +593,54 @@ static void lay_on_white(const decoder *d, const uint8_t *in)
 
 /* ---- decoding ---------------------------------------------------------- */
 
+/* The chunk at `at`, when it is image data; *n: how much of it there is. */
+static bool read_image_data(const decoder *d, size_t at, chunk *c, size_t *n)
+{
+    if (!read_chunk(d, at, c) || !is_image_data(c))
+        return false;
+    *n = c->available < c->n ? c->available : c->n;
+    if (*n < skip_of(c))
+        return false;
+    *n -= skip_of(c);
+    return true;
+}
+
+/* Where image data is not in IDAT chunks alone, a copy in which it is takes the
+ * place of the file. */
+static clipc_status join_image_data(decoder *d)
+{
+    size_t at = d->h.idat, n_bytes = 0, n;
+    bool joined = false;
+    uint8_t *out;
+    chunk c;
+
+    /* A chunk that is cut is the last one: the sum is about the file's. */
+    for (; read_image_data(d, at, &c, &n); at += CHUNK_BYTES + (size_t)c.n) {
+        joined |= !is_type(&c, "IDAT");
+        n_bytes += CHUNK_BYTES + n;
+    }
+    if (!joined)
+        return CLIPC_OK;
+    out = d->joined = clipc_alloc(n_bytes, 1);
+    if (!out)
+        return clipc_fail_nomem(d->err, "image data");
+    for (at = d->h.idat; read_image_data(d, at, &c, &n);
+         at += CHUNK_BYTES + (size_t)c.n) {
+        write_u32(out, c.n - (uint32_t)skip_of(&c));
+        memcpy(out + 4, "IDAT", 4);
+        memcpy(out + 8, c.data + skip_of(&c), n);
+        out += 8 + n;
+        if (c.available < c.n)
+            break;
+        write_u32(out, (uint32_t)crc32_z(0, out - n - 4, n + 4));
+        out += 4;
+    }
+    d->data = d->joined;
+    d->n_bytes = (size_t)(out - d->joined);
+    d->h.idat = 0;
+    return CLIPC_OK;
+}
+
 /* The signature and header for libpng. Its checksum is right whatever the
  * file's other fields are. */
 static void make_prefix(decoder *d)
@@ -520,8 +651,8 @@ static void make_prefix(decoder *d)
     p += SIGNATURE_BYTES;
     write_u32(p, IHDR_BYTES);
     memcpy(p + 4, "IHDR", 4);
-    write_u32(p + 8, d->h.width);
-    write_u32(p + 12, d->h.height);
+    write_u32(p + 8, d->f.width);
+    write_u32(p + 12, d->f.height);
     p[16] = (uint8_t)d->h.depth;
     p[17] = (uint8_t)(d->h.colour_type == PNG_COLOR_TYPE_PALETTE
                           ? PNG_COLOR_TYPE_GRAY
@@ -549,7 +680,11 @@ static clipc_status start(decoder *d)
 {
     size_t n_rows = d->h.interlaced ? d->h.height : 1, n_bytes;
 
+    /* The reference's passes know no place. */
+    if (d->h.interlaced)
+        d->f.x = d->f.y = 0;
     make_prefix(d);
+    CLIPC_TRY(join_image_data(d));
     d->at = d->h.idat;
     d->cut = find_cut(d);
     d->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, d, on_error,
@@ -570,7 +705,9 @@ static clipc_status start(decoder *d)
     png_set_user_transform_info(d->png, d, 0, 0);
     png_set_interlace_handling(d->png);
     png_read_update_info(d->png, d->png_info);
-    d->row_bytes = png_get_rowbytes(d->png, d->png_info);
+    d->pixel_bytes = png_get_rowbytes(d->png, d->png_info) / d->f.width;
+    if (!clipc_mul(d->h.width, d->pixel_bytes, &d->row_bytes))
+        return clipc_fail_nomem(d->err, "PNG rows");
 
     if (!clipc_mul(d->row_bytes, n_rows, &n_bytes) ||
         (n_rows > 1 && n_bytes > d->params->max_decode_bytes))
@@ -597,20 +734,30 @@ static clipc_status send_row(decoder *d, const clipc_row_sink *sink)
     return sink->row(sink->self, d->rgb, d->err);
 }
 
+/* Whether the row to send is one of the first n of the frame. */
+static bool in_frame(const decoder *d, uint64_t n)
+{
+    return d->n_sent >= d->f.y && d->n_sent - d->f.y < n;
+}
+
 /* Everything that may longjmp. */
 static clipc_status decode(decoder *d, const clipc_row_sink *sink)
 {
     CLIPC_TRY(start(d));
     CLIPC_TRY(sink->begin(sink->self, d->h.width, d->h.height, d->err));
     if (!d->h.interlaced) {
+        uint8_t *const row = d->samples + d->f.x * d->pixel_bytes;
         while (d->n_sent < d->h.height) {
-            png_read_row(d->png, d->samples, NULL);
+            if (in_frame(d, d->f.height))
+                png_read_row(d->png, row, NULL);
+            else
+                memset(d->samples, 0, d->row_bytes);
             CLIPC_TRY(send_row(d, sink));
         }
         return CLIPC_OK;
     }
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
-        for (size_t y = 0; y < d->h.height; y++)
+        for (size_t y = 0; y < d->f.height; y++)
             png_read_row(d->png, d->samples + y * d->row_bytes, NULL);
     while (d->n_sent < d->h.height)
         CLIPC_TRY(send_row(d, sink));
@@ -631,10 +778,10 @@ static uint64_t count_rows(const decoder *d, uint64_t n_rows,
 
     *n_bytes = 0;
     for (int pass = 0; pass < n_passes; pass++) {
-        uint64_t columns = d->h.width, rows = d->h.height, rest;
+        uint64_t columns = d->f.width, rows = d->f.height, rest;
         if (d->h.interlaced) {
-            columns = PNG_PASS_COLS(d->h.width, pass);
-            rows = PNG_PASS_ROWS(d->h.height, pass);
+            columns = PNG_PASS_COLS(d->f.width, pass);
+            rows = PNG_PASS_ROWS(d->f.height, pass);
         }
         if (columns == 0)
             continue;
@@ -680,6 +827,16 @@ static bool ends_after_row(decoder *d)
     return result == Z_STREAM_END && n_out == n_bytes;
 }
 
+/* A cut chunk that no row was waiting for makes the file truncated for the
+ * reference. */
+static bool has_cut_chunk_left(const decoder *d)
+{
+    uint64_t n_bytes;
+
+    return d->cut != SIZE_MAX && d->row_at <= d->cut &&
+           d->n_made == count_rows(d, 0, &n_bytes);
+}
+
 /* After a longjmp out of decode(). */
 static clipc_status recover(decoder *d, const clipc_row_sink *sink)
 {
@@ -698,7 +855,7 @@ static clipc_status recover(decoder *d, const clipc_row_sink *sink)
         d->n_warnings += !complete;
         /* The last row made was not sent; rows not made are all 0. */
         while (d->n_sent < d->h.height) {
-            if (!d->h.interlaced && d->n_sent >= d->n_made)
+            if (!d->h.interlaced && !in_frame(d, d->n_made))
                 memset(d->samples, 0, d->row_bytes);
             CLIPC_TRY(send_row(d, sink));
         }
@@ -721,7 +878,7 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
     if (!d)
         return clipc_fail_nomem(err, "PNG decoder");
     d->data = data;
-    d->n_bytes = n;
+    d->n_bytes = d->file_bytes = n;
     d->name = name;
     d->params = params;
     d->err = err;
@@ -737,10 +894,11 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
     else
         status = recover(d, sink);
     if (status == CLIPC_OK)
-        status = d->tail;
+        status = has_cut_chunk_left(d) ? fail_truncated(d) : d->tail;
     info->n_warnings = d->n_warnings;
 done:
     png_destroy_read_struct(&d->png, &d->png_info, NULL);
+    free(d->joined);
     free(d->samples);
     free(d->rgb);
     free(d);

@@ -10,13 +10,17 @@
  *
  * Debian's OpenBLAS carries kernels for many CPUs and picks one on loading, by
  * a list of CPU models: a CPU newer than the list gets an old core type, such
- * as Prescott (SSE3) or Haswell (AVX2).
+ * as Prescott (SSE3) or Haswell (AVX2). The variable OPENBLAS_CORETYPE names
+ * another. OpenBLAS does not ask whether the CPU can run that core type, nor
+ * whether a CPU without SSE3 can run Prescott's. The product would end in
+ * SIGILL, so the core type is checked when OpenBLAS is loaded.
  */
 #include "kernels/openblas.h"
 
 #include "base/cpu.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #if CLIPC_OPENBLAS
@@ -33,6 +37,7 @@ static struct {
     __typeof__(&openblas_get_num_threads) get_num_threads;
     __typeof__(&openblas_set_num_threads) set_num_threads;
     char version[32];
+    char unfit[32]; /* core type that this CPU cannot run, or "" */
 } blas;
 
 /* "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..." */
@@ -46,6 +51,64 @@ static void read_version(const char *config)
         n = sizeof blas.version - 1;
     memcpy(blas.version, from, n);
     blas.version[n] = '\0';
+}
+
+/* Core types and the newest instructions their kernels use. One that is not
+ * listed is newer than this list: taken as fit. */
+static const struct {
+    const char *name;
+    unsigned needs;
+} cores[] = {
+#if defined(__x86_64__) || defined(__i386__)
+    { "Katmai", 0 },
+    { "Coppermine", 0 },
+    { "Northwood", 0 },
+    { "Banias", 0 },
+    { "Generic", 0 },
+    { "Athlon", CLIPC_CPU_HAS_3DNOW },
+    { "Opteron", CLIPC_CPU_HAS_3DNOW },
+    { "Opteron_SSE3", CLIPC_CPU_HAS_3DNOW | CLIPC_CPU_HAS_SSE3 },
+    { "Prescott", CLIPC_CPU_HAS_SSE3 },
+    { "Barcelona", CLIPC_CPU_HAS_SSE3 },
+    { "Atom", CLIPC_CPU_HAS_SSSE3 },
+    { "Bobcat", CLIPC_CPU_HAS_SSSE3 },
+    { "Core2", CLIPC_CPU_HAS_SSSE3 },
+    { "Nano", CLIPC_CPU_HAS_SSSE3 },
+    { "Penryn", CLIPC_CPU_HAS_SSE41 },
+    { "Dunnington", CLIPC_CPU_HAS_SSE41 },
+    { "Nehalem", CLIPC_CPU_HAS_SSE41 },
+    { "Sandybridge", CLIPC_CPU_HAS_AVX },
+    { "Bulldozer", CLIPC_CPU_HAS_FMA4 },
+    { "Piledriver", CLIPC_CPU_HAS_FMA4 },
+    { "Steamroller", CLIPC_CPU_HAS_FMA4 },
+    { "Excavator", CLIPC_CPU_HAS_FMA4 },
+    { "Haswell", CLIPC_CPU_HAS_AVX2 },
+    { "Zen", CLIPC_CPU_HAS_AVX2 },
+    { "SkylakeX", CLIPC_CPU_HAS_AVX512 },
+    { "Cooperlake", CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_BF16 },
+    { "SapphireRapids", CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_BF16 },
+#else
+    { "", 0 },
+#endif
+};
+
+/* What a core type needs; false for one that is not listed. */
+static bool core_needs(const char *core, unsigned *needs)
+{
+    for (size_t i = 0; core && i < sizeof cores / sizeof cores[0]; i++) {
+        if (strcmp(core, cores[i].name) == 0) {
+            *needs = cores[i].needs;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool clipc_openblas_core_runs(const char *core, unsigned features)
+{
+    unsigned needs;
+
+    return !core_needs(core, &needs) || (features & needs) == needs;
 }
 
 /* Through memcpy(): ISO C converts no object pointer to a function pointer. */
@@ -62,17 +125,24 @@ static void load_once(void)
 
     if (!library)
         return;
-    if (find(library, &blas.sgemm, "cblas_sgemm") &&
-        find(library, &blas.get_config, "openblas_get_config") &&
-        find(library, &blas.get_corename, "openblas_get_corename") &&
-        find(library, &blas.get_num_threads, "openblas_get_num_threads") &&
-        find(library, &blas.set_num_threads, "openblas_set_num_threads"))
-        read_version(blas.get_config());
-    else
+    if (!find(library, &blas.sgemm, "cblas_sgemm") ||
+        !find(library, &blas.get_config, "openblas_get_config") ||
+        !find(library, &blas.get_corename, "openblas_get_corename") ||
+        !find(library, &blas.get_num_threads, "openblas_get_num_threads") ||
+        !find(library, &blas.set_num_threads, "openblas_set_num_threads")) {
         blas.sgemm = NULL; /* another library of that name */
+        return;
+    }
+    const char *core = blas.get_corename();
+    if (clipc_openblas_core_runs(core, clipc_cpu_features())) {
+        read_version(blas.get_config());
+    } else {
+        snprintf(blas.unfit, sizeof blas.unfit, "%s", core);
+        blas.sgemm = NULL;
+    }
 }
 
-/* Whether OpenBLAS is there. Never unload OpenBLAS: its threads may be
+/* Whether OpenBLAS can be used. Never unload OpenBLAS: its threads may be
  * running. */
 static bool load(void)
 {
@@ -91,44 +161,31 @@ const char *clipc_openblas_core(void)
     return load() ? blas.get_corename() : NULL;
 }
 
-#if defined(__x86_64__) || defined(__i386__)
-/* Core types and the vectors that their kernels use. A type that is not listed
- * runs AVX-512 kernels or is newer than this list: no better type is known. */
-static const struct {
-    const char *core;
-    enum { SSE, AVX, AVX2 } kernels;
-} cores[] = {
-    { "Katmai", SSE },    { "Coppermine", SSE },   { "Northwood", SSE },
-    { "Banias", SSE },    { "Prescott", SSE },     { "Core2", SSE },
-    { "Penryn", SSE },    { "Dunnington", SSE },   { "Nehalem", SSE },
-    { "Atom", SSE },      { "Athlon", SSE },       { "Opteron", SSE },
-    { "Opteron_SSE3", SSE }, { "Barcelona", SSE }, { "Bobcat", SSE },
-    { "Nano", SSE },      { "Generic", SSE },      { "Sandybridge", AVX },
-    { "Bulldozer", AVX }, { "Piledriver", AVX },   { "Steamroller", AVX },
-    { "Excavator", AVX }, { "Haswell", AVX2 },     { "Zen", AVX2 },
-};
-
 const char *clipc_openblas_core_better(void)
 {
-    const char *core = clipc_openblas_core();
-    unsigned features = clipc_cpu_features();
+    const unsigned features = clipc_cpu_features();
+    unsigned needs;
 
-    for (size_t i = 0; core && i < sizeof cores / sizeof cores[0]; i++) {
-        if (strcmp(core, cores[i].core) != 0)
-            continue;
-        if (features & CLIPC_CPU_HAS_AVX512)
-            return "SkylakeX";
-        if (cores[i].kernels < AVX2 && features & CLIPC_CPU_HAS_AVX2)
-            return "Haswell";
-    }
-    return NULL;
+    if (!core_needs(clipc_openblas_core(), &needs) ||
+        needs & CLIPC_CPU_HAS_AVX512)
+        return NULL;
+    if (features & CLIPC_CPU_HAS_AVX512)
+        return "SkylakeX";
+    return features & CLIPC_CPU_HAS_AVX2 && !(needs & CLIPC_CPU_HAS_AVX2)
+               ? "Haswell" : NULL;
 }
-#else
-const char *clipc_openblas_core_better(void)
+
+static clipc_status fail_openblas(clipc_error *err)
 {
-    return NULL;
+    if (blas.unfit[0])
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "OpenBLAS would run its %s kernels, which need more "
+                          "than this CPU has; check OPENBLAS_CORETYPE, or use "
+                          "the native GEMM", blas.unfit);
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "OpenBLAS (%s) cannot be loaded; install it, or use the "
+                      "native GEMM", LIBRARY);
 }
-#endif
 
 static void product(enum CBLAS_TRANSPOSE transpose_b, float *c, size_t ldc,
                     const float *a, size_t lda, const float *b, size_t ldb,
@@ -165,6 +222,12 @@ const char *clipc_openblas_core_better(void)
 {
     return NULL;
 }
+
+static clipc_status fail_openblas(clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "this build has no OpenBLAS; use the native GEMM");
+}
 #endif
 
 clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
@@ -178,12 +241,7 @@ clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "gemm is %d, not a clipc_gemm", (int)asked);
     if (asked == CLIPC_GEMM_OPENBLAS && !clipc_openblas_version())
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          CLIPC_OPENBLAS
-                              ? "OpenBLAS (libopenblas.so.0) cannot be loaded; "
-                                "install it, or use the native GEMM"
-                              : "this build has no OpenBLAS; use the native "
-                                "GEMM");
+        return fail_openblas(err);
 #if CLIPC_OPENBLAS
     /* Ask first: setting the number writes to state that other contexts may be
      * using. */

@@ -26,11 +26,14 @@ void clipc_blas_nn(float *c, size_t ldc, const float *a, size_t lda,
                    const float *b, size_t ldb, size_t m, size_t n, size_t k);
 
 /* The version ("0.3.21") and the core type in use; NULL where OpenBLAS is not
- * built in or not installed. Both calls load OpenBLAS. */
+ * built in, not installed, or of a core type that this CPU cannot run. Both
+ * calls load OpenBLAS. */
 const char *clipc_openblas_version(void);
 const char *clipc_openblas_core(void);
 /* The core type that this CPU's features suggest, if the core type in use is
  * slower; else NULL. */
 const char *clipc_openblas_core_better(void);
+/* Whether a CPU of these features runs that core type's kernels. */
+bool clipc_openblas_core_runs(const char *core, unsigned features);
 
 #endif /* CLIPC_OPENBLAS_H */

@@ -209,6 +209,8 @@ clipc_status clipc_text_forward(clipc_engine *engine,
     size_t order_bytes, bytes = 0;
 
     CLIPC_TRY(check_ids(config, ids, starts, n, err));
+    if (n == 0) /* and there may be no scratch yet */
+        return CLIPC_OK;
     /* order and spare, then the sorted results. */
     if (n > UINT32_MAX || !clipc_mul(n, 2 * sizeof(uint32_t), &order_bytes) ||
         !clipc_mul(n, config->projection_dim * sizeof(float), &bytes) ||

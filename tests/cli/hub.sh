@@ -9,6 +9,11 @@ if [ ! -x "$CLIPC_BIN/tests/support/hubd" ]; then
     echo "no loopback hub in $CLIPC_BIN/tests/support"
     exit 77
 fi
+"$CLIPC_BIN/tests/support/httpd" --has-loopback
+if [ $? -eq 1 ]; then
+    echo "no loopback network here"
+    exit 77
+fi
 commit=0123456789abcdef0123456789abcdef01234567
 for repo in some/model some/private; do
     mkdir -p "$SCRATCH/hub/$repo/refs" "$SCRATCH/hub/$repo/$commit"
@@ -24,7 +29,7 @@ start_hub() {
         <"$SCRATCH/hub.alive" >"$SCRATCH/hub.out" 2>&1 &
     exec 8>"$SCRATCH/hub.alive" # it ends with this shell
     tries=0
-    until [ -s "$SCRATCH/hub.port" ] || [ $tries -eq 100 ]; do
+    until [ -s "$SCRATCH/hub.port" ] || [ $tries -eq 1000 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done

@@ -21,6 +21,11 @@ TINY=$ROOT/tests/data/tiny
 PICTURES=$ROOT/tests/data/golden
 tmp=$(mktemp -d) || exit 1
 tmp=$(cd "$tmp" && pwd -P)
+if [ ${#tmp} -gt 60 ]; then # messages show long names shortened
+    rmdir "$tmp"
+    tmp=$(mktemp -d /tmp/clipc-cli-XXXXXX) || exit 1
+    echo "# the folder for temporary files has a long name: in $tmp instead"
+fi
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 

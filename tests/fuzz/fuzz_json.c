@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_json.c - JSON text. What is accepted must come through jansson's own
- * writer and back unchanged; errors must point into the text.
+ * fuzz_json.c - JSON text. What is accepted must be what jansson's own reader
+ * accepts, with the same values, and must come through its writer and back
+ * unchanged; errors must point into the text.
  */
 #include "base/json.h"
 
@@ -22,6 +23,18 @@ static void check_again(const json_t *root)
         abort();
     json_decref(again);
     free(text);
+}
+
+/* root NULL: it was refused as malformed. jansson passes over a NUL byte that
+ * follows a number. */
+static void check_jansson(const json_t *root, const char *text, size_t n)
+{
+    json_t *other = json_loadb(text, n, JSON_REJECT_DUPLICATES |
+                                            JSON_ALLOW_NUL | JSON_DECODE_ANY,
+                               NULL);
+    if (root ? !json_equal(root, other) : other && !memchr(text, 0, n))
+        abort();
+    json_decref(other);
 }
 
 static void try_getters(const json_t *object, const char *key)
@@ -56,11 +69,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     if (clipc_json_parse(&root, text, n, "fuzz", &err) == CLIPC_OK) {
         check_again(root);
+        check_jansson(root, text, n);
         try_getters(root, "a");
         json_decref(root);
     } else if (root || err.code == CLIPC_ERR_NOMEM || err.offset < -1 ||
                err.offset > (int64_t)n) {
         abort();
+    } else if (err.code == CLIPC_ERR_FORMAT) {
+        check_jansson(NULL, text, n);
     }
     if (clipc_json_parse_reals(&root, text, n, "fuzz", &err) == CLIPC_OK)
         json_decref(root);

@@ -7,7 +7,7 @@
 set -eu
 : "${FUZZ_SECONDS:=60}" "${CLANG:=clang}"
 here=tests/fuzz
-out=build/fuzz
+out=${BUILDS:-build}/fuzz
 mkdir -p "$out"
 command -v "$CLANG" >/dev/null || {
     echo "fuzz: needs clang and its runtime (Debian: clang libclang-rt-14-dev)" >&2

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# exports.sh - clipc.h, lib/clipc.map and the shared library name the same
-# functions, and no symbol of the static library lacks the clipc_ prefix.
+# exports.sh - clipc.h, lib/clipc.map, the shared library and the Debian
+# package's symbols file name the same functions, and no symbol of the static
+# library lacks the clipc_ prefix.
 set -u
 : "${BUILD:=build/release}"
 tmp=$(mktemp -d) || exit 1
@@ -26,6 +27,9 @@ nm -D --defined-only "$BUILD"/libclipc.so | awk '$2 == "T" {print $3}' |
     sed 's/@.*//' | grep '^clipc_' | sort -u >"$tmp/library"
 same 'header and map' "$tmp/header" "$tmp/map"
 same 'map and library' "$tmp/map" "$tmp/library"
+sed -n 's/^ \(clipc_[a-z0-9_]*\)@.*/\1/p' \
+    tools/packaging/debian/libclipc0.symbols | sort -u >"$tmp/debian"
+same 'map and libclipc0.symbols' "$tmp/map" "$tmp/debian"
 
 nm --defined-only "$BUILD"/libclipc.a |
     awk '$2 ~ /^[A-Z]$/ && $3 !~ /^clipc_/ {print $3}' |

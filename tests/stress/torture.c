@@ -195,7 +195,7 @@ static void set_up_texts_f16(void)
 static void empty_cache(void)
 {
     char command[256];
-    snprintf(command, sizeof command, "rm -rf %s", scratch("cache"));
+    snprintf(command, sizeof command, "rm -rf '%s'", scratch("cache"));
     if (system(command) != 0)
         exit(1);
 }
@@ -797,7 +797,7 @@ int main(int argc, char **argv)
                     (classes[c].modes >> how & 1))
                     sweep(s, c, how, quick);
     }
-    snprintf(command, sizeof command, "rm -rf %s", folder);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
     if (system(command) != 0)
         return 2;
     return n_failed != 0;

@@ -15,13 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Under valgrind or qemu, whose own memory and stack are measured with ours. */
-static inline bool emulated(void)
-{
-    const char *runner = getenv("RUNNER");
-    return runner && *runner;
-}
-
 enum { DIM = TINY_DIM, PIXEL_FLOATS = 3 * TINY_IMAGE_SIZE * TINY_IMAGE_SIZE };
 
 /* Of the running test: open_all() makes them, after those of a test that

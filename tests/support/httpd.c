@@ -4,10 +4,12 @@
  * of fetch.c and of the programs.
  *
  *     httpd [--root DIR] [--port-file FILE] [--stdin] [--seconds N]
+ *     httpd --has-loopback
  *
  * Listens on 127.0.0.1, on a port the kernel chooses; prints the port and a
  * newline (or writes them to FILE, by rename). --stdin: ends when standard
  * input does. Ends by itself after N seconds (300), so none is left behind.
+ * --has-loopback: exit status 0 where 127.0.0.1 can be reached, else 1.
  * A connection is one request and one answer, by its path:
  *
  *     /file/NAME      DIR/NAME                 /bytes/N    N bytes
@@ -25,9 +27,12 @@
  *     /long-header    one line without end     /garbage    not HTTP
  *     /hang-up        no answer, closed        /echo       the request
  *     /cookie         sets one, then /echo     /count      connections so far
+ *     /two-locations  a 302 with two
  *
  * Byte i of N is i * 31 + 7.
  */
+#include "support/loopback.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -199,6 +204,9 @@ static void answer(int fd, const char *path, const char *request)
                       "<p>error</p>", n);
     } else if (strcmp(path, "/no-location") == 0) {
         send_text(fd, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
+    } else if (strcmp(path, "/two-locations") == 0) {
+        send_text(fd, "HTTP/1.1 302 Found\r\nLocation: /bytes/1\r\n"
+                      "Location: /bytes/2\r\nContent-Length: 0\r\n\r\n");
     } else if ((n = number_after(path, "/redirect/")) >= 0) {
         char location[64];
         if (n == 0)
@@ -328,9 +336,11 @@ int main(int argc, char **argv)
             port_file = argv[++i];
         } else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0) {
             seconds = (unsigned)atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--has-loopback") == 0) {
+            return has_loopback() ? 0 : 1;
         } else {
             fprintf(stderr, "usage: httpd [--root DIR] [--port-file FILE] "
-                    "[--stdin] [--seconds N]\n");
+                    "[--stdin] [--seconds N] | --has-loopback\n");
             return 2;
         }
     }

@@ -46,6 +46,10 @@ void test_fail(const char *file, int line, const char *format, ...)
 void test_skip(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 
+/* Under valgrind or qemu (RUNNER is set), whose own memory, stack and time are
+ * measured with ours. */
+bool emulated(void);
+
 /* fork() with the output flushed; fails the test when there is no process to
  * be had. */
 int test_fork(void);

@@ -56,6 +56,12 @@ void test_skip(const char *format, ...)
     longjmp(test_end, 1);
 }
 
+bool emulated(void)
+{
+    const char *runner = getenv("RUNNER");
+    return runner && *runner;
+}
+
 int test_fork(void)
 {
     fflush(stdout);

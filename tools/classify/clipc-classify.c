@@ -5,13 +5,15 @@
  * an image out. docs/man/clipc-classify.1 describes it.
  */
 #include "common/common_options.h"
-#include "common/lines.h"
+#include "common/named.h"
 #include "common/records.h"
 #include "pictures/pipeline.h"
 #include "common/places.h"
 #include "common/progress.h"
+#include "common/published.h"
 #include "pictures/sources.h"
 #include "common/versions.h"
+#include "common/numbers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,61 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_LABELS "car-labels"
-
-static const char help[] =
-    "Usage: clipc-classify [options] IMAGE...\n"
-    "\n"
-    "Names the car in each IMAGE: the nearest of a list of labels, by CLIP.\n"
-    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
-    "a folder (with all below it).\n"
-    "\n"
-    "Model and labels:\n"
-    TOOL_MODEL_HELP
-    "  --labels FILE|NAME  labels, one a line; built in: car-labels (default),\n"
-    "                      stanford-cars, demo (default with --model demo)\n"
-    "  --label TEXT        a label; repeatable, instead of --labels\n"
-    "  --template TEXT     prompt in which {} is the label; repeatable\n"
-    "                      (default: {})\n"
-    "  --templates FILE    templates, one a line\n"
-    TOOL_TEXT_HELP
-    "  --data-dir DIR      where the built-in model and labels are\n"
-    TOOL_IMAGE_SIZE_HELP
-    "  --no-cache          do not keep label embeddings on disk\n"
-    "\n"
-    TOOL_IMAGE_HELP
-    "Output:\n"
-    "  --top K             labels to show for each image (default: 5)\n"
-    "  --format FORMAT     text (default), json, jsonl or tsv\n"
-    "  --resume FILE       with jsonl: leave out the images that have a record in\n"
-    "                      FILE, the output of an interrupted run\n"
-    "  --quiet             no progress line\n"
-    "\n"
-    TOOL_COMPUTE_HELP
-    TOOL_DTYPE_HELP
-    "\n"
-    "  --version           versions of the program and its libraries\n"
-    "  --help              this text\n"
-    "\n"
-    "Exit status: 0 all images answered, 1 some failed, 2 wrong usage, 3 the\n"
-    "model or the labels could not be loaded.\n"
-    "\n"
-    "Examples:\n"
-    "  clipc-classify --model demo drawing.png\n"
-    "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
-    "  clipc-classify --label 'a photo of a cat' --label 'a photo of a dog' \\\n"
-    "      https://example.com/pet.jpg\n"
-    "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
-    "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
-    "      >>answers.jsonl\n"
-    "  find . -name '*.jpg' -print0 | clipc-classify --files-from - --format tsv\n";
-
 typedef struct settings {
     tool_common common;
     const char *labels, *templates_file, *resume;
     tool_list label_texts, template_texts, images;
     size_t top;
-    bool no_cache;
+    bool no_cache, header;
     tool_output output;
 } settings;
 
@@ -81,37 +34,77 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
 };
 
 static const tool_option option_table[] = {
+    TOOL_GROUP("Model and labels"),
     TOOL_MODEL_OPTIONS,
+    { 0, "labels", OPT_LABELS, TOOL_TAKES_FILE, "FILE|NAME",
+      TOOL_LABEL_WORDS,
+      "labels, one a line; built in: car-labels, stanford-cars and demo "
+      "(default: the model's own, else car-labels)" },
+    { 0, "label", OPT_LABEL, TOOL_TAKES_VALUE, "TEXT", NULL,
+      "a label; repeatable, instead of --labels" },
+    { 0, "template", OPT_TEMPLATE, TOOL_TAKES_VALUE, "TEXT", NULL,
+      "prompt in which {} is the label; repeatable (default: {})" },
+    { 0, "templates", OPT_TEMPLATES, TOOL_TAKES_FILE, "FILE|NAME",
+      TOOL_TEMPLATE_WORDS,
+      "templates, one a line; built in: car-templates" },
     TOOL_TEXT_OPTIONS,
-    TOOL_PICTURE_OPTIONS,
+    { 0, "no-cache", OPT_NO_CACHE, TOOL_TAKES_NOTHING, NULL, NULL,
+      "do not keep label embeddings on disk" },
+    TOOL_GROUP("Images"),
     TOOL_LIST_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
     TOOL_SOURCE_OPTIONS,
+    TOOL_GROUP("Output"),
+    { 0, "top", OPT_TOP, TOOL_TAKES_VALUE, "K", NULL,
+      "labels to show for each image (default: 5)" },
+    { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|jsonl|tsv",
+      "form of the output (default: text)" },
+    { 0, "header", OPT_HEADER, TOOL_TAKES_NOTHING, NULL, NULL,
+      "with tsv: first a line with the names of the columns" },
+    { 0, "resume", OPT_RESUME, TOOL_TAKES_FILE, "FILE", NULL,
+      "with jsonl: leave out the images that have a record in FILE, the "
+      "output of an interrupted run" },
+    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
+      "no progress line" },
+    TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
     TOOL_DTYPE_OPTIONS,
-    { "--labels", OPT_LABELS, true },
-    { "--label", OPT_LABEL, true },
-    { "--template", OPT_TEMPLATE, true },
-    { "--templates", OPT_TEMPLATES, true },
-    { "--top", OPT_TOP, true },
-    { "--format", OPT_FORMAT, true },
-    { "--resume", OPT_RESUME, true },
-    { "--no-cache", OPT_NO_CACHE, false },
-    { "--quiet", OPT_QUIET, false },
-    { "--version", OPT_VERSION, false },
-    { "--help", OPT_HELP, false },
+    TOOL_GROUP("Other"),
+    TOOL_COMPLETION_OPTION,
+    TOOL_HELP_OPTIONS,
 };
 
-static tool_output_format format_named(const char *text)
-{
-    static const char *const names[] = { "text", "json", "jsonl", "tsv" };
-    static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON,
-                                                  TOOL_JSONL, TOOL_TSV };
-    return formats[tool_choice("--format", text, names, 4)];
-}
+static const tool_command command = {
+    .name = "clipc-classify",
+    .usage = "[options] IMAGE...",
+    .about =
+        "Names the car in each IMAGE: the nearest of a list of labels, by "
+        "CLIP.\n"
+        TOOL_IMAGE_HELP,
+    .end =
+        TOOL_EXIT_HELP
+        "Examples:\n"
+        "  clipc-classify --model demo drawing.png\n"
+        "  clipc-classify --model ./clip-vit-base-patch32 --top 3 car.jpg\n"
+        "  clipc-classify --label 'a photo of a cat' --label 'a photo of a "
+        "dog' \\\n"
+        "      https://example.com/pet.jpg\n"
+        "  clipc-classify --format jsonl photos/ >answers.jsonl\n"
+        "  clipc-classify --format jsonl --resume answers.jsonl photos/ \\\n"
+        "      >>answers.jsonl\n"
+        "  find . -name '*.jpg' -print0 | clipc-classify --files-from - "
+        "--format tsv\n",
+    TOOL_OPTIONS(option_table),
+    .operands = TOOL_TAKES_FILE,
+};
+
+/* In the order of the words of --format. */
+static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON, TOOL_JSONL,
+                                              TOOL_TSV };
 
 /* Templates and labels of the command line; files are checked when read. */
 static void check_utf8(const char *option, const char *text)
@@ -131,13 +124,9 @@ static bool good_template(const char *s, size_t n)
     return places == 1;
 }
 
-/* Fills *set. Returns false when the program has done its work already. */
-static bool read_options(settings *set, int argc, char **argv)
+static void read_options(settings *set, int argc, char **argv)
 {
-    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
-                       .options = option_table,
-                       .n_options = sizeof option_table /
-                                    sizeof *option_table };
+    tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
     bool quiet = false;
     int id;
 
@@ -153,6 +142,9 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_LABELS: set->labels = value; break;
         case OPT_LABEL:
             check_utf8(scan.name, value);
+            if (tool_is_white(value, strlen(value)))
+                tool_usage_error("--label: label %zu has no text",
+                                 set->label_texts.n + 1);
             tool_list_add(&set->label_texts, value);
             break;
         case OPT_TEMPLATE:
@@ -166,12 +158,13 @@ static bool read_options(settings *set, int argc, char **argv)
         case OPT_TOP:
             set->top = (size_t)tool_whole(scan.name, value, 1, 1000000);
             break;
-        case OPT_FORMAT: set->output.format = format_named(value); break;
+        case OPT_FORMAT:
+            set->output.format = formats[tool_choice(&scan)];
+            break;
+        case OPT_HEADER: set->header = true; break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
         case OPT_QUIET: quiet = true; break;
-        case OPT_VERSION: tool_print_version("clipc-classify"); return false;
-        case OPT_HELP: fputs(help, stdout); return false;
         }
     }
     if (set->images.n == 0 && !set->common.files_from)
@@ -182,9 +175,10 @@ static bool read_options(settings *set, int argc, char **argv)
         tool_usage_error("--templates and --template exclude each other");
     if (set->resume && set->output.format != TOOL_JSONL)
         tool_usage_error("--resume needs --format jsonl");
+    if (set->header && set->output.format != TOOL_TSV)
+        tool_usage_error("--header needs --format tsv");
     tool_common_check(&set->common);
     tool_progress_allow(!quiet);
-    return true;
 }
 
 /* ---- labels and templates ---------------------------------------------- */
@@ -200,55 +194,67 @@ static void borrow(tool_lines *lines, const tool_list *list)
     lines->n = list->n;
 }
 
-static bool read_file(tool_lines *lines, const char *option, const char *path)
+/* False: neither --label nor --labels was given. */
+static bool labels_are_given(const settings *set)
 {
-    char message[256];
-
-    if (tool_lines_read(lines, path, message))
-        return true;
-    tool_say("%s %s: %s", option, tool_shown_name(path).text, message);
-    return false;
+    return set->label_texts.n || set->labels;
 }
 
-static bool built_in(const char *name)
+/* The built-in list that goes with the model; NULL: it names one that is not
+ * built in, and that is said. */
+static const char *labels_of(const clipc_model *model)
 {
-    return strcmp(name, DEFAULT_LABELS) == 0 ||
-           strcmp(name, "stanford-cars") == 0 || strcmp(name, "demo") == 0;
+    clipc_model_info p = { .struct_size = sizeof p };
+
+    (void)clipc_model_get_info(model, &p, NULL);
+    if (p.labels && tool_named_is_built_in(TOOL_LABELS, p.labels))
+        return p.labels;
+    if (p.labels) {
+        tool_say("%s: its labels are the list %s, which is not built in; name "
+                 "a file of them with --labels FILE",
+                 tool_shown_name(p.source).text, p.labels);
+        tool_say("built-in labels are " TOOL_LABEL_LISTS);
+        return NULL;
+    }
+    /* A model of fewer tokens was trained for some purpose of its own. */
+    if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
+        tool_say("%s: it does not say which labels are its own, and is none "
+                 "of the published CLIP models; taking the "
+                 TOOL_DEFAULT_LABELS " (--labels FILE|NAME names others)",
+                 tool_shown_name(p.source).text);
+    return TOOL_DEFAULT_LABELS;
 }
 
-static bool load_labels(tool_lines *labels, const settings *set)
+/* --label takes a text; the name of a file of labels is one, too. */
+static void warn_of_files(const tool_list *texts)
 {
-    const char *name = set->labels, *model = set->common.model;
+    struct stat st;
+
+    for (size_t i = 0; i < texts->n; i++)
+        if (strpbrk(texts->items[i], "./") && stat(texts->items[i], &st) == 0 &&
+            S_ISREG(st.st_mode))
+            tool_say("--label %s: taken as a text; --labels FILE reads a file",
+                     tool_shown_name(texts->items[i]).text);
+}
+
+/* model: for the labels that go with it, when none are given. */
+static bool load_labels(tool_lines *labels, settings *set,
+                        const clipc_model *model)
+{
+    const char *name = set->labels;
 
     if (set->label_texts.n) {
         borrow(labels, &set->label_texts);
+        warn_of_files(&set->label_texts);
         return true;
     }
     if (!name)
-        name = model && strcmp(model, "demo") == 0 ? "demo" : DEFAULT_LABELS;
-    if (!built_in(name)) {
-        if (read_file(labels, "--labels", name))
-            return true;
-        if (!strchr(name, '/') && access(name, F_OK) != 0)
-            tool_say("built-in labels are car-labels, stanford-cars and demo");
+        name = labels_of(model);
+    if (!name)
         return false;
-    }
-    char *file = tool_format("labels/%s.txt", name), *looked_in;
-    char *folder = tool_data_dir(set->common.data_dir, file, &looked_in);
-    bool good = false;
-    if (folder) {
-        char *path = tool_format("%s/%s", folder, file);
-        good = read_file(labels, "--labels", path);
-        free(path);
-    } else {
-        tool_say("%s is in no data folder: looked in %s", file, looked_in);
-        tool_say("name the right one with --data-dir DIR, or labels of your "
-                 "own with --labels FILE");
-    }
-    free(folder);
-    free(looked_in);
-    free(file);
-    return good;
+    set->output.of_cars = tool_named_is_cars(name);
+    return tool_named_read(labels, TOOL_LABELS, "--labels", name,
+                           set->common.data_dir);
 }
 
 static bool load_templates(tool_lines *templates, const settings *set)
@@ -259,13 +265,16 @@ static bool load_templates(tool_lines *templates, const settings *set)
         borrow(templates, &set->template_texts);
         return true;
     }
-    if (!read_file(templates, "--templates", path))
+    if (!tool_named_read(templates, TOOL_TEMPLATES, "--templates", path,
+                         set->common.data_dir))
         return false;
     for (size_t i = 0; i < templates->n; i++)
-        if (!good_template(templates->items[i].data, templates->items[i].len))
-            tool_usage_error("--templates %s: template %zu must have exactly "
-                             "one {}",
-                             tool_shown_name(path).text, i + 1);
+        if (!good_template(templates->items[i].data,
+                           templates->items[i].len)) {
+            tool_say("--templates %s: template %zu must have exactly one {}",
+                     tool_shown_name(path).text, i + 1);
+            return false;
+        }
     return true;
 }
 
@@ -315,55 +324,55 @@ static bool make_labels(session *s, const settings *set)
 }
 
 /* Reads which images are answered. When the output goes on in the same file,
- * the unfinished line at its end is cut off first. */
-static void resume(session *s, const char *path)
+ * the unfinished line at its end is cut off first. Returns the exit status. */
+static int resume(session *s, const char *path)
 {
     char message[256];
     uint64_t whole;
     struct stat file, out;
 
     s->answered = tool_answered_new();
-    if (!tool_answered_read(s->answered, path, "image", &whole, message))
-        tool_usage_error("--resume %s: %s", tool_shown_name(path).text,
-                         message);
+    if (!tool_answered_read(s->answered, path, "image", &whole, message)) {
+        tool_say("--resume %s: %s", tool_shown_name(path).text, message);
+        return TOOL_NO_MODEL;
+    }
     if (tool_interrupted() || stat(path, &file) != 0 ||
         fstat(STDOUT_FILENO, &out) != 0 || !S_ISREG(out.st_mode) ||
         file.st_dev != out.st_dev || file.st_ino != out.st_ino)
-        return;
+        return TOOL_OK;
     if (((uint64_t)out.st_size > whole &&
          ftruncate(STDOUT_FILENO, (off_t)whole) != 0) ||
-        lseek(STDOUT_FILENO, 0, SEEK_END) < 0)
-        tool_usage_error("--resume %s: cannot take away its last line, which "
-                         "is not complete: %s",
-                         tool_shown_name(path).text, tool_errno(errno));
+        lseek(STDOUT_FILENO, 0, SEEK_END) < 0) {
+        tool_say("--resume %s: cannot take away its last line, which is not "
+                 "complete: %s", tool_shown_name(path).text,
+                 tool_errno(errno));
+        return TOOL_FAILED;
+    }
+    return TOOL_OK;
 }
 
 /* Exit status; TOOL_OK when images may follow. */
 static int start(session *s, settings *set)
 {
-    int status = TOOL_NO_MODEL;
-
-    memset(s, 0, sizeof *s);
     s->set = set;
-    if (!load_templates(&s->templates, set) || !load_labels(&s->names, set))
+    /* What the user names is read before a model may be downloaded. */
+    if (!load_templates(&s->templates, set) ||
+        (labels_are_given(set) && !load_labels(&s->names, set, NULL)))
         return TOOL_NO_MODEL;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
                                set->common.image_size);
-    if (!s->model || !tool_model_has(s->model, true, true))
+    if (!s->model || !tool_model_has(s->model, true, true) ||
+        (!labels_are_given(set) && !load_labels(&s->names, set, s->model)))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     set->common.ctx.progress_user = s;
-    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
-    if (!s->ctx)
-        return status;
-    if (!make_labels(s, set))
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx);
+    if (!s->ctx || !make_labels(s, set))
         return TOOL_NO_MODEL;
     if (set->top > s->names.n)
         set->top = s->names.n;
     set->common.read.image.fit = s->model;
-    if (set->resume)
-        resume(s, set->resume);
-    return TOOL_OK;
+    return set->resume ? resume(s, set->resume) : TOOL_OK;
 }
 
 static void stop(session *s)
@@ -417,9 +426,17 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
                                             : tool_describe().n_cpus;
     s->in_images = true;
+    if (set->header)
+        tool_output_header();
     tool_progress_begin("images");
     tool_pipeline_result result = tool_pipeline_run(&params);
     tool_output_end(&set->output);
+    if (!result.refused)
+        tool_say_failed(result.n_failed, result.n_written, "images",
+                        tool_output_is_json(&set->output)
+                            ? "the records say why" : NULL);
+    if (!result.refused && !result.threads_left)
+        tool_sources_say_left_out(sources);
     int status = result.n_failed || result.refused ? TOOL_FAILED : TOOL_OK;
     if (result.threads_left)
         tool_leave(status);
@@ -432,12 +449,14 @@ int main(int argc, char **argv)
     session all;
 
     tool_start("clipc-classify");
-    if (!read_options(&set, argc, argv))
-        return tool_finish(TOOL_OK);
+    read_options(&set, argc, argv);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
                                               set.common.files_from);
     tool_catch_signals();
-    int status = start(&all, &set);
+    memset(&all, 0, sizeof all);
+    int status = TOOL_NO_MODEL;
+    if (tool_sources_listed(sources, "--files-from"))
+        status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())
         status = classify_all(&all, &set, sources);
     stop(&all);

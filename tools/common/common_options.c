@@ -3,6 +3,7 @@
  * common_options.c - see common_options.h.
  */
 #include "common/common_options.h"
+#include "common/numbers.h"
 
 /* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
 #define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
@@ -13,6 +14,16 @@
 
 /* Of --image-size: the library's limit. */
 #define MOST_SIDE 8192
+
+/* Values of options in the order of their words. */
+static const clipc_alpha alphas[] = { CLIPC_ALPHA_DROP, CLIPC_ALPHA_WHITE };
+static const clipc_gemm gemms[] = { CLIPC_GEMM_AUTO, CLIPC_GEMM_NATIVE,
+                                    CLIPC_GEMM_OPENBLAS };
+static const clipc_cpu cpus[] = { CLIPC_CPU_C, CLIPC_CPU_AVX2,
+                                  CLIPC_CPU_AVX512, CLIPC_CPU_AMX };
+static const clipc_precision precisions[] = { CLIPC_PRECISION_F32,
+                                              CLIPC_PRECISION_BF16,
+                                              CLIPC_PRECISION_INT8 };
 
 tool_common tool_common_default(void)
 {
@@ -33,13 +44,13 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         common->image_size = (size_t)tool_whole(name, value, 1, MOST_SIDE);
         break;
     case TOOL_OPT_EXIF: image->auto_orient = 1; break;
-    case TOOL_OPT_ALPHA: image->alpha = tool_alpha(value); break;
+    case TOOL_OPT_ALPHA: image->alpha = alphas[tool_choice(scan)]; break;
     case TOOL_OPT_FILES_FROM: common->files_from = value; break;
     case TOOL_OPT_MAX_PIXELS:
-        image->max_pixels = (size_t)tool_whole(name, value, 1, MOST);
+        image->max_pixels = (size_t)tool_pixels(name, value, MOST);
         break;
     case TOOL_OPT_MAX_BYTES:
-        common->read.max_bytes = (size_t)tool_whole(name, value, 1, MOST);
+        common->read.max_bytes = (size_t)tool_bytes(name, value, MOST);
         break;
     case TOOL_OPT_TIMEOUT: image->timeout_ms = tool_seconds(name, value); break;
     case TOOL_OPT_CA_FILE:
@@ -60,9 +71,11 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_THREADS:
         common->ctx.threads = (unsigned)tool_whole(name, value, 1, 1024);
         break;
-    case TOOL_OPT_GEMM: common->ctx.gemm = tool_gemm(value); break;
-    case TOOL_OPT_CPU: common->ctx.cpu = tool_cpu(value); break;
-    case TOOL_OPT_DTYPE: common->ctx.precision = tool_dtype(name, value); break;
+    case TOOL_OPT_GEMM: common->ctx.gemm = gemms[tool_choice(scan)]; break;
+    case TOOL_OPT_CPU: common->ctx.cpu = cpus[tool_choice(scan)]; break;
+    case TOOL_OPT_DTYPE:
+        common->ctx.precision = precisions[tool_choice(scan)];
+        break;
     default: return false;
     }
     return true;

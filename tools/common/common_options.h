@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * common_options.h - the options that several programs have, in groups: each
- * group is a part of an option table, a part of a help text, and what
- * tool_common_option() reads of it.
+ * group is a part of their tables, and what tool_common_option() reads.
  */
 #ifndef CLIPC_TOOL_COMMON_OPTIONS_H
 #define CLIPC_TOOL_COMMON_OPTIONS_H
 
 #include "common/open.h"
 #include "common/options.h"
-#include "pictures/sources.h"
+#include "common/tool.h"
+
+/* How images are read. */
+typedef struct tool_read_params {
+    clipc_image_params image;
+    size_t max_bytes; /* 0: the library's default */
+    bool offline;     /* no URL */
+} tool_read_params;
 
 /* What they say. */
 typedef struct tool_common {
@@ -32,85 +38,100 @@ enum {
     TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE
 };
 
-#define TOOL_MODEL_OPTIONS                       \
-    { "--model", TOOL_OPT_MODEL, true },         \
-    { "--data-dir", TOOL_OPT_DATA_DIR, true },   \
-    { "--image-size", TOOL_OPT_IMAGE_SIZE, true }, \
-    { "--update", TOOL_OPT_UPDATE, false },      \
-    { "--offline", TOOL_OPT_OFFLINE, false },    \
-    { "--ca-file", TOOL_OPT_CA_FILE, true }
+/* Rows of tables; options.h says what is in one. */
 
-#define TOOL_PICTURE_OPTIONS                     \
-    { "--exif", TOOL_OPT_EXIF, false },          \
-    { "--alpha", TOOL_OPT_ALPHA, true }
+#define TOOL_DATA_DIR_OPTION                                                  \
+    { 0, "data-dir", TOOL_OPT_DATA_DIR, TOOL_TAKES_FOLDER, "DIR", NULL,       \
+      "look here first for the built-in model and lists of labels" }
 
-#define TOOL_LIST_OPTIONS                        \
-    { "--files-from", TOOL_OPT_FILES_FROM, true }
+#define TOOL_IMAGE_SIZE_OPTION                                                \
+    { 0, "image-size", TOOL_OPT_IMAGE_SIZE, TOOL_TAKES_VALUE, "N", NULL,      \
+      "side of the pictures that the model sees, instead of its own "         \
+      "(224): its positions are interpolated" }
 
-#define TOOL_SOURCE_OPTIONS                      \
-    { "--max-pixels", TOOL_OPT_MAX_PIXELS, true }, \
-    { "--max-bytes", TOOL_OPT_MAX_BYTES, true }, \
-    { "--timeout", TOOL_OPT_TIMEOUT, true }
+#define TOOL_MODEL_OPTIONS                                                    \
+    { 0, "model", TOOL_OPT_MODEL, TOOL_TAKES_FILE, "NAME|DIR|FILE", "demo",   \
+      "a folder in Hugging Face layout, its file of weights, or a "           \
+      "packed file of clipc-pack; or a repository id (ORG/NAME or "           \
+      "ORG/NAME@REVISION), downloaded unless it is in the Hugging Face "      \
+      "cache; or demo, the small built-in model that knows drawings "         \
+      "(default: " TOOL_DEFAULT_MODEL ")" },                                  \
+    TOOL_DATA_DIR_OPTION,                                                     \
+    TOOL_IMAGE_SIZE_OPTION,                                                   \
+    { 0, "update", TOOL_OPT_UPDATE, TOOL_TAKES_NOTHING, NULL, NULL,           \
+      "ask the hub whether the model has changed" },                          \
+    { 0, "offline", TOOL_OPT_OFFLINE, TOOL_TAKES_NOTHING, NULL, NULL,         \
+      "open no connection: only the cache, no URLs" },                        \
+    { 0, "ca-file", TOOL_OPT_CA_FILE, TOOL_TAKES_FILE, "FILE", NULL,          \
+      "certificates (PEM) to trust for https, instead of the system's" }
 
-#define TOOL_TEXT_OPTIONS                        \
-    { "--truncate", TOOL_OPT_TRUNCATE, false },  \
-    { "--context", TOOL_OPT_CONTEXT, true },     \
-    { "--plain-specials", TOOL_OPT_PLAIN_SPECIALS, false }
+#define TOOL_LIST_OPTIONS                                                     \
+    { 0, "files-from", TOOL_OPT_FILES_FROM, TOOL_TAKES_FILE, "FILE", "-",     \
+      "read names of images from FILE, - for standard input; one a "          \
+      "line, or separated by NUL" }
 
-#define TOOL_COMPUTE_OPTIONS                     \
-    { "--threads", TOOL_OPT_THREADS, true },     \
-    { "--gemm", TOOL_OPT_GEMM, true },           \
-    { "--cpu", TOOL_OPT_CPU, true }
+#define TOOL_PICTURE_OPTIONS                                                  \
+    { 0, "exif", TOOL_OPT_EXIF, TOOL_TAKES_NOTHING, NULL, NULL,               \
+      "turn pictures as their EXIF orientation says" },                       \
+    { 0, "alpha", TOOL_OPT_ALPHA, TOOL_TAKES_CHOICE, NULL, "drop|white",      \
+      "transparency: dropped (default), or laid on white" }
 
-/* clipc-embed calls it otherwise: its --dtype is that of the array. */
-#define TOOL_DTYPE_OPTIONS                       \
-    { "--dtype", TOOL_OPT_DTYPE, true }
+#define TOOL_SOURCE_OPTIONS                                                   \
+    { 0, "max-pixels", TOOL_OPT_MAX_PIXELS, TOOL_TAKES_VALUE, "N", NULL,      \
+      "refuse larger pictures; 50M is 50,000,000 pixels (default: "           \
+      "178956970)" },                                                         \
+    { 0, "max-bytes", TOOL_OPT_MAX_BYTES, TOOL_TAKES_VALUE, "SIZE", NULL,     \
+      "refuse larger files: bytes, or 512K, 64M, 1G in powers of 1024 "       \
+      "(default: 64M, URL 32M)" },                                            \
+    { 0, "timeout", TOOL_OPT_TIMEOUT, TOOL_TAKES_VALUE, "S", NULL,            \
+      "seconds for one URL, or 500ms (default: 30)" }
 
-/* Help: of --model, of images in pictures and sources, and so on. */
-#define TOOL_MODEL_HELP \
-    "  --model NAME|DIR    a folder in Hugging Face layout, a repository id\n" \
-    "                      (ORG/NAME or ORG/NAME@REVISION), downloaded unless it\n" \
-    "                      is in the Hugging Face cache, or demo, the small\n" \
-    "                      built-in model that knows drawings\n" \
-    "                      (default: " TOOL_DEFAULT_MODEL ")\n" \
-    "  --update            ask the hub whether the model has changed\n" \
-    "  --offline           open no connection: only the cache, no URLs\n" \
-    "  --ca-file FILE      certificates (PEM) to trust for https, instead of the\n" \
-    "                      system's\n"
+#define TOOL_TEXT_OPTIONS                                                     \
+    { 0, "truncate", TOOL_OPT_TRUNCATE, TOOL_TAKES_NOTHING, NULL, NULL,       \
+      "cut texts of more tokens than the model reads, as the reference "      \
+      "does; without it they are an error" },                                 \
+    { 0, "context", TOOL_OPT_CONTEXT, TOOL_TAKES_VALUE, "N", NULL,            \
+      "read at most N tokens of a text, both ends included: 3 to the "        \
+      "model's own number (77)" },                                            \
+    { 0, "plain-specials", TOOL_OPT_PLAIN_SPECIALS, TOOL_TAKES_NOTHING,       \
+      NULL, NULL,                                                             \
+      "<|startoftext|> and <|endoftext|> in a text are text; without it "     \
+      "they are those tokens" }
 
-#define TOOL_IMAGE_SIZE_HELP \
-    "  --image-size N      side of the pictures that the model sees, instead of\n" \
-    "                      its own (224): its positions are interpolated\n"
+#define TOOL_THREADS_OPTION                                                   \
+    { 0, "threads", TOOL_OPT_THREADS, TOOL_TAKES_VALUE, "N", NULL,            \
+      "threads that compute (default: all CPUs this process may use)" }
 
-#define TOOL_IMAGE_HELP \
-    "Images:\n" \
-    "  --files-from FILE   read names of images from FILE, - for standard\n" \
-    "                      input; one a line, or separated by NUL\n" \
-    "  --exif              turn pictures as their EXIF orientation says\n" \
-    "  --alpha drop|white  transparency: dropped (default), or laid on white\n" \
-    "  --max-pixels N      refuse larger pictures (default: 178956970)\n" \
-    "  --max-bytes N       refuse larger files (default: 64 MiB, URL 32 MiB)\n" \
-    "  --timeout S         seconds for one URL (default: 30)\n" \
+#define TOOL_GEMM_OPTION                                                      \
+    { 0, "gemm", TOOL_OPT_GEMM, TOOL_TAKES_CHOICE,                            \
+      NULL, "auto|native|openblas",                                           \
+      "who multiplies matrices (default: auto)" }
+
+#define TOOL_CPU_OPTION                                                       \
+    { 0, "cpu", TOOL_OPT_CPU, TOOL_TAKES_CHOICE,                              \
+      NULL, "c|avx2|avx512|amx",                                              \
+      "highest instruction set of the native kernels" }
+
+#define TOOL_COMPUTE_OPTIONS                                                  \
+    TOOL_THREADS_OPTION, TOOL_GEMM_OPTION, TOOL_CPU_OPTION
+
+#define TOOL_DTYPE_OPTIONS                                                    \
+    { 0, "dtype", TOOL_OPT_DTYPE, TOOL_TAKES_CHOICE,                          \
+      NULL, "f32|bf16|int8",                                                  \
+      "arithmetic of the linear layers: f32 (default: the reference's "       \
+      "numbers), bf16, or int8 (fastest)" }
+
+/* What an operand of clipc-classify and clipc-embed is. */
+#define TOOL_IMAGE_HELP                                                       \
+    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input,"\
+    " or\na folder (with all below it).\n"
+
+/* The end of every help text. */
+#define TOOL_EXIT_HELP                                                        \
+    "Exit status: 0 everything answered; 1 some inputs failed, or the output\n"\
+    "could not be written; 2 wrong usage; 3 the model, the labels or another\n"\
+    "list of inputs could not be loaded.\n"                                   \
     "\n"
-
-#define TOOL_TEXT_HELP \
-    "  --truncate          cut texts of more tokens than the model reads, as the\n" \
-    "                      reference does; without it they are an error\n" \
-    "  --context N         read at most N tokens of a text, both ends included:\n" \
-    "                      3 to the model's own number (77)\n" \
-    "  --plain-specials    <|startoftext|> and <|endoftext|> in a text are text;\n" \
-    "                      without it they are those tokens\n"
-
-#define TOOL_COMPUTE_HELP \
-    "Computing:\n" \
-    "  --threads N         default: all CPUs this process may use\n" \
-    "  --gemm BACKEND      auto (default), native or openblas\n" \
-    "  --cpu LEVEL         highest instruction set of the native kernels:\n" \
-    "                      c, avx2, avx512 or amx\n"
-
-#define TOOL_DTYPE_HELP \
-    "  --dtype TYPE        arithmetic of the linear layers: f32 (default: the\n" \
-    "                      reference's numbers), bf16, or int8 (fastest)\n"
 
 tool_common tool_common_default(void);
 

@@ -7,6 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static _Thread_local bool reading;
+
+static void *give(size_t n)
+{
+    return reading ? tool_grow(NULL, n, 1) : malloc(n);
+}
+
+json_t *tool_json_parse(const char *text, size_t n, size_t flags,
+                        json_error_t *error)
+{
+    json_set_alloc_funcs(give, free);
+    reading = true;
+    json_t *json = json_loadb(text, n, flags, error);
+    reading = false;
+    return json;
+}
+
+json_t *tool_json_load(const char *path, size_t flags, json_error_t *error)
+{
+    json_set_alloc_funcs(give, free);
+    reading = true;
+    json_t *json = json_load_file(path, flags, error);
+    reading = false;
+    return json;
+}
+
 static const char digits[] = "0123456789abcdef";
 
 bool tool_json_set_bytes(json_t *object, const char *key, const char *bytes,

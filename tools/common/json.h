@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.h - names and texts of the user in JSON, whatever bytes they are of.
+ * json.h - JSON of the user's files; names and texts of the user in JSON,
+ * whatever bytes they are of.
  */
 #ifndef CLIPC_TOOL_JSON_H
 #define CLIPC_TOOL_JSON_H
@@ -8,6 +9,12 @@
 #include "common/tool.h"
 
 #include <jansson.h>
+
+/* json_loadb() and json_load_file() that end the program when memory runs
+ * out: jansson's lexer would run past the ends of its blocks (lib/base/json.c). */
+json_t *tool_json_parse(const char *text, size_t n, size_t flags,
+                        json_error_t *error);
+json_t *tool_json_load(const char *path, size_t flags, json_error_t *error);
 
 /* Sets object[key] to the text, with U+FFFD for what is not UTF-8 in it, and
  * only then also object[key_hex] to its bytes in hexadecimal. false: memory

@@ -102,6 +102,11 @@ bool tool_lines_split(tool_lines *lines, char *data, size_t n,
                      number, valid + 1, (size_t)(line - data) + valid + 1);
             goto fail;
         }
+        if (tool_is_white(line, len)) {
+            snprintf(message, MESSAGE, "line %zu is nothing but white space",
+                     number);
+            goto fail;
+        }
         if (lines->n == MAX_LINES) {
             snprintf(message, MESSAGE, "more than the limit of %d lines",
                      MAX_LINES);

@@ -2,7 +2,7 @@
  *
  * lines.h - text files of one label or template a line: UTF-8, a byte order
  * mark at the start and CR before LF left out, lines of nothing but spaces and
- * tabs skipped, U+0000 kept. Limits: 16 MiB, 1,000,000 lines, 64 KiB a line.
+ * tabs skipped, of other white space alone refused, U+0000 kept. Limits: 16 MiB, 1,000,000 lines, 64 KiB a line.
  */
 #ifndef CLIPC_TOOL_LINES_H
 #define CLIPC_TOOL_LINES_H

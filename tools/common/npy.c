@@ -67,9 +67,12 @@ static bool write_array(int fd, const tool_array *array)
            write_all(fd, array->data, n);
 }
 
+/* "": nobody reads the output any more. */
 static bool fail(char message[256], const char *what, int error)
 {
-    snprintf(message, MESSAGE, "cannot %s: %s", what, tool_errno(error));
+    message[0] = '\0';
+    if (!tool_lost_reader(error))
+        snprintf(message, MESSAGE, "cannot %s: %s", what, tool_errno(error));
     return false;
 }
 

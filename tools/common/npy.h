@@ -25,7 +25,7 @@ size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array);
 /* Writes the file `path`: a temporary beside it, fsync, rename, so that it is
  * complete or absent; a path that is no regular file (a pipe, /dev/null) is
  * written directly. path NULL: standard output, refused when that is a
- * terminal. false: `message` says why. */
+ * terminal. false: `message` says why; "": the reader of a pipe has gone. */
 bool tool_npy_write(const char *path, const tool_array *array,
                     char message[256]);
 

@@ -4,12 +4,15 @@
  */
 #include "common/open.h"
 
+#include "common/near.h"
 #include "common/places.h"
 #include "common/progress.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_folder(const char *path)
 {
@@ -75,6 +78,78 @@ static clipc_hub_params hub_params(const char *cache,
 
 /* ---- opening ----------------------------------------------------------- */
 
+/* Whether what is wrong may be the name. */
+static bool may_be_misspelt(clipc_status status)
+{
+    return status == CLIPC_ERR_NOT_FOUND || status == CLIPC_ERR_NETWORK ||
+           status == CLIPC_ERR_TIMEOUT;
+}
+
+/* The ORG/NAME of a page's address, malloc'ed, or NULL. */
+static char *id_of_url(const char *url)
+{
+    const char *path = strchr(strstr(url, "://") + 3, '/');
+    size_t org = path ? strcspn(path + 1, "/?#") : 0;
+    size_t name = org && path[1 + org] == '/'
+                      ? strcspn(path + org + 2, "/?#") : 0;
+
+    return name ? tool_format("%.*s", (int)(org + 1 + name), path + 1) : NULL;
+}
+
+/* What the name may have been meant to be, malloc'ed, or NULL. */
+static char *meant(const char *name)
+{
+    const char *home = getenv("HOME");
+
+    if (tool_is_url(name))
+        return id_of_url(name);
+    if (tool_nearly(name, "demo"))
+        return tool_format("demo");
+    /* A shell leaves a quoted ~ as it is. */
+    if (strncmp(name, "~/", 2) == 0 && home) {
+        char *path = tool_format("%s%s", home, name + 1);
+        if (access(path, F_OK) == 0)
+            return path;
+        free(path);
+    }
+    return tool_near_path(name);
+}
+
+/* A name that the user gave and that leads to no file was taken for a
+ * repository id: both are said, and what it may have been meant to be. */
+static void explain_name(const char *name, const char *message)
+{
+    tool_name asked = tool_shown_name(name);
+    struct stat st;
+
+    /* NAME@REVISION is meant as an id. */
+    if (stat(name, &st) == 0 || strchr(name, '@'))
+        return;
+    if (errno != ENOENT && errno != ENOTDIR) {
+        tool_say("%s: %s", asked.text, tool_errno(errno));
+        return;
+    }
+    if (!strstr(message, "no such folder"))
+        tool_say("%s: there is no such folder or file, so the name was taken "
+                 "for a repository id%s", asked.text,
+                 strchr(name, '/') ? "" : " (today they are ORG/NAME)");
+    char *near = meant(name);
+    if (near)
+        tool_say("did you mean %s?", tool_shown_name(near).text);
+    free(near);
+}
+
+/* cache: NULL where no variable says where it is. */
+static void say_why(const char *name, const char *cache, const char *message)
+{
+    if (!cache && strstr(message, "no hub cache"))
+        tool_say("%s: no such folder or file, and no folder for models of the "
+                 "hub: set HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE), or use "
+                 "--model DIR or --model demo", tool_shown_name(name).text);
+    else
+        tool_say("%s", message);
+}
+
 clipc_model *tool_model_open(const char *name, const char *data_dir,
                              size_t image_size)
 {
@@ -86,6 +161,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     clipc_hub_params hub = hub_params(cache, &settings);
     bool demo;
 
+    const char *given = name;
     if (!name)
         name = TOOL_DEFAULT_MODEL;
     demo = strcmp(name, "demo") == 0 && !is_folder(name);
@@ -103,10 +179,10 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
-            tool_say("%s", err.message);
-        if ((err.code == CLIPC_ERR_NOT_FOUND ||
-             err.code == CLIPC_ERR_NETWORK || err.code == CLIPC_ERR_TIMEOUT) &&
-            !strstr(err.message, "--model"))
+            say_why(name, cache, err.message);
+        if (given && may_be_misspelt(err.code))
+            explain_name(given, err.message);
+        if (may_be_misspelt(err.code) && !strstr(err.message, "--model"))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }
@@ -144,18 +220,14 @@ bool tool_context_fits(const clipc_model *model, size_t context_length)
 }
 
 clipc_ctx *tool_ctx_create(const clipc_model *model,
-                           const clipc_ctx_params *params, int *status)
+                           const clipc_ctx_params *params)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_ctx *ctx;
 
-    if (!tool_context_fits(model, params->context_length)) {
-        *status = TOOL_USAGE;
+    if (!tool_context_fits(model, params->context_length))
         return NULL;
-    }
-    if (clipc_ctx_create(&ctx, model, params, &err) == CLIPC_OK)
-        return ctx;
-    tool_say("%s", err.message);
-    *status = err.code == CLIPC_ERR_UNSUPPORTED ? TOOL_USAGE : TOOL_NO_MODEL;
-    return NULL;
+    if (clipc_ctx_create(&ctx, model, params, &err) != CLIPC_OK)
+        tool_say("%s", err.message);
+    return ctx;
 }

@@ -29,12 +29,12 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
 bool tool_model_has(const clipc_model *model, bool vision, bool text);
 
 /* --context: false: the model reads fewer tokens, and that is said; the
- * program ends with TOOL_USAGE. */
+ * program ends with TOOL_NO_MODEL. */
 bool tool_context_fits(const clipc_model *model, size_t context_length);
 
-/* A context, or NULL as above; *status is what the program ends with: an
- * option that this machine cannot follow is a matter of usage. */
+/* A context; NULL: the model cannot compute here as the options ask, and that
+ * is said; the program ends with TOOL_NO_MODEL. */
 clipc_ctx *tool_ctx_create(const clipc_model *model,
-                           const clipc_ctx_params *params, int *status);
+                           const clipc_ctx_params *params);
 
 #endif /* CLIPC_TOOL_MODEL_H */

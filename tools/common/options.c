@@ -4,114 +4,298 @@
  */
 #include "common/options.h"
 
+#include "common/versions.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-static const tool_option *find_option(const tool_scan *scan, const char *arg,
-                                      size_t name_len)
+/* ---- words ------------------------------------------------------------- */
+
+size_t tool_word(const char *words)
 {
-    for (size_t i = 0; i < scan->n_options; i++) {
-        const tool_option *option = &scan->options[i];
-        if (strlen(option->name) == name_len &&
-            strncmp(option->name, arg, name_len) == 0)
+    return words ? strcspn(words, "|") : 0;
+}
+
+const char *tool_word_next(const char *words)
+{
+    words += tool_word(words);
+    return *words ? words + 1 : words;
+}
+
+/* "f32, bf16 or int8" */
+static void list_words(char *text, size_t room, const char *words)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const char *word = words; tool_word(word) && used < room;) {
+        const char *next = tool_word_next(word);
+        const char *before = word == words      ? ""
+                             : tool_word(next) ? ", "
+                                               : " or ";
+        used += (size_t)snprintf(text + used, room - used, "%s%.*s", before,
+                                 (int)tool_word(word), word);
+        word = next;
+    }
+}
+
+/* ---- the nearest name -------------------------------------------------- */
+
+enum { LONGEST = 48 }; /* bytes of a name that is compared */
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters to insert, delete, replace, or exchange with their neighbour to come
+ * from one text to the other. */
+static size_t distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t rows[3][LONGEST + 1];
+
+    if (n > LONGEST || m > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3];
+        const size_t *above_it = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]),
+                           1 + least(above[j], row[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                a[i - 2] == b[j - 1])
+                row[j] = least(row[j], above_it[j - 2] + 1);
+        }
+    }
+    return rows[n % 3][m];
+}
+
+/* How far a misspelt name is from one that exists; 0: too far. What is a
+ * beginning of the other is near. */
+static size_t nearness(const char *text, size_t n, const char *name)
+{
+    size_t m = strlen(name), d = distance(text, n, name, m);
+
+    if (n >= 2 && m >= 3 && strncmp(text, name, least(n, m)) == 0)
+        return n < m ? 1 : 2;
+    return d <= 1 + n / 4 && d < n ? d : 0;
+}
+
+/* "; did you mean --label?", or nothing. */
+static void suggest_option(char text[80], const tool_command *command,
+                           const char *name, size_t n)
+{
+    size_t best = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < command->n_options; i++) {
+        const tool_option *option = &command->options[i];
+        if (!option->name || option->kind == TOOL_GONE)
+            continue;
+        size_t d = nearness(name, n, option->name);
+        if (d && (!best || d < best)) {
+            best = d;
+            snprintf(text, 80, "; did you mean --%s?", option->name);
+        }
+    }
+}
+
+/* ---- commands ---------------------------------------------------------- */
+
+static const char *command_names(const tool_command *program, char text[128])
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < program->n_commands && used < 128; i++)
+        used += (size_t)snprintf(
+            text + used, 128 - used, "%s%s",
+            i == 0                         ? ""
+            : i + 1 < program->n_commands ? ", "
+                                           : " or ",
+            program->commands[i].name);
+    return text;
+}
+
+/* Goes on with the command of that name. */
+static void enter_command(tool_scan *scan, const char *name)
+{
+    const tool_command *program = scan->program;
+    char names[128], nearest[64] = "";
+    size_t best = 0;
+
+    for (size_t i = 0; i < program->n_commands; i++) {
+        const tool_command *command = &program->commands[i];
+        if (strcmp(name, command->name) == 0) {
+            scan->command = command;
+            tool_usage_command(command->name);
+            return;
+        }
+        size_t d = nearness(name, strlen(name), command->name);
+        if (d && (!best || d < best)) {
+            best = d;
+            snprintf(nearest, sizeof nearest, "; did you mean %s?",
+                     command->name);
+        }
+    }
+    tool_usage_error("%s: not a command (%s)%s", tool_shown_name(name).text,
+                     command_names(program, names), nearest);
+}
+
+/* ---- scanning ---------------------------------------------------------- */
+
+static const tool_option *option_named(const tool_command *command,
+                                       const char *name, size_t n)
+{
+    for (size_t i = 0; i < command->n_options; i++) {
+        const tool_option *option = &command->options[i];
+        if (option->name && strlen(option->name) == n &&
+            strncmp(option->name, name, n) == 0)
             return option;
     }
     return NULL;
 }
 
+static const tool_option *option_lettered(const tool_command *command,
+                                          char letter)
+{
+    for (size_t i = 0; i < command->n_options; i++)
+        if (command->options[i].letter == letter)
+            return &command->options[i];
+    return NULL;
+}
+
+__attribute__((noreturn)) static void unknown_option(const tool_scan *scan,
+                                                     const char *arg)
+{
+    char nearest[80], names[128];
+    size_t dashes = arg[1] == '-' ? 2 : 1;
+
+    suggest_option(nearest, scan->command, arg + dashes,
+                   strcspn(arg + dashes, "="));
+    if (scan->command->n_commands && !*nearest)
+        tool_usage_error("unknown option %s; a command comes first: %s",
+                         tool_shown_name(arg).text,
+                         command_names(scan->command, names));
+    tool_usage_error("unknown option %s%s", tool_shown_name(arg).text,
+                     nearest);
+}
+
+/* What every program does alike. */
+static void act(const tool_scan *scan)
+{
+    /* One write, whose error tool_finish() can tell. */
+    static char buffer[1 << 16];
+    int id = scan->option->id;
+
+    if (id < TOOL_OPT_HELP || id > TOOL_OPT_COMPLETION)
+        return;
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    switch (id) {
+    case TOOL_OPT_HELP:
+        tool_help_print(scan->program, scan->command);
+        break;
+    case TOOL_OPT_VERSION:
+        tool_print_version(scan->program->name);
+        break;
+    case TOOL_OPT_COMPLETION:
+        tool_completion_print(scan->program, (tool_shell)tool_choice(scan));
+        break;
+    }
+    exit(tool_finish(TOOL_OK));
+}
+
+/* Looks up the option that `arg` is; *attached: a value in the same argument,
+ * or NULL. */
+static void find_option(tool_scan *scan, const char *arg,
+                        const char **attached)
+{
+    *attached = NULL;
+    if (arg[1] == '-') {
+        size_t n = strcspn(arg + 2, "=");
+        scan->option = option_named(scan->command, arg + 2, n);
+        if (arg[2 + n] == '=')
+            *attached = arg + 2 + n + 1;
+    } else {
+        scan->option = option_lettered(scan->command, arg[1]);
+        if (arg[2] != '\0')
+            *attached = arg + 2;
+    }
+    if (!scan->option)
+        unknown_option(scan, arg);
+    if (arg[1] == '-')
+        snprintf(scan->name, sizeof scan->name, "--%s", scan->option->name);
+    else
+        snprintf(scan->name, sizeof scan->name, "-%c", arg[1]);
+}
+
+/* An argument that is no option. */
+static int take_operand(tool_scan *scan, const char *arg)
+{
+    if (scan->command->n_commands) {
+        enter_command(scan, arg);
+        return tool_next(scan);
+    }
+    scan->value = arg;
+    return TOOL_OPERAND;
+}
+
 int tool_next(tool_scan *scan)
 {
-    const tool_option *option;
-    const char *attached = NULL; /* value in the same argument */
+    const char *attached;
+    char names[128];
 
-    scan->name = scan->value = NULL;
+    if (!scan->command) {
+        scan->command = scan->program;
+        scan->next = 1;
+    }
+    scan->option = NULL;
+    scan->value = NULL;
+    scan->name[0] = '\0';
+    if (scan->next >= scan->argc && scan->command->n_commands)
+        tool_usage_error("no command given: %s",
+                         command_names(scan->command, names));
     if (scan->next >= scan->argc)
         return TOOL_END;
     const char *arg = scan->argv[scan->next++];
-    if (scan->operands_only || arg[0] != '-' || arg[1] == '\0') {
-        scan->value = arg;
-        return TOOL_OPERAND;
-    }
+    if (scan->operands_only || arg[0] != '-' || arg[1] == '\0')
+        return take_operand(scan, arg);
     if (strcmp(arg, "--") == 0) {
         scan->operands_only = true;
         return tool_next(scan);
     }
-    if (arg[1] == '-') {
-        size_t len = strcspn(arg, "=");
-        option = find_option(scan, arg, len);
-        if (arg[len] == '=')
-            attached = arg + len + 1;
-    } else {
-        option = find_option(scan, arg, 2);
-        if (option && arg[2] != '\0')
-            attached = arg + 2;
-    }
-    if (!option)
-        tool_usage_error("unknown option %s", tool_shown_name(arg).text);
-    scan->name = option->name;
-    if (!option->has_value) {
+    find_option(scan, arg, &attached);
+    if (scan->option->kind == TOOL_GONE)
+        tool_usage_error("%s %s", scan->name, scan->option->help);
+    if (scan->option->kind == TOOL_TAKES_NOTHING) {
         if (attached)
-            tool_usage_error("%s takes no value", option->name);
-        return option->id;
-    }
-    if (attached)
+            tool_usage_error("%s takes no value", scan->name);
+    } else if (attached) {
         scan->value = attached;
-    else if (scan->next < scan->argc)
+    } else if (scan->next < scan->argc) {
         scan->value = scan->argv[scan->next++];
-    else
-        tool_usage_error("%s needs a value", option->name);
-    return option->id;
-}
-
-size_t tool_choice(const char *option, const char *text,
-                   const char *const *names, size_t n)
-{
-    char list[128];
-    size_t used = 0;
-
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(text, names[i]) == 0)
-            return i;
-    for (size_t i = 0; i < n; i++) {
-        const char *before = i == 0 ? "" : i + 1 == n ? " or " : ", ";
-        int len = snprintf(list + used, sizeof list - used, "%s%s", before,
-                           names[i]);
-        used += (size_t)len;
+    } else {
+        tool_usage_error("%s needs a value", scan->name);
     }
-    tool_usage_error("%s %s: must be %s", option, tool_shown_name(text).text,
-                     list);
+    act(scan);
+    return scan->option->id;
 }
 
-clipc_gemm tool_gemm(const char *text)
+size_t tool_choice(const tool_scan *scan)
 {
-    static const char *const names[] = { "auto", "native", "openblas" };
-    static const clipc_gemm values[] = { CLIPC_GEMM_AUTO, CLIPC_GEMM_NATIVE,
-                                         CLIPC_GEMM_OPENBLAS };
-    return values[tool_choice("--gemm", text, names, 3)];
-}
+    const char *words = scan->option->words;
+    size_t n = strlen(scan->value), index = 0;
+    char list[128];
 
-clipc_cpu tool_cpu(const char *text)
-{
-    static const char *const names[] = { "c", "avx2", "avx512", "amx" };
-    static const clipc_cpu values[] = { CLIPC_CPU_C, CLIPC_CPU_AVX2,
-                                        CLIPC_CPU_AVX512, CLIPC_CPU_AMX };
-    return values[tool_choice("--cpu", text, names, 4)];
-}
-
-clipc_precision tool_dtype(const char *option, const char *text)
-{
-    static const char *const names[] = { "f32", "bf16", "int8" };
-    static const clipc_precision values[] = { CLIPC_PRECISION_F32,
-                                              CLIPC_PRECISION_BF16,
-                                              CLIPC_PRECISION_INT8 };
-    return values[tool_choice(option, text, names, 3)];
-}
-
-clipc_alpha tool_alpha(const char *text)
-{
-    static const char *const names[] = { "drop", "white" };
-    static const clipc_alpha values[] = { CLIPC_ALPHA_DROP,
-                                          CLIPC_ALPHA_WHITE };
-    return values[tool_choice("--alpha", text, names, 2)];
+    for (const char *word = words; tool_word(word);
+         word = tool_word_next(word), index++)
+        if (tool_word(word) == n && strncmp(word, scan->value, n) == 0)
+            return index;
+    list_words(list, sizeof list, words);
+    tool_usage_error("%s %s: must be %s", scan->name,
+                     tool_shown_name(scan->value).text, list);
 }
 
 void tool_list_add(tool_list *list, const char *item)

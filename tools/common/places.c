@@ -250,25 +250,6 @@ static char *program_folder(void)
     return tool_format("%s", path);
 }
 
-/* "/x/build/release" -> "/x": the source tree of a program that was built and
- * not installed; NULL for any other place. */
-static char *source_tree(const char *folder)
-{
-    char *copy = tool_format("%s", folder);
-    char *variant = strrchr(copy, '/');
-
-    if (variant) {
-        *variant = '\0';
-        char *build = strrchr(copy, '/');
-        if (build && strcmp(build, "/build") == 0) {
-            *build = '\0';
-            return copy;
-        }
-    }
-    free(copy);
-    return NULL;
-}
-
 char *tool_data_dir(const char *option, const char *file, char **looked_in)
 {
     char *places[5], *found = NULL;
@@ -281,11 +262,11 @@ char *tool_data_dir(const char *option, const char *file, char **looked_in)
     if (from_environment)
         places[n++] = tool_format("%s", from_environment);
     if (folder) {
-        char *tree = source_tree(folder);
+        char *built = tool_format("%s/weights", folder);
         places[n++] = tool_format("%s/../share/clipc", folder);
-        if (tree)
-            places[n++] = tool_format("%s/weights", tree);
-        free(tree);
+        if (access(built, F_OK) == 0)
+            places[n++] = tool_format("%s", built);
+        free(built);
         free(folder);
     }
     places[n++] = tool_format("%s", CLIPC_DATA_DIR);

@@ -27,9 +27,10 @@ tool_hub_settings tool_hub_settings_read(void);
 void tool_hub_settings_free(tool_hub_settings *settings);
 
 /* The data folder that holds `file` ("demo/config.json"): --data-dir (option,
- * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the source
- * tree's weights/ when run from build/, the folder compiled in. NULL: none
- * does; *looked_in is then "A, B, C". Both malloc'ed; looked_in may be NULL. */
+ * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the link
+ * weights that make puts beside a program it builds, the folder compiled in.
+ * NULL: none does; *looked_in is then "A, B, C". Both malloc'ed; looked_in may
+ * be NULL. */
 char *tool_data_dir(const char *option, const char *file, char **looked_in);
 
 #endif /* CLIPC_TOOL_PLACES_H */

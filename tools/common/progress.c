@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
  * progress.c - see progress.h. The line is drawn over itself with a carriage
- * return and blanked with spaces, which every terminal understands.
+ * return and blanked with spaces, which every terminal understands. A line
+ * that is too long for the terminal would wrap and be left behind, so the
+ * width is asked for each time, and parts are left out until the line fits.
  */
 #include "common/progress.h"
 
+#include "common/text.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 16 };            /* characters of the bar */
+enum {
+    BAR = 16,            /* characters of the bar */
+    DEFAULT_COLUMNS = 80, /* of a terminal that does not know its width */
+    ECHO = 2,            /* columns of the ^C that the terminal shows */
+    TEXT = 320,          /* bytes of the line */
+    LEAST_NAME = 8       /* columns: shorter ones say nothing */
+};
 static const double PATIENCE = 0.5; /* seconds before the first line */
 static const double INTERVAL = 0.1; /* seconds between lines */
 
@@ -21,7 +33,7 @@ static struct {
     size_t first; /* done at the first call: not part of the rate */
     bool has_first;
     double begun, drawn;
-    int width; /* characters on the screen now */
+    size_t width; /* columns on the screen now */
 } line;
 
 static double now(void)
@@ -40,6 +52,7 @@ void tool_progress_begin(const char *what)
 {
     tool_progress_clear();
     snprintf(line.what, sizeof line.what, "%s", what);
+    line.what[tool_utf8_valid(line.what, strlen(line.what))] = '\0';
     line.bytes = line.has_first = false;
     line.begun = now();
     line.drawn = 0;
@@ -98,9 +111,119 @@ static void add_rate(char *out, size_t room, size_t done, size_t total,
                  s / 60 % 60, s % 60);
 }
 
+/* ---- the terminal ------------------------------------------------------ */
+
+/* Columns of the terminal: the smaller of what the terminal and what COLUMNS
+ * says, so that a stale COLUMNS cannot make the line wrap. */
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    const char *text = getenv("COLUMNS");
+    size_t columns = 0;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
+        columns = size.ws_col;
+    if (text && *text && strlen(text) <= 5 &&
+        strspn(text, "0123456789") == strlen(text)) {
+        size_t wanted = (size_t)strtoul(text, NULL, 10);
+        if (wanted > 0 && (columns == 0 || wanted < columns))
+            columns = wanted;
+    }
+    return columns ? columns : DEFAULT_COLUMNS;
+}
+
+/* Blanks the line. A ^C that the terminal has shown behind it goes, too. */
+static void blank(size_t columns)
+{
+    size_t n = line.width + ECHO;
+
+    if (n >= columns)
+        n = columns - 1;
+    fprintf(stderr, "\r%*s\r", (int)n, "");
+    line.width = 0;
+}
+
+/* ---- the line ---------------------------------------------------------- */
+
+/* What is said, in parts. */
+typedef struct parts {
+    char bar[BAR + 1];   /* "" without a total */
+    char counts[72];     /* "12 of 300" */
+    char rate[64];       /* ", 12.5/s, 0:40 left", or "" */
+    char percent[8];     /* "4%", or the count alone without a total */
+} parts;
+
+/* The name of the phase in at most `room` columns, its end cut off. */
+static void cut_name(char *out, size_t out_bytes, size_t room)
+{
+    size_t n = strlen(line.what);
+
+    if (tool_columns(line.what, n) <= room) {
+        snprintf(out, out_bytes, "%s", line.what);
+        return;
+    }
+    while (n > 0 && tool_columns(line.what, n) + 3 > room) {
+        n--;
+        while (n > 0 && ((unsigned char)line.what[n] & 0xC0) == 0x80)
+            n--;
+    }
+    snprintf(out, out_bytes, "%.*s...", (int)n, line.what);
+}
+
+/* The longest form that takes at most `room` columns; "": there is none. */
+static void compose(char text[TEXT], const parts *p, size_t room)
+{
+    char name[sizeof line.what + 3];
+
+    if (p->bar[0]) {
+        snprintf(text, TEXT, "[%s] %s: %s%s", p->bar, line.what, p->counts,
+                 p->rate);
+        if (tool_columns(text, strlen(text)) <= room)
+            return;
+    }
+    snprintf(text, TEXT, "%s: %s%s", line.what, p->counts, p->rate);
+    if (tool_columns(text, strlen(text)) <= room)
+        return;
+    size_t rest = strlen(p->counts) + 2;
+    if (room >= rest + LEAST_NAME) {
+        cut_name(name, sizeof name, room - rest);
+        snprintf(text, TEXT, "%s: %s", name, p->counts);
+        return;
+    }
+    snprintf(text, TEXT, "%s", p->counts);
+    if (strlen(text) > room)
+        snprintf(text, TEXT, "%s", p->percent);
+    if (strlen(text) > room)
+        text[0] = '\0';
+}
+
+static void make_parts(parts *p, size_t done, size_t total, double seconds)
+{
+    char counts[2][32];
+
+    p->bar[0] = '\0';
+    add_rate(p->rate, sizeof p->rate, done, total, seconds);
+    show_count(counts[0], sizeof counts[0], done);
+    if (total == 0) {
+        snprintf(p->counts, sizeof p->counts, "%s", counts[0]);
+        p->percent[0] = '\0';
+        return;
+    }
+    if (total < done)
+        total = done;
+    show_count(counts[1], sizeof counts[1], total);
+    snprintf(p->counts, sizeof p->counts, "%s of %s", counts[0], counts[1]);
+    double part = total ? (double)done / (double)total : 0;
+    snprintf(p->percent, sizeof p->percent, "%d%%", (int)(part * 100));
+    memset(p->bar, ' ', BAR);
+    memset(p->bar, '=', (size_t)(part * BAR));
+    p->bar[BAR] = '\0';
+}
+
 void tool_progress_show(size_t done, size_t total)
 {
-    char text[320], bar[BAR + 1], rate[64], counts[2][32];
+    char text[TEXT];
+    parts p;
     double t;
 
     if (!line.allowed || !line.what[0])
@@ -114,33 +237,22 @@ void tool_progress_show(size_t done, size_t total)
     if (t - line.begun < PATIENCE || t - line.drawn < INTERVAL)
         return;
     line.drawn = t;
-    add_rate(rate, sizeof rate, done, total, t - line.begun);
-    int n;
-    show_count(counts[0], sizeof counts[0], done);
-    show_count(counts[1], sizeof counts[1], total > done ? total : done);
-    if (total > 0) {
-        size_t filled = done >= total ? BAR
-                                      : (size_t)((double)done / (double)total *
-                                                 BAR);
-        memset(bar, ' ', BAR);
-        memset(bar, '=', filled);
-        bar[BAR] = '\0';
-        n = snprintf(text, sizeof text, "[%s] %s: %s of %s%s", bar, line.what,
-                     counts[0], counts[1], rate);
-    } else {
-        n = snprintf(text, sizeof text, "%s: %s%s", line.what, counts[0],
-                     rate);
-    }
-    fprintf(stderr, "\r%-*s\r%s", line.width, "", text);
+    make_parts(&p, done, total, t - line.begun);
+    /* The last column stays free: some terminals wrap when it is written. */
+    size_t columns = terminal_columns();
+    compose(text, &p, columns > ECHO + 1 ? columns - ECHO - 1 : 0);
+    if (line.width > 0)
+        blank(columns);
+    if (text[0])
+        fprintf(stderr, "\r%s", text);
     fflush(stderr);
-    line.width = n;
+    line.width = tool_columns(text, strlen(text));
 }
 
 void tool_progress_clear(void)
 {
     if (line.width == 0)
         return;
-    fprintf(stderr, "\r%*s\r", line.width, "");
+    blank(terminal_columns());
     fflush(stderr);
-    line.width = 0;
 }

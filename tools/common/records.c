@@ -26,7 +26,7 @@ static void write_text(tool_output *output, const tool_record *record)
         tool_show(stdout, record->image, strlen(record->image));
         fputs(":\n", stdout);
     }
-    fputs("Predicted car: ", stdout);
+    fputs(output->of_cars ? "Predicted car: " : "Predicted label: ", stdout);
     tool_show(stdout, best->data, best->len);
     printf("\nConfidence score: %.4f\n",
            (double)record->results[0].probability);
@@ -49,10 +49,19 @@ void tool_output_field(const char *s, size_t n)
         case '\n': fputs("\\n", stdout); break;
         case '\r': fputs("\\r", stdout); break;
         case '\\': fputs("\\\\", stdout); break;
-        default: putchar((unsigned char)s[i]);
+        default: {
+            size_t len = tool_utf8(s + i, n - i, NULL);
+            tool_show(stdout, s + i, len ? len : 1);
+            i += len ? len - 1 : 0;
+        }
         }
     }
     putchar('\t');
+}
+
+void tool_output_header(void)
+{
+    puts("image\trank\tindex\tlabel\tlogit\tprobability\tcosine");
 }
 
 static void write_tsv(const tool_record *record)
@@ -156,13 +165,16 @@ static bool write_json(tool_output *output, const tool_record *record)
 
 /* ---- one record -------------------------------------------------------- */
 
+bool tool_output_is_json(const tool_output *output)
+{
+    return output->format == TOOL_JSON || output->format == TOOL_JSONL;
+}
+
 bool tool_output_record(tool_output *output, const tool_record *record)
 {
-    bool json = output->format == TOOL_JSON || output->format == TOOL_JSONL;
-
     if (isatty(STDOUT_FILENO) == 1)
         tool_progress_clear();
-    if (json) {
+    if (tool_output_is_json(output)) {
         if (!write_json(output, record))
             return false;
     } else if (record->status != CLIPC_OK) {

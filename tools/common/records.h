@@ -28,15 +28,24 @@ typedef struct tool_record {
 typedef struct tool_output {
     tool_output_format format;
     bool headed; /* text: each block begins with the image's name */
+    bool of_cars; /* text: the labels are the names of cars */
     size_t n_records;
 } tool_output;
+
+/* Whether failed images have a record. */
+bool tool_output_is_json(const tool_output *output);
 
 /* Writes one record to standard output; failed images to standard error in
  * the formats that have no place for them. false: memory ran out or standard
  * output cannot be written, so that going on is of no use. */
 bool tool_output_record(tool_output *output, const tool_record *record);
 
-/* One field of TOOL_TSV, escaped, and the tab after it. */
+/* The names of the columns of TOOL_TSV. */
+void tool_output_header(void);
+
+/* One field of TOOL_TSV and the tab after it. \t, \n, \r and \\ stand for tab,
+ * newline, carriage return and backslash, \xNN for other control bytes and for
+ * bytes that are not UTF-8. */
 void tool_output_field(const char *s, size_t n);
 
 /* Ends the output; closes the array of TOOL_JSON. */

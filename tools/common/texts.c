@@ -23,8 +23,11 @@ tool_texts *tool_texts_open(const char *path, char message[256])
     FILE *file = is_stdin ? stdin : fopen(path, "re");
     struct stat st;
 
-    if (!file) {
-        snprintf(message, MESSAGE, "cannot read: %s", tool_errno(errno));
+    int error = file ? tool_unreadable(fileno(file)) : errno;
+    if (error) {
+        snprintf(message, MESSAGE, "cannot read: %s", tool_errno(error));
+        if (file && !is_stdin)
+            fclose(file);
         return NULL;
     }
     tool_texts *texts = tool_grow(NULL, 1, sizeof *texts);

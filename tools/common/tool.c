@@ -9,17 +9,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_LIMIT = 160 }; /* bytes shown of a name in a message */
 
 static const char *program = "clipc";
+static const char *usage_command;    /* of the program, or NULL */
 static atomic_int caught;            /* the signal, or 0 */
 static int write_error;              /* errno of the first failed flush */
+static bool lost_reader;             /* of a pipe that was written to */
 static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
@@ -58,23 +61,48 @@ bool tool_flush(void)
         return true;
     if (!write_error)
         write_error = errno;
+    (void)tool_lost_reader(write_error);
     return false;
+}
+
+bool tool_lost_reader(int error)
+{
+    lost_reader |= error == EPIPE;
+    return error == EPIPE;
+}
+
+/* Ends the process by a signal as if nothing had been done about it, which is
+ * what the shell wants to see. */
+static void end_by(int signal)
+{
+    struct sigaction standard;
+    sigset_t set;
+
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigemptyset(&standard.sa_mask);
+    sigaction(signal, &standard, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    raise(signal);
 }
 
 int tool_finish(int status)
 {
     tool_progress_clear();
     if (!tool_flush()) {
-        tool_say("cannot write standard output%s%s", write_error ? ": " : "",
-                 write_error ? tool_errno(write_error) : "");
+        if (!lost_reader)
+            tool_say("cannot write standard output%s%s",
+                     write_error ? ": " : "",
+                     write_error ? tool_errno(write_error) : "");
         if (status == TOOL_OK)
             status = TOOL_FAILED;
     }
-    if (caught) {
-        /* The handler was reset when it ran: this ends the process as if it
-         * had not been there, which is what the shell wants to see. */
-        raise(caught);
-    }
+    if (caught)
+        end_by(caught);
+    if (lost_reader)
+        end_by(SIGPIPE);
     return status;
 }
 
@@ -129,13 +157,19 @@ void tool_say(const char *format, ...)
     va_end(args);
 }
 
+void tool_usage_command(const char *command)
+{
+    usage_command = command;
+}
+
 void tool_usage_error(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     say(format, args);
     va_end(args);
-    fprintf(stderr, "Try '%s --help'.\n", program);
+    fprintf(stderr, "Try '%s%s%s --help'.\n", program,
+            usage_command ? " " : "", usage_command ? usage_command : "");
     exit(TOOL_USAGE);
 }
 
@@ -183,158 +217,14 @@ const char *tool_errno(int error)
     return strerror(error); /* never translated: no setlocale() */
 }
 
-/* ---- text -------------------------------------------------------------- */
-
-size_t tool_utf8(const char *text, size_t n, size_t *bad)
+int tool_unreadable(int fd)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    unsigned char min = 0x80, max = 0xBF; /* of the second byte */
-    size_t len;
+    struct stat st;
+    int flags = fcntl(fd, F_GETFL);
 
-    if (bad)
-        *bad = 1;
-    if (n == 0)
-        return 0;
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] >= 0xC2 && s[0] <= 0xDF)
-        len = 2;
-    else if (s[0] >= 0xE0 && s[0] <= 0xEF)
-        len = 3;
-    else if (s[0] >= 0xF0 && s[0] <= 0xF4)
-        len = 4;
-    else
-        return 0;
-    /* Overlong forms, surrogates, past U+10FFFF. */
-    if (s[0] == 0xE0)
-        min = 0xA0;
-    else if (s[0] == 0xED)
-        max = 0x9F;
-    else if (s[0] == 0xF0)
-        min = 0x90;
-    else if (s[0] == 0xF4)
-        max = 0x8F;
-    for (size_t i = 1; i < len; i++) {
-        if (i == n || s[i] < min || s[i] > max) {
-            if (bad)
-                *bad = i;
-            return 0;
-        }
-        min = 0x80;
-        max = 0xBF;
-    }
-    return len;
-}
-
-size_t tool_utf8_valid(const char *s, size_t n)
-{
-    size_t i = 0;
-    while (i < n) {
-        size_t len = tool_utf8(s + i, n - i, NULL);
-        if (len == 0)
-            break;
-        i += len;
-    }
-    return i;
-}
-
-/* Writes the shown form of one character, or bad byte, at s; returns the bytes
- * of s it stands for. */
-static size_t show_character(char out[8], const char *s, size_t n)
-{
-    unsigned char first = (unsigned char)s[0];
-    size_t len = tool_utf8(s, n, NULL);
-    bool c1 = len == 2 && first == 0xC2 && (unsigned char)s[1] < 0xA0;
-
-    if (len == 0 || c1 || (len == 1 && (first < 0x20 || first == 0x7F))) {
-        snprintf(out, 8, "\\x%02X", first);
-        return 1;
-    }
-    memcpy(out, s, len);
-    out[len] = '\0';
-    return len;
-}
-
-void tool_show(FILE *file, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        char piece[8];
-        i += show_character(piece, s + i, n - i);
-        fputs(piece, file);
-    }
-}
-
-bool tool_is_url(const char *name)
-{
-    size_t n = 0;
-    while ((name[n] >= 'a' && name[n] <= 'z') ||
-           (name[n] >= 'A' && name[n] <= 'Z') ||
-           (n > 0 && ((name[n] >= '0' && name[n] <= '9') || name[n] == '+' ||
-                      name[n] == '-' || name[n] == '.')))
-        n++;
-    return n > 0 && strncmp(name + n, "://", 3) == 0;
-}
-
-tool_name tool_shown_name(const char *name)
-{
-    enum { HALF = (NAME_LIMIT - 3) / 2 };
-    tool_name shown;
-    char tail[HALF + 1];
-    size_t n = strlen(name), used = 0, skip_from = 0, skip_to = 0;
-
-    if (tool_is_url(name)) {
-        size_t host = (size_t)(strstr(name, "://") - name) + 3;
-        n = host + strcspn(name + host, "?#");
-        size_t authority = host + strcspn(name + host, "/\\?#");
-        for (size_t i = host; i < authority; i++) {
-            if (name[i] == '@') {
-                skip_from = host;
-                skip_to = i + 1;
-            }
-        }
-    }
-    /* The head, as far as it may be needed; the tail in a window. */
-    char head[NAME_LIMIT + 8];
-    size_t tail_used = 0, total = 0;
-    for (size_t i = 0; i < n;) {
-        char piece[8];
-        if (i == skip_from && skip_to > 0) {
-            i = skip_to;
-            skip_to = 0;
-            continue;
-        }
-        i += show_character(piece, name + i, n - i);
-        size_t len = strlen(piece);
-        if (total + len <= NAME_LIMIT) {
-            memcpy(head + used, piece, len);
-            used += len;
-        }
-        total += len;
-        if (tail_used + len > HALF) {
-            size_t drop = tail_used + len - HALF;
-            while (drop < tail_used && ((unsigned char)tail[drop] & 0xC0) == 0x80)
-                drop++;
-            memmove(tail, tail + drop, tail_used - drop);
-            tail_used -= drop;
-        }
-        memcpy(tail + tail_used, piece, len);
-        tail_used += len;
-    }
-    if (total == 0) {
-        memcpy(shown.text, "''", 3);
-        return shown;
-    }
-    if (total <= NAME_LIMIT) {
-        memcpy(shown.text, head, used);
-        shown.text[used] = '\0';
-        return shown;
-    }
-    used = HALF;
-    while (used > 0 && ((unsigned char)head[used] & 0xC0) == 0x80)
-        used--;
-    snprintf(shown.text, sizeof shown.text, "%.*s...%.*s", (int)used, head,
-             (int)tail_used, tail);
-    return shown;
+    if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY)
+        return EBADF;
+    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
 }
 
 void tool_say_failure(const char *name, const char *message)
@@ -354,51 +244,10 @@ void tool_say_failure(const char *name, const char *message)
         tool_say("%s: %s", shown.text, message);
 }
 
-/* ---- numbers ----------------------------------------------------------- */
-
-/* Reads decimal digits; false: none, or too many. */
-static bool read_digits(const char **text, uint64_t *value)
+void tool_say_failed(size_t n_failed, size_t n, const char *what,
+                     const char *where)
 {
-    const char *s = *text;
-
-    *value = 0;
-    for (; *s >= '0' && *s <= '9'; s++)
-        if (__builtin_mul_overflow(*value, 10u, value) ||
-            __builtin_add_overflow(*value, (unsigned)(*s - '0'), value))
-            return false;
-    bool any = s != *text;
-    *text = s;
-    return any;
-}
-
-uint64_t tool_whole(const char *option, const char *text, uint64_t min,
-                    uint64_t max)
-{
-    const char *s = text;
-    uint64_t value;
-
-    if (!read_digits(&s, &value) || *s || value < min || value > max)
-        tool_usage_error("%s %s: not a whole number from %llu to %llu", option,
-                         tool_shown_name(text).text, (unsigned long long)min,
-                         (unsigned long long)max);
-    return value;
-}
-
-unsigned tool_seconds(const char *option, const char *text)
-{
-    const char *s = text;
-    uint64_t whole, thousandths = 0;
-    bool good = read_digits(&s, &whole) && whole <= 86400;
-
-    if (good && *s == '.') {
-        unsigned scale = 100;
-        good = s[1] >= '0' && s[1] <= '9';
-        for (s++; *s >= '0' && *s <= '9' && scale > 0; s++, scale /= 10)
-            thousandths += (unsigned)(*s - '0') * scale;
-    }
-    uint64_t ms = good ? whole * 1000 + thousandths : 0;
-    if (!good || *s || ms < 1 || ms > 86400000)
-        tool_usage_error("%s %s: not a number of seconds from 0.001 to 86400",
-                         option, tool_shown_name(text).text);
-    return (unsigned)ms;
+    if (n_failed > 0 && (n > 1 || where))
+        tool_say("%zu of %zu %s failed%s%s", n_failed, n, what,
+                 where ? ": " : "", where ? where : "");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * tool.h - what the programs share: a safe start and end, messages on standard
- * error, signals, names made fit to be shown, strict numbers.
+ * error, signals.
  *
  * The programs stand on clipc.h alone. Symbols here start with tool_, so that
  * they cannot meet the library's own.
@@ -10,6 +10,7 @@
 #define CLIPC_TOOL_H
 
 #include "clipc.h"
+#include "common/text.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,12 +18,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit status of all programs. */
+/* Exit status of all programs. TOOL_USAGE is decided before anything is
+ * opened: what a file says, or that it is missing, is never a matter of
+ * usage. */
 enum {
     TOOL_OK = 0,     /* everything was answered */
     TOOL_FAILED = 1, /* some inputs failed, or the output could not be written */
-    TOOL_USAGE = 2,  /* the command line */
-    TOOL_NO_MODEL = 3 /* model or labels could not be loaded */
+    TOOL_USAGE = 2,  /* the command line itself */
+    TOOL_NO_MODEL = 3 /* the model, the labels or another list of inputs could
+                       * not be loaded, or the model cannot compute here as the
+                       * options ask */
 };
 
 /* First call of main(). Gives the program its name in messages, opens closed
@@ -34,8 +39,13 @@ void tool_start(const char *name);
  * tool_finish() will say so. */
 bool tool_flush(void);
 
+/* Whether a write failed because the reader of a pipe has gone: nothing to
+ * complain of. tool_finish() then ends the program as SIGPIPE would have. */
+bool tool_lost_reader(int error);
+
 /* Last call of main(), `return tool_finish(status)`: flushes standard output,
- * reports what could not be written, and ends by the signal that was caught. */
+ * reports what could not be written, and ends by the signal that was caught,
+ * or by SIGPIPE when the reader of the output has gone. */
 int tool_finish(int status);
 
 /* The same where threads may still be at work: ends the process without
@@ -49,7 +59,9 @@ bool tool_interrupted(void);
 /* "NAME: message" and a newline on standard error. */
 void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, then "Try 'NAME --help'", and exit 2. */
+/* The same, then "Try 'NAME --help'", and exit 2; after tool_usage_command()
+ * "Try 'NAME COMMAND --help'". */
+void tool_usage_command(const char *command);
 void tool_usage_error(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 
@@ -64,43 +76,21 @@ void tool_answering(void);
 char *tool_format(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
-/* ---- text -------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character at s. 0: there is none, and *bad is how many
- * bytes one replacement character stands for (the maximal subpart). */
-size_t tool_utf8(const char *s, size_t n, size_t *bad);
-
-/* Offset of the first byte that is not UTF-8, or n. */
-size_t tool_utf8_valid(const char *s, size_t n);
-
-/* Writes text with control bytes and bytes that are not UTF-8 as \xNN. */
-void tool_show(FILE *file, const char *s, size_t n);
-
-/* A name for a message: as tool_show(), the middle left out past 160 bytes, a
- * URL without userinfo, query and fragment. */
-typedef struct tool_name {
-    char text[176];
-} tool_name;
-tool_name tool_shown_name(const char *name);
-
-/* Whether the name has the form scheme://... */
-bool tool_is_url(const char *name);
-
 /* "NAME: message" of an input that failed, with the name said once where the
  * message has it too. */
 void tool_say_failure(const char *name, const char *message);
 
-/* "permission denied": strerror() in any locale's absence, for messages. */
+/* The closing line of a run that had failures, "3 of 20 images failed", in all
+ * programs and with --quiet. where: what says why, "the index says why"; NULL:
+ * each failure has had its own line, so that one input alone needs no other. */
+void tool_say_failed(size_t n_failed, size_t n, const char *what,
+                     const char *where);
+
+/* An errno as English text, whatever the locale: "Permission denied". */
 const char *tool_errno(int error);
 
-/* ---- numbers ----------------------------------------------------------- */
-
-/* Decimal digits only, within [min, max]; else a usage error that names the
- * option. */
-uint64_t tool_whole(const char *option, const char *text, uint64_t min,
-                    uint64_t max);
-
-/* Seconds with at most three decimals, as milliseconds in [1, 86400000]. */
-unsigned tool_seconds(const char *option, const char *text);
+/* errno of reading from a descriptor that is a folder, or open for writing
+ * only; 0: it may be readable. */
+int tool_unreadable(int fd);
 
 #endif /* CLIPC_TOOL_H */

@@ -26,8 +26,7 @@ void tool_print_version(const char *program)
         printf("OpenBLAS       %s (core type %s)\n", cpu.openblas,
                cpu.openblas_core);
     else
-        printf("OpenBLAS       %s\n", cpu.openblas ? cpu.openblas
-                                                   : "not built in");
+        printf("OpenBLAS       %s\n", cpu.openblas ? cpu.openblas : "none");
     printf("libjpeg        %s\n", cpu.libjpeg ? cpu.libjpeg : "unknown");
     printf("libpng         %s\n", cpu.libpng ? cpu.libpng : "unknown");
     printf("libwebp        %s\n", cpu.libwebp ? cpu.libwebp : "not built in");

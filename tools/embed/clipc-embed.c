@@ -12,58 +12,13 @@
 #include "embed/shards.h"
 #include "common/texts.h"
 #include "common/versions.h"
+#include "common/numbers.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Texts that are encoded together. */
 enum { TEXT_BATCH = 64 };
-
-static const char help[] =
-    "Usage: clipc-embed [options] -o PREFIX IMAGE...\n"
-    "       clipc-embed [options] -o PREFIX --texts FILE\n"
-    "\n"
-    "Writes the CLIP embedding of each IMAGE, or of each line of a text file, as\n"
-    "a row of a NumPy array, and an index that says which row is whose.\n"
-    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input, or\n"
-    "a folder (with all below it).\n"
-    "\n"
-    "Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 and so on\n"
-    "  -o PREFIX           where; the names of complete arrays are written to\n"
-    "                      standard output\n"
-    "  --shard-rows N      most rows in one array (default: 100000)\n"
-    "  --dtype f32|f16     numbers of the array (default: f32)\n"
-    "  --raw               as they leave the projection, not of unit length\n"
-    "  --append            continue after the arrays that are there\n"
-    "  --resume            the same, and leave out inputs that are in their\n"
-    "                      indexes\n"
-    "  --quiet             no progress line\n"
-    "\n"
-    "Model:\n"
-    TOOL_MODEL_HELP
-    "  --data-dir DIR      where the built-in model is\n"
-    TOOL_IMAGE_SIZE_HELP
-    "\n"
-    TOOL_IMAGE_HELP
-    "Texts:\n"
-    "  --texts FILE        one text a line, UTF-8; - for standard input\n"
-    TOOL_TEXT_HELP
-    "\n"
-    TOOL_COMPUTE_HELP
-    "  --compute-dtype TYPE\n"
-    "                      arithmetic of the linear layers: f32 (default: the\n"
-    "                      reference's numbers), bf16, or int8 (fastest)\n"
-    "\n"
-    "  --version           versions of the program and its libraries\n"
-    "  --help              this text\n"
-    "\n"
-    "Exit status: 0 all inputs have a row, 1 some failed or the output could not\n"
-    "be written, 2 wrong usage, 3 the model could not be loaded.\n"
-    "\n"
-    "Examples:\n"
-    "  clipc-embed --model demo -o drawings drawings/\n"
-    "  clipc-embed --dtype f16 --resume -o /data/photos photos/\n"
-    "  clipc-embed --texts captions.txt -o captions\n";
 
 typedef struct settings {
     tool_common common;
@@ -77,28 +32,65 @@ typedef struct settings {
 /* ---- command line ------------------------------------------------------ */
 
 enum {
-    OPT_OUT = 1, OPT_SHARD_ROWS, OPT_DTYPE, OPT_RAW, OPT_APPEND, OPT_RESUME,
-    OPT_TEXTS, OPT_QUIET, OPT_VERSION, OPT_HELP
+    OPT_OUT = 1, OPT_SHARD_ROWS, OPT_OUTPUT_DTYPE, OPT_RAW, OPT_APPEND,
+    OPT_RESUME, OPT_TEXTS, OPT_QUIET, OPT_GONE
 };
 
 static const tool_option option_table[] = {
+    TOOL_GROUP("Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 "
+               "and so on"),
+    { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "PREFIX", NULL,
+      "where; the names of complete arrays are written to standard output" },
+    { 0, "shard-rows", OPT_SHARD_ROWS, TOOL_TAKES_VALUE, "N", NULL,
+      "most rows in one array (default: 100000)" },
+    { 0, "output-dtype", OPT_OUTPUT_DTYPE, TOOL_TAKES_CHOICE, NULL,
+      "float32|float16", "numbers of the array (default: float32)" },
+    { 0, "raw", OPT_RAW, TOOL_TAKES_NOTHING, NULL, NULL,
+      "as they leave the projection, not of unit length" },
+    { 0, "append", OPT_APPEND, TOOL_TAKES_NOTHING, NULL, NULL,
+      "continue after the arrays that are there" },
+    { 0, "resume", OPT_RESUME, TOOL_TAKES_NOTHING, NULL, NULL,
+      "the same, and leave out inputs that are in their indexes" },
+    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
+      "no progress line" },
+    TOOL_GROUP("Model"),
     TOOL_MODEL_OPTIONS,
-    TOOL_TEXT_OPTIONS,
-    TOOL_PICTURE_OPTIONS,
+    TOOL_GROUP("Images"),
     TOOL_LIST_OPTIONS,
+    TOOL_PICTURE_OPTIONS,
     TOOL_SOURCE_OPTIONS,
+    TOOL_GROUP("Texts"),
+    { 0, "texts", OPT_TEXTS, TOOL_TAKES_FILE, "FILE", "-",
+      "one text a line, UTF-8; - for standard input" },
+    TOOL_TEXT_OPTIONS,
+    TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
-    { "--compute-dtype", TOOL_OPT_DTYPE, true },
-    { "-o", OPT_OUT, true },
-    { "--shard-rows", OPT_SHARD_ROWS, true },
-    { "--dtype", OPT_DTYPE, true },
-    { "--raw", OPT_RAW, false },
-    { "--append", OPT_APPEND, false },
-    { "--resume", OPT_RESUME, false },
-    { "--texts", OPT_TEXTS, true },
-    { "--quiet", OPT_QUIET, false },
-    { "--version", OPT_VERSION, false },
-    { "--help", OPT_HELP, false },
+    TOOL_DTYPE_OPTIONS,
+    { .name = "compute-dtype", .id = OPT_GONE, .kind = TOOL_GONE,
+      .help = "is now --dtype f32|bf16|int8, as in all programs" },
+    TOOL_GROUP("Other"),
+    TOOL_COMPLETION_OPTION,
+    TOOL_HELP_OPTIONS,
+};
+
+static const tool_command command = {
+    .name = "clipc-embed",
+    .usage = "[options] -o PREFIX IMAGE...\n"
+             "[options] -o PREFIX --texts FILE",
+    .about =
+        "Writes the CLIP embedding of each IMAGE, or of each line of a text "
+        "file, as\n"
+        "a row of a NumPy array, and an index that says which row is whose.\n"
+        TOOL_IMAGE_HELP,
+    .end =
+        TOOL_EXIT_HELP
+        "Examples:\n"
+        "  clipc-embed --model demo -o drawings drawings/\n"
+        "  clipc-embed --output-dtype float16 --resume -o /data/photos "
+        "photos/\n"
+        "  clipc-embed --texts captions.txt -o captions\n",
+    TOOL_OPTIONS(option_table),
+    .operands = TOOL_TAKES_FILE,
 };
 
 static void check_settings(settings *set)
@@ -119,14 +111,21 @@ static void check_settings(settings *set)
     set->shards.append |= set->resume;
 }
 
-/* Fills *set. Returns false when the program has done its work already. */
-static bool read_options(settings *set, int argc, char **argv)
+/* --dtype was the array's until 0.2: what it took must not mean another thing,
+ * or be refused without a word of its new name. */
+static void check_dtype(const char *value)
 {
-    static const char *const dtypes[] = { "f32", "f16" };
-    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
-                       .options = option_table,
-                       .n_options = sizeof option_table /
-                                    sizeof *option_table };
+    bool half = strcmp(value, "f16") == 0 || strcmp(value, "float16") == 0;
+
+    if (half || strcmp(value, "float32") == 0)
+        tool_usage_error("--dtype %s: --dtype is the arithmetic (f32, bf16 or "
+                         "int8); the numbers of the array are --output-dtype "
+                         "%s", value, half ? "float16" : "float32");
+}
+
+static void read_options(settings *set, int argc, char **argv)
+{
+    tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
     bool quiet = false;
     int id;
 
@@ -135,6 +134,8 @@ static bool read_options(settings *set, int argc, char **argv)
     set->common = tool_common_default();
     while ((id = tool_next(&scan)) != TOOL_END) {
         const char *value = scan.value;
+        if (id == TOOL_OPT_DTYPE)
+            check_dtype(value);
         if (tool_common_option(&set->common, &scan, id))
             continue;
         switch (id) {
@@ -144,21 +145,18 @@ static bool read_options(settings *set, int argc, char **argv)
             set->shards.max_rows =
                 (size_t)tool_whole(scan.name, value, 1, 1000000000);
             break;
-        case OPT_DTYPE:
-            set->shards.half = tool_choice(scan.name, value, dtypes, 2) == 1;
+        case OPT_OUTPUT_DTYPE:
+            set->shards.half = tool_choice(&scan) == 1;
             break;
         case OPT_RAW: set->embed_flags |= CLIPC_EMBED_RAW; break;
         case OPT_APPEND: set->shards.append = true; break;
         case OPT_RESUME: set->resume = true; break;
         case OPT_TEXTS: set->texts = value; break;
         case OPT_QUIET: quiet = true; break;
-        case OPT_VERSION: tool_print_version("clipc-embed"); return false;
-        case OPT_HELP: fputs(help, stdout); return false;
         }
     }
     check_settings(set);
     tool_progress_allow(!quiet);
-    return true;
 }
 
 /* ---- records ----------------------------------------------------------- */
@@ -378,6 +376,7 @@ static int on_progress(void *user, const clipc_progress *progress)
 
 static void say_complete(const char *path)
 {
+    tool_progress_clear();
     puts(path);
     (void)tool_flush();
 }
@@ -388,29 +387,31 @@ static int start(session *s, settings *set)
     clipc_model_info properties = { .struct_size = sizeof properties };
     const char *key = set->texts ? "text" : "image";
     char message[256];
-    int status = TOOL_NO_MODEL;
 
-    memset(s, 0, sizeof *s);
     s->set = set;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
                                set->common.image_size);
     if (!s->model || !tool_model_has(s->model, !set->texts, set->texts != NULL))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
-    s->ctx = tool_ctx_create(s->model, &set->common.ctx, &status);
+    s->ctx = tool_ctx_create(s->model, &set->common.ctx);
     if (!s->ctx)
-        return status;
+        return TOOL_NO_MODEL;
     (void)clipc_model_get_info(s->model, &properties, NULL);
     s->dim = set->shards.dim = properties.dim;
     set->common.read.image.fit = s->model;
     set->shards.completed = say_complete;
     s->shards = tool_shards_open(&set->shards, message);
-    if (!s->shards)
-        tool_usage_error("%s", message);
+    if (!s->shards) {
+        tool_say("%s", message);
+        return TOOL_FAILED;
+    }
     if (set->resume) {
         s->answered = tool_answered_new();
-        if (!tool_shards_answered(s->shards, s->answered, key, message))
-            tool_usage_error("%s", message);
+        if (!tool_shards_answered(s->shards, s->answered, key, message)) {
+            tool_say("%s", message);
+            return TOOL_NO_MODEL;
+        }
     }
     return TOOL_OK;
 }
@@ -437,9 +438,10 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     /* What was answered before a signal or a broken input is kept. */
     if (!tool_shards_finish(s->shards, message))
         say_broken(s, message);
-    if (s->n_failed > 0)
-        tool_say("%zu of %zu inputs failed: the index says why", s->n_failed,
-                 s->n_records);
+    tool_say_failed(s->n_failed, s->n_records, texts ? "texts" : "images",
+                    "the index says why");
+    if (!texts && !threads_left)
+        tool_sources_say_left_out(sources);
     if (s->too_long)
         tool_say("--truncate cuts texts that are too long");
     int status = s->n_failed || s->broken ? TOOL_FAILED : TOOL_OK;
@@ -456,15 +458,16 @@ int main(int argc, char **argv)
     char message[256];
 
     tool_start("clipc-embed");
-    if (!read_options(&set, argc, argv))
-        return tool_finish(TOOL_OK);
+    read_options(&set, argc, argv);
     tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
                                               set.common.files_from);
-    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
-        tool_usage_error("--texts %s: %s", tool_shown_name(set.texts).text,
-                         message);
     tool_catch_signals();
-    int status = start(&all, &set);
+    memset(&all, 0, sizeof all);
+    int status = TOOL_NO_MODEL;
+    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
+        tool_say("--texts %s: %s", tool_shown_name(set.texts).text, message);
+    else if (tool_sources_listed(sources, "--files-from"))
+        status = start(&all, &set);
     if (status == TOOL_OK && !tool_interrupted())
         status = embed_all(&all, sources, texts);
     stop(&all);

@@ -7,140 +7,226 @@
  */
 #include "inspect/inspect.h"
 #include "common/progress.h"
-#include "common/versions.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] =
-    "Usage: clipc-inspect COMMAND [options]\n"
-    "\n"
-    "Looks inside a CLIP model.\n"
-    "\n"
-    "  model [--tensors] [--format text|json]\n"
-    "      Its make-up: where it is from, files, parameters, dimensions, memory;\n"
-    "      and what computes on this machine.\n"
-    "  check [--format text|json] MODEL\n"
-    "      Whether it is sound: reads every file and tensor, looks for NaN and\n"
-    "      infinity, tries the tokenizer and both towers, and says which of the\n"
-    "      published models' constants it has.\n"
-    "  tokens [--truncate] [--context N] [--plain-specials]\n"
-    "      Token ids: reads one JSON string a line from standard input, writes\n"
-    "      one JSON array a line.\n"
-    "  pixels [--u8] [-o FILE.npy] IMAGE\n"
-    "      What the image tower is given, float32 (3, S, S); with --u8 before\n"
-    "      scaling, uint8 (3, S, S). Without --model: the preprocessing of\n"
-    "      openai/clip-vit-base-patch32, no model needed.\n"
-    "  embed [--raw] [-o FILE.npy] (--image FILE... | --text TEXT...)\n"
-    "      Embeddings, float32 (n, dim), of unit length; with --raw as they\n"
-    "      leave the projection.\n"
-    "  similarity [--image FILE...] [--images-from FILE] [--text TEXT...]\n"
-    "             [--texts-from FILE] [--format text|json|tsv]\n"
-    "      Images and texts: logits of all pairs, and their probabilities per\n"
-    "      image and per text. Images or texts alone: their cosines.\n"
-    "\n"
-    "Options of all commands:\n"
-    TOOL_MODEL_HELP
-    "  --data-dir DIR      where the built-in model is\n"
-    TOOL_IMAGE_SIZE_HELP
-    "  --version           versions of the program and its libraries\n"
-    "  --help              this text\n"
-    "\n"
-    "Texts (tokens, embed, similarity):\n"
-    TOOL_TEXT_HELP
-    "\n"
-    "Images (pixels, embed, similarity): --exif, --alpha, --max-pixels,\n"
-    "--max-bytes and --timeout as of clipc-classify\n"
-    "\n"
-    TOOL_COMPUTE_HELP
-    TOOL_DTYPE_HELP
-    "\n"
-    "Arrays are NumPy files (.npy), on standard output without -o.\n"
-    "\n"
-    "Exit status: 0 success, 1 some input failed or check found a problem, 2\n"
-    "wrong usage, 3 the model could not be loaded.\n"
-    "\n"
-    "Examples:\n"
-    "  clipc-inspect model --model demo\n"
-    "  clipc-inspect check ./clip-vit-base-patch32\n"
-    "  echo '\"a photo of a car\"' | clipc-inspect tokens --model demo\n"
-    "  clipc-inspect pixels -o car.npy car.jpg\n"
-    "  clipc-inspect embed --model demo -o both.npy --image a.png b.png\n"
-    "  clipc-inspect similarity --image a.jpg b.jpg --text 'a cat' 'a dog'\n";
-
-/* ---- command line ------------------------------------------------------ */
+/* ---- the tables -------------------------------------------------------- */
 
 enum {
     OPT_TENSORS = 1, OPT_FORMAT, OPT_U8, OPT_OUT, OPT_RAW, OPT_IMAGE, OPT_TEXT,
-    OPT_IMAGES_FROM, OPT_TEXTS_FROM, OPT_VERSION, OPT_HELP
+    OPT_IMAGES_FROM, OPT_TEXTS_FROM, OPT_HEADER
 };
 
-#define COMMON_OPTIONS                    \
-    TOOL_MODEL_OPTIONS,                   \
-    { "--version", OPT_VERSION, false },  \
-    { "--help", OPT_HELP, false }
+#define ARRAY_OPTION                                                          \
+    { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "FILE.npy", NULL,              \
+      "a NumPy file, instead of standard output" }
+#define IMAGE_OPTION                                                          \
+    { 0, "image", OPT_IMAGE, TOOL_TAKES_FILE, "FILE...", NULL,                \
+      "images; repeatable" }
+#define TEXT_OPTION                                                           \
+    { 0, "text", OPT_TEXT, TOOL_TAKES_VALUE, "TEXT...", NULL,                 \
+      "texts; repeatable" }
+#define REPORT_FORMAT_OPTION                                                  \
+    { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json",          \
+      "form of the report (default: text)" }
+#define MODEL_GROUP TOOL_GROUP("Model"), TOOL_MODEL_OPTIONS
+#define COMPUTING_GROUP                                                       \
+    TOOL_GROUP("Computing"), TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS
+#define OTHER_GROUP TOOL_GROUP("Other"), TOOL_HELP_OPTIONS
 
+static const tool_option program_options[] = {
+    TOOL_GROUP("Options"),
+    TOOL_COMPLETION_OPTION,
+    TOOL_HELP_OPTIONS,
+};
 static const tool_option model_options[] = {
-    COMMON_OPTIONS,
-    { "--tensors", OPT_TENSORS, false },
-    { "--format", OPT_FORMAT, true },
+    TOOL_GROUP("Report"),
+    { 0, "tensors", OPT_TENSORS, TOOL_TAKES_NOTHING, NULL, NULL,
+      "list every tensor of the file" },
+    REPORT_FORMAT_OPTION,
+    MODEL_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option check_options[] = {
-    COMMON_OPTIONS, TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS,
-    { "--format", OPT_FORMAT, true },
+    TOOL_GROUP("Report"),
+    REPORT_FORMAT_OPTION,
+    MODEL_GROUP,
+    COMPUTING_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option tokens_options[] = {
-    COMMON_OPTIONS, TOOL_TEXT_OPTIONS,
+    TOOL_GROUP("Texts"),
+    TEXT_OPTION,
+    { 0, "texts-from", OPT_TEXTS_FROM, TOOL_TAKES_FILE, "FILE", "-",
+      "texts, one a line; - for standard input" },
+    TOOL_TEXT_OPTIONS,
+    MODEL_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option pixels_options[] = {
-    COMMON_OPTIONS, TOOL_PICTURE_OPTIONS, TOOL_SOURCE_OPTIONS,
-    { "--u8", OPT_U8, false },
-    { "-o", OPT_OUT, true },
+    TOOL_GROUP("Output"),
+    ARRAY_OPTION,
+    { 0, "u8", OPT_U8, TOOL_TAKES_NOTHING, NULL, NULL,
+      "before scaling, uint8 (3, S, S)" },
+    TOOL_GROUP("Image"),
+    TOOL_PICTURE_OPTIONS,
+    TOOL_SOURCE_OPTIONS,
+    MODEL_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option embed_options[] = {
-    COMMON_OPTIONS, TOOL_PICTURE_OPTIONS, TOOL_SOURCE_OPTIONS,
-    TOOL_TEXT_OPTIONS, TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS,
-    { "--raw", OPT_RAW, false },
-    { "-o", OPT_OUT, true },
-    { "--image", OPT_IMAGE, true },
-    { "--text", OPT_TEXT, true },
+    TOOL_GROUP("Output"),
+    ARRAY_OPTION,
+    { 0, "raw", OPT_RAW, TOOL_TAKES_NOTHING, NULL, NULL,
+      "as they leave the projection, not of unit length" },
+    TOOL_GROUP("Images"),
+    IMAGE_OPTION,
+    TOOL_PICTURE_OPTIONS,
+    TOOL_SOURCE_OPTIONS,
+    TOOL_GROUP("Texts"),
+    TEXT_OPTION,
+    TOOL_TEXT_OPTIONS,
+    MODEL_GROUP,
+    COMPUTING_GROUP,
+    OTHER_GROUP,
 };
 static const tool_option similarity_options[] = {
-    COMMON_OPTIONS, TOOL_PICTURE_OPTIONS, TOOL_SOURCE_OPTIONS,
-    TOOL_TEXT_OPTIONS, TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS,
-    { "--image", OPT_IMAGE, true },
-    { "--text", OPT_TEXT, true },
-    { "--images-from", OPT_IMAGES_FROM, true },
-    { "--texts-from", OPT_TEXTS_FROM, true },
-    { "--format", OPT_FORMAT, true },
+    TOOL_GROUP("Output"),
+    { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|tsv",
+      "form of the tables (default: text)" },
+    { 0, "header", OPT_HEADER, TOOL_TAKES_NOTHING, NULL, NULL,
+      "with tsv: first a line with the names of the columns" },
+    TOOL_GROUP("Images"),
+    IMAGE_OPTION,
+    { 0, "images-from", OPT_IMAGES_FROM, TOOL_TAKES_FILE, "FILE", "-",
+      "more names of images, one a line; - for standard input" },
+    TOOL_PICTURE_OPTIONS,
+    TOOL_SOURCE_OPTIONS,
+    TOOL_GROUP("Texts"),
+    TEXT_OPTION,
+    { 0, "texts-from", OPT_TEXTS_FROM, TOOL_TAKES_FILE, "FILE", "-",
+      "more texts, one a line; - for standard input" },
+    TOOL_TEXT_OPTIONS,
+    MODEL_GROUP,
+    COMPUTING_GROUP,
+    OTHER_GROUP,
 };
-
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 typedef enum command {
     MODEL, CHECK, TOKENS, PIXELS, EMBED, SIMILARITY
 } command;
 
-static const struct {
-    const char *name;
-    const tool_option *options;
-    size_t n_options;
-    int (*run)(const clipc_model *model, const tool_inspection *set);
-} commands[] = {
-    { "model", model_options, LENGTH(model_options), tool_inspect_model },
-    { "check", check_options, LENGTH(check_options), tool_inspect_check },
-    { "tokens", tokens_options, LENGTH(tokens_options), tool_inspect_tokens },
-    { "pixels", pixels_options, LENGTH(pixels_options), tool_inspect_pixels },
-    { "embed", embed_options, LENGTH(embed_options), tool_inspect_embed },
-    { "similarity", similarity_options, LENGTH(similarity_options),
-      tool_inspect_similarity },
+static const tool_command commands[] = {
+    [MODEL] = {
+        .name = "model",
+        .summary = "what a model is made of",
+        .usage = "[options]",
+        .about =
+            "A model's make-up: where it is from, files, parameters, "
+            "dimensions, memory;\n"
+            "and what computes on this machine.\n",
+        TOOL_OPTIONS(model_options),
+    },
+    [CHECK] = {
+        .name = "check",
+        .summary = "whether a model is sound",
+        .usage = "[options] MODEL",
+        .about =
+            "Whether a model is sound: reads every file and tensor, looks for "
+            "NaN and\n"
+            "infinity, tries the tokenizer and both towers, and says which of "
+            "the\n"
+            "published models' constants it has. MODEL is as of --model.\n"
+            "A problem that is found makes the exit status 1.\n",
+        TOOL_OPTIONS(check_options),
+        .operands = TOOL_TAKES_FILE,
+        .operand_words = "demo",
+    },
+    [TOKENS] = {
+        .name = "tokens",
+        .summary = "token ids of texts",
+        .usage = "[options] [--text TEXT...] [--texts-from FILE]",
+        .about =
+            "Token ids, one JSON array a line: of texts, of the lines of FILE, "
+            "or, without\n"
+            "either, of one JSON string a line from standard input.\n",
+        TOOL_OPTIONS(tokens_options),
+    },
+    [PIXELS] = {
+        .name = "pixels",
+        .summary = "what the image tower is given",
+        .usage = "[options] [-o FILE.npy] IMAGE",
+        .about =
+            "What the image tower is given, float32 (3, S, S). Without "
+            "--model: the\n"
+            "preprocessing of openai/clip-vit-base-patch32, no model "
+            "needed.\n",
+        TOOL_OPTIONS(pixels_options),
+        .operands = TOOL_TAKES_FILE,
+    },
+    [EMBED] = {
+        .name = "embed",
+        .summary = "embeddings of images or texts",
+        .usage = "[options] [-o FILE.npy] --image FILE...\n"
+                 "[options] [-o FILE.npy] --text TEXT...",
+        .about =
+            "Embeddings, float32 (n, dim), of unit length. What follows "
+            "--image or\n"
+            "--text belongs to it up to the next option.\n",
+        TOOL_OPTIONS(embed_options),
+    },
+    [SIMILARITY] = {
+        .name = "similarity",
+        .summary = "how alike images and texts are",
+        .usage = "[options] [--image FILE...] [--text TEXT...]",
+        .about =
+            "Images and texts: logits of all pairs, and their probabilities "
+            "per image\n"
+            "and per text. Images or texts alone: their cosines.\n",
+        TOOL_OPTIONS(similarity_options),
+    },
 };
+
+static const tool_command program = {
+    .name = "clipc-inspect",
+    .usage = "COMMAND [options]",
+    .about = "Looks inside a CLIP model.\n",
+    .end =
+        TOOL_EXIT_HELP
+        "Examples:\n"
+        "  clipc-inspect model --model demo\n"
+        "  clipc-inspect check ./clip-vit-base-patch32\n"
+        "  echo '\"a photo of a car\"' | clipc-inspect tokens --model demo\n"
+        "  clipc-inspect pixels -o car.npy car.jpg\n"
+        "  clipc-inspect embed --model demo -o both.npy --image a.png b.png\n"
+        "  clipc-inspect similarity --image a.jpg b.jpg --text 'a cat' 'a "
+        "dog'\n",
+    TOOL_OPTIONS(program_options),
+    .commands = commands,
+    .n_commands = sizeof commands / sizeof *commands,
+};
+
+static int (*const runs[])(const clipc_model *, const tool_inspection *) = {
+    [MODEL] = tool_inspect_model,   [CHECK] = tool_inspect_check,
+    [TOKENS] = tool_inspect_tokens, [PIXELS] = tool_inspect_pixels,
+    [EMBED] = tool_inspect_embed,   [SIMILARITY] = tool_inspect_similarity,
+};
+
+/* In the order of the words of --format. */
+static const tool_inspect_format formats[] = {
+    TOOL_INSPECT_TEXT, TOOL_INSPECT_JSON, TOOL_INSPECT_TSV
+};
+
+/* ---- command line ------------------------------------------------------ */
 
 static void check_settings(const tool_inspection *set, command which)
 {
     bool images = set->images.n || set->images_from;
     bool texts = set->texts.n || set->texts_from;
 
+    if (which == CHECK && !set->common.model)
+        tool_usage_error("check needs the model to check: check MODEL");
     if (which == PIXELS && set->images.n != 1)
         tool_usage_error("pixels takes one image");
     if (which == PIXELS && set->common.image_size && !set->common.model)
@@ -148,11 +234,13 @@ static void check_settings(const tool_inspection *set, command which)
     if (which == SIMILARITY && !images && !texts)
         tool_usage_error("similarity needs images or texts: --image FILE... "
                          "or --text TEXT...");
+    if (set->header && set->format != TOOL_INSPECT_TSV)
+        tool_usage_error("--header needs --format tsv");
     if (which == EMBED && images && texts)
         tool_usage_error("--image and --text exclude each other");
     if (which == EMBED && !images && !texts)
         tool_usage_error("embed needs --image FILE... or --text TEXT...");
-    if (which == EMBED || which == SIMILARITY)
+    if (which == EMBED || which == SIMILARITY || which == TOKENS)
         for (size_t i = 0; i < set->texts.n; i++) {
             const char *text = set->texts.items[i];
             size_t n = strlen(text), valid = tool_utf8_valid(text, n);
@@ -160,16 +248,6 @@ static void check_settings(const tool_inspection *set, command which)
                 tool_usage_error("--text %s: not UTF-8 at byte %zu",
                                  tool_shown_name(text).text, valid + 1);
         }
-}
-
-static tool_inspect_format format_named(const char *text, command which)
-{
-    static const char *const names[] = { "text", "json", "tsv" };
-    static const tool_inspect_format formats[] = {
-        TOOL_INSPECT_TEXT, TOOL_INSPECT_JSON, TOOL_INSPECT_TSV
-    };
-    return formats[tool_choice("--format", text, names,
-                               which == SIMILARITY ? 3 : 2)];
 }
 
 /* MODEL of check: the same as --model. */
@@ -181,18 +259,35 @@ static void name_model(tool_inspection *set, const char *name)
     set->common.model = name;
 }
 
-static void read_all_options(tool_inspection *set, command which,
-                             tool_scan *scan, bool *done)
+/* Options for what is no operand of the command. */
+static const char *const way_to_give[] = {
+    [MODEL] = ": the model is named with --model",
+    [CHECK] = "",
+    [TOKENS] = ": texts are given with --text or --texts-from",
+    [PIXELS] = "",
+    [EMBED] = ": pictures are given with --image, texts with --text",
+    [SIMILARITY] = ": pictures are given with --image, texts with --text",
+};
+
+/* Fills *set; returns the command. */
+static command read_options(tool_inspection *set, int argc, char **argv)
 {
-    tool_list *list = which == PIXELS ? &set->images : NULL;
+    tool_scan scan = { .program = &program, .argc = argc, .argv = argv };
+    tool_list *list = NULL; /* that operands go to */
+    command which = MODEL;
     int id;
 
-    while ((id = tool_next(scan)) != TOOL_END) {
-        const char *value = scan->value;
+    memset(set, 0, sizeof *set);
+    set->common = tool_common_default();
+    while ((id = tool_next(&scan)) != TOOL_END) {
+        const char *value = scan.value;
+        which = (command)(scan.command - commands);
         /* --image and --text collect operands up to the next option. */
-        if (id != TOOL_OPERAND && which != PIXELS)
+        if (id != TOOL_OPERAND)
             list = NULL;
-        if (tool_common_option(&set->common, scan, id))
+        if (which == PIXELS)
+            list = &set->images;
+        if (tool_common_option(&set->common, &scan, id))
             continue;
         switch (id) {
         case TOOL_OPERAND:
@@ -201,79 +296,37 @@ static void read_all_options(tool_inspection *set, command which,
             else if (which == CHECK)
                 name_model(set, value);
             else
-                tool_usage_error("unexpected argument %s",
-                                 tool_shown_name(value).text);
+                tool_usage_error("unexpected argument %s%s",
+                                 tool_shown_name(value).text,
+                                 way_to_give[which]);
             break;
         case OPT_TENSORS: set->tensors = true; break;
-        case OPT_FORMAT: set->format = format_named(value, which); break;
+        case OPT_FORMAT: set->format = formats[tool_choice(&scan)]; break;
         case OPT_U8: set->u8 = true; break;
         case OPT_OUT: set->out = value; break;
         case OPT_RAW: set->raw = true; break;
         case OPT_IMAGE: tool_list_add(list = &set->images, value); break;
         case OPT_TEXT: tool_list_add(list = &set->texts, value); break;
+        case OPT_HEADER: set->header = true; break;
         case OPT_IMAGES_FROM: set->images_from = value; break;
         case OPT_TEXTS_FROM: set->texts_from = value; break;
-        case OPT_VERSION:
-            tool_print_version("clipc-inspect");
-            *done = true;
-            return;
-        case OPT_HELP:
-            fputs(help, stdout);
-            *done = true;
-            return;
         }
     }
-}
-
-/* Fills *set. Returns false when the program has done its work already. */
-static bool read_options(tool_inspection *set, command *which, int argc,
-                         char **argv)
-{
-    tool_scan scan = { .argc = argc, .argv = argv, .next = 2 };
-    size_t at = 0;
-    bool done = false;
-
-    memset(set, 0, sizeof *set);
-    set->common = tool_common_default();
-    if (argc < 2)
-        tool_usage_error("no command given: model, check, tokens, pixels, "
-                         "embed or similarity");
-    if (strcmp(argv[1], "--help") == 0) {
-        fputs(help, stdout);
-        return false;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        tool_print_version("clipc-inspect");
-        return false;
-    }
-    while (at < LENGTH(commands) && strcmp(argv[1], commands[at].name) != 0)
-        at++;
-    if (at == LENGTH(commands))
-        tool_usage_error("%s: not a command; they are model, check, tokens, "
-                         "pixels, embed and similarity",
-                         tool_shown_name(argv[1]).text);
-    *which = (command)at;
-    scan.options = commands[at].options;
-    scan.n_options = commands[at].n_options;
-    read_all_options(set, *which, &scan, &done);
-    if (done)
-        return false;
+    which = (command)(scan.command - commands);
     tool_common_check(&set->common);
-    check_settings(set, *which);
+    check_settings(set, which);
     tool_progress_allow(true);
-    return true;
+    return which;
 }
 
 int main(int argc, char **argv)
 {
     tool_inspection set;
     clipc_model *model = NULL;
-    command which = MODEL;
     int status = TOOL_OK;
 
     tool_start("clipc-inspect");
-    if (!read_options(&set, &which, argc, argv))
-        return tool_finish(TOOL_OK);
+    command which = read_options(&set, argc, argv);
     tool_catch_signals();
     if (which != PIXELS || set.common.model) {
         model = tool_model_open(set.common.model, set.common.data_dir,
@@ -282,7 +335,7 @@ int main(int argc, char **argv)
             status = TOOL_NO_MODEL;
     }
     if (status == TOOL_OK)
-        status = commands[which].run(model, &set);
+        status = runs[which](model, &set);
     clipc_model_free(model);
     free(set.images.items);
     free(set.texts.items);

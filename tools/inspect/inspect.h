@@ -16,7 +16,7 @@ typedef enum tool_inspect_format {
 typedef struct tool_inspection {
     tool_common common;
     tool_inspect_format format;
-    bool tensors, u8, raw;
+    bool tensors, u8, raw, header;
     const char *out; /* -o */
     tool_list images, texts;
     const char *images_from, *texts_from;
@@ -41,9 +41,9 @@ int tool_inspect_similarity(const clipc_model *model,
 
 /* ---- what embed and similarity share (inspect_arrays.c) ---------------- */
 
-/* A context that a signal stops, or NULL and the exit status. */
+/* A context that a signal stops; NULL as of tool_ctx_create(). */
 clipc_ctx *tool_inspect_ctx(const clipc_model *model,
-                            const tool_inspection *set, int *status);
+                            const tool_inspection *set);
 
 /* Embeddings, [n, dim]; flags: CLIPC_EMBED_... false: one cannot be read or
  * encoded, and that is said. */

@@ -4,6 +4,7 @@
  * the image tower is given and of embeddings.
  */
 #include "inspect/inspect.h"
+#include "pictures/sources.h"
 #include "common/npy.h"
 
 #include <stdlib.h>
@@ -15,9 +16,10 @@ static int write_array(const tool_inspection *set, const tool_array *array)
 
     if (tool_npy_write(set->out, array, message))
         return TOOL_OK;
-    tool_say("%s: %s",
-             set->out ? tool_shown_name(set->out).text : "standard output",
-             message);
+    if (message[0])
+        tool_say("%s: %s",
+                 set->out ? tool_shown_name(set->out).text : "standard output",
+                 message);
     return TOOL_FAILED;
 }
 
@@ -37,6 +39,7 @@ static clipc_image *read_image(const char *name, const clipc_model *fit,
     clipc_image *image;
 
     params.image.fit = fit;
+    params.image.fit_published = 1; /* without a model */
     params.image.progress = stop_on_signal;
     if (tool_source_read(&image, &source, &params, &err) != CLIPC_OK)
         tool_say_failure(name, err.message);
@@ -82,12 +85,12 @@ int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set)
 /* ---- embeddings -------------------------------------------------------- */
 
 clipc_ctx *tool_inspect_ctx(const clipc_model *model,
-                            const tool_inspection *set, int *status)
+                            const tool_inspection *set)
 {
     clipc_ctx_params params = set->common.ctx;
 
     params.progress = stop_on_signal;
-    return tool_ctx_create(model, &params, status);
+    return tool_ctx_create(model, &params);
 }
 
 bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
@@ -153,12 +156,11 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
     clipc_model_info properties = { .struct_size = sizeof properties };
     size_t n = set->images.n ? set->images.n : set->texts.n;
     unsigned flags = set->raw ? CLIPC_EMBED_RAW : 0;
-    int status;
 
     (void)clipc_model_get_info(model, &properties, NULL);
-    clipc_ctx *ctx = tool_inspect_ctx(model, set, &status);
+    clipc_ctx *ctx = tool_inspect_ctx(model, set);
     if (!ctx)
-        return status;
+        return TOOL_NO_MODEL;
     tool_array array = { .descr = "<f4", .element_bytes = 4, .rank = 2,
                          .shape = { n, properties.dim } };
     float *embeddings = tool_grow(NULL, n, properties.dim * sizeof(float));
@@ -167,7 +169,7 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
                                           embeddings, flags)
                     : embed_texts(ctx, set, embeddings, flags);
     array.data = embeddings;
-    status = good ? write_array(set, &array) : TOOL_FAILED;
+    int status = good ? write_array(set, &array) : TOOL_FAILED;
     free(embeddings);
     clipc_ctx_free(ctx);
     return status;

@@ -4,11 +4,11 @@
  * what is wrong with it, then what it has of the published models. A model
  * that differs from those is not unsound: only PROBLEM makes the exit status 1.
  */
-#include "inspect/folder.h"
+#include "common/folder.h"
 #include "inspect/inspect.h"
 #include "common/json.h"
 #include "common/progress.h"
-#include "inspect/published.h"
+#include "common/published.h"
 #include "inspect/token_files.h"
 
 #include <math.h>
@@ -27,7 +27,7 @@ enum {
 
 typedef struct check {
     const clipc_model *model;
-    const tool_inspection *set;
+    clipc_ctx *ctx;
     clipc_model_info info;
     tool_folder folder;
     size_t counts[4]; /* of each verdict */
@@ -63,7 +63,7 @@ static void check_json(check *c, const tool_file *file)
     char *path = tool_folder_path(&c->folder, file);
     json_error_t err;
     /* model_max_length is often an integer of thirty digits. */
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES |
+    json_t *root = tool_json_load(path, JSON_REJECT_DUPLICATES |
                                             JSON_DECODE_ANY |
                                             JSON_DECODE_INT_AS_REAL, &err);
 
@@ -385,20 +385,13 @@ static void check_towers(check *c)
     clipc_image *image = NULL;
     clipc_text text = { "a photo of a car", 16 };
     float *embedding = tool_grow(NULL, c->info.dim, sizeof *embedding);
-    int status;
 
-    clipc_ctx *ctx = tool_inspect_ctx(c->model, c->set, &status);
-    if (!ctx) {
-        c->counts[PROBLEM]++;
-        free(embedding);
-        return;
-    }
     memset(grey, 128, sizeof grey);
     params.fit = c->model;
     if (c->info.has_vision) {
         if (clipc_image_from_rgb(&image, grey, 8, 8, 24, &params, &err) ==
                 CLIPC_OK &&
-            clipc_encode_images(ctx, &image, 1, embedding, 0, &err) ==
+            clipc_encode_images(c->ctx, &image, 1, embedding, 0, &err) ==
                 CLIPC_OK)
             report(c, OK, "image tower", "an embedding of %zu numbers comes "
                    "out", c->info.dim);
@@ -406,7 +399,7 @@ static void check_towers(check *c)
             report(c, PROBLEM, "image tower", "%s", err.message);
     }
     if (c->info.has_text && strcmp(c->info.tokenizer, "none") != 0) {
-        if (clipc_encode_texts(ctx, &text, 1, embedding, CLIPC_TEXT_TRUNCATE,
+        if (clipc_encode_texts(c->ctx, &text, 1, embedding, CLIPC_TEXT_TRUNCATE,
                                &err) == CLIPC_OK)
             report(c, OK, "text tower", "an embedding of %zu numbers comes "
                    "out", c->info.dim);
@@ -414,7 +407,6 @@ static void check_towers(check *c)
             report(c, PROBLEM, "text tower", "%s", err.message);
     }
     clipc_image_free(image);
-    clipc_ctx_free(ctx);
     free(embedding);
 }
 
@@ -477,8 +469,10 @@ static bool write_json(check *c)
 
 int tool_inspect_check(const clipc_model *model, const tool_inspection *set)
 {
-    check c = { .model = model, .set = set };
+    check c = { .model = model, .ctx = tool_inspect_ctx(model, set) };
 
+    if (!c.ctx)
+        return TOOL_NO_MODEL;
     c.info.struct_size = sizeof c.info;
     (void)clipc_model_get_info(model, &c.info, NULL);
     tool_folder_read(&c.folder, c.info.source);
@@ -503,6 +497,7 @@ int tool_inspect_check(const clipc_model *model, const tool_inspection *set)
                c.counts[OK], c.counts[PROBLEM], c.counts[DIFFERS],
                c.counts[CANNOT_TELL]);
     json_decref(c.findings);
+    clipc_ctx_free(c.ctx);
     tool_folder_free(&c.folder);
     return sound ? TOOL_OK : TOOL_FAILED;
 }

@@ -3,9 +3,9 @@
  * inspect_model.c - `clipc-inspect model`: what a model is made of. Names of
  * tensors come from the file: they are shown escaped.
  */
-#include "inspect/folder.h"
+#include "common/folder.h"
 #include "inspect/inspect.h"
-#include "inspect/published.h"
+#include "common/published.h"
 #include "common/versions.h"
 
 #include <jansson.h>
@@ -167,7 +167,7 @@ static void show_machine(void)
         printf("%-15s %s, core type %s\n", "OpenBLAS", cpu.openblas,
                cpu.openblas_core ? cpu.openblas_core : "unknown");
     else
-        printf("%-15s not built in\n", "OpenBLAS");
+        printf("%-15s none\n", "OpenBLAS");
     printf("%-15s %s: f32 %s, bf16 %s, int8 %s\n", "own kernels", cpu.isa,
            cpu.kernel_f32, cpu.kernel_bf16, cpu.kernel_int8);
     printf("%-15s %u for this process; %s\n", "CPUs", cpu.n_cpus,
@@ -225,7 +225,8 @@ static int report_text(const clipc_model *model,
     }
     printf("%-15s ", "tokenizer");
     show_string(p->tokenizer);
-    putchar('\n');
+    printf("\n%-15s %s\n", "own labels",
+           p->labels ? p->labels : "none: its config names no list");
     show_extra(model, p->n_tensors);
     putchar('\n');
     show_machine();
@@ -331,7 +332,7 @@ static int report_json(const clipc_model *model,
     const tool_shape *shape = tool_published_shape(p);
     json_t *report = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:I, s:[f,f,f], s:[f,f,f], s:o, "
+        "s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:I, s:[f,f,f], s:[f,f,f], s:o, "
         "s:o}",
         "source", string_as_json(p->source), "repository",
         string_as_json(folder->repository), "revisions",
@@ -347,7 +348,8 @@ static int report_json(const clipc_model *model,
         (json_int_t)p->patch_size, "context_length",
         (json_int_t)p->context_length, "vocab_size", (json_int_t)p->vocab_size,
         "logit_scale", p->logit_scale, "tokenizer",
-        string_as_json(p->tokenizer), "preprocessing",
+        string_as_json(p->tokenizer), "labels", string_as_json(p->labels),
+        "preprocessing",
         string_as_json(p->preprocessing), "layout",
         string_as_json(p->layout), "trained_image_size",
         (json_int_t)p->trained_image_size, "mean", (double)p->mean[0],

@@ -8,6 +8,7 @@
  *     probability of image i for text j: softmax of column j
  */
 #include "inspect/inspect.h"
+#include "pictures/sources.h"
 #include "common/json.h"
 #include "common/records.h"
 #include "common/texts.h"
@@ -46,58 +47,75 @@ static void add_name(side *s, const char *name, size_t n)
     s->names[s->n++] = (clipc_text){ copy, n };
 }
 
-static bool list_images(side *s, const tool_inspection *set)
+/* These two return the exit status. */
+static int list_images(side *s, const tool_inspection *set)
 {
     tool_sources *sources = tool_sources_open(set->images.items, set->images.n,
                                               set->images_from);
     tool_source source;
-    bool good = true;
+    int status = TOOL_OK;
 
-    while (!tool_interrupted() && tool_sources_next(sources, &source)) {
+    if (!tool_sources_listed(sources, "--images-from"))
+        status = TOOL_NO_MODEL;
+    while (status != TOOL_NO_MODEL && !tool_interrupted() &&
+           tool_sources_next(sources, &source)) {
         if (source.status == CLIPC_OK) {
             add_name(s, source.name, strlen(source.name));
         } else {
             tool_say_failure(source.name, source.message);
-            good = false;
+            status = TOOL_FAILED;
         }
         tool_source_free(&source);
     }
+    tool_sources_say_left_out(sources);
     tool_sources_close(sources);
-    if (good && s->n == 0 && !tool_interrupted()) {
+    if (status == TOOL_OK && s->n == 0 && !tool_interrupted()) {
         tool_say("--images-from %s: no image",
                  tool_shown_name(set->images_from).text);
-        good = false;
+        status = TOOL_NO_MODEL;
     }
-    return good;
+    return status;
 }
 
-static bool list_texts(side *s, const tool_inspection *set)
+static int list_texts(side *s, const tool_inspection *set)
 {
     char message[256] = "";
     tool_text line = { .data = NULL };
     const char *path = set->texts_from;
-    bool good = true;
+    int status = TOOL_OK;
 
     for (size_t i = 0; i < set->texts.n; i++)
         add_name(s, set->texts.items[i], strlen(set->texts.items[i]));
     if (!path)
-        return true;
+        return TOOL_OK;
     tool_texts *file = tool_texts_open(path, message);
-    while (file && good && tool_texts_next(file, &line, message)) {
-        good = line.status == CLIPC_OK;
-        if (good)
+    while (file && status == TOOL_OK &&
+           tool_texts_next(file, &line, message)) {
+        size_t number = s->n - set->texts.n + 1;
+        size_t valid = tool_utf8_valid(line.data, line.len);
+        if (line.status == CLIPC_OK && valid == line.len) {
             add_name(s, line.data, line.len);
+            continue;
+        }
+        if (line.status == CLIPC_OK)
+            snprintf(message, sizeof message,
+                     "line %zu is not UTF-8 at its byte %zu", number,
+                     valid + 1);
         else
-            snprintf(message, sizeof message, "line %zu: %.200s",
-                     s->n - set->texts.n + 1, line.message);
+            snprintf(message, sizeof message, "line %zu: %.200s", number,
+                     line.message);
+        status = TOOL_FAILED;
     }
     if (!*message && s->n == 0)
         snprintf(message, sizeof message, "no text");
-    if (*message)
+    if (*message) {
         tool_say("--texts-from %s: %s", tool_shown_name(path).text, message);
+        if (status == TOOL_OK)
+            status = TOOL_NO_MODEL;
+    }
     free(line.data);
     tool_texts_close(file);
-    return !*message && !tool_interrupted();
+    return status;
 }
 
 static void free_side(side *s)
@@ -225,8 +243,13 @@ static int write_text(const matrix *m)
     return TOOL_OK;
 }
 
-static int write_tsv(const matrix *m)
+static int write_tsv(const matrix *m, bool header)
 {
+    if (header && m->logits)
+        puts("image\ttext\tlogit\tprobability_per_image\t"
+             "probability_per_text\tcosine");
+    else if (header)
+        printf("%s_1\t%s_2\tcosine\n", m->rows->kind, m->rows->kind);
     for (size_t i = 0; i < m->rows->n; i++)
         for (size_t j = 0; j < m->columns->n; j++) {
             size_t at = i * m->columns->n + j;
@@ -339,24 +362,28 @@ int tool_inspect_similarity(const clipc_model *model,
     bool has_texts = set->texts.n || set->texts_from;
     matrix m = { .rows = has_images ? &images : &texts,
                  .columns = has_texts ? &texts : &images };
-    int status;
+    int status = TOOL_OK;
 
     (void)clipc_model_get_info(model, &info, NULL);
     m.logit_scale = info.logit_scale;
-    clipc_ctx *ctx = tool_inspect_ctx(model, set, &status);
+    clipc_ctx *ctx = tool_inspect_ctx(model, set);
     if (!ctx)
-        return status;
-    bool good = (!has_images || list_images(&images, set)) &&
-                (!has_texts || list_texts(&texts, set)) &&
+        return TOOL_NO_MODEL;
+    if (has_images)
+        status = list_images(&images, set);
+    if (status == TOOL_OK && has_texts)
+        status = list_texts(&texts, set);
+    bool good = status == TOOL_OK && !tool_interrupted() &&
                 (!has_images || embed_side(&images, ctx, model, set,
                                            info.dim)) &&
                 (!has_texts || embed_side(&texts, ctx, model, set,
                                           info.dim)) &&
                 !tool_interrupted() && fill(&m, ctx, info.dim);
-    status = TOOL_FAILED;
+    if (status == TOOL_OK)
+        status = TOOL_FAILED;
     if (good)
         status = set->format == TOOL_INSPECT_JSON  ? write_json(&m)
-                 : set->format == TOOL_INSPECT_TSV ? write_tsv(&m)
+                 : set->format == TOOL_INSPECT_TSV ? write_tsv(&m, set->header)
                                                    : write_text(&m);
     free_matrix(&m);
     free_side(&images);

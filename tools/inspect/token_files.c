@@ -6,6 +6,8 @@
  */
 #include "inspect/token_files.h"
 
+#include "common/json.h"
+
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +121,7 @@ static json_t *load(const tool_folder *folder, const char *name,
         if (strcmp(folder->files[i].name, name) != 0)
             continue;
         char *path = tool_folder_path(folder, &folder->files[i]);
-        json_t *root = json_load_file(path, 0, &err);
+        json_t *root = tool_json_load(path, 0, &err);
         free(path);
         if (!root)
             snprintf(message, MESSAGE, "%s: %.200s", name,

@@ -6,8 +6,8 @@
 #ifndef CLIPC_TOOL_VOCABULARY_H
 #define CLIPC_TOOL_VOCABULARY_H
 
-#include "inspect/folder.h"
-#include "inspect/published.h"
+#include "common/folder.h"
+#include "common/published.h"
 
 #include <jansson.h>
 

@@ -5,69 +5,70 @@
  * describes it, docs/PACKED.md the file.
  */
 #include "common/common_options.h"
+#include "common/folder.h"
+#include "common/named.h"
 #include "pack/pack_check.h"
 #include "common/progress.h"
-#include "common/versions.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const char help[] =
-    "Usage: clipc-pack MODEL -o FILE [options] [--check IMAGE...]\n"
-    "\n"
-    "Writes a CLIP model as one file that opens at once and is used as it lies:\n"
-    "weights in the order and precision of clipc's kernels, configs, tokenizer.\n"
-    "All programs open it with --model FILE.\n"
-    "\n"
-    "  MODEL               a folder in Hugging Face layout, a repository id in\n"
-    "                      the Hugging Face cache, or demo\n"
-    "  -o FILE             the packed file; one that is there is replaced\n"
-    "  --dtype TYPE        f32 (default: the same numbers as the model), bf16\n"
-    "                      (half the size) or int8 (a quarter; fastest)\n"
-    "  --tower WHICH       both (default), image or text\n"
-    "  --quiet             no progress line\n"
-    "\n"
-    "Checking the file against the model in f32:\n"
-    "  --check IMAGE...    cosines of the embeddings of these pictures; folders\n"
-    "                      stand for all below them\n"
-    "  --check-labels FILE the same of labels, one a line, and how often a\n"
-    "                      picture's best label is the same\n"
-    "  --threads N         default: all CPUs this process may use\n"
-    "  --cpu LEVEL         highest instruction set: c, avx2, avx512 or amx\n"
-    "\n"
-    "  --data-dir DIR      where the built-in model is\n"
-    TOOL_IMAGE_SIZE_HELP
-    "  --version           versions of the program and its libraries\n"
-    "  --help              this text\n"
-    "\n"
-    "Exit status: 0 success, 1 the file could not be written or something could\n"
-    "not be checked, 2 wrong usage, 3 the model could not be loaded.\n"
-    "\n"
-    "Examples:\n"
-    "  clipc-pack openai/clip-vit-base-patch32 -o b32.clipc --dtype int8\n"
-    "  clipc-pack demo -o demo.clipc --dtype int8 --check pictures/\n"
-    "  clipc-classify --model b32.clipc photo.jpg\n";
+enum { OPT_OUT = 1, OPT_TOWER, OPT_QUIET, OPT_CHECK, OPT_CHECK_LABELS };
 
-enum {
-    OPT_OUT = 1, OPT_TOWER, OPT_QUIET, OPT_CHECK, OPT_CHECK_LABELS,
-    OPT_VERSION, OPT_HELP
+static const tool_option option_table[] = {
+    TOOL_GROUP("The file"),
+    { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "FILE", NULL,
+      "the packed file; one that is there is replaced" },
+    { 0, "dtype", TOOL_OPT_DTYPE, TOOL_TAKES_CHOICE, NULL, "f32|bf16|int8",
+      "arithmetic that the file is made for: f32 (default: the same numbers "
+      "as the model), bf16 (half the size) or int8 (a quarter; fastest)" },
+    { 0, "tower", OPT_TOWER, TOOL_TAKES_CHOICE, NULL, "both|image|text",
+      "which towers the file holds (default: both)" },
+    TOOL_IMAGE_SIZE_OPTION,
+    TOOL_DATA_DIR_OPTION,
+    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
+      "no progress line" },
+    TOOL_GROUP("Checking the file against the model in f32"),
+    { 0, "check", OPT_CHECK, TOOL_TAKES_FILE, "IMAGE...", NULL,
+      "cosines of the embeddings of these pictures; folders stand for all "
+      "below them" },
+    { 0, "check-labels", OPT_CHECK_LABELS, TOOL_TAKES_FILE, "FILE|NAME",
+      TOOL_LABEL_WORDS,
+      "the same of labels, one a line or a built-in list as of "
+      "clipc-classify, and how often a picture's best label is the same" },
+    TOOL_THREADS_OPTION,
+    TOOL_CPU_OPTION,
+    TOOL_GROUP("Other"),
+    TOOL_COMPLETION_OPTION,
+    TOOL_HELP_OPTIONS,
 };
 
-static const tool_option options[] = {
-    { "-o", OPT_OUT, true },
-    { "--tower", OPT_TOWER, true },
-    { "--quiet", OPT_QUIET, false },
-    { "--check", OPT_CHECK, true },
-    { "--check-labels", OPT_CHECK_LABELS, true },
-    { "--dtype", TOOL_OPT_DTYPE, true },
-    { "--threads", TOOL_OPT_THREADS, true },
-    { "--cpu", TOOL_OPT_CPU, true },
-    { "--data-dir", TOOL_OPT_DATA_DIR, true },
-    { "--image-size", TOOL_OPT_IMAGE_SIZE, true },
-    { "--version", OPT_VERSION, false },
-    { "--help", OPT_HELP, false },
+static const tool_command command = {
+    .name = "clipc-pack",
+    .usage = "MODEL -o FILE [options] [--check IMAGE...]",
+    .about =
+        "Writes a CLIP model as one file that opens at once and is used as it "
+        "lies:\n"
+        "weights in the order and precision of clipc's kernels, configs, "
+        "tokenizer.\n"
+        "All programs open it with --model FILE.\n"
+        "MODEL is a folder in Hugging Face layout, its file of weights, a "
+        "repository id\n"
+        "in the Hugging Face cache, or demo.\n",
+    .end =
+        TOOL_EXIT_HELP
+        "Examples:\n"
+        "  clipc-pack openai/clip-vit-base-patch32 -o b32.clipc --dtype int8\n"
+        "  clipc-pack demo -o demo.clipc --dtype int8 --check pictures/\n"
+        "  clipc-classify --model b32.clipc photo.jpg\n",
+    TOOL_OPTIONS(option_table),
+    .operands = TOOL_TAKES_FILE,
+    .operand_words = "demo",
 };
+
+/* In the order of the words of --tower; 0: all that there are. */
+static const unsigned towers[] = { 0, CLIPC_TOWER_IMAGE, CLIPC_TOWER_TEXT };
 
 typedef struct settings {
     const char *model, *out, *labels;
@@ -77,20 +78,9 @@ typedef struct settings {
     tool_common common;
 } settings;
 
-static unsigned tower_named(const char *text)
+static void read_options(settings *set, int argc, char **argv)
 {
-    static const char *const names[] = { "both", "image", "text" };
-    static const unsigned towers[] = { 0, CLIPC_TOWER_IMAGE,
-                                       CLIPC_TOWER_TEXT };
-    return towers[tool_choice("--tower", text, names, 3)];
-}
-
-/* Returns false when the program has done its work already. */
-static bool read_options(settings *set, int argc, char **argv)
-{
-    tool_scan scan = { .argc = argc, .argv = argv, .next = 1,
-                       .options = options,
-                       .n_options = sizeof options / sizeof *options };
+    tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
     bool checking = false; /* operands are pictures, up to an option */
     int id;
 
@@ -112,12 +102,10 @@ static bool read_options(settings *set, int argc, char **argv)
                                  tool_shown_name(value).text);
             break;
         case OPT_OUT: set->out = value; break;
-        case OPT_TOWER: set->towers = tower_named(value); break;
+        case OPT_TOWER: set->towers = towers[tool_choice(&scan)]; break;
         case OPT_QUIET: set->quiet = true; break;
         case OPT_CHECK: tool_list_add(&set->pictures, value); break;
         case OPT_CHECK_LABELS: set->labels = value; break;
-        case OPT_VERSION: tool_print_version("clipc-pack"); return false;
-        case OPT_HELP: fputs(help, stdout); return false;
         }
     }
     if (!set->model)
@@ -129,7 +117,6 @@ static bool read_options(settings *set, int argc, char **argv)
     if (set->labels && set->towers == CLIPC_TOWER_IMAGE)
         tool_usage_error("--check-labels needs the text tower");
     tool_common_check(&set->common);
-    return true;
 }
 
 static int show_progress(void *user, const clipc_progress *progress)
@@ -149,11 +136,64 @@ static void print_size(const char *path)
                (double)st.st_size / 1e6);
 }
 
+static bool ends_in(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), n_suffix = strlen(suffix);
+    return n >= n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
+}
+
+/* Whether a model is read from a file of this name: a packed file may lie in
+ * the same folder, and be written again. */
+static bool is_model_file(const char *name)
+{
+    bool weights = strncmp(name, "model", 5) == 0 ||
+                   strncmp(name, "pytorch_model", 13) == 0 ||
+                   strncmp(name, "open_clip_", 10) == 0;
+
+    return ends_in(name, ".json") || ends_in(name, "merges.txt") ||
+           (weights &&
+            (ends_in(name, ".safetensors") || ends_in(name, ".bin")));
+}
+
+static bool is_same(const char *path, const struct stat *other)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == other->st_dev &&
+           st.st_ino == other->st_ino;
+}
+
+/* Whether the file to write is one that the model is read from: it would be
+ * replaced, and the model be lost. */
+static bool is_of_model(const clipc_model *model, const settings *set)
+{
+    clipc_model_info p = { .struct_size = sizeof p };
+    struct stat out;
+    tool_folder folder;
+
+    (void)clipc_model_get_info(model, &p, NULL);
+    if (stat(set->out, &out) != 0)
+        return false;
+    bool same = is_same(set->model, &out);
+    tool_folder_read(&folder, p.source);
+    for (size_t i = 0; i < folder.n; i++) {
+        char *file = tool_folder_path(&folder, &folder.files[i]);
+        same |= is_model_file(folder.files[i].name) && is_same(file, &out);
+        free(file);
+    }
+    tool_folder_free(&folder);
+    return same && S_ISREG(out.st_mode);
+}
+
 static int pack(const clipc_model *model, const settings *set)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_pack_params params = clipc_pack_params_default();
 
+    if (is_of_model(model, set)) {
+        tool_say("-o %s: this is a file of the model itself; write to another",
+                 tool_shown_name(set->out).text);
+        return TOOL_USAGE;
+    }
     params.progress = show_progress;
     params.towers = set->towers;
     tool_progress_begin("packing (MiB)");
@@ -172,29 +212,35 @@ static int pack(const clipc_model *model, const settings *set)
 int main(int argc, char **argv)
 {
     settings set;
+    tool_lines labels = { .n = 0 };
+    clipc_model *model = NULL;
+    int status = TOOL_NO_MODEL;
 
     tool_start("clipc-pack");
-    if (!read_options(&set, argc, argv))
-        return tool_finish(TOOL_OK);
+    read_options(&set, argc, argv);
     tool_catch_signals();
     tool_progress_allow(!set.quiet);
-    clipc_model *model = tool_model_open(set.model, set.common.data_dir,
-                                         set.common.image_size);
-    int status = TOOL_NO_MODEL;
+    if (!set.labels ||
+        tool_named_read(&labels, TOOL_LABELS, "--check-labels", set.labels,
+                        set.common.data_dir))
+        model = tool_model_open(set.model, set.common.data_dir,
+                                set.common.image_size);
     if (model) {
         tool_answering();
         status = pack(model, &set);
     }
-    if (status == TOOL_OK && (set.pictures.n || set.labels)) {
+    if (status == TOOL_OK && (set.pictures.n || labels.n)) {
         const tool_pack_check check = {
             .pictures = set.pictures.items,
             .n_pictures = set.pictures.n,
-            .labels = set.labels,
+            .labels = labels.items,
+            .n_labels = labels.n,
             .read = set.common.read,
             .ctx = set.common.ctx,
         };
         status = tool_pack_check_run(&check, model, set.out);
     }
+    tool_lines_free(&labels);
     free(set.pictures.items);
     clipc_model_free(model);
     return tool_finish(status);

@@ -6,8 +6,8 @@
 #include "pack/pack_check.h"
 
 #include "common/open.h"
+#include "common/named.h"
 #include "common/progress.h"
-#include "common/texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,65 +149,32 @@ static void run_pictures(job *j)
     if (!flush_batch(j))
         j->failed = true;
     tool_progress_clear();
+    tool_sources_say_left_out(sources);
     tool_sources_close(sources);
 }
 
 /* ---- labels ------------------------------------------------------------ */
 
-/* Lines of the file; *n 0: it cannot be read, or has none. */
-static clipc_text *read_labels(const char *path, size_t *n)
-{
-    char message[256] = "";
-    tool_texts *file = tool_texts_open(path, message);
-    clipc_text *labels = NULL;
-    tool_text line = { 0 };
-
-    *n = 0;
-    while (file && tool_texts_next(file, &line, message)) {
-        if (line.len == 0)
-            continue;
-        labels = tool_grow(labels, *n + 1, sizeof *labels);
-        char *copy = tool_grow(NULL, line.len, 1);
-        memcpy(copy, line.data, line.len);
-        labels[(*n)++] = (clipc_text){ copy, line.len };
-    }
-    if (*message || *n == 0)
-        tool_say("%s: %s", tool_shown_name(path).text,
-                 *message ? message : "it has no label");
-    free(line.data);
-    tool_texts_close(file);
-    return labels;
-}
-
 static void encode_labels(job *j)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    size_t n;
-    clipc_text *labels = read_labels(j->check->labels, &n);
+    size_t n = j->check->n_labels;
 
-    j->failed |= n == 0;
-    for (int i = 0; n && i < 2; i++) {
+    for (int i = 0; i < 2; i++) {
         side *s = &j->sides[i];
         s->labels = tool_grow(NULL, n * j->dim, sizeof *s->labels);
-        if (clipc_encode_texts(s->ctx, labels, n, s->labels,
+        if (clipc_encode_texts(s->ctx, j->check->labels, n, s->labels,
                                CLIPC_TEXT_TRUNCATE, &err) != CLIPC_OK) {
             if (!tool_interrupted())
                 tool_say("%s", err.message);
             j->failed = true;
-            goto done;
+            return;
         }
     }
     j->n_labels = n;
     for (size_t i = 0; i < n; i++)
         add_cosine(&j->texts, j->sides[0].labels + i * j->dim,
                    j->sides[1].labels + i * j->dim, j->dim);
-done:
-    for (size_t i = 0; i < n; i++) {
-        void *data;
-        memcpy(&data, &labels[i].data, sizeof data);
-        free(data);
-    }
-    free(labels);
 }
 
 /* ---- the whole --------------------------------------------------------- */
@@ -222,7 +189,6 @@ static void print_cosines(const cosines *c, const char *what)
 static bool open_sides(job *j, const char *packed_path)
 {
     clipc_model_info p = { .struct_size = sizeof p };
-    int status;
 
     (void)clipc_model_get_info(j->model, &p, NULL);
     j->dim = p.dim;
@@ -233,7 +199,7 @@ static bool open_sides(job *j, const char *packed_path)
                                   : CLIPC_PRECISION_AUTO;
         params.progress = stop_on_signal;
         j->sides[i].ctx = tool_ctx_create(i == 0 ? j->model : j->packed,
-                                          &params, &status);
+                                          &params);
         j->sides[i].embeddings = tool_grow(NULL, BATCH * j->dim,
                                            sizeof(float));
     }
@@ -247,7 +213,7 @@ int tool_pack_check_run(const tool_pack_check *check,
 
     if (!open_sides(&j, packed_path))
         j.failed = true;
-    if (!j.failed && check->labels)
+    if (!j.failed && check->n_labels)
         encode_labels(&j);
     if (!j.failed && check->n_pictures)
         run_pictures(&j);

@@ -11,13 +11,14 @@
 typedef struct tool_pack_check {
     const char *const *pictures; /* paths, URLs, folders */
     size_t n_pictures;
-    const char *labels; /* file with one label a line, or NULL */
+    const clipc_text *labels;
+    size_t n_labels;
     tool_read_params read;
     clipc_ctx_params ctx; /* without a precision */
 } tool_pack_check;
 
 /* Writes its findings to standard output. Returns an exit status: TOOL_FAILED
- * when a picture or the labels cannot be read, or an embedding made. */
+ * when a picture cannot be read, or an embedding made. */
 int tool_pack_check_run(const tool_pack_check *check,
                         const clipc_model *model, const char *packed_path);
 

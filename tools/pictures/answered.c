@@ -64,8 +64,8 @@ static void add(tool_answered *a, const char *name, size_t n)
 static bool add_line(tool_answered *a, const char *line, size_t n,
                      const char *key)
 {
-    json_t *json = json_loadb(line, n,
-                              JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    json_t *json = tool_json_parse(
+        line, n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
     size_t len;
     char *name = NULL;
 

@@ -2,8 +2,9 @@
  *
  * sources.c - see sources.h. A folder gives the files whose name has an
  * image's ending or whose first bytes are a JPEG's, PNG's or WebP's, sorted by
- * the bytes of their paths; names that begin with a dot are left out. Links
- * are followed, and no folder is entered twice, so that a loop ends.
+ * the bytes of their paths; what other programs leave behind is passed over,
+ * pictures of other formats are counted. Links are followed, and no folder is
+ * entered twice, so that a loop ends.
  */
 #include "pictures/sources.h"
 
@@ -20,6 +21,30 @@
 #include <unistd.h>
 
 enum { LIST_BUFFER = 65536, MESSAGE = 256 };
+
+/* Files and folders that are nobody's pictures: thumbnails, deleted files and
+ * snapshots of NAS systems, Windows and archives, in any case of letters. Names
+ * that begin with a dot are left out, too (.@__thumb, ._x.jpg, .thumbnails,
+ * .DS_Store). Only below a folder: what is named is read. */
+static const char *const litter[] = {
+    "@eaDir",           "#recycle",     "@Recycle",
+    "#snapshot",        "@Recently-Snapshot", "$RECYCLE.BIN",
+    "RECYCLER",         "System Volume Information", "lost+found",
+    "__MACOSX",         "Thumbs.db",    "ehthumbs.db",
+    "desktop.ini",
+};
+
+/* Endings of pictures that are not read. */
+static const char *const other_endings[] = {
+    "gif",  "bmp", "dib", "tif", "tiff", "avif", "heic", "heif", "hif", "jxl",
+    "jp2",  "j2k", "jpf", "jpx", "jxr",  "wdp",  "svg",  "svgz", "ico", "cur",
+    "psd",  "psb", "xcf", "tga", "pcx",  "pbm",  "pgm",  "ppm",  "pnm", "pam",
+    "exr",  "hdr", "qoi", "eps", "dng",  "raw",  "cr2",  "cr3",  "crw", "nef",
+    "nrw",  "arw", "srf", "sr2", "orf",  "rw2",  "raf",  "pef",  "srw", "rwl",
+    "3fr",  "fff", "iiq", "mrw", "x3f",  "dcr",  "kdc",  "erf",  "mef", "mos",
+};
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /* Of standard input, as of a file. */
 #define DEFAULT_BYTES ((size_t)64 << 20)
@@ -55,6 +80,7 @@ struct tool_sources {
     char *operand;  /* the folder being walked, or NULL */
     bool from_list; /* where it was named */
     size_t n_found; /* images in it so far */
+    size_t n_other[LENGTH(other_endings)]; /* left out, in all folders */
     bool stdin_used;
 };
 
@@ -73,16 +99,26 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
         sources->list_is_stdin = sources->stdin_used = true;
     } else if (files_from) {
         sources->list = open(files_from, O_RDONLY | O_CLOEXEC);
-        if (sources->list < 0) {
+        if (sources->list < 0)
             sources->list_error = errno;
-            sources->list_ended = true;
-        }
     }
+    if (sources->list >= 0)
+        sources->list_error = tool_unreadable(sources->list);
     struct stat st;
     if (sources->list >= 0 && fstat(sources->list, &st) == 0 &&
         S_ISREG(st.st_mode) && st.st_size > 0)
         sources->list_bytes = (size_t)st.st_size;
     return sources;
+}
+
+bool tool_sources_listed(const tool_sources *sources, const char *option)
+{
+    if (!sources->list_error)
+        return true;
+    tool_say("%s %s: cannot read: %s", option,
+             tool_shown_name(sources->list_name).text,
+             tool_errno(sources->list_error));
+    return false;
 }
 
 static int compare_identities(const void *a, const void *b)
@@ -147,24 +183,80 @@ static int compare_pending(const void *a, const void *b)
     return right - left;
 }
 
+/* ASCII only: tolower() would follow the locale. */
+static int lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+/* Index of the name among n, in any case of letters; n: it is none of them. */
+static size_t find_name(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *s = name, *t = names[i];
+        while (*s && lower(*s) == lower(*t))
+            s++, t++;
+        if (!*s && !*t)
+            return i;
+    }
+    return n;
+}
+
+static bool is_litter(const char *name)
+{
+    return name[0] == '.' ||
+           find_name(name, litter, LENGTH(litter)) < LENGTH(litter);
+}
+
 static bool has_ending(const char *name)
 {
     static const char *const endings[] = { "jpg", "jpeg", "jpe", "jfif",
                                            "png", "webp" };
     const char *dot = strrchr(name, '.');
 
-    if (!dot)
-        return false;
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        const char *s = dot + 1, *e = endings[i];
-        /* ASCII only: tolower() would follow the locale. */
-        while (*s && *e && (*s == *e || (*s >= 'A' && *s <= 'Z' &&
-                                         *s - 'A' + 'a' == *e)))
-            s++, e++;
-        if (!*s && !*e)
-            return true;
+    return dot && find_name(dot + 1, endings, LENGTH(endings)) <
+                      LENGTH(endings);
+}
+
+static void count_other(tool_sources *sources, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    size_t i = dot ? find_name(dot + 1, other_endings, LENGTH(other_endings))
+                   : LENGTH(other_endings);
+
+    if (i < LENGTH(other_endings))
+        sources->n_other[i]++;
+}
+
+void tool_sources_say_left_out(const tool_sources *sources)
+{
+    enum { SHOWN = 5 };
+    char list[128] = "";
+    size_t used = 0, n_total = 0, n_shown = 0;
+    size_t left[LENGTH(other_endings)];
+
+    memcpy(left, sources->n_other, sizeof left);
+    for (size_t i = 0; i < LENGTH(left); i++)
+        n_total += left[i];
+    if (n_total == 0)
+        return;
+    for (int k = 0; k < SHOWN && n_shown < n_total; k++) {
+        size_t most = 0;
+        for (size_t i = 1; i < LENGTH(left); i++)
+            if (left[i] > left[most])
+                most = i;
+        used += (size_t)snprintf(list + used, sizeof list - used,
+                                 "%s%zu .%s", k ? ", " : "", left[most],
+                                 other_endings[most]);
+        n_shown += left[most];
+        left[most] = 0;
     }
-    return false;
+    if (n_shown < n_total)
+        snprintf(list + used, sizeof list - used, ", %zu of other kinds",
+                 n_total - n_shown);
+    tool_say("%zu %s left out (%s)", n_total,
+             n_total == 1 ? "file of another format"
+                          : "files of other formats", list);
 }
 
 static bool begins_as_image(const char *path)
@@ -207,7 +299,7 @@ static bool enter_folder(tool_sources *sources, const char *path)
         const struct dirent *item = readdir(folder);
         if (!item)
             break;
-        if (item->d_name[0] == '.')
+        if (is_litter(item->d_name))
             continue;
         size_t n = strlen(path);
         char *below = tool_format("%s%s%s", path,
@@ -218,6 +310,8 @@ static bool enter_folder(tool_sources *sources, const char *path)
         /* A dangling link named as an image is an error worth telling. */
         if (!is_folder && !has_ending(item->d_name) &&
             !(known && S_ISREG(st.st_mode) && begins_as_image(below))) {
+            if (known && S_ISREG(st.st_mode))
+                count_other(sources, item->d_name);
             free(below);
             continue;
         }
@@ -307,8 +401,6 @@ static char *next_listed(tool_sources *sources, tool_source *source)
                 return NULL;
             fail_source(source, CLIPC_ERR_IO, "cannot read the list: %s",
                         tool_errno(sources->list_error));
-            if (sources->list_error == ENOENT)
-                source->status = CLIPC_ERR_NOT_FOUND;
             sources->list_error = 0;
             return tool_format("%s", sources->list_name);
         }

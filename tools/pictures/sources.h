@@ -8,7 +8,7 @@
 #ifndef CLIPC_TOOL_SOURCES_H
 #define CLIPC_TOOL_SOURCES_H
 
-#include "common/tool.h"
+#include "common/common_options.h"
 
 typedef struct tool_source {
     char *name;
@@ -20,11 +20,15 @@ typedef struct tool_source {
 typedef struct tool_sources tool_sources;
 
 /* names: n operands. files_from: a list file, "-" for standard input, or NULL.
- * Both must outlive the sources. A list that cannot be read is a source that
- * cannot be tried. */
+ * Both must outlive the sources. */
 tool_sources *tool_sources_open(const char *const *names, size_t n,
                                 const char *files_from);
 void tool_sources_close(tool_sources *sources);
+
+/* false: the list of `option` cannot be read, and that is said; the program
+ * ends with TOOL_NO_MODEL. One that breaks off later is a source that cannot be
+ * tried. */
+bool tool_sources_listed(const tool_sources *sources, const char *option);
 
 /* The next source; false: no more. Free with tool_source_free(). */
 bool tool_sources_next(tool_sources *sources, tool_source *source);
@@ -36,14 +40,12 @@ bool tool_sources_would_wait(tool_sources *sources);
 /* A guess at how many are left; false: nobody knows. */
 bool tool_sources_rest(const tool_sources *sources, size_t *n);
 
+/* At the end: one line on standard error about pictures of other formats in
+ * the folders, which were left out, if there were any. */
+void tool_sources_say_left_out(const tool_sources *sources);
+
 /* Whether there is one plain image and nothing else. */
 bool tool_sources_single(const tool_sources *sources);
-
-typedef struct tool_read_params {
-    clipc_image_params image;
-    size_t max_bytes; /* 0: the library's default */
-    bool offline;     /* no URL */
-} tool_read_params;
 
 /* Reads a source with status CLIPC_OK into an image. */
 clipc_status tool_source_read(clipc_image **image, const tool_source *source,

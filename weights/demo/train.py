@@ -114,7 +114,9 @@ def make_model(vocab_size):
             "vocab_size": vocab_size, "max_position_embeddings": CONTEXT,
             "bos_token_id": start, "eos_token_id": end, "pad_token_id": end,
             **common},
-        projection_dim=128))
+        projection_dim=128,
+        # What clipc-classify takes for this model without --labels.
+        clipc={"labels": "demo"}))
     with torch.no_grad():
         embeddings = model.vision_model.embeddings
         embeddings.position_embedding.weight[1:] = sine_grid(

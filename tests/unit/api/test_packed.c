@@ -135,7 +135,7 @@ TEST(openblas_runs_on_packed_f32_alone)
 
     CHECK_OK(clipc_get_build_info(&cpu, &err), err);
     if (!cpu.openblas)
-        SKIP("this build has no OpenBLAS");
+        SKIP("no OpenBLAS here");
     unsigned char *bytes = pack(NULL, CLIPC_PRECISION_F32, &n);
     clipc_model *packed = open_bytes(bytes, n);
     embed(packed, CLIPC_PRECISION_AUTO, CLIPC_GEMM_NATIVE, want);
@@ -209,6 +209,47 @@ TEST(what_a_packed_file_says_of_itself)
         free(bytes);
     }
     close_all();
+}
+
+/* Named in the config of a folder, in memory, in a packed file. */
+TEST(own_labels_go_into_a_packed_file)
+{
+    static const char member[] = "{\"clipc\": {\"labels\": \"birds\"}, ";
+    const char *path = test_path("packed");
+    clipc_model_info p = { .struct_size = sizeof p };
+
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    for (int named = 0; named < 2; named++) {
+        clipc_model_files made, given;
+        clipc_model *from, *packed;
+
+        tiny_model_files(&made, NULL);
+        given = made;
+        given.config_bytes += sizeof member - 2;
+        char *config = malloc(given.config_bytes);
+        CHECK(config != NULL);
+        memcpy(config, member, sizeof member - 1);
+        memcpy(config + sizeof member - 1, (const char *)made.config + 1,
+               made.config_bytes - 1);
+        if (named)
+            given.config = config;
+        else
+            given = made;
+        CHECK_OK(clipc_model_open_memory(&from, &given, NULL, &err), err);
+        CHECK_OK(clipc_model_get_info(from, &p, &err), err);
+        CHECK(named ? p.labels && strcmp(p.labels, "birds") == 0
+                    : p.labels == NULL);
+        CHECK_OK(clipc_model_pack(from, path, CLIPC_PRECISION_INT8, NULL,
+                                  &err), err);
+        clipc_model_free(from);
+        CHECK_OK(clipc_model_open(&packed, path, NULL, &err), err);
+        CHECK_OK(clipc_model_get_info(packed, &p, &err), err);
+        CHECK(named ? p.labels && strcmp(p.labels, "birds") == 0
+                    : p.labels == NULL);
+        clipc_model_free(packed);
+        tiny_model_free(&made);
+        free(config);
+    }
 }
 
 TEST(packing_twice_gives_the_same_bytes_on_a_page)

@@ -320,4 +320,12 @@ TEST(features_are_consistent)
         CHECK(features & CLIPC_CPU_HAS_AVX512);
     if (features & (CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_AVXVNNI))
         CHECK(features & CLIPC_CPU_HAS_AVX2);
+    if (features & CLIPC_CPU_HAS_AVX2)
+        CHECK(features & CLIPC_CPU_HAS_AVX);
+    if (features & (CLIPC_CPU_HAS_AVX | CLIPC_CPU_HAS_FMA4))
+        CHECK(features & CLIPC_CPU_HAS_SSE41);
+    if (features & CLIPC_CPU_HAS_SSE41)
+        CHECK(features & CLIPC_CPU_HAS_SSSE3);
+    if (features & CLIPC_CPU_HAS_SSSE3)
+        CHECK(features & CLIPC_CPU_HAS_SSE3);
 }

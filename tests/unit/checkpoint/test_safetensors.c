@@ -344,7 +344,7 @@ TEST(other_files_are_named)
         { "GGUF\3\0\0\0\0\0\0\0", 12, "GGUF" },
         { "<!DOCTYPE html><html>", 21, "HTML" },
         { "<html>", 6, "HTML" },
-        { "{\"a\":{\"dtype\":\"F32\"}}", 22, "JSON" },
+        { "{\"a\":{\"dtype\":\"F32\"}}", 21, "JSON" },
         { "{}", 2, "JSON" },
         { "\x1F\x8B\10\0\0\0\0\0\0\3", 10, "gzip" },
         { "\x93NUMPY\1\0v\0", 10, "NumPy" },

@@ -185,7 +185,7 @@ TEST(other_files_are_refused_by_name)
         { "tensor.bin", CLIPC_ERR_UNSUPPORTED, "not a dictionary" },
         { "list.bin", CLIPC_ERR_UNSUPPORTED, "not a dictionary" },
         { "none.bin", CLIPC_ERR_UNSUPPORTED, "no tensor" },
-        { "bare.bin", CLIPC_ERR_FORMAT, "bare pickle" },
+        { "bare.bin", CLIPC_ERR_FORMAT, "a Python pickle" },
         /* pickles that are programs */
         { "os-system.bin", CLIPC_ERR_UNSUPPORTED, "os.system" },
         { "posix-system.bin", CLIPC_ERR_UNSUPPORTED, "posix.system" },
@@ -234,7 +234,7 @@ TEST(other_formats_are_recognised)
         { "GGUF\3\0\0\0", 8, CLIPC_ERR_FORMAT, "GGUF" },
         { "\x89HDF\r\n\x1a\n", 8, CLIPC_ERR_FORMAT, "HDF5" },
         { "<html>", 6, CLIPC_ERR_FORMAT, "HTML" },
-        { "hello, world", 12, CLIPC_ERR_FORMAT, "no zip archive" },
+        { "hello, world", 12, CLIPC_ERR_FORMAT, "a text file" },
     };
     clipc_error err = CLIPC_ERROR_INIT;
 

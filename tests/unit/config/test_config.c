@@ -154,8 +154,44 @@ TEST(dict_sections_replace_the_others_whole)
     CHECK_HAS(err.message, "\"text_config_dict.hidden_size\" is 0");
 }
 
+TEST(own_labels_are_a_name)
+{
+    static const struct {
+        const char *text, *labels;
+    } cases[] = {
+        { "{}", "" },
+        { "{\"clipc\": null}", "" },
+        { "{\"clipc\": {}}", "" },
+        { "{\"clipc\": {\"labels\": null}}", "" },
+        { "{\"clipc\": {\"other\": 1}, \"labels\": \"no\"}", "" },
+        { "{\"clipc\": {\"labels\": \"demo\"}}", "demo" },
+        { "{\"model_type\": \"clip_vision_model\", \"clipc\": "
+          "{\"labels\": \"Birds_2.a-b\"}}", "Birds_2.a-b" },
+        { "{\"clipc\": {\"labels\": \"012345678901234567890123456789012345678"
+          "901234567890123456789012\"}}",
+          "012345678901234567890123456789012345678901234567890123456789012" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_config c, again;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_OK(parse(&c, cases[i].text, &err), err);
+        CHECK_STR(c.labels, cases[i].labels);
+        /* What a packed file carries. */
+        char *written = clipc_config_write(&c);
+        CHECK(written != NULL);
+        CHECK_INT(strstr(written, "\"clipc\"") != NULL,
+                  *cases[i].labels != '\0');
+        CHECK_OK(parse(&again, written, &err), err);
+        CHECK_STR(again.labels, cases[i].labels);
+        free(written);
+    }
+}
+
 TEST(wrong_configs_are_refused_by_key)
 {
+    static const char list_name[] =
+        "\"clipc.labels\" must be the name of a list of labels";
     static const struct {
         const char *text;
         clipc_status status;
@@ -286,6 +322,32 @@ TEST(wrong_configs_are_refused_by_key)
           CLIPC_ERR_CONFIG, "image_size" },
         { "{\"vision_config\": {\"image_size\": 1000000}}", CLIPC_ERR_CONFIG,
           "image_size" },
+        { "{\"clipc\": \"demo\"}", CLIPC_ERR_CONFIG,
+          "\"clipc\" must be an object" },
+        { "{\"clipc\": {\"labels\": [\"a\", \"b\"]}}", CLIPC_ERR_CONFIG,
+          "\"clipc.labels\" must be a string" },
+        { "{\"clipc\": {\"labels\": \"\"}}", CLIPC_ERR_CONFIG, list_name },
+        { "{\"clipc\": {\"labels\": \"../../etc/passwd\"}}",
+          CLIPC_ERR_CONFIG, list_name },
+        { "{\"clipc\": {\"labels\": \"/etc/passwd\"}}", CLIPC_ERR_CONFIG,
+          list_name },
+        { "{\"clipc\": {\"labels\": \"a/b\"}}", CLIPC_ERR_CONFIG,
+          list_name },
+        { "{\"clipc\": {\"labels\": \"..\"}}", CLIPC_ERR_CONFIG, list_name },
+        { "{\"clipc\": {\"labels\": \"--top\"}}", CLIPC_ERR_CONFIG,
+          list_name },
+        { "{\"clipc\": {\"labels\": \"a b\"}}", CLIPC_ERR_CONFIG,
+          list_name },
+        { "{\"clipc\": {\"labels\": \"demo\\u001b[2J\"}}",
+          CLIPC_ERR_CONFIG, list_name },
+        { "{\"clipc\": {\"labels\": \"demo\\n\"}}", CLIPC_ERR_CONFIG,
+          list_name },
+        { "{\"clipc\": {\"labels\": \"d\xC3\xA9mo\"}}", CLIPC_ERR_CONFIG,
+          list_name },
+        { "{\"clipc\": {\"labels\": \"demo\\u0000x\"}}",
+          CLIPC_ERR_CONFIG, "\"clipc.labels\" must have no U+0000" },
+        { "{\"clipc\": {\"labels\": \"0123456789012345678901234567890123456"
+          "789012345678901234567890123\"}}", CLIPC_ERR_CONFIG, list_name },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;

@@ -58,6 +58,18 @@ TEST(absent_keys_are_open_clips_defaults)
     CHECK(pre.mean[0] == 0.48145466f && pre.std[2] == 0.27577711f);
 }
 
+TEST(own_labels_are_named_beside_the_model)
+{
+    CHECK_OK(parse("{\"model_cfg\": {}}"), err);
+    CHECK_STR(config.labels, "");
+    CHECK_OK(parse("{\"clipc\": {\"labels\": \"birds\"}, \"model_cfg\": {}}"),
+             err);
+    CHECK_STR(config.labels, "birds");
+    CHECK_STATUS(parse("{\"clipc\": {\"labels\": \"./x\"}, "
+                       "\"model_cfg\": {}}"), CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "\"clipc.labels\"");
+}
+
 /* The model_cfg of open_clip 3.3 for the models people use. */
 TEST(published_configurations)
 {

@@ -7,6 +7,7 @@
  */
 #include "http/address.h"
 #include "http/fetch.h"
+#include "support/loopback.h"
 #include "support/test.h"
 
 #include <errno.h>
@@ -147,6 +148,8 @@ static void start_server(void)
     char port[16] = "";
     size_t n = 0;
 
+    if (!has_loopback())
+        SKIP("no loopback network here");
     if (base[0])
         return;
     ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
@@ -407,6 +410,8 @@ TEST(a_connection_that_is_not_made_runs_into_its_limit)
     int listener = socket(AF_INET, SOCK_STREAM, 0), fds[N];
     char url[64];
 
+    if (!has_loopback())
+        SKIP("no loopback network here");
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK(listener >= 0 &&
           bind(listener, (struct sockaddr *)&address, len) == 0 &&
@@ -504,6 +509,11 @@ TEST(redirects_are_checked_like_the_first_url)
         { "/to?data:image/png;base64,AAAA", CLIPC_ERR_URL, "redirect to" },
         { "/to?http://user:secret@127.0.0.1/", CLIPC_ERR_URL,
           "user name or password" },
+        { "/to?http://user@127.0.0.1/", CLIPC_ERR_URL,
+          "user name or password" },
+        { "/to?//user:secret@127.0.0.1/", CLIPC_ERR_URL,
+          "user name or password" },
+        { "/two-locations", CLIPC_ERR_NETWORK, "the answer is not HTTP" },
         { "/to?http://127.0.0.1:0/", CLIPC_ERR_URL, "port" },
         { "/to?http://127.0.0.1:99999/", CLIPC_ERR_URL, "redirect to" },
         { "/to?http://x\ty/", CLIPC_ERR_URL, "" },

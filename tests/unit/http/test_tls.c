@@ -5,6 +5,7 @@
  * `openssl` the tests are skipped.
  */
 #include "http/fetch.h"
+#include "support/loopback.h"
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -35,7 +36,7 @@ static bool make_certificate(void)
     snprintf(certificate, sizeof certificate, "%s", test_path("cert.pem"));
     snprintf(command, sizeof command,
              "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
-             "-nodes -keyout %s -out %s -days 2 -subj /CN=clipc-test "
+             "-nodes -keyout '%s' -out '%s' -days 2 -subj /CN=clipc-test "
              "-addext subjectAltName=IP:127.0.0.1 >/dev/null 2>&1",
              test_path("key.pem"), certificate);
     return system(command) == 0;
@@ -53,6 +54,8 @@ static void start_server(void)
     stop_server();
     if (clipc_fetch_version() == NULL)
         SKIP("built without libcurl");
+    if (!has_loopback())
+        SKIP("no loopback network here");
     if (!make_certificate())
         SKIP("no usable program openssl");
     test_write(test_path("picture"), "picture\n", 8);

@@ -335,6 +335,72 @@ TEST(malformed_files_get_a_status_and_a_message)
     CHECK_INT(n_files, 92);
 }
 
+/* Fitted while it is decoded, and afterwards. */
+static void check_fitted(const char *name, const clipc_image *full,
+                         const void *data, size_t n)
+{
+    clipc_preprocess_config published;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_image *streamed, *fitted;
+
+    clipc_preprocess_config_default(&published);
+    CHECK_OK(decode(&streamed, data, n, &published, &err), err);
+    CHECK_OK(clipc_image_fit(&fitted, full, &published, &err), err);
+    if (memcmp(streamed->pixels, fitted->pixels, 224 * 224 * 3) != 0)
+        FAIL("%s: fitted pixels differ", name);
+    clipc_image_free(streamed);
+    clipc_image_free(fitted);
+}
+
+TEST(animations_have_pillows_verdict_and_first_frame)
+{
+    char *text = test_read(DATA "animations.tsv", NULL), *rest = NULL;
+    size_t n_read = 0, n_refused = 0;
+
+    for (char *line = strtok_r(text, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char name[64], want[17], got[17] = "refused";
+        uint8_t bytes[1024];
+        int hex = 0;
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_image *image;
+
+        if (*line == '#')
+            continue;
+        CHECK_INT(sscanf(line, "%63[^\t]\t%16s\t%n", name, want, &hex), 2);
+        CHECK(strlen(line + hex) / 2 <= sizeof bytes);
+        size_t n = from_hex(bytes, line + hex);
+        void *data = exact_copy(bytes, n);
+        clipc_status status = decode(&image, data, n, NULL, &err);
+        if (status == CLIPC_OK) {
+            digest(got, image->pixels,
+                   image->pixels_width * image->pixels_height * 3);
+            check_fitted(name, image, data, n);
+        } else if (status != CLIPC_ERR_FORMAT &&
+                   status != CLIPC_ERR_TRUNCATED) {
+            FAIL("%s: %s", name, err.message);
+        }
+        if (strcmp(got, want) != 0)
+            FAIL("%s: %s (%s), not %s", name, got, err.message, want);
+        CHECK(!image == (status != CLIPC_OK));
+        n_read += status == CLIPC_OK;
+        n_refused += status != CLIPC_OK;
+        clipc_image_free(image);
+        free(data);
+        /* No prefix makes it read past its end. */
+        for (size_t cut = 0; cut < n; cut++) {
+            data = exact_copy(bytes, cut);
+            status = decode(&image, data, cut, NULL, &err);
+            CHECK(!image == (status != CLIPC_OK));
+            clipc_image_free(image);
+            free(data);
+        }
+    }
+    free(text);
+    CHECK_INT(n_read, 46);
+    CHECK_INT(n_refused, 40);
+}
+
 TEST(damage_that_is_repaired_is_counted)
 {
     const struct {
@@ -607,6 +673,16 @@ TEST(choices_of_a_read_reach_the_decoder)
                                    &err),
              err);
     CHECK_INT(info(image).pixels[19 * 23 * 3 - 1], 255);
+    clipc_image_free(image);
+    params = clipc_image_params_default();
+    params.fit_published = 1; /* rows are fitted without a model */
+    CHECK_OK(clipc_image_read_file(&image, DATA "pictures/c6-d8.png", &params,
+                                   &err),
+             err);
+    CHECK_INT(info(image).fitted, 1);
+    CHECK_INT(info(image).pixels_width, 224);
+    static uint8_t pixels[3 * 224 * 224];
+    CHECK_OK(clipc_preprocess_u8(NULL, &image, 1, pixels, &err), err);
     clipc_image_free(image);
     params.alpha = (clipc_alpha)2;
     CHECK_STATUS(clipc_image_read_file(&image, DATA "pictures/c6-d8.png",

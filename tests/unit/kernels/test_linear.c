@@ -6,8 +6,8 @@
  */
 #include "support/test.h"
 
-#include "base/cpu.h"
 #include "kernels/openblas.h"
+#include "support/levels.h"
 #include "kernels/linear.h"
 #include "kernels/dispatch.h"
 
@@ -170,9 +170,6 @@ static const size_t shapes[][3] = { /* rows, outputs, inputs */
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static const unsigned levels[] = { 0, CLIPC_CPU_HAS_AVX2, 0x3, 0x7, 0xFFFF };
-enum { N_LEVELS = sizeof levels / sizeof levels[0] };
-
 /* Rounding errors of all K terms; bf16 and int8 round the operands first. */
 static double bound_of(clipc_precision precision, size_t k)
 {
@@ -194,6 +191,8 @@ static void check_precision(clipc_gemm gemm, clipc_precision precision,
                              storage);
         for (size_t v = 0; v < N_LEVELS; v++) {
             unsigned features = levels[v] & clipc_cpu_features();
+            if (!level_is_new(v))
+                continue;
             double bound = bound_of(precision, l.n_in);
             l.linear.strips.data = NULL;
             float *direct = compute(&l, features, gemm, precision, 1);
@@ -244,7 +243,7 @@ TEST(native_int8_is_within_its_bound)
 TEST(openblas_is_within_its_bound)
 {
     if (!clipc_openblas_version())
-        SKIP("built without OpenBLAS");
+        SKIP("no OpenBLAS here");
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32, CLIPC_STORE_F32);
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32, CLIPC_STORE_F16);
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32,
@@ -259,6 +258,8 @@ TEST(int8_bits_are_the_same_on_all_instruction_sets)
                              CLIPC_STORE_F32);
         float *c = compute(&l, 0, CLIPC_GEMM_NATIVE, CLIPC_PRECISION_INT8, 1);
         for (size_t v = 1; v < N_LEVELS; v++) {
+            if (!level_is_new(v))
+                continue;
             float *x = compute(&l, levels[v] & clipc_cpu_features(),
                                CLIPC_GEMM_NATIVE, CLIPC_PRECISION_INT8, 1);
             CHECK_BYTES(x, c, l.n_rows * l.n_out * sizeof *x);
@@ -275,6 +276,8 @@ TEST(bits_of_a_row_do_not_depend_on_the_others)
         layer l = make_layer(71, 83, 130, CLIPC_STORE_F32);
         for (size_t v = 0; v < N_LEVELS; v++) {
             unsigned features = levels[v] & clipc_cpu_features();
+            if (!level_is_new(v))
+                continue;
             float *all = compute(&l, features, CLIPC_GEMM_NATIVE,
                                  (clipc_precision)p, 1);
             for (size_t rows = 1; rows < 40; rows += 6) {
@@ -320,6 +323,46 @@ TEST(select_resolves_auto)
     CHECK_STATUS(clipc_gemm_select(&gemm, (clipc_gemm)17, true, true, &err),
                  CLIPC_ERR_ARGUMENT);
 }
+
+#if CLIPC_OPENBLAS && (defined(__x86_64__) || defined(__i386__))
+TEST(openblas_core_types_want_their_instructions)
+{
+    const unsigned sse = CLIPC_CPU_HAS_SSE3 | CLIPC_CPU_HAS_SSSE3 |
+                         CLIPC_CPU_HAS_SSE41;
+    const unsigned avx2 = sse | CLIPC_CPU_HAS_AVX | CLIPC_CPU_HAS_AVX2;
+    const unsigned avx512 = avx2 | CLIPC_CPU_HAS_AVX512;
+    static const struct {
+        const char *core;
+        bool on[4]; /* SSE2 alone, SSE4.1, AVX2, AVX-512 */
+    } cases[] = {
+        { "Generic", { true, true, true, true } },
+        { "Prescott", { false, true, true, true } },
+        { "Core2", { false, true, true, true } },
+        { "Nehalem", { false, true, true, true } },
+        { "Sandybridge", { false, false, true, true } },
+        { "Haswell", { false, false, true, true } },
+        { "Zen", { false, false, true, true } },
+        { "SkylakeX", { false, false, false, true } },
+        { "Cooperlake", { false, false, false, false } }, /* and BF16 */
+        { "Opteron_SSE3", { false, false, false, false } }, /* 3DNow! */
+        { "Piledriver", { false, false, false, false } }, /* FMA4 */
+        { "of tomorrow", { true, true, true, true } },
+    };
+    const unsigned features[4] = { 0, sse, avx2, avx512 };
+    const char *in_use = clipc_openblas_core();
+
+    CHECK(!in_use || clipc_openblas_core_runs(in_use, clipc_cpu_features()));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t f = 0; f < 4; f++)
+            if (clipc_openblas_core_runs(cases[i].core, features[f]) !=
+                cases[i].on[f])
+                FAIL("%s on CPU %zu", cases[i].core, f);
+    CHECK(clipc_openblas_core_runs("Cooperlake", avx512 | CLIPC_CPU_HAS_BF16));
+    CHECK(clipc_openblas_core_runs("Opteron_SSE3", sse |
+                                                   CLIPC_CPU_HAS_3DNOW));
+    CHECK(clipc_openblas_core_runs("Piledriver", sse | CLIPC_CPU_HAS_FMA4));
+}
+#endif
 
 TEST(openblas_says_what_it_is)
 {

@@ -4,7 +4,7 @@
  * holds the files, ROOT/models--ORG--NAME/refs/REVISION the commit's name.
  */
 #define _XOPEN_SOURCE 700 /* realpath() */
-#include "inspect/folder.h"
+#include "common/folder.h"
 
 #include <dirent.h>
 #include <stdlib.h>

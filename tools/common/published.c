@@ -8,7 +8,7 @@
  * vocabulary that they make. Ids: transformers 5.23 and tokenizers 0.23 with
  * those merges.
  */
-#include "inspect/published.h"
+#include "common/published.h"
 
 static const tool_shape shapes[] = {
     { "ViT-B/32", 768, 12, 32, 224, 512, 12, 512, 151277313 },

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# make.sh - the Makefile on a machine that lacks what `make deps` installs,
+# from another folder, and with compilers that clipc refuses. Programs that are
+# missing, apt-get and sudo are played by scripts; one file is compiled.
+set -u
+: "${CC:=gcc}" "${MAKE:=make}"
+root=$PWD
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+# The options of the make around this one, its job server too, stay outside.
+# OPENBLAS, CURL and WEBP are as they were: what is left out may be missing.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES PREFIX DESTDIR VARIANT CFLAGS \
+    LDFLAGS
+unit=$tmp/build/lib/base/error.o
+
+report() { # STATUS NAME
+    if [ "$1" -eq 0 ]; then
+        echo "ok - make: $2"
+    else
+        echo "not ok - make: $2"
+        cat "$tmp/log" "$tmp/err"
+        failed=1
+    fi
+}
+: >"$tmp/log"
+: >"$tmp/err"
+try() { "$@" >"$tmp/log" 2>"$tmp/err"; }
+build() { try "$MAKE" --no-print-directory BUILD="$tmp/build" CC="$CC" "$@"; }
+# It fails with one line of ours, that says REASON.
+refuses() { # REASON ARGUMENT...
+    reason=$1
+    shift
+    ! build "$unit" "$@" && [ "$(grep -cv '^make' "$tmp/err")" = 1 ] &&
+        grep -q "$reason" "$tmp/err" && [ ! -e "$unit" ]
+}
+
+# ---- a machine without compiler and pkg-config ----------------------------------
+none='CC=no-such-compiler PKG_CONFIG=no-such-pkg-config'
+# shellcheck disable=SC2086 # two arguments
+try "$MAKE" $none help && [ ! -s "$tmp/err" ]
+report $? 'nothing is asked of them while the Makefile is read: help'
+# shellcheck disable=SC2086
+try "$MAKE" $none -n clean && [ ! -s "$tmp/err" ]
+report $? 'nothing is asked of them: clean'
+refuses 'no program no-such-compiler: `make deps` installs' CC=no-such-compiler
+report $? 'no compiler'
+refuses 'no program no-such-pkg-config: `make deps` installs' \
+    PKG_CONFIG=no-such-pkg-config
+report $? 'no pkg-config'
+mkdir "$tmp/bin"
+# Modules are missing until `apt-get install` has been called.
+cat >"$tmp/bin/pkg-config" <<END
+#!/bin/sh
+[ -e "$tmp/installed" ] || exit 1
+PATH=\${PATH#$tmp/bin:}
+exec pkg-config "\$@"
+END
+cat >"$tmp/bin/apt-get" <<END
+#!/bin/sh
+echo "apt-get \$*" >>"$tmp/apt"
+[ "\$1" != install ] || { sleep 1; touch "$tmp/installed"; }
+END
+printf '#!/bin/sh\ncat "%s"\n' "$tmp/id" >"$tmp/bin/id"
+# Without a password for `sudo -n`.
+printf '#!/bin/sh\n[ "$1" != -n ] || exit 1\nexec "$@"\n' >"$tmp/bin/sudo"
+chmod +x "$tmp"/bin/*
+real_path=$PATH
+PATH=$tmp/bin:$PATH
+refuses 'does not find libjpeg libpng .*: `make deps` installs'
+report $? 'no libraries'
+
+echo 0 >"$tmp/id"
+{ build -j4 deps "$unit" && [ -e "$unit" ] && [ ! -s "$tmp/err" ] &&
+    [ "$(sed -n '1s/^\(deps: installing: \).*/\1/p;2p' "$tmp/log")" = \
+        "$(printf 'deps: installing: \ndeps: done')" ] &&
+    grep -q '^apt-get install .* libjpeg62-turbo-dev .*nettle-dev' "$tmp/apt"; }
+report $? 'make -j4 deps FILE, as root: installed before anything is compiled'
+{ build deps "$unit" && [ "$(cat "$tmp/log")" = 'deps: everything is installed' ]; }
+report $? 'make deps, a second time'
+
+rm -rf "$tmp/installed" "$tmp/build" "$tmp/apt"
+echo 1000 >"$tmp/id"
+{ ! build -j4 deps "$unit" && [ ! -e "$unit" ] && [ ! -e "$tmp/apt" ] &&
+    grep -q '^deps: needs root' "$tmp/err" &&
+    [ "$(grep -c '^  sudo ' "$tmp/err")" = 1 ]; }
+report $? 'make deps, as a user: one command is shown, nothing is done'
+grep '^  sudo ' "$tmp/err" >"$tmp/command"
+{ try sh "$tmp/command" && build deps "$unit" && [ -e "$unit" ]; }
+report $? 'make deps, when that command has been run'
+PATH=$real_path
+
+# ---- another folder --------------------------------------------------------------
+mkdir "$tmp/elsewhere"
+{ cd "$tmp/elsewhere" &&
+    try "$MAKE" -f "$root/Makefile" CC="$CC" BUILD=here "$PWD/here/lib/base/error.o" &&
+    [ -e here/lib/base/error.o ] && [ ! -s "$tmp/err" ]; }
+report $? 'make -f SOURCE/Makefile BUILD=FOLDER'
+{ try "$MAKE" -n -f "$root/Makefile" CC="$CC" install DESTDIR='a stage' &&
+    grep -q "DESTDIR='$(pwd -P)/a stage'" "$tmp/log"; }
+report $? 'a DESTDIR there is where make was called'
+mkdir -p build/theirs build/ours
+touch build/ours/flags build/theirs/file
+{ try "$MAKE" -f "$root/Makefile" clean && [ -e build/theirs/file ] &&
+    [ ! -e build/ours ]; }
+report $? 'make clean there leaves what is not ours'
+{ ! try "$MAKE" -f "$root/Makefile" BUILD=here clean && [ -d here ]; }
+report $? 'make clean removes no folder that was named'
+cd "$root" || exit 1
+{ ! try "$MAKE" BUILD="$tmp/a b" && [ "$(wc -l <"$tmp/err")" = 1 ] &&
+    [ ! -e "$tmp/a" ] && [ ! -e "$tmp/a b" ]; }
+report $? 'a build folder with a space is refused'
+
+# ---- compilers -------------------------------------------------------------------
+rm -rf "$tmp/build"
+if $CC -m32 -E -x c /dev/null >/dev/null 2>&1; then
+    refuses 'makes 32-bit code' CC="$CC -m32" && refuses 'makes 32-bit code' CFLAGS=-m32
+    report $? '32-bit is refused in one line'
+else
+    echo "skip - make: 32-bit is refused: $CC has no -m32"
+fi
+refuses 'makes big-endian code' \
+    CFLAGS='-w -U__BYTE_ORDER__ -D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__'
+report $? 'big-endian is refused in one line'
+{ ! build "$unit" CFLAGS=-no-such-option && grep -q 'does not run' "$tmp/err" &&
+    [ ! -e "$unit" ]; }
+report $? 'an option that the compiler refuses'
+exit $failed

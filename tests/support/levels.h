@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * levels.h - the sets of instructions with which whole layers are computed in
+ * the tests. On a CPU that lacks some, several levels come to the same: each
+ * is computed once.
+ */
+#ifndef CLIPC_TEST_LEVELS_H
+#define CLIPC_TEST_LEVELS_H
+
+#include "base/cpu.h"
+
+/* What a level may use, where the CPU has it. */
+static const unsigned levels[] = {
+    0,
+    CLIPC_CPU_HAS_AVX2,
+    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
+    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
+    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_VNNI,
+    CLIPC_CPU_KERNELS
+};
+enum { N_LEVELS = sizeof levels / sizeof levels[0] };
+
+/* Whether this CPU makes level v another than those before it. */
+static inline bool level_is_new(size_t v)
+{
+    const unsigned all = clipc_cpu_features();
+
+    for (size_t i = 0; i < v; i++)
+        if ((levels[i] & all) == (levels[v] & all))
+            return false;
+    return true;
+}
+
+#endif /* CLIPC_TEST_LEVELS_H */
