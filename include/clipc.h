@@ -77,7 +77,7 @@ extern "C" {
 #endif
 
 #define CLIPC_VERSION_MAJOR 0
-#define CLIPC_VERSION_MINOR 1
+#define CLIPC_VERSION_MINOR 2
 #define CLIPC_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -123,7 +123,7 @@ typedef struct clipc_error {
 
 #define CLIPC_ERROR_INIT { sizeof(clipc_error), CLIPC_OK, -1, { 0 } }
 
-/* "0.1.0": the version of the library that runs. Static string. */
+/* "0.2.0": the version of the library that runs. Static string. */
 CLIPC_API const char *clipc_version(void);
 
 /* "ok", "argument", "nomem", ...; "unknown" for other numbers. Static. */
