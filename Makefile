@@ -174,7 +174,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen torture coverage fuzz parity bench bench-peers \
+        check-codegen lint format torture coverage fuzz parity bench bench-peers \
         install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -192,6 +192,7 @@ help:
 	@echo "make check-cpus     unit tests under qemu as x86-64 with SSE2, with AVX2,"
 	@echo "                    and as aarch64 (make deps-cpus first); check-aarch64"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
+	@echo "make lint       style and static checks; make format applies the style"
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
@@ -398,6 +399,11 @@ check-cpus:
 # Not in check: what a compiler makes of the loops is its version's affair.
 check-codegen:
 	@MAKE='$(MAKE)' CC='$(CHOSEN_CC)' sh tests/release/codegen.sh
+
+lint:
+	@sh tests/release/lint.sh
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
 
 torture: tests
 	@BUILD=$(BUILD) sh tests/stress/torture.sh

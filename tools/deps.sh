@@ -36,7 +36,7 @@ need_libraries() { # SUFFIX
     [ "$WEBP" = 0 ] || need_module "libwebp-dev$1" libwebp libwebpdemux
 }
 
-prepare= whom=
+prepare='' whom=''
 if [ "${1:-}" = --aarch64 ]; then
     whom=' for aarch64'
     prepare='dpkg --add-architecture arm64 && '

@@ -193,7 +193,9 @@ def main():
  * mappings, %d canonical decompositions (%d of which
  * compose), %d reordered marks.
  */
-#include "unicode.h\"""" % (
+#include "text/unicode.h"
+
+/* clang-format off */""" % (
         tokenizers.__version__, len(letters), len(numbers), len(spaces),
         len(words), sum((r[1] - r[0]) // r[2] + 1 for r in low), len(codes),
         len(composes), len(ranks)))
