@@ -5,7 +5,7 @@
 
 Run from the repository's root after `make tests`; PROGRAM FOLDER is where the
 programs are (build/release). Needs Pillow, to make the pictures, and GNU
-time. Each line: the picture, its file (mapped, so it counts as resident),
+time. Each line: the picture, its file (read whole, so it counts as resident),
 peak resident memory of `clipc-inspect pixels --model demo` above that for a
 picture of 16 x 16, the same for `clipc-classify` (labels cached), and the
 milliseconds of reading and preprocessing in one process (clipc-bench
