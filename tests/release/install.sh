@@ -192,8 +192,17 @@ if command -v cmake >/dev/null 2>&1; then
 else
     skip 'CMake: not installed'
 fi
+# Meson takes an archive for each library below; an archive may want others that
+# its pkg-config file does not name (Debian's libcurl: libunistring, Kerberos).
+archives= # whether a program of their own links that way
+meson_project() { # FOLDER STATIC
+    CC="$CC" CFLAGS="$sanitize" LDFLAGS="$sanitize" meson setup \
+        -Dstatic="$2" "$1/build" "$1" && meson compile -C "$1/build"
+}
 if command -v meson >/dev/null 2>&1; then
-    mkdir meson
+    mkdir meson probe
+    echo "option('static', type: 'boolean')" >meson/meson_options.txt
+    cp meson/meson_options.txt probe
     cp program.c meson
     cat >meson/meson.build <<'END'
 project('consumer', 'c')
@@ -202,12 +211,24 @@ if get_option('static')
   executable('static', 'program.c', dependencies: dependency('clipc', static: true))
 endif
 END
-    echo "option('static', type: 'boolean')" >meson/meson_options.txt
-    { CC="$CC" CFLAGS="$sanitize" LDFLAGS="$sanitize" meson setup \
-        -Dstatic="$([ -n "$closure" ] && echo true || echo false)" meson/build meson &&
-        meson compile -C meson/build && shared_by meson/build/shared &&
-        { [ -z "$closure" ] || static_by meson/build/static; }; } >log 2>&1
-    report $? "Meson, shared${closure:+ and static}"
+    case $rest in
+    *libcurl*)
+        cat >probe/probe.c <<'END'
+int curl_global_init(long flags);
+int main(void) { return curl_global_init(0); }
+END
+        cat >probe/meson.build <<'END'
+project('probe', 'c')
+executable('probe', 'probe.c', dependencies: dependency('libcurl', static: true))
+END
+        meson_project probe true >log 2>&1 && archives=$closure
+        ;;
+    *) archives=$closure ;;
+    esac
+    { meson_project meson "$([ -n "$archives" ] && echo true || echo false)" &&
+        shared_by meson/build/shared &&
+        { [ -z "$archives" ] || static_by meson/build/static; }; } >log 2>&1
+    report $? "Meson, shared${archives:+ and static}"
 else
     skip 'Meson: not installed'
 fi
