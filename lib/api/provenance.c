@@ -41,8 +41,8 @@ static clipc_status hash_file(char hex[HEX + 1], const char *path,
 static clipc_status hash_weights(char **out, const clipc_model *model,
                                  clipc_error *err)
 {
-    const clipc_weights *files = clipc_checkpoint_weights(model->checkpoint);
-    const size_t n = clipc_weights_n_files(files);
+    const clipc_tensor_files *files = clipc_checkpoint_files(model->checkpoint);
+    const size_t n = clipc_tensor_files_n_files(files);
 
     *out = NULL;
     if (!model->config_path)
@@ -53,7 +53,7 @@ static clipc_status hash_weights(char **out, const clipc_model *model,
     for (size_t i = 0; i < n; i++) {
         char *hex = text + i * (HEX + 1);
         clipc_status status =
-            hash_file(hex, clipc_weights_file_at(files, i)->name, err);
+            hash_file(hex, clipc_tensor_files_file(files, i)->name, err);
         if (status != CLIPC_OK) {
             free(text);
             return status;

@@ -17,10 +17,10 @@ typedef struct clipc_checkpoint clipc_checkpoint;
  * precision of a packed file, else AUTO. Touches no weight but
  * logit_scale. */
 clipc_status clipc_checkpoint_open(clipc_checkpoint **checkpoint,
-                                   clipc_weights *files,
+                                   clipc_tensor_files *files,
                                    const clipc_config *config,
                                    clipc_precision packed, clipc_error *err);
-void clipc_checkpoint_close(clipc_checkpoint *checkpoint);
+void clipc_checkpoint_free(clipc_checkpoint *checkpoint);
 
 /* Which towers there are: what the config describes and the files hold. */
 bool clipc_checkpoint_has_vision(const clipc_checkpoint *checkpoint);
@@ -45,8 +45,8 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
                                    const clipc_text_weights **weights,
                                    clipc_error *err);
 
-const clipc_weights *
-clipc_checkpoint_weights(const clipc_checkpoint *checkpoint);
+const clipc_tensor_files *
+clipc_checkpoint_files(const clipc_checkpoint *checkpoint);
 /* Lets go of the memory that holds a tower's tensors, where they are mapped:
  * they are packed now. Their next use reads them again. */
 void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text);

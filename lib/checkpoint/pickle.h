@@ -10,7 +10,7 @@
 #ifndef CLIPC_PICKLE_H
 #define CLIPC_PICKLE_H
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor.h"
 
 /* A storage's element type. */
 typedef struct clipc_storage_type {
