@@ -21,13 +21,18 @@ typedef struct clipc_hub_id {
 
 /* NAME or ORG/NAME, optional @revision (default main). */
 bool clipc_hub_parse(clipc_hub_id *id, const char *name);
-bool clipc_hub_is_id(const char *name);
 
 /* Exactly n hex digits, lower case, and nothing else. */
 bool clipc_hub_is_hex(const char *text, size_t n);
 
-/* CACHE/models--ORG--NAME, malloc'ed, or NULL. */
+/* Begins the name of a repository's folder in the cache. */
+#define CLIPC_HUB_PREFIX "models--"
+
+/* CACHE/models--ORG--NAME, malloc'ed; NULL: no memory. */
 char *clipc_hub_repository(const char *cache_dir, const clipc_hub_id *id);
+
+/* Turns ORG--NAME, from such a folder's name, into ORG/NAME. */
+void clipc_hub_decode(char *repo);
 
 /* The commit that a revision stands for in the cache. CLIPC_ERR_NOT_FOUND: not
  * in the cache; the message says what is. */
