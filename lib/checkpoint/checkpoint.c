@@ -35,19 +35,21 @@ static const clipc_storage storages[] = {
     [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
 };
 
-/* What reads a tensor of the files. */
+/* Which towers read a tensor. */
 enum { EXTRA, VISION, TEXT, BOTH };
 
 struct clipc_checkpoint {
     clipc_tensor_files *files;
-    clipc_config config; /* has_vision, has_text: as the files have it */
+    clipc_config config; /* has_vision and has_text: whether the files hold the
+                          * tower */
     clipc_layout layout;
     clipc_precision packed; /* AUTO: not a packed file */
     unsigned char *users; /* [tensors of the files] */
     double logit_scale;
     float log_scale;
     size_t n_parameters;
-    pthread_mutex_t mutex; /* guards the rest until it is published */
+    pthread_mutex_t mutex; /* guards the members below until they are
+                            * published */
     clipc_vision_weights vision;
     clipc_text_weights text;
     float *vision_converted, *text_converted; /* or NULL */
@@ -75,8 +77,8 @@ static const char *print_shape(char out[SHAPE_BYTES], const size_t *shape,
     size_t n = 1;
     out[0] = '[';
     for (size_t i = 0; i < rank; i++) {
-        /* Eight dimensions of 20 digits would not fit; such a tensor is wrong
-         * in its first ones already. */
+        /* Eight dimensions of 20 digits would not fit; the first ones of such
+         * a tensor are wrong already. */
         if (n + 28 > SHAPE_BYTES) {
             n += (size_t)snprintf(out + n, SHAPE_BYTES - n, ", ...");
             break;
@@ -98,7 +100,7 @@ static bool has_one_tower(const clipc_checkpoint *checkpoint)
     return checkpoint->config.has_vision != checkpoint->config.has_text;
 }
 
-/* A tensor is missing: what the files are then, as far as one can tell. */
+/* A tensor is missing: says what kind of model the files seem to be. */
 static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                                  const char *name, clipc_error *err)
 {
@@ -114,8 +116,8 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                               CLIPC_QUOTE(clipc_tensor_files_name(files)), name,
                               network);
     }
-    /* CLIPTextModel and CLIPVisionModel; transformers 5 leaves out the name
-     * of the tower in them. */
+    /* A CLIPTextModel or CLIPVisionModel, whose tensors transformers 5 names
+     * without the tower. */
     if (has_one_tower(checkpoint) &&
         (strstr(name, "projection") ||
          clipc_tensor_files_find(files, "embeddings.position_embedding.weight")))
@@ -158,7 +160,7 @@ static void stored_shape(size_t shape[CLIPC_MAX_DIMS], const clipc_parameter *p,
     shape[0] *= place->n_parts; /* a width: 3 * 65,536 at most */
 }
 
-/* The products fit: they are checked against the bytes of a file. */
+/* The products fit: the shape was checked against the bytes of the file. */
 static size_t parameter_numbers(const clipc_parameter *p)
 {
     size_t n = 1;
@@ -226,8 +228,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     const clipc_tensor *tensor;
     float value;
 
-    /* A tower by itself is compared by others; what it would be scaled with
-     * is what its config begins training with. */
+    /* A single-tower checkpoint stores no logit_scale: use the config's
+     * initial value. */
     if (has_one_tower(checkpoint) &&
         !clipc_tensor_files_find(files, "logit_scale")) {
         checkpoint->log_scale = (float)checkpoint->config.logit_scale_init;
@@ -243,7 +245,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     checkpoint->log_scale = value;
     checkpoint->n_parameters++;
     checkpoint->logit_scale = exp((double)value);
-    /* Logits are floats: a cosine of 1, rounded up, times this. */
+    /* Logits are floats: a cosine of 1, rounded up, times the scale must be
+     * one. */
     if (!(checkpoint->logit_scale < FLT_MAX / 2))
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                           "%s: the exponential of tensor logit_scale is not a "
@@ -268,8 +271,8 @@ static bool usable_in_place(const clipc_tensor *tensor)
            (uintptr_t)tensor->data % sizeof(float) == 0;
 }
 
-/* The part of its tensor that a parameter is; checked when the checkpoint was
- * opened. */
+/* The rows of a tensor that are the parameter. The shape was checked when the
+ * checkpoint was opened. */
 static clipc_tensor stored_part(const loader *l, const clipc_parameter *p,
                                 bool *transposed)
 {
@@ -296,8 +299,8 @@ static clipc_matrix *matrix_of(const clipc_parameter *p)
     return p->linear ? &p->linear->weight : p->matrix;
 }
 
-/* The bytes of a tensor on a cache line: where they lie, or copied when the
- * file is in memory of the caller's that begins elsewhere. */
+/* The bytes of a tensor, aligned to a cache line: where they lie, or copied
+ * when the caller's buffer is not aligned. */
 static const void *align(loader *l, const clipc_tensor *tensor)
 {
     float *copy;
@@ -646,8 +649,9 @@ void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text)
 {
     for (size_t i = 0; i < clipc_tensor_files_count(checkpoint->files); i++)
         if (checkpoint->users[i] == (text ? TEXT : VISION))
-            clipc_tensor_files_forget(checkpoint->files,
-                                      clipc_tensor_files_at(checkpoint->files, i));
+            clipc_tensor_files_forget(
+                checkpoint->files,
+                clipc_tensor_files_at(checkpoint->files, i));
 }
 
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)

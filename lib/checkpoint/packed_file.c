@@ -51,7 +51,8 @@ static clipc_status fail(const clipc_tensor_files *files, const char *name,
 }
 
 clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
-                                 const clipc_tensor_files *files, clipc_error *err)
+                                 const clipc_tensor_files *files,
+                                 clipc_error *err)
 {
     const char *name = CLIPC_PACKED_MANIFEST;
     const clipc_tensor *tensor;
@@ -89,7 +90,8 @@ clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
 /* ---- bytes and their digest -------------------------------------------- */
 
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
-                                const clipc_tensor_files *files, const char *name,
+                                const clipc_tensor_files *files,
+                                const char *name,
                                 bool required, clipc_error *err)
 {
     *tensor = clipc_tensor_files_find(files, name);
@@ -190,7 +192,7 @@ void clipc_packed_shape(size_t shape[3], clipc_storage storage, size_t n_out,
     shape[2] = CLIPC_STRIP_BYTES / element_bytes(storage);
 }
 
-/* Storage of a tensor; false: it is none of a layer's. */
+/* Storage of a tensor of strips; false: the dtype is none of a layer's. */
 static bool storage_of(const clipc_tensor *tensor, clipc_storage *storage)
 {
     for (int i = CLIPC_STORE_F32; i <= CLIPC_STORE_S8; i++) {
@@ -201,7 +203,7 @@ static bool storage_of(const clipc_tensor *tensor, clipc_storage *storage)
     return false;
 }
 
-/* Whether a checkpoint could have been packed into this. */
+/* Whether packing a checkpoint can give this storage. */
 static bool storage_fits(clipc_precision precision, clipc_layer_kind kind,
                          clipc_storage storage)
 {

@@ -44,10 +44,11 @@ clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
                                  const clipc_tensor_files *files,
                                  clipc_error *err);
 
-/* A tensor of bytes: NULL where absent. */
+/* Finds a tensor of bytes; NULL when absent and not required. */
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
-                                const clipc_tensor_files *files, const char *name,
-                                bool required, clipc_error *err);
+                                const clipc_tensor_files *files,
+                                const char *name, bool required,
+                                clipc_error *err);
 
 /* The digest of the text side: of every tensor that a text's embedding depends
  * on. The manifest stores it, which lets a run with cached labels skip the

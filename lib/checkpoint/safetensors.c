@@ -87,7 +87,7 @@ static bool take(reader *r, char c)
     return true;
 }
 
-/* Over the string that begins at pos; false when it does not end. */
+/* Skips the string that begins at pos; false: the string does not end. */
 static bool skip_string(reader *r)
 {
     for (r->pos++; r->pos < r->n; r->pos++) {
@@ -100,7 +100,7 @@ static bool skip_string(reader *r)
     return false;
 }
 
-/* Over the object that begins at pos, up to its closing bracket. */
+/* Skips the object that begins at pos, with its closing bracket. */
 static clipc_status skip_object(reader *r, size_t max_commas, clipc_error *err)
 {
     size_t depth = 0, commas = 0, start = r->pos;
@@ -147,7 +147,7 @@ static clipc_status reader_start(reader *r, const clipc_tensor_file *file,
 }
 
 /* Finds the next key and value; *more is false after the last one. Only their
- * extents are sure: what is between the brackets is not looked at. */
+ * extents are checked, not the text between the brackets. */
 static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
                                 clipc_error *err)
 {
@@ -185,7 +185,7 @@ static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
     return CLIPC_OK;
 }
 
-/* Walks over the header; counts its members. */
+/* Counts the members of the header and checks their extents. */
 static clipc_status count_members(const clipc_tensor_file *file, size_t *count,
                                   clipc_error *err)
 {
@@ -415,7 +415,8 @@ static clipc_status check_metadata(const clipc_tensor_file *file, span value,
 
 /* ---- the whole --------------------------------------------------------- */
 
-/* By position; empty tensors before the one that begins where they are. */
+/* By position; an empty tensor comes before one that begins at the same
+ * byte. */
 static int compare_positions(const void *a, const void *b)
 {
     const clipc_tensor *x = a, *y = b;

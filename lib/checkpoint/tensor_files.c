@@ -86,7 +86,8 @@ static clipc_status open_file(clipc_tensor_file *file, const char *path,
 
     CLIPC_TRY(name_file(file, path, err));
     CLIPC_TRY(load_file(file, path, how, err));
-    /* Replaced meanwhile: no stamp, and nothing is remembered about it. */
+    /* A file that was replaced meanwhile gets no stamp, so that nothing is
+     * remembered about this file. */
     clipc_file_stamp after = clipc_file_stamp_get(path);
     if (clipc_file_stamp_equal(&before, &after))
         file->stamp = before;
@@ -197,7 +198,7 @@ static clipc_status create(clipc_tensor_files **out, const char *name,
     return CLIPC_OK;
 }
 
-/* What the steps after create() gave. */
+/* Gives *out, or frees after a failure of the steps after create(). */
 static clipc_status finish(clipc_tensor_files **out, clipc_tensor_files *files,
                            clipc_status status)
 {
@@ -239,7 +240,7 @@ static clipc_status open_shard(clipc_tensor_file *file, const char *index,
     return status;
 }
 
-/* Every tensor of the index is in its file. */
+/* Every tensor of the index is in the file that the index names. */
 static clipc_status check_index(const clipc_tensor_files *files,
                                 const clipc_shard_index *index,
                                 clipc_error *err)
@@ -269,8 +270,8 @@ static clipc_status open_shards(clipc_tensor_files *files,
     return check_index(files, index, err);
 }
 
-/* *found is false when there is no index at `path`: CLIPC_ERR_NOT_FOUND may
- * mean one of its files. */
+/* *found is false when there is no index at `path`. CLIPC_ERR_NOT_FOUND with
+ * *found true: one of the files is missing. */
 static clipc_status open_split(clipc_tensor_files **out, const char *path,
                                const opening *how, bool *found,
                                clipc_error *err)
@@ -308,7 +309,8 @@ static clipc_status open_either(clipc_tensor_files **out, const char *path,
 }
 
 clipc_status clipc_tensor_files_open_folder(clipc_tensor_files **out,
-                                            const char *folder, clipc_load load,
+                                            const char *folder,
+                                            clipc_load load,
                                             size_t max_header_bytes,
                                             clipc_error *err)
 {

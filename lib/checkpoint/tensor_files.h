@@ -17,7 +17,8 @@
 typedef struct clipc_tensor_files clipc_tensor_files;
 
 clipc_status clipc_tensor_files_open_folder(clipc_tensor_files **files,
-                                            const char *folder, clipc_load load,
+                                            const char *folder,
+                                            clipc_load load,
                                             size_t max_header_bytes,
                                             clipc_error *err);
 
@@ -30,7 +31,8 @@ clipc_status clipc_tensor_files_open_file(clipc_tensor_files **files,
                                           size_t max_header_bytes,
                                           clipc_error *err);
 
-/* Uses the caller's buffer, which must outlive it. name is for messages. */
+/* Uses the caller's buffer, which must outlive *files. name is for
+ * messages. */
 clipc_status clipc_tensor_files_open_memory(clipc_tensor_files **files,
                                             const void *data, size_t n,
                                             const char *name,
@@ -55,8 +57,8 @@ void clipc_tensor_files_forget(const clipc_tensor_files *files,
 
 /* Files: in the order of their names. */
 size_t clipc_tensor_files_n_files(const clipc_tensor_files *files);
-const clipc_tensor_file *clipc_tensor_files_file(const clipc_tensor_files *files,
-                                                 size_t index);
+const clipc_tensor_file *
+clipc_tensor_files_file(const clipc_tensor_files *files, size_t index);
 /* The file that holds the tensor. */
 const char *clipc_tensor_files_file_of(const clipc_tensor_files *files,
                                        const clipc_tensor *tensor);

@@ -253,8 +253,8 @@ static int compare_positions(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static clipc_status place_tensors(clipc_tensor_file *file, const clipc_zip *zip,
-                                  clipc_text root,
+static clipc_status place_tensors(clipc_tensor_file *file,
+                                  const clipc_zip *zip, clipc_text root,
                                   const clipc_pickled_tensor *pickled,
                                   size_t n, clipc_error *err)
 {
@@ -312,9 +312,8 @@ clipc_status clipc_torch_read(clipc_tensor_file *file, size_t max_header_bytes,
 
     if (!clipc_torch_looks_like(file->data, file->size))
         return fail_other(file, err);
-    /* The header of every entry is looked at, and no tensor: neither those on
-     * the disk behind the header are wanted yet, nor those in memory around
-     * it. */
+    /* Only the headers of the entries are read: the tensors between them are
+     * neither read from the disk yet nor kept in memory. */
     clipc_bytes_scattered(&file->bytes, true);
     clipc_status status = clipc_zip_open(&zip, file->data, file->size,
                                          file->name, max_header_bytes, err);

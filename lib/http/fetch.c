@@ -44,7 +44,7 @@ enum {
     LOW_SPEED_SECONDS = 10  /* ... on average over so long */
 };
 
-/* Why a transfer was stopped, beside what transfer.h has. */
+/* Reasons to stop a transfer, beside those of transfer.h. */
 enum {
     STOP_BODY = CLIPC_STOP_OWN, /* larger than max_bytes */
     STOP_NOMEM
@@ -222,8 +222,8 @@ static clipc_status fail_http(const request *r, long status, clipc_error *err)
                                status, hint);
 }
 
-static clipc_status fail_code(const request *r, CURLcode code, bool total_is_over,
-                              clipc_error *err)
+static clipc_status fail_code(const request *r, CURLcode code,
+                              bool total_is_over, clipc_error *err)
 {
     const clipc_transfer *t = &r->transfer;
 

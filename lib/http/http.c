@@ -41,10 +41,10 @@ bool clipc_http_header_is(const char *line, size_t n, const char *name,
 #include <stdlib.h>
 #include <time.h>
 
-/* curl_global_init() once. libcurl before 7.84 wants no other thread in it
- * meanwhile, which only the program can promise for its own use of libcurl.
- * Never undone: others may use libcurl too. Not pthread_once(): a failure for
- * want of memory may be retried. */
+/* curl_global_init() once. libcurl before 7.84 wants no other thread in
+ * libcurl meanwhile: only the program can promise this for its own use of
+ * libcurl. Never undone: others may use libcurl too. Not pthread_once(): a
+ * failure for want of memory may be retried. */
 bool clipc_http_ready(void)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -76,7 +76,7 @@ static bool is_printable_ascii(const char *text)
     return true;
 }
 
-/* Whether it begins with scheme and "://"; no locale. */
+/* Whether the URL begins with scheme and "://", whatever the locale. */
 static bool has_scheme(const char *url, const char *scheme)
 {
     size_t n = strlen(scheme);

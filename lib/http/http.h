@@ -8,8 +8,8 @@
 
 #include "base/base.h"
 
-/* Whether a header line has this name (given in lower case); its value,
- * trimmed, lies within the line. */
+/* Whether a header line has this name (given in lower case). *value, trimmed,
+ * lies within the line. */
 bool clipc_http_header_is(const char *line, size_t n, const char *name,
                           const char **value, size_t *n_value);
 
@@ -33,9 +33,9 @@ enum {
 /* Before anything else of libcurl; false: no memory. Any thread, any time. */
 bool clipc_http_ready(void);
 
-/* Parses a URL by libcurl's rules, checks it (http or https, no user name, a
- * host in ASCII, at most CLIPC_MAX_URL_BYTES), and gives it in the form that
- * is sent: percent-encoded ASCII, no fragment. curl_free(*out). */
+/* Parses a URL by libcurl's rules and checks the parts: http or https, no user
+ * name, a host in ASCII, at most CLIPC_MAX_URL_BYTES. *out is the URL as it is
+ * sent: percent-encoded ASCII, no fragment. curl_free(*out). */
 clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
                                   clipc_error *err);
 

@@ -184,8 +184,8 @@ static int report_progress(void *user, curl_off_t total, curl_off_t done,
 
 /* ---- connections -------------------------------------------------------- */
 
-/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: in libcurl
- * 8.23 that time is told of a transfer without a connection too. */
+/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: libcurl 8.23
+ * tells this time of a transfer without a connection too. */
 #if LIBCURL_VERSION_NUM >= 0x075000
 
 static int note_connection(void *user, char *address, char *local_address,
@@ -318,8 +318,8 @@ clipc_status clipc_transfer_redirect(char **out, const clipc_transfer *t,
                             );
     if (!code)
         code = curl_url_get(parts, CURLUPART_URL, &text, 0);
-    /* A Location that cannot be resolved is passed on as it came: the check
-     * of URLs refuses it in words of its own. */
+    /* A Location that cannot be resolved is passed on unchanged: the check of
+     * URLs refuses the text in words of its own. */
     if (code != CURLUE_OUT_OF_MEMORY) {
         const char *leads = code ? location->text : text;
         *out = clipc_strndup(leads, strlen(leads));

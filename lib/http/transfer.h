@@ -24,7 +24,7 @@ enum {
     CLIPC_STOP_OWN
 };
 
-/* What the caller decides. Those that return int return a reason to stop. */
+/* The decisions of the caller. An int result is a reason to stop. */
 typedef struct clipc_transfer_calls {
     /* The IPv4 (4 bytes) or IPv6 (16 bytes) address that is about to be
      * connected: nothing can change between the check and the connection. */
@@ -41,7 +41,7 @@ typedef struct clipc_transfer_calls {
  * header (CURLINFO_REDIRECT_URL) depends on its version: in 8.23 a user name
  * is taken out of the URL, so that a URL which must be refused looks good. */
 typedef struct clipc_location {
-    char *text; /* as it came; NULL: none yet, or empty */
+    char *text; /* unchanged; NULL: none yet, or empty */
     bool ambiguous; /* two that differ */
     bool nomem;
 } clipc_location;
@@ -68,8 +68,8 @@ typedef struct clipc_transfer {
     char detail[CURL_ERROR_SIZE];
 } clipc_transfer;
 
-/* Sets the options every transfer has; the caller then adds to them. Handles
- * may be used again: their connections stay, their options go. false: no
+/* Sets the options of every transfer; the caller then sets its own. A handle
+ * that is used again keeps its connections and loses its options. false: no
  * memory. */
 bool clipc_transfer_prepare(clipc_transfer *t);
 
@@ -94,8 +94,8 @@ clipc_status clipc_transfer_fail(const clipc_transfer *t, clipc_status status,
                                  clipc_error *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A transfer that libcurl gave up, in words. Not for time limits, nor with a
- * reason to stop: only the caller knows those. */
+/* Says why libcurl gave a transfer up. Not for time limits and reasons to
+ * stop: only the caller knows the words for these. */
 clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
                                       clipc_error *err);
 

@@ -61,11 +61,11 @@ struct clipc_hub_session {
     origin origin;
     CURL *hub, *storage;
     struct curl_slist *plain, *with_token;
-    bool endpoint_is_public; /* as its last socket was */
+    bool endpoint_is_public; /* the last socket to the endpoint was */
     bool connected;          /* at least once, to any host */
 };
 
-/* Why a transfer was stopped, beside what transfer.h has. */
+/* Reasons to stop a transfer, beside those of transfer.h. */
 enum {
     STOP_ENCODING = CLIPC_STOP_OWN, /* compressed, which was not asked for */
     STOP_RANGE,   /* another part than was asked for */
@@ -398,7 +398,7 @@ static bool set_options(exchange *x, const char *range)
     if (!clipc_transfer_prepare(&x->transfer) ||
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
                          x->has_token ? s->with_token : s->plain) ||
-        /* "": nor what the environment says. */
+        /* "": nor the proxy of the environment. */
         curl_easy_setopt(easy, CURLOPT_PROXY,
                          p->proxy && !local ? p->proxy : "") ||
         curl_easy_setopt(easy, CURLOPT_NOPROXY,
@@ -516,7 +516,7 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
         return fail_timeout(x, err);
     if (code != CURLE_OK)
         return clipc_transfer_fail_code(t, code, err);
-    if (!x->headers.ended) /* libcurl takes what came for all of it */
+    if (!x->headers.ended) /* libcurl takes a cut header for a whole one */
         return clipc_transfer_fail(t, CLIPC_ERR_NETWORK, err, "the connection "
                                    "ended within the header");
     x->answer->status = clipc_transfer_status(t);
@@ -637,7 +637,7 @@ clipc_status clipc_hub_get(clipc_hub_session *s, const char *start,
         status = perform(&x, to_hub, sink->have ? range : NULL, &next, err);
         clipc_transfer_release(&x.transfer);
         if (status == CLIPC_OK && answer->status == 200 && !x.started) {
-            x.transfer.stop = restart(&x); /* all of it, and that is empty */
+            x.transfer.stop = restart(&x); /* the whole file is empty */
             if (x.transfer.stop != CLIPC_STOP_NONE)
                 status = fail_stopped(&x, err);
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub_lookup.c - repository ids, and what a Hugging Face hub cache has of them. Only
- * reads; hub_download.c fills the cache.
+ * hub_lookup.c - repository ids, and their files in a Hugging Face hub cache.
+ * Only reads; hub_download.c fills the cache.
  *
  *     CACHE/models--ORG--NAME/refs/REVISION             a commit, 40 hex
  *     CACHE/models--ORG--NAME/snapshots/COMMIT/FILE     usually a link
@@ -130,7 +130,7 @@ static clipc_status fail_missing(const clipc_hub_id *id, const char *cache_dir,
                                  const char *what, const char *near,
                                  clipc_error *err)
 {
-    /* The cache comes last: it alone may be too long for the message. */
+    /* The cache comes last: only its path may be too long for the message. */
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: %s%s, and downloading is off; use --model DIR "
                       "or --model demo (hub cache: %s)", id->repo, what, near,
@@ -330,7 +330,8 @@ static bool is_tokenizer_settled(const view *v)
     /* Python asks for vocab.json and merges.txt first. */
     if (has(v, json) || (has(v, vocab) && has(v, merges)))
         return true;
-    return is_settled(v, json) && is_settled(v, vocab) && is_settled(v, merges);
+    return is_settled(v, json) && is_settled(v, vocab) &&
+           is_settled(v, merges);
 }
 
 clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
