@@ -15,6 +15,8 @@
 #include "http/address.h"
 #include "http/transfer.h"
 
+#include <string.h>
+
 #if !CLIPC_CURL
 
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
@@ -36,7 +38,6 @@ const char *clipc_fetch_version(void)
 #else
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     FIRST_CAPACITY = 64 * 1024,
