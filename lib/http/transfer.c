@@ -268,11 +268,9 @@ bool clipc_transfer_prepare(clipc_transfer *t)
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_WRITEFUNCTION, receive_body);
     SET(CURLOPT_WRITEDATA, t);
-    if (t->calls->progress) {
-        SET(CURLOPT_NOPROGRESS, 0L);
-        SET(CURLOPT_XFERINFOFUNCTION, report_progress);
-        SET(CURLOPT_XFERINFODATA, t);
-    }
+    SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_XFERINFOFUNCTION, report_progress);
+    SET(CURLOPT_XFERINFODATA, t);
 #undef SET
     return code == CURLE_OK;
 }

@@ -33,13 +33,13 @@ typedef struct clipc_transfer_calls {
     /* Whether the body of an answer with this status is kept. */
     bool (*keeps)(void *user, long status);
     int (*body)(void *user, const char *data, size_t n); /* n is not 0 */
-    /* Called again and again; total: bytes announced, or 0. NULL: no calls. */
+    /* Called again and again; total: bytes announced, or 0. */
     int (*progress)(void *user, uint64_t total);
 } clipc_transfer_calls;
 
-/* The Location of an answer. libcurl's own reading of the
- * header (CURLINFO_REDIRECT_URL) depends on its version: in 8.23 a user name
- * is taken out of the URL, so that a URL which must be refused looks good. */
+/* The Location of an answer. libcurl's own reading of the header
+ * (CURLINFO_REDIRECT_URL) depends on the version: 8.23 takes a user name out
+ * of the URL, so that a URL which must be refused looks good. */
 typedef struct clipc_location {
     char *text; /* unchanged; NULL: none yet, or empty */
     bool ambiguous; /* two that differ */
@@ -73,7 +73,7 @@ typedef struct clipc_transfer {
  * memory. */
 bool clipc_transfer_prepare(clipc_transfer *t);
 
-/* Runs the request. Ask t->stop before the result. */
+/* Runs the request. After a failure ask t->stop first. */
 CURLcode clipc_transfer_run(clipc_transfer *t);
 
 void clipc_transfer_release(clipc_transfer *t); /* t->easy is the caller's */
