@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_tensor_files.c - lib/checkpoint/tensor_files.c and lib/checkpoint/shard_index.c: which file of a folder
- * is opened, checkpoints split in several files, and that a network is the
- * same from every container.
+ * test_tensor_files.c - lib/checkpoint/tensor_files.c and shard_index.c: which
+ * file of a folder is opened, checkpoints split in several files, and that a
+ * network is the same from every container.
  */
 #define _GNU_SOURCE /* fixture.h */
 #include "support/containers.h"
