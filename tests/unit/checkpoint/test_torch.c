@@ -230,6 +230,7 @@ TEST(other_formats_are_recognised)
     } cases[] = {
         { "", 0, CLIPC_ERR_TRUNCATED, "no zip archive" },
         { "PK", 2, CLIPC_ERR_TRUNCATED, "no zip archive" },
+        { "PK\3", 3, CLIPC_ERR_TRUNCATED, "no zip archive" },
         { "PK\3\4", 4, CLIPC_ERR_TRUNCATED, "cut off" },
         { "version https://git-lfs.github.com/spec/v1\n", 43, CLIPC_ERR_FORMAT,
           "Git LFS pointer" },
@@ -296,7 +297,8 @@ TEST(every_prefix_is_refused)
         snprintf(path, sizeof path, FOLDER "%s", names[i]);
         char *data = test_read(path, &n);
         CHECK_STATUS(open_copy((unsigned char *)data, n), CLIPC_OK);
-        for (size_t cut = 0; cut < n; cut++)
+        /* Fewer than 4 bytes do not look like a zip archive. */
+        for (size_t cut = 4; cut < n; cut++)
             CHECK_STATUS(open_copy((unsigned char *)data, cut),
                          CLIPC_ERR_TRUNCATED);
         free(data);
