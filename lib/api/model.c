@@ -63,7 +63,7 @@ void clipc_model_free(clipc_model *model)
     clipc_tokenizer_destroy(atomic_load(&model->tokenizer));
     clipc_prepack_free(&model->packed_vision);
     clipc_prepack_free(&model->packed_text);
-    clipc_checkpoint_close(model->checkpoint);
+    clipc_checkpoint_free(model->checkpoint);
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
         free(model->tokenizer_paths[i]);
     pthread_mutex_destroy(&model->mutex);
@@ -76,13 +76,13 @@ void clipc_model_free(clipc_model *model)
 
 /* Takes ownership of the weights. Of a checkpoint with one tower the config
  * may describe both. */
-static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
+static clipc_status open_checkpoint(clipc_model *model, clipc_tensor_files *weights,
                                     size_t image_size, clipc_error *err)
 {
     clipc_status status = clipc_model_set_image_size(model, image_size, err);
 
     if (status != CLIPC_OK) {
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         return status;
     }
     CLIPC_TRY(clipc_checkpoint_open(&model->checkpoint, weights,
@@ -97,7 +97,7 @@ static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
 /* Takes the weights and opens the model when they are a packed file; else
  * nothing is done, and they stay the caller's. */
 static clipc_status open_packed(clipc_model *model, bool *is_packed,
-                                clipc_weights *weights, size_t image_size,
+                                clipc_tensor_files *weights, size_t image_size,
                                 clipc_error *err)
 {
     clipc_status status =
@@ -106,7 +106,7 @@ static clipc_status open_packed(clipc_model *model, bool *is_packed,
     if (status == CLIPC_OK && *is_packed)
         return open_checkpoint(model, weights, image_size, err);
     if (status != CLIPC_OK)
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
     return status;
 }
 
@@ -116,18 +116,18 @@ static clipc_status open_file(clipc_model **out, bool *is_packed,
                               const clipc_model_params *params,
                               clipc_error *err)
 {
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
     clipc_model *model;
 
     *is_packed = false;
     CLIPC_TRY(create(&model, path, err));
-    clipc_status status = clipc_weights_open_file(
+    clipc_status status = clipc_tensor_files_open_file(
         &weights, path, params->load, params->max_header_bytes, err);
     if (status == CLIPC_OK) {
         status = open_packed(model, is_packed, weights, params->image_size,
                              err);
         if (status == CLIPC_OK && !*is_packed)
-            clipc_weights_close(weights);
+            clipc_tensor_files_free(weights);
     }
     if (status != CLIPC_OK || !*is_packed) {
         clipc_model_free(model);
@@ -168,7 +168,7 @@ static clipc_status open_weights(clipc_model *model, const char *file,
                                  const clipc_model_params *params,
                                  clipc_error *err)
 {
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
     char *path;
     clipc_status status;
 
@@ -176,11 +176,11 @@ static clipc_status open_weights(clipc_model *model, const char *file,
     /* A folder may have another program's weights beside open_clip's. */
     if (!file && model->open_clip && clipc_file_exists(path))
         file = path;
-    status = file ? clipc_weights_open_file(&weights, file, params->load,
-                                            params->max_header_bytes, err)
-                  : clipc_weights_open_folder(&weights, model->source,
-                                              params->load,
-                                              params->max_header_bytes, err);
+    status = file ? clipc_tensor_files_open_file(&weights, file, params->load,
+                                                 params->max_header_bytes, err)
+                  : clipc_tensor_files_open_folder(&weights, model->source,
+                                                   params->load,
+                                                   params->max_header_bytes, err);
     free(path);
     CLIPC_TRY(status);
     return open_checkpoint(model, weights, params->image_size, err);
@@ -218,7 +218,7 @@ static bool is_plain_path(const char *name)
 
 static bool is_weights_file(const char *name)
 {
-    return clipc_weights_is_name(name) && clipc_file_exists(name);
+    return clipc_tensor_files_is_name(name) && clipc_file_exists(name);
 }
 
 /* The folder a file lies in, malloc'ed. */
@@ -396,11 +396,11 @@ static clipc_status read_memory(clipc_model *model,
                                 const clipc_model_params *params,
                                 clipc_error *err)
 {
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
     clipc_status status;
     bool is_packed;
 
-    CLIPC_TRY(clipc_weights_open_memory(
+    CLIPC_TRY(clipc_tensor_files_open_memory(
         &weights, files->weights, files->weights_bytes,
         clipc_weights_ways[0].file,
         params->max_header_bytes, err));
@@ -409,7 +409,7 @@ static clipc_status read_memory(clipc_model *model,
     if (is_packed)
         return CLIPC_OK;
     if (!files->config) {
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "files->config is NULL");
     }
@@ -423,7 +423,7 @@ static clipc_status read_memory(clipc_model *model,
         (clipc_text){ files->tokenizer_config, files->tokenizer_config_bytes };
     status = clipc_model_take_configs(model, files, err);
     if (status != CLIPC_OK) {
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         return status;
     }
     return open_checkpoint(model, weights, params->image_size, err);
@@ -518,15 +518,15 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           model ? "info" : "model");
     const clipc_config *config = &model->config;
-    const clipc_weights *weights =
-        clipc_checkpoint_weights(model->checkpoint);
+    const clipc_tensor_files *weights =
+        clipc_checkpoint_files(model->checkpoint);
     clipc_model_info info = {
         .dim = config->projection_dim,
         .has_vision = config->has_vision,
         .has_text = config->has_text,
         .layout = clipc_checkpoint_layout(model->checkpoint),
         .logit_scale = clipc_checkpoint_logit_scale(model->checkpoint),
-        .n_tensors = clipc_weights_count(weights),
+        .n_tensors = clipc_tensor_files_count(weights),
         .source = model->source,
         .tokenizer = clipc_model_tokenizer_source(model),
         .preprocessing = model->preprocess_source,
@@ -549,7 +549,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
     if (model->packed)
         info.dtype = packed_dtypes[model->packed];
     for (size_t i = 0; !model->packed && i < info.n_tensors; i++) {
-        const clipc_tensor *tensor = clipc_weights_at(weights, i);
+        const clipc_tensor *tensor = clipc_tensor_files_at(weights, i);
         if (!clipc_checkpoint_uses(model->checkpoint, i))
             continue;
         if (!info.dtype)
@@ -578,13 +578,13 @@ clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,
     if (!model || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           model ? "info" : "model");
-    const clipc_weights *weights =
-        clipc_checkpoint_weights(model->checkpoint);
-    if (index >= clipc_weights_count(weights))
+    const clipc_tensor_files *weights =
+        clipc_checkpoint_files(model->checkpoint);
+    if (index >= clipc_tensor_files_count(weights))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "tensor %zu of %zu", index,
-                          clipc_weights_count(weights));
-    const clipc_tensor *tensor = clipc_weights_at(weights, index);
+                          clipc_tensor_files_count(weights));
+    const clipc_tensor *tensor = clipc_tensor_files_at(weights, index);
     clipc_tensor_info info = {
         .name = tensor->name,
         .dtype = tensor->dtype_name,

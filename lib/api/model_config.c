@@ -205,20 +205,20 @@ static const char *text_of(const clipc_tensor *tensor)
 
 /* A config, not larger than a file of its kind may be. */
 static clipc_status find_config(const clipc_tensor **tensor,
-                                const clipc_weights *files, const char *name,
+                                const clipc_tensor_files *files, const char *name,
                                 clipc_error *err)
 {
     CLIPC_TRY(clipc_packed_bytes(tensor, files, name, true, err));
     if ((*tensor)->n_bytes > MAX_CONFIG_BYTES)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: tensor %s is larger than %zu bytes",
-                          CLIPC_QUOTE(clipc_weights_name(files)), name,
+                          CLIPC_QUOTE(clipc_tensor_files_name(files)), name,
                           MAX_CONFIG_BYTES);
     return CLIPC_OK;
 }
 
 clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
-                                     const clipc_weights *files,
+                                     const clipc_tensor_files *files,
                                      clipc_error *err)
 {
     const clipc_tensor *config, *preprocessor;

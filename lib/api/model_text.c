@@ -176,8 +176,8 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
 static clipc_status compute_identity(const clipc_model *model,
                                      clipc_digest *digest, clipc_error *err)
 {
-    const clipc_weights *weights =
-        clipc_checkpoint_weights(model->checkpoint);
+    const clipc_tensor_files *weights =
+        clipc_checkpoint_files(model->checkpoint);
     tokenizer_data data;
     clipc_hash hash;
 
@@ -189,12 +189,12 @@ static clipc_status compute_identity(const clipc_model *model,
         hash_text(&hash, data.text[i].data ? clipc_tokenizer_file_names[i] : "");
         clipc_hash_piece(&hash, data.text[i].data, data.text[i].len);
     }
-    for (size_t i = 0; i < clipc_weights_n_files(weights); i++) {
-        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
+    for (size_t i = 0; i < clipc_tensor_files_n_files(weights); i++) {
+        const clipc_tensor_file *file = clipc_tensor_files_file(weights, i);
         clipc_hash_piece(&hash, file->header, file->header_bytes);
     }
-    for (size_t i = 0; i < clipc_weights_count(weights); i++) {
-        const clipc_tensor *tensor = clipc_weights_at(weights, i);
+    for (size_t i = 0; i < clipc_tensor_files_count(weights); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(weights, i);
         if (clipc_checkpoint_is_text(model->checkpoint, i))
             clipc_hash_piece(&hash, tensor->data, tensor->n_bytes);
     }
@@ -219,9 +219,9 @@ static bool add_memo_file(const char **paths, size_t *n, const char *path,
  * they were when the model was opened; else *paths is NULL and n 0. */
 static size_t memo_files(const clipc_model *model, const char ***paths)
 {
-    const clipc_weights *weights =
-        clipc_checkpoint_weights(model->checkpoint);
-    size_t n_weights = clipc_weights_n_files(weights), n = 0;
+    const clipc_tensor_files *weights =
+        clipc_checkpoint_files(model->checkpoint);
+    size_t n_weights = clipc_tensor_files_n_files(weights), n = 0;
     bool same = model->config_path != NULL;
     const char **list =
         same ? clipc_alloc(n_weights + 1 + CLIPC_N_TOKENIZER_FILES,
@@ -232,7 +232,7 @@ static size_t memo_files(const clipc_model *model, const char ***paths)
     if (!list)
         return 0;
     for (size_t i = 0; same && i < n_weights; i++) {
-        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
+        const clipc_tensor_file *file = clipc_tensor_files_file(weights, i);
         same = add_memo_file(list, &n, file->name, &file->stamp);
     }
     same = same && add_memo_file(list, &n, model->config_path,
@@ -302,7 +302,7 @@ bool clipc_model_identity_holds(clipc_model *model)
     pthread_mutex_lock(&model->mutex);
     if (model->identity_proof == CLIPC_UNPROVEN) {
         const clipc_digest digest = clipc_packed_digest(
-            clipc_checkpoint_weights(model->checkpoint), model->packed);
+            clipc_checkpoint_files(model->checkpoint), model->packed);
         model->identity_proof =
             clipc_digest_equal(&digest, &model->manifest.text)
                 ? CLIPC_PROVEN : CLIPC_DISPROVEN;

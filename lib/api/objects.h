@@ -89,7 +89,7 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
 /* Manifest, configs and tokenizer of a packed file; *is_packed false: it is
  * none. */
 clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
-                                     const clipc_weights *files,
+                                     const clipc_tensor_files *files,
                                      clipc_error *err);
 
 /* Whether the identity is that of the weights. A packed file names its own,

@@ -4,6 +4,7 @@
  */
 #include "api/provenance.h"
 #include "base/utf8.h"
+#include "hub/hub.h"
 
 #include <nettle/sha2.h>
 
@@ -41,8 +42,8 @@ static clipc_status hash_file(char hex[HEX + 1], const char *path,
 static clipc_status hash_weights(char **out, const clipc_model *model,
                                  clipc_error *err)
 {
-    const clipc_weights *files = clipc_checkpoint_weights(model->checkpoint);
-    const size_t n = clipc_weights_n_files(files);
+    const clipc_tensor_files *files = clipc_checkpoint_files(model->checkpoint);
+    const size_t n = clipc_tensor_files_n_files(files);
 
     *out = NULL;
     if (!model->config_path)
@@ -53,7 +54,7 @@ static clipc_status hash_weights(char **out, const clipc_model *model,
     for (size_t i = 0; i < n; i++) {
         char *hex = text + i * (HEX + 1);
         clipc_status status =
-            hash_file(hex, clipc_weights_file_at(files, i)->name, err);
+            hash_file(hex, clipc_tensor_files_file(files, i)->name, err);
         if (status != CLIPC_OK) {
             free(text);
             return status;
@@ -69,22 +70,19 @@ static clipc_status hash_weights(char **out, const clipc_model *model,
  * of its owner's computer than a file that is passed on should. */
 static char *guess_source(const char *path, const char **revision)
 {
-    static const char prefix[] = "models--", middle[] = "/snapshots/";
+    static const char middle[] = "/snapshots/";
     size_t n = strlen(path);
 
     *revision = NULL;
     while (n > 1 && path[n - 1] == '/')
         n--;
-    const char *repository = strstr(path, prefix);
+    const char *repository = strstr(path, CLIPC_HUB_PREFIX);
     const char *snapshot = repository ? strstr(repository, middle) : NULL;
     if (snapshot) {
-        repository += sizeof prefix - 1;
+        repository += sizeof CLIPC_HUB_PREFIX - 1;
         char *id = clipc_strndup(repository, (size_t)(snapshot - repository));
-        char *dashes = id ? strstr(id, "--") : NULL;
-        if (dashes) {
-            *dashes = '/';
-            memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
-        }
+        if (id)
+            clipc_hub_decode(id);
         *revision = snapshot + sizeof middle - 1;
         return id;
     }

@@ -35,19 +35,21 @@ static const clipc_storage storages[] = {
     [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
 };
 
-/* What reads a tensor of the files. */
+/* Which towers read a tensor. */
 enum { EXTRA, VISION, TEXT, BOTH };
 
 struct clipc_checkpoint {
-    clipc_weights *files;
-    clipc_config config; /* has_vision, has_text: as the files have it */
+    clipc_tensor_files *files;
+    clipc_config config; /* has_vision and has_text: whether the files hold the
+                          * tower */
     clipc_layout layout;
     clipc_precision packed; /* AUTO: not a packed file */
     unsigned char *users; /* [tensors of the files] */
     double logit_scale;
     float log_scale;
     size_t n_parameters;
-    pthread_mutex_t mutex; /* guards the rest until it is published */
+    pthread_mutex_t mutex; /* guards the members below until they are
+                            * published */
     clipc_vision_weights vision;
     clipc_text_weights text;
     float *vision_converted, *text_converted; /* or NULL */
@@ -75,8 +77,8 @@ static const char *print_shape(char out[SHAPE_BYTES], const size_t *shape,
     size_t n = 1;
     out[0] = '[';
     for (size_t i = 0; i < rank; i++) {
-        /* Eight dimensions of 20 digits would not fit; such a tensor is wrong
-         * in its first ones already. */
+        /* Eight dimensions of 20 digits would not fit; the first ones of such
+         * a tensor are wrong already. */
         if (n + 28 > SHAPE_BYTES) {
             n += (size_t)snprintf(out + n, SHAPE_BYTES - n, ", ...");
             break;
@@ -98,50 +100,50 @@ static bool has_one_tower(const clipc_checkpoint *checkpoint)
     return checkpoint->config.has_vision != checkpoint->config.has_text;
 }
 
-/* A tensor is missing: what the files are then, as far as one can tell. */
+/* A tensor is missing: says what kind of model the files seem to be. */
 static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                                  const char *name, clipc_error *err)
 {
-    const clipc_weights *files = checkpoint->files;
+    const clipc_tensor_files *files = checkpoint->files;
 
-    for (size_t i = 0; i < clipc_weights_count(files); i++) {
+    for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {
         const char *network =
-            clipc_network_of_tensor(clipc_weights_at(files, i)->name);
+            clipc_network_of_tensor(clipc_tensor_files_at(files, i)->name);
         if (network)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                               "%s: tensor %s is missing; by the names of its "
                               "tensors this network is %s",
-                              CLIPC_QUOTE(clipc_weights_name(files)), name,
+                              CLIPC_QUOTE(clipc_tensor_files_name(files)), name,
                               network);
     }
-    /* CLIPTextModel and CLIPVisionModel; transformers 5 leaves out the name
-     * of the tower in them. */
+    /* A CLIPTextModel or CLIPVisionModel, whose tensors transformers 5 names
+     * without the tower. */
     if (has_one_tower(checkpoint) &&
         (strstr(name, "projection") ||
-         clipc_weights_find(files, "embeddings.position_embedding.weight")))
+         clipc_tensor_files_find(files, "embeddings.position_embedding.weight")))
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: a tower without its projection, whose vectors "
                           "compare with no others; clipc reads what "
                           "CLIP...ModelWithProjection saves (%s is missing)",
-                          CLIPC_QUOTE(clipc_weights_name(files)), name);
+                          CLIPC_QUOTE(clipc_tensor_files_name(files)), name);
     return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: tensor %s is missing",
-                      CLIPC_QUOTE(clipc_weights_name(files)), name);
+                      CLIPC_QUOTE(clipc_tensor_files_name(files)), name);
 }
 
 static clipc_status find_float(const clipc_checkpoint *checkpoint,
                                const clipc_tensor **tensor, const char *name,
                                clipc_error *err)
 {
-    const clipc_weights *files = checkpoint->files;
+    const clipc_tensor_files *files = checkpoint->files;
 
-    *tensor = clipc_weights_find(files, name);
+    *tensor = clipc_tensor_files_find(files, name);
     if (!*tensor)
         return fail_missing(checkpoint, name, err);
     if ((*tensor)->dtype == CLIPC_DTYPE_OTHER)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: tensor %s is stored as %s; clipc reads F32, "
                           "F16 and BF16",
-                          CLIPC_QUOTE(clipc_weights_file_of(files, *tensor)),
+                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, *tensor)),
                           name, (*tensor)->dtype_name);
     return CLIPC_OK;
 }
@@ -158,7 +160,7 @@ static void stored_shape(size_t shape[CLIPC_MAX_DIMS], const clipc_parameter *p,
     shape[0] *= place->n_parts; /* a width: 3 * 65,536 at most */
 }
 
-/* The products fit: they are checked against the bytes of a file. */
+/* The products fit: the shape was checked against the bytes of the file. */
 static size_t parameter_numbers(const clipc_parameter *p)
 {
     size_t n = 1;
@@ -170,16 +172,16 @@ static size_t parameter_numbers(const clipc_parameter *p)
 static clipc_status check_packed(const checker *c, const clipc_parameter *p,
                                  clipc_error *err)
 {
-    const clipc_weights *files = c->checkpoint->files;
+    const clipc_tensor_files *files = c->checkpoint->files;
     unsigned char *users = c->checkpoint->users;
     clipc_packed_tensors tensors;
 
     CLIPC_TRY(clipc_packed_find(&tensors, files, c->checkpoint->packed, p,
                                 err));
-    users[clipc_weights_index(files, tensors.strips)] = c->user;
+    users[clipc_tensor_files_index(files, tensors.strips)] = c->user;
     if (tensors.scale) {
-        users[clipc_weights_index(files, tensors.scale)] = c->user;
-        users[clipc_weights_index(files, tensors.sums)] = c->user;
+        users[clipc_tensor_files_index(files, tensors.scale)] = c->user;
+        users[clipc_tensor_files_index(files, tensors.sums)] = c->user;
     }
     return CLIPC_OK;
 }
@@ -188,7 +190,7 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
                                     clipc_error *err)
 {
     const checker *c = user;
-    const clipc_weights *files = c->checkpoint->files;
+    const clipc_tensor_files *files = c->checkpoint->files;
     char found[SHAPE_BYTES], expected[SHAPE_BYTES];
     const clipc_tensor *tensor;
     clipc_tensor_place place;
@@ -207,8 +209,8 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
                           place.name, print_shape(found, tensor->shape,
                                                   tensor->rank),
                           print_shape(expected, shape, p->rank),
-                          CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
-    c->checkpoint->users[clipc_weights_index(files, tensor)] = c->user;
+                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, tensor)));
+    c->checkpoint->users[clipc_tensor_files_index(files, tensor)] = c->user;
     return CLIPC_OK;
 }
 
@@ -222,14 +224,14 @@ static void widen(float *out, const clipc_tensor *tensor)
 static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                                       clipc_error *err)
 {
-    const clipc_weights *files = checkpoint->files;
+    const clipc_tensor_files *files = checkpoint->files;
     const clipc_tensor *tensor;
     float value;
 
-    /* A tower by itself is compared by others; what it would be scaled with
-     * is what its config begins training with. */
+    /* A single-tower checkpoint stores no logit_scale: use the config's
+     * initial value. */
     if (has_one_tower(checkpoint) &&
-        !clipc_weights_find(files, "logit_scale")) {
+        !clipc_tensor_files_find(files, "logit_scale")) {
         checkpoint->log_scale = (float)checkpoint->config.logit_scale_init;
         checkpoint->logit_scale = exp(checkpoint->config.logit_scale_init);
         return CLIPC_OK;
@@ -238,18 +240,19 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     if (tensor->rank > 1 || tensor->n_elements != 1)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: tensor logit_scale must be one number",
-                          CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
+                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, tensor)));
     widen(&value, tensor);
     checkpoint->log_scale = value;
     checkpoint->n_parameters++;
     checkpoint->logit_scale = exp((double)value);
-    /* Logits are floats: a cosine of 1, rounded up, times this. */
+    /* Logits are floats: a cosine of 1, rounded up, times the scale must be
+     * one. */
     if (!(checkpoint->logit_scale < FLT_MAX / 2))
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                           "%s: the exponential of tensor logit_scale is not a "
                           "finite number",
-                          CLIPC_QUOTE(clipc_weights_file_of(files, tensor)));
-    checkpoint->users[clipc_weights_index(files, tensor)] = BOTH;
+                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, tensor)));
+    checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
     return CLIPC_OK;
 }
 
@@ -268,8 +271,8 @@ static bool usable_in_place(const clipc_tensor *tensor)
            (uintptr_t)tensor->data % sizeof(float) == 0;
 }
 
-/* The part of its tensor that a parameter is; checked when the checkpoint was
- * opened. */
+/* The rows of a tensor that are the parameter. The shape was checked when the
+ * checkpoint was opened. */
 static clipc_tensor stored_part(const loader *l, const clipc_parameter *p,
                                 bool *transposed)
 {
@@ -277,7 +280,7 @@ static clipc_tensor stored_part(const loader *l, const clipc_parameter *p,
     clipc_tensor part;
 
     clipc_tensor_place_find(&place, l->checkpoint->layout, p->name);
-    part = *clipc_weights_find(l->checkpoint->files, place.name);
+    part = *clipc_tensor_files_find(l->checkpoint->files, place.name);
     part.n_elements /= place.n_parts;
     part.n_bytes /= place.n_parts;
     part.data += place.part * part.n_bytes;
@@ -296,8 +299,8 @@ static clipc_matrix *matrix_of(const clipc_parameter *p)
     return p->linear ? &p->linear->weight : p->matrix;
 }
 
-/* The bytes of a tensor on a cache line: where they lie, or copied when the
- * file is in memory of the caller's that begins elsewhere. */
+/* The bytes of a tensor, aligned to a cache line: where they lie, or copied
+ * when the caller's buffer is not aligned. */
 static const void *align(loader *l, const clipc_tensor *tensor)
 {
     float *copy;
@@ -479,19 +482,19 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
 
 /* ---- open, close, questions -------------------------------------------- */
 
-static clipc_layout find_layout(const clipc_weights *files)
+static clipc_layout find_layout(const clipc_tensor_files *files)
 {
-    if (!clipc_weights_find(files, "visual.conv1.weight") &&
-        !clipc_weights_find(files, "visual.class_embedding"))
+    if (!clipc_tensor_files_find(files, "visual.conv1.weight") &&
+        !clipc_tensor_files_find(files, "visual.class_embedding"))
         return CLIPC_LAYOUT_TRANSFORMERS;
-    return clipc_weights_find(files, "text.token_embedding.weight")
+    return clipc_tensor_files_find(files, "text.token_embedding.weight")
                ? CLIPC_LAYOUT_OPEN_CLIP_TEXT : CLIPC_LAYOUT_OPEN_CLIP;
 }
 
-static bool has_prefix(const clipc_weights *files, const char *prefix)
+static bool has_prefix(const clipc_tensor_files *files, const char *prefix)
 {
-    for (size_t i = 0; i < clipc_weights_count(files); i++)
-        if (strncmp(clipc_weights_at(files, i)->name, prefix,
+    for (size_t i = 0; i < clipc_tensor_files_count(files); i++)
+        if (strncmp(clipc_tensor_files_at(files, i)->name, prefix,
                     strlen(prefix)) == 0)
             return true;
     return false;
@@ -500,7 +503,7 @@ static bool has_prefix(const clipc_weights *files, const char *prefix)
 /* A config may describe both towers where the files have one. */
 static void find_towers(clipc_checkpoint *checkpoint)
 {
-    const clipc_weights *files = checkpoint->files;
+    const clipc_tensor_files *files = checkpoint->files;
     clipc_config *config = &checkpoint->config;
     bool vision, text;
 
@@ -520,8 +523,8 @@ static void find_towers(clipc_checkpoint *checkpoint)
 /* The tensors of bytes in a packed file are the model's. */
 static void use_bytes(clipc_checkpoint *checkpoint)
 {
-    for (size_t i = 0; i < clipc_weights_count(checkpoint->files); i++)
-        if (strncmp(clipc_weights_at(checkpoint->files, i)->name,
+    for (size_t i = 0; i < clipc_tensor_files_count(checkpoint->files); i++)
+        if (strncmp(clipc_tensor_files_at(checkpoint->files, i)->name,
                     CLIPC_PACKED_PREFIX, strlen(CLIPC_PACKED_PREFIX)) == 0)
             checkpoint->users[i] = BOTH;
 }
@@ -544,7 +547,7 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 }
 
 clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
-                                   clipc_weights *files,
+                                   clipc_tensor_files *files,
                                    const clipc_config *config,
                                    clipc_precision packed, clipc_error *err)
 {
@@ -553,12 +556,12 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
 
     *out = NULL;
     if (!checkpoint) {
-        clipc_weights_close(files);
+        clipc_tensor_files_free(files);
         return clipc_fail_nomem(err, "checkpoint");
     }
     if (pthread_mutex_init(&checkpoint->mutex, NULL) != 0) {
         free(checkpoint);
-        clipc_weights_close(files);
+        clipc_tensor_files_free(files);
         return clipc_fail_nomem(err, "mutex");
     }
     atomic_init(&checkpoint->vision_ready, NULL);
@@ -566,7 +569,7 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
     checkpoint->files = files;
     checkpoint->packed = packed;
     checkpoint->config = *config;
-    checkpoint->users = clipc_alloc_zero(clipc_weights_count(files), 1);
+    checkpoint->users = clipc_alloc_zero(clipc_tensor_files_count(files), 1);
     checkpoint->vision.tower.layers = clipc_alloc_zero(
         config->vision.n_layers, sizeof *checkpoint->vision.tower.layers);
     checkpoint->text.tower.layers = clipc_alloc_zero(
@@ -577,14 +580,14 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
     else
         status = check_all(checkpoint, err);
     if (status != CLIPC_OK) {
-        clipc_checkpoint_close(checkpoint);
+        clipc_checkpoint_free(checkpoint);
         return status;
     }
     *out = checkpoint;
     return CLIPC_OK;
 }
 
-void clipc_checkpoint_close(clipc_checkpoint *checkpoint)
+void clipc_checkpoint_free(clipc_checkpoint *checkpoint)
 {
     if (!checkpoint)
         return;
@@ -594,7 +597,7 @@ void clipc_checkpoint_close(clipc_checkpoint *checkpoint)
     free(checkpoint->vision.tower.layers);
     free(checkpoint->text.tower.layers);
     free(checkpoint->users);
-    clipc_weights_close(checkpoint->files);
+    clipc_tensor_files_free(checkpoint->files);
     free(checkpoint);
 }
 
@@ -636,18 +639,19 @@ clipc_status clipc_checkpoint_visit(clipc_checkpoint *checkpoint, bool vision,
     return visit_tower(checkpoint, vision ? VISION : TEXT, visit, user, err);
 }
 
-const clipc_weights *
-clipc_checkpoint_weights(const clipc_checkpoint *checkpoint)
+const clipc_tensor_files *
+clipc_checkpoint_files(const clipc_checkpoint *checkpoint)
 {
     return checkpoint->files;
 }
 
 void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text)
 {
-    for (size_t i = 0; i < clipc_weights_count(checkpoint->files); i++)
+    for (size_t i = 0; i < clipc_tensor_files_count(checkpoint->files); i++)
         if (checkpoint->users[i] == (text ? TEXT : VISION))
-            clipc_weights_forget(checkpoint->files,
-                                 clipc_weights_at(checkpoint->files, i));
+            clipc_tensor_files_forget(
+                checkpoint->files,
+                clipc_tensor_files_at(checkpoint->files, i));
 }
 
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)

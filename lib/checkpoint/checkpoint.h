@@ -17,27 +17,27 @@ typedef struct clipc_checkpoint clipc_checkpoint;
  * precision of a packed file, else AUTO. Touches no weight but
  * logit_scale. */
 clipc_status clipc_checkpoint_open(clipc_checkpoint **checkpoint,
-                                   clipc_weights *files,
+                                   clipc_tensor_files *files,
                                    const clipc_config *config,
                                    clipc_precision packed, clipc_error *err);
-void clipc_checkpoint_close(clipc_checkpoint *checkpoint);
+void clipc_checkpoint_free(clipc_checkpoint *checkpoint);
 
-/* Which towers there are: what the config describes and the files hold. */
+/* Whether the config describes the tower and the files hold its tensors. */
 bool clipc_checkpoint_has_vision(const clipc_checkpoint *checkpoint);
 bool clipc_checkpoint_has_text(const clipc_checkpoint *checkpoint);
 /* Whose names the tensors have: "transformers" or "open_clip". */
 const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint);
 
-/* exp(logit_scale), finite; of the config's initial value where a tower comes
- * by itself. And logit_scale as it is stored. */
+/* exp(logit_scale), finite, and logit_scale itself: as stored, or the config's
+ * initial value for a single-tower checkpoint. */
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint);
 float clipc_checkpoint_log_scale(const clipc_checkpoint *checkpoint);
 /* Numbers of all parameters, padding not counted. */
 size_t clipc_checkpoint_n_parameters(const clipc_checkpoint *checkpoint);
 
-/* The tower's weights where they are mapped; vectors that are not stored as
- * F32 (or not aligned) converted once. Thread-safe; a failure may be
- * retried. */
+/* Gives the tower's weights. Matrices stay where they are mapped; vectors that
+ * are not stored as aligned F32 are converted once. Thread-safe; a failure may
+ * be retried. */
 clipc_status clipc_checkpoint_vision(clipc_checkpoint *checkpoint,
                                      const clipc_vision_weights **weights,
                                      clipc_error *err);
@@ -45,14 +45,14 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
                                    const clipc_text_weights **weights,
                                    clipc_error *err);
 
-const clipc_weights *
-clipc_checkpoint_weights(const clipc_checkpoint *checkpoint);
-/* Lets go of the memory that holds a tower's tensors, where they are mapped:
- * they are packed now. Their next use reads them again. */
+const clipc_tensor_files *
+clipc_checkpoint_files(const clipc_checkpoint *checkpoint);
+/* Call after prepacking a tower: mapped files let go of the tensors' memory.
+ * The next use of a tensor reads the file again. */
 void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text);
 /* Whether the network reads tensor `index` of the files. */
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index);
-/* Whether it belongs to the text tower (text_projection included). */
+/* Whether tensor `index` belongs to the text tower (text_projection does). */
 bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,
                               size_t index);
 

@@ -12,7 +12,7 @@
 
 #define CLIPC_CONFIG_JSON "config.json"
 #define CLIPC_OPEN_CLIP_CONFIG_JSON "open_clip_config.json"
-/* Of the two the first that describes an image processor counts. */
+/* The first of the two files that describes an image processor counts. */
 #define CLIPC_PROCESSOR_CONFIG_JSON "processor_config.json"
 #define CLIPC_PREPROCESSOR_CONFIG_JSON "preprocessor_config.json"
 
@@ -26,7 +26,7 @@ typedef struct clipc_weights_way {
     bool is_open_clip; /* goes with open_clip_config.json */
 } clipc_weights_way;
 
-/* The ways, in the order in which they are looked for. */
+/* All ways, in the order of the search. */
 enum { CLIPC_N_WEIGHTS_WAYS = 6 };
 extern const clipc_weights_way clipc_weights_ways[CLIPC_N_WEIGHTS_WAYS];
 

@@ -43,15 +43,16 @@ void clipc_manifest_write(unsigned char out[CLIPC_MANIFEST_BYTES],
     memcpy(out + DIGEST_AT, manifest->text.bytes, CLIPC_DIGEST_BYTES);
 }
 
-static clipc_status fail(const clipc_weights *files, const char *name,
+static clipc_status fail(const clipc_tensor_files *files, const char *name,
                          const char *what, clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: tensor %s: %s",
-                      CLIPC_QUOTE(clipc_weights_name(files)), name, what);
+                      CLIPC_QUOTE(clipc_tensor_files_name(files)), name, what);
 }
 
 clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
-                                 const clipc_weights *files, clipc_error *err)
+                                 const clipc_tensor_files *files,
+                                 clipc_error *err)
 {
     const char *name = CLIPC_PACKED_MANIFEST;
     const clipc_tensor *tensor;
@@ -69,7 +70,7 @@ clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: packed file of version %lu; this clipc reads "
                           "version %d: pack the model again",
-                          CLIPC_QUOTE(clipc_weights_name(files)),
+                          CLIPC_QUOTE(clipc_tensor_files_name(files)),
                           (unsigned long)version, CLIPC_PACKED_VERSION);
     if (tensor->n_bytes != CLIPC_MANIFEST_BYTES)
         return fail(files, name, "has another size than a manifest", err);
@@ -89,10 +90,11 @@ clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
 /* ---- bytes and their digest -------------------------------------------- */
 
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
-                                const clipc_weights *files, const char *name,
+                                const clipc_tensor_files *files,
+                                const char *name,
                                 bool required, clipc_error *err)
 {
-    *tensor = clipc_weights_find(files, name);
+    *tensor = clipc_tensor_files_find(files, name);
     if (!*tensor)
         return required ? fail(files, name, "is missing", err) : CLIPC_OK;
     if (strcmp((*tensor)->dtype_name, "U8") != 0 || (*tensor)->rank != 1)
@@ -129,14 +131,14 @@ void clipc_packed_hash_name(clipc_hash *hash, const char *name, size_t n)
     clipc_hash_piece(hash, &length, sizeof length);
 }
 
-clipc_digest clipc_packed_digest(const clipc_weights *files,
+clipc_digest clipc_packed_digest(const clipc_tensor_files *files,
                                  clipc_precision precision)
 {
     clipc_hash hash;
 
     clipc_packed_hash_start(&hash, precision);
-    for (size_t i = 0; i < clipc_weights_count(files); i++) {
-        const clipc_tensor *tensor = clipc_weights_at(files, i);
+    for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(files, i);
         if (!clipc_packed_is_text(tensor->name))
             continue;
         clipc_packed_hash_name(&hash, tensor->name, tensor->n_bytes);
@@ -190,7 +192,7 @@ void clipc_packed_shape(size_t shape[3], clipc_storage storage, size_t n_out,
     shape[2] = CLIPC_STRIP_BYTES / element_bytes(storage);
 }
 
-/* Storage of a tensor; false: it is none of a layer's. */
+/* Storage of a tensor of strips; false: the dtype is none of a layer's. */
 static bool storage_of(const clipc_tensor *tensor, clipc_storage *storage)
 {
     for (int i = CLIPC_STORE_F32; i <= CLIPC_STORE_S8; i++) {
@@ -201,7 +203,7 @@ static bool storage_of(const clipc_tensor *tensor, clipc_storage *storage)
     return false;
 }
 
-/* Whether a checkpoint could have been packed into this. */
+/* Whether packing a checkpoint can give this storage. */
 static bool storage_fits(clipc_precision precision, clipc_layer_kind kind,
                          clipc_storage storage)
 {
@@ -212,7 +214,7 @@ static bool storage_fits(clipc_precision precision, clipc_layer_kind kind,
 
 /* NAME.scale or NAME.sums: a number for each column of the strips. */
 static clipc_status find_columns(const clipc_tensor **tensor,
-                                 const clipc_weights *files,
+                                 const clipc_tensor_files *files,
                                  const char *layer, const char *suffix,
                                  const char *dtype, size_t n_strips,
                                  clipc_error *err)
@@ -220,7 +222,7 @@ static clipc_status find_columns(const clipc_tensor **tensor,
     char name[NAME_BYTES];
 
     snprintf(name, sizeof name, "%s%s", layer, suffix);
-    *tensor = clipc_weights_find(files, name);
+    *tensor = clipc_tensor_files_find(files, name);
     if (!*tensor)
         return fail(files, name, "is missing", err);
     if (strcmp((*tensor)->dtype_name, dtype) != 0 || (*tensor)->rank != 1 ||
@@ -230,12 +232,12 @@ static clipc_status find_columns(const clipc_tensor **tensor,
 }
 
 clipc_status clipc_packed_find(clipc_packed_tensors *tensors,
-                               const clipc_weights *files,
+                               const clipc_tensor_files *files,
                                clipc_precision precision,
                                const clipc_parameter *layer, clipc_error *err)
 {
     size_t n_in = 1, shape[3];
-    const clipc_tensor *t = clipc_weights_find(files, layer->name);
+    const clipc_tensor *t = clipc_tensor_files_find(files, layer->name);
 
     *tensors = (clipc_packed_tensors){ .strips = t };
     /* Each dimension is bounded by the config: 3 P P and widths. */

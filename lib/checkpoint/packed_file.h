@@ -41,18 +41,19 @@ void clipc_manifest_write(unsigned char out[CLIPC_MANIFEST_BYTES],
 /* *found: whether this is a packed file. CLIPC_ERR_UNSUPPORTED names a version
  * that is not known. */
 clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
-                                 const clipc_weights *files,
+                                 const clipc_tensor_files *files,
                                  clipc_error *err);
 
-/* A tensor of bytes: NULL where absent. */
+/* Finds a tensor of bytes; NULL when absent and not required. */
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
-                                const clipc_weights *files, const char *name,
-                                bool required, clipc_error *err);
+                                const clipc_tensor_files *files,
+                                const char *name, bool required,
+                                clipc_error *err);
 
 /* The digest of the text side: of every tensor that a text's embedding depends
  * on. The manifest stores it, which lets a run with cached labels skip the
  * text tower; the digest is verified before new labels are stored under it. */
-clipc_digest clipc_packed_digest(const clipc_weights *files,
+clipc_digest clipc_packed_digest(const clipc_tensor_files *files,
                                  clipc_precision precision);
 /* The hash's pieces, in the order of the file. */
 bool clipc_packed_is_text(const char *name);
@@ -77,7 +78,7 @@ typedef struct clipc_packed_tensors {
 } clipc_packed_tensors;
 
 clipc_status clipc_packed_find(clipc_packed_tensors *tensors,
-                               const clipc_weights *files,
+                               const clipc_tensor_files *files,
                                clipc_precision precision,
                                const clipc_parameter *layer, clipc_error *err);
 

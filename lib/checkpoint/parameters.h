@@ -14,9 +14,9 @@
 #include "config/config.h"
 #include "kernels/linear.h"
 
-/* How a layer's weights are rounded in a packed file (packed_file.h): the
- * layers of the transformer to its precision, the patch layer to no less than
- * 16 bits, the projection not at all. */
+/* How a packed file (packed_file.h) rounds a layer's weights: layers of the
+ * transformer to the precision of the file, the patch layer to no less than 16
+ * bits, the projection not at all. */
 typedef enum clipc_layer_kind {
     CLIPC_KIND_LAYER,
     CLIPC_KIND_PATCH,
@@ -40,7 +40,7 @@ typedef struct clipc_layer_weights {
     clipc_linear linears[CLIPC_N_LAYER_LINEARS];
 } clipc_layer_weights;
 
-/* What both towers have. */
+/* The weights that both towers have. */
 typedef struct clipc_tower_weights {
     clipc_layer_weights *layers; /* [n_layers] */
     const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows */
@@ -78,8 +78,8 @@ typedef clipc_status (*clipc_parameter_fn)(void *user,
                                            const clipc_parameter *parameter,
                                            clipc_error *err);
 
-/* Calls `visit` for each parameter of a tower until it fails. weights->tower
- * has its layers; what the slots hold is not looked at. */
+/* Calls `visit` for each parameter of a tower, until `visit` fails.
+ * weights->tower must have layers; the content of slots is not read. */
 clipc_status clipc_parameters_vision(const clipc_config *config,
                                      clipc_vision_weights *weights,
                                      clipc_parameter_fn visit, void *user,

@@ -39,7 +39,7 @@ typedef enum kind {
     INTEGER,
     TEXT,
     TUPLE,
-    LIST, /* what is in it is never asked for */
+    LIST, /* its content is never asked for */
     DICT,
     GLOBAL,
     STORAGE, /* the tuple that named it */
@@ -292,7 +292,7 @@ static clipc_status do_text(machine *m, size_t length_bytes)
                             .as.text = { (const char *)bytes, (size_t)n } });
 }
 
-/* A signed number in as many bytes as it needs. */
+/* A signed number of n bytes. */
 static clipc_status do_long(machine *m)
 {
     uint64_t n, number;
@@ -360,8 +360,8 @@ static clipc_status add_entry(machine *m, size_t index, const value *key,
     return CLIPC_OK;
 }
 
-/* The n values on top are keys and values of the dictionary below them and,
- * when there is one, below their mark. */
+/* Puts the n values on top, keys and values, into the dictionary that lies
+ * below them and below their mark, if there is one. */
 static clipc_status do_set_items(machine *m, size_t n, bool marked)
 {
     size_t below = n + marked;
@@ -469,8 +469,8 @@ static clipc_status do_reduce(machine *m)
                 "a call that torch.save() does not make for a state dict");
 }
 
-/* Sets attributes of an object; those of an OrderedDict (_metadata) are not
- * needed. */
+/* Sets attributes of an object; attributes of an OrderedDict (_metadata) are
+ * not needed. */
 static clipc_status do_build(machine *m)
 {
     value state, *object;
@@ -506,8 +506,8 @@ static clipc_status do_put(machine *m, uint64_t index)
     value *top;
 
     CLIPC_TRY(peek(m, &top));
-    /* Python numbers what it remembers from 0 on: more than there are bytes
-     * so far is no number of that. */
+    /* Python numbers the remembered values from 0 on: a number above the bytes
+     * read so far is wrong. */
     if (index >= m->pos)
         return fail(m, CLIPC_ERR_FORMAT, "a memo beyond the pickle");
     while (m->n_memo <= index) {
@@ -598,7 +598,7 @@ static clipc_status step(machine *m, unsigned char code)
     }
 }
 
-/* Runs to STOP, which must be the last byte; *result is what it leaves. */
+/* Runs to STOP, which must be the last byte; *result is the value left. */
 static clipc_status run(machine *m, value *result)
 {
     enum { PROTO = 0x80, STOP = '.' };
@@ -694,7 +694,7 @@ static clipc_status read_tensor(const machine *m, const entry *e,
     return CLIPC_OK;
 }
 
-/* The last entry of that key decides, as in Python. */
+/* The last entry with the key decides, as in Python. */
 static const value *look_up(const machine *m, size_t index, const char *key)
 {
     const value *found = NULL;

@@ -10,7 +10,7 @@
 #ifndef CLIPC_PICKLE_H
 #define CLIPC_PICKLE_H
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor.h"
 
 /* A storage's element type. */
 typedef struct clipc_storage_type {
@@ -23,17 +23,17 @@ typedef struct clipc_storage_type {
 /* Texts point into the pickle. Nothing is checked against the storage. */
 typedef struct clipc_pickled_tensor {
     clipc_text name;    /* UTF-8, without NUL */
-    clipc_text storage; /* key of its storage: the file data/KEY */
+    clipc_text storage; /* key of the storage: the file data/KEY */
     const clipc_storage_type *type;
     size_t storage_elements, offset; /* in elements */
     size_t rank, shape[CLIPC_MAX_RANK], stride[CLIPC_MAX_RANK];
 } clipc_pickled_tensor;
 
-/* Tensors of the dictionary (of its entry "state_dict" when that is a
- * dictionary too) in its order; entries that are no tensors are left out.
- * *tensors is malloc'ed. What is not read is CLIPC_ERR_UNSUPPORTED, what no
- * Python would read CLIPC_ERR_FORMAT or _TRUNCATED. name is for the
- * messages. */
+/* Gives the tensors of the dictionary in its order, or of its entry
+ * "state_dict" when this is a dictionary too. Entries that are no tensors are
+ * left out. free(*tensors). CLIPC_ERR_UNSUPPORTED: a pickle that Python reads
+ * and clipc does not; CLIPC_ERR_FORMAT or _TRUNCATED: one that Python does not
+ * read. name is for messages. */
 clipc_status clipc_pickle_read(clipc_pickled_tensor **tensors,
                                size_t *n_tensors, const void *data, size_t n,
                                const char *name, clipc_error *err);

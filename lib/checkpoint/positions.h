@@ -8,9 +8,9 @@
 
 #include "base/base.h"
 
-/* in [1 + from * from, width], out [1 + to * to, width]: row 0, of the class,
- * is copied; the others are a picture of from x from with `width` channels
- * that becomes one of to x to. */
+/* in [1 + from * from, width], out [1 + to * to, width]. Row 0, of the class,
+ * is copied. The other rows are a picture of from x from with `width` channels
+ * and are resized to to x to. */
 clipc_status clipc_positions_interpolate(float *out, size_t to,
                                          const float *in, size_t from,
                                          size_t width, clipc_error *err);

@@ -15,7 +15,6 @@
  */
 #include "checkpoint/safetensors.h"
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/sniff.h"
 
@@ -23,7 +22,6 @@
 #include <string.h>
 
 #define FORMAT_MAX_HEADER 100000000u /* bytes, by the format */
-#define MAX_TENSORS 65536
 #define MAX_NAME_BYTES 512
 
 enum {
@@ -35,32 +33,21 @@ enum {
     MAX_RAW_NAME = 6 * MAX_NAME_BYTES + 2
 };
 
-struct clipc_safetensors {
-    char *name;              /* for messages */
-    clipc_bytes bytes;       /* owned; empty when the caller's */
-    const unsigned char *file;
-    size_t file_bytes, header_bytes;
-    char *names;             /* all tensor names, each terminated */
-    size_t names_used;
-    clipc_tensor *tensors;   /* [n] in file order */
-    const clipc_tensor **by_name; /* [n] */
-    size_t n;
-};
-
 /* ---- what it is instead ------------------------------------------------ */
 
-#define SHOWN(st) CLIPC_QUOTE((st)->name)
+#define SHOWN(file) CLIPC_QUOTE((file)->name)
 
-static clipc_status fail_other(const clipc_safetensors *st, clipc_status code,
-                               const char *why, clipc_error *err)
+static clipc_status fail_other(const clipc_tensor_file *file,
+                               clipc_status code, const char *why,
+                               clipc_error *err)
 {
-    const clipc_sniffed *other = clipc_sniff(st->file, st->file_bytes);
+    const clipc_sniffed *other = clipc_sniff(file->data, file->size);
     if (other)
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a safetensors file (looks like %s)",
-                          SHOWN(st), other->what);
+                          SHOWN(file), other->what);
     return clipc_fail(err, code, 0, "%s: not a safetensors file (%s)",
-                      SHOWN(st), why);
+                      SHOWN(file), why);
 }
 
 /* ---- members of the header --------------------------------------------- */
@@ -70,17 +57,17 @@ typedef struct span {
 } span;
 
 typedef struct reader {
-    const clipc_safetensors *st;
+    const clipc_tensor_file *file;
     const char *text; /* the header */
     size_t n, pos;
     bool first;
 } reader;
 
-static clipc_status fail_at(const clipc_safetensors *st, size_t pos,
+static clipc_status fail_at(const clipc_tensor_file *file, size_t pos,
                             const char *what, clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)(LENGTH_BYTES + pos),
-                      "%s: safetensors header: %s", SHOWN(st), what);
+                      "%s: safetensors header: %s", SHOWN(file), what);
 }
 
 static void skip_space(reader *r)
@@ -100,7 +87,7 @@ static bool take(reader *r, char c)
     return true;
 }
 
-/* Over the string that begins at pos; false when it does not end. */
+/* Skips the string that begins at pos; false: the string does not end. */
 static bool skip_string(reader *r)
 {
     for (r->pos++; r->pos < r->n; r->pos++) {
@@ -113,7 +100,7 @@ static bool skip_string(reader *r)
     return false;
 }
 
-/* Over the object that begins at pos, up to its closing bracket. */
+/* Skips the object that begins at pos, with its closing bracket. */
 static clipc_status skip_object(reader *r, size_t max_commas, clipc_error *err)
 {
     size_t depth = 0, commas = 0, start = r->pos;
@@ -122,12 +109,12 @@ static clipc_status skip_object(reader *r, size_t max_commas, clipc_error *err)
         switch (r->text[r->pos]) {
         case '"':
             if (!skip_string(r))
-                return fail_at(r->st, r->pos, "a string does not end", err);
+                return fail_at(r->file, r->pos, "a string does not end", err);
             continue;
         case '{':
         case '[':
             if (++depth > MAX_DEPTH)
-                return fail_at(r->st, r->pos, "nested too deep", err);
+                return fail_at(r->file, r->pos, "nested too deep", err);
             break;
         case '}':
         case ']':
@@ -136,7 +123,7 @@ static clipc_status skip_object(reader *r, size_t max_commas, clipc_error *err)
             break;
         case ',':
             if (++commas > max_commas)
-                return fail_at(r->st, start, "an entry has too many parts",
+                return fail_at(r->file, start, "an entry has too many parts",
                                err);
             break;
         default:
@@ -144,23 +131,23 @@ static clipc_status skip_object(reader *r, size_t max_commas, clipc_error *err)
         }
         r->pos++;
     }
-    return fail_at(r->st, r->pos, "it ends inside an entry", err);
+    return fail_at(r->file, r->pos, "it ends inside an entry", err);
 }
 
-static clipc_status reader_start(reader *r, const clipc_safetensors *st,
+static clipc_status reader_start(reader *r, const clipc_tensor_file *file,
                                  clipc_error *err)
 {
-    *r = (reader){ .st = st,
-                   .text = (const char *)st->file + LENGTH_BYTES,
-                   .n = st->header_bytes,
+    *r = (reader){ .file = file,
+                   .text = (const char *)file->header,
+                   .n = file->header_bytes,
                    .first = true };
     if (!take(r, '{'))
-        return fail_at(st, r->pos, "it is not a JSON object", err);
+        return fail_at(file, r->pos, "it is not a JSON object", err);
     return CLIPC_OK;
 }
 
 /* Finds the next key and value; *more is false after the last one. Only their
- * extents are sure: what is between the brackets is not looked at. */
+ * extents are checked, not the text between the brackets. */
 static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
                                 clipc_error *err)
 {
@@ -171,24 +158,24 @@ static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
     if (take(r, '}')) {
         skip_space(r);
         if (r->pos != r->n)
-            return fail_at(r->st, r->pos, "something follows the JSON object",
+            return fail_at(r->file, r->pos, "something follows the JSON object",
                            err);
         return CLIPC_OK;
     }
     if (!r->first && !take(r, ','))
-        return fail_at(r->st, r->pos, "\",\" or \"}\" expected", err);
+        return fail_at(r->file, r->pos, "\",\" or \"}\" expected", err);
     r->first = false;
     skip_space(r);
     key->begin = r->pos;
     if (r->pos >= r->n || r->text[r->pos] != '"' || !skip_string(r))
-        return fail_at(r->st, r->pos, "a tensor's name expected", err);
+        return fail_at(r->file, r->pos, "a tensor's name expected", err);
     key->end = r->pos;
     if (!take(r, ':'))
-        return fail_at(r->st, r->pos, "\":\" expected", err);
+        return fail_at(r->file, r->pos, "\":\" expected", err);
     skip_space(r);
     value->begin = r->pos;
     if (r->pos >= r->n || r->text[r->pos] != '{')
-        return fail_at(r->st, r->pos, "an object expected", err);
+        return fail_at(r->file, r->pos, "an object expected", err);
     if (key->end - key->begin == sizeof metadata - 1 &&
         memcmp(r->text + key->begin, metadata, sizeof metadata - 1) == 0)
         max_commas = MAX_METADATA;
@@ -198,8 +185,8 @@ static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
     return CLIPC_OK;
 }
 
-/* Walks over the header; counts its members. */
-static clipc_status count_members(const clipc_safetensors *st, size_t *count,
+/* Counts the members of the header and checks their extents. */
+static clipc_status count_members(const clipc_tensor_file *file, size_t *count,
                                   clipc_error *err)
 {
     reader r;
@@ -207,7 +194,7 @@ static clipc_status count_members(const clipc_safetensors *st, size_t *count,
     bool more;
 
     *count = 0;
-    CLIPC_TRY(reader_start(&r, st, err));
+    CLIPC_TRY(reader_start(&r, file, err));
     for (;;) {
         CLIPC_TRY(reader_next(&r, &key, &value, &more, err));
         if (!more)
@@ -216,13 +203,13 @@ static clipc_status count_members(const clipc_safetensors *st, size_t *count,
             return clipc_fail(err, CLIPC_ERR_LIMIT,
                               (int64_t)(LENGTH_BYTES + key.begin),
                               "%s: a tensor's name is longer than %d bytes",
-                              SHOWN(st), MAX_NAME_BYTES);
-        if (++*count > MAX_TENSORS + 1) /* one may be __metadata__ */
+                              SHOWN(file), MAX_NAME_BYTES);
+        if (++*count > CLIPC_MAX_TENSORS + 1) /* one may be __metadata__ */
             break;
     }
     return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                      "%s: more than %d tensors (limit of clipc)", SHOWN(st),
-                      MAX_TENSORS);
+                      "%s: more than %d tensors (limit of clipc)", SHOWN(file),
+                      CLIPC_MAX_TENSORS);
 }
 
 /* ---- one tensor -------------------------------------------------------- */
@@ -246,20 +233,21 @@ static const struct {
     { "F4", 4, CLIPC_DTYPE_OTHER },
 };
 
-static clipc_status fail_tensor(const clipc_safetensors *st, const char *name,
-                                const char *what, clipc_error *err)
+static clipc_status fail_tensor(const clipc_tensor_file *file,
+                                const char *name, const char *what,
+                                clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: tensor %s: %s",
-                      SHOWN(st), CLIPC_QUOTE(name), what);
+                      SHOWN(file), CLIPC_QUOTE(name), what);
 }
 
-static clipc_status parse_span(json_t **value, const clipc_safetensors *st,
+static clipc_status parse_span(json_t **value, const clipc_tensor_file *file,
                                span s, clipc_error *err)
 {
-    const char *text = (const char *)st->file + LENGTH_BYTES + s.begin;
+    const char *text = (const char *)file->header + s.begin;
     clipc_error inner = CLIPC_ERROR_INIT;
     clipc_status status = clipc_json_parse(value, text, s.end - s.begin,
-                                           st->name, &inner);
+                                           file->name, &inner);
     if (status != CLIPC_OK) {
         int64_t offset = inner.offset < 0 ? 0 : inner.offset;
         return clipc_fail(err, status,
@@ -281,14 +269,14 @@ static bool get_size(const json_t *value, size_t *out)
     return true;
 }
 
-static clipc_status read_dtype(const clipc_safetensors *st,
+static clipc_status read_dtype(const clipc_tensor_file *file,
                                clipc_tensor *tensor, unsigned *bits,
                                const json_t *value, clipc_error *err)
 {
     const char *name = json_string_value(value);
 
     if (!name)
-        return fail_tensor(st, tensor->name, "no \"dtype\"", err);
+        return fail_tensor(file, tensor->name, "no \"dtype\"", err);
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
         if (strcmp(name, dtypes[i].name) == 0) {
             tensor->dtype = dtypes[i].dtype;
@@ -297,131 +285,129 @@ static clipc_status read_dtype(const clipc_safetensors *st,
             return CLIPC_OK;
         }
     }
-    return fail_tensor(st, tensor->name, "unknown dtype", err);
+    return fail_tensor(file, tensor->name, "unknown dtype", err);
 }
 
-static clipc_status read_shape(const clipc_safetensors *st,
+static clipc_status read_shape(const clipc_tensor_file *file,
                                clipc_tensor *tensor, const json_t *value,
                                clipc_error *err)
 {
     if (!json_is_array(value))
-        return fail_tensor(st, tensor->name, "no \"shape\"", err);
+        return fail_tensor(file, tensor->name, "no \"shape\"", err);
     tensor->rank = json_array_size(value);
     if (tensor->rank > CLIPC_MAX_RANK)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "%s: tensor %s: more than %d dimensions", SHOWN(st),
-                          CLIPC_QUOTE(tensor->name), CLIPC_MAX_RANK);
+                          "%s: tensor %s: more than %d dimensions",
+                          SHOWN(file), CLIPC_QUOTE(tensor->name),
+                          CLIPC_MAX_RANK);
     tensor->n_elements = 1;
     for (size_t i = 0; i < tensor->rank; i++) {
         if (!get_size(json_array_get(value, i), &tensor->shape[i]))
-            return fail_tensor(st, tensor->name, "bad \"shape\"", err);
+            return fail_tensor(file, tensor->name, "bad \"shape\"", err);
         if (!clipc_mul(tensor->n_elements, tensor->shape[i],
                        &tensor->n_elements))
-            return fail_tensor(st, tensor->name, "its shape overflows", err);
+            return fail_tensor(file, tensor->name, "its shape overflows", err);
     }
     return CLIPC_OK;
 }
 
-static clipc_status read_offsets(const clipc_safetensors *st,
+static clipc_status read_offsets(const clipc_tensor_file *file,
                                  clipc_tensor *tensor, unsigned bits,
                                  const json_t *value, clipc_error *err)
 {
-    size_t start = LENGTH_BYTES + st->header_bytes;
+    size_t start = LENGTH_BYTES + file->header_bytes;
     size_t begin, end, n_bits;
 
     if (!json_is_array(value) || json_array_size(value) != 2 ||
         !get_size(json_array_get(value, 0), &begin) ||
         !get_size(json_array_get(value, 1), &end) || begin > end)
-        return fail_tensor(st, tensor->name, "bad \"data_offsets\"", err);
+        return fail_tensor(file, tensor->name, "bad \"data_offsets\"", err);
     if (!clipc_mul(tensor->n_elements, bits, &n_bits) || n_bits % 8 != 0)
-        return fail_tensor(st, tensor->name,
+        return fail_tensor(file, tensor->name,
                            "its shape is not a number of bytes", err);
     tensor->n_bytes = n_bits / 8;
     if (tensor->n_bytes != end - begin)
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: tensor %s: shape and dtype make %zu bytes, "
-                          "data_offsets %zu", SHOWN(st),
+                          "data_offsets %zu", SHOWN(file),
                           CLIPC_QUOTE(tensor->name), tensor->n_bytes,
                           end - begin);
-    if (end > st->file_bytes - start)
-        return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)st->file_bytes,
+    if (end > file->size - start)
+        return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)file->size,
                           "%s: cut off: it has %zu bytes of tensors, tensor "
-                          "%s ends at %zu", SHOWN(st), st->file_bytes - start,
+                          "%s ends at %zu", SHOWN(file), file->size - start,
                           CLIPC_QUOTE(tensor->name), end);
-    tensor->data = st->file + start + begin;
+    tensor->data = file->data + start + begin;
     return CLIPC_OK;
 }
 
-/* Copies the decoded key behind the other names. A decoded string is never
- * longer than its source with both quotes, so the names fit in as many bytes
- * as the header has. */
-static clipc_status read_name(clipc_safetensors *st, const char **name,
+/* Copies the decoded key to name, in file->names. A decoded string is never
+ * longer than its source with both quotes, so that all names fit in as many
+ * bytes as the header has. */
+static clipc_status read_name(const clipc_tensor_file *file, char *name,
                               span key, clipc_error *err)
 {
     json_t *string;
     size_t n;
 
-    CLIPC_TRY(parse_span(&string, st, key, err));
+    CLIPC_TRY(parse_span(&string, file, key, err));
     n = json_string_length(string);
     const char *text = json_string_value(string);
     clipc_status status = CLIPC_OK;
     if (!text || memchr(text, '\0', n))
-        status = fail_at(st, key.begin, "a tensor's name contains NUL", err);
+        status = fail_at(file, key.begin, "a tensor's name contains NUL", err);
     else if (n > MAX_NAME_BYTES)
         status = clipc_fail(err, CLIPC_ERR_LIMIT,
                             (int64_t)(LENGTH_BYTES + key.begin),
                             "%s: a tensor's name is longer than %d bytes",
-                            SHOWN(st), MAX_NAME_BYTES);
+                            SHOWN(file), MAX_NAME_BYTES);
     if (status == CLIPC_OK) {
-        char *copy = st->names + st->names_used;
-        memcpy(copy, text, n);
-        copy[n] = '\0';
-        st->names_used += n + 1;
-        *name = copy;
+        memcpy(name, text, n);
+        name[n] = '\0';
     }
     json_decref(string);
     return status;
 }
 
-static clipc_status read_tensor(clipc_safetensors *st, const char *name,
+static clipc_status read_tensor(clipc_tensor_file *file, const char *name,
                                 span value, clipc_error *err)
 {
-    clipc_tensor *tensor = &st->tensors[st->n];
+    clipc_tensor *tensor = &file->tensors[file->n];
     clipc_status status;
     json_t *entry;
     unsigned bits = 0;
 
     *tensor = (clipc_tensor){ .name = name };
-    CLIPC_TRY(parse_span(&entry, st, value, err));
+    CLIPC_TRY(parse_span(&entry, file, value, err));
     CLIPC_TRY_GOTO(status, done,
-                   read_dtype(st, tensor, &bits,
+                   read_dtype(file, tensor, &bits,
                               json_object_get(entry, "dtype"), err));
     CLIPC_TRY_GOTO(status, done,
-                   read_shape(st, tensor, json_object_get(entry, "shape"),
+                   read_shape(file, tensor, json_object_get(entry, "shape"),
                               err));
     CLIPC_TRY_GOTO(status, done,
-                   read_offsets(st, tensor, bits,
+                   read_offsets(file, tensor, bits,
                                 json_object_get(entry, "data_offsets"), err));
     if (json_object_size(entry) != 3)
-        status = fail_tensor(st, name, "its entry has an unknown key", err);
+        status = fail_tensor(file, name, "its entry has an unknown key", err);
     else
-        st->n++;
+        file->n++;
 done:
     json_decref(entry);
     return status;
 }
 
-static clipc_status check_metadata(const clipc_safetensors *st, span value,
+static clipc_status check_metadata(const clipc_tensor_file *file, span value,
                                    clipc_error *err)
 {
     clipc_status status = CLIPC_OK;
     const char *key;
     json_t *object, *item;
 
-    CLIPC_TRY(parse_span(&object, st, value, err));
+    CLIPC_TRY(parse_span(&object, file, value, err));
     json_object_foreach(object, key, item)
         if (!json_is_string(item))
-            status = fail_at(st, value.begin,
+            status = fail_at(file, value.begin,
                              "__metadata__ holds something not a string", err);
     json_decref(object);
     return status;
@@ -429,13 +415,8 @@ static clipc_status check_metadata(const clipc_safetensors *st, span value,
 
 /* ---- the whole --------------------------------------------------------- */
 
-static int compare_names(const void *a, const void *b)
-{
-    const clipc_tensor *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
-}
-
-/* By position; empty tensors before the one that begins where they are. */
+/* By position; an empty tensor comes before one that begins at the same
+ * byte. */
 static int compare_positions(const void *a, const void *b)
 {
     const clipc_tensor *x = a, *y = b;
@@ -446,244 +427,102 @@ static int compare_positions(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static clipc_status read_members(clipc_safetensors *st, clipc_error *err)
+static clipc_status read_members(clipc_tensor_file *file, clipc_error *err)
 {
     reader r;
     span key, value;
-    const char *name = NULL;
+    char *name = file->names;
     bool more, has_metadata = false;
 
-    CLIPC_TRY(reader_start(&r, st, err));
+    CLIPC_TRY(reader_start(&r, file, err));
     for (;;) {
         CLIPC_TRY(reader_next(&r, &key, &value, &more, err));
         if (!more)
             return CLIPC_OK;
-        CLIPC_TRY(read_name(st, &name, key, err));
+        CLIPC_TRY(read_name(file, name, key, err));
         if (strcmp(name, "__metadata__") == 0) {
             if (has_metadata)
-                return fail_at(st, key.begin, "two __metadata__", err);
+                return fail_at(file, key.begin, "two __metadata__", err);
             has_metadata = true;
-            CLIPC_TRY(check_metadata(st, value, err));
+            CLIPC_TRY(check_metadata(file, value, err));
         } else {
-            CLIPC_TRY(read_tensor(st, name, value, err));
+            CLIPC_TRY(read_tensor(file, name, value, err));
+            name += strlen(name) + 1;
         }
     }
 }
 
 /* Every byte after the header belongs to exactly one tensor. */
-static clipc_status check_tiling(const clipc_safetensors *st, clipc_error *err)
+static clipc_status check_tiling(const clipc_tensor_file *file,
+                                 clipc_error *err)
 {
-    const unsigned char *next = st->file + LENGTH_BYTES + st->header_bytes;
-    const unsigned char *end = st->file + st->file_bytes;
+    const unsigned char *next = file->header + file->header_bytes;
+    const unsigned char *end = file->data + file->size;
 
-    for (size_t i = 0; i < st->n; i++) {
-        const clipc_tensor *tensor = &st->tensors[i];
+    for (size_t i = 0; i < file->n; i++) {
+        const clipc_tensor *tensor = &file->tensors[i];
         if (tensor->data > next)
-            return fail_tensor(st, tensor->name,
+            return fail_tensor(file, tensor->name,
                                "bytes before it belong to no tensor", err);
         if (tensor->data < next)
-            return fail_tensor(st, tensor->name, "it overlaps another", err);
+            return fail_tensor(file, tensor->name, "it overlaps another", err);
         next = tensor->data + tensor->n_bytes;
     }
     if (next != end)
-        return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)(next - st->file),
-                          "%s: %zu bytes after the last tensor", SHOWN(st),
+        return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)(next - file->data),
+                          "%s: %zu bytes after the last tensor", SHOWN(file),
                           (size_t)(end - next));
     return CLIPC_OK;
 }
 
-static clipc_status index_names(clipc_safetensors *st, clipc_error *err)
-{
-    st->by_name = clipc_alloc(st->n, sizeof *st->by_name);
-    if (!st->by_name)
-        return clipc_fail_nomem(err, "index of tensors");
-    for (size_t i = 0; i < st->n; i++)
-        st->by_name[i] = &st->tensors[i];
-    qsort(st->by_name, st->n, sizeof *st->by_name, compare_names);
-    for (size_t i = 1; i < st->n; i++)
-        if (strcmp(st->by_name[i - 1]->name, st->by_name[i]->name) == 0)
-            return fail_tensor(st, st->by_name[i]->name,
-                               "two tensors have this name", err);
-    return CLIPC_OK;
-}
-
-static clipc_status check_header_length(clipc_safetensors *st,
+static clipc_status check_header_length(clipc_tensor_file *file,
                                         size_t max_header_bytes,
                                         clipc_error *err)
 {
     uint64_t n = 0;
 
-    if (st->file_bytes < LENGTH_BYTES)
-        return fail_other(st, CLIPC_ERR_TRUNCATED, "shorter than 8 bytes",
+    if (file->size < LENGTH_BYTES)
+        return fail_other(file, CLIPC_ERR_TRUNCATED, "shorter than 8 bytes",
                           err);
     for (int i = LENGTH_BYTES; i-- > 0;)
-        n = n << 8 | st->file[i];
+        n = n << 8 | file->data[i];
     if (n > FORMAT_MAX_HEADER)
-        return fail_other(st, CLIPC_ERR_FORMAT,
+        return fail_other(file, CLIPC_ERR_FORMAT,
                           "header longer than 100,000,000 bytes", err);
     if (n < 2)
-        return fail_other(st, CLIPC_ERR_FORMAT, "empty header", err);
+        return fail_other(file, CLIPC_ERR_FORMAT, "empty header", err);
     bool too_long = n > max_header_bytes;
-    bool cut_off = n > st->file_bytes - LENGTH_BYTES;
+    bool cut_off = n > file->size - LENGTH_BYTES;
     /* Another format's first bytes may be a possible length. */
-    if ((too_long || cut_off) && st->file_bytes > LENGTH_BYTES &&
-        st->file[LENGTH_BYTES] != '{' &&
-        clipc_sniff(st->file, st->file_bytes))
-        return fail_other(st, CLIPC_ERR_FORMAT, "", err);
+    if ((too_long || cut_off) && file->size > LENGTH_BYTES &&
+        file->data[LENGTH_BYTES] != '{' &&
+        clipc_sniff(file->data, file->size))
+        return fail_other(file, CLIPC_ERR_FORMAT, "", err);
     if (too_long)
         return clipc_fail(err, CLIPC_ERR_LIMIT, 0,
                           "%s: safetensors header of %llu bytes, the limit is "
-                          "%zu (max_header_bytes)", SHOWN(st),
+                          "%zu (max_header_bytes)", SHOWN(file),
                           (unsigned long long)n, max_header_bytes);
     if (cut_off)
-        return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)st->file_bytes,
-                          "%s: cut off inside its header", SHOWN(st));
-    st->header_bytes = (size_t)n;
+        return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)file->size,
+                          "%s: cut off inside its header", SHOWN(file));
+    file->header = file->data + LENGTH_BYTES;
+    file->header_bytes = (size_t)n;
     return CLIPC_OK;
 }
 
-static clipc_status load(clipc_safetensors *st, size_t max_header_bytes,
-                         clipc_error *err)
+clipc_status clipc_safetensors_read(clipc_tensor_file *file,
+                                    size_t max_header_bytes, clipc_error *err)
 {
     size_t count;
 
-    CLIPC_TRY(check_header_length(st, max_header_bytes, err));
-    CLIPC_TRY(count_members(st, &count, err));
-    st->names = clipc_alloc(st->header_bytes, 1);
-    st->tensors = clipc_alloc(count, sizeof *st->tensors);
-    if (!st->names || !st->tensors)
+    CLIPC_TRY(check_header_length(file, max_header_bytes, err));
+    CLIPC_TRY(count_members(file, &count, err));
+    file->names = clipc_alloc(file->header_bytes, 1);
+    file->tensors = clipc_alloc(count, sizeof *file->tensors);
+    if (!file->names || !file->tensors)
         return clipc_fail_nomem(err, "table of tensors");
-    CLIPC_TRY(read_members(st, err));
-    if (st->n > MAX_TENSORS)
-        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "%s: more than %d tensors (limit of clipc)",
-                          SHOWN(st), MAX_TENSORS);
-    qsort(st->tensors, st->n, sizeof *st->tensors, compare_positions);
-    CLIPC_TRY(index_names(st, err));
-    return check_tiling(st, err);
-}
-
-static clipc_status create(clipc_safetensors **out, const char *name,
-                           clipc_error *err)
-{
-    clipc_safetensors *st = clipc_alloc_zero(1, sizeof *st);
-
-    *out = NULL;
-    if (st)
-        st->name = clipc_strndup(name, strlen(name));
-    if (!st || !st->name) {
-        clipc_safetensors_close(st);
-        return clipc_fail_nomem(err, "safetensors file");
-    }
-    *out = st;
-    return CLIPC_OK;
-}
-
-clipc_status clipc_safetensors_open(clipc_safetensors **st_out,
-                                    const char *path, clipc_load load_mode,
-                                    size_t max_header_bytes, clipc_error *err)
-{
-    clipc_safetensors *st;
-    clipc_status status;
-
-    *st_out = NULL;
-    CLIPC_TRY(create(&st, path, err));
-    if (load_mode == CLIPC_LOAD_READ)
-        status = clipc_file_read(&st->bytes, path, SIZE_MAX, "address space",
-                                 err);
-    else
-        status = clipc_file_map(&st->bytes, path, err);
-    if (status == CLIPC_OK) {
-        st->file = st->bytes.data;
-        st->file_bytes = st->bytes.n;
-        status = load(st, max_header_bytes, err);
-    }
-    if (status != CLIPC_OK) {
-        clipc_safetensors_close(st);
-        return status;
-    }
-    *st_out = st;
-    return CLIPC_OK;
-}
-
-clipc_status clipc_safetensors_open_memory(clipc_safetensors **st_out,
-                                           const void *data, size_t n,
-                                           const char *name,
-                                           size_t max_header_bytes,
-                                           clipc_error *err)
-{
-    clipc_safetensors *st;
-    clipc_status status;
-
-    *st_out = NULL;
-    CLIPC_TRY(create(&st, name, err));
-    st->file = data;
-    st->file_bytes = n;
-    status = load(st, max_header_bytes, err);
-    if (status != CLIPC_OK) {
-        clipc_safetensors_close(st);
-        return status;
-    }
-    *st_out = st;
-    return CLIPC_OK;
-}
-
-void clipc_safetensors_close(clipc_safetensors *st)
-{
-    if (!st)
-        return;
-    clipc_bytes_release(&st->bytes);
-    free(st->by_name);
-    free(st->tensors);
-    free(st->names);
-    free(st->name);
-    free(st);
-}
-
-size_t clipc_safetensors_count(const clipc_safetensors *st)
-{
-    return st->n;
-}
-
-const clipc_tensor *clipc_safetensors_at(const clipc_safetensors *st,
-                                         size_t index)
-{
-    return &st->tensors[index];
-}
-
-const clipc_tensor *clipc_safetensors_find(const clipc_safetensors *st,
-                                           const char *name)
-{
-    size_t low = 0, high = st->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, st->by_name[middle]->name);
-        if (order == 0)
-            return st->by_name[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
-}
-
-void clipc_safetensors_forget(const clipc_safetensors *st,
-                              const clipc_tensor *tensor)
-{
-    clipc_bytes_forget(&st->bytes, (size_t)(tensor->data - st->file),
-                       tensor->n_bytes);
-}
-
-const unsigned char *clipc_safetensors_header(const clipc_safetensors *st,
-                                              size_t *n)
-{
-    *n = st->header_bytes;
-    return st->file + LENGTH_BYTES;
-}
-
-const char *clipc_safetensors_name(const clipc_safetensors *st)
-{
-    return st->name;
+    CLIPC_TRY(read_members(file, err));
+    qsort(file->tensors, file->n, sizeof *file->tensors, compare_positions);
+    return check_tiling(file, err);
 }

@@ -18,7 +18,7 @@
 
 typedef struct clipc_shard_entry {
     const char *tensor;
-    size_t shard; /* its file: shards[shard] */
+    size_t shard; /* the file: shards[shard] */
 } clipc_shard_entry;
 
 typedef struct clipc_shard_index {
@@ -29,9 +29,9 @@ typedef struct clipc_shard_index {
     void *root; /* owns the texts */
 } clipc_shard_index;
 
-/* suffix: what every shard's name must end in, ".safetensors" or ".bin". A
- * name is that of a file beside the index: one with a folder in it, or one
- * that begins with a dot, is CLIPC_ERR_FORMAT. name is for the messages. */
+/* Every shard's name must end in `suffix`, ".safetensors" or ".bin", and name
+ * a file beside the index: a name with a folder in it, or with a dot at its
+ * start, is CLIPC_ERR_FORMAT. name is for messages. */
 clipc_status clipc_shard_index_parse(clipc_shard_index *index,
                                      const char *data, size_t n,
                                      const char *suffix, const char *name,

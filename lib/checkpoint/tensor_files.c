@@ -6,28 +6,21 @@
  * every tensor of the index in the file where the index says it is.
  */
 #include "checkpoint/tensor_files.h"
-#include "checkpoint/model_files.h"
 
+#include "checkpoint/model_files.h"
+#include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
 #include "checkpoint/torch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TENSORS 65536
 #define INDEX_SUFFIX ".index.json"
 
-typedef struct part {
-    clipc_weights_file file;
-    clipc_safetensors *st; /* one of the two */
-    clipc_torch *torch;
-    size_t first; /* index of its first tensor */
-} part;
-
-struct clipc_weights {
+struct clipc_tensor_files {
     char *name;
-    part *parts; /* [n_parts] */
-    size_t n_parts;
+    clipc_tensor_file *files; /* [n_files] */
+    size_t n_files;
     clipc_tensor *tensors;        /* [n] file by file */
     const clipc_tensor **by_name; /* [n] */
     size_t n;
@@ -57,86 +50,81 @@ static bool is_torch_name(const char *path)
     return false;
 }
 
-bool clipc_weights_is_name(const char *path)
+bool clipc_tensor_files_is_name(const char *path)
 {
     return ends_in(path, ".safetensors") || ends_in(path, INDEX_SUFFIX) ||
            is_torch_name(path);
 }
 
-static clipc_status open_part(part *p, const char *path, const opening *how,
+static clipc_status load_file(clipc_tensor_file *file, const char *path,
+                              const opening *how, clipc_error *err)
+{
+    if (how->load == CLIPC_LOAD_READ)
+        CLIPC_TRY(clipc_file_read(&file->bytes, path, SIZE_MAX,
+                                  "address space", err));
+    else
+        CLIPC_TRY(clipc_file_map(&file->bytes, path, err));
+    file->data = file->bytes.data;
+    file->size = file->bytes.n;
+    return is_torch_name(path)
+               ? clipc_torch_read(file, how->max_header_bytes, err)
+               : clipc_safetensors_read(file, how->max_header_bytes, err);
+}
+
+static clipc_status name_file(clipc_tensor_file *file, const char *name,
                               clipc_error *err)
+{
+    file->name = clipc_strndup(name, strlen(name));
+    return file->name ? CLIPC_OK : clipc_fail_nomem(err, "file of tensors");
+}
+
+/* *file is all zero, and is released by the caller after a failure too. */
+static clipc_status open_file(clipc_tensor_file *file, const char *path,
+                              const opening *how, clipc_error *err)
 {
     clipc_file_stamp before = clipc_file_stamp_get(path);
 
-    if (is_torch_name(path))
-        CLIPC_TRY(clipc_torch_open(&p->torch, path, how->load,
-                                   how->max_header_bytes, err));
-    else
-        CLIPC_TRY(clipc_safetensors_open(&p->st, path, how->load,
-                                         how->max_header_bytes, err));
-    /* Replaced meanwhile: no stamp, and nothing is remembered about it. */
+    CLIPC_TRY(name_file(file, path, err));
+    CLIPC_TRY(load_file(file, path, how, err));
+    /* A file that was replaced meanwhile gets no stamp, so that nothing is
+     * remembered about this file. */
     clipc_file_stamp after = clipc_file_stamp_get(path);
     if (clipc_file_stamp_equal(&before, &after))
-        p->file.stamp = before;
+        file->stamp = before;
     return CLIPC_OK;
 }
 
-static clipc_status open_part_memory(part *p, const void *data, size_t n,
-                                     const char *name,
-                                     size_t max_header_bytes, clipc_error *err)
+static clipc_status open_memory(clipc_tensor_file *file, const void *data,
+                                size_t n, const char *name,
+                                size_t max_header_bytes, clipc_error *err)
 {
-    if (clipc_torch_looks_like(data, n))
-        return clipc_torch_open_memory(&p->torch, data, n, name,
-                                       max_header_bytes, err);
-    return clipc_safetensors_open_memory(&p->st, data, n, name,
-                                         max_header_bytes, err);
+    CLIPC_TRY(name_file(file, name, err));
+    file->data = data;
+    file->size = n;
+    return clipc_torch_looks_like(data, n)
+               ? clipc_torch_read(file, max_header_bytes, err)
+               : clipc_safetensors_read(file, max_header_bytes, err);
 }
 
-static size_t part_count(const part *p)
+static void release_file(clipc_tensor_file *file)
 {
-    return p->torch ? clipc_torch_count(p->torch)
-                    : clipc_safetensors_count(p->st);
-}
-
-static const clipc_tensor *part_at(const part *p, size_t index)
-{
-    return p->torch ? clipc_torch_at(p->torch, index)
-                    : clipc_safetensors_at(p->st, index);
-}
-
-static void part_forget(const part *p, size_t index)
-{
-    if (p->torch)
-        clipc_torch_forget(p->torch, clipc_torch_at(p->torch, index));
-    else
-        clipc_safetensors_forget(p->st, clipc_safetensors_at(p->st, index));
-}
-
-static void describe_part(part *p)
-{
-    clipc_weights_file *file = &p->file;
-
-    file->name = p->torch ? clipc_torch_name(p->torch)
-                          : clipc_safetensors_name(p->st);
-    file->header = p->torch
-                       ? clipc_torch_header(p->torch, &file->header_bytes)
-                       : clipc_safetensors_header(p->st, &file->header_bytes);
-}
-
-static void close_part(part *p)
-{
-    clipc_torch_close(p->torch);
-    clipc_safetensors_close(p->st);
+    clipc_bytes_release(&file->bytes);
+    free(file->tensors);
+    free(file->names);
+    free(file->name);
 }
 
 /* ---- the list of all tensors ------------------------------------------- */
 
-static const part *part_of(const clipc_weights *weights, size_t index)
+static const clipc_tensor_file *file_of(const clipc_tensor_files *files,
+                                        const clipc_tensor *tensor)
 {
-    size_t i = weights->n_parts - 1;
-    while (weights->parts[i].first > index)
-        i--;
-    return &weights->parts[i];
+    const clipc_tensor_file *file = files->files;
+    size_t index = clipc_tensor_files_index(files, tensor);
+
+    while (index >= file->n)
+        index -= file++->n;
+    return file;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -145,18 +133,18 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static clipc_status index_names(clipc_weights *weights, clipc_error *err)
+static clipc_status index_names(clipc_tensor_files *files, clipc_error *err)
 {
-    const clipc_tensor **names = weights->by_name;
+    const clipc_tensor **names = files->by_name;
 
-    for (size_t i = 0; i < weights->n; i++)
-        names[i] = &weights->tensors[i];
-    qsort(names, weights->n, sizeof *names, compare_names);
-    for (size_t i = 1; i < weights->n; i++) {
+    for (size_t i = 0; i < files->n; i++)
+        names[i] = &files->tensors[i];
+    qsort(names, files->n, sizeof *names, compare_names);
+    for (size_t i = 1; i < files->n; i++) {
         if (strcmp(names[i - 1]->name, names[i]->name) != 0)
             continue;
-        const char *file = clipc_weights_file_of(weights, names[i]);
-        const char *other = clipc_weights_file_of(weights, names[i - 1]);
+        const char *file = clipc_tensor_files_file_of(files, names[i]);
+        const char *other = clipc_tensor_files_file_of(files, names[i - 1]);
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: tensor %s: %s%s",
                           CLIPC_QUOTE(file), CLIPC_QUOTE(names[i]->name),
                           file == other ? "two tensors have this name"
@@ -166,92 +154,85 @@ static clipc_status index_names(clipc_weights *weights, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* After all parts are open. */
-static clipc_status list_tensors(clipc_weights *weights, clipc_error *err)
+/* After all files are open. */
+static clipc_status list_tensors(clipc_tensor_files *files, clipc_error *err)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < weights->n_parts; i++) {
-        describe_part(&weights->parts[i]);
-        weights->parts[i].first = n;
-        n += part_count(&weights->parts[i]);
-    }
-    if (n > MAX_TENSORS)
+    for (size_t i = 0; i < files->n_files; i++)
+        n += files->files[i].n;
+    if (n > CLIPC_MAX_TENSORS)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: more than %d tensors (limit of clipc)",
-                          CLIPC_QUOTE(weights->name), MAX_TENSORS);
-    weights->tensors = clipc_alloc(n, sizeof *weights->tensors);
-    weights->by_name = clipc_alloc(n, sizeof *weights->by_name);
-    if (!weights->tensors || !weights->by_name)
+                          CLIPC_QUOTE(files->name), CLIPC_MAX_TENSORS);
+    files->tensors = clipc_alloc(n, sizeof *files->tensors);
+    files->by_name = clipc_alloc(n, sizeof *files->by_name);
+    if (!files->tensors || !files->by_name)
         return clipc_fail_nomem(err, "table of tensors");
-    for (size_t i = 0; i < weights->n_parts; i++) {
-        const part *p = &weights->parts[i];
-        for (size_t j = 0; j < part_count(p); j++)
-            weights->tensors[weights->n++] = *part_at(p, j);
+    for (size_t i = 0; i < files->n_files; i++) {
+        const clipc_tensor_file *file = &files->files[i];
+        for (size_t j = 0; j < file->n; j++)
+            files->tensors[files->n++] = file->tensors[j];
     }
-    return index_names(weights, err);
+    return index_names(files, err);
 }
 
 /* ---- opening ----------------------------------------------------------- */
 
-static clipc_status create(clipc_weights **out, const char *name,
-                           size_t n_parts, clipc_error *err)
+static clipc_status create(clipc_tensor_files **out, const char *name,
+                           size_t n_files, clipc_error *err)
 {
-    clipc_weights *weights = clipc_alloc_zero(1, sizeof *weights);
+    clipc_tensor_files *files = clipc_alloc_zero(1, sizeof *files);
 
     *out = NULL;
-    if (weights) {
-        weights->name = clipc_strndup(name, strlen(name));
-        weights->parts = clipc_alloc_zero(n_parts, sizeof *weights->parts);
+    if (files) {
+        files->name = clipc_strndup(name, strlen(name));
+        files->files = clipc_alloc_zero(n_files, sizeof *files->files);
     }
-    if (!weights || !weights->name || !weights->parts) {
-        clipc_weights_close(weights);
+    if (!files || !files->name || !files->files) {
+        clipc_tensor_files_free(files);
         return clipc_fail_nomem(err, "checkpoint");
     }
-    *out = weights;
+    files->n_files = n_files;
+    *out = files;
     return CLIPC_OK;
 }
 
-/* What the steps after create() gave. */
-static clipc_status finish(clipc_weights **out, clipc_weights *weights,
+/* Gives *out, or frees after a failure of the steps after create(). */
+static clipc_status finish(clipc_tensor_files **out, clipc_tensor_files *files,
                            clipc_status status)
 {
     if (status == CLIPC_OK)
-        *out = weights;
+        *out = files;
     else
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(files);
     return status;
 }
 
-static clipc_status open_single(clipc_weights **out, const char *path,
+static clipc_status open_single(clipc_tensor_files **out, const char *path,
                                 const opening *how, clipc_error *err)
 {
-    clipc_weights *weights;
-    clipc_status status;
+    clipc_tensor_files *files;
 
-    CLIPC_TRY(create(&weights, path, 1, err));
-    status = open_part(&weights->parts[0], path, how, err);
-    if (status == CLIPC_OK) {
-        weights->n_parts = 1;
-        status = list_tensors(weights, err);
-    }
-    return finish(out, weights, status);
+    CLIPC_TRY(create(&files, path, 1, err));
+    clipc_status status = open_file(&files->files[0], path, how, err);
+    if (status == CLIPC_OK)
+        status = list_tensors(files, err);
+    return finish(out, files, status);
 }
 
 /* The file NAME beside the index. */
-static clipc_status open_shard(clipc_weights *weights, const char *name,
-                               const opening *how, clipc_error *err)
+static clipc_status open_shard(clipc_tensor_file *file, const char *index,
+                               const char *name, const opening *how,
+                               clipc_error *err)
 {
-    const char *index = weights->name, *slash = strrchr(index, '/');
+    const char *slash = strrchr(index, '/');
     char *path = clipc_format("%.*s%s", slash ? (int)(slash + 1 - index) : 0,
                               index, name);
     if (!path)
         return clipc_fail_nomem(err, "path of a model file");
-    clipc_status status = open_part(&weights->parts[weights->n_parts], path,
-                                    how, err);
-    if (status == CLIPC_OK)
-        weights->n_parts++;
-    else if (status == CLIPC_ERR_NOT_FOUND)
+    clipc_status status = open_file(file, path, how, err);
+    if (status == CLIPC_ERR_NOT_FOUND)
         status = clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                             "%s: the file %s that it names is missing",
                             CLIPC_QUOTE(index), CLIPC_QUOTE(name));
@@ -259,43 +240,43 @@ static clipc_status open_shard(clipc_weights *weights, const char *name,
     return status;
 }
 
-/* Every tensor of the index is in its file. */
-static clipc_status check_index(const clipc_weights *weights,
+/* Every tensor of the index is in the file that the index names. */
+static clipc_status check_index(const clipc_tensor_files *files,
                                 const clipc_shard_index *index,
                                 clipc_error *err)
 {
     for (size_t i = 0; i < index->n_entries; i++) {
         const clipc_shard_entry *entry = &index->entries[i];
-        const clipc_tensor *tensor = clipc_weights_find(weights,
-                                                        entry->tensor);
-        if (!tensor || part_of(weights, clipc_weights_index(weights, tensor)) !=
-                           &weights->parts[entry->shard])
+        const clipc_tensor *tensor = clipc_tensor_files_find(files,
+                                                             entry->tensor);
+        if (!tensor || file_of(files, tensor) != &files->files[entry->shard])
             return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                               "%s: tensor %s is not in %s",
-                              CLIPC_QUOTE(weights->name),
+                              CLIPC_QUOTE(files->name),
                               CLIPC_QUOTE(entry->tensor),
                               CLIPC_QUOTE(index->shards[entry->shard]));
     }
     return CLIPC_OK;
 }
 
-static clipc_status open_shards(clipc_weights *weights,
+static clipc_status open_shards(clipc_tensor_files *files,
                                 const clipc_shard_index *index,
                                 const opening *how, clipc_error *err)
 {
     for (size_t i = 0; i < index->n_shards; i++)
-        CLIPC_TRY(open_shard(weights, index->shards[i], how, err));
-    CLIPC_TRY(list_tensors(weights, err));
-    return check_index(weights, index, err);
+        CLIPC_TRY(open_shard(&files->files[i], files->name, index->shards[i],
+                             how, err));
+    CLIPC_TRY(list_tensors(files, err));
+    return check_index(files, index, err);
 }
 
-/* *found is false when there is no index at `path`: CLIPC_ERR_NOT_FOUND may
- * mean one of its files. */
-static clipc_status open_split(clipc_weights **out, const char *path,
+/* *found is false when there is no index at `path`. CLIPC_ERR_NOT_FOUND with
+ * *found true: one of the files is missing. */
+static clipc_status open_split(clipc_tensor_files **out, const char *path,
                                const opening *how, bool *found,
                                clipc_error *err)
 {
-    clipc_weights *weights = NULL;
+    clipc_tensor_files *files = NULL;
     clipc_shard_index index;
     clipc_bytes bytes;
     clipc_status status;
@@ -309,14 +290,14 @@ static clipc_status open_split(clipc_weights **out, const char *path,
         clipc_shard_suffix(path), path, err);
     clipc_bytes_release(&bytes);
     CLIPC_TRY(status);
-    status = create(&weights, path, index.n_shards, err);
+    status = create(&files, path, index.n_shards, err);
     if (status == CLIPC_OK)
-        status = finish(out, weights, open_shards(weights, &index, how, err));
+        status = finish(out, files, open_shards(files, &index, how, err));
     clipc_shard_index_release(&index);
     return status;
 }
 
-static clipc_status open_either(clipc_weights **out, const char *path,
+static clipc_status open_either(clipc_tensor_files **out, const char *path,
                                 const opening *how, bool *found,
                                 clipc_error *err)
 {
@@ -327,10 +308,11 @@ static clipc_status open_either(clipc_weights **out, const char *path,
     return status;
 }
 
-clipc_status clipc_weights_open_folder(clipc_weights **out,
-                                       const char *folder, clipc_load load,
-                                       size_t max_header_bytes,
-                                       clipc_error *err)
+clipc_status clipc_tensor_files_open_folder(clipc_tensor_files **out,
+                                            const char *folder,
+                                            clipc_load load,
+                                            size_t max_header_bytes,
+                                            clipc_error *err)
 {
     const opening how = { load, max_header_bytes };
 
@@ -355,9 +337,10 @@ clipc_status clipc_weights_open_folder(clipc_weights **out,
                       "open_clip", CLIPC_QUOTE(folder));
 }
 
-clipc_status clipc_weights_open_file(clipc_weights **out, const char *path,
-                                     clipc_load load, size_t max_header_bytes,
-                                     clipc_error *err)
+clipc_status clipc_tensor_files_open_file(clipc_tensor_files **out,
+                                          const char *path, clipc_load load,
+                                          size_t max_header_bytes,
+                                          clipc_error *err)
 {
     const opening how = { load, max_header_bytes };
     bool found;
@@ -366,94 +349,92 @@ clipc_status clipc_weights_open_file(clipc_weights **out, const char *path,
     return open_either(out, path, &how, &found, err);
 }
 
-clipc_status clipc_weights_open_memory(clipc_weights **out, const void *data,
-                                       size_t n, const char *name,
-                                       size_t max_header_bytes,
-                                       clipc_error *err)
+clipc_status clipc_tensor_files_open_memory(clipc_tensor_files **out,
+                                            const void *data, size_t n,
+                                            const char *name,
+                                            size_t max_header_bytes,
+                                            clipc_error *err)
 {
-    clipc_weights *weights;
-    clipc_status status;
+    clipc_tensor_files *files;
 
     *out = NULL;
-    CLIPC_TRY(create(&weights, name, 1, err));
-    status = open_part_memory(&weights->parts[0], data, n, name,
-                              max_header_bytes, err);
-    if (status == CLIPC_OK) {
-        weights->n_parts = 1;
-        status = list_tensors(weights, err);
-    }
-    return finish(out, weights, status);
+    CLIPC_TRY(create(&files, name, 1, err));
+    clipc_status status = open_memory(&files->files[0], data, n, name,
+                                      max_header_bytes, err);
+    if (status == CLIPC_OK)
+        status = list_tensors(files, err);
+    return finish(out, files, status);
 }
 
-void clipc_weights_close(clipc_weights *weights)
+void clipc_tensor_files_free(clipc_tensor_files *files)
 {
-    if (!weights)
+    if (!files)
         return;
-    for (size_t i = 0; i < weights->n_parts; i++)
-        close_part(&weights->parts[i]);
-    free(weights->parts);
-    free(weights->by_name);
-    free(weights->tensors);
-    free(weights->name);
-    free(weights);
+    for (size_t i = 0; i < files->n_files; i++)
+        release_file(&files->files[i]);
+    free(files->files);
+    free(files->by_name);
+    free(files->tensors);
+    free(files->name);
+    free(files);
 }
 
 /* ---- questions --------------------------------------------------------- */
 
-size_t clipc_weights_count(const clipc_weights *weights)
+size_t clipc_tensor_files_count(const clipc_tensor_files *files)
 {
-    return weights->n;
+    return files->n;
 }
 
-const clipc_tensor *clipc_weights_at(const clipc_weights *weights,
-                                     size_t index)
+const clipc_tensor *clipc_tensor_files_at(const clipc_tensor_files *files,
+                                          size_t index)
 {
-    return &weights->tensors[index];
+    return &files->tensors[index];
 }
 
-size_t clipc_weights_index(const clipc_weights *weights,
-                           const clipc_tensor *tensor)
+size_t clipc_tensor_files_index(const clipc_tensor_files *files,
+                                const clipc_tensor *tensor)
 {
-    return (size_t)(tensor - weights->tensors);
+    return (size_t)(tensor - files->tensors);
 }
 
-const clipc_tensor *clipc_weights_find(const clipc_weights *weights,
-                                       const char *name)
+const clipc_tensor *clipc_tensor_files_find(const clipc_tensor_files *files,
+                                            const char *name)
 {
     const clipc_tensor wanted = { .name = name }, *key = &wanted;
     const clipc_tensor **found =
-        bsearch(&key, weights->by_name, weights->n, sizeof *weights->by_name,
+        bsearch(&key, files->by_name, files->n, sizeof *files->by_name,
                 compare_names);
     return found ? *found : NULL;
 }
 
-void clipc_weights_forget(const clipc_weights *weights,
-                          const clipc_tensor *tensor)
+void clipc_tensor_files_forget(const clipc_tensor_files *files,
+                               const clipc_tensor *tensor)
 {
-    size_t index = clipc_weights_index(weights, tensor);
-    const part *p = part_of(weights, index);
+    const clipc_tensor_file *file = file_of(files, tensor);
 
-    part_forget(p, index - p->first);
+    clipc_bytes_forget(&file->bytes, (size_t)(tensor->data - file->data),
+                       tensor->n_bytes);
 }
 
-size_t clipc_weights_n_files(const clipc_weights *weights)
+size_t clipc_tensor_files_n_files(const clipc_tensor_files *files)
 {
-    return weights->n_parts;
+    return files->n_files;
 }
 
-const clipc_weights_file *clipc_weights_file_at(const clipc_weights *weights,
-                                                size_t index)
+const clipc_tensor_file *
+clipc_tensor_files_file(const clipc_tensor_files *files, size_t index)
 {
-    return &weights->parts[index].file;
+    return &files->files[index];
 }
 
-const char *clipc_weights_file_of(const clipc_weights *weights,
-                                  const clipc_tensor *tensor)
+const char *clipc_tensor_files_file_of(const clipc_tensor_files *files,
+                                       const clipc_tensor *tensor)
 {
-    return part_of(weights, clipc_weights_index(weights, tensor))->file.name;
+    return file_of(files, tensor)->name;
 }
 
-const char *clipc_weights_name(const clipc_weights *weights)
+const char *clipc_tensor_files_name(const clipc_tensor_files *files)
 {
-    return weights->name;
+    return files->name;
 }

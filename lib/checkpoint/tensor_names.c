@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The beginning of a name, or all of it where it has no end of its own. */
+/* The beginning of a name, or a whole name. */
 typedef struct renamed {
     const char *from, *to;
     unsigned part, n_parts;
@@ -35,7 +35,7 @@ static const renamed outside[] = {
     { "text_projection.weight", "text_projection", 0, 1, true, true },
 };
 
-/* What follows the number of a layer. */
+/* The end of a name, behind the number of a layer. */
 static const renamed inside[] = {
     { "layer_norm1.", "ln_1.", 0, 1, false, false },
     { "layer_norm2.", "ln_2.", 0, 1, false, false },

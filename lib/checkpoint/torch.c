@@ -14,7 +14,6 @@
  */
 #include "checkpoint/torch.h"
 
-#include "base/file.h"
 #include "checkpoint/pickle.h"
 #include "base/sniff.h"
 #include "checkpoint/zip.h"
@@ -27,57 +26,45 @@ enum {
     TAR_MAGIC_AT = 257
 };
 
-struct clipc_torch {
-    char *name;        /* for messages */
-    clipc_bytes bytes; /* owned; empty when the caller's */
-    const unsigned char *file;
-    size_t file_bytes;
-    const unsigned char *pickle;
-    size_t pickle_bytes;
-    char *names;           /* all tensor names, each terminated */
-    clipc_tensor *tensors; /* [n] in file order */
-    size_t n;
-};
-
-#define SHOWN(torch) CLIPC_QUOTE((torch)->name)
+#define SHOWN(file) CLIPC_QUOTE((file)->name)
 
 /* ---- what it is instead ------------------------------------------------ */
 
-static bool begins(const clipc_torch *t, size_t at, const char *magic,
+static bool begins(const clipc_tensor_file *file, size_t at, const char *magic,
                    size_t n)
 {
-    return t->file_bytes >= at && t->file_bytes - at >= n &&
-           memcmp(t->file + at, magic, n) == 0;
+    return file->size >= at && file->size - at >= n &&
+           memcmp(file->data + at, magic, n) == 0;
 }
 
-#define BEGINS(t, at, magic) begins(t, at, "" magic, sizeof magic - 1)
+#define BEGINS(file, at, magic) begins(file, at, "" magic, sizeof magic - 1)
 
-static clipc_status fail_other(const clipc_torch *t, clipc_error *err)
+static clipc_status fail_other(const clipc_tensor_file *file, clipc_error *err)
 {
     /* A pickle of protocol 2 whose first object is the number 0x1950a86a... */
-    bool old = BEGINS(t, 0, "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8"
-                            "\x50\x19") ||
-               BEGINS(t, TAR_MAGIC_AT, "ustar");
+    bool old = BEGINS(file, 0, "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20"
+                               "\x6A\xA8\x50\x19") ||
+               BEGINS(file, TAR_MAGIC_AT, "ustar");
 
     if (old)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, 0,
                           "%s: PyTorch's format of before 1.6, which clipc "
                           "does not read; load it in Python and save it "
-                          "again, best as safetensors", SHOWN(t));
-    const clipc_sniffed *other = clipc_sniff(t->file, t->file_bytes);
-    if (clipc_sniff_is_safetensors(t->file, t->file_bytes))
+                          "again, best as safetensors", SHOWN(file));
+    const clipc_sniffed *other = clipc_sniff(file->data, file->size);
+    if (clipc_sniff_is_safetensors(file->data, file->size))
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a PyTorch checkpoint, but safetensors: "
-                          "name it *.safetensors", SHOWN(t));
-    if (other && t->file_bytes >= 4)
+                          "name it *.safetensors", SHOWN(file));
+    if (other && file->size >= 4)
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a PyTorch checkpoint (looks like %s)",
-                          SHOWN(t), other->what);
+                          SHOWN(file), other->what);
     return clipc_fail(err,
-                      t->file_bytes < 4 ? CLIPC_ERR_TRUNCATED
+                      file->size < 4 ? CLIPC_ERR_TRUNCATED
                                         : CLIPC_ERR_FORMAT,
                       0, "%s: not a PyTorch checkpoint (no zip archive)",
-                      SHOWN(t));
+                      SHOWN(file));
 }
 
 bool clipc_torch_looks_like(const void *data, size_t n)
@@ -139,7 +126,7 @@ static bool is_torchscript(const clipc_zip *zip, clipc_text root)
     return find_named(zip, root, "constants.pkl") != NULL;
 }
 
-static clipc_status check_byte_order(const clipc_torch *t,
+static clipc_status check_byte_order(const clipc_tensor_file *file,
                                      const clipc_zip *zip, clipc_text root,
                                      clipc_error *err)
 {
@@ -150,11 +137,11 @@ static clipc_status check_byte_order(const clipc_torch *t,
                   memcmp(order->data, little, sizeof little - 1) != 0))
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, (int64_t)order->offset,
                           "%s: its byte order is not little-endian",
-                          SHOWN(t));
+                          SHOWN(file));
     return CLIPC_OK;
 }
 
-static clipc_status find_pickle(clipc_torch *t, const clipc_zip *zip,
+static clipc_status find_pickle(clipc_tensor_file *file, const clipc_zip *zip,
                                 clipc_text root, size_t max_header_bytes,
                                 clipc_error *err)
 {
@@ -164,36 +151,36 @@ static clipc_status find_pickle(clipc_torch *t, const clipc_zip *zip,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: a TorchScript archive, which is a program; "
                           "clipc reads weights only: use the checkpoint's "
-                          "safetensors or pytorch_model.bin", SHOWN(t));
+                          "safetensors or pytorch_model.bin", SHOWN(file));
     if (!pickle)
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: not a PyTorch checkpoint (a zip archive "
-                          "without data.pkl)", SHOWN(t));
+                          "without data.pkl)", SHOWN(file));
     if (!pickle->stored)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED,
                           (int64_t)pickle->offset, "%s: data.pkl is "
                           "compressed, which torch.save() never does",
-                          SHOWN(t));
+                          SHOWN(file));
     if (pickle->n > max_header_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, (int64_t)pickle->offset,
                           "%s: data.pkl of %zu bytes, the limit is %zu "
-                          "(max_header_bytes)", SHOWN(t), pickle->n,
+                          "(max_header_bytes)", SHOWN(file), pickle->n,
                           max_header_bytes);
     if (!clipc_zip_intact(pickle))
         return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)pickle->offset,
-                          "%s: data.pkl is damaged (wrong CRC)", SHOWN(t));
-    t->pickle = pickle->data;
-    t->pickle_bytes = pickle->n;
-    return check_byte_order(t, zip, root, err);
+                          "%s: data.pkl is damaged (wrong CRC)", SHOWN(file));
+    file->header = pickle->data;
+    file->header_bytes = pickle->n;
+    return check_byte_order(file, zip, root, err);
 }
 
 /* ---- tensors ----------------------------------------------------------- */
 
-static clipc_status fail_tensor(const clipc_torch *t, const char *name,
-                                clipc_status code, const char *what,
-                                clipc_error *err)
+static clipc_status fail_tensor(const clipc_tensor_file *file,
+                                const char *name, clipc_status code,
+                                const char *what, clipc_error *err)
 {
-    return clipc_fail(err, code, -1, "%s: tensor %s: %s", SHOWN(t),
+    return clipc_fail(err, code, -1, "%s: tensor %s: %s", SHOWN(file),
                       CLIPC_QUOTE(name), what);
 }
 
@@ -212,8 +199,8 @@ static bool is_contiguous(const clipc_pickled_tensor *p, size_t n_elements)
     return true;
 }
 
-static clipc_status place_tensor(const clipc_torch *t, const clipc_zip *zip,
-                                 clipc_text root,
+static clipc_status place_tensor(const clipc_tensor_file *file,
+                                 const clipc_zip *zip, clipc_text root,
                                  const clipc_pickled_tensor *p,
                                  clipc_tensor *tensor, clipc_error *err)
 {
@@ -230,28 +217,28 @@ static clipc_status place_tensor(const clipc_torch *t, const clipc_zip *zip,
     for (size_t i = 0; i < p->rank; i++) {
         tensor->shape[i] = p->shape[i];
         if (!clipc_mul(tensor->n_elements, p->shape[i], &tensor->n_elements))
-            return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
+            return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                                "its shape overflows", err);
     }
     if (!entry)
-        return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
+        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "the archive has no such storage", err);
     if (!entry->stored)
-        return fail_tensor(t, tensor->name, CLIPC_ERR_UNSUPPORTED,
+        return fail_tensor(file, tensor->name, CLIPC_ERR_UNSUPPORTED,
                            "its storage is compressed, which torch.save() "
                            "never does", err);
     if (!clipc_mul(p->storage_elements, p->type->bytes, &bytes) ||
         entry->n != bytes)
-        return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
+        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "its storage has another size", err);
     if (!is_contiguous(p, tensor->n_elements))
-        return fail_tensor(t, tensor->name, CLIPC_ERR_UNSUPPORTED,
+        return fail_tensor(file, tensor->name, CLIPC_ERR_UNSUPPORTED,
                            "its elements are not stored one after the other "
                            "(a transposed or expanded view); save it with "
                            ".contiguous()", err);
     if (!clipc_add(p->offset, tensor->n_elements, &end) ||
         end > p->storage_elements)
-        return fail_tensor(t, tensor->name, CLIPC_ERR_FORMAT,
+        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "it ends outside its storage", err);
     tensor->data = entry->data + p->offset * p->type->bytes;
     tensor->n_bytes = tensor->n_elements * p->type->bytes;
@@ -266,8 +253,8 @@ static int compare_positions(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static clipc_status place_tensors(clipc_torch *t, const clipc_zip *zip,
-                                  clipc_text root,
+static clipc_status place_tensors(clipc_tensor_file *file,
+                                  const clipc_zip *zip, clipc_text root,
                                   const clipc_pickled_tensor *pickled,
                                   size_t n, clipc_error *err)
 {
@@ -275,27 +262,27 @@ static clipc_status place_tensors(clipc_torch *t, const clipc_zip *zip,
 
     for (size_t i = 0; i < n; i++)
         name_bytes += pickled[i].name.len;
-    t->names = clipc_alloc(name_bytes, 1);
-    t->tensors = clipc_alloc_zero(n, sizeof *t->tensors);
-    if (!t->names || !t->tensors)
+    file->names = clipc_alloc(name_bytes, 1);
+    file->tensors = clipc_alloc_zero(n, sizeof *file->tensors);
+    if (!file->names || !file->tensors)
         return clipc_fail_nomem(err, "table of tensors");
-    char *name = t->names;
+    char *name = file->names;
     for (size_t i = 0; i < n; i++) {
         memcpy(name, pickled[i].name.data, pickled[i].name.len);
         name[pickled[i].name.len] = '\0';
-        t->tensors[i].name = name;
+        file->tensors[i].name = name;
         name += pickled[i].name.len + 1;
-        CLIPC_TRY(place_tensor(t, zip, root, &pickled[i], &t->tensors[i],
+        CLIPC_TRY(place_tensor(file, zip, root, &pickled[i], &file->tensors[i],
                                err));
     }
-    t->n = n;
-    qsort(t->tensors, t->n, sizeof *t->tensors, compare_positions);
+    file->n = n;
+    qsort(file->tensors, file->n, sizeof *file->tensors, compare_positions);
     return CLIPC_OK;
 }
 
 /* ---- the whole --------------------------------------------------------- */
 
-static clipc_status read_archive(clipc_torch *t, const clipc_zip *zip,
+static clipc_status read_archive(clipc_tensor_file *file, const clipc_zip *zip,
                                  size_t max_header_bytes, clipc_error *err)
 {
     clipc_text root = find_root(zip);
@@ -303,136 +290,38 @@ static clipc_status read_archive(clipc_torch *t, const clipc_zip *zip,
     clipc_error inner = CLIPC_ERROR_INIT;
     size_t n;
 
-    CLIPC_TRY(find_pickle(t, zip, root, max_header_bytes, err));
-    clipc_status status = clipc_pickle_read(&pickled, &n, t->pickle,
-                                            t->pickle_bytes, t->name, &inner);
+    CLIPC_TRY(find_pickle(file, zip, root, max_header_bytes, err));
+    clipc_status status = clipc_pickle_read(&pickled, &n, file->header,
+                                            file->header_bytes, file->name,
+                                            &inner);
     if (status != CLIPC_OK) {
         int64_t offset = inner.offset;
         if (offset >= 0) /* in the pickle */
-            offset += (int64_t)(t->pickle - t->file);
+            offset += (int64_t)(file->header - file->data);
         return clipc_fail(err, status, offset, "%s", inner.message);
     }
-    status = place_tensors(t, zip, root, pickled, n, err);
+    status = place_tensors(file, zip, root, pickled, n, err);
     free(pickled);
     return status;
 }
 
-static clipc_status load(clipc_torch *t, size_t max_header_bytes,
-                         clipc_error *err)
+clipc_status clipc_torch_read(clipc_tensor_file *file, size_t max_header_bytes,
+                              clipc_error *err)
 {
     clipc_zip zip;
 
-    if (!clipc_torch_looks_like(t->file, t->file_bytes))
-        return fail_other(t, err);
-    CLIPC_TRY(clipc_zip_open(&zip, t->file, t->file_bytes, t->name,
-                             max_header_bytes, err));
-    clipc_status status = read_archive(t, &zip, max_header_bytes, err);
-    clipc_zip_release(&zip);
-    return status;
-}
-
-static clipc_status create(clipc_torch **out, const char *name,
-                           clipc_error *err)
-{
-    clipc_torch *t = clipc_alloc_zero(1, sizeof *t);
-
-    *out = NULL;
-    if (t)
-        t->name = clipc_strndup(name, strlen(name));
-    if (!t || !t->name) {
-        clipc_torch_close(t);
-        return clipc_fail_nomem(err, "PyTorch checkpoint");
-    }
-    *out = t;
-    return CLIPC_OK;
-}
-
-static clipc_status finish(clipc_torch **out, clipc_torch *t,
-                           clipc_status status)
-{
-    if (status == CLIPC_OK)
-        *out = t;
-    else
-        clipc_torch_close(t);
-    return status;
-}
-
-clipc_status clipc_torch_open(clipc_torch **out, const char *path,
-                              clipc_load load_mode, size_t max_header_bytes,
-                              clipc_error *err)
-{
-    clipc_status status;
-    clipc_torch *t;
-
-    *out = NULL;
-    CLIPC_TRY(create(&t, path, err));
-    if (load_mode == CLIPC_LOAD_READ)
-        status = clipc_file_read(&t->bytes, path, SIZE_MAX, "address space",
-                                 err);
-    else
-        status = clipc_file_map(&t->bytes, path, err);
+    if (!clipc_torch_looks_like(file->data, file->size))
+        return fail_other(file, err);
+    /* Only the headers of the entries are read: the tensors between them are
+     * neither read from the disk yet nor kept in memory. */
+    clipc_bytes_scattered(&file->bytes, true);
+    clipc_status status = clipc_zip_open(&zip, file->data, file->size,
+                                         file->name, max_header_bytes, err);
     if (status == CLIPC_OK) {
-        t->file = t->bytes.data;
-        t->file_bytes = t->bytes.n;
-        /* The header of every entry is looked at, and no tensor: neither
-         * those on the disk behind it are wanted yet, nor those in memory
-         * around it. */
-        clipc_bytes_scattered(&t->bytes, true);
-        status = load(t, max_header_bytes, err);
-        clipc_bytes_scattered(&t->bytes, false);
-        clipc_bytes_forget(&t->bytes, 0, t->bytes.n);
+        status = read_archive(file, &zip, max_header_bytes, err);
+        clipc_zip_release(&zip);
     }
-    return finish(out, t, status);
-}
-
-clipc_status clipc_torch_open_memory(clipc_torch **out, const void *data,
-                                     size_t n, const char *name,
-                                     size_t max_header_bytes,
-                                     clipc_error *err)
-{
-    clipc_torch *t;
-
-    *out = NULL;
-    CLIPC_TRY(create(&t, name, err));
-    t->file = data;
-    t->file_bytes = n;
-    return finish(out, t, load(t, max_header_bytes, err));
-}
-
-void clipc_torch_close(clipc_torch *t)
-{
-    if (!t)
-        return;
-    clipc_bytes_release(&t->bytes);
-    free(t->tensors);
-    free(t->names);
-    free(t->name);
-    free(t);
-}
-
-size_t clipc_torch_count(const clipc_torch *torch)
-{
-    return torch->n;
-}
-
-const clipc_tensor *clipc_torch_at(const clipc_torch *torch, size_t index)
-{
-    return &torch->tensors[index];
-}
-
-void clipc_torch_forget(const clipc_torch *torch, const clipc_tensor *tensor)
-{
-    clipc_bytes_forget(&torch->bytes, (size_t)(tensor->data - torch->file),
-                       tensor->n_bytes);
-}
-
-const unsigned char *clipc_torch_header(const clipc_torch *torch, size_t *n)
-{
-    *n = torch->pickle_bytes;
-    return torch->pickle;
-}
-
-const char *clipc_torch_name(const clipc_torch *torch)
-{
-    return torch->name;
+    clipc_bytes_scattered(&file->bytes, false);
+    clipc_bytes_forget(&file->bytes, 0, file->size);
+    return status;
 }

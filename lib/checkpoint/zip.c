@@ -22,13 +22,14 @@ enum {
     LOCATOR_BYTES = 20,
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
-    MAX_ENTRIES = 66000, /* tensors and what is beside them */
+    MAX_ENTRIES = 66000, /* tensors and the entries beside them */
     MAX_NAME = 512,
     ZIP64_EXTRA = 1,
     STORED = 0,
     FLAG_ENCRYPTED = 1,
     FLAG_DESCRIPTOR = 8, /* sizes and CRC follow the bytes */
-    /* And those of how well it was compressed and of UTF-8 names. */
+    /* The flags of the strength of compression and of UTF-8 names are
+     * accepted. */
     KNOWN_FLAGS = 0x0806 | FLAG_DESCRIPTOR
 };
 
@@ -88,8 +89,8 @@ static bool agrees(uint64_t field, int bytes, uint64_t value)
     return field == value || field == ones;
 }
 
-/* The zip64 records before the end record at `end`; *before: where they
- * begin. */
+/* Checks the zip64 records before the end record at `end`; *before: the byte
+ * at which these records begin. */
 static clipc_status read_end64(const archive *a, size_t end, place *where,
                                size_t *before, clipc_error *err)
 {
@@ -146,12 +147,12 @@ static clipc_status find_directory(const archive *a, place *where,
 
 /* ---- one entry --------------------------------------------------------- */
 
-/* Sizes and position as the directory has them. */
+/* Sizes and position as the directory gives them. */
 typedef struct extent {
     uint64_t n, stored, offset;
 } extent;
 
-/* Takes the fields that are all ones from the zip64 extra field. */
+/* Reads fields of which all bits are set from the zip64 extra field. */
 static bool widen(extent *e, const unsigned char *extra, size_t n_extra,
                   bool disk_is_ones)
 {
@@ -223,7 +224,8 @@ static clipc_status read_local(const archive *a, const place *where,
     return CLIPC_OK;
 }
 
-/* The entry of the directory at *pos, which moves behind it. */
+/* Reads the entry of the directory at *pos, and moves *pos behind the
+ * entry. */
 static clipc_status read_central(const archive *a, const place *where,
                                  size_t *pos, clipc_zip_entry *entry,
                                  clipc_error *err)

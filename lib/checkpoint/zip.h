@@ -37,7 +37,7 @@ void clipc_zip_release(clipc_zip *zip);
 /* NULL when absent. */
 const clipc_zip_entry *clipc_zip_find(const clipc_zip *zip, clipc_text name);
 
-/* Whether a stored entry's bytes have its CRC-32, or it has none. */
+/* Whether a stored entry's bytes have the entry's CRC-32; true without one. */
 bool clipc_zip_intact(const clipc_zip_entry *entry);
 
 #endif /* CLIPC_ZIP_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * address.c - see address.h. Ranges: the IANA special-purpose address registries
+ * address.c - see address.h. Ranges: IANA's special-purpose address registries
  * (RFC 6890 and its updates).
  */
 #include "http/address.h"

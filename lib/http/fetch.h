@@ -19,9 +19,9 @@ typedef struct clipc_fetch_params {
     void *progress_user;
 } clipc_fetch_params;
 
-/* The body of `url` (http or https), redirects followed by hand with a fresh
- * connection each. data is followed by one NUL byte that is not counted.
- * Release with clipc_bytes_release(). */
+/* Gets the body of `url` (http or https). Redirects are followed by hand, each
+ * over a fresh connection. body->data is followed by one NUL byte that is not
+ * counted. Release *body with clipc_bytes_release(). */
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                          const clipc_fetch_params *params, clipc_error *err);
 

@@ -37,15 +37,14 @@ bool clipc_http_header_is(const char *line, size_t n, const char *name,
 
 #if CLIPC_CURL
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
-/* curl_global_init() once. libcurl before 7.84 wants no other thread in it
- * meanwhile, which only the program can promise for its own use of libcurl.
- * Never undone: others may use libcurl too. Not pthread_once(): a failure for
- * want of memory may be retried. */
+/* curl_global_init() once. libcurl before 7.84 wants no other thread in
+ * libcurl meanwhile: only the program can promise this for its own use of
+ * libcurl. Never undone: others may use libcurl too. Not pthread_once(): a
+ * failure for want of memory may be retried. */
 bool clipc_http_ready(void)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -67,35 +66,6 @@ uint64_t clipc_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- SIGPIPE ------------------------------------------------------------ */
-
-void clipc_sigpipe_block(clipc_sigpipe_guard *guard)
-{
-    sigset_t pending;
-
-    sigemptyset(&pending);
-    sigpending(&pending);
-    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&guard->only_pipe);
-    sigaddset(&guard->only_pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &guard->only_pipe, &guard->before);
-}
-
-void clipc_sigpipe_restore(clipc_sigpipe_guard *guard)
-{
-    sigset_t pending;
-
-    sigemptyset(&pending);
-    sigpending(&pending);
-    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1) {
-        const struct timespec now = { 0, 0 };
-        while (sigtimedwait(&guard->only_pipe, NULL, &now) < 0 &&
-               errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-}
-
 /* ---- URLs -------------------------------------------------------------- */
 
 static bool is_printable_ascii(const char *text)
@@ -106,7 +76,7 @@ static bool is_printable_ascii(const char *text)
     return true;
 }
 
-/* Whether it begins with scheme and "://"; no locale. */
+/* Whether the URL begins with scheme and "://", whatever the locale. */
 static bool has_scheme(const char *url, const char *scheme)
 {
     size_t n = strlen(scheme);
@@ -216,190 +186,10 @@ done:
     return status;
 }
 
-/* ---- answers ------------------------------------------------------------ */
-
 bool clipc_http_is_redirect(long status)
 {
     return status == 301 || status == 302 || status == 303 || status == 307 ||
            status == 308;
-}
-
-void clipc_http_location_release(clipc_http_location *location)
-{
-    free(location->text);
-    *location = (clipc_http_location){ 0 };
-}
-
-void clipc_http_location_read(clipc_http_location *location, const char *line,
-                              size_t n)
-{
-    const char *value;
-    size_t len;
-
-    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        clipc_http_location_release(location);
-    } else if (clipc_http_header_is(line, n, "location", &value, &len) &&
-               len > 0) {
-        if (location->text && (strlen(location->text) != len ||
-                               memcmp(location->text, value, len) != 0)) {
-            location->ambiguous = true;
-        } else if (!location->text && !location->nomem) {
-            location->text = clipc_strndup(value, len);
-            location->nomem = !location->text;
-        }
-    }
-}
-
-clipc_status clipc_http_redirect(char **out,
-                                 const clipc_http_location *location,
-                                 const char *from, bool redirected,
-                                 long status, clipc_error *err)
-{
-    CURLU *parts = NULL;
-    char *text = NULL;
-
-    *out = NULL;
-    if (location->nomem)
-        return clipc_fail_nomem(err, "URL");
-    if (location->ambiguous)
-        return clipc_http_fail(CURLE_WEIRD_SERVER_REPLY, "", from, redirected,
-                               0, NULL, err);
-    if (!location->text)
-        return clipc_fail(err, CLIPC_ERR_HTTP, -1,
-                          "%s: HTTP status %ld without a usable Location "
-                          "header", CLIPC_QUOTE(from), status);
-    parts = curl_url();
-    CURLUcode code = parts ? curl_url_set(parts, CURLUPART_URL, from, 0)
-                           : CURLUE_OUT_OF_MEMORY;
-    if (!code)
-        code = curl_url_set(parts, CURLUPART_URL, location->text,
-                            CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME
-#if LIBCURL_VERSION_NUM >= 0x074e00
-                            | CURLU_ALLOW_SPACE
-#endif
-                            );
-    if (!code)
-        code = curl_url_get(parts, CURLUPART_URL, &text, 0);
-    /* What cannot be resolved is passed on as it came: the check refuses it
-     * in words of its own. */
-    if (code != CURLUE_OUT_OF_MEMORY) {
-        const char *leads = code ? location->text : text;
-        *out = clipc_strndup(leads, strlen(leads));
-    }
-    curl_free(text);
-    curl_url_cleanup(parts);
-    return *out ? CLIPC_OK : clipc_fail_nomem(err, "URL");
-}
-
-/* ---- connections -------------------------------------------------------- */
-
-/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: in libcurl
- * 8.23 that time is told of a transfer without a connection too. */
-#if LIBCURL_VERSION_NUM >= 0x075000
-
-static int note_connection(void *user, char *address, char *local_address,
-                           int port, int local_port)
-{
-    (void)address, (void)local_address, (void)port, (void)local_port;
-    *(bool *)user = true;
-    return CURL_PREREQFUNC_OK;
-}
-
-CURLcode clipc_http_watch_connection(CURL *easy, bool *connected)
-{
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION,
-                                     note_connection);
-    return code ? code : curl_easy_setopt(easy, CURLOPT_PREREQDATA, connected);
-}
-
-bool clipc_http_is_connected(CURL *easy, const bool *connected)
-{
-    (void)easy;
-    return *connected;
-}
-
-#else
-
-CURLcode clipc_http_watch_connection(CURL *easy, bool *connected)
-{
-    (void)easy, (void)connected;
-    return CURLE_OK;
-}
-
-bool clipc_http_is_connected(CURL *easy, const bool *connected)
-{
-    curl_off_t microseconds = 0;
-
-    (void)connected;
-    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds);
-    return microseconds > 0;
-}
-
-#endif
-
-/* ---- failures ----------------------------------------------------------- */
-
-static clipc_status fail_hop(const char *url, bool redirected,
-                             clipc_status status, const char *what,
-                             clipc_error *err)
-{
-    return clipc_fail(err, status, -1, "%s%s: %s",
-                      redirected ? "redirect to " : "", CLIPC_QUOTE(url),
-                      what);
-}
-
-clipc_status clipc_http_fail(CURLcode code, const char *detail,
-                             const char *url, bool redirected, int os_error,
-                             const char *ca_file, clipc_error *err)
-{
-    clipc_status status = CLIPC_ERR_NETWORK;
-    const char *what;
-
-    switch (code) {
-    case CURLE_OUT_OF_MEMORY:
-        return clipc_fail_nomem(err, "HTTP transfer, or its header line is "
-                                     "too long for libcurl");
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        what = "no address found for the proxy";
-        break;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        what = "no address found for this host";
-        break;
-    case CURLE_COULDNT_CONNECT:
-        if (os_error == EMFILE || os_error == ENFILE) {
-            status = CLIPC_ERR_IO;
-            what = "too many open files";
-        } else {
-            what = "the host does not accept the connection";
-        }
-        break;
-    case CURLE_PARTIAL_FILE:
-        what = "the connection ended before the whole body had come";
-        break;
-    case CURLE_GOT_NOTHING:
-        what = "the server closed the connection without an answer";
-        break;
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-        what = "the answer is not HTTP";
-        break;
-    case CURLE_URL_MALFORMAT:
-        status = CLIPC_ERR_URL;
-        what = "malformed URL";
-        break;
-    case CURLE_SSL_CACERT_BADFILE:
-        return clipc_fail(err, CLIPC_ERR_IO, -1,
-                          "cannot read the certificates in %s",
-                          ca_file ? CLIPC_QUOTE(ca_file)
-                                  : "the system's store");
-    default:
-        /* libcurl's own words, which may quote the server: shown escaped. */
-        return fail_hop(url, redirected, status,
-                        CLIPC_QUOTE(detail[0] ? detail
-                                              : curl_easy_strerror(code)),
-                        err);
-    }
-    return fail_hop(url, redirected, status, what, err);
 }
 
 #endif /* CLIPC_CURL */

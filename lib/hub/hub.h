@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub.h - repository ids, and what a Hugging Face hub cache has of them.
+ * hub.h - repository ids, and their files in a Hugging Face hub cache.
  */
 #ifndef CLIPC_HUB_H
 #define CLIPC_HUB_H
@@ -21,16 +21,21 @@ typedef struct clipc_hub_id {
 
 /* NAME or ORG/NAME, optional @revision (default main). */
 bool clipc_hub_parse(clipc_hub_id *id, const char *name);
-bool clipc_hub_is_id(const char *name);
 
 /* Exactly n hex digits, lower case, and nothing else. */
 bool clipc_hub_is_hex(const char *text, size_t n);
 
-/* CACHE/models--ORG--NAME, malloc'ed, or NULL. */
+/* Begins the name of a repository's folder in the cache. */
+#define CLIPC_HUB_PREFIX "models--"
+
+/* CACHE/models--ORG--NAME, malloc'ed; NULL: no memory. */
 char *clipc_hub_repository(const char *cache_dir, const clipc_hub_id *id);
 
-/* The commit that a revision stands for in the cache. CLIPC_ERR_NOT_FOUND: not
- * in the cache; the message says what is. */
+/* Turns ORG--NAME, from such a folder's name, into ORG/NAME. */
+void clipc_hub_decode(char *repo);
+
+/* Finds the commit of a revision in the cache. CLIPC_ERR_NOT_FOUND: not in the
+ * cache; the message lists the contents of the cache. */
 clipc_status clipc_hub_commit(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
                               const char *cache_dir, const clipc_hub_id *id,
                               clipc_error *err);
@@ -39,8 +44,8 @@ clipc_status clipc_hub_commit(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
 typedef enum clipc_hub_state {
     CLIPC_HUB_LACKING, /* no config or no weights */
     CLIPC_HUB_USABLE,  /* both; other files may be missing */
-    CLIPC_HUB_COMPLETE /* all a model needs is there, or is known not to exist
-                        * in this revision */
+    CLIPC_HUB_COMPLETE /* every file of a model is there, or is known not to
+                        * exist in this revision */
 } clipc_hub_state;
 
 /* Looks at the names, not into the files. */
@@ -53,9 +58,9 @@ void clipc_hub_near_misses(char *text, size_t room, const char *cache_dir,
 /* Revisions of the repository that the cache has: "main, refs/pr/15". */
 void clipc_hub_revisions(char *text, size_t room, const char *repository);
 
-/* clipc_hub_download() for an id and params that are checked. repaired not
- * NULL: what the cache has is not taken on trust, each file is compared with
- * the hub's checksum; *repaired: one was wrong and is now right. */
+/* clipc_hub_download() for an id and params that are checked. With `repaired`,
+ * each file of the cache is compared with the hub's checksum; *repaired: one
+ * file was wrong and is now right. */
 clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
                                  const clipc_hub_params *params,
                                  bool *repaired, clipc_error *err);

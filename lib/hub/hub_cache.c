@@ -40,7 +40,8 @@ enum {
     HASH_BUFFER = 256 * 1024,
     SHA1_DIGITS = 40,
     POLL_MS = 100,         /* between looks at a lock */
-    NOTICE_MS = 2000,      /* of waiting before that is told */
+    NOTICE_MS = 2000,      /* of waiting before the callback is told of the
+                            * wait */
     MAX_LOCK_REOPENS = 100 /* of lock files that were removed meanwhile */
 };
 
@@ -114,7 +115,7 @@ static void write_hex(char *out, const uint8_t *bytes, size_t n)
     out[2 * n] = '\0';
 }
 
-/* Both at once would be waste: a blob's name says which it is. */
+/* A blob's name says which of the two digests is needed. */
 typedef struct checksum {
     bool is_sha1;
     struct sha1_ctx sha1;
@@ -310,7 +311,8 @@ clipc_status clipc_hub_lock(int *lock, const clipc_hub_tree *tree,
             break;
         }
         status = take(fd, tree->params, path, file, &waited, &has_locks, err);
-        /* Removed between open and lock: another may lock its successor. */
+        /* Whether the file was removed between open and lock: another process
+         * may then lock the successor. */
         if (status == CLIPC_OK && has_locks && fstat(fd, &st) == 0 &&
             st.st_nlink > 0) {
             *lock = fd;
@@ -382,7 +384,7 @@ clipc_status clipc_hub_partial_room(const clipc_hub_partial *partial,
     struct statvfs fs;
 
     if (fstatvfs(partial->fd, &fs) != 0 || fs.f_blocks == 0 ||
-        fs.f_frsize == 0) /* it does not say */
+        fs.f_frsize == 0) /* the file system does not say */
         return CLIPC_OK;
     uint64_t blocks = more / fs.f_frsize;
     if (blocks <= fs.f_bavail)
@@ -403,8 +405,8 @@ clipc_status clipc_hub_partial_empty(const clipc_hub_partial *partial,
     return CLIPC_OK;
 }
 
-/* The names in it, too, are to survive a crash; where that cannot be had, a
- * later run downloads again. */
+/* The names in the folder, too, are to survive a crash; where a folder cannot
+ * be synced, a later run downloads again. */
 static void sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -460,7 +462,7 @@ static char *link_target(const char *file, const char *etag)
     return target;
 }
 
-/* Makes the link, by rename where something is in its place. 0 or errno. */
+/* Makes the link, by rename where a file has the name already. 0 or errno. */
 static int make_link(const char *target, const char *path)
 {
     if (symlink(target, path) == 0)

@@ -45,7 +45,7 @@ clipc_status clipc_hub_blob_check_fd(bool *good, const clipc_hub_blob *blob,
                                      int fd, const char *name,
                                      clipc_error *err);
 
-/* Sleeps; the progress callback may end that. */
+/* Sleeps; the progress callback may end the sleep. */
 clipc_status clipc_hub_pause(const clipc_hub_params *params, const char *file,
                              uint64_t done, uint64_t total, unsigned ms,
                              clipc_error *err);
@@ -62,10 +62,10 @@ typedef struct clipc_hub_partial {
     int fd;
     char *path, *blob_path;
     uint64_t have; /* bytes found */
-    bool unique;   /* nobody will continue it: it goes when it fails */
+    bool unique;   /* nobody will continue the file: a failure removes it */
 } clipc_hub_partial;
 
-/* Opens what an interrupted download left, or a new file. */
+/* Opens the file that an interrupted download left, or a new one. */
 clipc_status clipc_hub_partial_open(clipc_hub_partial *partial,
                                     const clipc_hub_tree *tree,
                                     const char *etag, int lock,
@@ -75,10 +75,11 @@ clipc_status clipc_hub_partial_room(const clipc_hub_partial *partial,
                                     uint64_t more, clipc_error *err);
 clipc_status clipc_hub_partial_empty(const clipc_hub_partial *partial,
                                      clipc_error *err);
-/* Makes it the blob: synced to the disk, then renamed. */
+/* Makes the partial file the blob: synced to the disk, then renamed. */
 clipc_status clipc_hub_partial_keep(clipc_hub_partial *partial,
                                     clipc_error *err);
-/* Closes it; one that is to be continued stays, unless discard. */
+/* Closes the partial file. A file that can be continued stays, unless
+ * `discard`. */
 void clipc_hub_partial_close(clipc_hub_partial *partial, bool discard);
 
 /* snapshots/COMMIT/FILE -> blobs/ETAG; without links in the file system the

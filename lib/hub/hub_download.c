@@ -169,7 +169,7 @@ static void tell(const clipc_hub_params *params, const char *format,
     params->notice(params->notice_user, text);
 }
 
-/* Whether a failure leaves what the cache has as good as it was. */
+/* Whether the cache may be used after this failure. */
 static bool may_use_cache(const clipc_hub_task *d, clipc_status status)
 {
     return !d->final &&
@@ -195,7 +195,7 @@ static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
         status = clipc_hub_learn_commit(d, &why);
     if (status == CLIPC_OK && !d->verify && state == CLIPC_HUB_COMPLETE &&
         strcmp(d->commit, cached) == 0)
-        return CLIPC_OK; /* it has not moved */
+        return CLIPC_OK; /* the branch has not moved */
     if (status == CLIPC_OK)
         status = get_all(d, &why);
     if (status == CLIPC_OK && !d->id->is_commit) {

@@ -24,7 +24,7 @@ enum {
     MAX_CONNECTIONS = 1000  /* for the bytes of one file */
 };
 
-/* What the hub says about a file. */
+/* The hub's description of a file. */
 typedef struct description {
     clipc_hub_blob blob;
     char *url;
@@ -152,7 +152,7 @@ static char *encode(const char *text, bool keep_slash)
     return out;
 }
 
-/* HEAD of a file, with retries. The answer is one that says something. */
+/* HEAD of a file, with retries, until an answer says something of the file. */
 static clipc_status ask(clipc_hub_task *d, const char *file,
                         clipc_hub_answer *answer, clipc_error *err)
 {
@@ -213,7 +213,7 @@ static bool is_absence(const clipc_hub_task *d, const clipc_hub_answer *answer)
         return false;
     if (code_is(answer, "EntryNotFound"))
         return true;
-    /* A hub that does not say why, about a commit that is known to exist. */
+    /* A 404 without a reason, about a commit that is known to exist. */
     return answer->error_code[0] == '\0' &&
            (answer->commit[0] || d->commit[0]);
 }
@@ -299,7 +299,7 @@ static bool may_have_expired(const clipc_hub_answer *answer)
             answer->status == 404 || answer->status == 410);
 }
 
-/* Bytes until the sink has all, over as many connections as it takes. */
+/* Gets bytes until the sink has all, over as many connections as needed. */
 static clipc_status transfer(clipc_hub_task *d, const char *file,
                              description *what, clipc_hub_sink *sink,
                              clipc_error *err)
@@ -352,8 +352,8 @@ static clipc_status fail_checksum(const clipc_hub_task *d, const char *file,
                       d->id->repo, CLIPC_QUOTE(file));
 }
 
-/* Fills the partial file and makes it the blob. *discard: what is in it is of
- * no use. */
+/* Fills the partial file and makes it the blob. *discard: the bytes of the
+ * partial file are of no use. */
 static clipc_status fill(clipc_hub_task *d, const char *file, description *what,
                          clipc_hub_partial *partial, uint64_t max_bytes,
                          bool *discard, clipc_error *err)
@@ -377,7 +377,7 @@ static clipc_status fill(clipc_hub_task *d, const char *file, description *what,
                                              err));
         if (!sink.has_size || sink.have < sink.size) {
             clipc_status status = transfer(d, file, what, &sink, err);
-            /* An answer that breaks the rules may have put anything there. */
+            /* An answer that breaks the rules may have written anything. */
             *discard = status == CLIPC_ERR_FORMAT ||
                        status == CLIPC_ERR_LIMIT;
             CLIPC_TRY(status);
@@ -389,7 +389,8 @@ static clipc_status fill(clipc_hub_task *d, const char *file, description *what,
         *discard = true;
         if (!continued)
             return fail_checksum(d, file, err);
-        /* The fault may be in what was there before: once more, from zero. */
+        /* The fault may be in the bytes of an earlier run: once more, from
+         * zero. */
         continued = *discard = false;
         CLIPC_TRY(clipc_hub_partial_empty(partial, err));
         sink.have = 0;
@@ -439,7 +440,7 @@ done:
 
 /* ---- a file ------------------------------------------------------------ */
 
-/* What the cache says of a file of the commit: *settled, then *found. */
+/* Looks a file of the commit up in the cache: *settled, then *found. */
 static clipc_status look_up(const clipc_hub_task *d, const char *file,
                             clipc_hub_need need, bool *settled, bool *found,
                             clipc_error *err)
@@ -458,7 +459,7 @@ static clipc_status look_up(const clipc_hub_task *d, const char *file,
     CLIPC_TRY_GOTO(status, done,
                    clipc_hub_tree_path(&absent, &d->tree, ".no_exist", name,
                                        err));
-    if (d->verify) /* only what is there is looked at again */
+    if (d->verify) /* only files that are there are looked at again */
         *settled = need == CLIPC_HUB_OPTIONAL && lstat(path, &st) != 0;
     else
         *settled = (*found = clipc_file_exists(path)) ||
@@ -470,8 +471,8 @@ done:
     return status;
 }
 
-/* With verify: whether the snapshot's own file has the right content; it may
- * be no link. */
+/* With verify: whether the snapshot's file, which may be no link, has the
+ * right content. */
 static clipc_status entry_is_good(const clipc_hub_task *d, const char *file,
                                   const description *what, bool *good,
                                   clipc_error *err)

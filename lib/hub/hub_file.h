@@ -25,11 +25,12 @@ typedef enum clipc_hub_need {
     CLIPC_HUB_REQUIRED
 } clipc_hub_need;
 
-/* Asks what commit the revision is: fills task->commit. */
+/* Asks for the commit of the revision: fills task->commit. */
 clipc_status clipc_hub_learn_commit(clipc_hub_task *task, clipc_error *err);
 
-/* Gets a file of task->commit into the snapshot unless it is there. *found
- * false: the commit has no such file, which is an error for a required one. */
+/* Gets a file of task->commit into the snapshot, unless the file is there.
+ * *found false: the commit has no such file, which is an error for a required
+ * file. */
 clipc_status clipc_hub_file_get(clipc_hub_task *task, const char *file,
                                 clipc_hub_need need, uint64_t max_bytes,
                                 bool *found, clipc_error *err);

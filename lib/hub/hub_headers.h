@@ -7,7 +7,8 @@
 
 #include "base/base.h"
 
-/* What the last answer said. Texts from the server are cut to their room. */
+/* The contents of the last answer. Texts from the server are cut to their
+ * room. */
 typedef struct clipc_hub_answer {
     long status;
     char commit[80];     /* X-Repo-Commit, or "" */
@@ -17,13 +18,14 @@ typedef struct clipc_hub_answer {
     char *url;           /* where its bytes are; of a HEAD alone */
     char error_code[48]; /* X-Error-Code, or "" */
     char error_text[96]; /* X-Error-Message, or "" */
-    unsigned wait_s;     /* the server asks to wait so long; 0: it does not */
+    unsigned wait_s;     /* the server asks to wait so long; 0: no wait */
     bool elsewhere;      /* the answer came from another host than the hub */
 } clipc_hub_answer;
 
 void clipc_hub_answer_release(clipc_hub_answer *answer);
 
-/* Of the answer that is being received; zero but for `answer` at first. */
+/* State of the answer that is being received; zero but for `answer` at
+ * first. */
 typedef struct clipc_hub_headers {
     clipc_hub_answer *answer;
     bool has_linked_etag, has_linked_size;
@@ -32,7 +34,7 @@ typedef struct clipc_hub_headers {
     bool has_range; /* Content-Range: bytes START-.../TOTAL */
     uint64_t range_start, range_total; /* range_total 0: not told */
     bool encoded; /* Content-Encoding says something but identity */
-    bool ended;   /* the empty line came: they are whole */
+    bool ended;   /* the empty line came: the headers are whole */
 } clipc_hub_headers;
 
 /* One line, with or without its end. A status line forgets all before it. */

@@ -20,7 +20,7 @@
 
 #include "base/file.h"
 #include "http/address.h"
-#include "http/http.h"
+#include "http/transfer.h"
 #include "hub/hub_headers.h"
 
 #include <stdlib.h>
@@ -35,9 +35,7 @@ void clipc_hub_answer_release(clipc_hub_answer *answer)
 #if CLIPC_CURL
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -63,44 +61,31 @@ struct clipc_hub_session {
     origin origin;
     CURL *hub, *storage;
     struct curl_slist *plain, *with_token;
-    bool endpoint_is_public; /* as its last socket was */
+    bool endpoint_is_public; /* the last socket to the endpoint was */
     bool connected;          /* at least once, to any host */
 };
 
-/* Why a callback ended a transfer. */
-typedef enum stop_reason {
-    STOP_NONE,
-    STOP_HEADERS,   /* too many */
-    STOP_IGNORED,   /* an error page too large */
-    STOP_ENCODING,  /* compressed, although that was not asked for */
-    STOP_RANGE,     /* another part than was asked for */
-    STOP_LENGTH,    /* announces another length than the hub did */
-    STOP_BODY,      /* more bytes than announced or allowed */
-    STOP_WRITE,     /* os_error */
-    STOP_BLOCKED,   /* the address is not public */
-    STOP_TOKEN,     /* not an address of this machine, and a token over http */
-    STOP_SILENCE,
-    STOP_CANCELLED
-} stop_reason;
+/* Reasons to stop a transfer, beside those of transfer.h. */
+enum {
+    STOP_ENCODING = CLIPC_STOP_OWN, /* compressed, which was not asked for */
+    STOP_RANGE,   /* another part than was asked for */
+    STOP_LENGTH,  /* announces another length than the hub did */
+    STOP_BODY,    /* more bytes than announced or allowed */
+    STOP_WRITE,   /* os_error */
+    STOP_TOKEN,   /* not an address of this machine, and a token over http */
+    STOP_SILENCE
+};
 
 /* One request and its answer. */
 typedef struct exchange {
+    clipc_transfer transfer;
     clipc_hub_session *session;
-    CURL *easy;
-    const char *url;
     const char *file; /* for the progress callback */
-    bool redirected, has_token;
+    bool has_token;
     clipc_hub_answer *answer;
     clipc_hub_sink *sink; /* NULL: a HEAD */
     bool started;         /* the first byte of a body that is kept came */
     clipc_hub_headers headers;
-    size_t header_bytes, ignored_bytes;
-    clipc_http_location location;
-    bool connected;   /* ask clipc_http_is_connected() */
-    uint64_t last_ms; /* when something came, after the connection */
-    stop_reason stop;
-    int os_error;
-    char detail[CURL_ERROR_SIZE];
 } exchange;
 
 /* ---- origins ----------------------------------------------------------- */
@@ -240,14 +225,10 @@ fail:
 
 void clipc_hub_session_free(clipc_hub_session *s)
 {
-    clipc_sigpipe_guard guard;
-
     if (!s)
         return;
-    clipc_sigpipe_block(&guard); /* TLS says goodbye */
-    curl_easy_cleanup(s->hub);
-    curl_easy_cleanup(s->storage);
-    clipc_sigpipe_restore(&guard);
+    clipc_transfer_cleanup(s->hub);
+    clipc_transfer_cleanup(s->storage);
     curl_slist_free_all(s->plain);
     curl_slist_free_all(s->with_token);
     free(s->endpoint);
@@ -269,14 +250,7 @@ bool clipc_hub_session_connected(const clipc_hub_session *s)
     return s->connected;
 }
 
-/* ---- what libcurl calls ------------------------------------------------ */
-
-static long http_status(const exchange *x)
-{
-    long status = 0;
-    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status;
-}
+/* ---- what a transfer asks ---------------------------------------------- */
 
 static bool is_loopback(const unsigned char *address, size_t n)
 {
@@ -289,169 +263,126 @@ static bool is_loopback(const unsigned char *address, size_t n)
            (memcmp(address, mapped, 12) == 0 && address[12] == 127);
 }
 
-/* libcurl connects to the address this function is given. */
-static curl_socket_t open_socket(void *user, curlsocktype purpose,
-                                 struct curl_sockaddr *address)
+static int check_address(void *user, const unsigned char *address, size_t n)
 {
-    exchange *x = user;
+    const exchange *x = user;
     clipc_hub_session *s = x->session;
-    unsigned char bytes[16];
-    size_t n = 0;
-
-    if (x->stop != STOP_NONE)
-        return CURL_SOCKET_BAD;
-    if (purpose == CURLSOCKTYPE_IPCXN && address->family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, &address->addr, sizeof in);
-        memcpy(bytes, &in.sin_addr, n = 4);
-    } else if (purpose == CURLSOCKTYPE_IPCXN && address->family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, &address->addr, sizeof in6);
-        memcpy(bytes, in6.sin6_addr.s6_addr, n = 16);
-    }
-    bool public = n > 0 && clipc_address_is_public(bytes, n);
+    bool public = clipc_address_is_public(address, n);
     bool proxied = s->params->proxy && *s->params->proxy;
-    if (n == 0 || (x->easy == s->storage && s->endpoint_is_public &&
-                   !public && !proxied)) {
-        x->stop = STOP_BLOCKED;
-        return CURL_SOCKET_BAD;
-    }
-    if (x->easy == s->hub) {
-        s->endpoint_is_public = public;
-        if (x->has_token && !s->origin.https && !is_loopback(bytes, n)) {
-            x->stop = STOP_TOKEN;
-            return CURL_SOCKET_BAD;
-        }
-    }
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                    address->protocol);
-    if (fd < 0) {
-        x->os_error = errno; /* another address may still do */
-        return CURL_SOCKET_BAD;
-    }
-    return fd;
+
+    if (x->transfer.easy == s->storage)
+        return s->endpoint_is_public && !public && !proxied
+                   ? CLIPC_STOP_BLOCKED : CLIPC_STOP_NONE;
+    s->endpoint_is_public = public;
+    return x->has_token && !s->origin.https && !is_loopback(address, n)
+               ? STOP_TOKEN : CLIPC_STOP_NONE;
 }
 
-static size_t receive_header(char *line, size_t size, size_t n, void *user)
+static void read_header(void *user, const char *line, size_t n)
 {
     exchange *x = user;
-
-    n *= size;
-    x->last_ms = clipc_now_ms();
-    x->header_bytes += n;
-    if (x->header_bytes > CLIPC_MAX_HEADER_BYTES) {
-        x->stop = STOP_HEADERS;
-        return 0;
-    }
     clipc_hub_headers_read(&x->headers, line, n);
-    clipc_http_location_read(&x->location, line, n);
-    return n;
+}
+
+static bool keeps_body(void *user, long status)
+{
+    const exchange *x = user;
+    return x->sink && (status == 200 || status == 206);
+}
+
+static int stop_write(exchange *x)
+{
+    x->transfer.os_error = errno;
+    return STOP_WRITE;
 }
 
 /* The file anew. */
-static bool restart(exchange *x)
+static int restart(exchange *x)
 {
-    if (ftruncate(x->sink->fd, 0) != 0 ||
-        lseek(x->sink->fd, 0, SEEK_SET) != 0) {
-        x->os_error = errno;
-        x->stop = STOP_WRITE;
-        return false;
-    }
+    if (ftruncate(x->sink->fd, 0) != 0 || lseek(x->sink->fd, 0, SEEK_SET) != 0)
+        return stop_write(x);
     x->sink->have = 0;
-    return true;
+    return CLIPC_STOP_NONE;
 }
 
 /* Before the first byte of a body is kept. */
-static bool check_start(exchange *x, long status)
+static int check_start(exchange *x)
 {
+    const clipc_hub_headers *h = &x->headers;
     clipc_hub_sink *sink = x->sink;
+    long status = clipc_transfer_status(&x->transfer);
 
-    if (x->headers.encoded) {
-        x->stop = STOP_ENCODING;
-    } else if (status == 206 &&
-               (!x->headers.has_range || x->headers.range_start != sink->have ||
-                (sink->has_size && x->headers.range_total != 0 &&
-                 x->headers.range_total != sink->size))) {
-        x->stop = STOP_RANGE;
-    } else {
-        if (status == 200 && !restart(x))
-            return false;
-        if (x->headers.has_length && sink->has_size &&
-            x->headers.length != sink->size - sink->have)
-            x->stop = STOP_LENGTH;
-    }
-    x->started = x->stop == STOP_NONE;
-    return x->started;
+    if (h->encoded)
+        return STOP_ENCODING;
+    if (status == 206 &&
+        (!h->has_range || h->range_start != sink->have ||
+         (sink->has_size && h->range_total != 0 &&
+          h->range_total != sink->size)))
+        return STOP_RANGE;
+    if (status == 200 && restart(x) != CLIPC_STOP_NONE)
+        return STOP_WRITE;
+    if (h->has_length && sink->has_size &&
+        h->length != sink->size - sink->have)
+        return STOP_LENGTH;
+    x->started = true;
+    return CLIPC_STOP_NONE;
 }
 
-static bool write_all(exchange *x, const char *data, size_t n)
+static int write_all(exchange *x, const char *data, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(x->sink->fd, data, n < MAX_IO ? n : MAX_IO);
         if (done < 0 && errno == EINTR)
             continue;
-        if (done < 0) {
-            x->os_error = errno;
-            x->stop = STOP_WRITE;
-            return false;
-        }
+        if (done < 0)
+            return stop_write(x);
         data += done;
         n -= (size_t)done;
         x->sink->have += (uint64_t)done;
     }
-    return true;
+    return CLIPC_STOP_NONE;
 }
 
-static size_t receive_body(char *data, size_t size, size_t n, void *user)
+static int take_body(void *user, const char *data, size_t n)
 {
     exchange *x = user;
-    long status = http_status(x);
+    int stop = x->started ? CLIPC_STOP_NONE : check_start(x);
 
-    n *= size;
-    x->last_ms = clipc_now_ms();
-    if (n == 0)
-        return 0;
-    if (!x->sink || (status != 200 && status != 206)) {
-        x->ignored_bytes += n;
-        if (x->ignored_bytes <= CLIPC_MAX_IGNORED_BYTES)
-            return n;
-        x->stop = STOP_IGNORED;
-        return 0;
-    }
-    if (!x->started && !check_start(x, status))
-        return 0;
+    if (stop != CLIPC_STOP_NONE)
+        return stop;
     uint64_t limit = x->sink->has_size ? x->sink->size : x->sink->max_bytes;
-    if (n > limit - x->sink->have) {
-        x->stop = STOP_BODY;
-        return 0;
-    }
-    return write_all(x, data, n) ? n : 0;
+    if (n > limit - x->sink->have)
+        return STOP_BODY;
+    return write_all(x, data, n);
 }
 
-static int watch(void *user, curl_off_t total, curl_off_t done,
-                 curl_off_t up_total, curl_off_t up_done)
+static int watch(void *user, uint64_t total)
 {
     exchange *x = user;
     const clipc_hub_params *p = x->session->params;
+    clipc_transfer *t = &x->transfer;
     uint64_t now = clipc_now_ms();
-
-    (void)total, (void)done, (void)up_total, (void)up_done;
     const clipc_progress progress = {
         .what = x->file,
         .done = x->sink ? x->sink->have : 0,
         .total = x->sink && x->sink->has_size ? x->sink->size : 0,
     };
-    if (p->progress && p->progress(p->progress_user, &progress)) {
-        x->stop = STOP_CANCELLED;
-        return 1;
-    }
-    if (!clipc_http_is_connected(x->easy, &x->connected) || x->last_ms == 0)
-        x->last_ms = now;
-    if (now - x->last_ms <= p->timeout_ms)
-        return 0;
-    x->stop = STOP_SILENCE;
-    return 1;
+
+    (void)total;
+    if (p->progress && p->progress(p->progress_user, &progress))
+        return CLIPC_STOP_CANCELLED;
+    if (!clipc_transfer_connected(t) || t->last_ms == 0)
+        t->last_ms = now;
+    return now - t->last_ms <= p->timeout_ms ? CLIPC_STOP_NONE : STOP_SILENCE;
 }
+
+static const clipc_transfer_calls calls = {
+    .address = check_address,
+    .header = read_header,
+    .keeps = keeps_body,
+    .body = take_body,
+    .progress = watch,
+};
 
 /* ---- a request --------------------------------------------------------- */
 
@@ -460,211 +391,167 @@ static bool set_options(exchange *x, const char *range)
 {
     clipc_hub_session *s = x->session;
     const clipc_hub_params *p = s->params;
-    bool local = strncmp(x->url, "http:", 5) == 0 && s->origin.loopback;
-    CURL *easy = x->easy;
-    CURLcode code = CURLE_OK;
+    bool local = strncmp(x->transfer.url, "http:", 5) == 0 &&
+                 s->origin.loopback;
+    CURL *easy = x->transfer.easy;
 
-    curl_easy_reset(easy); /* its connections stay */
-#define SET(option, value)                                   \
-    if (code == CURLE_OK)                                    \
-    code = curl_easy_setopt(easy, (option), (value))
-    SET(CURLOPT_URL, x->url);
-    SET(CURLOPT_ERRORBUFFER, x->detail);
-#if LIBCURL_VERSION_NUM >= 0x075500
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_HTTPHEADER, x->has_token ? s->with_token : s->plain);
-    /* "": nor what the environment says. */
-    SET(CURLOPT_PROXY, p->proxy && !local ? p->proxy : "");
-    SET(CURLOPT_NOPROXY, p->no_proxy ? p->no_proxy : "");
-    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    SET(CURLOPT_USERAGENT, CLIPC_USER_AGENT);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)p->connect_timeout_ms);
-    if (x->sink) {
-        SET(CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
-        SET(CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS);
-        SET(CURLOPT_BUFFERSIZE, 256L * 1024);
-    } else {
-        SET(CURLOPT_NOBODY, 1L);
-        SET(CURLOPT_TIMEOUT_MS, (long)p->connect_timeout_ms +
-                                    (long)p->timeout_ms);
-    }
-    if (range) {
-        SET(CURLOPT_RANGE, range);
-    }
-    if (p->ca_file) {
-        SET(CURLOPT_CAINFO, p->ca_file);
-        SET(CURLOPT_CAPATH, NULL);
-    }
-    if (code == CURLE_OK)
-        code = clipc_http_watch_connection(easy, &x->connected);
-    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, x);
-    SET(CURLOPT_HEADERFUNCTION, receive_header);
-    SET(CURLOPT_HEADERDATA, x);
-    SET(CURLOPT_WRITEFUNCTION, receive_body);
-    SET(CURLOPT_WRITEDATA, x);
-    SET(CURLOPT_NOPROGRESS, 0L);
-    SET(CURLOPT_XFERINFOFUNCTION, watch);
-    SET(CURLOPT_XFERINFODATA, x);
-#undef SET
-    return code == CURLE_OK;
-}
-
-static clipc_status fail_with(const exchange *x, clipc_status status,
-                              const char *what, clipc_error *err)
-{
-    return clipc_fail(err, status, -1, "%s%s: %s",
-                      x->redirected ? "redirect to " : "",
-                      CLIPC_QUOTE(x->url), what);
+    if (!clipc_transfer_prepare(&x->transfer) ||
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                         x->has_token ? s->with_token : s->plain) ||
+        /* "": nor the proxy of the environment. */
+        curl_easy_setopt(easy, CURLOPT_PROXY,
+                         p->proxy && !local ? p->proxy : "") ||
+        curl_easy_setopt(easy, CURLOPT_NOPROXY,
+                         p->no_proxy ? p->no_proxy : "") ||
+        curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) ||
+        (range && curl_easy_setopt(easy, CURLOPT_RANGE, range)))
+        return false;
+    if (x->sink)
+        return !curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
+    return !curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) &&
+           !curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                             (long)p->connect_timeout_ms +
+                                 (long)p->timeout_ms);
 }
 
 static clipc_status fail_timeout(const exchange *x, clipc_error *err)
 {
     const clipc_hub_params *p = x->session->params;
+    const clipc_transfer *t = &x->transfer;
 
-    if (!clipc_http_is_connected(x->easy, &x->connected))
+    if (!clipc_transfer_connected(t))
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s: no connection after %u ms "
-                          "(connect_timeout_ms)", CLIPC_QUOTE(x->url),
+                          "(connect_timeout_ms)", CLIPC_QUOTE(t->url),
                           p->connect_timeout_ms);
-    if (x->stop != STOP_SILENCE && x->sink)
+    if (t->stop != STOP_SILENCE && x->sink)
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s: slower than %d bytes/s for %d s",
-                          CLIPC_QUOTE(x->url), (int)LOW_SPEED_BYTES,
+                          CLIPC_QUOTE(t->url), (int)LOW_SPEED_BYTES,
                           (int)LOW_SPEED_SECONDS);
     return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                       "%s: no answer for %u ms (timeout_ms)",
-                      CLIPC_QUOTE(x->url), p->timeout_ms);
+                      CLIPC_QUOTE(t->url), p->timeout_ms);
 }
 
 static clipc_status fail_stopped(const exchange *x, clipc_error *err)
 {
+    const clipc_transfer *t = &x->transfer;
     const clipc_hub_sink *sink = x->sink;
 
-    switch (x->stop) {
-    case STOP_HEADERS:
+    switch (t->stop) {
+    case CLIPC_STOP_HEADERS:
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: the answer has more than %d bytes of headers",
-                          CLIPC_QUOTE(x->url), (int)CLIPC_MAX_HEADER_BYTES);
-    case STOP_IGNORED:
+                          CLIPC_QUOTE(t->url), (int)CLIPC_MAX_HEADER_BYTES);
+    case CLIPC_STOP_IGNORED:
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: an answer without the file and with more than "
-                          "%d bytes of body", CLIPC_QUOTE(x->url),
+                          "%d bytes of body", CLIPC_QUOTE(t->url),
                           (int)CLIPC_MAX_IGNORED_BYTES);
     case STOP_ENCODING:
-        return fail_with(x, CLIPC_ERR_FORMAT, "the answer is compressed, "
-                         "which was not asked for", err);
+        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err, "the answer is "
+                                   "compressed, which was not asked for");
     case STOP_RANGE:
-        return fail_with(x, CLIPC_ERR_FORMAT, "the server sends another part "
-                         "of the file than was asked for", err);
+        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err, "the server "
+                                   "sends another part of the file than was "
+                                   "asked for");
     case STOP_LENGTH:
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: the server announces %llu bytes where %llu are "
-                          "left of the file", CLIPC_QUOTE(x->url),
+                          "left of the file", CLIPC_QUOTE(t->url),
                           (unsigned long long)x->headers.length,
                           (unsigned long long)(sink->size - sink->have));
     case STOP_BODY:
         if (sink->has_size)
             return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                               "%s: more than the %llu bytes the hub announced",
-                              CLIPC_QUOTE(x->url),
+                              CLIPC_QUOTE(t->url),
                               (unsigned long long)sink->size);
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: larger than %llu bytes (max_file_bytes)",
-                          CLIPC_QUOTE(x->url),
+                          CLIPC_QUOTE(t->url),
                           (unsigned long long)sink->max_bytes);
     case STOP_WRITE:
-        return clipc_fail_errno(err, "write", sink->name, x->os_error);
-    case STOP_BLOCKED:
-        return fail_with(x, CLIPC_ERR_URL_BLOCKED, "the hub is public, but "
-                         "this host has a private, loopback or reserved "
-                         "address", err);
+        return clipc_fail_errno(err, "write", sink->name, t->os_error);
+    case CLIPC_STOP_BLOCKED:
+        return clipc_transfer_fail(t, CLIPC_ERR_URL_BLOCKED, err, "the hub is "
+                                   "public, but this host has a private, "
+                                   "loopback or reserved address");
     case STOP_TOKEN:
-        return fail_with(x, CLIPC_ERR_URL_BLOCKED, "a token is sent over "
-                         "http to this machine only, and this is another; use "
-                         "https", err);
+        return clipc_transfer_fail(t, CLIPC_ERR_URL_BLOCKED, err, "a token is "
+                                   "sent over http to this machine only, and "
+                                   "this is another; use https");
     case STOP_SILENCE:
         return fail_timeout(x, err);
     default:
-        return fail_with(x, CLIPC_ERR_CANCELLED, "cancelled", err);
+        return clipc_transfer_fail(t, CLIPC_ERR_CANCELLED, err, "cancelled");
     }
-}
-
-static clipc_status perform(exchange *x, bool to_hub, const char *range,
-                            char **next, clipc_error *err)
-{
-    clipc_hub_session *s = x->session;
-    clipc_sigpipe_guard guard;
-    char *location = NULL, *checked = NULL;
-    clipc_status status;
-
-    *next = NULL;
-    x->headers.answer = x->answer;
-    x->easy = to_hub ? s->hub : s->storage;
-    x->has_token = to_hub && s->with_token;
-    x->answer->elsewhere = !to_hub;
-    if (!set_options(x, range))
-        return clipc_fail_nomem(err, "HTTP transfer");
-    clipc_sigpipe_block(&guard);
-    CURLcode code = curl_easy_perform(x->easy);
-    clipc_sigpipe_restore(&guard);
-    s->connected = s->connected ||
-                   clipc_http_is_connected(x->easy, &x->connected);
-    if (x->stop != STOP_NONE)
-        return fail_stopped(x, err);
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        return fail_timeout(x, err);
-    if (code != CURLE_OK)
-        return clipc_http_fail(code, x->detail, x->url, x->redirected,
-                               x->os_error, s->params->ca_file, err);
-    if (!x->headers.ended) /* libcurl takes what came for all of it */
-        return fail_with(x, CLIPC_ERR_NETWORK, "the connection ended within "
-                         "the header", err);
-    x->answer->status = http_status(x);
-    if (!clipc_http_is_redirect(x->answer->status))
-        return CLIPC_OK;
-    CLIPC_TRY(clipc_http_redirect(&location, &x->location, x->url,
-                                  x->redirected, x->answer->status, err));
-    status = clipc_http_check_url(&checked, location, true, err);
-    free(location);
-    CLIPC_TRY(status);
-    if (strncmp(x->url, "https:", 6) == 0 &&
-        strncmp(checked, "https:", 6) != 0)
-        status = fail_with(x, CLIPC_ERR_URL, "a redirect from https to http "
-                           "is not followed", err);
-    else if ((*next = clipc_strndup(checked, strlen(checked))) == NULL)
-        status = clipc_fail_nomem(err, "URL");
-    else
-        status = CLIPC_OK;
-    curl_free(checked);
-    return status;
 }
 
 /* HEAD or GET of one URL, which clipc_http_check_url() gave. to_hub: the
  * token may go with it. *next is where a redirect leads, malloc'ed, checked;
  * or NULL. */
-static clipc_status run(exchange *x, bool to_hub, const char *range,
-                        char **next, clipc_error *err)
+static clipc_status perform(exchange *x, bool to_hub, const char *range,
+                            char **next, clipc_error *err)
 {
-    clipc_status status = perform(x, to_hub, range, next, err);
-    clipc_http_location_release(&x->location);
+    clipc_hub_session *s = x->session;
+    clipc_transfer *t = &x->transfer;
+    char *location = NULL, *checked = NULL;
+    clipc_status status;
+
+    *next = NULL;
+    t->easy = to_hub ? s->hub : s->storage;
+    t->user = x;
+    x->headers.answer = x->answer;
+    x->has_token = to_hub && s->with_token;
+    x->answer->elsewhere = !to_hub;
+    if (!set_options(x, range))
+        return clipc_fail_nomem(err, "HTTP transfer");
+    CURLcode code = clipc_transfer_run(t);
+    s->connected = s->connected || clipc_transfer_connected(t);
+    if (t->stop != CLIPC_STOP_NONE)
+        return fail_stopped(x, err);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return fail_timeout(x, err);
+    if (code != CURLE_OK)
+        return clipc_transfer_fail_code(t, code, err);
+    if (!x->headers.ended) /* libcurl takes a cut header for a whole one */
+        return clipc_transfer_fail(t, CLIPC_ERR_NETWORK, err, "the connection "
+                                   "ended within the header");
+    x->answer->status = clipc_transfer_status(t);
+    if (!clipc_http_is_redirect(x->answer->status))
+        return CLIPC_OK;
+    CLIPC_TRY(clipc_transfer_redirect(&location, t, x->answer->status, err));
+    status = clipc_http_check_url(&checked, location, true, err);
+    free(location);
+    CLIPC_TRY(status);
+    if (strncmp(t->url, "https:", 6) == 0 &&
+        strncmp(checked, "https:", 6) != 0)
+        status = clipc_transfer_fail(t, CLIPC_ERR_URL, err, "a redirect from "
+                                     "https to http is not followed");
+    else if ((*next = clipc_strndup(checked, strlen(checked))) == NULL)
+        status = clipc_fail_nomem(err, "URL");
+    curl_free(checked);
     return status;
+}
+
+static clipc_transfer start_transfer(const clipc_hub_session *s,
+                                     const char *url, bool redirected)
+{
+    return (clipc_transfer){
+        .url = url,
+        .redirected = redirected,
+        .ca_file = s->params->ca_file,
+        .connect_timeout_ms = s->params->connect_timeout_ms,
+        .calls = &calls,
+    };
 }
 
 static clipc_status fail_redirects(const exchange *x, clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_LIMIT, -1, "%s: more than %d redirects",
-                      CLIPC_QUOTE(x->url), (int)MAX_REDIRECTS);
+                      CLIPC_QUOTE(x->transfer.url), (int)MAX_REDIRECTS);
 }
 
 static bool same_origin(const clipc_hub_session *s, const char *url,
@@ -688,9 +575,10 @@ clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
     if (!url)
         return clipc_fail_nomem(err, "URL");
     for (unsigned hop = 0;; hop++) {
-        exchange x = { .session = s, .url = url, .file = file,
-                       .redirected = hop > 0, .answer = answer };
-        status = run(&x, to_hub, NULL, &next, err);
+        exchange x = { .transfer = start_transfer(s, url, hop > 0),
+                       .session = s, .file = file, .answer = answer };
+        status = perform(&x, to_hub, NULL, &next, err);
+        clipc_transfer_release(&x.transfer);
         if (status != CLIPC_OK)
             break;
         bool stays = false;
@@ -737,17 +625,22 @@ clipc_status clipc_hub_get(clipc_hub_session *s, const char *start,
         return clipc_fail_nomem(err, "URL");
     snprintf(range, sizeof range, "%llu-", (unsigned long long)sink->have);
     for (unsigned hop = 0;; hop++) {
-        exchange x = { .session = s, .url = url, .file = sink->file,
-                       .redirected = hop > 0, .answer = answer,
+        exchange x = { .transfer = start_transfer(s, url, hop > 0),
+                       .session = s, .file = sink->file, .answer = answer,
                        .sink = sink };
         bool stays;
+        x.transfer.low_speed_bytes = LOW_SPEED_BYTES;
+        x.transfer.low_speed_seconds = LOW_SPEED_SECONDS;
         if (!same_origin(s, url, &stays, &status, err))
             break;
         to_hub = to_hub && stays;
-        status = run(&x, to_hub, sink->have ? range : NULL, &next, err);
-        if (status == CLIPC_OK && answer->status == 200 && !x.started &&
-            !restart(&x)) /* all of it, and that is empty */
-            status = fail_stopped(&x, err);
+        status = perform(&x, to_hub, sink->have ? range : NULL, &next, err);
+        clipc_transfer_release(&x.transfer);
+        if (status == CLIPC_OK && answer->status == 200 && !x.started) {
+            x.transfer.stop = restart(&x); /* the whole file is empty */
+            if (x.transfer.stop != CLIPC_STOP_NONE)
+                status = fail_stopped(&x, err);
+        }
         if (status != CLIPC_OK || !next)
             break;
         if (hop >= MAX_REDIRECTS) {

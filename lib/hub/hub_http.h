@@ -24,13 +24,13 @@ clipc_status clipc_hub_session_create(clipc_hub_session **session,
                                       clipc_error *err);
 void clipc_hub_session_free(clipc_hub_session *session);
 
-/* The hub's address as it is used, without a '/' at its end. */
+/* The hub's address, checked, without a '/' at the end. */
 const char *clipc_hub_session_endpoint(const clipc_hub_session *session);
 
 /* Whether the token is sent: not over http, except to this machine. */
 bool clipc_hub_session_sends_token(const clipc_hub_session *session);
 
-/* Whether any server was ever reached: else a retry will not reach it. */
+/* Whether any server was ever reached: else a retry is of no use. */
 bool clipc_hub_session_connected(const clipc_hub_session *session);
 
 /* HEAD {endpoint}/{path}: the description of a file. A redirect that leaves
@@ -45,7 +45,8 @@ typedef struct clipc_hub_sink {
     int fd;
     const char *name; /* of fd, for messages */
     const char *file; /* of the repository, for the progress callback */
-    uint64_t have;    /* bytes that fd holds; asked for is what follows */
+    uint64_t have;    /* bytes that fd holds; the request is for the bytes
+                       * after them */
     bool has_size;
     uint64_t size;
     uint64_t max_bytes; /* most that fd may hold, where size is not known */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub_lookup.c - repository ids, and what a Hugging Face hub cache has of them. Only
- * reads; hub_download.c fills the cache.
+ * hub_lookup.c - repository ids, and their files in a Hugging Face hub cache.
+ * Only reads; hub_download.c fills the cache.
  *
  *     CACHE/models--ORG--NAME/refs/REVISION             a commit, 40 hex
  *     CACHE/models--ORG--NAME/snapshots/COMMIT/FILE     usually a link
@@ -104,20 +104,24 @@ bool clipc_hub_parse(clipc_hub_id *id, const char *name)
     return true;
 }
 
-bool clipc_hub_is_id(const char *name)
-{
-    clipc_hub_id id;
-    return clipc_hub_parse(&id, name);
-}
-
 char *clipc_hub_repository(const char *cache_dir, const clipc_hub_id *id)
 {
     const char *slash = strchr(id->repo, '/');
 
     if (!slash)
-        return clipc_format("%s/models--%s", cache_dir, id->repo);
-    return clipc_format("%s/models--%.*s--%s", cache_dir,
+        return clipc_format("%s/" CLIPC_HUB_PREFIX "%s", cache_dir, id->repo);
+    return clipc_format("%s/" CLIPC_HUB_PREFIX "%.*s--%s", cache_dir,
                         (int)(slash - id->repo), id->repo, slash + 1);
+}
+
+void clipc_hub_decode(char *repo)
+{
+    char *dashes = strstr(repo, "--");
+
+    if (dashes) {
+        *dashes = '/';
+        memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
+    }
 }
 
 /* ---- revisions --------------------------------------------------------- */
@@ -126,7 +130,7 @@ static clipc_status fail_missing(const clipc_hub_id *id, const char *cache_dir,
                                  const char *what, const char *near,
                                  clipc_error *err)
 {
-    /* The cache comes last: it alone may be too long for the message. */
+    /* The cache comes last: only its path may be too long for the message. */
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: %s%s, and downloading is off; use --model DIR "
                       "or --model demo (hub cache: %s)", id->repo, what, near,
@@ -326,7 +330,8 @@ static bool is_tokenizer_settled(const view *v)
     /* Python asks for vocab.json and merges.txt first. */
     if (has(v, json) || (has(v, vocab) && has(v, merges)))
         return true;
-    return is_settled(v, json) && is_settled(v, vocab) && is_settled(v, merges);
+    return is_settled(v, json) && is_settled(v, vocab) &&
+           is_settled(v, merges);
 }
 
 clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
@@ -378,19 +383,14 @@ static size_t distance(const char *a, const char *b)
 /* "models--ORG--NAME" as ORG/NAME; false: not such a folder. */
 static bool folder_id(char repo[MAX_TEXT], const char *entry)
 {
-    static const char prefix[] = "models--";
-    size_t n_prefix = sizeof prefix - 1, n = strlen(entry);
+    size_t n_prefix = sizeof CLIPC_HUB_PREFIX - 1, n = strlen(entry);
     clipc_hub_id id;
 
     if (n <= n_prefix || n - n_prefix >= MAX_TEXT ||
-        memcmp(entry, prefix, n_prefix) != 0)
+        memcmp(entry, CLIPC_HUB_PREFIX, n_prefix) != 0)
         return false;
     memcpy(repo, entry + n_prefix, n - n_prefix + 1);
-    char *dashes = strstr(repo, "--");
-    if (dashes) {
-        *dashes = '/';
-        memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
-    }
+    clipc_hub_decode(repo);
     return clipc_hub_parse(&id, repo);
 }
 

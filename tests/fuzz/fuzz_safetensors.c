@@ -23,14 +23,12 @@ static void use(const void *data, size_t n)
         sum = (unsigned char)(sum ^ bytes[i]);
 }
 
-static void use_tensors(const clipc_safetensors *st)
+static void use_tensors(const clipc_tensor_files *st)
 {
-    size_t n;
-
-    use(clipc_safetensors_header(st, &n), 1);
-    for (size_t i = 0; i < clipc_safetensors_count(st); i++) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
-        if (clipc_safetensors_find(st, tensor->name) != tensor)
+    use(clipc_tensor_files_file(st, 0)->header, 1);
+    for (size_t i = 0; i < clipc_tensor_files_count(st); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
+        if (clipc_tensor_files_find(st, tensor->name) != tensor)
             abort();
         use(tensor->data, tensor->n_bytes);
         use(tensor->name, strlen(tensor->name));
@@ -49,12 +47,12 @@ static void use_checkpoint(const void *file, size_t size)
     const clipc_vision_weights *vision;
     const clipc_text_weights *text;
     clipc_checkpoint *checkpoint;
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
 
-    if (clipc_weights_open_memory(&weights, file, size, "fuzz", MAX_HEADER,
-                                  NULL) != CLIPC_OK)
+    if (clipc_tensor_files_open_memory(&weights, file, size, "fuzz", MAX_HEADER,
+                                       NULL) != CLIPC_OK)
         abort();
-    size_t n = clipc_weights_count(weights);
+    size_t n = clipc_tensor_files_count(weights);
     if (clipc_checkpoint_open(&checkpoint, weights, &config,
                               CLIPC_PRECISION_AUTO, NULL) != CLIPC_OK)
         return;
@@ -73,7 +71,7 @@ static void use_checkpoint(const void *file, size_t size)
         if (clipc_checkpoint_is_text(checkpoint, i) &&
             !clipc_checkpoint_uses(checkpoint, i))
             abort();
-    clipc_checkpoint_close(checkpoint);
+    clipc_checkpoint_free(checkpoint);
 }
 
 static unsigned char *make_file(const uint8_t *data, size_t n, size_t *size)
@@ -102,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
     size_t size;
 
     if (n == 0)
@@ -110,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     unsigned char *file = make_file(data, n, &size);
     if (!file)
         return 0;
-    clipc_status status = clipc_safetensors_open_memory(
+    clipc_status status = clipc_tensor_files_open_memory(
         &st, file, size, "fuzz", MAX_HEADER, &err);
     if ((status == CLIPC_OK) != (st != NULL) ||
         (status != CLIPC_OK && err.message[0] == '\0') ||
@@ -118,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         abort();
     if (status == CLIPC_OK) {
         use_tensors(st);
-        clipc_safetensors_close(st);
+        clipc_tensor_files_free(st);
         use_checkpoint(file, size);
     }
     free(file);

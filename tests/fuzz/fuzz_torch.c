@@ -7,7 +7,7 @@
  * luck with sizes and CRC.
  */
 #include "support/containers.h"
-#include "checkpoint/torch.h"
+#include "checkpoint/tensor_files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,15 +24,14 @@ static void use(const void *data, size_t n)
         sum = (unsigned char)(sum ^ bytes[i]);
 }
 
-static void use_tensors(const clipc_torch *torch)
+static void use_tensors(const clipc_tensor_files *torch)
 {
-    size_t n;
-    const unsigned char *header = clipc_torch_header(torch, &n);
+    const clipc_tensor_file *only = clipc_tensor_files_file(torch, 0);
 
-    use(header, n);
-    for (size_t i = 0; i < clipc_torch_count(torch); i++) {
-        const clipc_tensor *tensor = clipc_torch_at(torch, i);
-        if (i > 0 && clipc_torch_at(torch, i - 1)->data > tensor->data)
+    use(only->header, only->header_bytes);
+    for (size_t i = 0; i < clipc_tensor_files_count(torch); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(torch, i);
+        if (i > 0 && clipc_tensor_files_at(torch, i - 1)->data > tensor->data)
             abort();
         use(tensor->data, tensor->n_bytes);
         use(tensor->name, strlen(tensor->name) + 1);
@@ -63,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_torch *torch;
+    clipc_tensor_files *torch;
     builder file;
 
     if (n == 0)
@@ -75,15 +74,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         abort();
     if (file.n)
         memcpy(copy, file.data, file.n);
-    clipc_status status = clipc_torch_open_memory(&torch, copy, file.n,
-                                                  "fuzz", MAX_HEADER, &err);
+    clipc_status status = clipc_tensor_files_open_memory(&torch, copy, file.n,
+                                                         "fuzz", MAX_HEADER, &err);
     if ((status == CLIPC_OK) != (torch != NULL) ||
         (status != CLIPC_OK && err.message[0] == '\0') ||
         status == CLIPC_ERR_NOMEM)
         abort();
     if (status == CLIPC_OK)
         use_tensors(torch);
-    clipc_torch_close(torch);
+    clipc_tensor_files_free(torch);
     free(copy);
     build_free(&file);
     return 0;

@@ -4,7 +4,7 @@
  */
 #include "support/containers.h"
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,13 +156,13 @@ void pickle_tensor(builder *b, const char *storage_class, const char *key,
 
 /* ---- checkpoints ------------------------------------------------------- */
 
-static clipc_safetensors *open_tensors(const void *data, size_t n)
+static clipc_tensor_files *open_tensors(const void *data, size_t n)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
 
-    if (clipc_safetensors_open_memory(&st, data, n, "tiny", (size_t)8 << 20,
-                                      &err) != CLIPC_OK) {
+    if (clipc_tensor_files_open_memory(&st, data, n, "tiny", (size_t)8 << 20,
+                                       &err) != CLIPC_OK) {
         fprintf(stderr, "containers: %s\n", err.message);
         exit(1);
     }
@@ -184,7 +184,7 @@ static const char *storage_class(const clipc_tensor *tensor)
 }
 
 /* Tensors first, first + step, ... of st. */
-static void torch_part(builder *b, const clipc_safetensors *st, size_t first,
+static void torch_part(builder *b, const clipc_tensor_files *st, size_t first,
                        size_t step)
 {
     zip_builder z = { 0 };
@@ -192,8 +192,8 @@ static void torch_part(builder *b, const clipc_safetensors *st, size_t first,
     char key[48];
 
     build(&pickle, "\x80\x02}(", 4);
-    for (size_t i = first; i < clipc_safetensors_count(st); i += step) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+    for (size_t i = first; i < clipc_tensor_files_count(st); i += step) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
         size_t stride[CLIPC_MAX_RANK], n = 1;
         for (size_t d = tensor->rank; d-- > 0;) {
             stride[d] = n;
@@ -207,8 +207,8 @@ static void torch_part(builder *b, const clipc_safetensors *st, size_t first,
     build_string(&pickle, "u.");
     zip_add(&z, "tiny/data.pkl", pickle.data, pickle.n);
     zip_add(&z, "tiny/byteorder", "little", 6);
-    for (size_t i = first; i < clipc_safetensors_count(st); i += step) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+    for (size_t i = first; i < clipc_tensor_files_count(st); i += step) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
         snprintf(key, sizeof key, "tiny/data/%zu", i);
         zip_add(&z, key, tensor->data, tensor->n_bytes);
     }
@@ -220,12 +220,12 @@ static void torch_part(builder *b, const clipc_safetensors *st, size_t first,
 
 void torch_file(builder *b, const void *safetensors, size_t n)
 {
-    clipc_safetensors *st = open_tensors(safetensors, n);
+    clipc_tensor_files *st = open_tensors(safetensors, n);
     torch_part(b, st, 0, 1);
-    clipc_safetensors_close(st);
+    clipc_tensor_files_free(st);
 }
 
-static void safetensors_part(builder *b, const clipc_safetensors *st,
+static void safetensors_part(builder *b, const clipc_tensor_files *st,
                              size_t first, size_t step)
 {
     builder header = { 0 };
@@ -233,8 +233,8 @@ static void safetensors_part(builder *b, const clipc_safetensors *st,
     size_t offset = 0;
 
     build_string(&header, "{");
-    for (size_t i = first; i < clipc_safetensors_count(st); i += step) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+    for (size_t i = first; i < clipc_tensor_files_count(st); i += step) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
         snprintf(text, sizeof text, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
                  i == first ? "" : ",", tensor->name, tensor->dtype_name);
         build_string(&header, text);
@@ -252,8 +252,8 @@ static void safetensors_part(builder *b, const clipc_safetensors *st,
     *b = (builder){ 0 };
     build_number(b, header.n, 8);
     build(b, header.data, header.n);
-    for (size_t i = first; i < clipc_safetensors_count(st); i += step) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+    for (size_t i = first; i < clipc_tensor_files_count(st); i += step) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
         build(b, tensor->data, tensor->n_bytes);
     }
     build_free(&header);
@@ -272,9 +272,9 @@ static void write_file(const char *folder, const char *name, const builder *b)
 }
 
 /* The tiny model without its weights, which are returned. */
-static clipc_safetensors *write_rest(const char *folder,
-                                     const tiny_model_options *options,
-                                     clipc_model_files *files)
+static clipc_tensor_files *write_rest(const char *folder,
+                                      const tiny_model_options *options,
+                                      clipc_model_files *files)
 {
     char path[512];
 
@@ -288,13 +288,13 @@ static clipc_safetensors *write_rest(const char *folder,
 void write_torch_model(const char *folder, const tiny_model_options *options)
 {
     clipc_model_files files;
-    clipc_safetensors *st = write_rest(folder, options, &files);
+    clipc_tensor_files *st = write_rest(folder, options, &files);
     builder b;
 
     torch_part(&b, st, 0, 1);
     write_file(folder, "pytorch_model.bin", &b);
     build_free(&b);
-    clipc_safetensors_close(st);
+    clipc_tensor_files_free(st);
     tiny_model_free(&files);
 }
 
@@ -304,7 +304,7 @@ void write_split_model(const char *folder, const tiny_model_options *options,
     const char *stem = torch ? "pytorch_model" : "model";
     const char *suffix = torch ? "bin" : "safetensors";
     clipc_model_files files;
-    clipc_safetensors *st = write_rest(folder, options, &files);
+    clipc_tensor_files *st = write_rest(folder, options, &files);
     builder index = { 0 };
     char name[80], text[256];
 
@@ -319,9 +319,9 @@ void write_split_model(const char *folder, const tiny_model_options *options,
             safetensors_part(&b, st, i, n);
         write_file(folder, name, &b);
         build_free(&b);
-        for (size_t j = i; j < clipc_safetensors_count(st); j += n) {
+        for (size_t j = i; j < clipc_tensor_files_count(st); j += n) {
             snprintf(text, sizeof text, "%s\"%s\":\"%s\"", j ? "," : "",
-                     clipc_safetensors_at(st, j)->name, name);
+                     clipc_tensor_files_at(st, j)->name, name);
             build_string(&index, text);
         }
     }
@@ -329,6 +329,6 @@ void write_split_model(const char *folder, const tiny_model_options *options,
     snprintf(name, sizeof name, "%s.%s.index.json", stem, suffix);
     write_file(folder, name, &index);
     build_free(&index);
-    clipc_safetensors_close(st);
+    clipc_tensor_files_free(st);
     tiny_model_free(&files);
 }

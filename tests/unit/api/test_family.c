@@ -7,7 +7,7 @@
  */
 #define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_files.h"
 #include "checkpoint/tensor_names.h"
 
 /* ---- making checkpoints ------------------------------------------------ */
@@ -25,7 +25,7 @@ static stored tensors[MAX_TENSORS];
 static size_t n_tensors;
 static unsigned char made[MAX_BYTES]; /* the checkpoint under test */
 static size_t made_bytes;
-static clipc_safetensors *source;
+static clipc_tensor_files *source;
 
 static void add(const char *name, const clipc_tensor *like)
 {
@@ -44,7 +44,7 @@ static void add(const char *name, const clipc_tensor *like)
 
 static const clipc_tensor *original(const char *name)
 {
-    const clipc_tensor *tensor = clipc_safetensors_find(source, name);
+    const clipc_tensor *tensor = clipc_tensor_files_find(source, name);
     if (!tensor)
         FAIL("the tiny model has no %s", name);
     return tensor;
@@ -82,7 +82,7 @@ static void write_made(void)
     }
     made_bytes = n;
     n_tensors = 0;
-    clipc_safetensors_close(source);
+    clipc_tensor_files_free(source);
     source = NULL;
 }
 
@@ -91,9 +91,9 @@ static void open_source(const tiny_model_options *options)
     tiny_model_free(&files);
     tiny_model_files(&files, options);
     n_tensors = 0;
-    CHECK_OK(clipc_safetensors_open_memory(&source, files.weights,
-                                           files.weights_bytes, "source",
-                                           1 << 20, &err), err);
+    CHECK_OK(clipc_tensor_files_open_memory(&source, files.weights,
+                                            files.weights_bytes, "source",
+                                            1 << 20, &err), err);
 }
 
 static void transpose(stored *t)
@@ -139,8 +139,8 @@ static void make_open_clip(const tiny_model_options *options,
                            clipc_layout layout)
 {
     open_source(options);
-    for (size_t i = 0; i < clipc_safetensors_count(source); i++) {
-        const clipc_tensor *tensor = clipc_safetensors_at(source, i);
+    for (size_t i = 0; i < clipc_tensor_files_count(source); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(source, i);
         clipc_tensor_place place;
         clipc_tensor_place_find(&place, layout, tensor->name);
         if (place.n_parts == 3 && place.part == 0)
@@ -158,8 +158,8 @@ static void make_open_clip(const tiny_model_options *options,
 static void keep(const char *prefix, const char *skipped, bool bare)
 {
     open_source(NULL);
-    for (size_t i = 0; i < clipc_safetensors_count(source); i++) {
-        const clipc_tensor *tensor = clipc_safetensors_at(source, i);
+    for (size_t i = 0; i < clipc_tensor_files_count(source); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(source, i);
         const char *name = tensor->name;
         if (strncmp(name, prefix, strlen(prefix)) != 0 ||
             (skipped && strstr(name, skipped)))

@@ -552,16 +552,16 @@ static bool equal(const clipc_digest *a, const clipc_digest *b)
 static size_t tensor_offset(const clipc_model_files *files, const char *name)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
 
-    CHECK_OK(clipc_safetensors_open_memory(&st, files->weights,
-                                           files->weights_bytes, "x", 1 << 20,
-                                           &err), err);
-    const clipc_tensor *tensor = clipc_safetensors_find(st, name);
+    CHECK_OK(clipc_tensor_files_open_memory(&st, files->weights,
+                                            files->weights_bytes, "x", 1 << 20,
+                                            &err), err);
+    const clipc_tensor *tensor = clipc_tensor_files_find(st, name);
     CHECK(tensor != NULL);
     size_t offset = (size_t)(tensor->data -
                              (const unsigned char *)files->weights);
-    clipc_safetensors_close(st);
+    clipc_tensor_files_free(st);
     return offset;
 }
 

@@ -66,10 +66,10 @@ static void edit(const char *after, const char *from, const char *to)
 static clipc_status open_edited(clipc_checkpoint **checkpoint,
                                 clipc_error *err)
 {
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
 
-    CHECK_OK(clipc_weights_open_memory(&weights, edited, edited_bytes, "file",
-                                       LIMIT, err), *err);
+    CHECK_OK(clipc_tensor_files_open_memory(&weights, edited, edited_bytes, "file",
+                                            LIMIT, err), *err);
     return clipc_checkpoint_open(checkpoint, weights, &config,
                                  CLIPC_PRECISION_AUTO, err);
 }
@@ -92,17 +92,17 @@ TEST(each_missing_tensor_is_named)
 
     make(NULL);
     checkpoint = open_good();
-    n = clipc_weights_count(clipc_checkpoint_weights(checkpoint));
-    clipc_checkpoint_close(checkpoint);
+    n = clipc_tensor_files_count(clipc_checkpoint_files(checkpoint));
+    clipc_checkpoint_free(checkpoint);
     CHECK_INT(n, 94);
     for (size_t i = 0; i < n; i++) {
         char name[128], from[140], to[140], message[160];
         make(NULL);
         checkpoint = open_good();
         snprintf(name, sizeof name, "%s",
-                 clipc_weights_at(clipc_checkpoint_weights(checkpoint), i)->name);
+                 clipc_tensor_files_at(clipc_checkpoint_files(checkpoint), i)->name);
         CHECK(clipc_checkpoint_uses(checkpoint, i));
-        clipc_checkpoint_close(checkpoint);
+        clipc_checkpoint_free(checkpoint);
         snprintf(from, sizeof from, "\"%s\":", name);
         snprintf(to, sizeof to, "\"%s_\":", name);
         snprintf(message, sizeof message, "tensor %s is missing", name);
@@ -198,9 +198,9 @@ TEST(extra_tensors_are_reported_unused)
     /* One layer fewer in the config: its tensors are extra. */
     config.text.n_layers = 2;
     clipc_checkpoint *checkpoint = open_good();
-    const clipc_weights *st = clipc_checkpoint_weights(checkpoint);
-    for (size_t i = 0; i < clipc_weights_count(st); i++) {
-        const char *name = clipc_weights_at(st, i)->name;
+    const clipc_tensor_files *st = clipc_checkpoint_files(checkpoint);
+    for (size_t i = 0; i < clipc_tensor_files_count(st); i++) {
+        const char *name = clipc_tensor_files_at(st, i)->name;
         bool extra = strstr(name, "position_ids") ||
                      strstr(name, "text_model.encoder.layers.2.");
         bool text = strncmp(name, "text_", 5) == 0 && !extra;
@@ -211,7 +211,7 @@ TEST(extra_tensors_are_reported_unused)
     }
     CHECK_INT(n_unused, 2 + 16);
     CHECK_INT(n_text, 2 + 2 * 16 + 2 + 1);
-    clipc_checkpoint_close(checkpoint);
+    clipc_checkpoint_free(checkpoint);
 }
 
 /* ---- logit_scale ------------------------------------------------------- */
@@ -233,13 +233,13 @@ TEST(logit_scale_is_one_finite_number)
         if (checkpoint)
             CHECK_NEAR(clipc_checkpoint_logit_scale(checkpoint),
                        exp((double)cases[i].value), 0);
-        clipc_checkpoint_close(checkpoint);
+        clipc_checkpoint_free(checkpoint);
     }
     make(NULL);
     edit("\"logit_scale", "\"shape\":[]", "\"shape\":[1]");
     checkpoint = open_good();
     CHECK_NEAR(clipc_checkpoint_logit_scale(checkpoint), exp(3.0), 0);
-    clipc_checkpoint_close(checkpoint);
+    clipc_checkpoint_free(checkpoint);
     make(NULL);
     edit("\"logit_scale", "\"shape\":[]", "\"shape\":[1,1]");
     CHECK_STATUS(open_edited(&checkpoint, &err), CLIPC_ERR_CONFIG);
@@ -327,7 +327,7 @@ TEST(all_dtypes_and_alignments_give_the_same_floats)
         make(&options[i]);
         clipc_checkpoint *checkpoint = open_good();
         flatten(checkpoint);
-        clipc_checkpoint_close(checkpoint);
+        clipc_checkpoint_free(checkpoint);
         if (i == 0) {
             first = flat;
             n_first = n_flat;
@@ -362,7 +362,7 @@ TEST(aligned_f32_is_used_where_it_is)
     CHECK(p > edited && p < end);
     p = (const unsigned char *)t->tower.layers[2].ln2_bias;
     CHECK(p > edited && p < end);
-    clipc_checkpoint_close(checkpoint);
+    clipc_checkpoint_free(checkpoint);
 }
 
 /* From the definition of the formats, by way of double. */
@@ -415,7 +415,7 @@ TEST(all_16_bit_values_are_widened_exactly)
                          (first + (unsigned)i) & 0xFFFF, (double)flat[i],
                          (double)want);
             }
-            clipc_checkpoint_close(checkpoint);
+            clipc_checkpoint_free(checkpoint);
         }
     }
 }
@@ -452,7 +452,7 @@ TEST(threads_get_the_same_weights)
     CHECK_STATUS(clipc_checkpoint_text(checkpoint, &t, NULL), CLIPC_OK);
     for (int i = 0; i < N_THREADS; i++)
         CHECK(results[i] == (const void *)t);
-    clipc_checkpoint_close(checkpoint);
+    clipc_checkpoint_free(checkpoint);
     tiny_model_free(&files);
     free(edited);
     edited = NULL;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_safetensors.c - lib/checkpoint/safetensors.c: what is read, and every way to be
- * refused. Files are made here, in memory.
+ * test_safetensors.c - lib/checkpoint/safetensors.c: the tensors of a file, and
+ * every way to be refused. Files are made here, in memory.
  */
 #include "base/file.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_files.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -31,16 +31,16 @@ static unsigned char *make(const char *header, size_t header_bytes,
 /* Opens a copy that ends where it ends, so that a sanitizer sees a read past
  * it. */
 static clipc_status open_exact(const unsigned char *file, size_t size,
-                               clipc_safetensors **st, clipc_error *err)
+                               clipc_tensor_files **st, clipc_error *err)
 {
     unsigned char *copy = malloc(size ? size : 1);
     CHECK(copy != NULL);
     memcpy(copy, file, size);
-    clipc_status status = clipc_safetensors_open_memory(st, copy, size, "x",
-                                                        LIMIT, err);
+    clipc_status status = clipc_tensor_files_open_memory(st, copy, size, "x",
+                                                         LIMIT, err);
     CHECK((status == CLIPC_OK) == (*st != NULL));
     if (status == CLIPC_OK) {
-        clipc_safetensors_close(*st);
+        clipc_tensor_files_free(*st);
         *st = NULL;
     }
     free(copy);
@@ -50,7 +50,7 @@ static clipc_status open_exact(const unsigned char *file, size_t size,
 static clipc_status open_header(const char *header, size_t data_bytes,
                                 clipc_error *err)
 {
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
     size_t size;
     unsigned char *file = make(header, strlen(header), data_bytes, 0, &size);
     clipc_status status = open_exact(file, size, &st, err);
@@ -72,23 +72,23 @@ TEST(valid_file_is_described)
         T("none", "BF16", "0,7", "16", "16") ","
         T("\\u00e9\\ud83d\\ude97\\\"", "BOOL", "1", "32", "33") "}  \n";
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_safetensors *st;
-    size_t size, n;
+    clipc_tensor_files *st;
+    size_t size;
     unsigned char *file = make(header, sizeof header - 1, 33, 0, &size);
 
-    CHECK_OK(clipc_safetensors_open_memory(&st, file, size, "mine", LIMIT,
-                                           &err), err);
+    CHECK_OK(clipc_tensor_files_open_memory(&st, file, size, "mine", LIMIT,
+                                            &err), err);
     static const char *const names[] = { "scale", "b.weight", "none", "ids",
                                          "\u00e9\U0001F697\"" };
-    CHECK_INT(clipc_safetensors_count(st), 5);
+    CHECK_INT(clipc_tensor_files_count(st), 5);
     for (size_t i = 0; i < 5; i++) {
-        const clipc_tensor *tensor = clipc_safetensors_at(st, i);
+        const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
         CHECK_STR(tensor->name, names[i]);
-        CHECK(clipc_safetensors_find(st, names[i]) == tensor);
+        CHECK(clipc_tensor_files_find(st, names[i]) == tensor);
     }
-    CHECK(clipc_safetensors_find(st, "scal") == NULL);
-    CHECK(clipc_safetensors_find(st, "__metadata__") == NULL);
-    const clipc_tensor *b = clipc_safetensors_find(st, "b.weight");
+    CHECK(clipc_tensor_files_find(st, "scal") == NULL);
+    CHECK(clipc_tensor_files_find(st, "__metadata__") == NULL);
+    const clipc_tensor *b = clipc_tensor_files_find(st, "b.weight");
     CHECK_INT(b->dtype, CLIPC_DTYPE_F16);
     CHECK_STR(b->dtype_name, "F16");
     CHECK_INT(b->rank, 2);
@@ -97,14 +97,14 @@ TEST(valid_file_is_described)
     CHECK_INT(b->n_elements, 6);
     CHECK_INT(b->n_bytes, 12);
     CHECK(b->data == file + 8 + sizeof header - 1 + 4);
-    CHECK_INT(clipc_safetensors_find(st, "scale")->rank, 0);
-    CHECK_INT(clipc_safetensors_find(st, "scale")->n_elements, 1);
-    CHECK_INT(clipc_safetensors_find(st, "none")->n_elements, 0);
-    CHECK_INT(clipc_safetensors_find(st, "ids")->dtype, CLIPC_DTYPE_OTHER);
-    CHECK(clipc_safetensors_header(st, &n) == file + 8);
-    CHECK_INT(n, sizeof header - 1);
-    CHECK_STR(clipc_safetensors_name(st), "mine");
-    clipc_safetensors_close(st);
+    CHECK_INT(clipc_tensor_files_find(st, "scale")->rank, 0);
+    CHECK_INT(clipc_tensor_files_find(st, "scale")->n_elements, 1);
+    CHECK_INT(clipc_tensor_files_find(st, "none")->n_elements, 0);
+    CHECK_INT(clipc_tensor_files_find(st, "ids")->dtype, CLIPC_DTYPE_OTHER);
+    CHECK(clipc_tensor_files_file(st, 0)->header == file + 8);
+    CHECK_INT(clipc_tensor_files_file(st, 0)->header_bytes, sizeof header - 1);
+    CHECK_STR(clipc_tensor_files_name(st), "mine");
+    clipc_tensor_files_free(st);
     free(file);
 }
 
@@ -313,7 +313,7 @@ TEST(header_length_is_checked_first)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
         unsigned char file[10] = { 0, 0, 0, 0, 0, 0, 0, 0, '{', '}' };
-        clipc_safetensors *st;
+        clipc_tensor_files *st;
         for (int b = 0; b < 8; b++)
             file[b] = (unsigned char)(cases[i].n >> 8 * b);
         CHECK_STATUS(open_exact(file, sizeof file, &st, &err),
@@ -321,11 +321,11 @@ TEST(header_length_is_checked_first)
         CHECK_HAS(err.message, cases[i].message);
     }
     clipc_error err = CLIPC_ERROR_INIT;
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
     CHECK_STATUS(open_exact((const unsigned char *)"\2\0\0\0\0\0\0\0{}", 10,
                             &st, &err), CLIPC_OK);
-    CHECK_STATUS(clipc_safetensors_open_memory(&st, "\2\0\0\0\0\0\0\0{}", 10,
-                                               "x", 1, &err),
+    CHECK_STATUS(clipc_tensor_files_open_memory(&st, "\2\0\0\0\0\0\0\0{}", 10,
+                                                "x", 1, &err),
                  CLIPC_ERR_LIMIT);
 }
 
@@ -351,11 +351,14 @@ TEST(other_files_are_named)
         { "\x89HDF\r\n\x1A\n", 8, "HDF5" },
         { "Not Found Not Found", 19, "not a safetensors file" },
     };
+    const char *path = test_path("other.safetensors");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
-        clipc_safetensors *st;
-        clipc_status status = open_exact(
-            (const unsigned char *)cases[i].bytes, cases[i].n, &st, &err);
+        clipc_tensor_files *st;
+        test_write(path, cases[i].bytes, cases[i].n);
+        clipc_status status = clipc_tensor_files_open_file(
+            &st, path, CLIPC_LOAD_READ, LIMIT, &err);
+        CHECK(st == NULL);
         CHECK_HAS(err.message, cases[i].message);
         CHECK(status == CLIPC_ERR_FORMAT ||
               (status == CLIPC_ERR_TRUNCATED && cases[i].n < 8));
@@ -371,7 +374,7 @@ TEST(header_cut_at_every_byte_is_refused)
 {
     for (size_t cut = 0; cut < sizeof small - 1; cut++) {
         clipc_error err = CLIPC_ERROR_INIT;
-        clipc_safetensors *st;
+        clipc_tensor_files *st;
         size_t size;
         /* The data follows the shorter header; then spaces keep the length. */
         unsigned char *file = make(small, cut, 10, 0, &size);
@@ -390,7 +393,7 @@ TEST(header_cut_at_every_byte_is_refused)
 
 TEST(file_cut_or_grown_anywhere_is_refused)
 {
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
     size_t size;
     unsigned char *file = make(small, sizeof small - 1, 10, 0, &size);
     clipc_error err = CLIPC_ERROR_INIT;
@@ -413,7 +416,7 @@ TEST(every_byte_of_the_header_changed)
 {
     static const unsigned char values[] = { 0,   ' ', '"', '\\', '{', '}',
                                             '[', ']', ',', '9',  0x80, 0xFF };
-    clipc_safetensors *st;
+    clipc_tensor_files *st;
     size_t size, n_accepted = 0;
     unsigned char *file = make(small, sizeof small - 1, 10, 0, &size);
     clipc_error err = CLIPC_ERROR_INIT;
@@ -483,7 +486,7 @@ TEST(hostile_headers_are_cheap)
     for (size_t s = 0; s < n_starts; s++) {
         for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
             clipc_error err = CLIPC_ERROR_INIT;
-            clipc_safetensors *st;
+            clipc_tensor_files *st;
             size_t size = s == u % n_starts ? LIMIT : LIMIT / 32;
             size_t n = 8 + strlen(starts[s]), unit = strlen(units[u]);
             for (int b = 0; b < 8; b++)
@@ -495,7 +498,7 @@ TEST(hostile_headers_are_cheap)
             double start = seconds();
             reset_peak();
             long before = kilobytes("VmRSS:");
-            clipc_status status = clipc_safetensors_open_memory(
+            clipc_status status = clipc_tensor_files_open_memory(
                 &st, file, size + 8, "x", LIMIT, &err);
             CHECK(status == CLIPC_ERR_FORMAT || status == CLIPC_ERR_LIMIT);
             if (seconds() - start > 2.0)
@@ -527,20 +530,20 @@ TEST(tensor_count_limit)
 {
     for (size_t n = 65535; n <= 65537; n++) {
         clipc_error err = CLIPC_ERROR_INIT;
-        clipc_safetensors *st;
+        clipc_tensor_files *st;
         size_t length, size;
         char *header = many_tensors(n, &length);
         unsigned char *file = make(header, length, n, 0, &size);
-        clipc_status status = clipc_safetensors_open_memory(
+        clipc_status status = clipc_tensor_files_open_memory(
             &st, file, size, "x", LIMIT, &err);
         CHECK_INT(status, n <= 65536 ? CLIPC_OK : CLIPC_ERR_LIMIT);
         if (status == CLIPC_OK) {
-            CHECK_INT(clipc_safetensors_count(st), n);
-            CHECK(clipc_safetensors_find(st, "t65000")->data[0] == 0);
+            CHECK_INT(clipc_tensor_files_count(st), n);
+            CHECK(clipc_tensor_files_find(st, "t65000")->data[0] == 0);
         } else {
             CHECK_HAS(err.message, "65536 tensors");
         }
-        clipc_safetensors_close(st);
+        clipc_tensor_files_free(st);
         free(file);
         free(header);
     }
@@ -578,14 +581,14 @@ TEST(files_are_mapped_or_copied)
     file[size - 10] = 42;
     test_write(path, file, size);
     for (int load = CLIPC_LOAD_MAP; load <= CLIPC_LOAD_READ; load++) {
-        clipc_safetensors *st;
-        CHECK_OK(clipc_safetensors_open(&st, path, (clipc_load)load, LIMIT,
-                                        &err), err);
-        CHECK_INT(clipc_safetensors_at(st, 0)->data[0], 42);
+        clipc_tensor_files *st;
+        CHECK_OK(clipc_tensor_files_open_file(&st, path, (clipc_load)load, LIMIT,
+                                              &err), err);
+        CHECK_INT(clipc_tensor_files_at(st, 0)->data[0], 42);
         /* Replaced by rename while open: the old bytes stay. */
         CHECK_OK(clipc_file_replace(path, file, size, &err), err);
-        CHECK_INT(clipc_safetensors_at(st, 0)->data[0], 42);
-        clipc_safetensors_close(st);
+        CHECK_INT(clipc_tensor_files_at(st, 0)->data[0], 42);
+        clipc_tensor_files_free(st);
     }
     free(file);
 }
@@ -605,9 +608,9 @@ TEST(odd_paths_are_refused_without_waiting)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         for (int load = CLIPC_LOAD_MAP; load <= CLIPC_LOAD_READ; load++) {
-            clipc_safetensors *st;
-            CHECK_STATUS(clipc_safetensors_open(&st, cases[i].path,
-                                                (clipc_load)load, LIMIT, &err),
+            clipc_tensor_files *st;
+            CHECK_STATUS(clipc_tensor_files_open_file(&st, cases[i].path,
+                                                      (clipc_load)load, LIMIT, &err),
                          cases[i].status);
             CHECK(st == NULL);
             CHECK_HAS(err.message, "clipc-test");

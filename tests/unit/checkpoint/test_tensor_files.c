@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_tensor_files.c - lib/checkpoint/tensor_files.c and lib/checkpoint/shard_index.c: which file of a folder
- * is opened, checkpoints split in several files, and that a network is the
- * same from every container.
+ * test_tensor_files.c - lib/checkpoint/tensor_files.c and shard_index.c: which
+ * file of a folder is opened, checkpoints split in several files, and that a
+ * network is the same from every container.
  */
 #define _GNU_SOURCE /* fixture.h */
 #include "support/containers.h"
@@ -65,9 +65,9 @@ static void write_one_torch(const char *path, const char *name, float value)
     build_free(&z.out);
 }
 
-static float value_of(const clipc_weights *weights, const char *name)
+static float value_of(const clipc_tensor_files *weights, const char *name)
 {
-    const clipc_tensor *tensor = clipc_weights_find(weights, name);
+    const clipc_tensor *tensor = clipc_tensor_files_find(weights, name);
     float value;
 
     CHECK(tensor != NULL);
@@ -75,10 +75,10 @@ static float value_of(const clipc_weights *weights, const char *name)
     return value;
 }
 
-static clipc_status open_folder(clipc_weights **weights, const char *folder)
+static clipc_status open_folder(clipc_tensor_files **weights, const char *folder)
 {
     err = (clipc_error)CLIPC_ERROR_INIT;
-    clipc_status status = clipc_weights_open_folder(
+    clipc_status status = clipc_tensor_files_open_folder(
         weights, folder, CLIPC_LOAD_MAP, LIMIT, &err);
     CHECK((status == CLIPC_OK) == (*weights != NULL));
     CHECK((status == CLIPC_OK) == (err.message[0] == '\0'));
@@ -92,7 +92,7 @@ TEST(files_are_looked_for_in_order)
 {
     static const char index[] = "{\"weight_map\": {\"a\": \"%s\"}}";
     const char *folder = test_folder();
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
     char contents[128];
 
     write_one(in(folder, "model.safetensors"), "a", 1);
@@ -114,27 +114,27 @@ TEST(files_are_looked_for_in_order)
     for (int i = 0; i < 6; i++) {
         CHECK_OK(open_folder(&weights, folder), err);
         CHECK_INT(value_of(weights, "a"), i + 1);
-        CHECK_STR(clipc_weights_name(weights), in(folder, names[i]));
-        clipc_weights_close(weights);
+        CHECK_STR(clipc_tensor_files_name(weights), in(folder, names[i]));
+        clipc_tensor_files_free(weights);
         /* The same by its own name, copied. */
-        CHECK(clipc_weights_is_name(names[i]));
-        CHECK_OK(clipc_weights_open_file(&weights, in(folder, names[i]),
-                                         CLIPC_LOAD_READ, LIMIT, &err), err);
+        CHECK(clipc_tensor_files_is_name(names[i]));
+        CHECK_OK(clipc_tensor_files_open_file(&weights, in(folder, names[i]),
+                                              CLIPC_LOAD_READ, LIMIT, &err), err);
         CHECK_INT(value_of(weights, "a"), i + 1);
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         CHECK(unlink(in(folder, names[i])) == 0);
     }
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_NOT_FOUND);
     CHECK_HAS(err.message, "no model.safetensors or pytorch_model.bin");
-    CHECK(!clipc_weights_is_name("config.json"));
-    CHECK(!clipc_weights_is_name(".bin"));
+    CHECK(!clipc_tensor_files_is_name("config.json"));
+    CHECK(!clipc_tensor_files_is_name(".bin"));
 }
 
 /* What comes first and is broken is not passed over. */
 TEST(a_broken_file_is_reported)
 {
     const char *folder = test_folder();
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
 
     write_one_torch(in(folder, "pytorch_model.bin"), "a", 4);
     write_text(in(folder, "model.safetensors"), "");
@@ -157,7 +157,7 @@ TEST(a_broken_file_is_reported)
 TEST(files_of_an_index_become_one_set)
 {
     const char *folder = test_folder();
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
 
     write_one(in(folder, "2.safetensors"), "b", 2);
     write_one(in(folder, "1.safetensors"), "a", 1);
@@ -165,26 +165,26 @@ TEST(files_of_an_index_become_one_set)
                "{\"metadata\": {\"total_size\": 8}, \"weight_map\": "
                "{\"b\": \"2.safetensors\", \"a\": \"1.safetensors\"}}");
     CHECK_OK(open_folder(&weights, folder), err);
-    CHECK_INT(clipc_weights_count(weights), 2);
-    CHECK_INT(clipc_weights_n_files(weights), 2);
+    CHECK_INT(clipc_tensor_files_count(weights), 2);
+    CHECK_INT(clipc_tensor_files_n_files(weights), 2);
     for (size_t i = 0; i < 2; i++) {
-        const clipc_tensor *tensor = clipc_weights_at(weights, i);
-        const clipc_weights_file *file = clipc_weights_file_at(weights, i);
+        const clipc_tensor *tensor = clipc_tensor_files_at(weights, i);
+        const clipc_tensor_file *file = clipc_tensor_files_file(weights, i);
         clipc_file_stamp stamp = clipc_file_stamp_get(file->name);
         CHECK_STR(tensor->name, i ? "b" : "a");
-        CHECK_INT(clipc_weights_index(weights, tensor), i);
-        CHECK(clipc_weights_find(weights, tensor->name) == tensor);
-        CHECK_STR(clipc_weights_file_of(weights, tensor), file->name);
+        CHECK_INT(clipc_tensor_files_index(weights, tensor), i);
+        CHECK(clipc_tensor_files_find(weights, tensor->name) == tensor);
+        CHECK_STR(clipc_tensor_files_file_of(weights, tensor), file->name);
         CHECK_HAS(file->name, i ? "/2.safetensors" : "/1.safetensors");
         CHECK(clipc_file_stamp_equal(&stamp, &file->stamp));
         CHECK(file->header_bytes > 2 && file->header[0] == '{');
-        clipc_weights_forget(weights, tensor);
+        clipc_tensor_files_forget(weights, tensor);
         CHECK_INT(value_of(weights, tensor->name), (int)i + 1);
     }
-    CHECK(clipc_weights_find(weights, "c") == NULL);
-    CHECK(clipc_weights_find(weights, "") == NULL);
-    clipc_weights_close(weights);
-    clipc_weights_close(NULL);
+    CHECK(clipc_tensor_files_find(weights, "c") == NULL);
+    CHECK(clipc_tensor_files_find(weights, "") == NULL);
+    clipc_tensor_files_free(weights);
+    clipc_tensor_files_free(NULL);
 }
 
 TEST(damaged_indexes_are_refused)
@@ -247,11 +247,11 @@ TEST(damaged_indexes_are_refused)
     write_one(in(folder, "3.safetensors"), "a", 3);
     write_text(in(folder, "4.safetensors"), "");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        clipc_weights *weights;
+        clipc_tensor_files *weights;
         write_text(in(folder, "model.safetensors.index.json"),
                    cases[i].index);
         clipc_status status = open_folder(&weights, folder);
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         if (status != cases[i].status ||
             !strstr(err.message, cases[i].message))
             FAIL("case %zu: %s: %s", i, clipc_status_name(status),
@@ -317,7 +317,7 @@ TEST(limits_of_an_index)
     /* An index of over 8 MiB is not read. */
     const char *folder = test_folder();
     char *spaces = malloc(CLIPC_MAX_INDEX_BYTES + 1);
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
     CHECK(spaces != NULL);
     memset(spaces, ' ', CLIPC_MAX_INDEX_BYTES + 1);
     test_write(in(folder, "model.safetensors.index.json"), spaces,
@@ -331,7 +331,7 @@ TEST(a_file_may_not_have_two_tensors_of_one_name)
     const size_t one = 1;
     builder pickle = { 0 };
     zip_builder z = { 0 };
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
 
     build(&pickle, "\x80\2}(", 4);
     for (int i = 0; i < 2; i++) {
@@ -342,7 +342,7 @@ TEST(a_file_may_not_have_two_tensors_of_one_name)
     zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
     zip_add(&z, "x/data/0", "1234", 4);
     zip_end(&z, true);
-    clipc_status status = clipc_weights_open_memory(
+    clipc_status status = clipc_tensor_files_open_memory(
         &weights, z.out.data, z.out.n, "x.bin", LIMIT, &err);
     build_free(&pickle);
     build_free(&z.out);
@@ -396,7 +396,7 @@ TEST(storages_hold_what_tensors_need)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         builder pickle = { 0 };
         zip_builder z = { 0 };
-        clipc_weights *weights;
+        clipc_tensor_files *weights;
         err = (clipc_error)CLIPC_ERROR_INIT;
         build(&pickle, "\x80\2}", 3);
         pickle_text(&pickle, "a");
@@ -407,9 +407,9 @@ TEST(storages_hold_what_tensors_need)
         zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
         zip_add(&z, "x/data/0", "abcdefghijklmnopqrstuvwx", N);
         zip_end(&z, true);
-        clipc_status status = clipc_weights_open_memory(
+        clipc_status status = clipc_tensor_files_open_memory(
             &weights, z.out.data, z.out.n, "x.bin", LIMIT, &err);
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         build_free(&pickle);
         build_free(&z.out);
         if (status != cases[i].status ||
@@ -450,13 +450,13 @@ TEST(archives_without_what_they_need)
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         zip_builder z = { 0 };
-        clipc_weights *weights;
+        clipc_tensor_files *weights;
         zip_add(&z, cases[i].first, cases[i].contents,
                 strlen(cases[i].contents));
         zip_add(&z, cases[i].second, cases[i].contents,
                 strlen(cases[i].contents));
         zip_end(&z, false);
-        clipc_status status = clipc_weights_open_memory(
+        clipc_status status = clipc_tensor_files_open_memory(
             &weights, z.out.data, z.out.n, "x.bin", cases[i].limit, &err);
         CHECK(weights == NULL);
         build_free(&z.out);
@@ -467,12 +467,12 @@ TEST(archives_without_what_they_need)
     }
     /* A wrong CRC of data.pkl; that of a storage is not looked at. */
     zip_builder z = { 0 };
-    clipc_weights *weights;
+    clipc_tensor_files *weights;
     zip_add(&z, "x/data.pkl", "\x80\2}.", 4);
     zip_end(&z, false);
     z.out.data[64] = 0x81;
-    CHECK_STATUS(clipc_weights_open_memory(&weights, z.out.data, z.out.n,
-                                           "x.bin", LIMIT, &err),
+    CHECK_STATUS(clipc_tensor_files_open_memory(&weights, z.out.data, z.out.n,
+                                                "x.bin", LIMIT, &err),
                  CLIPC_ERR_FORMAT);
     CHECK_HAS(err.message, "wrong CRC");
     build_free(&z.out);
@@ -579,25 +579,25 @@ TEST(mutations_of_safetensors_do_no_harm)
         /* First every prefix, then the mutations. */
         size_t n = i < b.n ? i : b.n;
         unsigned char *copy = malloc(n ? n : 1);
-        clipc_weights *weights;
+        clipc_tensor_files *weights;
         CHECK(copy != NULL);
         memcpy(copy, b.data, n);
         for (size_t j = i % 4; i >= b.n && j < 4; j++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
             copy[(random >> 33) % n] = (unsigned char)(random >> 20);
         }
-        clipc_status status = clipc_weights_open_memory(&weights, copy, n,
-                                                        "m", LIMIT, &err);
+        clipc_status status = clipc_tensor_files_open_memory(&weights, copy, n,
+                                                             "m", LIMIT, &err);
         if (status == CLIPC_OK) {
             n_good++;
-            for (size_t t = 0; t < clipc_weights_count(weights); t++) {
-                const clipc_tensor *tensor = clipc_weights_at(weights, t);
+            for (size_t t = 0; t < clipc_tensor_files_count(weights); t++) {
+                const clipc_tensor *tensor = clipc_tensor_files_at(weights, t);
                 for (size_t j = 0; j < tensor->n_bytes; j++)
                     sum = (unsigned char)(sum ^ tensor->data[j]);
             }
         }
         CHECK(i >= b.n || status == CLIPC_ERR_TRUNCATED);
-        clipc_weights_close(weights);
+        clipc_tensor_files_free(weights);
         free(copy);
     }
     build_free(&b);

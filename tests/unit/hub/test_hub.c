@@ -72,14 +72,15 @@ TEST(ids)
         { "o/n@caf\xC3\xA9", false },
         { "o/n@...", true }, /* a name like any other */
     };
+    clipc_hub_id id;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        if (clipc_hub_is_id(cases[i].name) != cases[i].is_id)
+        if (clipc_hub_parse(&id, cases[i].name) != cases[i].is_id)
             FAIL("%s", cases[i].name);
     char revision[300] = "o/n@";
     memset(revision + 4, 'r', 256);
-    CHECK(!clipc_hub_is_id(revision));
+    CHECK(!clipc_hub_parse(&id, revision));
     revision[4 + 255] = '\0';
-    CHECK(clipc_hub_is_id(revision));
+    CHECK(clipc_hub_parse(&id, revision));
 }
 
 /* ---- a cache ----------------------------------------------------------- */
