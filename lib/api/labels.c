@@ -272,7 +272,7 @@ static clipc_status fail_label(const label_job *job, clipc_status status,
     if (status == CLIPC_ERR_TOO_LONG)
         return clipc_fail(err, status, -1,
                           "label %zu of %zu (\"%s\"): %zu tokens, %zu are "
-                          "read at most; shorten it or ask for truncation",
+                          "read at most",
                           label + 1, job->n, name.text, fault->n_tokens,
                           job->ctx->context_length);
     if (status == CLIPC_ERR_NUMERIC)

@@ -249,8 +249,7 @@ static clipc_status resolve_id(char **folder, const char *name,
     if (!query->params.cache_dir || !*query->params.cache_dir)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder or file, and no hub cache was "
-                          "given to look it up in; use --model DIR or --model demo",
-                          CLIPC_QUOTE(name));
+                          "given to look it up in", CLIPC_QUOTE(name));
     query->is_id = true;
     return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
 }

@@ -144,8 +144,8 @@ static void say_why(const char *name, const char *cache, const char *message)
 {
     if (!cache && strstr(message, "no hub cache"))
         tool_say("%s: no such folder or file, and no folder for models of the "
-                 "hub: set HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE), or use "
-                 "--model DIR or --model demo", tool_shown_name(name).text);
+                 "hub: set HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE)",
+                 tool_shown_name(name).text);
     else
         tool_say("%s", message);
 }
@@ -182,7 +182,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
             say_why(name, cache, err.message);
         if (given && may_be_misspelt(err.code))
             explain_name(given, err.message);
-        if (may_be_misspelt(err.code) && !strstr(err.message, "--model"))
+        if (may_be_misspelt(err.code))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }
