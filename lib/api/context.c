@@ -56,7 +56,7 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
 /* The backend and the precision of params. */
 static clipc_status choose_arithmetic(clipc_engine *engine,
                                       const clipc_ctx_params *params,
-                                      clipc_precision packed,
+                                      const clipc_model *model,
                                       clipc_error *err)
 {
     const bool vector = strcmp(engine->linear.kernels.name, "c") != 0;
@@ -67,13 +67,13 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->precision or packing is not one of its "
                           "enum's values");
-    engine->precision = params->precision   ? params->precision
-                        : packed            ? packed
-                                            : CLIPC_PRECISION_F32;
-    if (packed && engine->precision != packed)
+    engine->precision = params->precision  ? params->precision
+                        : model->is_packed ? model->packed_precision
+                                           : CLIPC_PRECISION_F32;
+    if (model->is_packed && engine->precision != model->packed_precision)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "the model was packed for %s and has no weights for "
-                          "%s", clipc_precision_name(packed),
+                          "%s", clipc_precision_name(model->packed_precision),
                           clipc_precision_name(engine->precision));
     if (engine->precision != CLIPC_PRECISION_F32) {
         if (gemm == CLIPC_GEMM_OPENBLAS)
@@ -127,8 +127,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->progress_user = params.progress_user;
     clipc_kernels_init(&ctx->engine.linear.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
-                   choose_arithmetic(&ctx->engine, &params, model->packed,
-                                     err));
+                   choose_arithmetic(&ctx->engine, &params, model, err));
     CLIPC_TRY_GOTO(status, fail,
                    clipc_pool_create(&ctx->engine.pool,
                                      params.threads ? params.threads

@@ -74,8 +74,7 @@ void clipc_model_free(clipc_model *model)
 
 /* ---- opening weights --------------------------------------------------- */
 
-/* Takes ownership of the weights. Of a checkpoint with one tower the config
- * may describe both. */
+/* Takes ownership of the weights. */
 static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
                                     size_t image_size, clipc_error *err)
 {
@@ -86,9 +85,8 @@ static clipc_status open_checkpoint(clipc_model *model, clipc_weights *weights,
         return status;
     }
     CLIPC_TRY(clipc_checkpoint_open(&model->checkpoint, weights,
-                                    &model->config, model->packed, err));
-    model->config.has_vision = clipc_checkpoint_has_vision(model->checkpoint);
-    model->config.has_text = clipc_checkpoint_has_text(model->checkpoint);
+                                    &model->config, model->packed_precision,
+                                    err));
     model->preprocess.network_size = model->config.image_size;
     clipc_normalizer_init(&model->normalizer, &model->preprocess);
     return CLIPC_OK;
@@ -545,9 +543,9 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         info.text = tower_info(&config->text);
     }
     info.n_parameters = clipc_checkpoint_n_parameters(model->checkpoint);
-    if (model->packed)
-        info.dtype = packed_dtypes[model->packed];
-    for (size_t i = 0; !model->packed && i < info.n_tensors; i++) {
+    if (model->is_packed)
+        info.dtype = packed_dtypes[model->packed_precision];
+    for (size_t i = 0; !model->is_packed && i < info.n_tensors; i++) {
         const clipc_tensor *tensor = clipc_weights_at(weights, i);
         if (!clipc_checkpoint_uses(model->checkpoint, i))
             continue;

@@ -38,7 +38,7 @@ static bool has_tokenizer(const clipc_model *model)
 
 const char *clipc_model_tokenizer_source(const clipc_model *model)
 {
-    if (model->packed)
+    if (model->is_packed)
         return "packed file";
     if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
         return clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_JSON];
@@ -274,7 +274,7 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
     clipc_status status = CLIPC_OK;
 
     pthread_mutex_lock(&model->mutex);
-    if (!model->has_identity && model->packed) {
+    if (!model->has_identity && model->is_packed) {
         model->identity = model->manifest.text;
         model->has_identity = true;
     }
@@ -297,12 +297,13 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
 
 bool clipc_model_identity_holds(clipc_model *model)
 {
-    if (!model->packed)
+    if (!model->is_packed)
         return true;
     pthread_mutex_lock(&model->mutex);
     if (model->identity_proof == CLIPC_UNPROVEN) {
         const clipc_digest digest = clipc_packed_digest(
-            clipc_checkpoint_weights(model->checkpoint), model->packed);
+            clipc_checkpoint_weights(model->checkpoint),
+            model->packed_precision);
         model->identity_proof =
             clipc_digest_equal(&digest, &model->manifest.text)
                 ? CLIPC_PROVEN : CLIPC_DISPROVEN;

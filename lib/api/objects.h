@@ -29,15 +29,16 @@ struct clipc_model {
     char *source;       /* folder, or "(memory)" */
     char *config_path;  /* NULL when opened from memory */
     clipc_file_stamp config_stamp; /* when it was opened */
-    clipc_config config;
+    clipc_config config; /* the checkpoint refers to it */
     bool open_clip; /* the config is open_clip's */
     clipc_preprocess_config preprocess;
     clipc_normalizer normalizer; /* of preprocess */
     const char *preprocess_source;
     clipc_checkpoint *checkpoint;
-    clipc_precision packed; /* of a packed file, or AUTO */
+    bool is_packed; /* a packed file, which the next three describe */
+    clipc_precision packed_precision; /* else AUTO */
     clipc_manifest manifest;
-    const clipc_tensor *vocabulary; /* of a packed file */
+    const clipc_tensor *vocabulary;
     /* Tokenizer: path (from a folder) or bytes (from memory), both NULL when
      * the checkpoint has no such file. */
     char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];

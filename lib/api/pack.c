@@ -486,7 +486,7 @@ clipc_status clipc_model_pack(const clipc_model *model, const char *path,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "precision is %d, not a clipc_precision",
                           (int)precision);
-    if (model->packed)
+    if (model->is_packed)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: it is packed already; pack the checkpoint that "
                           "it was made from", CLIPC_QUOTE(model->source));
