@@ -10,7 +10,8 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
                             clipc_image *const *images, size_t n_images,
                             size_t k, clipc_result *results, clipc_error *err)
 {
-    if (!ctx || !labels || (n_images && (!images || !results)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (!labels || (n_images && (!images || !results)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_classify: an argument is NULL");
     if (labels->model != ctx->model)
@@ -56,7 +57,8 @@ clipc_status clipc_classify_file(clipc_ctx *ctx, const clipc_labels *labels,
     clipc_image_params params = clipc_image_params_default();
     clipc_image *image;
 
-    if (!ctx || !labels || !name || !results)
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (!labels || !name || !results)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_classify_file: an argument is NULL");
     CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,

@@ -140,6 +140,16 @@ fail:
     return status;
 }
 
+clipc_status clipc_ctx_check(const clipc_ctx *ctx, clipc_error *err)
+{
+    if (ctx && !ctx->reporting)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s",
+                      ctx ? "ctx is in use: its own progress callback called "
+                            "the library with it"
+                          : "ctx is NULL");
+}
+
 void clipc_ctx_free(clipc_ctx *ctx)
 {
     if (!ctx)

@@ -99,13 +99,18 @@ static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
     return CLIPC_OK;
 }
 
-static clipc_status report_progress(const clipc_ctx *ctx, const char *what,
+static clipc_status report_progress(clipc_ctx *ctx, const char *what,
                                     size_t done, size_t total,
                                     clipc_error *err)
 {
     const clipc_progress progress = { what, done, total };
 
-    if (ctx->progress && ctx->progress(ctx->progress_user, &progress))
+    if (!ctx->progress)
+        return CLIPC_OK;
+    ctx->reporting = true;
+    const int stop = ctx->progress(ctx->progress_user, &progress);
+    ctx->reporting = false;
+    if (stop)
         return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                           "cancelled after %zu of %zu", done, total);
     return CLIPC_OK;
@@ -158,7 +163,8 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
                                  float *embeddings, unsigned flags,
                                  clipc_error *err)
 {
-    if (!ctx || (n && (!pixels || !embeddings)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (n && (!pixels || !embeddings))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_pixels: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
@@ -182,7 +188,8 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
                                  float *embeddings, unsigned flags,
                                  clipc_error *err)
 {
-    if (!ctx || (n && (!images || !embeddings)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (n && (!images || !embeddings))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_images: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
@@ -318,7 +325,8 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
                                      .what = "texts", .total = n };
     clipc_text_fault fault;
 
-    if (!ctx || (n && (!texts || !embeddings)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (n && (!texts || !embeddings))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_texts: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));

@@ -463,9 +463,9 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     if (!out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "labels is NULL");
     *out = NULL;
-    if (!ctx || !names)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
-                          ctx ? "names" : "ctx");
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (!names)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "names is NULL");
     CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
                                  "clipc_labels_params", err));
     CLIPC_TRY(clipc_model_need_text(ctx->model, err));

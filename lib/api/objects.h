@@ -105,6 +105,7 @@ struct clipc_ctx {
     clipc_packing packing;
     clipc_progress_fn progress; /* of the public call, or NULL */
     void *progress_user;
+    bool reporting; /* progress() runs: see clipc_ctx_check() */
     /* Scratch that stays between calls. */
     float *pixels;     /* [chunk, 3, S, S] of clipc_encode_images() */
     clipc_ids ids;     /* concatenated ids of clipc_encode_texts() */
@@ -113,6 +114,11 @@ struct clipc_ctx {
     float *scores;     /* [n] of one query */
     size_t embeddings_capacity, scores_capacity; /* floats */
 };
+
+/* Called first by every public call on a context. CLIPC_ERR_ARGUMENT: ctx is
+ * NULL, or its progress callback makes the call, whose scratch would overwrite
+ * that of the call that is reporting. */
+clipc_status clipc_ctx_check(const clipc_ctx *ctx, clipc_error *err);
 
 struct clipc_labels {
     clipc_model *model;

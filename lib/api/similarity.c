@@ -54,7 +54,8 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
     size_t n_floats, n_elements;
     clipc_status status = CLIPC_OK;
 
-    if (!ctx || dim == 0 || (n_a && !a) || (n_b && !b) ||
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (dim == 0 || (n_a && !a) || (n_b && !b) ||
         (n_a && n_b && !matrix))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity: an argument is NULL or 0");
@@ -125,7 +126,8 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
 {
     clipc_status status;
 
-    if (!ctx || !vectors || dim == 0 || (n_queries && (!queries || !results)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (!vectors || dim == 0 || (n_queries && (!queries || !results)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity_topk: an argument is NULL or 0");
     CLIPC_TRY(clipc_scores_check_k(k, n_vectors, "vectors", err));

@@ -738,6 +738,86 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     close_all();
 }
 
+/* Calls the library from a callback, with the context that reports and with
+ * another one. */
+typedef struct caller {
+    clipc_ctx *own, *other;
+    clipc_labels *labels;
+    clipc_image *image;
+    size_t n_calls, n_refused, n_wrong;
+} caller;
+
+static int call_back(void *user, const clipc_progress *progress)
+{
+    static float out[DIM], pixels[PIXEL_FLOATS];
+    static const float a[2] = { 1, 0 };
+    clipc_error said = CLIPC_ERROR_INIT;
+    clipc_text name = CLIPC_TEXT("another");
+    clipc_labels *made;
+    clipc_result result;
+    caller *c = user;
+
+    (void)progress;
+    const clipc_status refused[] = {
+        clipc_encode_texts(c->own, &name, 1, out, 0, &said),
+        clipc_encode_images(c->own, &c->image, 1, out, 0, NULL),
+        clipc_encode_pixels(c->own, pixels, 1, out, 0, NULL),
+        clipc_labels_create(&made, c->own, &name, 1, NULL, NULL),
+        clipc_similarity(c->own, a, 1, a, 1, 2, out, 0, NULL),
+        clipc_similarity_topk(c->own, a, 1, a, 1, 2, 1, &result, NULL),
+        clipc_classify(c->own, c->labels, &c->image, 1, 1, &result, NULL),
+        clipc_classify_file(c->own, c->labels, "tests/data/golden/jpg.jpg",
+                            NULL, 1, &result, NULL),
+    };
+    c->n_calls++;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        c->n_refused += refused[i] == CLIPC_ERR_ARGUMENT;
+    c->n_wrong += made != NULL || !strstr(said.message, "ctx is in use") ||
+                  clipc_encode_texts(c->other, &name, 1, out, 0, NULL);
+    return 0;
+}
+
+/* The scratch of the call that reports stays its own. */
+TEST(a_callback_is_refused_its_own_context)
+{
+    clipc_ctx_params params = clipc_ctx_params_default();
+    const clipc_text names[] = { CLIPC_TEXT("a red car"), CLIPC_TEXT("bus"),
+                                 CLIPC_TEXT("a bridge") };
+    clipc_image *images[20];
+    clipc_result got[20], want[20];
+    clipc_labels *labels;
+    caller c = { 0 };
+
+    open_all();
+    for (unsigned i = 0; i < 20; i++)
+        images[i] = draw(i, 33, 35, model);
+    CHECK_OK(clipc_labels_create(&labels, ctx, names, 3, NULL, &err), err);
+    CHECK_OK(clipc_classify(ctx, labels, images, 20, 1, want, &err), err);
+
+    params.threads = 1;
+    params.gemm = CLIPC_GEMM_NATIVE;
+    params.progress = call_back;
+    params.progress_user = &c;
+    CHECK_OK(clipc_ctx_create(&c.own, model, &params, &err), err);
+    c.other = ctx;
+    c.labels = labels;
+    c.image = images[19];
+    CHECK_OK(clipc_classify(c.own, labels, images, 20, 1, got, &err), err);
+    CHECK_INT(c.n_calls, 3);
+    CHECK_INT(c.n_refused, 3 * 8);
+    CHECK_INT(c.n_wrong, 0);
+    CHECK_BYTES(got, want, sizeof want);
+    /* Afterwards the context is free again. */
+    CHECK_OK(clipc_classify(c.own, labels, images, 1, 1, got, &err), err);
+    CHECK_BYTES(got, want, sizeof want[0]);
+
+    clipc_ctx_free(c.own);
+    clipc_labels_free(labels);
+    for (unsigned i = 0; i < 20; i++)
+        clipc_image_free(images[i]);
+    close_all();
+}
+
 /* ---- the front door ---------------------------------------------------- */
 
 TEST(texts_from_literals_and_strings)
