@@ -202,16 +202,12 @@ clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
 }
 
 clipc_status clipc_image_get_info(const clipc_image *image,
-                              clipc_image_info *properties,
-                              clipc_error *err)
+                                  clipc_image_info *out, clipc_error *err)
 {
-    clipc_image_info p;
-
-    if (!image || !properties)
+    if (!image || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
-                          image ? "properties" : "image");
-    p = (clipc_image_info){
-        .struct_size = sizeof p,
+                          image ? "info" : "image");
+    const clipc_image_info info = {
         .width = image->width,
         .height = image->height,
         .format = image->format,
@@ -222,8 +218,7 @@ clipc_status clipc_image_get_info(const clipc_image *image,
         .pixels_width = image->pixels_width,
         .pixels_height = image->pixels_height,
     };
-    return clipc_info_fill(properties, &p, sizeof p, "clipc_image_info",
-                           err);
+    return clipc_info_fill(out, &info, sizeof info, "clipc_image_info", err);
 }
 
 /* ---- preprocessing ----------------------------------------------------- */
