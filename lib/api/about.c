@@ -53,5 +53,5 @@ clipc_status clipc_get_build_info(clipc_build_info *description,
         .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : kernels.f32.name,
         .kernel_int8 = kernels.s8.name,
     };
-    return clipc_info_fill(description, &d, sizeof d, "description", err);
+    return clipc_info_fill(description, &d, sizeof d, "clipc_build_info", err);
 }

@@ -5,7 +5,7 @@
  * What a module computes is tested in the module's own file.
  */
 #define _GNU_SOURCE /* fixture.h */
-#include "support/fixture.h"
+#include "unit/api/helpers.h"
 
 /* The call is refused and the handle that held garbage is NULL. */
 #define CHECK_REFUSED(handle, call)               \
@@ -648,7 +648,8 @@ typedef struct watch {
 static int watch_progress(void *user, const clipc_progress *progress)
 {
     watch *w = user;
-    w->wrong = w->wrong || progress->done <= w->done || progress->done > progress->total ||
+    w->wrong = w->wrong || progress->done <= w->done ||
+               progress->done > progress->total ||
                (w->n_calls > 0 && progress->total != w->total);
     w->n_calls++;
     w->done = progress->done;
@@ -657,19 +658,6 @@ static int watch_progress(void *user, const clipc_progress *progress)
 }
 
 enum { MANY = 300 };
-
-static clipc_ctx *watched(watch *w)
-{
-    clipc_ctx_params params = clipc_ctx_params_default();
-    clipc_ctx *made;
-
-    params.threads = 1;
-    params.gemm = CLIPC_GEMM_NATIVE;
-    params.progress = watch_progress;
-    params.progress_user = w;
-    CHECK_OK(clipc_ctx_create(&made, model, &params, &err), err);
-    return made;
-}
 
 TEST(progress_counts_and_cancels_and_the_context_goes_on)
 {
@@ -683,7 +671,7 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
 
     open_all();
     clipc_ctx_free(ctx);
-    ctx = watched(&w);
+    ctx = reporting_ctx(model, watch_progress, &w);
     for (unsigned i = 0; i < 20; i++)
         images[i] = draw(i, 33, 35, i % 2 ? model : NULL);
     for (size_t i = 0; i < MANY; i++) {
@@ -780,7 +768,6 @@ static int call_back(void *user, const clipc_progress *progress)
 /* The scratch of the call that reports stays its own. */
 TEST(a_callback_is_refused_its_own_context)
 {
-    clipc_ctx_params params = clipc_ctx_params_default();
     const clipc_text names[] = { CLIPC_TEXT("a red car"), CLIPC_TEXT("bus"),
                                  CLIPC_TEXT("a bridge") };
     clipc_image *images[20];
@@ -794,11 +781,7 @@ TEST(a_callback_is_refused_its_own_context)
     CHECK_OK(clipc_labels_create(&labels, ctx, names, 3, NULL, &err), err);
     CHECK_OK(clipc_classify(ctx, labels, images, 20, 1, want, &err), err);
 
-    params.threads = 1;
-    params.gemm = CLIPC_GEMM_NATIVE;
-    params.progress = call_back;
-    params.progress_user = &c;
-    CHECK_OK(clipc_ctx_create(&c.own, model, &params, &err), err);
+    c.own = reporting_ctx(model, call_back, &c);
     c.other = ctx;
     c.labels = labels;
     c.image = images[19];
