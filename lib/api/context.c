@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * context.c - contexts: what a thread of the caller computes with.
+ * context.c - contexts: the threads, kernels, precision and scratch that one
+ * thread of the caller computes with.
  */
 #include "api/objects.h"
 #include "base/cpu.h"
@@ -21,7 +22,7 @@ clipc_ctx_params clipc_ctx_params_default(void)
     return params;
 }
 
-/* Feature bits that params->cpu leaves. */
+/* The features of this CPU that params->cpu allows. */
 static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                                      clipc_error *err)
 {
@@ -53,7 +54,7 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
     return CLIPC_OK;
 }
 
-/* The backend and the precision of params. */
+/* Sets the backend and the precision that params ask for. */
 static clipc_status choose_arithmetic(clipc_engine *engine,
                                       const clipc_ctx_params *params,
                                       const clipc_model *model,

@@ -79,8 +79,8 @@ static bool finite_not_zero(const float *v, size_t dim)
     return any;
 }
 
-/* Scales rows to unit length, or only checks them (CLIPC_EMBED_RAW). *bad: the
- * row that fails, else n. */
+/* Scales rows to unit length, or checks them alone (CLIPC_EMBED_RAW). *bad:
+ * the row that fails, else n. */
 static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
                                       size_t first, unsigned flags,
                                       const char *what, size_t *bad,
@@ -116,7 +116,7 @@ static clipc_status report_progress(clipc_ctx *ctx, const char *what,
     return CLIPC_OK;
 }
 
-/* Room for n floats at *p, kept by the context. */
+/* Room for n floats at *p, which the context keeps. */
 static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
 {
     if (!*p && !(*p = clipc_alloc_aligned(n, sizeof **p)))
@@ -124,7 +124,8 @@ static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* The tower's weights for the next pass, packed where that pays. */
+/* The tower's weights for the next pass: as they are stored, or packed in
+ * memory where ctx->packing says so. */
 static const clipc_tower_weights *
 packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
 {
@@ -227,7 +228,7 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
     return CLIPC_OK;
 }
 
-/* Says which text an error is about. */
+/* Adds the text's number to the message of an error. */
 static clipc_status name_text(clipc_status status, size_t i, clipc_error *err)
 {
     char message[sizeof err->message];
@@ -239,8 +240,8 @@ static clipc_status name_text(clipc_status status, size_t i, clipc_error *err)
     return clipc_fail(err, status, err->offset, "text %zu: %s", i, message);
 }
 
-/* Ids of texts [first, first + n) of the batch into ctx->ids, where each begins
- * into ctx->starts. */
+/* Writes the ids of texts [first, first + n) of the batch to ctx->ids, and the
+ * place where each text's begin to ctx->starts. */
 static clipc_status tokenize_chunk(clipc_ctx *ctx,
                                    const clipc_tokenizer *tokenizer,
                                    const clipc_text_batch *batch, size_t first,

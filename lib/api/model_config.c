@@ -27,7 +27,8 @@ static bool folder_has(const char *folder, const char *name)
 
 /* ---- reading one file -------------------------------------------------- */
 
-/* Makes the file the one that the model's identity depends on. */
+/* Reads the file, and makes it the config that the model's identity depends
+ * on. */
 static clipc_status take_config(clipc_model *model, const char *name,
                                 clipc_bytes *bytes, clipc_error *err)
 {

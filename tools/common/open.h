@@ -2,8 +2,8 @@
  *
  * open.h - opening what --model names, with a way out when it is not there.
  */
-#ifndef CLIPC_TOOL_MODEL_H
-#define CLIPC_TOOL_MODEL_H
+#ifndef CLIPC_TOOL_OPEN_H
+#define CLIPC_TOOL_OPEN_H
 
 #include "common/tool.h"
 
@@ -37,4 +37,4 @@ bool tool_context_fits(const clipc_model *model, size_t context_length);
 clipc_ctx *tool_ctx_create(const clipc_model *model,
                            const clipc_ctx_params *params);
 
-#endif /* CLIPC_TOOL_MODEL_H */
+#endif /* CLIPC_TOOL_OPEN_H */
