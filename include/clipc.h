@@ -42,8 +42,8 @@
  *    error may be NULL. On failure a handle is set to NULL, a count to 0, and
  *    an array of the caller holds unspecified values.
  *  - A call that makes an object gives it to the caller, who frees the object.
- *    Arguments stay the caller's; the call keeps no pointer to texts, arrays
- *    or strings.
+ *    Arguments stay the caller's; of pointers in them the library keeps those
+ *    of a context's progress callback alone.
  *  - Every fallible call may return CLIPC_ERR_ARGUMENT (a NULL or
  *    contradictory argument) and CLIPC_ERR_NOMEM, and the statuses that its
  *    comment lists. There "_IO" stands for CLIPC_ERR_IO.
@@ -66,11 +66,11 @@
  *
  * Versions. Until 1.0 a new minor version may rename or remove functions,
  * types and members, and append members to structs, while the soname stays
- * libclipc.so.0: compile a program again for each. A patch version changes
- * neither. What stays: the numbers of clipc_status, the rule of struct_size,
- * clipc_result, and exactness: token ids and pixels equal the reference's
- * (Hugging Face transformers with Pillow), f32 embeddings differ from it by
- * rounding alone.
+ * libclipc.so.0: compile a program again for each minor version. A patch
+ * version changes no name and no struct. What stays: the numbers of
+ * clipc_status, the rule of struct_size, clipc_result, and exactness: token
+ * ids and pixels equal the reference's (Hugging Face transformers with
+ * Pillow), f32 embeddings differ from the reference's by rounding alone.
  */
 #ifndef CLIPC_H
 #define CLIPC_H
@@ -142,7 +142,7 @@ typedef struct clipc_ctx clipc_ctx;       /* threads and scratch memory */
 typedef struct clipc_image clipc_image;   /* 8-bit RGB pixels */
 typedef struct clipc_labels clipc_labels; /* n named unit vectors */
 
-/* UTF-8 text, not terminated. data may be NULL when len is 0. */
+/* UTF-8 text, not terminated. data may be NULL where len is 0. */
 typedef struct clipc_text {
     const char *data;
     size_t len; /* bytes */
@@ -262,18 +262,18 @@ CLIPC_API void clipc_model_free(clipc_model *model);
 CLIPC_API size_t clipc_model_dim(const clipc_model *model);
 
 typedef enum clipc_load {
-    CLIPC_LOAD_MAP = 0, /* map the weights; the file must not be truncated or
-                         * rewritten in place while open (rename over it is
-                         * safe): that would end the process with SIGBUS */
-    CLIPC_LOAD_READ = 1 /* read a private copy; immune to that */
+    CLIPC_LOAD_MAP = 0, /* map the weights. Do not truncate or rewrite the file
+                         * in place while the model lives: the process would
+                         * end with SIGBUS. A rename over the file is safe. */
+    CLIPC_LOAD_READ = 1 /* read a private copy; the file may change */
 } clipc_load;
 
 struct clipc_model_params {
     size_t struct_size;
     clipc_load load;
     const char *data_dir;      /* folder that holds demo/, or NULL */
-    size_t max_header_bytes;   /* of what describes the tensors: safetensors
-                                * header, data.pkl; default 8 MiB */
+    size_t max_header_bytes;   /* of the description of the tensors: header
+                                * of safetensors, data.pkl; default 8 MiB */
     size_t image_size; /* 0: the checkpoint's. Else, at most 8,192: pictures
                         * are preprocessed to this size, and the positions of
                         * the patches interpolated as transformers does it with
@@ -388,7 +388,7 @@ typedef enum clipc_private_hosts {
     CLIPC_PRIVATE_ALLOW = 2      /* any host */
 } clipc_private_hosts;
 
-/* What becomes of transparency. */
+/* How transparency is removed. */
 typedef enum clipc_alpha {
     CLIPC_ALPHA_DROP = 0, /* dropped, as Pillow's convert("RGB") does: the
                            * colours under transparent pixels are used */
@@ -428,7 +428,7 @@ CLIPC_API clipc_image_params clipc_image_params_default(void);
 /* Reads a JPEG, PNG or WebP, and converts the picture to RGB as Pillow's
  * convert("RGB") does: no rotation, transparency dropped, of an animation the
  * first frame (docs/FORMATS.md has the details). The content says which format
- * a picture has. Whatever is wrong with a picture is said here.
+ * a picture has. A damaged picture fails here, in no later call.
  *
  * Returns
  *     CLIPC_ERR_FORMAT, _TRUNCATED  a damaged picture
