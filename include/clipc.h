@@ -32,25 +32,31 @@
  *         use(vector, clipc_model_dim(model));
  *     free(vector);
  *
- * The order of this header: errors, objects, the calls above; then pixels,
- * tokens and similarity; packed files; the Hugging Face hub; and the settings
- * of the engine room.
+ * The order of this header: errors; objects and types; the calls of the
+ * example; then pixels, tokens and similarity; what an object is; packed
+ * files; the Hugging Face hub; and the settings of the engine room.
  *
  * Conventions, true of every function unless its comment says otherwise:
  *
  *  - A fallible call returns a clipc_status and takes a clipc_error last. The
  *    error may be NULL. On failure a handle is set to NULL, a count to 0, and
  *    an array of the caller holds unspecified values.
- *  - Every call may return CLIPC_ERR_ARGUMENT (a NULL or contradictory
- *    argument) and CLIPC_ERR_NOMEM, and whatever its comment lists.
+ *  - A call that makes an object gives it to the caller, who frees the object.
+ *    Arguments stay the caller's; of pointers in them the library keeps those
+ *    of a context's progress callback alone.
+ *  - Every fallible call may return CLIPC_ERR_ARGUMENT (a NULL or
+ *    contradictory argument) and CLIPC_ERR_NOMEM, and the statuses that its
+ *    comment lists. There "_IO" stands for CLIPC_ERR_IO.
  *  - A parameter struct comes from its _default() function. NULL in its place
  *    means the defaults; a limit of 0 means the default limit. The struct
  *    begins with struct_size; the library touches no more of a struct than
  *    its struct_size says.
- *  - An _info struct is filled by a _get_info() call. The caller sets
- *    struct_size. Strings in the struct belong to the object.
+ *  - An _info struct is filled by a _get_info() call, which fails for wrong
+ *    arguments alone. The caller sets struct_size. Strings and arrays in the
+ *    struct belong to the object.
  *  - Any number of threads may use one clipc_model, clipc_labels or
- *    clipc_image at once. A clipc_ctx belongs to one thread at a time.
+ *    clipc_image at once. A clipc_ctx belongs to one thread at a time. Calls
+ *    without an object may come from any thread.
  *  - A _free() function accepts NULL. An object keeps alive what it depends
  *    on, so the order of freeing does not matter.
  *  - Text is UTF-8 with a length. U+0000 is text.
@@ -60,11 +66,11 @@
  *
  * Versions. Until 1.0 a new minor version may rename or remove functions,
  * types and members, and append members to structs, while the soname stays
- * libclipc.so.0: compile a program again for each. A patch version changes
- * neither. What stays: the numbers of clipc_status, the rule of struct_size,
- * clipc_result, and exactness: token ids and pixels equal the reference's
- * (Hugging Face transformers with Pillow), f32 embeddings differ from it by
- * rounding alone.
+ * libclipc.so.0: compile a program again for each minor version. A patch
+ * version changes no name and no struct. What stays: the numbers of
+ * clipc_status, the rule of struct_size, clipc_result, and exactness: token
+ * ids and pixels equal the reference's (Hugging Face transformers with
+ * Pillow), f32 embeddings differ from the reference's by rounding alone.
  */
 #ifndef CLIPC_H
 #define CLIPC_H
@@ -88,7 +94,7 @@ extern "C" {
 
 /* ---- status and errors ------------------------------------------------- */
 
-/* Numbers are pinned: they never change meaning and are never reused. */
+/* The numbers are pinned: none changes its meaning, none is used again. */
 typedef enum clipc_status {
     CLIPC_OK = 0,
     CLIPC_ERR_ARGUMENT = 1,    /* the caller's mistake: NULL, mixed models */
@@ -108,12 +114,12 @@ typedef enum clipc_status {
     CLIPC_ERR_NETWORK = 15,    /* no connection, TLS failure, cut transfer */
     CLIPC_ERR_HTTP = 16,       /* the server answered with an error status */
     CLIPC_ERR_TIMEOUT = 17,    /* a time limit was reached */
-    CLIPC_ERR_CANCELLED = 18,  /* the progress callback asked to stop */
+    CLIPC_ERR_CANCELLED = 18,  /* a progress callback asked to stop */
     CLIPC_ERR_INTERNAL = 19    /* a bug in clipc */
 } clipc_status;
 
-/* What went wrong. struct_size is set by CLIPC_ERROR_INIT or by hand; a call
- * that succeeds leaves the struct alone. */
+/* What went wrong. CLIPC_ERROR_INIT sets struct_size; the library leaves a
+ * struct of a smaller size alone. A call that succeeds writes nothing. */
 typedef struct clipc_error {
     size_t struct_size;
     clipc_status code;
@@ -136,24 +142,26 @@ typedef struct clipc_ctx clipc_ctx;       /* threads and scratch memory */
 typedef struct clipc_image clipc_image;   /* 8-bit RGB pixels */
 typedef struct clipc_labels clipc_labels; /* n named unit vectors */
 
-/* UTF-8 text, not terminated. data may be NULL when len is 0. */
+/* UTF-8 text, not terminated. data may be NULL where len is 0. */
 typedef struct clipc_text {
     const char *data;
     size_t len; /* bytes */
 } clipc_text;
 
-/* A string literal as a text: CLIPC_TEXT("red car"). */
+/* A string literal as a text: CLIPC_TEXT("red car"). The literal's NUL byte is
+ * not part of the text. */
 #ifdef __cplusplus
 #define CLIPC_TEXT(literal) (clipc_text{ "" literal, sizeof(literal) - 1 })
 #else
 #define CLIPC_TEXT(literal) ((clipc_text){ "" literal, sizeof(literal) - 1 })
 #endif
 
-/* A terminated string as a text that refers to it; NULL gives no text. */
+/* A terminated string as a text, which refers to the string. NULL gives
+ * {NULL, 0}, the empty text. */
 CLIPC_API clipc_text clipc_text_from(const char *string);
 
-/* One answer of clipc_classify() or clipc_similarity_topk(). This struct is
- * frozen: it will never change. */
+/* One answer of clipc_classify() or clipc_similarity_topk(). The struct is
+ * frozen: no member is added or changed. */
 typedef struct clipc_result {
     uint32_t index;    /* of the label or vector */
     float cosine;      /* of the two unit vectors */
@@ -163,17 +171,17 @@ typedef struct clipc_result {
 
 /* The arithmetic of the linear layers; what surrounds them is f32. */
 typedef enum clipc_precision {
-    CLIPC_PRECISION_AUTO = 0, /* f32; or what a packed file holds, which is
-                               * then the only one there is */
+    CLIPC_PRECISION_AUTO = 0, /* f32; of a packed file its own precision,
+                               * the only one that the file holds */
     CLIPC_PRECISION_F32 = 1,  /* the reference's numbers */
     CLIPC_PRECISION_BF16 = 2, /* weights and inputs rounded to bf16, sums in
                                * f32 */
-    CLIPC_PRECISION_INT8 = 3  /* weights to 8 bits with a scale for each
-                               * output, inputs with one for each row, exact
+    CLIPC_PRECISION_INT8 = 3  /* weights rounded to 8 bits with one scale an
+                               * output, inputs with one scale a row; exact
                                * 32-bit sums */
 } clipc_precision;
 
-/* Settings, each described beside the calls that take them. NULL: defaults. */
+/* Settings, each defined in the section that is named beside it. */
 typedef struct clipc_model_params clipc_model_params;   /* "model" below */
 typedef struct clipc_ctx_params clipc_ctx_params;       /* "engine room" */
 typedef struct clipc_image_params clipc_image_params;   /* "reading images" */
@@ -181,20 +189,25 @@ typedef struct clipc_labels_params clipc_labels_params; /* "labels" */
 typedef struct clipc_pack_params clipc_pack_params;     /* "packed files" */
 typedef struct clipc_hub_params clipc_hub_params;       /* "hub" */
 
-/* How far a call is. */
+/* How far a call is. Valid during the callback. */
 typedef struct clipc_progress {
-    const char *what; /* is counted: "images", "texts" or "labels"; "bytes" of
-                       * a transfer or a packed file; of a download the name
-                       * of the file, whose bytes are counted */
+    const char *what; /* the things counted: "images", "texts", "labels"; or
+                       * "bytes" of a transfer or a packed file; or the name
+                       * of a file that is downloaded, counted in bytes */
     uint64_t done, total; /* total 0: not known */
 } clipc_progress;
 
-/* Called from the thread that called the library, also while the library waits
- * for a server or for another process. Nonzero cancels: the call returns
- * CLIPC_ERR_CANCELLED. */
+/* Called on the thread that called the library, also while the library waits
+ * for a server or for another process. user: the progress_user beside the
+ * callback. Nonzero cancels: the running call returns CLIPC_ERR_CANCELLED.
+ *
+ * A callback of a context must not free the context or an object that the
+ * running call uses. A call on the context from its own callback returns
+ * CLIPC_ERR_ARGUMENT; another context is free to use. */
 typedef int (*clipc_progress_fn)(void *user, const clipc_progress *progress);
 
-/* Something a person should know that is not an error: one line. */
+/* Told what a person should know that is not an error: one line, valid during
+ * the callback. Called on the thread that called the library. */
 typedef void (*clipc_notice_fn)(void *user, const char *message);
 
 /* ======== the calls of the example ====================================== */
@@ -203,9 +216,8 @@ typedef void (*clipc_notice_fn)(void *user, const char *message);
 
 /* Opens a CLIP checkpoint as transformers or open_clip published it: both
  * towers, or one (CLIPTextModelWithProjection, CLIPVisionModelWithProjection).
- * The model is the caller's, to be freed.
  *
- * name is the first of these that fits:
+ * name, never NULL or empty, is the first of these that fits:
  *   - "demo", where params->data_dir is given: the model in that folder;
  *   - a folder with config.json, weights, tokenizer.json (or vocab.json and
  *     merges.txt) and preprocessor_config.json;
@@ -224,20 +236,25 @@ typedef void (*clipc_notice_fn)(void *user, const char *message);
  * belongs to another program.
  *
  * Opening validates the description of the tensors, all names and shapes, and
- * maps the weights; it reads none of them. The tokenizer is parsed when first
- * needed, and weights stored in 16 bits are converted then.
+ * maps the weights without reading them. A tower's vectors stored in 16 bits
+ * are converted when the tower is first used; the tokenizer is parsed when
+ * first needed. A packed file is mapped and used as it lies.
  *
- * A packed file is mapped and used as it lies. CLIPC_ERR_UNSUPPORTED: its
- * version is one that this clipc does not read.
- *
- * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _CONFIG, _LIMIT,
- * _UNSUPPORTED; for an id those of clipc_hub_download() too. */
+ * Returns
+ *     CLIPC_ERR_NOT_FOUND    no such folder, file or repository; no weights
+ *     CLIPC_ERR_CONFIG       a config is wrong, or a tensor is missing or has
+ *                            another shape than the config says
+ *     CLIPC_ERR_UNSUPPORTED  another network; a tensor's type; a packed file
+ *                            of another version
+ *     CLIPC_ERR_NUMERIC      logit_scale is not finite
+ *     CLIPC_ERR_IO, _FORMAT, _TRUNCATED, _LIMIT; for an id those of
+ *     clipc_hub_download() too */
 CLIPC_API clipc_status clipc_model_open(clipc_model **model, const char *name,
                                         const clipc_model_params *params,
                                         clipc_error *err);
 
 /* Drops the caller's reference. Contexts and labels made from the model keep
- * working. */
+ * the model alive. */
 CLIPC_API void clipc_model_free(clipc_model *model);
 
 /* Numbers in an embedding of the model: a buffer for n embeddings has
@@ -245,35 +262,38 @@ CLIPC_API void clipc_model_free(clipc_model *model);
 CLIPC_API size_t clipc_model_dim(const clipc_model *model);
 
 typedef enum clipc_load {
-    CLIPC_LOAD_MAP = 0, /* map the weights; the file must not be truncated or
-                         * rewritten in place while open (rename over it is
-                         * safe): that would end the process with SIGBUS */
-    CLIPC_LOAD_READ = 1 /* read a private copy; immune to that */
+    CLIPC_LOAD_MAP = 0, /* map the weights. Do not truncate or rewrite the file
+                         * in place while the model lives: the process would
+                         * end with SIGBUS. A rename over the file is safe. */
+    CLIPC_LOAD_READ = 1 /* read a private copy; the file may change */
 } clipc_load;
 
 struct clipc_model_params {
     size_t struct_size;
     clipc_load load;
     const char *data_dir;      /* folder that holds demo/, or NULL */
-    size_t max_header_bytes;   /* of what describes the tensors: safetensors
-                                * header, data.pkl; default 8 MiB */
+    size_t max_header_bytes;   /* of the description of the tensors: header
+                                * of safetensors, data.pkl; default 8 MiB */
     size_t image_size; /* 0: the checkpoint's. Else, at most 8,192: pictures
                         * are preprocessed to this size, and the positions of
                         * the patches interpolated as transformers does it with
                         * interpolate_pos_encoding */
-    const clipc_hub_params *hub; /* the hub cache in which repository ids are
-                                  * looked up, and how they are downloaded;
-                                  * NULL: no name is an id */
+    const clipc_hub_params *hub; /* the cache that holds repositories, and
+                                  * how they are downloaded; NULL: no name is
+                                  * an id */
 };
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
 
-/* The files of a checkpoint in memory. Absent files are NULL, 0. config
- * (config.json or open_clip_config.json) and weights are required;
- * tokenizer_json, or vocab_json and merges_txt, for every call that touches
- * text. Of a packed file only weights is looked at; bytes that do not begin on
- * a cache line are copied when first used. The buffers stay the caller's and
- * must outlive the model and all objects made from it. */
+/* The files of a checkpoint in memory. Absent files are NULL, 0.
+ *
+ * config (config.json or open_clip_config.json) and weights are required.
+ * Calls with texts need tokenizer_json, or vocab_json and merges_txt. A packed
+ * file is given as weights, alone; its bytes are copied when first used unless
+ * they begin on a cache line.
+ *
+ * The buffers stay the caller's. Unlike other arguments they must outlive the
+ * model and all objects made from the model. */
 typedef struct clipc_model_files {
     size_t struct_size;
     const void *config;
@@ -292,7 +312,8 @@ typedef struct clipc_model_files {
     size_t weights_bytes;
 } clipc_model_files;
 
-/* Same as clipc_model_open() for files that are in memory already. */
+/* The same from files in memory. params->data_dir, load and hub are not used.
+ * Returns the statuses of clipc_model_open() for a file. */
 CLIPC_API clipc_status
 clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
                         const clipc_model_params *params, clipc_error *err);
@@ -302,11 +323,14 @@ clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
 /* Makes a context for one model. A context is cheap; its threads start with
  * the first call that has work for them. A context is not valid in a forked
  * child. Returns CLIPC_ERR_UNSUPPORTED for a backend or instruction set that
- * this build or CPU lacks. The params stand under "engine room". */
+ * this build or CPU lacks, and for another precision than that of a packed
+ * file. */
 CLIPC_API clipc_status clipc_ctx_create(clipc_ctx **ctx,
                                         const clipc_model *model,
                                         const clipc_ctx_params *params,
                                         clipc_error *err);
+
+/* Ends the context's threads. */
 CLIPC_API void clipc_ctx_free(clipc_ctx *ctx);
 
 /* ---- labels ------------------------------------------------------------ */
@@ -318,34 +342,40 @@ struct clipc_labels_params {
     size_t n_templates;
     const char *cache_dir; /* folder of the label cache, made if absent; NULL:
                             * none. An unusable folder is not an error. */
-    unsigned text_flags;   /* CLIPC_TEXT_... */
+    unsigned text_flags;   /* CLIPC_TEXT_... ("embeddings" below) */
 };
 
 CLIPC_API clipc_labels_params clipc_labels_params_default(void);
 
-/* Embeds n labels, or takes them from the cache. One template: the prompt's
- * unit vector; several: the mean of the prompts' unit vectors, scaled to unit
- * length. Duplicates are kept. At most 1,000,000 labels and 1,000 templates.
- * Errors as clipc_encode_texts(), and _LIMIT. */
+/* Embeds n labels, 1 to 1,000,000, or takes them from the cache. A prompt is a
+ * template with the label in place of "{}". One template: the prompt's unit
+ * vector; several (at most 1,000): the mean of the prompts' unit vectors,
+ * scaled to unit length. Duplicates are kept.
+ *
+ * Returns the statuses of clipc_encode_texts(), whose messages name the label;
+ * CLIPC_ERR_LIMIT also for too many labels or templates, _NUMERIC also where
+ * the vectors of a label's prompts cancel each other. */
 CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
                                            clipc_ctx *ctx,
                                            const clipc_text *names, size_t n,
                                            const clipc_labels_params *params,
                                            clipc_error *err);
 
-/* Copies names (NULL: none) and vectors of the caller, [n, dim], and scales the
- * vectors to unit length. dim must be the model's. Returns CLIPC_ERR_NUMERIC
- * for a vector that cannot be scaled. */
+/* Labels from vectors of the caller, [n, dim], copied and scaled to unit
+ * length; dim must be the model's. names: [n], copied; NULL: no names. Returns
+ * CLIPC_ERR_NUMERIC for a vector that is zero or not finite, _UTF8, _LIMIT
+ * (a name over 1 MiB; n over 2^32 - 1). */
 CLIPC_API clipc_status
 clipc_labels_from_embeddings(clipc_labels **labels, const clipc_model *model,
                              const clipc_text *names, const float *embeddings,
                              size_t n, size_t dim, clipc_error *err);
 
-/* The name of label `index`, followed by a NUL byte that is not counted;
- * belongs to the labels. {NULL, 0} where the labels have no names, past the
- * last one, and for NULL. */
+/* The name of label `index`, followed by a NUL byte that len does not count.
+ * The text belongs to the labels. {NULL, 0} for labels NULL, labels without
+ * names, and an index past the last. */
 CLIPC_API clipc_text clipc_labels_name(const clipc_labels *labels,
                                        size_t index);
+
 CLIPC_API void clipc_labels_free(clipc_labels *labels);
 
 /* ---- reading images ---------------------------------------------------- */
@@ -358,7 +388,7 @@ typedef enum clipc_private_hosts {
     CLIPC_PRIVATE_ALLOW = 2      /* any host */
 } clipc_private_hosts;
 
-/* What becomes of transparency. */
+/* How transparency is removed. */
 typedef enum clipc_alpha {
     CLIPC_ALPHA_DROP = 0, /* dropped, as Pillow's convert("RGB") does: the
                            * colours under transparent pixels are used */
@@ -371,7 +401,8 @@ struct clipc_image_params {
     const clipc_model *fit; /* rows are resized and cropped for this model
                              * while they are decoded, and only [S, S, 3] is
                              * kept; NULL keeps every pixel */
-    /* Limits; 0 means the default (of max_redirects: none). */
+    /* Limits. 0 means the default, except max_redirects, where 0 means no
+     * redirect. */
     size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
     size_t max_pixels;       /* default 178,956,970, as Pillow */
     size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
@@ -380,67 +411,77 @@ struct clipc_image_params {
     unsigned max_scans;      /* of a progressive JPEG; default 500 */
     unsigned timeout_ms;         /* whole transfer; default 30,000 */
     unsigned connect_timeout_ms; /* default 5,000 */
-    unsigned max_redirects;      /* default 5; 0: none */
+    unsigned max_redirects;      /* default 5 */
     clipc_private_hosts private_hosts;
     const char *ca_file; /* PEM certificates instead of the system's */
-    clipc_progress_fn progress; /* bytes of a transfer; total 0: unknown */
+    clipc_progress_fn progress; /* bytes of a transfer; or NULL */
     void *progress_user;
     int auto_orient;   /* turn the picture as its EXIF orientation says, as
                         * Pillow's ImageOps.exif_transpose() does */
     clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
-    int fit_published; /* with `fit` NULL: as `fit`, for the preprocessing that
+    int fit_published; /* with `fit` NULL: fits rows to the preprocessing that
                         * clipc_preprocess() has without a model */
 };
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);
 
-/* Read a JPEG, PNG or WebP and convert it to RGB as Pillow's convert("RGB")
- * does: no rotation, transparency dropped, of an animation the first frame
- * (docs/FORMATS.md has the details). WebP is CLIPC_ERR_UNSUPPORTED in a build
- * without libwebp. The format is found from the content. All errors of the
- * picture surface here. The image is the caller's.
+/* Reads a JPEG, PNG or WebP, and converts the picture to RGB as Pillow's
+ * convert("RGB") does: no rotation, transparency dropped, of an animation the
+ * first frame (docs/FORMATS.md has the details). The content says which format
+ * a picture has. A damaged picture fails here, in no later call.
  *
- * Returns CLIPC_ERR_NOT_FOUND, _IO, _FORMAT, _TRUNCATED, _UNSUPPORTED,
- * _LIMIT, _CONFIG (preprocessing that does not make what the model of `fit`
- * reads); the URL form also _URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT,
- * _CANCELLED, and _UNSUPPORTED in a build without libcurl. */
+ * Returns
+ *     CLIPC_ERR_FORMAT, _TRUNCATED  a damaged picture
+ *     CLIPC_ERR_UNSUPPORTED         another format; WebP in a build without
+ *                                   libwebp; a picture so narrow that resizing
+ *                                   leaves nothing; a model of `fit` without
+ *                                   an image tower
+ *     CLIPC_ERR_LIMIT               a limit of params
+ *     CLIPC_ERR_CONFIG              the preprocessing of `fit` makes another
+ *                                   size than the model reads
+ *     CLIPC_ERR_NOT_FOUND, _IO      of a file
+ *     CLIPC_ERR_URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT, _CANCELLED
+ *                                   of a URL; _UNSUPPORTED in a build without
+ *                                   libcurl */
 CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
                                              const char *path,
                                              const clipc_image_params *params,
                                              clipc_error *err);
-CLIPC_API clipc_status clipc_image_read_memory(clipc_image **image,
-                                               const void *data,
-                                               size_t n_bytes,
-                                               const clipc_image_params *params,
-                                               clipc_error *err);
+CLIPC_API clipc_status
+clipc_image_read_memory(clipc_image **image, const void *data, size_t n_bytes,
+                        const clipc_image_params *params, clipc_error *err);
 CLIPC_API clipc_status clipc_image_read_url(clipc_image **image,
                                             const char *url,
                                             const clipc_image_params *params,
                                             clipc_error *err);
 
-/* Copies pixels of the caller. rgb: [height, stride_bytes] with 3 bytes a
- * pixel; stride_bytes >= 3 * width. */
+/* An image from pixels of the caller, copied. rgb: [height, stride_bytes] with
+ * 3 bytes a pixel; stride_bytes >= 3 * width. Of params, fit and fit_published
+ * count. Returns CLIPC_ERR_UNSUPPORTED, _LIMIT, _CONFIG. */
 CLIPC_API clipc_status clipc_image_from_rgb(clipc_image **image,
                                             const uint8_t *rgb, size_t width,
                                             size_t height, size_t stride_bytes,
                                             const clipc_image_params *params,
                                             clipc_error *err);
+
 CLIPC_API void clipc_image_free(clipc_image *image);
 
 /* ---- classification ---------------------------------------------------- */
 
 /* The k most probable labels of each image, best first (equal scores: lowest
- * index first). results: [n_images, k]; 1 <= k <= number of labels. The
- * softmax is over all labels, in double. Errors as clipc_encode_images(). */
+ * index first). results: [n, k]; 1 <= k <= number of labels. The labels must
+ * be of the context's model. The softmax is over all labels, in double.
+ * Returns the statuses of clipc_encode_images(). */
 CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
                                       const clipc_labels *labels,
-                                      clipc_image *const *images,
-                                      size_t n_images, size_t k,
-                                      clipc_result *results, clipc_error *err);
+                                      clipc_image *const *images, size_t n,
+                                      size_t k, clipc_result *results,
+                                      clipc_error *err);
 
-/* The same for one picture by its name: a path, or an http(s) URL. params as
- * clipc_image_read_file() and clipc_image_read_url() take them, whose errors
- * are returned too; params->fit is the context's model whatever it says. */
+/* The same for one picture by its name: a path, or an http(s) URL. results:
+ * [k]. The picture is read with params as clipc_image_read_file() and
+ * clipc_image_read_url() read one, whose statuses are returned too; in the
+ * place of params->fit stands the context's model. */
 CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
                                            const clipc_labels *labels,
                                            const char *name,
@@ -450,30 +491,49 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 
 /* ---- embeddings -------------------------------------------------------- */
 
-#define CLIPC_TEXT_TRUNCATE 1u      /* cut texts that are too long, keeping
-                                     * the end token */
+/* Flags. A call ignores those it has no use for. */
+#define CLIPC_TEXT_TRUNCATE 1u       /* cut texts that are too long, keeping
+                                      * the end token */
 #define CLIPC_TEXT_SPECIALS_PLAIN 2u /* "<|endoftext|>" in a text is text */
-#define CLIPC_EMBED_RAW 4u          /* the projection's output, not scaled to
-                                     * unit length */
+#define CLIPC_EMBED_RAW 4u           /* the projection's output, not scaled to
+                                      * unit length */
 
-/* Embeddings of n images, [n, dim], unit length unless CLIPC_EMBED_RAW.
- * Images must be full or fitted for the context's model.
- * Returns CLIPC_ERR_NUMERIC for NaN, infinite or zero embeddings,
- * CLIPC_ERR_CANCELLED. */
+/* Embeddings of n images, [n, dim], of unit length unless CLIPC_EMBED_RAW. An
+ * image must hold every pixel, or have been read with the context's model as
+ * `fit`. n may be 0, with NULL arrays.
+ *
+ * Returns
+ *     CLIPC_ERR_UNSUPPORTED  the model has no image tower; a picture so narrow
+ *                            that resizing leaves nothing
+ *     CLIPC_ERR_CONFIG       the model's preprocessing makes another size than
+ *                            the model reads
+ *     CLIPC_ERR_NUMERIC      an embedding is zero or not finite
+ *     CLIPC_ERR_LIMIT, _CANCELLED */
 CLIPC_API clipc_status clipc_encode_images(clipc_ctx *ctx,
                                            clipc_image *const *images,
                                            size_t n, float *embeddings,
                                            unsigned flags, clipc_error *err);
 
-/* The same from preprocessed pixels, [n, 3, S, S]. */
+/* The same from preprocessed pixels, [n, 3, S, S], S the model's image_size.
+ * Returns CLIPC_ERR_UNSUPPORTED, _NUMERIC, _LIMIT, _CANCELLED. */
 CLIPC_API clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels,
                                            size_t n, float *embeddings,
                                            unsigned flags, clipc_error *err);
 
-/* Embeddings of n texts, [n, dim]. Returns CLIPC_ERR_TOO_LONG for a text of
- * more tokens than the context length (the model's, or what the context's
- * parameters say) unless CLIPC_TEXT_TRUNCATE, _UTF8, _LIMIT, _NUMERIC,
- * _CANCELLED. */
+/* Embeddings of n texts, [n, dim], of unit length unless CLIPC_EMBED_RAW. The
+ * context length is clipc_ctx_params's, else the model's. n may be 0, with
+ * NULL arrays.
+ *
+ * Returns
+ *     CLIPC_ERR_TOO_LONG     more tokens than the context length, without
+ *                            CLIPC_TEXT_TRUNCATE
+ *     CLIPC_ERR_UTF8         offset: in the text
+ *     CLIPC_ERR_LIMIT        a text over 1 MiB
+ *     CLIPC_ERR_UNSUPPORTED  the model has no text tower
+ *     CLIPC_ERR_NUMERIC      an embedding is zero or not finite
+ *     CLIPC_ERR_CANCELLED
+ *     CLIPC_ERR_NOT_FOUND, _IO, _CONFIG, _FORMAT, _LIMIT, _UNSUPPORTED
+ *                            the tokenizer's files, when first needed */
 CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
                                           const clipc_text *texts, size_t n,
                                           float *embeddings, unsigned flags,
@@ -485,15 +545,17 @@ CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
 
 /* The image processor: resize, centre crop, scale, normalise. Equal bit for
  * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
- * pixels: [n, 3, S, S]. model NULL: the preprocessing published with
- * openai/clip-vit-base-patch32, S = 224. Images must be full or fitted for
- * this model, or fit_published. */
+ * pixels: [n, 3, S, S], S the model's image_size. model NULL: the
+ * preprocessing published with openai/clip-vit-base-patch32, S = 224. An image
+ * must hold every pixel, or have been read with the model as `fit` (NULL:
+ * fit_published). Any thread may call. Returns CLIPC_ERR_UNSUPPORTED, _CONFIG
+ * and _LIMIT as clipc_encode_images() does. */
 CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
                                         clipc_image *const *images,
                                         size_t n, float *pixels,
                                         clipc_error *err);
 
-/* The same before scaling: uint8 [n, 3, S, S]. */
+/* The same before scaling and normalising. pixels: [n, 3, S, S]. */
 CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
                                            clipc_image *const *images,
                                            size_t n, uint8_t *pixels,
@@ -501,23 +563,25 @@ CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
 
 /* ---- tokens ------------------------------------------------------------ */
 
-/* Token ids of a text, start and end token included. Writes at most
- * `capacity` ids; *n_ids is the number the text has, which may be larger
- * (ids may be NULL with capacity 0 to ask). Without CLIPC_TEXT_TRUNCATE the
- * number may exceed the model's context length.
- * Returns CLIPC_ERR_UTF8, _LIMIT (text over 1 MiB), _CONFIG, _FORMAT (the
- * tokenizer's files). */
-CLIPC_API clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
-                                      int32_t *ids, size_t capacity,
-                                      size_t *n_ids, unsigned flags,
-                                      clipc_error *err);
+/* Token ids of a text, start and end token included. Writes the first
+ * `capacity` ids to ids, [capacity]; *n_ids is the number that the text has,
+ * which may be larger. To ask for the number alone give ids NULL, capacity 0.
+ * With CLIPC_TEXT_TRUNCATE the number is at most the model's context length.
+ * Any thread may call. Returns CLIPC_ERR_UTF8, _LIMIT (a text over 1 MiB),
+ * _UNSUPPORTED (the model has no text tower), and the statuses of the
+ * tokenizer's files as clipc_encode_texts() does. */
+CLIPC_API clipc_status clipc_tokenize(const clipc_model *model,
+                                      clipc_text text, int32_t *ids,
+                                      size_t capacity, size_t *n_ids,
+                                      unsigned flags, clipc_error *err);
 
-/* ---- similarity --------------------------------------------------------- */
+/* ---- similarity -------------------------------------------------------- */
 
-/* The k nearest of n_vectors own vectors for each of n_queries own vectors,
- * by cosine: [n, dim] each, any length but zero. results: [n_queries, k].
- * logit and probability use the model's logit scale. Returns
- * CLIPC_ERR_NUMERIC for a vector that cannot be scaled. */
+/* The k nearest vectors of each query by cosine, best first (equal scores:
+ * lowest index first). queries: [n_queries, dim]; vectors: [n_vectors, dim],
+ * of any length but zero; results: [n_queries, k]; 1 <= k <= n_vectors. logit
+ * and probability use the model's logit scale. Returns CLIPC_ERR_NUMERIC for a
+ * vector that is zero or not finite. */
 CLIPC_API clipc_status
 clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
                       const float *vectors, size_t n_vectors, size_t dim,
@@ -525,32 +589,33 @@ clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
 
 #define CLIPC_SIMILARITY_LOGITS 8u /* cosines times the model's logit scale */
 
-/* All cosines between two sets of vectors, [n_a, dim] and [n_b, dim], of any
- * length but zero: images and texts, texts and texts, images and images.
- * matrix: [n_a, n_b] row by row, matrix[i * n_b + j] of a[i] and b[j]. With
- * CLIPC_SIMILARITY_LOGITS and embeddings of images as `a` and of texts as `b`
- * it is the reference's logits_per_image, the other way round its
- * logits_per_text, and the one is the other's transpose, bit for bit.
+/* All cosines between two sets of vectors: images and texts, texts and texts,
+ * images and images. a: [n_a, dim]; b: [n_b, dim], of any length but zero;
+ * `a` and `b` may be the same array. matrix: [n_a, n_b] row by row, element
+ * i * n_b + j of a[i] and b[j]. n_a and n_b may be 0.
  *
- * An element is an f32 sum that does not depend on the vectors beside it, on
- * the number of threads or on the context's backend; the tests find it within
- * 1e-6 of the exact cosine. Vectors of unit length, as clipc_encode_...() makes
- * them, are used as they are: the numbers are those of clipc_classify().
- * `a` and `b` may be the same array. Returns CLIPC_ERR_NUMERIC for a vector that cannot be
- * scaled. */
+ * With CLIPC_SIMILARITY_LOGITS, images as `a` and texts as `b`, the matrix is
+ * the reference's logits_per_image; the other way round logits_per_text, its
+ * transpose bit for bit.
+ *
+ * An element is an f32 sum, which does not depend on the vectors beside its
+ * own, on the number of threads or on the context's backend; in the tests it
+ * is within 1e-6 of the exact cosine. Vectors of unit length, as
+ * clipc_encode_...() makes them, are used as they are: the numbers are those
+ * of clipc_classify(). Returns CLIPC_ERR_NUMERIC for a vector that is zero or
+ * not finite. */
 CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
                                         size_t n_a, const float *b, size_t n_b,
                                         size_t dim, float *matrix,
                                         unsigned flags, clipc_error *err);
 
-/* ---- what an object is --------------------------------------------------- */
+/* ======== what an object is ============================================= */
 
 typedef struct clipc_tower_info {
     size_t width, n_layers, n_heads, mlp_width;
     const char *activation; /* "quick_gelu" or "gelu" */
 } clipc_tower_info;
 
-/* Strings belong to the model. */
 typedef struct clipc_model_info {
     size_t struct_size;
     size_t dim;            /* of an embedding */
@@ -559,39 +624,36 @@ typedef struct clipc_model_info {
     size_t context_length; /* most tokens in a text, both ends included */
     size_t vocab_size;
     clipc_tower_info vision, text;
-    float mean[3], std[3]; /* of the image normalisation */
+    float mean[3], std[3]; /* of the image normalisation: R, G, B */
     double logit_scale;    /* exp(logit_scale); for a single-tower model
                             * without one, exp(config's
                             * logit_scale_init_value) */
-    size_t n_parameters;   /* elements of all tensors in use */
+    size_t n_parameters;   /* numbers in all tensors that are used */
     size_t n_tensors;      /* in the file: see clipc_model_get_tensor() */
     const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored; of a
                             * packed file "packed f32", "packed bf16" or
                             * "packed int8" */
     const char *source;    /* path of the folder or file, or "(memory)" */
     const char *tokenizer; /* file the tokenizer comes from, or "none" */
-    const char *preprocessing; /* file it comes from, or "default" */
-    int has_vision, has_text;  /* 0: a tower that the checkpoint lacks; what
-                                * describes it is 0 or NULL, and calls that
-                                * need it return CLIPC_ERR_UNSUPPORTED */
-    size_t trained_image_size; /* image_size without params->image_size */
+    const char *preprocessing; /* file of the preprocessing, or "default" */
+    int has_vision, has_text;  /* 0: the checkpoint lacks the tower; members
+                                * that describe the tower are 0 or NULL, calls
+                                * that need it return CLIPC_ERR_UNSUPPORTED */
+    size_t trained_image_size; /* image_size as the checkpoint has it */
     const char *layout; /* of the tensors' names: "transformers" or
                          * "open_clip" */
-    const char *labels; /* name of the list of labels that is the model's own,
-                         * from its config: {"clipc": {"labels": "demo"}}.
+    const char *labels; /* name of the model's own list of labels, from its
+                         * config: {"clipc": {"labels": "demo"}}; never a path:
                          * 1 to 63 of A-Z a-z 0-9 . - _, the first a letter or
-                         * a digit, so that a path cannot be meant. NULL: the
-                         * config names none. The library knows no lists;
-                         * clipc-classify has those of its data folder. */
+                         * a digit. NULL: the config names no list. The lists
+                         * lie in the data folder of clipc-classify. */
 } clipc_model_info;
 
-/* Fills *info (struct_size set by the caller). Never fails for valid
- * pointers. */
-CLIPC_API clipc_status
-clipc_model_get_info(const clipc_model *model, clipc_model_info *info,
-                 clipc_error *err);
+CLIPC_API clipc_status clipc_model_get_info(const clipc_model *model,
+                                            clipc_model_info *info,
+                                            clipc_error *err);
 
-/* One tensor of the checkpoint; strings belong to the model. */
+/* One tensor of the checkpoint. */
 typedef struct clipc_tensor_info {
     size_t struct_size;
     const char *name;
@@ -599,18 +661,20 @@ typedef struct clipc_tensor_info {
     size_t rank, shape[8];
     size_t n_bytes;
     int used; /* 0: an extra tensor that the network does not read */
-    const char *tower; /* that reads it: "vision", "text", "both", "none" */
+    const char *tower; /* which reads the tensor: "vision", "text", "both",
+                        * "none" */
     const void *data;  /* [shape] row by row as stored, little-endian, n_bytes,
-                        * perhaps not aligned; reading a mapped file's brings
-                        * it into memory. Belongs to the model; NULL where the
-                        * file holds it in another order. */
+                        * perhaps not aligned; of a mapped file, reading brings
+                        * it into memory. NULL: the file holds the numbers in
+                        * another order. */
 } clipc_tensor_info;
 
-/* Describes tensor number `index`, 0 <= index < n_tensors, in file order. */
+/* Describes tensor number `index`, 0 <= index < n_tensors, in file order, as a
+ * _get_info() call does. */
 CLIPC_API clipc_status clipc_model_get_tensor(const clipc_model *model,
-                                          size_t index,
-                                          clipc_tensor_info *info,
-                                          clipc_error *err);
+                                              size_t index,
+                                              clipc_tensor_info *info,
+                                              clipc_error *err);
 
 typedef struct clipc_image_info {
     size_t struct_size;
@@ -618,24 +682,22 @@ typedef struct clipc_image_info {
     const char *format;     /* "JPEG", "PNG", "WEBP" or "RGB" */
     int orientation;        /* EXIF 1-8 as found, applied or not; 0: none */
     unsigned n_warnings;    /* damage the decoder repaired */
-    int fitted;             /* pixels are a model's [S, S, 3] */
+    int fitted;             /* the pixels are a model's: [S, S, 3] */
     const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */
     size_t pixels_width, pixels_height;
 } clipc_image_info;
 
-CLIPC_API clipc_status
-clipc_image_get_info(const clipc_image *image, clipc_image_info *info,
-                 clipc_error *err);
+CLIPC_API clipc_status clipc_image_get_info(const clipc_image *image,
+                                            clipc_image_info *info,
+                                            clipc_error *err);
 
 typedef struct clipc_labels_info {
     size_t struct_size;
     size_t n, dim;
     size_t n_encoded; /* prompts that were not in the cache */
-    const float *embeddings; /* [n, dim] unit vectors; belong to the labels */
+    const float *embeddings; /* [n, dim] unit vectors */
 } clipc_labels_info;
 
-/* Fills *info (struct_size set by the caller). Never fails for valid
- * pointers. */
 CLIPC_API clipc_status clipc_labels_get_info(const clipc_labels *labels,
                                              clipc_labels_info *info,
                                              clipc_error *err);
@@ -647,27 +709,31 @@ CLIPC_API clipc_status clipc_labels_get_info(const clipc_labels *labels,
 
 struct clipc_pack_params {
     size_t struct_size;
-    clipc_progress_fn progress; /* bytes written, of all; or NULL */
+    clipc_progress_fn progress; /* bytes of the file; or NULL */
     void *progress_user;
-    /* What the file says of its origin. NULL: of a snapshot in a hub cache
-     * the repository id and revision, else the folder's name. */
+    /* The origin that the file names. NULL: of a snapshot in a hub cache the
+     * repository id and revision, else the folder's name. */
     const char *source, *revision;
-    unsigned towers; /* CLIPC_TOWER_... that the file is to hold; 0: all that
-                      * the model has */
+    unsigned towers; /* CLIPC_TOWER_... that the file is to hold; 0: all of
+                      * the model's */
 };
 
 CLIPC_API clipc_pack_params clipc_pack_params_default(void);
 
 /* Writes the model as one packed file (docs/PACKED.md): weights rearranged for
  * the kernels and rounded to `precision` (AUTO: f32), both configs, the
- * tokenizer, provenance. What the file gives has the same bits as the model
- * gives at that precision with native kernels. The file appears whole under
- * its name or not at all; one that is there is replaced.
+ * tokenizer, provenance. Embeddings from the file have the bits of the model's
+ * at that precision with native kernels. The file appears whole under its name
+ * or not at all, and replaces a file of that name. Any thread may call.
  *
- * Returns CLIPC_ERR_UNSUPPORTED for a model that is packed already or lacks a
- * tower that is asked for, CLIPC_ERR_NOT_FOUND for a model without a
- * tokenizer, CLIPC_ERR_IO, CLIPC_ERR_CANCELLED, and what the tokenizer's files cause (_CONFIG,
- * _FORMAT). */
+ * Returns
+ *     CLIPC_ERR_UNSUPPORTED  the model is packed already, or lacks a tower of
+ *                            params->towers
+ *     CLIPC_ERR_NOT_FOUND    a text tower without a tokenizer
+ *     CLIPC_ERR_UTF8         source or revision
+ *     CLIPC_ERR_IO           the file cannot be written; a full disk
+ *     CLIPC_ERR_CANCELLED
+ *     CLIPC_ERR_CONFIG, _FORMAT, _LIMIT: the tokenizer's files */
 CLIPC_API clipc_status clipc_model_pack(const clipc_model *model,
                                         const char *path,
                                         clipc_precision precision,
@@ -680,15 +746,16 @@ struct clipc_hub_params {
     size_t struct_size;
     const char *cache_dir; /* the hub cache, made if absent; never NULL */
     int allow_network;     /* 0 (default): only what is in the cache */
-    int update;            /* ask whether a branch has moved although its
-                            * files are in the cache */
+    int update;            /* also for files in the cache: ask the hub whether
+                            * the branch has moved */
     const char *endpoint;  /* NULL: https://huggingface.co */
     const char *token;     /* NULL: none. Sent to the endpoint's own origin
-                            * alone, over https or to this machine; never part
-                            * of a message */
+                            * alone, over https or to this machine; no message
+                            * contains it */
     const char *ca_file;   /* PEM certificates instead of the system's */
-    const char *proxy;     /* URL, NULL: none. Not used for this machine */
-    const char *no_proxy;  /* hosts without it, as libcurl's no_proxy */
+    const char *proxy;     /* URL; NULL: none. Not used for this machine */
+    const char *no_proxy;  /* hosts reached without the proxy, as libcurl's
+                            * no_proxy; NULL: none */
     /* Limits. 0 means the default, except max_retries, where 0 means no
      * retry. */
     unsigned connect_timeout_ms; /* default 10,000 */
@@ -700,8 +767,8 @@ struct clipc_hub_params {
                                * file; default 3,600,000 */
     uint64_t max_file_bytes;  /* default 64 GiB; other files than weights:
                                * 64 MiB */
-    clipc_progress_fn progress; /* or NULL; what was downloaded before a call
-                                 * is cancelled is kept for the next one */
+    clipc_progress_fn progress; /* or NULL; a cancelled call keeps what was
+                                 * downloaded for the next */
     void *progress_user;
     clipc_notice_fn notice; /* or NULL */
     void *notice_user;
@@ -710,7 +777,8 @@ struct clipc_hub_params {
 CLIPC_API clipc_hub_params clipc_hub_params_default(void);
 
 /* The folder with the files of a repository, for clipc_model_open() or any
- * other use. *folder is the caller's: free() it. Any thread may call.
+ * other use. *folder is the caller's, to be freed by free(). params may not be
+ * NULL: params->cache_dir is needed.
  *
  * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
  * refs/pr/N. Without a revision the branch main is meant.
@@ -762,58 +830,60 @@ typedef enum clipc_cpu {
     CLIPC_CPU_AMX = 4     /* int8 and bf16 products; f32 as AVX512 */
 } clipc_cpu;
 
-/* Whether weights are rearranged in memory for the kernels. */
+/* Whether weights are rearranged in memory for the kernels. The embeddings
+ * have the same bits either way. */
 typedef enum clipc_packing {
     CLIPC_PACKING_AUTO = 0,  /* once a tower is used for the third time */
-    CLIPC_PACKING_NEVER = 1, /* never: least memory */
+    CLIPC_PACKING_NEVER = 1, /* least memory */
     CLIPC_PACKING_ALWAYS = 2 /* before the first use: fastest from then on */
 } clipc_packing;
 
 struct clipc_ctx_params {
     size_t struct_size;
-    unsigned threads; /* at most 1,024; 0: as many as CPUs this process may
-                       * use */
+    unsigned threads; /* at most 1,024; 0: one for each CPU that the process
+                       * may use */
     clipc_gemm gemm;
     clipc_cpu cpu;
     int keep_blas_threads; /* 0: creating the first context with OpenBLAS sets
                             * OpenBLAS to one thread for the whole process,
-                            * because clipc threads above it; 1: that is left
-                            * alone */
-    clipc_progress_fn progress; /* or NULL */
+                            * because clipc's own threads call OpenBLAS;
+                            * 1: OpenBLAS keeps its number of threads */
+    clipc_progress_fn progress; /* images, texts or labels; or NULL */
     void *progress_user;
-    size_t context_length; /* most tokens read of a text, both ends included:
-                            * 3 to the model's own, or 0 for that */
+    size_t context_length; /* most tokens read of a text, both ends included,
+                            * at least 3; 0: the model's, which is the most */
     clipc_precision precision; /* BF16 and INT8 need native kernels */
-    clipc_packing packing; /* a copy in the model, shared by its contexts; the
-                            * same numbers either way */
+    clipc_packing packing; /* of the model's weights, in one copy that all its
+                            * contexts share */
 };
 
 CLIPC_API clipc_ctx_params clipc_ctx_params_default(void);
 
-/* What computes: for --version, logs and bug reports. Static strings. */
+/* What computes, for logs and bug reports. Strings are static. */
 typedef struct clipc_build_info {
     size_t struct_size;
-    const char *features;      /* "avx2 avx512 vnni ...", or "" */
+    const char *features;      /* of the CPU: "avx2 avx512 vnni ...", or "" */
     const char *isa;           /* best native kernels here: "c", "avx2", ... */
-    const char *gemm;          /* "openblas" or "native": what AUTO means */
-    const char *openblas;      /* version, or NULL: not built in, not
-                                * installed (OpenBLAS is loaded when it is
-                                * used), or with kernels that this CPU cannot
-                                * run */
+    const char *gemm;          /* what AUTO means: "openblas" or "native" */
+    const char *openblas;      /* version; NULL: OpenBLAS is not built in, not
+                                * installed, or has kernels that this CPU
+                                * cannot run */
     const char *openblas_core; /* core type OpenBLAS runs as, or NULL */
-    const char *openblas_core_better; /* core type to set in the environment
-                                  * variable OPENBLAS_CORETYPE because the one
-                                  * detected is slower, or NULL */
-    unsigned n_cpus;           /* this process may use */
-    const char *libjpeg, *libpng, *libcurl; /* versions; libcurl may be NULL */
-    const char *libwebp; /* version, or NULL when not built in */
+    const char *openblas_core_better; /* a faster core type to set in the
+                                       * environment variable
+                                       * OPENBLAS_CORETYPE, or NULL */
+    unsigned n_cpus;           /* CPUs that the process may use */
+    const char *libjpeg, *libpng, *libcurl; /* versions; libcurl NULL: not
+                                             * built in */
+    const char *libwebp;       /* version; NULL: not built in */
     /* The tiles of native matrix products in each precision, such as "avx512
      * 9x48" or "amx-int8 32x32" (rows x columns). */
     const char *kernel_f32, *kernel_bf16, *kernel_int8;
 } clipc_build_info;
 
-CLIPC_API clipc_status
-clipc_get_build_info(clipc_build_info *info, clipc_error *err);
+/* Loads OpenBLAS where it is built in. */
+CLIPC_API clipc_status clipc_get_build_info(clipc_build_info *info,
+                                            clipc_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * about.c - the versions and the processor that answers are made with.
+ * about.c - versions of clipc and its libraries, and the kernels of this CPU.
  */
 #include "api/objects.h"
 #include "base/cpu.h"
@@ -29,14 +29,13 @@ const char *clipc_version(void)
 #define JPEG_VERSION "(not turbo) " STRING(JPEG_LIB_VERSION)
 #endif
 
-clipc_status clipc_get_build_info(clipc_build_info *description,
-                                clipc_error *err)
+clipc_status clipc_get_build_info(clipc_build_info *out, clipc_error *err)
 {
     clipc_kernels kernels;
     unsigned features = clipc_cpu_features();
 
     clipc_kernels_init(&kernels, features);
-    clipc_build_info d = {
+    const clipc_build_info info = {
         .features = clipc_cpu_feature_text(),
         .isa = kernels.name,
         .gemm = strcmp(kernels.name, "c") != 0 || !clipc_openblas_version()
@@ -53,5 +52,5 @@ clipc_status clipc_get_build_info(clipc_build_info *description,
         .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : kernels.f32.name,
         .kernel_int8 = kernels.s8.name,
     };
-    return clipc_info_fill(description, &d, sizeof d, "description", err);
+    return clipc_info_fill(out, &info, sizeof info, "clipc_build_info", err);
 }

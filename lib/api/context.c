@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * context.c - contexts: what a thread of the caller computes with.
+ * context.c - contexts: the threads, kernels, precision and scratch that one
+ * thread of the caller computes with.
  */
 #include "api/objects.h"
 #include "base/cpu.h"
@@ -21,7 +22,7 @@ clipc_ctx_params clipc_ctx_params_default(void)
     return params;
 }
 
-/* Feature bits that params->cpu leaves. */
+/* The features of this CPU that params->cpu allows. */
 static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                                      clipc_error *err)
 {
@@ -53,10 +54,10 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
     return CLIPC_OK;
 }
 
-/* The backend and the precision of params. */
+/* Sets the backend and the precision that params ask for. */
 static clipc_status choose_arithmetic(clipc_engine *engine,
                                       const clipc_ctx_params *params,
-                                      clipc_precision packed,
+                                      const clipc_model *model,
                                       clipc_error *err)
 {
     const bool vector = strcmp(engine->linear.kernels.name, "c") != 0;
@@ -67,13 +68,13 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->precision or packing is not one of its "
                           "enum's values");
-    engine->precision = params->precision   ? params->precision
-                        : packed            ? packed
-                                            : CLIPC_PRECISION_F32;
-    if (packed && engine->precision != packed)
+    engine->precision = params->precision  ? params->precision
+                        : model->is_packed ? model->packed_precision
+                                           : CLIPC_PRECISION_F32;
+    if (model->is_packed && engine->precision != model->packed_precision)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "the model was packed for %s and has no weights for "
-                          "%s", clipc_precision_name(packed),
+                          "%s", clipc_precision_name(model->packed_precision),
                           clipc_precision_name(engine->precision));
     if (engine->precision != CLIPC_PRECISION_F32) {
         if (gemm == CLIPC_GEMM_OPENBLAS)
@@ -127,8 +128,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->progress_user = params.progress_user;
     clipc_kernels_init(&ctx->engine.linear.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
-                   choose_arithmetic(&ctx->engine, &params, model->packed,
-                                     err));
+                   choose_arithmetic(&ctx->engine, &params, model, err));
     CLIPC_TRY_GOTO(status, fail,
                    clipc_pool_create(&ctx->engine.pool,
                                      params.threads ? params.threads
@@ -139,6 +139,16 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
 fail:
     clipc_ctx_free(ctx);
     return status;
+}
+
+clipc_status clipc_ctx_check(const clipc_ctx *ctx, clipc_error *err)
+{
+    if (ctx && !ctx->reporting)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s",
+                      ctx ? "ctx is in use: its own progress callback called "
+                            "the library with it"
+                          : "ctx is NULL");
 }
 
 void clipc_ctx_free(clipc_ctx *ctx)

@@ -79,8 +79,8 @@ static bool finite_not_zero(const float *v, size_t dim)
     return any;
 }
 
-/* Scales rows to unit length, or only checks them (CLIPC_EMBED_RAW). *bad: the
- * row that fails, else n. */
+/* Scales rows to unit length, or checks them alone (CLIPC_EMBED_RAW). *bad:
+ * the row that fails, else n. */
 static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
                                       size_t first, unsigned flags,
                                       const char *what, size_t *bad,
@@ -99,19 +99,24 @@ static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
     return CLIPC_OK;
 }
 
-static clipc_status report_progress(const clipc_ctx *ctx, const char *what,
+static clipc_status report_progress(clipc_ctx *ctx, const char *what,
                                     size_t done, size_t total,
                                     clipc_error *err)
 {
     const clipc_progress progress = { what, done, total };
 
-    if (ctx->progress && ctx->progress(ctx->progress_user, &progress))
+    if (!ctx->progress)
+        return CLIPC_OK;
+    ctx->reporting = true;
+    const int stop = ctx->progress(ctx->progress_user, &progress);
+    ctx->reporting = false;
+    if (stop)
         return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
                           "cancelled after %zu of %zu", done, total);
     return CLIPC_OK;
 }
 
-/* Room for n floats at *p, kept by the context. */
+/* Room for n floats at *p, which the context keeps. */
 static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
 {
     if (!*p && !(*p = clipc_alloc_aligned(n, sizeof **p)))
@@ -119,7 +124,8 @@ static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* The tower's weights for the next pass, packed where that pays. */
+/* The tower's weights for the next pass: as they are stored, or packed in
+ * memory where ctx->packing says so. */
 static const clipc_tower_weights *
 packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
 {
@@ -158,7 +164,8 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
                                  float *embeddings, unsigned flags,
                                  clipc_error *err)
 {
-    if (!ctx || (n && (!pixels || !embeddings)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (n && (!pixels || !embeddings))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_pixels: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
@@ -182,7 +189,8 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
                                  float *embeddings, unsigned flags,
                                  clipc_error *err)
 {
-    if (!ctx || (n && (!images || !embeddings)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (n && (!images || !embeddings))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_images: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
@@ -220,7 +228,7 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
     return CLIPC_OK;
 }
 
-/* Says which text an error is about. */
+/* Adds the text's number to the message of an error. */
 static clipc_status name_text(clipc_status status, size_t i, clipc_error *err)
 {
     char message[sizeof err->message];
@@ -232,8 +240,8 @@ static clipc_status name_text(clipc_status status, size_t i, clipc_error *err)
     return clipc_fail(err, status, err->offset, "text %zu: %s", i, message);
 }
 
-/* Ids of texts [first, first + n) of the batch into ctx->ids, where each begins
- * into ctx->starts. */
+/* Writes the ids of texts [first, first + n) of the batch to ctx->ids, and the
+ * place where each text's begin to ctx->starts. */
 static clipc_status tokenize_chunk(clipc_ctx *ctx,
                                    const clipc_tokenizer *tokenizer,
                                    const clipc_text_batch *batch, size_t first,
@@ -318,7 +326,8 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
                                      .what = "texts", .total = n };
     clipc_text_fault fault;
 
-    if (!ctx || (n && (!texts || !embeddings)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (n && (!texts || !embeddings))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_encode_texts: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));

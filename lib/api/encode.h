@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * encode.h - texts of a larger whole through the text tower: which text failed
- * is known, and progress is that of the whole. clipc_encode_texts() and
- * clipc_labels_create() stand on it.
+ * encode.h - part of a call's texts through the text tower: says which text
+ * failed, and reports the progress of the whole call. clipc_encode_texts() and
+ * clipc_labels_create() stand on this header.
  */
 #ifndef CLIPC_ENCODE_H
 #define CLIPC_ENCODE_H
 
 #include "api/objects.h"
 
-/* Texts, and where they stand among all that one public call encodes. */
+/* Texts, and their place among all texts that one public call encodes. */
 typedef struct clipc_text_batch {
     const clipc_text *texts;
     size_t n;
     unsigned flags;        /* CLIPC_TEXT_..., CLIPC_EMBED_RAW */
     const char *what;      /* progress counts these: "texts", "labels" */
-    size_t n_before, total; /* of the whole, for progress */
+    size_t n_before, total; /* texts of the call, for progress */
 } clipc_text_batch;
 
 /* Which text of a batch a failure is about, and how many tokens the text has

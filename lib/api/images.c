@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * images.c - the public image and preprocessing calls: check arguments,
- * bring bytes in from a file, memory or a URL, call inside.
+ * images.c - the public calls for images and preprocessing: check the
+ * arguments, read the bytes of a file or URL, call lib/image.
  *
- * A limit of 0 in clipc_image_params means its default. max_bytes stays 0 in
- * clipc_image_params_default() because its default depends on the source.
+ * max_bytes is 0 in clipc_image_params_default(), because the default of
+ * max_bytes depends on the source.
  */
 #include "http/fetch.h"
 #include "base/file.h"
@@ -42,7 +42,7 @@ clipc_image_params clipc_image_params_default(void)
     return params;
 }
 
-/* The caller's parameters with every 0 replaced. */
+/* The caller's parameters, with the default in the place of every 0. */
 static clipc_status read_params(clipc_image_params *params,
                                 const clipc_image_params *given,
                                 size_t max_bytes, clipc_error *err)
@@ -72,8 +72,8 @@ static clipc_status read_params(clipc_image_params *params,
     return params->fit ? clipc_model_need_vision(params->fit, err) : CLIPC_OK;
 }
 
-/* What rows are fitted to while they are decoded; NULL: all pixels are kept.
- * published: room for a config. */
+/* The preprocessing that decoded rows are fitted to; NULL: every pixel is
+ * kept. published: room for a config. */
 static const clipc_preprocess_config *
 fit_of(const clipc_image_params *params, clipc_preprocess_config *published)
 {
@@ -202,16 +202,12 @@ clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
 }
 
 clipc_status clipc_image_get_info(const clipc_image *image,
-                              clipc_image_info *properties,
-                              clipc_error *err)
+                                  clipc_image_info *out, clipc_error *err)
 {
-    clipc_image_info p;
-
-    if (!image || !properties)
+    if (!image || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
-                          image ? "properties" : "image");
-    p = (clipc_image_info){
-        .struct_size = sizeof p,
+                          image ? "info" : "image");
+    const clipc_image_info info = {
         .width = image->width,
         .height = image->height,
         .format = image->format,
@@ -222,14 +218,13 @@ clipc_status clipc_image_get_info(const clipc_image *image,
         .pixels_width = image->pixels_width,
         .pixels_height = image->pixels_height,
     };
-    return clipc_info_fill(properties, &p, sizeof p, "clipc_image_info",
-                           err);
+    return clipc_info_fill(out, &info, sizeof info, "clipc_image_info", err);
 }
 
 /* ---- preprocessing ----------------------------------------------------- */
 
-/* The preprocessing of a model (NULL: the published one), after checking that
- * it brings each picture to the size the output has room for. */
+/* Sets *config and *size to those of the model (NULL: the published ones), and
+ * checks that each picture comes out in that size. */
 static clipc_status check_images(const clipc_model *model,
                                  clipc_image *const *images, size_t n,
                                  const void *pixels,

@@ -7,18 +7,18 @@
  *     SHA-256 of each prompt [n][32]
  *     n records: float [dim] | SHA-256(key, prompt's SHA-256, floats) [32]
  * Opening reads the names; a hit reads and checks its own record, so a large
- * file costs a small list of labels little. The length must fit n exactly;
- * whatever does not check out is a miss, and replaced by the next save.
+ * file costs a small list of labels little. The length must fit n exactly. A
+ * record that is damaged is a miss, and replaced by the next save.
  *
- * Saving writes the whole file anew: what was put, then what was used in this
- * run, then the rest of what is on disk by now, up to MAX_FILE_BYTES; the rest
- * is dropped, the longest unused first in effect. Two processes that save at
- * once may lose each other's news, never damage the file. Of each kind of file
- * the folder keeps MAX_FILES; the one written longest ago goes.
+ * Saving writes the whole file anew: records that were put, then those used in
+ * this run, then the others on disk, up to MAX_FILE_BYTES. Records beyond are
+ * dropped, the longest unused first in effect. Two processes that save at once
+ * may lose each other's new records; the file stays whole. Of each kind of
+ * file the folder keeps MAX_FILES; the one written longest ago is removed.
  *
  * model-<32 hex>.bin, named after the paths: magic "clipcmem" | u32 version |
  * u32 0 | SHA-256 of the files' stat() [32] | identity [32] | SHA-256 of all
- * that [32].
+ * bytes before [32].
  */
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64
@@ -92,8 +92,8 @@ static bool has_suffix(const char *text, const char *suffix)
     return n >= n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
 }
 
-/* Keeps the folder from growing for ever: removes temporaries of writers that
- * died, and the oldest file when there are more than MAX_FILES. */
+/* Keeps the folder small: removes temporaries of writers that died, and the
+ * oldest file where there are more than MAX_FILES. */
 static void prune(const char *folder, const char *prefix)
 {
     DIR *dir = opendir(folder);
@@ -145,7 +145,7 @@ typedef struct memo_file {
     clipc_digest check; /* of all before */
 } memo_file;
 
-/* Digests of the files' paths and of what stat() says; false when one cannot
+/* Digests of the files' paths and of their stat() fields; false: a file cannot
  * be examined. *newest: the latest change, in seconds. */
 static bool examine_files(const char *const *files, size_t n,
                           clipc_digest *names, clipc_digest *stamp,
@@ -207,9 +207,9 @@ bool clipc_cache_memo_load(const char *cache_dir, const char *const *files,
     return good;
 }
 
-/* A file changed less than two seconds ago may change again without its times
- * showing it (their grain may be that coarse), or may have changed while it
- * was hashed: such a model is hashed again next time. */
+/* A file changed less than two seconds ago may change again under the same
+ * times, whose grain may be that coarse; or the file changed while it was
+ * hashed. Such a model is hashed again next time. */
 void clipc_cache_memo_store(const char *cache_dir, const char *const *files,
                             size_t n, const clipc_digest *digest)
 {
@@ -287,7 +287,7 @@ static clipc_digest record_check(const clipc_cache *cache,
     return clipc_hash_finish(&hash);
 }
 
-/* The slot that holds a name, or the free one where it belongs. */
+/* The slot that holds the name, or the free slot where the name belongs. */
 static uint32_t *find_slot(const clipc_cache *cache, const clipc_digest *name)
 {
     uint64_t hash;
@@ -334,7 +334,7 @@ static bool reserve_entries(clipc_cache *cache, size_t n)
     return true;
 }
 
-/* reserve_entries() has made room. A name that is there already stays. */
+/* reserve_entries() has made room. A name that has an entry keeps that one. */
 static void add_entry(clipc_cache *cache, const clipc_digest *name,
                       uint32_t row, entry_state state)
 {
@@ -347,7 +347,7 @@ static void add_entry(clipc_cache *cache, const clipc_digest *name,
     *slot = (uint32_t)++cache->n;
 }
 
-/* Whether the header is ours and speaks of a file of this size. */
+/* Whether the header is that of these records, in a file of this size. */
 static bool check_header(const clipc_cache *cache, const labels_header *header,
                          uint64_t file_bytes)
 {
@@ -359,8 +359,8 @@ static bool check_header(const clipc_cache *cache, const labels_header *header,
                          header->n * (record_bytes(cache) + CLIPC_DIGEST_BYTES);
 }
 
-/* Opens the file and reads its names. Without memory it is as if there were
- * no file. */
+/* Opens the file and reads its names. Where memory runs out the cache is
+ * empty, as without a file. */
 static void open_file(clipc_cache *cache)
 {
     labels_header header;
@@ -471,7 +471,7 @@ void clipc_cache_put(clipc_cache *cache, clipc_text prompt,
     clipc_digest name = clipc_hash_of(prompt.data, prompt.len);
     cache_entry *entry = find_entry(cache, &name);
     if (entry && entry->state != BAD)
-        return; /* the first one stays */
+        return; /* the first vector stays */
     if (cache->n_put == cache->put_capacity) {
         size_t capacity = cache->put_capacity ? cache->put_capacity * 2 : 64;
         size_t n_floats;
@@ -518,8 +518,8 @@ static void append(image *out, clipc_cache *from, const cache_entry *entry)
     out->n++;
 }
 
-/* Appends the entries of `from` in one state, those used or not, that the
- * other cache has not contributed. */
+/* Appends the entries of `from` in one state, those used in this run or those
+ * not, except entries that `already` has appended. */
 static void append_all(image *out, clipc_cache *from, entry_state state,
                        bool used, const clipc_cache *already)
 {
@@ -632,8 +632,8 @@ clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
         hash_string(&hash, clipc_openblas_version());
         hash_string(&hash, clipc_openblas_core());
     }
-    /* A vector of a prompt that is too long here must not be found, even
-     * where nothing is cut. */
+    /* The context length is part of the key also where no text is cut: a
+     * prompt that is too long for this context must be an error, not a hit. */
     if (ctx->context_length < ctx->model->config.context_length) {
         const uint64_t context = ctx->context_length;
         clipc_hash_piece(&hash, &context, sizeof context);

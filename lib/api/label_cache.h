@@ -20,20 +20,20 @@ void clipc_cache_memo_store(const char *cache_dir, const char *const *files,
 
 typedef struct clipc_cache clipc_cache;
 
-/* Opens the records of one key (model identity + numerics). NULL when
- * cache_dir is NULL or memory runs out: every function accepts NULL. */
+/* Opens the records of one key. NULL: cache_dir is NULL, or memory ran out.
+ * Every function accepts NULL. */
 clipc_cache *clipc_cache_open(const char *cache_dir, const clipc_digest *key,
                               size_t dim);
 
-/* The records of a context's prompts. The key is everything that the bits of a
- * prompt's embedding depend on, but the prompt: the model's text side, the
- * arithmetic, flags (CLIPC_TEXT_...) and context length. NULL where there is
- * no key: a run without a cache is no error. */
+/* The records of a context's prompts. The key has everything that the bits of
+ * a prompt's embedding depend on, except the prompt: the model's text side,
+ * the arithmetic, flags (CLIPC_TEXT_...) and context length. NULL: there is no
+ * key, and the caller goes on without a cache. */
 clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
                                   unsigned flags);
 
-/* Lowers the limit of the file's size, 256 MiB: what does not fit is not
- * kept, records of this run first. */
+/* Lowers the limit of the file's size, 256 MiB. Records beyond the limit are
+ * dropped, those of this run last. */
 void clipc_cache_limit(clipc_cache *cache, size_t max_bytes);
 
 /* Copies the unit embedding [dim] of a prompt; false: a miss. */
@@ -43,7 +43,8 @@ bool clipc_cache_get(clipc_cache *cache, clipc_text prompt, float *embedding);
 void clipc_cache_put(clipc_cache *cache, clipc_text prompt,
                      const float *embedding);
 
-/* Writes what was put, merged with what is on disk (last rename wins). */
+/* Writes the embeddings that were put, merged with the records on disk. Of two
+ * processes that save at once the last rename wins. */
 void clipc_cache_save(clipc_cache *cache);
 void clipc_cache_close(clipc_cache *cache);
 

@@ -7,7 +7,7 @@
  *     mean = sum over templates of unit(prompt), in double
  *     label = mean / |mean|, rounded to float
  * as OpenAI's zero-shot notebooks do. Equal labels are computed once, so that
- * they tie exactly whatever the matrix library does with the last bits.
+ * they tie exactly, whatever last bits the matrix library makes.
  */
 #include "api/encode.h"
 #include "api/label_cache.h"
@@ -130,7 +130,7 @@ static int compare_names(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Fills job->first. By sorting: no list of labels makes that slow. */
+/* Fills job->first, by sorting: no list of labels makes sorting slow. */
 static clipc_status find_duplicates(label_job *job, clipc_error *err)
 {
     named_index *sorted = clipc_alloc(job->n, sizeof *sorted);
@@ -211,8 +211,9 @@ static char *append(char *p, clipc_text text)
     return p + text.len;
 }
 
-/* Writes the prompts of labels [*next, ...) that are their own first, as many
- * as a block holds; *next moves on. At least one label fits. */
+/* Writes the prompts of labels from *next on, as many as a block holds, and
+ * moves *next on. A label with an earlier label of the same name has none. At
+ * least one label fits. */
 static clipc_status build_block(label_job *job, size_t *next, size_t *n_out,
                                 clipc_error *err)
 {
@@ -262,7 +263,7 @@ static clipc_status build_block(label_job *job, size_t *next, size_t *n_out,
     return CLIPC_OK;
 }
 
-/* The error of a prompt, said of its label. */
+/* The error of a prompt as one of the prompt's label. */
 static clipc_status fail_label(const label_job *job, clipc_status status,
                                const clipc_text_fault *fault, clipc_error *err)
 {
@@ -272,7 +273,7 @@ static clipc_status fail_label(const label_job *job, clipc_status status,
     if (status == CLIPC_ERR_TOO_LONG)
         return clipc_fail(err, status, -1,
                           "label %zu of %zu (\"%s\"): %zu tokens, %zu are "
-                          "read at most; shorten it or ask for truncation",
+                          "read at most",
                           label + 1, job->n, name.text, fault->n_tokens,
                           job->ctx->context_length);
     if (status == CLIPC_ERR_NUMERIC)
@@ -283,7 +284,8 @@ static clipc_status fail_label(const label_job *job, clipc_status status,
     return status;
 }
 
-/* Fills vectors of the block's n prompts. */
+/* Fills job->vectors for the block's n prompts, from the cache or through the
+ * text tower. */
 static clipc_status embed_block(label_job *job, size_t n, size_t total,
                                 clipc_error *err)
 {
@@ -325,7 +327,8 @@ static clipc_status embed_block(label_job *job, size_t n, size_t total,
     return CLIPC_OK;
 }
 
-/* Unit vector of the mean of n unit vectors [n, dim]; false: they cancel. */
+/* Unit vector of the mean of n unit vectors [n, dim]; false: the vectors
+ * cancel each other. */
 static bool average(float *out, const float *vectors, size_t n, size_t dim)
 {
     double squares = 0.0;
@@ -405,7 +408,7 @@ static clipc_status labels_alloc(clipc_labels **out, clipc_model *model,
     return CLIPC_OK;
 }
 
-/* Copies the names. */
+/* Copies the names, each with a NUL byte behind. */
 static clipc_status keep_names(clipc_labels *labels, const clipc_text *names,
                                clipc_error *err)
 {
@@ -463,9 +466,9 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     if (!out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "labels is NULL");
     *out = NULL;
-    if (!ctx || !names)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
-                          ctx ? "names" : "ctx");
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (!names)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "names is NULL");
     CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
                                  "clipc_labels_params", err));
     CLIPC_TRY(clipc_model_need_text(ctx->model, err));
@@ -488,7 +491,7 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     CLIPC_TRY_GOTO(status, done, keep_names(job.labels, names, err));
     job.cache = clipc_cache_open_for(ctx, params.cache_dir, job.flags);
     status = run_job(&job, err);
-    /* What was encoded before a failure need not be again. */
+    /* After a failure too: prompts that were encoded need not be again. */
     if (job.labels->n_encoded > 0 && clipc_model_identity_holds(ctx->model))
         clipc_cache_save(job.cache);
 done:

@@ -74,8 +74,7 @@ void clipc_model_free(clipc_model *model)
 
 /* ---- opening weights --------------------------------------------------- */
 
-/* Takes ownership of the weights. Of a checkpoint with one tower the config
- * may describe both. */
+/* Takes ownership of the weights. */
 static clipc_status open_checkpoint(clipc_model *model, clipc_tensor_files *weights,
                                     size_t image_size, clipc_error *err)
 {
@@ -86,16 +85,16 @@ static clipc_status open_checkpoint(clipc_model *model, clipc_tensor_files *weig
         return status;
     }
     CLIPC_TRY(clipc_checkpoint_open(&model->checkpoint, weights,
-                                    &model->config, model->packed, err));
-    model->config.has_vision = clipc_checkpoint_has_vision(model->checkpoint);
-    model->config.has_text = clipc_checkpoint_has_text(model->checkpoint);
+                                    &model->config, model->packed_precision,
+                                    err));
     model->preprocess.network_size = model->config.image_size;
     clipc_normalizer_init(&model->normalizer, &model->preprocess);
     return CLIPC_OK;
 }
 
-/* Takes the weights and opens the model when they are a packed file; else
- * nothing is done, and they stay the caller's. */
+/* Opens the model where the weights are a packed file, and takes them. Else
+ * *is_packed is false, and the weights stay the caller's. After a failure they
+ * are closed. */
 static clipc_status open_packed(clipc_model *model, bool *is_packed,
                                 clipc_tensor_files *weights, size_t image_size,
                                 clipc_error *err)
@@ -110,7 +109,8 @@ static clipc_status open_packed(clipc_model *model, bool *is_packed,
     return status;
 }
 
-/* *is_packed false: the file is another, and nothing was opened. */
+/* *is_packed false with CLIPC_OK: the file is no packed one, *out is as
+ * before. */
 static clipc_status open_file(clipc_model **out, bool *is_packed,
                               const char *path,
                               const clipc_model_params *params,
@@ -163,7 +163,7 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* `file`: of the weights, or NULL to look for them in the folder. */
+/* file: path of the weights; NULL: they are looked for in the folder. */
 static clipc_status open_weights(clipc_model *model, const char *file,
                                  const clipc_model_params *params,
                                  clipc_error *err)
@@ -173,7 +173,8 @@ static clipc_status open_weights(clipc_model *model, const char *file,
     clipc_status status;
 
     CLIPC_TRY(join(&path, model->source, CLIPC_OPEN_CLIP_SAFETENSORS, err));
-    /* A folder may have another program's weights beside open_clip's. */
+    /* The folder may also have another program's weights, which come first in
+     * the order of names. */
     if (!file && model->open_clip && clipc_file_exists(path))
         file = path;
     status = file ? clipc_tensor_files_open_file(&weights, file, params->load,
@@ -221,7 +222,7 @@ static bool is_weights_file(const char *name)
     return clipc_tensor_files_is_name(name) && clipc_file_exists(name);
 }
 
-/* The folder a file lies in, malloc'ed. */
+/* The folder that a file lies in, malloc'ed. */
 static clipc_status parent(char **folder, const char *file, clipc_error *err)
 {
     const char *slash = strrchr(file, '/');
@@ -233,7 +234,7 @@ static clipc_status parent(char **folder, const char *file, clipc_error *err)
     return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
 }
 
-/* A name that is a repository id, and how it is looked up. */
+/* A name taken for a repository id, and how the id is looked up. */
 typedef struct hub_query {
     bool is_id;
     clipc_hub_id id;
@@ -249,16 +250,15 @@ static clipc_status resolve_id(char **folder, const char *name,
     if (!query->params.cache_dir || !*query->params.cache_dir)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder or file, and no hub cache was "
-                          "given to look it up in; use --model DIR or --model demo",
-                          CLIPC_QUOTE(name));
+                          "given to look it up in", CLIPC_QUOTE(name));
     query->is_id = true;
     return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
 }
 
-/* Files that Python put into the cache were never checked, and a disk may
- * lose what was: when a model does not open, its files are compared with the
- * hub's checksums, and what is damaged is downloaded again. False: nothing
- * was. */
+/* When a model does not open, compares its files with the hub's checksums, and
+ * downloads damaged files again: files that Python put into the cache were
+ * never checked, and a disk may damage files that were. False: no file was
+ * downloaded. */
 static bool repair(const hub_query *query, clipc_status status)
 {
     char *folder = NULL;
@@ -325,11 +325,11 @@ static clipc_status merge_params(clipc_model_params *params,
     return CLIPC_OK;
 }
 
-/* A file that is no weights by its name must be a packed one: what it is
- * instead is said. */
+/* A file without the name of weights must be a packed file; else the message
+ * says what the file is. */
 static clipc_status refuse_other_file(const char *name, clipc_error *err)
 {
-    enum { TINY = 8 }; /* bytes: the beginning of anything, cut off */
+    enum { TINY = 8 }; /* bytes, too few to tell the format */
     clipc_bytes bytes;
 
     CLIPC_TRY(clipc_file_map(&bytes, name, err));
@@ -546,9 +546,9 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         info.text = tower_info(&config->text);
     }
     info.n_parameters = clipc_checkpoint_n_parameters(model->checkpoint);
-    if (model->packed)
-        info.dtype = packed_dtypes[model->packed];
-    for (size_t i = 0; !model->packed && i < info.n_tensors; i++) {
+    if (model->is_packed)
+        info.dtype = packed_dtypes[model->packed_precision];
+    for (size_t i = 0; !model->is_packed && i < info.n_tensors; i++) {
         const clipc_tensor *tensor = clipc_tensor_files_at(weights, i);
         if (!clipc_checkpoint_uses(model->checkpoint, i))
             continue;
@@ -561,7 +561,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
                            "clipc_model_info", err);
 }
 
-/* The one number that is no tower's is logit_scale. */
+/* logit_scale belongs to both towers. */
 static const char *tower_of(const clipc_model *model, size_t index,
                             const clipc_tensor *tensor)
 {

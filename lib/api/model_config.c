@@ -27,7 +27,8 @@ static bool folder_has(const char *folder, const char *name)
 
 /* ---- reading one file -------------------------------------------------- */
 
-/* Makes the file the one that the model's identity depends on. */
+/* Reads the file, and makes it the config that the model's identity depends
+ * on. */
 static clipc_status take_config(clipc_model *model, const char *name,
                                 clipc_bytes *bytes, clipc_error *err)
 {
@@ -226,7 +227,8 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
     CLIPC_TRY(clipc_manifest_read(&model->manifest, is_packed, files, err));
     if (!*is_packed)
         return CLIPC_OK;
-    model->packed = model->manifest.precision;
+    model->is_packed = true;
+    model->packed_precision = model->manifest.precision;
     CLIPC_TRY(find_config(&config, files, CLIPC_PACKED_CONFIG, err));
     CLIPC_TRY(clipc_config_parse(&model->config, text_of(config),
                                  config->n_bytes, config->name, err));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * model_text.c - the text side of a model that is made late: the tokenizer and
- * the identity, each when first asked for, under the model's mutex. A failure
- * is reported and may be retried. What is read late must still be the file
- * that was there at opening.
+ * model_text.c - the parts of a model's text side that are made late: the
+ * tokenizer and the identity, each when first asked for, under the model's
+ * mutex. A call that failed may be made again. A file that is read late must
+ * be the file that was there when the model was opened.
  */
 #include "api/label_cache.h"
 
@@ -19,8 +19,8 @@ static bool has_file(const clipc_model *model, clipc_model_file file)
     return model->tokenizer_paths[file] || model->tokenizer_bytes[file].data;
 }
 
-/* Whether the tokenizer is made from this file: tokenizer.json goes before
- * vocab.json and merges.txt. */
+/* Whether the tokenizer is made from this file. tokenizer.json stands in the
+ * place of vocab.json and merges.txt. */
 static bool uses_file(const clipc_model *model, clipc_model_file file)
 {
     if ((file == CLIPC_FILE_VOCAB_JSON || file == CLIPC_FILE_MERGES_TXT) &&
@@ -38,15 +38,15 @@ static bool has_tokenizer(const clipc_model *model)
 
 const char *clipc_model_tokenizer_source(const clipc_model *model)
 {
-    if (model->packed)
+    if (model->is_packed)
         return "packed file";
     if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
         return clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_JSON];
     return has_tokenizer(model) ? "vocab.json, merges.txt" : "none";
 }
 
-/* Contents of the tokenizer's files; only those that were read from disk are
- * owned. */
+/* Contents of the tokenizer's files. bytes owns those that were read from
+ * disk. */
 typedef struct tokenizer_data {
     clipc_text text[CLIPC_N_TOKENIZER_FILES];
     const char *name[CLIPC_N_TOKENIZER_FILES];
@@ -171,8 +171,8 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
     clipc_hash_piece(hash, &text->eps, sizeof text->eps);
 }
 
-/* What a text's embedding depends on; logit_scale and the image tower are
- * not part of it, beyond their lines in the header. */
+/* Hashes everything that a text's embedding depends on. Of logit_scale and the
+ * image tower the hash has their lines in the header alone. */
 static clipc_status compute_identity(const clipc_model *model,
                                      clipc_digest *digest, clipc_error *err)
 {
@@ -203,7 +203,8 @@ static clipc_status compute_identity(const clipc_model *model,
     return CLIPC_OK;
 }
 
-/* Adds the file unless it changed since the model was opened. */
+/* Adds the file to the paths; false: the file changed since the model was
+ * opened. */
 static bool add_memo_file(const char **paths, size_t *n, const char *path,
                           const clipc_file_stamp *opened)
 {
@@ -215,8 +216,9 @@ static bool add_memo_file(const char **paths, size_t *n, const char *path,
            !clipc_file_stamp_equal(&now, &none);
 }
 
-/* The files the identity is made from in *paths (malloc'ed), all of them as
- * they were when the model was opened; else *paths is NULL and n 0. */
+/* *paths (malloc'ed): the files that the identity is made from; returns their
+ * number. NULL and 0: a file changed since the model was opened, or the model
+ * was opened from memory. */
 static size_t memo_files(const clipc_model *model, const char ***paths)
 {
     const clipc_tensor_files *weights =
@@ -274,7 +276,7 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
     clipc_status status = CLIPC_OK;
 
     pthread_mutex_lock(&model->mutex);
-    if (!model->has_identity && model->packed) {
+    if (!model->has_identity && model->is_packed) {
         model->identity = model->manifest.text;
         model->has_identity = true;
     }
@@ -284,8 +286,9 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
         } else {
             status = compute_identity(model, &model->identity, err);
             model->has_identity = status == CLIPC_OK;
-            /* Looked at again: a file replaced while it was hashed must not
-             * be remembered under its successor's stamp. */
+            /* store_identity() examines the files again: one that was replaced
+             * while it was hashed must not be remembered under the stamp of
+             * the new file. */
             if (model->has_identity && cache_dir)
                 store_identity(model, cache_dir);
         }
@@ -297,12 +300,13 @@ clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
 
 bool clipc_model_identity_holds(clipc_model *model)
 {
-    if (!model->packed)
+    if (!model->is_packed)
         return true;
     pthread_mutex_lock(&model->mutex);
     if (model->identity_proof == CLIPC_UNPROVEN) {
         const clipc_digest digest = clipc_packed_digest(
-            clipc_checkpoint_files(model->checkpoint), model->packed);
+            clipc_checkpoint_files(model->checkpoint),
+            model->packed_precision);
         model->identity_proof =
             clipc_digest_equal(&digest, &model->manifest.text)
                 ? CLIPC_PROVEN : CLIPC_DISPROVEN;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * objects.h - bodies of the opaque types. Never included by tools/.
+ * objects.h - bodies of the opaque types of clipc.h.
  */
-#ifndef CLIPC_INTERNAL_H
-#define CLIPC_INTERNAL_H
+#ifndef CLIPC_OBJECTS_H
+#define CLIPC_OBJECTS_H
 
 #include "base/digest.h"
 #include "checkpoint/checkpoint.h"
@@ -20,40 +20,42 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* The numbers an embedding depends on are a function of this too: raise it
- * when a change moves their bits. Part of the label cache's key. */
+/* Part of the label cache's key: raise the number when a change of the code
+ * moves the bits of an embedding. */
 #define CLIPC_NUMERICS_VERSION 2
 
 struct clipc_model {
     atomic_size_t references;
     char *source;       /* folder, or "(memory)" */
     char *config_path;  /* NULL when opened from memory */
-    clipc_file_stamp config_stamp; /* when it was opened */
-    clipc_config config;
+    clipc_file_stamp config_stamp; /* when the model was opened */
+    clipc_config config; /* the checkpoint refers to it */
     bool open_clip; /* the config is open_clip's */
     clipc_preprocess_config preprocess;
     clipc_normalizer normalizer; /* of preprocess */
     const char *preprocess_source;
     clipc_checkpoint *checkpoint;
-    clipc_precision packed; /* of a packed file, or AUTO */
+    bool is_packed; /* a packed file, which the next three describe */
+    clipc_precision packed_precision; /* else AUTO */
     clipc_manifest manifest;
-    const clipc_tensor *vocabulary; /* of a packed file */
-    /* Tokenizer: path (from a folder) or bytes (from memory), both NULL when
-     * the checkpoint has no such file. */
+    const clipc_tensor *vocabulary;
+    /* The tokenizer's files: path (in a folder) or bytes (in memory); both
+     * NULL: the checkpoint has no such file. */
     char *tokenizer_paths[CLIPC_N_TOKENIZER_FILES];
     clipc_text tokenizer_bytes[CLIPC_N_TOKENIZER_FILES];
     clipc_file_stamp tokenizer_stamps[CLIPC_N_TOKENIZER_FILES];
-    clipc_prepack_set packed_vision, packed_text;
-    pthread_mutex_t mutex; /* guards what follows, and the making of those */
+    clipc_prepack_set packed_vision, packed_text; /* see clipc_packing */
+    pthread_mutex_t mutex; /* guards what follows, and the making of the packed
+                            * towers */
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;
     clipc_digest identity; /* of the text side: label_cache.h */
     enum { CLIPC_UNPROVEN, CLIPC_PROVEN, CLIPC_DISPROVEN } identity_proof;
 };
 
-/* The configs of the folder model->source (of the weights in `file`, where
- * that is given), or those in memory; then, before the checkpoint is opened,
- * another image size (0: as it is). */
+/* Read the configs of the folder model->source (file: path of the weights, or
+ * NULL), or those in memory. Then, before the checkpoint is opened, another
+ * image size may be set; 0 leaves the checkpoint's. */
 clipc_status clipc_model_read_configs(clipc_model *model, const char *file,
                                       clipc_error *err);
 clipc_status clipc_model_take_configs(clipc_model *model,
@@ -70,14 +72,15 @@ clipc_status clipc_model_need_text(const clipc_model *model,
 
 void clipc_model_retain(clipc_model *model);
 
-/* The model behind a const pointer: its reference count and its lazy parts
- * change, under its mutex. */
+/* The model behind a const pointer. The reference count and the parts made
+ * late change, under the mutex. */
 static inline clipc_model *clipc_model_shared(const clipc_model *model)
 {
     return (clipc_model *)(uintptr_t)model;
 }
 
-/* Which of its files the tokenizer is made from, in words (model_text.c). */
+/* Names of the files that the tokenizer is made from, or "none"
+ * (model_text.c). */
 const char *clipc_model_tokenizer_source(const clipc_model *model);
 clipc_status clipc_model_tokenizer(clipc_model *model,
                                    const clipc_tokenizer **tokenizer,
@@ -86,15 +89,15 @@ clipc_status clipc_model_tokenizer(clipc_model *model,
 clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
                                   clipc_digest *digest, clipc_error *err);
 
-/* Manifest, configs and tokenizer of a packed file; *is_packed false: it is
- * none. */
+/* Reads manifest, configs and tokenizer of a packed file. *is_packed false:
+ * the files are not packed, and the model is as before. */
 clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
                                      const clipc_tensor_files *files,
                                      clipc_error *err);
 
-/* Whether the identity is that of the weights. A packed file names its own,
- * which is enough to look labels up; before any are remembered under it, it
- * is computed. Slow once. */
+/* Whether the identity is that of the weights. A packed file states its
+ * identity, which is enough to look labels up. Before labels are stored under
+ * that identity this function computes it from the weights: slow, once. */
 bool clipc_model_identity_holds(clipc_model *model);
 
 struct clipc_ctx {
@@ -102,23 +105,29 @@ struct clipc_ctx {
     clipc_engine engine;
     size_t context_length; /* most tokens of a text, at most the model's */
     clipc_packing packing;
-    clipc_progress_fn progress; /* of the public call, or NULL */
+    clipc_progress_fn progress; /* of clipc_ctx_params, or NULL */
     void *progress_user;
+    bool reporting; /* progress() runs: see clipc_ctx_check() */
     /* Scratch that stays between calls. */
     float *pixels;     /* [chunk, 3, S, S] of clipc_encode_images() */
     clipc_ids ids;     /* concatenated ids of clipc_encode_texts() */
     size_t *starts;    /* [TEXT_CHUNK + 1] where each text's ids begin */
     float *embeddings; /* [n, E] of clipc_classify() */
-    float *scores;     /* [n] of one query */
+    float *scores;     /* [queries of a chunk, n] */
     size_t embeddings_capacity, scores_capacity; /* floats */
 };
+
+/* Called first by every public call on a context. CLIPC_ERR_ARGUMENT: ctx is
+ * NULL, or the call comes from the context's own progress callback, and would
+ * overwrite the scratch of the call that is reporting. */
+clipc_status clipc_ctx_check(const clipc_ctx *ctx, clipc_error *err);
 
 struct clipc_labels {
     clipc_model *model;
     size_t n, dim, n_encoded;
     float *embeddings; /* [n, dim] */
-    clipc_text *names; /* [n], in name_bytes; NULL: they have none */
+    clipc_text *names; /* [n], in name_bytes; NULL: no names */
     char *name_bytes;  /* each name followed by a NUL byte */
 };
 
-#endif /* CLIPC_INTERNAL_H */
+#endif /* CLIPC_OBJECTS_H */

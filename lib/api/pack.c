@@ -3,10 +3,10 @@
  * pack.c - writes a model as a packed file (packed_file.h, docs/PACKED.md).
  *
  * First a list of all tensors with their sizes, which makes the header; then
- * the tensors one after the other, layers packed as they are written, so that
- * memory holds one of them. Strips go first: with them every tensor of floats
- * lies on a cache line without a hole between tensors, which safetensors does
- * not allow.
+ * the tensors one after the other. A layer is packed when it is written, so
+ * that memory holds one packed layer. Strips go first: then every tensor of
+ * floats lies on a cache line without a hole between tensors, which
+ * safetensors does not allow.
  */
 #include "api/provenance.h"
 #include "base/cpu.h"
@@ -29,8 +29,8 @@ typedef struct item {
     const char *dtype;
     size_t shape[CLIPC_MAX_DIMS], rank;
     size_t n_bytes;
-    const void *data;           /* as it is written, or NULL: */
-    const clipc_linear *linear; /* packed into `storage` */
+    const void *data;           /* the bytes to write, or NULL: */
+    const clipc_linear *linear; /* the layer to pack into `storage` */
     clipc_storage storage;
     float *scale;  /* [strips * 16] filled with the strips of S8 */
     int32_t *sums;
@@ -70,7 +70,7 @@ static size_t dtype_bytes(const char *dtype)
     return strcmp(dtype, "F16") == 0 || strcmp(dtype, "BF16") == 0 ? 2 : 4;
 }
 
-/* Adds a tensor; the caller fills where its bytes come from. */
+/* Adds a tensor. The caller sets data, or linear and storage. */
 static clipc_status add(packer *p, item **out, const char *name,
                         const char *suffix, const char *dtype,
                         const size_t *shape, size_t rank, clipc_error *err)
@@ -201,8 +201,8 @@ static bool narrow_all(uint16_t *out, const unsigned char *floats, size_t n,
     return true;
 }
 
-/* The token embedding is not rounded; but where 16 bits hold all of it, as
- * they do of checkpoints that were made in F16, 16 bits are written. */
+/* The token embedding is not rounded. It is written in 16 bits where they hold
+ * every number exactly, as in checkpoints that were made in F16. */
 static clipc_status add_matrix(void *user, const clipc_parameter *parameter,
                                clipc_error *err)
 {
@@ -449,7 +449,7 @@ static void release(packer *p)
     free(p->preprocessor_json);
 }
 
-/* The config of what params->towers leaves of the model's towers. */
+/* Sets p->config to the model's, with the towers of params->towers alone. */
 static clipc_status choose_towers(packer *p, clipc_error *err)
 {
     const unsigned all = CLIPC_TOWER_IMAGE | CLIPC_TOWER_TEXT;
@@ -486,11 +486,12 @@ clipc_status clipc_model_pack(const clipc_model *model, const char *path,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "precision is %d, not a clipc_precision",
                           (int)precision);
-    if (model->packed)
+    if (model->is_packed)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: it is packed already; pack the checkpoint that "
                           "it was made from", CLIPC_QUOTE(model->source));
-    /* Weights are found and the tokenizer is parsed behind const. */
+    /* Packing finds the weights and parses the tokenizer, in parts of the
+     * model that are made late. */
     p.model = clipc_model_shared(model);
     p.precision = precision ? precision : CLIPC_PRECISION_F32;
     clipc_kernels_init(&p.kernels, clipc_cpu_features());

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * provenance.c - see provenance.h.
+ * provenance.c - where the weights came from: SHA-256 of their files, and the
+ * repository that the path names.
  */
 #include "api/provenance.h"
 #include "base/utf8.h"
@@ -37,8 +38,8 @@ static clipc_status hash_file(char hex[HEX + 1], const char *path,
     return CLIPC_OK;
 }
 
-/* Those of all files of the weights with spaces between, malloc'ed; NULL with
- * CLIPC_OK: they came from memory. */
+/* SHA-256 of every file of the weights with spaces between, malloc'ed; NULL
+ * with CLIPC_OK: the weights are in memory. */
 static clipc_status hash_weights(char **out, const clipc_model *model,
                                  clipc_error *err)
 {
@@ -65,9 +66,10 @@ static clipc_status hash_weights(char **out, const clipc_model *model,
     return CLIPC_OK;
 }
 
-/* Of .../models--OWNER--NAME/snapshots/REVISION the revision, and the
- * repository id malloc'ed; of another folder its last part. A path says more
- * of its owner's computer than a file that is passed on should. */
+/* The repository id (malloc'ed) and revision of a path
+ * .../models--OWNER--NAME/snapshots/REVISION; of another folder its last part,
+ * since a whole path would tell of its owner's computer to whom the file is
+ * passed on. */
 static char *guess_source(const char *path, const char **revision)
 {
     static const char middle[] = "/snapshots/";
@@ -92,7 +94,7 @@ static char *guess_source(const char *path, const char **revision)
     return clipc_strndup(path + begin, n - begin);
 }
 
-/* What a JSON string may be made of: a folder's name may be anything. */
+/* A JSON string must be UTF-8, and a folder's name may be anything. */
 static clipc_status check_utf8(const char *text, const char *what,
                                clipc_error *err)
 {

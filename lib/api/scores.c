@@ -28,11 +28,12 @@ bool clipc_unit(float *v, size_t dim)
 
 enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
 
-/* Lengths outside of this would overflow in f32 products, or lose bits. */
+/* Vectors shorter or longer would overflow in f32 products, or lose bits. */
 #define SHORT_VECTOR 1e-18
 #define LONG_VECTOR 1e18
 
-/* 1 / length, 0 for lengths outside of that, NaN where there is none. */
+/* 1 / length; 0 for a vector shorter or longer; NaN for one that is zero or
+ * not finite. */
 static float inverse_length(double sum_of_squares)
 {
     if (!isfinite(sum_of_squares) || sum_of_squares == 0.0)
@@ -43,7 +44,7 @@ static float inverse_length(double sum_of_squares)
                : (float)(1.0 / length);
 }
 
-/* Of a unit vector and one of any length. */
+/* Cosine of a unit vector and a vector of any length, in double. */
 static float exact_cosine(const float *query, const float *vector, size_t dim)
 {
     double dot = 0.0, sum = 0.0;
@@ -168,7 +169,7 @@ static size_t rank(clipc_result *results, const float *scores, float scale,
         if (!isfinite(scores[i]))
             return i;
     select_best(results, k, scores, n);
-    /* exp of differences, so that it cannot overflow. */
+    /* Of differences to the best, so that exp() cannot overflow. */
     double best = (double)(scores[results[0].index] * scale);
     for (size_t i = 0; i < n; i++)
         sum += exp((double)(scores[i] * scale) - best);
@@ -223,7 +224,6 @@ clipc_status clipc_scores_rank(const clipc_ctx *ctx, const clipc_scores *scores,
     return CLIPC_OK;
 }
 
-/* Room for n floats of scratch that the context keeps. */
 clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
                          clipc_error *err)
 {
@@ -238,7 +238,6 @@ clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
     return CLIPC_OK;
 }
 
-/* Room for the scores of n candidates and at most CLIPC_QUERY_CHUNK queries. */
 clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
                                 clipc_error *err)
 {

@@ -9,7 +9,7 @@
 #include "api/objects.h"
 
 /* Queries scored in one walk over the candidates. The walk is bound by memory;
- * a candidate and so many queries fit the first-level cache. */
+ * a candidate and this many queries fit the first-level cache. */
 enum { CLIPC_QUERY_CHUNK = 16 };
 
 /* Scales v to unit length; false when it is zero or not finite. */
@@ -19,10 +19,10 @@ bool clipc_unit(float *v, size_t dim);
 typedef struct clipc_scores {
     const clipc_engine *engine;
     const float *queries; /* [n_queries, dim], of unit length */
-    const float *vectors; /* [n, dim], likewise if inverse is NULL */
+    const float *vectors; /* [n, dim], of unit length where inverse is NULL */
     float *scores;        /* [n_queries, n] */
     float *inverse;       /* [n], 1 / length of each vector; or NULL */
-    bool measure;         /* fill it first */
+    bool measure;         /* fill inverse first */
     size_t n_queries, n, dim;
 } clipc_scores;
 

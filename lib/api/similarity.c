@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * similarity.c - nearest neighbours among vectors; all cosines, or logits,
- * between two sets of them: the matrices logits_per_image and logits_per_text
- * of the reference
- * (transformers 5.23, models/clip/modeling_clip.py, CLIPModel.forward).
+ * between two sets of vectors: the matrices logits_per_image and
+ * logits_per_text of the reference (transformers 5.23,
+ * models/clip/modeling_clip.py, CLIPModel.forward).
  *
  *     cosine[i, j] = sum over d of a'[i, d] * b'[j, d]    a' = a / |a|
  *     logit[i, j] = cosine[i, j] * exp(logit_scale)
  *
- * The sum is clipc's own kernel's, in f32, whatever the context's backend: an
- * element does not depend on its place or on what stands beside it, and the
- * bits are those of clipc_classify().
+ * Clipc's own kernel sums in f32, whatever the context's backend: an element
+ * does not depend on its place or on the vectors beside its own, and has the
+ * bits of clipc_classify().
  */
 #include "api/scores.h"
 
@@ -20,8 +20,8 @@
 
 enum { ROWS = 64 }; /* of `a` brought to unit length at a time */
 
-/* |v|^2 that rounding alone explains. Scaling such a vector again would only
- * move its last bits, away from those that clipc_classify() sees. */
+/* | |v|^2 - 1 | that rounding alone explains. Scaling such a vector again
+ * would move its last bits, away from those that clipc_classify() sees. */
 #define UNIT_TOLERANCE 2.4e-7
 
 static bool unit_copy(const clipc_kernels *kernels, float *out,
@@ -54,7 +54,8 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
     size_t n_floats, n_elements;
     clipc_status status = CLIPC_OK;
 
-    if (!ctx || dim == 0 || (n_a && !a) || (n_b && !b) ||
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (dim == 0 || (n_a && !a) || (n_b && !b) ||
         (n_a && n_b && !matrix))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity: an argument is NULL or 0");
@@ -125,7 +126,8 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
 {
     clipc_status status;
 
-    if (!ctx || !vectors || dim == 0 || (n_queries && (!queries || !results)))
+    CLIPC_TRY(clipc_ctx_check(ctx, err));
+    if (!vectors || dim == 0 || (n_queries && (!queries || !results)))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity_topk: an argument is NULL or 0");
     CLIPC_TRY(clipc_scores_check_k(k, n_vectors, "vectors", err));
@@ -143,7 +145,7 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
     task.scores = ctx->scores;
     task.inverse = inverse;
     task.queries = chunk;
-    /* Once without queries too: the vectors are checked in any case. */
+    /* One turn also without queries: the vectors are checked in any case. */
     for (size_t q = 0; q == 0 || q < n_queries; q += CLIPC_QUERY_CHUNK) {
         task.n_queries = n_queries - q < CLIPC_QUERY_CHUNK ? n_queries - q
                                                      : CLIPC_QUERY_CHUNK;
@@ -156,7 +158,7 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
             CLIPC_TRY_GOTO(status, done,
                            check_lengths(inverse, n_vectors, err));
         task.measure = false;
-        if (task.n_queries) /* else results may be NULL */
+        if (task.n_queries) /* without queries results may be NULL */
             CLIPC_TRY_GOTO(status, done,
                            clipc_scores_rank(ctx, &task, k, results + q * k,
                                              err));

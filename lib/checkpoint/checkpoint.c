@@ -40,8 +40,7 @@ enum { EXTRA, VISION, TEXT, BOTH };
 
 struct clipc_checkpoint {
     clipc_tensor_files *files;
-    clipc_config config; /* has_vision and has_text: whether the files hold the
-                          * tower */
+    clipc_config *config;
     clipc_layout layout;
     clipc_precision packed; /* AUTO: not a packed file */
     unsigned char *users; /* [tensors of the files] */
@@ -62,9 +61,9 @@ static clipc_status visit_tower(clipc_checkpoint *checkpoint, int tower,
                                 clipc_error *err)
 {
     if (tower == VISION)
-        return clipc_parameters_vision(&checkpoint->config,
+        return clipc_parameters_vision(checkpoint->config,
                                        &checkpoint->vision, visit, user, err);
-    return clipc_parameters_text(&checkpoint->config, &checkpoint->text, visit,
+    return clipc_parameters_text(checkpoint->config, &checkpoint->text, visit,
                                  user, err);
 }
 
@@ -97,7 +96,7 @@ typedef struct checker {
 
 static bool has_one_tower(const clipc_checkpoint *checkpoint)
 {
-    return checkpoint->config.has_vision != checkpoint->config.has_text;
+    return checkpoint->config->has_vision != checkpoint->config->has_text;
 }
 
 /* A tensor is missing: says what kind of model the files seem to be. */
@@ -232,8 +231,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
      * initial value. */
     if (has_one_tower(checkpoint) &&
         !clipc_tensor_files_find(files, "logit_scale")) {
-        checkpoint->log_scale = (float)checkpoint->config.logit_scale_init;
-        checkpoint->logit_scale = exp(checkpoint->config.logit_scale_init);
+        checkpoint->log_scale = (float)checkpoint->config->logit_scale_init;
+        checkpoint->logit_scale = exp(checkpoint->config->logit_scale_init);
         return CLIPC_OK;
     }
     CLIPC_TRY(find_float(checkpoint, &tensor, "logit_scale", err));
@@ -360,7 +359,7 @@ static clipc_status load_positions(loader *l, const clipc_parameter *p,
                                    const clipc_tensor *tensor,
                                    clipc_error *err)
 {
-    const clipc_config *config = &l->checkpoint->config;
+    const clipc_config *config = l->checkpoint->config;
     const size_t trained = config->trained_image_size / config->patch_size;
     const size_t width = p->shape[1];
     float *out, *stored;
@@ -504,7 +503,7 @@ static bool has_prefix(const clipc_tensor_files *files, const char *prefix)
 static void find_towers(clipc_checkpoint *checkpoint)
 {
     const clipc_tensor_files *files = checkpoint->files;
-    clipc_config *config = &checkpoint->config;
+    clipc_config *config = checkpoint->config;
     bool vision, text;
 
     if (checkpoint->layout != CLIPC_LAYOUT_TRANSFORMERS ||
@@ -537,18 +536,18 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
         use_bytes(checkpoint);
     checkpoint->layout = find_layout(checkpoint->files);
     find_towers(checkpoint);
-    if (checkpoint->config.has_vision)
+    if (checkpoint->config->has_vision)
         CLIPC_TRY(visit_tower(checkpoint, VISION, check_parameter, &c,
                               err));
     c.user = TEXT;
-    if (checkpoint->config.has_text)
+    if (checkpoint->config->has_text)
         CLIPC_TRY(visit_tower(checkpoint, TEXT, check_parameter, &c, err));
     return check_logit_scale(checkpoint, err);
 }
 
 clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
                                    clipc_tensor_files *files,
-                                   const clipc_config *config,
+                                   clipc_config *config,
                                    clipc_precision packed, clipc_error *err)
 {
     clipc_checkpoint *checkpoint = clipc_alloc_zero(1, sizeof *checkpoint);
@@ -568,7 +567,7 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
     atomic_init(&checkpoint->text_ready, NULL);
     checkpoint->files = files;
     checkpoint->packed = packed;
-    checkpoint->config = *config;
+    checkpoint->config = config;
     checkpoint->users = clipc_alloc_zero(clipc_tensor_files_count(files), 1);
     checkpoint->vision.tower.layers = clipc_alloc_zero(
         config->vision.n_layers, sizeof *checkpoint->vision.tower.layers);
@@ -599,16 +598,6 @@ void clipc_checkpoint_free(clipc_checkpoint *checkpoint)
     free(checkpoint->users);
     clipc_tensor_files_free(checkpoint->files);
     free(checkpoint);
-}
-
-bool clipc_checkpoint_has_vision(const clipc_checkpoint *checkpoint)
-{
-    return checkpoint->config.has_vision;
-}
-
-bool clipc_checkpoint_has_text(const clipc_checkpoint *checkpoint)
-{
-    return checkpoint->config.has_text;
 }
 
 const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint)

@@ -13,18 +13,16 @@
 typedef struct clipc_checkpoint clipc_checkpoint;
 
 /* Takes ownership of *files (also on failure) and checks that every tensor the
- * config asks for is there, with its shape and a float dtype. packed: the
- * precision of a packed file, else AUTO. Touches no weight but
- * logit_scale. */
+ * config asks for is there, with its shape and a float dtype. The config stays
+ * the caller's and must outlive the checkpoint; has_vision and has_text are
+ * cleared for a tower that the files lack. packed: the precision of a packed
+ * file, else AUTO. Touches no weight but logit_scale. */
 clipc_status clipc_checkpoint_open(clipc_checkpoint **checkpoint,
                                    clipc_tensor_files *files,
-                                   const clipc_config *config,
+                                   clipc_config *config,
                                    clipc_precision packed, clipc_error *err);
 void clipc_checkpoint_free(clipc_checkpoint *checkpoint);
 
-/* Whether the config describes the tower and the files hold its tensors. */
-bool clipc_checkpoint_has_vision(const clipc_checkpoint *checkpoint);
-bool clipc_checkpoint_has_text(const clipc_checkpoint *checkpoint);
 /* Whose names the tensors have: "transformers" or "open_clip". */
 const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint);
 

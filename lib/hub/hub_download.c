@@ -222,9 +222,8 @@ static clipc_status fail_lacking(const clipc_hub_id *id,
 {
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: only some files of this revision are in the hub "
-                      "cache, and downloading is off; use --model DIR or "
-                      "--model demo (hub cache: %s)", id->repo,
-                      CLIPC_QUOTE(cache_dir));
+                      "cache, and downloading is off (hub cache: %s)",
+                      id->repo, CLIPC_QUOTE(cache_dir));
 }
 
 clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,

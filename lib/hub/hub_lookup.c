@@ -132,9 +132,8 @@ static clipc_status fail_missing(const clipc_hub_id *id, const char *cache_dir,
 {
     /* The cache comes last: only its path may be too long for the message. */
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                      "%.80s: %s%s, and downloading is off; use --model DIR "
-                      "or --model demo (hub cache: %s)", id->repo, what, near,
-                      CLIPC_QUOTE(cache_dir));
+                      "%.80s: %s%s, and downloading is off (hub cache: %s)",
+                      id->repo, what, near, CLIPC_QUOTE(cache_dir));
 }
 
 static clipc_status fail_no_repository(const clipc_hub_id *id,

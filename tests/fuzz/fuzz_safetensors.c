@@ -40,10 +40,10 @@ static void use_checkpoint(const void *file, size_t size)
 {
     const clipc_tower_config tower = { .width = 1, .n_layers = 1,
                                        .n_heads = 1, .mlp_width = 2 };
-    const clipc_config config = { .vision = tower, .text = tower,
-                                  .image_size = 1, .patch_size = 1,
-                                  .context_length = 2, .vocab_size = 3,
-                                  .projection_dim = 1 };
+    clipc_config config = { .vision = tower, .text = tower,
+                            .image_size = 1, .patch_size = 1,
+                            .context_length = 2, .vocab_size = 3,
+                            .projection_dim = 1 };
     const clipc_vision_weights *vision;
     const clipc_text_weights *text;
     clipc_checkpoint *checkpoint;

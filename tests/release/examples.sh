@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # examples.sh - the programs of docs/examples, built by make, run with the
-# demo model; what they print is compared with the .out file beside them.
+# demo model; what they print is compared with the .out file beside them. README
+# and clipc.3 show two of them; the examples at the head of clipc.h compile; the
+# synopsis of clipc.3 has the calls of clipc.h in the header's order.
 set -u
 : "${BUILD:=build/release}" "${CC:=gcc}"
 tmp=$(mktemp -d) || exit 1
@@ -20,30 +22,51 @@ for source in docs/examples/*.c; do
         failed=1
     fi
 done
-# The README's program is the committed one, to the letter.
-if sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' |
-    diff - docs/examples/readme.c >"$tmp/diff"; then
-    echo "ok - examples: README.md shows docs/examples/readme.c"
-else
-    echo "not ok - examples: README.md shows docs/examples/readme.c"
-    cat "$tmp/diff"
-    failed=1
-fi
-# The example at the head of clipc.h compiles.
+same() { # NAME FILE FILE
+    if [ -s "$2" ] && diff "$2" "$3" >"$tmp/diff"; then
+        echo "ok - examples: $1"
+    else
+        echo "not ok - examples: $1"
+        cat "$tmp/diff"
+        failed=1
+    fi
+}
+
+sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' >"$tmp/readme.c"
+same 'README.md shows docs/examples/readme.c' "$tmp/readme.c" \
+    docs/examples/readme.c
+# In roff a hyphen is \-, a backslash \e.
+sed -n '/^\.EX$/,/^\.EE$/p' docs/man/clipc.3 |
+    sed '1d;$d;s/^\\&//;s/\\-/-/g;s/\\e/\\/g' >"$tmp/man.c"
+same 'clipc.3 shows docs/examples/compare.c' "$tmp/man.c" \
+    docs/examples/compare.c
+
+# One prototype a line.
+prototypes() { tr '\n' ' ' | sed 's/  */ /g;s/( /(/g;s/; */;\n/g'; }
+awk '/^CLIPC_API/ { on = 1 } on { print } /;/ { on = 0 }' include/clipc.h |
+    sed 's/^CLIPC_API //' |
+    prototypes >"$tmp/header.calls"
+sed -n '/^\.SH SYNOPSIS/,/^\.SH DESC/p' docs/man/clipc.3 |
+    sed -n '/#include/d;s/^\.B "*\([^"]*\)"*$/\1/p' | prototypes >"$tmp/man.calls"
+same 'clipc.3 lists the calls of clipc.h' "$tmp/header.calls" "$tmp/man.calls"
+
+# The examples at the head of clipc.h, in the order of a program.
 {
     echo '#include <clipc.h>'
     echo '#include <stdio.h>'
+    echo '#include <stdlib.h>'
+    echo 'void use(const float *vector, size_t n);'
     echo 'int main(void) {'
-    sed -n '/^ \*     const clipc_text names/,/clipc_model_free(model);$/s/^ \*//p' \
-        include/clipc.h
+    sed -n '/^ \* The order of this header/q;s/^ \*     //p' include/clipc.h
     echo 'return 0; }'
 } >"$tmp/header.c"
 if grep -q clipc_classify_file "$tmp/header.c" &&
+    grep -q clipc_model_dim "$tmp/header.c" &&
     $CC -std=c99 -Wall -Wextra -Werror -Iinclude -fsyntax-only \
         "$tmp/header.c" >"$tmp/diff" 2>&1; then
-    echo "ok - examples: the example of clipc.h compiles"
+    echo "ok - examples: those of clipc.h compile"
 else
-    echo "not ok - examples: the example of clipc.h compiles"
+    echo "not ok - examples: those of clipc.h compile"
     cat "$tmp/diff"
     failed=1
 fi

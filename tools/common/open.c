@@ -24,7 +24,7 @@ static bool is_folder(const char *path)
 
 static tool_download command_line;
 
-/* What is shown now. */
+/* The download that the progress line shows. */
 static struct {
     char file[128]; /* "": none yet */
 } shown;
@@ -78,14 +78,14 @@ static clipc_hub_params hub_params(const char *cache,
 
 /* ---- opening ----------------------------------------------------------- */
 
-/* Whether what is wrong may be the name. */
+/* Whether the name may be the mistake: then the remedy is said. */
 static bool may_be_misspelt(clipc_status status)
 {
     return status == CLIPC_ERR_NOT_FOUND || status == CLIPC_ERR_NETWORK ||
            status == CLIPC_ERR_TIMEOUT;
 }
 
-/* The ORG/NAME of a page's address, malloc'ed, or NULL. */
+/* The ORG/NAME in the address of a hub page, malloc'ed, or NULL. */
 static char *id_of_url(const char *url)
 {
     const char *path = strchr(strstr(url, "://") + 3, '/');
@@ -96,7 +96,7 @@ static char *id_of_url(const char *url)
     return name ? tool_format("%.*s", (int)(org + 1 + name), path + 1) : NULL;
 }
 
-/* What the name may have been meant to be, malloc'ed, or NULL. */
+/* The name that may have been meant, malloc'ed, or NULL. */
 static char *meant(const char *name)
 {
     const char *home = getenv("HOME");
@@ -115,8 +115,8 @@ static char *meant(const char *name)
     return tool_near_path(name);
 }
 
-/* A name that the user gave and that leads to no file was taken for a
- * repository id: both are said, and what it may have been meant to be. */
+/* A name that leads to no file was taken for a repository id: says so, and
+ * which name may have been meant. */
 static void explain_name(const char *name, const char *message)
 {
     tool_name asked = tool_shown_name(name);
@@ -139,13 +139,13 @@ static void explain_name(const char *name, const char *message)
     free(near);
 }
 
-/* cache: NULL where no variable says where it is. */
-static void say_why(const char *name, const char *cache, const char *message)
+/* Says the cause. cache NULL: no environment variable names a folder. */
+static void say_cause(const char *name, const char *cache, const char *message)
 {
     if (!cache && strstr(message, "no hub cache"))
         tool_say("%s: no such folder or file, and no folder for models of the "
-                 "hub: set HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE), or use "
-                 "--model DIR or --model demo", tool_shown_name(name).text);
+                 "hub: set HOME (or XDG_CACHE_HOME, HF_HOME, HF_HUB_CACHE)",
+                 tool_shown_name(name).text);
     else
         tool_say("%s", message);
 }
@@ -179,10 +179,10 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     } else if (clipc_model_open(&model, name, &params, &err) != CLIPC_OK) {
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
-            say_why(name, cache, err.message);
+            say_cause(name, cache, err.message);
         if (given && may_be_misspelt(err.code))
             explain_name(given, err.message);
-        if (may_be_misspelt(err.code) && !strstr(err.message, "--model"))
+        if (may_be_misspelt(err.code))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }

@@ -5,7 +5,7 @@
  * What a module computes is tested in the module's own file.
  */
 #define _GNU_SOURCE /* fixture.h */
-#include "support/fixture.h"
+#include "unit/api/helpers.h"
 
 /* The call is refused and the handle that held garbage is NULL. */
 #define CHECK_REFUSED(handle, call)               \
@@ -648,7 +648,8 @@ typedef struct watch {
 static int watch_progress(void *user, const clipc_progress *progress)
 {
     watch *w = user;
-    w->wrong = w->wrong || progress->done <= w->done || progress->done > progress->total ||
+    w->wrong = w->wrong || progress->done <= w->done ||
+               progress->done > progress->total ||
                (w->n_calls > 0 && progress->total != w->total);
     w->n_calls++;
     w->done = progress->done;
@@ -657,19 +658,6 @@ static int watch_progress(void *user, const clipc_progress *progress)
 }
 
 enum { MANY = 300 };
-
-static clipc_ctx *watched(watch *w)
-{
-    clipc_ctx_params params = clipc_ctx_params_default();
-    clipc_ctx *made;
-
-    params.threads = 1;
-    params.gemm = CLIPC_GEMM_NATIVE;
-    params.progress = watch_progress;
-    params.progress_user = w;
-    CHECK_OK(clipc_ctx_create(&made, model, &params, &err), err);
-    return made;
-}
 
 TEST(progress_counts_and_cancels_and_the_context_goes_on)
 {
@@ -683,7 +671,7 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
 
     open_all();
     clipc_ctx_free(ctx);
-    ctx = watched(&w);
+    ctx = reporting_ctx(model, watch_progress, &w);
     for (unsigned i = 0; i < 20; i++)
         images[i] = draw(i, 33, 35, i % 2 ? model : NULL);
     for (size_t i = 0; i < MANY; i++) {
@@ -732,6 +720,81 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     w = (watch){ 0 };
     CHECK_OK(clipc_classify(ctx, labels, images, 20, 1, results, &err), err);
     CHECK(!w.wrong && w.done == 20 && w.total == 20);
+    clipc_labels_free(labels);
+    for (unsigned i = 0; i < 20; i++)
+        clipc_image_free(images[i]);
+    close_all();
+}
+
+/* Calls the library from a callback, with the context that reports and with
+ * another one. */
+typedef struct caller {
+    clipc_ctx *own, *other;
+    clipc_labels *labels;
+    clipc_image *image;
+    size_t n_calls, n_refused, n_wrong;
+} caller;
+
+static int call_back(void *user, const clipc_progress *progress)
+{
+    static float out[DIM], pixels[PIXEL_FLOATS];
+    static const float a[2] = { 1, 0 };
+    clipc_error said = CLIPC_ERROR_INIT;
+    clipc_text name = CLIPC_TEXT("another");
+    clipc_labels *made;
+    clipc_result result;
+    caller *c = user;
+
+    (void)progress;
+    const clipc_status refused[] = {
+        clipc_encode_texts(c->own, &name, 1, out, 0, &said),
+        clipc_encode_images(c->own, &c->image, 1, out, 0, NULL),
+        clipc_encode_pixels(c->own, pixels, 1, out, 0, NULL),
+        clipc_labels_create(&made, c->own, &name, 1, NULL, NULL),
+        clipc_similarity(c->own, a, 1, a, 1, 2, out, 0, NULL),
+        clipc_similarity_topk(c->own, a, 1, a, 1, 2, 1, &result, NULL),
+        clipc_classify(c->own, c->labels, &c->image, 1, 1, &result, NULL),
+        clipc_classify_file(c->own, c->labels, "tests/data/golden/jpg.jpg",
+                            NULL, 1, &result, NULL),
+    };
+    c->n_calls++;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        c->n_refused += refused[i] == CLIPC_ERR_ARGUMENT;
+    c->n_wrong += made != NULL || !strstr(said.message, "ctx is in use") ||
+                  clipc_encode_texts(c->other, &name, 1, out, 0, NULL);
+    return 0;
+}
+
+/* The scratch of the call that reports stays its own. */
+TEST(a_callback_is_refused_its_own_context)
+{
+    const clipc_text names[] = { CLIPC_TEXT("a red car"), CLIPC_TEXT("bus"),
+                                 CLIPC_TEXT("a bridge") };
+    clipc_image *images[20];
+    clipc_result got[20], want[20];
+    clipc_labels *labels;
+    caller c = { 0 };
+
+    open_all();
+    for (unsigned i = 0; i < 20; i++)
+        images[i] = draw(i, 33, 35, model);
+    CHECK_OK(clipc_labels_create(&labels, ctx, names, 3, NULL, &err), err);
+    CHECK_OK(clipc_classify(ctx, labels, images, 20, 1, want, &err), err);
+
+    c.own = reporting_ctx(model, call_back, &c);
+    c.other = ctx;
+    c.labels = labels;
+    c.image = images[19];
+    CHECK_OK(clipc_classify(c.own, labels, images, 20, 1, got, &err), err);
+    CHECK_INT(c.n_calls, 3);
+    CHECK_INT(c.n_refused, 3 * 8);
+    CHECK_INT(c.n_wrong, 0);
+    CHECK_BYTES(got, want, sizeof want);
+    /* Afterwards the context is free again. */
+    CHECK_OK(clipc_classify(c.own, labels, images, 1, 1, got, &err), err);
+    CHECK_BYTES(got, want, sizeof want[0]);
+
+    clipc_ctx_free(c.own);
     clipc_labels_free(labels);
     for (unsigned i = 0; i < 20; i++)
         clipc_image_free(images[i]);

@@ -4,59 +4,27 @@
  * API, and what is refused. Native kernels throughout: their bits do not
  * depend on the batch, so equal means memcmp.
  */
+#define _GNU_SOURCE /* fixture.h */
 #include "api/objects.h"
-#include "support/test.h"
-#include "support/tiny_model.h"
+#include "unit/api/helpers.h"
 
 #include <dirent.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-enum { DIM = TINY_DIM };
-
-/* Made by setup() for one test. */
-static clipc_model_files files;
-static clipc_model *model;
-static clipc_ctx *ctx;
-static clipc_error err;
-static clipc_labels *labels;
-
-static clipc_ctx *make_ctx(const clipc_model *of, clipc_progress_fn progress,
-                           void *user)
-{
-    clipc_ctx_params params = clipc_ctx_params_default();
-    clipc_ctx *made;
-    params.threads = 1;
-    params.gemm = CLIPC_GEMM_NATIVE;
-    params.progress = progress;
-    params.progress_user = user;
-    CHECK_OK(clipc_ctx_create(&made, of, &params, &err), err);
-    return made;
-}
+static clipc_labels *labels; /* of the running test, freed by teardown() */
 
 static void teardown(void)
 {
     clipc_labels_free(labels);
-    clipc_ctx_free(ctx);
-    clipc_model_free(model);
-    tiny_model_free(&files);
     labels = NULL;
-    ctx = NULL;
-    model = NULL;
+    close_all();
 }
 
 static void setup(const tiny_model_options *options)
 {
     teardown(); /* of a test that failed */
     err = (clipc_error)CLIPC_ERROR_INIT;
-    tiny_model_files(&files, options);
-    CHECK_OK(clipc_model_open_memory(&model, &files, NULL, &err), err);
-    ctx = make_ctx(model, NULL, NULL);
-}
-
-static clipc_text text(const char *s)
-{
-    return (clipc_text){ s, strlen(s) };
+    model = open_tiny(&files, options);
+    ctx = make_ctx(model, 1);
 }
 
 enum { N_CARS = 5 };
@@ -204,7 +172,8 @@ TEST(duplicates_are_kept_and_computed_once)
 static int count_progress(void *user, const clipc_progress *progress)
 {
     size_t *seen = user; /* calls, last progress->done, progress->total, went wrong */
-    if (progress->done < seen[1] || progress->done > progress->total || (seen[0] && progress->total != seen[2]))
+    if (progress->done < seen[1] || progress->done > progress->total ||
+        (seen[0] && progress->total != seen[2]))
         seen[3] = 1;
     seen[0]++;
     seen[1] = progress->done;
@@ -229,7 +198,7 @@ TEST(many_labels_are_computed_in_blocks)
         names[i] = text(buffers[i]);
     }
     clipc_ctx_free(ctx);
-    ctx = make_ctx(model, count_progress, seen);
+    ctx = reporting_ctx(model, count_progress, seen);
     params.cache_dir = test_path("cache");
     CHECK_INT(create(names, N, &params), N - 100);
     CHECK_INT(seen[3], 0);
@@ -260,7 +229,7 @@ TEST(progress_can_cancel_and_the_context_goes_on)
     setup(NULL);
     car_names(names);
     clipc_ctx_free(ctx);
-    ctx = make_ctx(model, cancel, &stop);
+    ctx = reporting_ctx(model, cancel, &stop);
     check_refused(names, N_CARS, NULL, CLIPC_ERR_CANCELLED, "cancelled");
     CHECK(ctx->progress == cancel && ctx->progress_user == &stop);
     teardown();
@@ -314,7 +283,7 @@ TEST(the_second_time_nothing_is_encoded)
     clipc_ctx_free(ctx);
     clipc_model_free(model);
     CHECK_OK(clipc_model_open_memory(&model, &files, NULL, &err), err);
-    ctx = make_ctx(model, NULL, NULL);
+    ctx = make_ctx(model, 1);
     CHECK_INT(create(names, N_CARS, &params), 0);
     CHECK_BYTES(rows(), first, sizeof first);
     CHECK(atomic_load(&model->tokenizer) == NULL);
@@ -401,7 +370,7 @@ TEST(a_model_in_a_folder_uses_the_same_cache)
     for (size_t i = 0; i < 2; i++) {
         clipc_model *opened;
         CHECK_OK(clipc_model_open(&opened, folder, NULL, &err), err);
-        ctx = make_ctx(opened, NULL, NULL);
+        ctx = make_ctx(opened, 1);
         clipc_model_free(opened);
         CHECK_INT(create(names, N_CARS, &params), i == 0 ? N_CARS : 0);
         if (i == 0)
@@ -575,43 +544,24 @@ TEST(wrong_arguments_are_refused)
     teardown();
 }
 
-/* Where a tensor's data begin in files.weights. */
-static unsigned char *tensor_data(const char *name)
-{
-    /* tiny_model_files() made them: they are ours to spoil. */
-    unsigned char *weights = (unsigned char *)(uintptr_t)files.weights;
-    uint64_t header_bytes;
-    memcpy(&header_bytes, weights, 8);
-    char *header = calloc((size_t)header_bytes + 1, 1);
-    CHECK(header != NULL);
-    memcpy(header, weights + 8, (size_t)header_bytes);
-    char *at = strstr(header, name);
-    CHECK(at && (at = strstr(at, "\"data_offsets\"")) != NULL &&
-          (at = strchr(at, '[')) != NULL);
-    size_t begin = (size_t)strtoul(at + 1, NULL, 10);
-    free(header);
-    return weights + 8 + header_bytes + begin;
-}
-
 TEST(a_label_whose_embedding_is_not_finite_is_named)
 {
     const clipc_text names[] = { text("car"), text("van"), text("q"),
                                  text("bus") };
     int32_t ids[8];
-    size_t n_ids;
+    size_t n_ids, n;
 
     setup(NULL);
     CHECK_OK(clipc_tokenize(model, names[2], ids, 8, &n_ids, 0, &err), err);
     CHECK_INT(n_ids, 3);
-    memset(tensor_data("text_model.embeddings.token_embedding.weight") +
-               (size_t)ids[1] * TINY_TEXT_WIDTH * sizeof(float), 0xff,
+    float *rows_of_tokens = tensor_data(
+        &files, "text_model.embeddings.token_embedding.weight", &n);
+    memset(rows_of_tokens + (size_t)ids[1] * TINY_TEXT_WIDTH, 0xff,
            TINY_TEXT_WIDTH * sizeof(float));
     check_refused(names, 4, NULL, CLIPC_ERR_NUMERIC, "label 3 of 4 (\"q\")");
     CHECK_INT(create(names, 2, NULL), 2); /* the context goes on */
-    memset(tensor_data("text_model.final_layer_norm.weight"), 0,
-           TINY_TEXT_WIDTH * sizeof(float));
-    memset(tensor_data("text_model.final_layer_norm.bias"), 0,
-           TINY_TEXT_WIDTH * sizeof(float));
+    fill_tensor(&files, "text_model.final_layer_norm.weight", 0);
+    fill_tensor(&files, "text_model.final_layer_norm.bias", 0);
     check_refused(names, 4, NULL, CLIPC_ERR_NUMERIC, "label 1 of 4 (\"car\")");
     teardown();
 }

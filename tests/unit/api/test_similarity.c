@@ -5,35 +5,7 @@
  * length and those without a direction; and contexts that read fewer tokens.
  */
 #define _GNU_SOURCE /* fixture.h */
-#include "support/fixture.h"
-
-static uint64_t state;
-
-static float uniform(void) /* [-1, 1) */
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (float)(int32_t)(state >> 32) / 2147483648.0f;
-}
-
-static float *vectors_of(size_t n, size_t dim)
-{
-    float *v = malloc(n * dim * sizeof *v);
-    CHECK(v != NULL);
-    for (size_t i = 0; i < n * dim; i++)
-        v[i] = uniform();
-    return v;
-}
-
-static double cosine(const float *a, const float *b, size_t dim)
-{
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t d = 0; d < dim; d++) {
-        ab += (double)a[d] * b[d];
-        aa += (double)a[d] * a[d];
-        bb += (double)b[d] * b[d];
-    }
-    return ab / sqrt(aa) / sqrt(bb);
-}
+#include "unit/api/helpers.h"
 
 static float *matrix_of(clipc_ctx *c, const float *a, size_t n_a,
                         const float *b, size_t n_b, size_t dim, unsigned flags)
