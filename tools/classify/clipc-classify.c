@@ -12,7 +12,6 @@
 #include "common/progress.h"
 #include "common/published.h"
 #include "pictures/sources.h"
-#include "common/versions.h"
 #include "common/numbers.h"
 
 #include <errno.h>
@@ -34,7 +33,7 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
+    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE
 };
 
 static const tool_option option_table[] = {
@@ -68,8 +67,7 @@ static const tool_option option_table[] = {
     { 0, "resume", OPT_RESUME, TOOL_TAKES_FILE, "FILE", NULL,
       "with jsonl: leave out the images that have a record in FILE, the "
       "output of an interrupted run" },
-    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
-      "no progress line" },
+    TOOL_QUIET_OPTION,
     TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
     TOOL_DTYPE_OPTIONS,
@@ -127,7 +125,6 @@ static bool good_template(const char *s, size_t n)
 static void read_options(settings *set, int argc, char **argv)
 {
     tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
-    bool quiet = false;
     int id;
 
     memset(set, 0, sizeof *set);
@@ -164,7 +161,6 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_HEADER: set->header = true; break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
-        case OPT_QUIET: quiet = true; break;
         }
     }
     if (set->images.n == 0 && !set->common.files_from)
@@ -178,7 +174,6 @@ static void read_options(settings *set, int argc, char **argv)
     if (set->header && set->output.format != TOOL_TSV)
         tool_usage_error("--header needs --format tsv");
     tool_common_check(&set->common);
-    tool_progress_allow(!quiet);
 }
 
 /* ---- labels and templates ---------------------------------------------- */
@@ -424,7 +419,7 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
     set->output.headed = !tool_sources_single(sources);
     if (set->output.headed)
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
-                                            : tool_describe().n_cpus;
+                                            : tool_build_info().n_cpus;
     s->in_images = true;
     if (set->header)
         tool_output_header();

@@ -26,6 +26,7 @@ typedef struct tool_common {
     tool_download download; /* of models */
     unsigned text_flags;   /* CLIPC_TEXT_... */
     clipc_ctx_params ctx;
+    bool quiet;
 } tool_common;
 
 /* A program's own ids are below. */
@@ -35,7 +36,8 @@ enum {
     TOOL_OPT_FILES_FROM, TOOL_OPT_MAX_PIXELS, TOOL_OPT_MAX_BYTES,
     TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE, TOOL_OPT_UPDATE,
     TOOL_OPT_TRUNCATE, TOOL_OPT_CONTEXT, TOOL_OPT_PLAIN_SPECIALS,
-    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE
+    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE,
+    TOOL_OPT_QUIET
 };
 
 /* Rows of tables; options.h says what is in one. */
@@ -120,6 +122,10 @@ enum {
       NULL, "f32|bf16|int8",                                                  \
       "arithmetic of the linear layers: f32 (default: the reference's "       \
       "numbers), bf16, or int8 (fastest)" }
+
+#define TOOL_QUIET_OPTION                                                     \
+    { 0, "quiet", TOOL_OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,             \
+      "no progress line" }
 
 /* What an operand of clipc-classify and clipc-embed is. */
 #define TOOL_IMAGE_HELP                                                       \

@@ -109,3 +109,17 @@ json_t *tool_json_message(const char *message)
     return json_stringn_nocheck(message,
                                 tool_utf8_valid(message, strlen(message)));
 }
+
+int tool_json_print(json_t *json, size_t flags)
+{
+    char *text = json ? json_dumps(json, flags) : NULL;
+
+    json_decref(json);
+    if (!text) {
+        tool_say("out of memory");
+        return TOOL_FAILED;
+    }
+    puts(text);
+    free(text);
+    return TOOL_OK;
+}

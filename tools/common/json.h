@@ -30,4 +30,8 @@ char *tool_json_get_bytes(const json_t *object, const char *key, size_t *n);
  * NULL becomes null. */
 json_t *tool_json_message(const char *message);
 
+/* Writes the value and a newline to standard output, and releases the value;
+ * NULL: it could not be built. Returns the exit status. */
+int tool_json_print(json_t *json, size_t flags);
+
 #endif /* CLIPC_TOOL_JSON_H */

@@ -4,7 +4,6 @@
  */
 #include "common/options.h"
 
-#include "common/versions.h"
 
 #include <stdlib.h>
 #include <string.h>

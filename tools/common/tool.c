@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 static const char *program = "clipc";
 static const char *usage_command;    /* of the program, or NULL */
 static atomic_int caught;            /* the signal, or 0 */
@@ -250,4 +249,32 @@ void tool_say_failed(size_t n_failed, size_t n, const char *what,
     if (n_failed > 0 && (n > 1 || where))
         tool_say("%zu of %zu %s failed%s%s", n_failed, n, what,
                  where ? ": " : "", where ? where : "");
+}
+
+/* ---- versions ---------------------------------------------------------- */
+
+clipc_build_info tool_build_info(void)
+{
+    clipc_build_info info = { .struct_size = sizeof info };
+
+    (void)clipc_get_build_info(&info, NULL);
+    return info;
+}
+
+void tool_print_version(const char *name)
+{
+    clipc_build_info info = tool_build_info();
+
+    printf("%s %d.%d.%d\n", name, CLIPC_VERSION_MAJOR, CLIPC_VERSION_MINOR,
+           CLIPC_VERSION_PATCH);
+    printf("libclipc       %s\n", clipc_version());
+    if (info.openblas && info.openblas_core)
+        printf("OpenBLAS       %s (core type %s)\n", info.openblas,
+               info.openblas_core);
+    else
+        printf("OpenBLAS       %s\n", info.openblas ? info.openblas : "none");
+    printf("libjpeg        %s\n", info.libjpeg ? info.libjpeg : "unknown");
+    printf("libpng         %s\n", info.libpng ? info.libpng : "unknown");
+    printf("libwebp        %s\n", info.libwebp ? info.libwebp : "not built in");
+    printf("libcurl        %s\n", info.libcurl ? info.libcurl : "not built in");
 }

@@ -93,4 +93,10 @@ const char *tool_errno(int error);
  * only; 0: it may be readable. */
 int tool_unreadable(int fd);
 
+/* clipc_get_build_info(), which cannot fail here. */
+clipc_build_info tool_build_info(void);
+
+/* --version: "clipc-classify 0.2.0" and one line a library. */
+void tool_print_version(const char *name);
+
 #endif /* CLIPC_TOOL_H */

@@ -10,8 +10,7 @@
 #include "pictures/pipeline.h"
 #include "common/progress.h"
 #include "embed/shards.h"
-#include "common/texts.h"
-#include "common/versions.h"
+#include "common/lines.h"
 #include "common/numbers.h"
 
 #include <stdlib.h>
@@ -33,7 +32,7 @@ typedef struct settings {
 
 enum {
     OPT_OUT = 1, OPT_SHARD_ROWS, OPT_OUTPUT_DTYPE, OPT_RAW, OPT_APPEND,
-    OPT_RESUME, OPT_TEXTS, OPT_QUIET, OPT_GONE
+    OPT_RESUME, OPT_TEXTS, OPT_GONE
 };
 
 static const tool_option option_table[] = {
@@ -51,8 +50,7 @@ static const tool_option option_table[] = {
       "continue after the arrays that are there" },
     { 0, "resume", OPT_RESUME, TOOL_TAKES_NOTHING, NULL, NULL,
       "the same, and leave out inputs that are in their indexes" },
-    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
-      "no progress line" },
+    TOOL_QUIET_OPTION,
     TOOL_GROUP("Model"),
     TOOL_MODEL_OPTIONS,
     TOOL_GROUP("Images"),
@@ -126,7 +124,6 @@ static void check_dtype(const char *value)
 static void read_options(settings *set, int argc, char **argv)
 {
     tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
-    bool quiet = false;
     int id;
 
     memset(set, 0, sizeof *set);
@@ -152,11 +149,9 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_APPEND: set->shards.append = true; break;
         case OPT_RESUME: set->resume = true; break;
         case OPT_TEXTS: set->texts = value; break;
-        case OPT_QUIET: quiet = true; break;
         }
     }
     check_settings(set);
-    tool_progress_allow(!quiet);
 }
 
 /* ---- records ----------------------------------------------------------- */
@@ -254,7 +249,7 @@ static bool embed_images(session *s, tool_sources *sources)
 
     if (!tool_sources_single(sources))
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
-                                            : tool_describe().n_cpus;
+                                            : tool_build_info().n_cpus;
     tool_progress_begin("images");
     return tool_pipeline_run(&params).threads_left;
 }
@@ -464,7 +459,8 @@ int main(int argc, char **argv)
     tool_catch_signals();
     memset(&all, 0, sizeof all);
     int status = TOOL_NO_MODEL;
-    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
+    if (set.texts && !(texts = tool_texts_open(set.texts, TOOL_TEXT_BYTES,
+                                                  message)))
         tool_say("--texts %s: %s", tool_shown_name(set.texts).text, message);
     else if (tool_sources_listed(sources, "--files-from"))
         status = start(&all, &set);

@@ -6,7 +6,6 @@
  * docs/man/clipc-inspect.1 describes it. The commands are in inspect_*.c.
  */
 #include "inspect/inspect.h"
-#include "common/progress.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -315,7 +314,6 @@ static command read_options(tool_inspection *set, int argc, char **argv)
     which = (command)(scan.command - commands);
     tool_common_check(&set->common);
     check_settings(set, which);
-    tool_progress_allow(true);
     return which;
 }
 

@@ -4,11 +4,10 @@
  * tensors come from the file: they are shown escaped.
  */
 #include "common/folder.h"
-#include "inspect/inspect.h"
+#include "common/json.h"
 #include "common/published.h"
-#include "common/versions.h"
+#include "inspect/inspect.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,7 +159,7 @@ static void show_tensors(const clipc_model *model, size_t n_tensors)
 
 static void show_machine(void)
 {
-    clipc_build_info cpu = tool_describe();
+    clipc_build_info cpu = tool_build_info();
 
     printf("%-15s %s\n", "computing", cpu.gemm);
     if (cpu.openblas)
@@ -293,7 +292,7 @@ static json_t *tensors_as_json(const clipc_model *model, size_t n, bool all)
 
 static json_t *machine_as_json(void)
 {
-    clipc_build_info cpu = tool_describe();
+    clipc_build_info cpu = tool_build_info();
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
@@ -363,17 +362,7 @@ static int report_json(const clipc_model *model,
         json_decref(report);
         report = NULL;
     }
-    char *text = report ? json_dumps(report, JSON_INDENT(2) |
-                                                 JSON_REAL_PRECISION(9))
-                        : NULL;
-    json_decref(report);
-    if (!text) {
-        tool_say("out of memory");
-        return TOOL_FAILED;
-    }
-    puts(text);
-    free(text);
-    return TOOL_OK;
+    return tool_json_print(report, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
 int tool_inspect_model(const clipc_model *model, const tool_inspection *set)

@@ -11,7 +11,7 @@
 #include "pictures/sources.h"
 #include "common/json.h"
 #include "common/records.h"
-#include "common/texts.h"
+#include "common/lines.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,7 +88,7 @@ static int list_texts(side *s, const tool_inspection *set)
         add_name(s, set->texts.items[i], strlen(set->texts.items[i]));
     if (!path)
         return TOOL_OK;
-    tool_texts *file = tool_texts_open(path, message);
+    tool_texts *file = tool_texts_open(path, TOOL_TEXT_BYTES, message);
     while (file && status == TOOL_OK &&
            tool_texts_next(file, &line, message)) {
         size_t number = s->n - set->texts.n + 1;
@@ -341,16 +341,11 @@ static int write_json(const matrix *m)
                                           numbers_as_json(m, parts[i].numbers,
                                                           parts[i].across));
     }
-    char *text = failed ? NULL
-                        : json_dumps(report, JSON_REAL_PRECISION(DIGITS));
-    json_decref(report);
-    if (!text) {
-        tool_say("out of memory");
-        return TOOL_FAILED;
+    if (failed) {
+        json_decref(report);
+        report = NULL;
     }
-    puts(text);
-    free(text);
-    return TOOL_OK;
+    return tool_json_print(report, JSON_REAL_PRECISION(DIGITS));
 }
 
 int tool_inspect_similarity(const clipc_model *model,

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OPT_OUT = 1, OPT_TOWER, OPT_QUIET, OPT_CHECK, OPT_CHECK_LABELS };
+enum { OPT_OUT = 1, OPT_TOWER, OPT_CHECK, OPT_CHECK_LABELS };
 
 static const tool_option option_table[] = {
     TOOL_GROUP("The file"),
@@ -27,8 +27,7 @@ static const tool_option option_table[] = {
       "which towers the file holds (default: both)" },
     TOOL_IMAGE_SIZE_OPTION,
     TOOL_DATA_DIR_OPTION,
-    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
-      "no progress line" },
+    TOOL_QUIET_OPTION,
     TOOL_GROUP("Checking the file against the model in f32"),
     { 0, "check", OPT_CHECK, TOOL_TAKES_FILE, "IMAGE...", NULL,
       "cosines of the embeddings of these pictures; folders stand for all "
@@ -73,7 +72,6 @@ static const unsigned towers[] = { 0, CLIPC_TOWER_IMAGE, CLIPC_TOWER_TEXT };
 typedef struct settings {
     const char *model, *out, *labels;
     unsigned towers;
-    bool quiet;
     tool_list pictures;
     tool_common common;
 } settings;
@@ -103,7 +101,6 @@ static void read_options(settings *set, int argc, char **argv)
             break;
         case OPT_OUT: set->out = value; break;
         case OPT_TOWER: set->towers = towers[tool_choice(&scan)]; break;
-        case OPT_QUIET: set->quiet = true; break;
         case OPT_CHECK: tool_list_add(&set->pictures, value); break;
         case OPT_CHECK_LABELS: set->labels = value; break;
         }
@@ -219,7 +216,6 @@ int main(int argc, char **argv)
     tool_start("clipc-pack");
     read_options(&set, argc, argv);
     tool_catch_signals();
-    tool_progress_allow(!set.quiet);
     if (!set.labels ||
         tool_named_read(&labels, TOOL_LABELS, "--check-labels", set.labels,
                         set.common.data_dir))
