@@ -6,13 +6,13 @@
  */
 #include "common/common_options.h"
 #include "common/named.h"
-#include "common/records.h"
-#include "pictures/pipeline.h"
+#include "common/numbers.h"
 #include "common/places.h"
 #include "common/progress.h"
 #include "common/published.h"
+#include "common/records.h"
+#include "pictures/pipeline.h"
 #include "pictures/sources.h"
-#include "common/numbers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -147,7 +147,8 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_TEMPLATE:
             check_utf8(scan.name, value);
             if (!good_template(value, strlen(value)))
-                tool_usage_error("--template %s: must have exactly one {}",
+                tool_usage_error("--template %s: must have exactly one {}, "
+                                 "where the label goes",
                                  tool_shown_name(value).text);
             tool_list_add(&set->template_texts, value);
             break;
@@ -178,7 +179,7 @@ static void read_options(settings *set, int argc, char **argv)
 
 /* ---- labels and templates ---------------------------------------------- */
 
-/* Texts of a file, or of the command line; `lines` owns what must last. */
+/* Makes lines of the texts of the command line. */
 static void borrow(tool_lines *lines, const tool_list *list)
 {
     lines->items = tool_grow(NULL, list->n, sizeof *lines->items);
@@ -195,8 +196,8 @@ static bool labels_are_given(const settings *set)
     return set->label_texts.n || set->labels;
 }
 
-/* The built-in list that goes with the model; NULL: it names one that is not
- * built in, and that is said. */
+/* The built-in list of the model's labels. NULL: the model names a list that
+ * is not built in, and a message says so. */
 static const char *labels_of(const clipc_model *model)
 {
     clipc_model_info p = { .struct_size = sizeof p };
@@ -211,7 +212,7 @@ static const char *labels_of(const clipc_model *model)
         tool_say("built-in labels are " TOOL_LABEL_LISTS);
         return NULL;
     }
-    /* A model of fewer tokens was trained for some purpose of its own. */
+    /* A smaller vocabulary means a model for a purpose of its own. */
     if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
         tool_say("%s: it does not say which labels are its own, and is none "
                  "of the published CLIP models; taking the "
@@ -220,7 +221,7 @@ static const char *labels_of(const clipc_model *model)
     return TOOL_DEFAULT_LABELS;
 }
 
-/* --label takes a text; the name of a file of labels is one, too. */
+/* Warns of --label FILE, where --labels FILE was probably meant. */
 static void warn_of_files(const tool_list *texts)
 {
     struct stat st;
@@ -232,7 +233,7 @@ static void warn_of_files(const tool_list *texts)
                      tool_shown_name(texts->items[i]).text);
 }
 
-/* model: for the labels that go with it, when none are given. */
+/* model: the source of the labels when the user gives none. */
 static bool load_labels(tool_lines *labels, settings *set,
                         const clipc_model *model)
 {
@@ -281,7 +282,7 @@ typedef struct session {
     clipc_labels *labels;
     tool_lines names, templates;
     tool_answered *answered;
-    bool in_images; /* whose line the pipeline draws */
+    bool in_images; /* the pipeline draws the progress line */
     settings *set;
 } session;
 
@@ -318,8 +319,9 @@ static bool make_labels(session *s, const settings *set)
     return status == CLIPC_OK;
 }
 
-/* Reads which images are answered. When the output goes on in the same file,
- * the unfinished line at its end is cut off first. Returns the exit status. */
+/* Reads the answered images from the file of --resume. When standard output
+ * is the same file, cuts off the unfinished last line. Returns the exit
+ * status. */
 static int resume(session *s, const char *path)
 {
     char message[256];
@@ -350,7 +352,7 @@ static int resume(session *s, const char *path)
 static int start(session *s, settings *set)
 {
     s->set = set;
-    /* What the user names is read before a model may be downloaded. */
+    /* Errors of the user's files come before a download of the model. */
     if (!load_templates(&s->templates, set) ||
         (labels_are_given(set) && !load_labels(&s->names, set, NULL)))
         return TOOL_NO_MODEL;

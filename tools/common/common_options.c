@@ -9,8 +9,8 @@
 /* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
 #define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
 
-/* Of --context: more than any CLIP model reads; the model's own limit is
- * checked when it is known. */
+/* Of --context: more than any CLIP model reads. tool_context_fits() checks the
+ * model's own limit. */
 #define MOST_TOKENS 1000000
 
 /* Of --image-size: the library's limit. */

@@ -40,12 +40,12 @@ bool tool_json_set_bytes(json_t *object, const char *key, const char *bytes,
 {
     size_t used = 0;
 
-    if (n == 0) /* of which there may be no address */
+    if (n == 0) /* bytes may then be NULL */
         bytes = "";
     if (tool_utf8_valid(bytes, n) == n)
         return json_object_set_new(object, key,
                                    json_stringn_nocheck(bytes, n)) == 0;
-    /* A replacement has three bytes and stands for at least one. */
+    /* U+FFFD has three bytes and replaces at least one. */
     char *text = malloc(3 * n + 1), *hex = malloc(2 * n + 1);
     char *hex_key = tool_format("%s_hex", key);
     bool good = false;

@@ -26,8 +26,8 @@ static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
 
-/* A closed descriptor must not be taken by the next file that is opened: it is
- * filled with one that fails in the same way when it is used. */
+/* Opens a closed standard descriptor on /dev/null in the wrong direction: the
+ * next file cannot take its number, and using the descriptor still fails. */
 static void fill_descriptor(int fd, int flags)
 {
     if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
@@ -70,8 +70,7 @@ bool tool_lost_reader(int error)
     return error == EPIPE;
 }
 
-/* Ends the process by a signal as if nothing had been done about it, which is
- * what the shell wants to see. */
+/* Ends the process by the signal's default action, so that a shell sees it. */
 static void end_by(int signal)
 {
     struct sigaction standard;
@@ -213,7 +212,14 @@ char *tool_format(const char *format, ...)
 
 const char *tool_errno(int error)
 {
-    return strerror(error); /* never translated: no setlocale() */
+    switch (error) { /* the words of the library's messages */
+    case EACCES: return "permission denied";
+    case EISDIR: return "it is a folder";
+    case ENOENT: return "no such file or folder";
+    case ENOSPC: return "the disk is full";
+    case ENOTDIR: return "part of the path is not a folder";
+    default: return strerror(error); /* never translated: no setlocale() */
+    }
 }
 
 int tool_unreadable(int fd)

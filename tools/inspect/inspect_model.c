@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * inspect_model.c - `clipc-inspect model`: what a model is made of. Names of
- * tensors come from the file: they are shown escaped.
+ * inspect_model.c - `clipc-inspect model`: reports on a model and on this
+ * machine. Names of tensors come from the file and are shown escaped.
  */
 #include "common/folder.h"
 #include "common/json.h"
@@ -48,7 +48,7 @@ static void show_grouped(size_t n)
     }
 }
 
-/* What a tower is made of in the file. */
+/* The tensors of one tower in the file. */
 typedef struct tower_weights {
     size_t n_parameters, n_bytes;
     const char *dtype; /* "F32", ... or "mixed"; "none" without a tensor */
@@ -236,7 +236,7 @@ static int report_text(const clipc_model *model,
 
 /* ---- JSON -------------------------------------------------------------- */
 
-/* As far as it is UTF-8; null for NULL. */
+/* The text up to the first byte that is not UTF-8; null for NULL. */
 static json_t *string_as_json(const char *s)
 {
     return s ? json_stringn_nocheck(s, tool_utf8_valid(s, strlen(s)))
@@ -277,7 +277,7 @@ static json_t *tensor_as_json(const clipc_tensor_info *tensor)
                      (json_int_t)tensor->n_bytes, "used", tensor->used);
 }
 
-/* All tensors, or those that are not used. */
+/* All tensors, or the unused ones. */
 static json_t *tensors_as_json(const clipc_model *model, size_t n, bool all)
 {
     json_t *list = json_array();

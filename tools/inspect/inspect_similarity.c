@@ -7,11 +7,11 @@
  *     probability of text j for image i: softmax of row i of the logits
  *     probability of image i for text j: softmax of column j
  */
+#include "common/json.h"
+#include "common/lines.h"
+#include "common/records.h"
 #include "inspect/inspect.h"
 #include "pictures/sources.h"
-#include "common/json.h"
-#include "common/records.h"
-#include "common/lines.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static void add_name(side *s, const char *name, size_t n)
     s->names[s->n++] = (clipc_text){ copy, n };
 }
 
-/* These two return the exit status. */
+/* list_images() and list_texts() return the exit status. */
 static int list_images(side *s, const tool_inspection *set)
 {
     tool_sources *sources = tool_sources_open(set->images.items, set->images.n,
@@ -290,7 +290,7 @@ static json_t *numbers_as_json(const matrix *m, const float *numbers,
     return NULL;
 }
 
-/* What is not UTF-8 in a name becomes U+FFFD. */
+/* A name as JSON; U+FFFD replaces bytes that are not UTF-8. */
 static json_t *names_as_json(const side *s)
 {
     json_t *list = json_array();

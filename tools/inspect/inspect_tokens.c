@@ -3,9 +3,9 @@
  * inspect_tokens.c - `clipc-inspect tokens`: texts in, one JSON string or one
  * plain text a line, or given as arguments; one array of ids a line out.
  */
-#include "inspect/inspect.h"
 #include "common/json.h"
 #include "common/lines.h"
+#include "inspect/inspect.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,8 @@ static clipc_status tokenize(const clipc_model *model, clipc_text text,
     return status;
 }
 
-/* --context: cuts as the reference does, the end token kept, or refuses. */
+/* --context: cuts the ids as the reference does and keeps the end token, or
+ * refuses. */
 static bool fit_context(const tool_inspection *set, int32_t *ids, size_t *n,
                         const char *what, size_t number)
 {
@@ -52,23 +53,22 @@ static bool fit_context(const tool_inspection *set, int32_t *ids, size_t *n,
     return true;
 }
 
-/* What is at work. */
 typedef struct job {
     const clipc_model *model;
     const tool_inspection *set;
     id_buffer buffer;
-    bool advised; /* that plain text has an option */
+    bool advised; /* of the options for plain text */
     int status;
 } job;
 
-/* A text that has no ids: they are null. */
+/* Answers a text that has no ids with null. */
 static void fail(job *j)
 {
     puts("null");
     j->status = TOOL_FAILED;
 }
 
-/* One text in, one line out: the ids, or null and a message. what: "line" or
+/* Writes one line, the ids of one text, or null and a message. what: "line" or
  * "text". */
 static void write_tokens(job *j, clipc_text text, const char *what,
                          size_t number)
@@ -94,8 +94,8 @@ static void write_tokens(job *j, clipc_text text, const char *what,
 
 /* ---- JSON strings ------------------------------------------------------ */
 
-/* What a line is that is no JSON string; detail: the parser's words, of use
- * where a string was meant. */
+/* Refuses a line that is no JSON string. detail: the parser's message, shown
+ * when the line begins as a string does. */
 static void refuse_line(job *j, const char *line, size_t len, size_t number,
                         const char *detail)
 {
