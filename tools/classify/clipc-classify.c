@@ -206,17 +206,17 @@ static const char *labels_of(const clipc_model *model)
     if (p.labels && tool_named_is_built_in(TOOL_LABELS, p.labels))
         return p.labels;
     if (p.labels) {
-        tool_say("%s: its labels are the list %s, which is not built in; name "
-                 "a file of them with --labels FILE",
+        tool_say("%s: the model's labels are the list %s, which is not built "
+                 "in; give a file of them with --labels FILE",
                  tool_shown_name(p.source).text, p.labels);
         tool_say("built-in labels are " TOOL_LABEL_LISTS);
         return NULL;
     }
     /* A smaller vocabulary means a model for a purpose of its own. */
     if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
-        tool_say("%s: it does not say which labels are its own, and is none "
-                 "of the published CLIP models; taking the "
-                 TOOL_DEFAULT_LABELS " (--labels FILE|NAME names others)",
+        tool_say("%s: the model names no labels and is none of the published "
+                 "CLIP models; taking " TOOL_DEFAULT_LABELS
+                 " (--labels FILE|NAME names others)",
                  tool_shown_name(p.source).text);
     return TOOL_DEFAULT_LABELS;
 }
@@ -340,9 +340,8 @@ static int resume(session *s, const char *path)
     if (((uint64_t)out.st_size > whole &&
          ftruncate(STDOUT_FILENO, (off_t)whole) != 0) ||
         lseek(STDOUT_FILENO, 0, SEEK_END) < 0) {
-        tool_say("--resume %s: cannot take away its last line, which is not "
-                 "complete: %s", tool_shown_name(path).text,
-                 tool_errno(errno));
+        tool_say("--resume %s: cannot cut off the unfinished last line: %s",
+                 tool_shown_name(path).text, tool_errno(errno));
         return TOOL_FAILED;
     }
     return TOOL_OK;

@@ -130,7 +130,7 @@ static bool split(tool_lines *lines, char *data, size_t n, char message[256])
     }
     if (lines->n > 0)
         return true;
-    snprintf(message, MESSAGE, "there is no text in it");
+    snprintf(message, MESSAGE, "the file has no text");
 fail:
     tool_lines_free(lines);
     return false;

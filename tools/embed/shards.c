@@ -150,8 +150,8 @@ static bool check_array(const tool_shards *s, unsigned long number,
         close(fd);
     if (!good)
         snprintf(message, MESSAGE,
-                 "%s: not an array of %s with %zu columns: what is appended "
-                 "would not fit to it",
+                 "%s: not an array of %s with %zu columns; choose another "
+                 "-o PREFIX",
                  tool_shown_name(path).text,
                  s->params.half ? "float16" : "float32", s->params.dim);
     free(path);

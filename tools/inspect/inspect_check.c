@@ -488,7 +488,7 @@ int tool_inspect_check(const clipc_model *model, const tool_inspection *set)
         check_constants(&c);
     bool sound = c.counts[PROBLEM] == 0 && !tool_interrupted();
     if (tool_interrupted())
-        tool_say("not finished");
+        tool_say("interrupted: the check is not finished");
     else if (set->format == TOOL_INSPECT_JSON)
         sound = write_json(&c) && sound;
     else
