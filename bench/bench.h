@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench.h - what clipc-bench's subcommands share: options, clock, report.
- * Non-static symbols start with bench_, so that they cannot meet the
- * library's own.
+ * bench.h - options, clock and report of all subcommands of clipc-bench.
+ * Non-static symbols start with bench_, so that they cannot clash with
+ * the library's.
  */
 #ifndef CLIPC_BENCH_H
 #define CLIPC_BENCH_H
@@ -54,8 +54,8 @@ void bench_write_floats(const char *path, const float *x, size_t n);
 void bench_open(bench_session *session, const bench_options *o);
 void bench_close(bench_session *session);
 
-/* Times `reps` calls after one that is not counted. Between the calls the
- * peaks, unless NULL, have a round each. */
+/* Times `reps` calls after an uncounted one. Between two calls each of the
+ * peaks, unless NULL, runs once. */
 bench_timing bench_measure(bench_call call, void *state, unsigned reps,
                            bench_peaks *peaks);
 bench_timing bench_summary(double *times, size_t n);
@@ -68,7 +68,7 @@ void bench_rounds(bench_call call, void *state);
 const char *bench_dtype(const bench_options *o);
 
 /* One line, text or JSON: the times of a call divided by `count` units.
- * flops of one unit (0: not printed); peaks: what the rate is set against, or
+ * flops of one unit (0: not printed); peaks: the rates to compare with, or
  * NULL. */
 void bench_print(const bench_options *o, const char *unit, double count,
                  bench_timing t, double flops, const bench_peaks *peaks);

@@ -2,8 +2,8 @@
  *
  * clipc-bench.c - times the library's stages in one process, through its
  * public calls (resize and kernels: through their own). Each figure is the
- * minimum, median and maximum over --reps repetitions after one that is not
- * counted. Towers are set against the rate of the CPU's multiply-add
+ * minimum, median and maximum over --reps repetitions after an uncounted one.
+ * The rate of a tower is compared with that of the CPU's multiply-add
  * instructions on registers alone, measured between the repetitions.
  */
 #include "bench.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * kernels.c - `clipc-bench kernels`: every inner loop of the table (kernels.h)
- * on data in the first-level cache, in C and as this CPU gets it; the
- * products also against the peak on registers. One thread.
+ * on data in the first-level cache, in C and in the form chosen for this CPU;
+ * products are also compared with the peak on registers. One thread.
  */
 #include "bench.h"
 #include "base/cpu.h"
@@ -85,7 +85,7 @@ static void tile_s8(const clipc_kernels *k, lab *l)
     tile(&k->s8, l, 4);
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finishing a product ----------------------------------------------- */
 
 static void finish_f32(const clipc_kernels *k, lab *l)
 {
@@ -99,7 +99,7 @@ static void finish_add(const clipc_kernels *k, lab *l)
 {
     const clipc_finish finish = { .bias = l->bias, .scale = 1.0f,
                                   .add = true, .out = l->y };
-    memset(l->y, 0, WIDTH * sizeof *l->y); /* or it would grow for ever */
+    memset(l->y, 0, WIDTH * sizeof *l->y); /* or sums would grow */
     k->finish_f32(&finish, l->x, 0, 0, 1, 0, WIDTH);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * peak.h - what the CPU can do at most: loops of one multiply-add instruction
- * on registers alone, no memory. A kernel's rate is told as a share of it,
- * measured in the same process between the kernel's own calls, because the
- * clock of a shared machine moves.
+ * peak.h - the CPU's peak: loops of one multiply-add instruction on registers
+ * alone, no memory. A kernel's rate is reported as a share of the peak. The
+ * peak is measured between the kernel's own calls, because the clock of a
+ * shared machine moves.
  */
 #ifndef CLIPC_BENCH_PEAK_H
 #define CLIPC_BENCH_PEAK_H
@@ -15,7 +15,7 @@
 
 typedef struct bench_peak_loop {
     const char *name;  /* of the instruction: "vfmadd231ps zmm" */
-    const char *dtype; /* of what it multiplies: "f32", "bf16", "int8" */
+    const char *dtype; /* of the factors: "f32", "bf16", "int8" */
     double ops;        /* multiplications and additions of one turn */
     void (*run)(size_t turns);
 } bench_peak_loop;
@@ -39,9 +39,9 @@ void bench_peaks_close(bench_peaks *peaks);
 /* Runs each loop for about two milliseconds on all threads at once. */
 void bench_peaks_round(bench_peaks *peaks);
 
-/* The loop a dtype's rate is set against, or NULL: the fastest of its
- * instructions, of AMX only where clipc's kernels use it; for bf16 that of f32
- * where it is the faster one. */
+/* The loop to compare a dtype's rate with, or NULL: the fastest of the dtype's
+ * instructions, AMX only where clipc's kernels use AMX. For bf16 also f32's
+ * loop is a candidate. */
 const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
                                        const char *dtype, double *gops);
 

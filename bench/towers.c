@@ -19,8 +19,8 @@ typedef struct towers {
 /* ---- flops ------------------------------------------------------------- */
 
 /* Multiply-adds of a tower's transformer for a sequence of T tokens, times
- * two. As the model defines it: what an implementation leaves out (the last
- * layer's unused rows) counts as done. */
+ * two. By the model's definition: work that the implementation saves (the
+ * last layer's unused rows) counts, too. */
 static double tower_flops(const clipc_tower_info *tower, double tokens)
 {
     double d = (double)tower->width, m = (double)tower->mlp_width;
@@ -54,7 +54,7 @@ static double text_flops(const towers *t)
     return flops;
 }
 
-/* ---- what is timed ----------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------- */
 
 static void encode_pixels(void *state)
 {
@@ -110,8 +110,8 @@ void bench_image(const bench_options *o)
     bench_close(&t.session);
 }
 
-/* The lines of a file, again from the first until there are as many as asked
- * for (0: each once). The texts point into `data`. */
+/* The lines of a file, repeated from the first until there are `count` texts
+ * (0: each once). The texts point into `data`. */
 static void split_lines(towers *t, char *data, size_t n_bytes, size_t count)
 {
     size_t n_lines = 0;

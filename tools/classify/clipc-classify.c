@@ -6,14 +6,13 @@
  */
 #include "common/common_options.h"
 #include "common/named.h"
-#include "common/records.h"
-#include "pictures/pipeline.h"
+#include "common/numbers.h"
 #include "common/places.h"
 #include "common/progress.h"
 #include "common/published.h"
+#include "common/records.h"
+#include "pictures/pipeline.h"
 #include "pictures/sources.h"
-#include "common/versions.h"
-#include "common/numbers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +33,7 @@ typedef struct settings {
 
 enum {
     OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE, OPT_QUIET
+    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE
 };
 
 static const tool_option option_table[] = {
@@ -68,8 +67,7 @@ static const tool_option option_table[] = {
     { 0, "resume", OPT_RESUME, TOOL_TAKES_FILE, "FILE", NULL,
       "with jsonl: leave out the images that have a record in FILE, the "
       "output of an interrupted run" },
-    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
-      "no progress line" },
+    TOOL_QUIET_OPTION,
     TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
     TOOL_DTYPE_OPTIONS,
@@ -127,7 +125,6 @@ static bool good_template(const char *s, size_t n)
 static void read_options(settings *set, int argc, char **argv)
 {
     tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
-    bool quiet = false;
     int id;
 
     memset(set, 0, sizeof *set);
@@ -150,7 +147,8 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_TEMPLATE:
             check_utf8(scan.name, value);
             if (!good_template(value, strlen(value)))
-                tool_usage_error("--template %s: must have exactly one {}",
+                tool_usage_error("--template %s: must have exactly one {}, "
+                                 "where the label goes",
                                  tool_shown_name(value).text);
             tool_list_add(&set->template_texts, value);
             break;
@@ -164,7 +162,6 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_HEADER: set->header = true; break;
         case OPT_RESUME: set->resume = value; break;
         case OPT_NO_CACHE: set->no_cache = true; break;
-        case OPT_QUIET: quiet = true; break;
         }
     }
     if (set->images.n == 0 && !set->common.files_from)
@@ -178,12 +175,11 @@ static void read_options(settings *set, int argc, char **argv)
     if (set->header && set->output.format != TOOL_TSV)
         tool_usage_error("--header needs --format tsv");
     tool_common_check(&set->common);
-    tool_progress_allow(!quiet);
 }
 
 /* ---- labels and templates ---------------------------------------------- */
 
-/* Texts of a file, or of the command line; `lines` owns what must last. */
+/* Makes lines of the texts of the command line. */
 static void borrow(tool_lines *lines, const tool_list *list)
 {
     lines->items = tool_grow(NULL, list->n, sizeof *lines->items);
@@ -200,8 +196,8 @@ static bool labels_are_given(const settings *set)
     return set->label_texts.n || set->labels;
 }
 
-/* The built-in list that goes with the model; NULL: it names one that is not
- * built in, and that is said. */
+/* The built-in list of the model's labels. NULL: the model names a list that
+ * is not built in, and a message says so. */
 static const char *labels_of(const clipc_model *model)
 {
     clipc_model_info p = { .struct_size = sizeof p };
@@ -210,22 +206,22 @@ static const char *labels_of(const clipc_model *model)
     if (p.labels && tool_named_is_built_in(TOOL_LABELS, p.labels))
         return p.labels;
     if (p.labels) {
-        tool_say("%s: its labels are the list %s, which is not built in; name "
-                 "a file of them with --labels FILE",
+        tool_say("%s: the model's labels are the list %s, which is not built "
+                 "in; give a file of them with --labels FILE",
                  tool_shown_name(p.source).text, p.labels);
         tool_say("built-in labels are " TOOL_LABEL_LISTS);
         return NULL;
     }
-    /* A model of fewer tokens was trained for some purpose of its own. */
+    /* A smaller vocabulary means a model for a purpose of its own. */
     if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
-        tool_say("%s: it does not say which labels are its own, and is none "
-                 "of the published CLIP models; taking the "
-                 TOOL_DEFAULT_LABELS " (--labels FILE|NAME names others)",
+        tool_say("%s: the model names no labels and is none of the published "
+                 "CLIP models; taking " TOOL_DEFAULT_LABELS
+                 " (--labels FILE|NAME names others)",
                  tool_shown_name(p.source).text);
     return TOOL_DEFAULT_LABELS;
 }
 
-/* --label takes a text; the name of a file of labels is one, too. */
+/* Warns of --label FILE, where --labels FILE was probably meant. */
 static void warn_of_files(const tool_list *texts)
 {
     struct stat st;
@@ -237,7 +233,7 @@ static void warn_of_files(const tool_list *texts)
                      tool_shown_name(texts->items[i]).text);
 }
 
-/* model: for the labels that go with it, when none are given. */
+/* model: the source of the labels when the user gives none. */
 static bool load_labels(tool_lines *labels, settings *set,
                         const clipc_model *model)
 {
@@ -286,7 +282,7 @@ typedef struct session {
     clipc_labels *labels;
     tool_lines names, templates;
     tool_answered *answered;
-    bool in_images; /* whose line the pipeline draws */
+    bool in_images; /* the pipeline draws the progress line */
     settings *set;
 } session;
 
@@ -323,8 +319,9 @@ static bool make_labels(session *s, const settings *set)
     return status == CLIPC_OK;
 }
 
-/* Reads which images are answered. When the output goes on in the same file,
- * the unfinished line at its end is cut off first. Returns the exit status. */
+/* Reads the answered images from the file of --resume. When standard output
+ * is the same file, cuts off the unfinished last line. Returns the exit
+ * status. */
 static int resume(session *s, const char *path)
 {
     char message[256];
@@ -343,9 +340,8 @@ static int resume(session *s, const char *path)
     if (((uint64_t)out.st_size > whole &&
          ftruncate(STDOUT_FILENO, (off_t)whole) != 0) ||
         lseek(STDOUT_FILENO, 0, SEEK_END) < 0) {
-        tool_say("--resume %s: cannot take away its last line, which is not "
-                 "complete: %s", tool_shown_name(path).text,
-                 tool_errno(errno));
+        tool_say("--resume %s: cannot cut off the unfinished last line: %s",
+                 tool_shown_name(path).text, tool_errno(errno));
         return TOOL_FAILED;
     }
     return TOOL_OK;
@@ -355,7 +351,7 @@ static int resume(session *s, const char *path)
 static int start(session *s, settings *set)
 {
     s->set = set;
-    /* What the user names is read before a model may be downloaded. */
+    /* Errors of the user's files come before a download of the model. */
     if (!load_templates(&s->templates, set) ||
         (labels_are_given(set) && !load_labels(&s->names, set, NULL)))
         return TOOL_NO_MODEL;
@@ -424,7 +420,7 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
     set->output.headed = !tool_sources_single(sources);
     if (set->output.headed)
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
-                                            : tool_describe().n_cpus;
+                                            : tool_build_info().n_cpus;
     s->in_images = true;
     if (set->header)
         tool_output_header();

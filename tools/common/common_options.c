@@ -4,12 +4,13 @@
  */
 #include "common/common_options.h"
 #include "common/numbers.h"
+#include "common/progress.h"
 
 /* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
 #define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
 
-/* Of --context: more than any CLIP model reads; the model's own limit is
- * checked when it is known. */
+/* Of --context: more than any CLIP model reads. tool_context_fits() checks the
+ * model's own limit. */
 #define MOST_TOKENS 1000000
 
 /* Of --image-size: the library's limit. */
@@ -76,6 +77,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_DTYPE:
         common->ctx.precision = precisions[tool_choice(scan)];
         break;
+    case TOOL_OPT_QUIET: common->quiet = true; break;
     default: return false;
     }
     return true;
@@ -87,5 +89,6 @@ void tool_common_check(tool_common *common)
 
     if (image->connect_timeout_ms > image->timeout_ms)
         image->connect_timeout_ms = image->timeout_ms;
+    tool_progress_allow(!common->quiet);
     tool_download_set(&common->download);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * common_options.h - the options that several programs have, in groups: each
- * group is a part of their tables, and what tool_common_option() reads.
+ * common_options.h - options of several programs. Each macro holds rows for a
+ * program's table; tool_common_option() reads all of them.
  */
 #ifndef CLIPC_TOOL_COMMON_OPTIONS_H
 #define CLIPC_TOOL_COMMON_OPTIONS_H
@@ -17,7 +17,7 @@ typedef struct tool_read_params {
     bool offline;     /* no URL */
 } tool_read_params;
 
-/* What they say. */
+/* The values of the common options. */
 typedef struct tool_common {
     const char *model, *data_dir;
     size_t image_size; /* 0: the model's */
@@ -26,19 +26,21 @@ typedef struct tool_common {
     tool_download download; /* of models */
     unsigned text_flags;   /* CLIPC_TEXT_... */
     clipc_ctx_params ctx;
+    bool quiet;
 } tool_common;
 
-/* A program's own ids are below. */
+/* A program's own ids are below 900 (options.h). */
 enum {
     TOOL_OPT_MODEL = 1000, TOOL_OPT_DATA_DIR, TOOL_OPT_IMAGE_SIZE,
     TOOL_OPT_EXIF, TOOL_OPT_ALPHA,
     TOOL_OPT_FILES_FROM, TOOL_OPT_MAX_PIXELS, TOOL_OPT_MAX_BYTES,
     TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE, TOOL_OPT_UPDATE,
     TOOL_OPT_TRUNCATE, TOOL_OPT_CONTEXT, TOOL_OPT_PLAIN_SPECIALS,
-    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE
+    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE,
+    TOOL_OPT_QUIET
 };
 
-/* Rows of tables; options.h says what is in one. */
+/* Rows of tables (tool_option, options.h). */
 
 #define TOOL_DATA_DIR_OPTION                                                  \
     { 0, "data-dir", TOOL_OPT_DATA_DIR, TOOL_TAKES_FOLDER, "DIR", NULL,       \
@@ -47,7 +49,7 @@ enum {
 #define TOOL_IMAGE_SIZE_OPTION                                                \
     { 0, "image-size", TOOL_OPT_IMAGE_SIZE, TOOL_TAKES_VALUE, "N", NULL,      \
       "side of the pictures that the model sees, instead of its own "         \
-      "(224): its positions are interpolated" }
+      "(224); positions are interpolated" }
 
 #define TOOL_MODEL_OPTIONS                                                    \
     { 0, "model", TOOL_OPT_MODEL, TOOL_TAKES_FILE, "NAME|DIR|FILE", "demo",   \
@@ -89,14 +91,14 @@ enum {
 #define TOOL_TEXT_OPTIONS                                                     \
     { 0, "truncate", TOOL_OPT_TRUNCATE, TOOL_TAKES_NOTHING, NULL, NULL,       \
       "cut texts of more tokens than the model reads, as the reference "      \
-      "does; without it they are an error" },                                 \
+      "does; by default such a text is an error" },                           \
     { 0, "context", TOOL_OPT_CONTEXT, TOOL_TAKES_VALUE, "N", NULL,            \
       "read at most N tokens of a text, both ends included: 3 to the "        \
       "model's own number (77)" },                                            \
     { 0, "plain-specials", TOOL_OPT_PLAIN_SPECIALS, TOOL_TAKES_NOTHING,       \
       NULL, NULL,                                                             \
-      "<|startoftext|> and <|endoftext|> in a text are text; without it "     \
-      "they are those tokens" }
+      "read <|startoftext|> and <|endoftext|> in a text as text, not as "     \
+      "tokens" }
 
 #define TOOL_THREADS_OPTION                                                   \
     { 0, "threads", TOOL_OPT_THREADS, TOOL_TAKES_VALUE, "N", NULL,            \
@@ -105,7 +107,7 @@ enum {
 #define TOOL_GEMM_OPTION                                                      \
     { 0, "gemm", TOOL_OPT_GEMM, TOOL_TAKES_CHOICE,                            \
       NULL, "auto|native|openblas",                                           \
-      "who multiplies matrices (default: auto)" }
+      "code that multiplies matrices (default: auto)" }
 
 #define TOOL_CPU_OPTION                                                       \
     { 0, "cpu", TOOL_OPT_CPU, TOOL_TAKES_CHOICE,                              \
@@ -121,7 +123,11 @@ enum {
       "arithmetic of the linear layers: f32 (default: the reference's "       \
       "numbers), bf16, or int8 (fastest)" }
 
-/* What an operand of clipc-classify and clipc-embed is. */
+#define TOOL_QUIET_OPTION                                                     \
+    { 0, "quiet", TOOL_OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,             \
+      "no progress line" }
+
+/* The operands of clipc-classify and clipc-embed. */
 #define TOOL_IMAGE_HELP                                                       \
     "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input,"\
     " or\na folder (with all below it).\n"
@@ -135,10 +141,10 @@ enum {
 
 tool_common tool_common_default(void);
 
-/* Reads the option that tool_next() has found; false: it is none of these. */
+/* Stores the option that tool_next() has found; false: not a common option. */
 bool tool_common_option(tool_common *common, const tool_scan *scan, int id);
 
-/* After the last one. */
+/* Call after the last option: settles what depends on several. */
 void tool_common_check(tool_common *common);
 
 #endif /* CLIPC_TOOL_COMMON_OPTIONS_H */

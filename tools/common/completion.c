@@ -12,7 +12,7 @@ static bool is_option(const tool_option *option)
     return option->kind != TOOL_HEADING && option->kind != TOOL_GONE;
 }
 
-/* Whether the operands up to the next option are its values, too. */
+/* Whether the operands up to the next option are values of this option. */
 static bool takes_many(const tool_option *option)
 {
     size_t n = option->metavar ? strlen(option->metavar) : 0;
@@ -83,8 +83,8 @@ static void bash_action(tool_kind kind, const char *words)
     }
 }
 
-/* A case for the option before the cursor, which takes a value; with `many`
- * for the last one before it, where that takes several. */
+/* The case of an option that takes a value and stands before the cursor; with
+ * `many`, of an option that takes several values. */
 static void bash_values(const tool_command *command, bool many,
                         const char *indent)
 {
@@ -108,7 +108,7 @@ static void bash_values(const tool_command *command, bool many,
     }
 }
 
-/* What can stand at the cursor, for a command or a program without. */
+/* The words at the cursor, of a command or of a program without commands. */
 static void bash_command(const tool_command *command, const char *indent)
 {
     bash_values(command, false, indent);

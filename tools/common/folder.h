@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * folder.h - the files of a checkpoint, and, where it lies in a Hugging Face
- * cache, the repository and revision it is of. For reports: what the library
- * reads of them is its own matter.
+ * cache, the repository and revision it is of. For reports only: the
+ * library finds its files by itself.
  */
 #ifndef CLIPC_TOOL_FOLDER_H
 #define CLIPC_TOOL_FOLDER_H
@@ -12,8 +12,8 @@
 typedef struct tool_file {
     char *name;         /* in the folder */
     uint64_t bytes;
-    const char *format; /* "JSON", "safetensors", ...; of what cannot be read
-                         * "link to nothing" or "not readable" */
+    const char *format; /* "JSON", "safetensors", ...; "link to nothing" or
+                         * "not readable" of a file that cannot be read */
     bool readable;
 } tool_file;
 
@@ -26,8 +26,8 @@ typedef struct tool_folder {
     char *revisions;  /* "main, refs/pr/15": names of the commit, or NULL */
 } tool_folder;
 
-/* source: a folder, or one file, which is then its only one. What cannot be
- * read is empty. */
+/* source: a folder, or one file, which is then the folder's only file. A
+ * folder that cannot be read has no files. */
 void tool_folder_read(tool_folder *folder, const char *source);
 void tool_folder_free(tool_folder *folder);
 

@@ -9,7 +9,7 @@
 
 enum { WIDTH = 79, COLUMN = 22 }; /* of a line; where explanations begin */
 
-/* Words from COLUMN on. */
+/* Prints words from COLUMN on, wrapped. */
 static void print_wrapped(const char *text)
 {
     size_t used = COLUMN;

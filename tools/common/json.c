@@ -40,12 +40,12 @@ bool tool_json_set_bytes(json_t *object, const char *key, const char *bytes,
 {
     size_t used = 0;
 
-    if (n == 0) /* of which there may be no address */
+    if (n == 0) /* bytes may then be NULL */
         bytes = "";
     if (tool_utf8_valid(bytes, n) == n)
         return json_object_set_new(object, key,
                                    json_stringn_nocheck(bytes, n)) == 0;
-    /* A replacement has three bytes and stands for at least one. */
+    /* U+FFFD has three bytes and replaces at least one. */
     char *text = malloc(3 * n + 1), *hex = malloc(2 * n + 1);
     char *hex_key = tool_format("%s_hex", key);
     bool good = false;
@@ -108,4 +108,18 @@ json_t *tool_json_message(const char *message)
         return json_null();
     return json_stringn_nocheck(message,
                                 tool_utf8_valid(message, strlen(message)));
+}
+
+int tool_json_print(json_t *json, size_t flags)
+{
+    char *text = json ? json_dumps(json, flags) : NULL;
+
+    json_decref(json);
+    if (!text) {
+        tool_say("out of memory");
+        return TOOL_FAILED;
+    }
+    puts(text);
+    free(text);
+    return TOOL_OK;
 }

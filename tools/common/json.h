@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.h - JSON of the user's files; names and texts of the user in JSON,
- * whatever bytes they are of.
+ * json.h - reading JSON files; writing names and texts of any bytes as
+ * JSON.
  */
 #ifndef CLIPC_TOOL_JSON_H
 #define CLIPC_TOOL_JSON_H
@@ -16,8 +16,8 @@ json_t *tool_json_parse(const char *text, size_t n, size_t flags,
                         json_error_t *error);
 json_t *tool_json_load(const char *path, size_t flags, json_error_t *error);
 
-/* Sets object[key] to the text, with U+FFFD for what is not UTF-8 in it, and
- * only then also object[key_hex] to its bytes in hexadecimal. false: memory
+/* Sets object[key] to the text. If the text is not UTF-8, U+FFFD replaces the
+ * wrong bytes and object[key_hex] is all bytes in hexadecimal. false: memory
  * ran out. */
 bool tool_json_set_bytes(json_t *object, const char *key, const char *bytes,
                          size_t n);
@@ -26,8 +26,12 @@ bool tool_json_set_bytes(json_t *object, const char *key, const char *bytes,
  * object has no such text. */
 char *tool_json_get_bytes(const json_t *object, const char *key, size_t *n);
 
-/* A message, as far as it is UTF-8: a cut may have gone through a character.
- * NULL becomes null. */
+/* A message as a JSON string, NULL as null. An incomplete last character, left
+ * where a long message was cut, is dropped. */
 json_t *tool_json_message(const char *message);
+
+/* Writes the value and a newline to standard output, and releases the value;
+ * NULL: it could not be built. Returns the exit status. */
+int tool_json_print(json_t *json, size_t flags);
 
 #endif /* CLIPC_TOOL_JSON_H */

@@ -8,11 +8,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+static const char byte_order_mark[] = { '\xEF', '\xBB', '\xBF' };
+
+/* Of a list. */
 #define MAX_BYTES ((size_t)16 << 20)
 #define MAX_LINE_BYTES ((size_t)64 << 10)
 enum { MAX_LINES = 1000000, MESSAGE = 256 };
+
+/* ---- bytes ------------------------------------------------------------- */
 
 clipc_status tool_read_all(int fd, size_t max_bytes, char **data, size_t *n,
                            char message[256])
@@ -60,6 +66,8 @@ clipc_status tool_read_all(int fd, size_t max_bytes, char **data, size_t *n,
     return CLIPC_OK;
 }
 
+/* ---- a list, read whole ------------------------------------------------ */
+
 static bool blank(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -68,15 +76,15 @@ static bool blank(const char *s, size_t n)
     return true;
 }
 
-bool tool_lines_split(tool_lines *lines, char *data, size_t n,
-                      char message[256])
+/* Splits bytes, malloc'ed, which belong to the lines from now on. */
+static bool split(tool_lines *lines, char *data, size_t n, char message[256])
 {
     size_t begin = 0, number = 0, room = 0;
 
     lines->data = data;
     lines->items = NULL;
     lines->n = 0;
-    if (n >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0)
+    if (n >= 3 && memcmp(data, byte_order_mark, 3) == 0)
         begin = 3;
     while (begin < n) {
         const char *line = data + begin;
@@ -122,7 +130,7 @@ bool tool_lines_split(tool_lines *lines, char *data, size_t n,
     }
     if (lines->n > 0)
         return true;
-    snprintf(message, MESSAGE, "there is no text in it");
+    snprintf(message, MESSAGE, "the file has no text");
 fail:
     tool_lines_free(lines);
     return false;
@@ -141,7 +149,7 @@ bool tool_lines_read(tool_lines *lines, const char *path, char message[256])
     }
     clipc_status status = tool_read_all(fd, MAX_BYTES, &data, &n, message);
     close(fd);
-    return status == CLIPC_OK && tool_lines_split(lines, data, n, message);
+    return status == CLIPC_OK && split(lines, data, n, message);
 }
 
 void tool_lines_free(tool_lines *lines)
@@ -149,4 +157,110 @@ void tool_lines_free(tool_lines *lines)
     free(lines->data);
     free(lines->items);
     memset(lines, 0, sizeof *lines);
+}
+
+/* ---- line by line ------------------------------------------------------ */
+
+struct tool_texts {
+    FILE *file;
+    size_t line_bytes;
+    bool is_stdin, begun;
+    uint64_t bytes, used; /* bytes 0: not a regular file */
+};
+
+tool_texts *tool_texts_open(const char *path, size_t line_bytes,
+                            char message[256])
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    struct stat st;
+
+    int error = file ? tool_unreadable(fileno(file)) : errno;
+    if (error) {
+        snprintf(message, MESSAGE, "cannot read: %s", tool_errno(error));
+        if (file && !is_stdin)
+            fclose(file);
+        return NULL;
+    }
+    tool_texts *texts = tool_grow(NULL, 1, sizeof *texts);
+    *texts = (tool_texts){ .file = file, .line_bytes = line_bytes,
+                           .is_stdin = is_stdin };
+    if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode))
+        texts->bytes = (uint64_t)st.st_size;
+    return texts;
+}
+
+void tool_texts_close(tool_texts *texts)
+{
+    if (!texts)
+        return;
+    if (!texts->is_stdin)
+        fclose(texts->file);
+    free(texts);
+}
+
+static void append(tool_text *text, char c)
+{
+    if (text->len == text->room) {
+        text->room = text->room ? 2 * text->room : 256;
+        text->data = tool_grow(text->data, text->room, 1);
+    }
+    text->data[text->len++] = c;
+}
+
+bool tool_texts_next(tool_texts *texts, tool_text *text, char message[256])
+{
+    uint64_t n = 0;
+    bool too_long = false;
+    int c = EOF;
+
+    message[0] = '\0';
+    text->len = 0;
+    text->status = CLIPC_OK;
+    errno = 0;
+    while (!tool_interrupted() && (c = getc(texts->file)) != EOF) {
+        n++;
+        if (c == '\n')
+            break;
+        /* One byte more than the limit may be the CR of a CR LF. */
+        too_long |= text->len > texts->line_bytes;
+        if (!too_long)
+            append(text, (char)c);
+        if (!texts->begun && text->len == 3 &&
+            memcmp(text->data, byte_order_mark, 3) == 0) {
+            text->len = 0;
+            texts->begun = true;
+        }
+    }
+    texts->used += n;
+    if (tool_interrupted())
+        return false;
+    if (c == EOF && ferror(texts->file)) {
+        snprintf(message, MESSAGE, "cannot read: %s", tool_errno(errno));
+        return false;
+    }
+    if (n == 0)
+        return false;
+    texts->begun = true;
+    if (c == '\n' && !too_long && text->len > 0 &&
+        text->data[text->len - 1] == '\r')
+        text->len--;
+    if (text->len > texts->line_bytes) {
+        text->len = texts->line_bytes;
+        text->status = CLIPC_ERR_LIMIT;
+        snprintf(text->message, MESSAGE,
+                 "the line has more than the limit of %zu bytes",
+                 texts->line_bytes);
+    }
+    return true;
+}
+
+size_t tool_texts_total(const tool_texts *texts, size_t n)
+{
+    if (texts->used == 0 || texts->bytes == 0)
+        return 0;
+    if (texts->used >= texts->bytes)
+        return n;
+    return (size_t)((double)n / (double)texts->used * (double)texts->bytes +
+                    0.5);
 }

@@ -55,7 +55,7 @@ static bool read_file(tool_lines *lines, const char *option, const char *path)
     return false;
 }
 
-/* What the name may have been meant to be. */
+/* Says a near name, if there is one. */
 static void suggest(tool_named_kind kind, const char *name)
 {
     tool_named_kind other = kind == TOOL_LABELS ? TOOL_TEMPLATES : TOOL_LABELS;

@@ -10,22 +10,23 @@
 
 typedef enum tool_named_kind { TOOL_LABELS, TOOL_TEMPLATES } tool_named_kind;
 
-/* What classify takes where neither the user nor the model names labels. */
+/* The labels of clipc-classify when neither the user nor the model names
+ * any. */
 #define TOOL_DEFAULT_LABELS "car-labels"
 
 /* The built-in lists, as words of an option's table. */
 #define TOOL_LABEL_WORDS "car-labels|stanford-cars|demo"
 #define TOOL_TEMPLATE_WORDS "car-templates"
-/* And for a message. */
+/* The same for a message. */
 #define TOOL_LABEL_LISTS "car-labels, stanford-cars and demo"
 
 bool tool_named_is_built_in(tool_named_kind kind, const char *name);
 
-/* Whether it is a built-in list of the names of cars. */
+/* Whether `name` is a built-in list of the names of cars. */
 bool tool_named_is_cars(const char *name);
 
-/* Reads the list that `option` names; data_dir: of --data-dir, or NULL. false:
- * it cannot be read, and that is said. */
+/* Reads the list `name`; `option` and `name` stand in messages. data_dir: of
+ * --data-dir, or NULL. false: the list cannot be read; a message says so. */
 bool tool_named_read(tool_lines *lines, tool_named_kind kind,
                      const char *option, const char *name,
                      const char *data_dir);

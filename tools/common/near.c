@@ -27,7 +27,7 @@ bool tool_nearly(const char *a, const char *b)
            lower(a[n - 1 - back]) == lower(b[m - 1 - back]))
         back++;
     size_t common = front + back, most = n > m ? n : m;
-    /* Short names are near to everything. */
+    /* In a short name a slip is too large a part. */
     return most - common <= SLIP && common >= SLIP;
 }
 
@@ -68,13 +68,13 @@ static char *near_in(const char *folder, const char *prefix, const char *name,
 
 char *tool_near_path(const char *path)
 {
-    size_t begin = 0; /* of the part that is looked at */
+    size_t begin = 0; /* of the part under examination */
 
     for (;;) {
         begin += strspn(path + begin, "/");
         size_t end = begin + strcspn(path + begin, "/");
         if (end == begin)
-            return NULL; /* all of it is there */
+            return NULL; /* every part exists */
         char *so_far = tool_format("%.*s", (int)end, path);
         bool there = access(so_far, F_OK) == 0;
         free(so_far);

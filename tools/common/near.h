@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * near.h - what a name that leads nowhere may have been meant to be.
+ * near.h - guesses at the name that a misspelt name stands for.
  */
 #ifndef CLIPC_TOOL_NEAR_H
 #define CLIPC_TOOL_NEAR_H
 
 #include "common/tool.h"
 
-/* Whether two names are apart by a slip: up to two characters in one place,
- * twisted ones included; letters in either case. */
+/* Whether two names differ by a slip: at most two characters in one place,
+ * also two exchanged ones. Upper and lower case are equal. */
 bool tool_nearly(const char *a, const char *b);
 
-/* The path with its first part that is not there replaced by a near one that
- * makes it lead somewhere, or with the ending that it lacks; malloc'ed. NULL:
- * there is none. */
+/* An existing path near to `path`, malloc'ed: the first missing part replaced
+ * by a near name, or a missing ending added. NULL: there is none. */
 char *tool_near_path(const char *path);
 
 #endif /* CLIPC_TOOL_NEAR_H */

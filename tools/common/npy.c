@@ -67,7 +67,7 @@ static bool write_array(int fd, const tool_array *array)
            write_all(fd, array->data, n);
 }
 
-/* "": nobody reads the output any more. */
+/* "": the reader of the pipe has gone. */
 static bool fail(char message[256], const char *what, int error)
 {
     message[0] = '\0';
@@ -135,7 +135,7 @@ bool tool_npy_write(const char *path, const tool_array *array,
         }
         return good || fail(message, "write", error);
     }
-    /* Through a symbolic link, the file it leads to is replaced. */
+    /* Of a symbolic link, the target is replaced. */
     char *real = realpath(path, NULL);
     bool good = replace(real ? real : path, array, message);
     free(real);

@@ -15,11 +15,11 @@ typedef struct tool_array {
     const void *data;
 } tool_array;
 
-/* Room for the bytes before the elements. Of an array of rank 2 they are
- * TOOL_NPY_ROWS_AT bytes, however many rows it has. */
+/* Room for the bytes before the elements. An array of rank 2 has
+ * TOOL_NPY_ROWS_AT such bytes, whatever the number of its rows. */
 enum { TOOL_NPY_HEADER = 256, TOOL_NPY_ROWS_AT = 128 };
 
-/* Writes them; returns how many there are. */
+/* Writes the bytes before the elements; returns their number. */
 size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array);
 
 /* Writes the file `path`: a temporary beside it, fsync, rename, so that it is

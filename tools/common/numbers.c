@@ -41,7 +41,8 @@ typedef struct unit {
     uint64_t factor;
 } unit;
 
-/* Digits and one of n units, or none; false: not that, or not in [1, max]. */
+/* Reads digits and at most one of n units. false: other text, or a number
+ * outside [1, max]. */
 static bool read_with_unit(const char *text, const unit *units, size_t n,
                            uint64_t max, uint64_t *value)
 {

@@ -4,7 +4,6 @@
  */
 #include "common/options.h"
 
-#include "common/versions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +72,8 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
     return rows[n % 3][m];
 }
 
-/* How far a misspelt name is from one that exists; 0: too far. What is a
- * beginning of the other is near. */
+/* How near a misspelt name is to an existing one; 0: too far. A beginning of
+ * the existing name is near. */
 static size_t nearness(const char *text, size_t n, const char *name)
 {
     size_t m = strlen(name), d = distance(text, n, name, m);
@@ -183,10 +182,10 @@ __attribute__((noreturn)) static void unknown_option(const tool_scan *scan,
                      nearest);
 }
 
-/* What every program does alike. */
+/* Handles --help, --version and --completion. */
 static void act(const tool_scan *scan)
 {
-    /* One write, whose error tool_finish() can tell. */
+    /* Buffered, so that tool_finish() reports the error of the one write. */
     static char buffer[1 << 16];
     int id = scan->option->id;
 
@@ -231,7 +230,7 @@ static void find_option(tool_scan *scan, const char *arg,
         snprintf(scan->name, sizeof scan->name, "-%c", arg[1]);
 }
 
-/* An argument that is no option. */
+/* Handles an argument that is no option. */
 static int take_operand(tool_scan *scan, const char *arg)
 {
     if (scan->command->n_commands) {

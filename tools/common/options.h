@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * options.h - the command line. An option is described in one place, a row of
- * its program's table: from the tables come what is accepted, the text of
- * --help (help.c) and the completions of shells (completion.c).
+ * options.h - the command line. A row of a program's table describes one
+ * option. The scanner (options.c), --help (help.c) and the completions of
+ * shells (completion.c) all read the tables.
  *
  * Options stand anywhere among the operands: `--name value`, `--name=value`,
  * `-o value`, `-ovalue`; `--` ends them. A name is never abbreviated, so that
- * a new option breaks no script. Of an option that is given twice the last one
- * counts, unless its help says that it is repeatable.
+ * a new option breaks no script. Of an option given twice the last value
+ * counts, unless the option's help says "repeatable".
  */
 #ifndef CLIPC_TOOL_OPTIONS_H
 #define CLIPC_TOOL_OPTIONS_H
@@ -16,7 +16,7 @@
 
 typedef enum tool_kind {
     TOOL_TAKES_NOTHING,
-    TOOL_TAKES_VALUE,  /* a number, a text: nothing that a shell could know */
+    TOOL_TAKES_VALUE,  /* a number, a text: a shell cannot complete it */
     TOOL_TAKES_FILE,   /* or one of `words` */
     TOOL_TAKES_FOLDER,
     TOOL_TAKES_CHOICE, /* one of `words` and nothing else */
@@ -37,7 +37,8 @@ typedef struct tool_option {
     const char *help;    /* words with single spaces, or lines */
 } tool_option;
 
-/* Ids of what tool_next() does by itself; a program's own are below 1000. */
+/* Ids of options that tool_next() handles itself; a program's own ids are
+ * below 900. */
 enum { TOOL_OPT_HELP = 900, TOOL_OPT_VERSION, TOOL_OPT_COMPLETION };
 
 #define TOOL_GROUP(heading) { .kind = TOOL_HEADING, .help = heading }
@@ -71,8 +72,8 @@ typedef struct tool_command {
 
 enum { TOOL_END = 0, TOOL_OPERAND = -1 };
 
-/* Begins as { program, argc, argv }; what is wrong is a usage error, which
- * ends the program. */
+/* Initialise as { program, argc, argv }. A wrong argument is a usage error,
+ * which ends the program. */
 typedef struct tool_scan {
     const tool_command *program;
     int argc;
@@ -86,8 +87,8 @@ typedef struct tool_scan {
 } tool_scan;
 
 /* Id of the next option, TOOL_OPERAND or TOOL_END. -h, -V and --completion
- * are done at once: they end the program. Of a program with commands the first
- * operand names one, and is not returned. */
+ * are handled at once and end the program. In a program with commands the
+ * first operand names the command and is not returned. */
 int tool_next(tool_scan *scan);
 
 /* Index of the option's value among its words; else a usage error. */
@@ -107,7 +108,7 @@ void tool_list_add(tool_list *list, const char *item);
 size_t tool_word(const char *words);
 const char *tool_word_next(const char *words);
 
-/* ---- what the tables give ---------------------------------------------- */
+/* ---- help and completions ---------------------------------------------- */
 
 /* Of `command`, which is `program` or one of its commands. */
 void tool_help_print(const tool_command *program, const tool_command *command);

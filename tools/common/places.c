@@ -36,7 +36,7 @@ static bool name_character(char c)
 }
 
 /* `~` at the start, $NAME and ${NAME}, as Python's expanduser and expandvars
- * (without ~user). What is not set stays as it is. */
+ * (without ~user). An unset variable stays as written. */
 static char *expand(const char *path)
 {
     const char *home = variable("HOME");
@@ -74,7 +74,7 @@ static char *expand(const char *path)
     return result;
 }
 
-/* $HF_HOME, or where it is without being set; NULL: nothing says. */
+/* $HF_HOME, or its default; NULL: neither is known. */
 static char *hugging_face_home(void)
 {
     const char *value = variable("HF_HOME"), *below = "";
@@ -130,7 +130,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Without blanks and newlines around it; NULL for nothing but those. */
+/* The text without white space at both ends; NULL: nothing is left. */
 static char *trimmed(const char *text)
 {
     size_t n = strlen(text);
@@ -142,7 +142,7 @@ static char *trimmed(const char *text)
     return n ? tool_format("%.*s", (int)n, text) : NULL;
 }
 
-/* The token file of `hf auth login`; NULL: none that can be read. */
+/* The token in the file of `hf auth login`; NULL: no readable file. */
 static char *token_of_file(void)
 {
     enum { MAX_TOKEN_FILE = 8192 };

@@ -11,12 +11,12 @@
 /* $XDG_CACHE_HOME/clipc, else ~/.cache/clipc; NULL when neither is known. */
 char *tool_label_cache(void);
 
-/* The Hugging Face hub cache, found as huggingface_hub finds it; NULL when
- * nothing says where it is. It need not exist. */
+/* The Hugging Face hub cache, found as huggingface_hub finds the cache; the
+ * folder need not exist. NULL: no variable and no home folder names one. */
 char *tool_hub_cache(void);
 
-/* What the environment says about the hub, as huggingface_hub reads it. The
- * texts are malloc'ed or NULL. */
+/* The environment's settings of the hub, read as huggingface_hub reads them.
+ * The texts are malloc'ed or NULL. */
 typedef struct tool_hub_settings {
     char *endpoint; /* HF_ENDPOINT */
     char *token;    /* HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file */
@@ -29,8 +29,8 @@ void tool_hub_settings_free(tool_hub_settings *settings);
 /* The data folder that holds `file` ("demo/config.json"): --data-dir (option,
  * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the link
  * weights that make puts beside a program it builds, the folder compiled in.
- * NULL: none does; *looked_in is then "A, B, C". Both malloc'ed; looked_in may
- * be NULL. */
+ * NULL: no folder does, and *looked_in is "A, B, C". Both texts are malloc'ed;
+ * looked_in may be NULL. */
 char *tool_data_dir(const char *option, const char *file, char **looked_in);
 
 #endif /* CLIPC_TOOL_PLACES_H */

@@ -2,8 +2,8 @@
  *
  * progress.c - see progress.h. The line is drawn over itself with a carriage
  * return and blanked with spaces, which every terminal understands. A line
- * that is too long for the terminal would wrap and be left behind, so the
- * width is asked for each time, and parts are left out until the line fits.
+ * longer than the terminal is wide would wrap and stay. The width is therefore
+ * read each time, and parts are left out until the line fits.
  */
 #include "common/progress.h"
 
@@ -21,7 +21,7 @@ enum {
     DEFAULT_COLUMNS = 80, /* of a terminal that does not know its width */
     ECHO = 2,            /* columns of the ^C that the terminal shows */
     TEXT = 320,          /* bytes of the line */
-    LEAST_NAME = 8       /* columns: shorter ones say nothing */
+    LEAST_NAME = 8       /* columns: a shorter name is useless */
 };
 static const double PATIENCE = 0.5; /* seconds before the first line */
 static const double INTERVAL = 0.1; /* seconds between lines */
@@ -113,8 +113,8 @@ static void add_rate(char *out, size_t room, size_t done, size_t total,
 
 /* ---- the terminal ------------------------------------------------------ */
 
-/* Columns of the terminal: the smaller of what the terminal and what COLUMNS
- * says, so that a stale COLUMNS cannot make the line wrap. */
+/* Columns of the terminal: the smaller of its own width and COLUMNS, so that
+ * a stale COLUMNS cannot make the line wrap. */
 static size_t terminal_columns(void)
 {
     struct winsize size;
@@ -132,7 +132,7 @@ static size_t terminal_columns(void)
     return columns ? columns : DEFAULT_COLUMNS;
 }
 
-/* Blanks the line. A ^C that the terminal has shown behind it goes, too. */
+/* Blanks the line, and a ^C that the terminal has shown behind the line. */
 static void blank(size_t columns)
 {
     size_t n = line.width + ECHO;
@@ -145,7 +145,7 @@ static void blank(size_t columns)
 
 /* ---- the line ---------------------------------------------------------- */
 
-/* What is said, in parts. */
+/* The parts of the line. */
 typedef struct parts {
     char bar[BAR + 1];   /* "" without a total */
     char counts[72];     /* "12 of 300" */
@@ -228,7 +228,7 @@ void tool_progress_show(size_t done, size_t total)
 
     if (!line.allowed || !line.what[0])
         return;
-    /* A transfer that is continued begins with what there was. */
+    /* A continued transfer begins with the bytes already there. */
     if (!line.has_first || done < line.first) {
         line.has_first = true;
         line.first = line.bytes ? done : 0;
@@ -238,7 +238,7 @@ void tool_progress_show(size_t done, size_t total)
         return;
     line.drawn = t;
     make_parts(&p, done, total, t - line.begun);
-    /* The last column stays free: some terminals wrap when it is written. */
+    /* The last column stays free: writing there wraps on some terminals. */
     size_t columns = terminal_columns();
     compose(text, &p, columns > ECHO + 1 ? columns - ECHO - 1 : 0);
     if (line.width > 0)

@@ -16,13 +16,13 @@ void tool_progress_allow(bool allowed);
 /* Begins a phase: "encoding labels". */
 void tool_progress_begin(const char *what);
 
-/* The same where what is counted are bytes. */
+/* The same for a count of bytes. */
 void tool_progress_begin_bytes(const char *what);
 
-/* total 0: not known; it may be a guess that changes. */
+/* Shows `done` of `total`. total: 0 when unknown; may be a changing guess. */
 void tool_progress_show(size_t done, size_t total);
 
-/* Takes the line away, before anything else is written. */
+/* Removes the line. Call before anything else is written to the terminal. */
 void tool_progress_clear(void);
 
 #endif /* CLIPC_TOOL_PROGRESS_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * published.h - what is known of the published CLIP models: their shapes, the
- * vocabulary they share, ids that its tokenizer gives, the normalisation of
- * pixels. For `clipc-inspect check`.
+ * published.h - facts about the published CLIP models: shapes, the vocabulary
+ * they share, ids of known texts, the normalisation of pixels. For
+ * `clipc-inspect check`.
  */
 #ifndef CLIPC_TOOL_PUBLISHED_H
 #define CLIPC_TOOL_PUBLISHED_H
@@ -42,7 +42,7 @@ extern const size_t tool_n_published_vectors;
 /* Mean and standard deviation of OpenAI's models. */
 extern const float tool_published_mean[3], tool_published_std[3];
 
-/* exp(logit_scale), where OpenAI stopped it from growing. */
+/* exp(logit_scale): OpenAI's training clipped the scale there. */
 #define TOOL_PUBLISHED_LOGIT_SCALE 100.0
 
 #endif /* CLIPC_TOOL_PUBLISHED_H */

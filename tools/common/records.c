@@ -129,7 +129,7 @@ static json_t *record_as_json(const tool_record *record)
     return NULL;
 }
 
-/* The array is closed whatever ends the program. */
+/* atexit() closes the array, however the program ends. */
 static bool array_open;
 
 static void close_array(void)

@@ -3,8 +3,8 @@
  * records.h - the answers of clipc-classify in its four formats. One record is
  * written and flushed at a time, complete or not at all.
  */
-#ifndef CLIPC_TOOL_OUTPUT_H
-#define CLIPC_TOOL_OUTPUT_H
+#ifndef CLIPC_TOOL_RECORDS_H
+#define CLIPC_TOOL_RECORDS_H
 
 #include "common/tool.h"
 
@@ -35,9 +35,9 @@ typedef struct tool_output {
 /* Whether failed images have a record. */
 bool tool_output_is_json(const tool_output *output);
 
-/* Writes one record to standard output; failed images to standard error in
- * the formats that have no place for them. false: memory ran out or standard
- * output cannot be written, so that going on is of no use. */
+/* Writes one record to standard output; in the formats without records of
+ * failures, a failed image to standard error. false: memory ran out, or
+ * standard output cannot be written; stop. */
 bool tool_output_record(tool_output *output, const tool_record *record);
 
 /* The names of the columns of TOOL_TSV. */
@@ -51,4 +51,4 @@ void tool_output_field(const char *s, size_t n);
 /* Ends the output; closes the array of TOOL_JSON. */
 void tool_output_end(tool_output *output);
 
-#endif /* CLIPC_TOOL_OUTPUT_H */
+#endif /* CLIPC_TOOL_RECORDS_H */

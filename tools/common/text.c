@@ -92,9 +92,9 @@ bool tool_is_white(const char *s, size_t n)
     return true;
 }
 
-/* First and last of the characters that terminals show in two columns: the
- * wide and fullwidth ones of Unicode 16's East Asian Width in coarse ranges,
- * and all blocks that have emoji in them. */
+/* Ranges of characters that terminals may show in two columns: the wide and
+ * fullwidth ones of Unicode 16's East Asian Width, coarsely, and all blocks
+ * with emoji. */
 static const struct {
     uint32_t first, last;
 } wide[] = {
@@ -121,8 +121,8 @@ size_t tool_columns(const char *s, size_t n)
     return columns;
 }
 
-/* Writes the shown form of one character, or bad byte, at s; returns the bytes
- * of s it stands for. */
+/* Writes the shown form of the character, or wrong byte, at s; returns the
+ * number of bytes read. */
 static size_t show_character(char out[8], const char *s, size_t n)
 {
     unsigned char first = (unsigned char)s[0];
@@ -176,7 +176,7 @@ tool_name tool_shown_name(const char *name)
             }
         }
     }
-    /* The head, as far as it may be needed; the tail in a window. */
+    /* The first NAME_LIMIT bytes, and a window of the last HALF. */
     char head[NAME_LIMIT + 8];
     size_t tail_used = 0, total = 0;
     for (size_t i = 0; i < n;) {

@@ -10,25 +10,26 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Bytes of the UTF-8 character at s. 0: there is none, and *bad is how many
- * bytes one replacement character stands for (the maximal subpart). */
+/* Bytes of the UTF-8 character at s. 0: s is not UTF-8, and *bad, unless bad
+ * is NULL, is the number of bytes that one U+FFFD replaces (the maximal
+ * subpart). */
 size_t tool_utf8(const char *s, size_t n, size_t *bad);
 
 /* Offset of the first byte that is not UTF-8, or n. */
 size_t tool_utf8_valid(const char *s, size_t n);
 
-/* Whether UTF-8 text is empty or Unicode's white space alone. */
+/* Whether UTF-8 text is empty or has nothing but Unicode's White_Space. */
 bool tool_is_white(const char *s, size_t n);
 
-/* Columns that UTF-8 text takes on a terminal, or a few more: characters that
- * may be shown wide count as two, combining ones as one. */
+/* An upper bound of the columns of UTF-8 text on a terminal: a character that
+ * may be shown wide counts as two, a combining one as one. */
 size_t tool_columns(const char *s, size_t n);
 
 /* Writes text with control bytes and bytes that are not UTF-8 as \xNN. */
 void tool_show(FILE *file, const char *s, size_t n);
 
-/* A name for a message: as tool_show(), the middle left out past 160 bytes, a
- * URL without userinfo, query and fragment. */
+/* A name for a message: escaped as by tool_show(), of a long name the first
+ * and last part (160 bytes), of a URL no userinfo, query or fragment. */
 typedef struct tool_name {
     char text[176];
 } tool_name;

@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 static const char *program = "clipc";
 static const char *usage_command;    /* of the program, or NULL */
 static atomic_int caught;            /* the signal, or 0 */
@@ -27,8 +26,8 @@ static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
 
-/* A closed descriptor must not be taken by the next file that is opened: it is
- * filled with one that fails in the same way when it is used. */
+/* Opens a closed standard descriptor on /dev/null in the wrong direction: the
+ * next file cannot take its number, and using the descriptor still fails. */
 static void fill_descriptor(int fd, int flags)
 {
     if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
@@ -71,8 +70,7 @@ bool tool_lost_reader(int error)
     return error == EPIPE;
 }
 
-/* Ends the process by a signal as if nothing had been done about it, which is
- * what the shell wants to see. */
+/* Ends the process by the signal's default action, so that a shell sees it. */
 static void end_by(int signal)
 {
     struct sigaction standard;
@@ -214,7 +212,14 @@ char *tool_format(const char *format, ...)
 
 const char *tool_errno(int error)
 {
-    return strerror(error); /* never translated: no setlocale() */
+    switch (error) { /* the words of the library's messages */
+    case EACCES: return "permission denied";
+    case EISDIR: return "it is a folder";
+    case ENOENT: return "no such file or folder";
+    case ENOSPC: return "the disk is full";
+    case ENOTDIR: return "part of the path is not a folder";
+    default: return strerror(error); /* never translated: no setlocale() */
+    }
 }
 
 int tool_unreadable(int fd)
@@ -250,4 +255,32 @@ void tool_say_failed(size_t n_failed, size_t n, const char *what,
     if (n_failed > 0 && (n > 1 || where))
         tool_say("%zu of %zu %s failed%s%s", n_failed, n, what,
                  where ? ": " : "", where ? where : "");
+}
+
+/* ---- versions ---------------------------------------------------------- */
+
+clipc_build_info tool_build_info(void)
+{
+    clipc_build_info info = { .struct_size = sizeof info };
+
+    (void)clipc_get_build_info(&info, NULL);
+    return info;
+}
+
+void tool_print_version(const char *name)
+{
+    clipc_build_info info = tool_build_info();
+
+    printf("%s %d.%d.%d\n", name, CLIPC_VERSION_MAJOR, CLIPC_VERSION_MINOR,
+           CLIPC_VERSION_PATCH);
+    printf("libclipc       %s\n", clipc_version());
+    if (info.openblas && info.openblas_core)
+        printf("OpenBLAS       %s (core type %s)\n", info.openblas,
+               info.openblas_core);
+    else
+        printf("OpenBLAS       %s\n", info.openblas ? info.openblas : "none");
+    printf("libjpeg        %s\n", info.libjpeg ? info.libjpeg : "unknown");
+    printf("libpng         %s\n", info.libpng ? info.libpng : "unknown");
+    printf("libwebp        %s\n", info.libwebp ? info.libwebp : "not built in");
+    printf("libcurl        %s\n", info.libcurl ? info.libcurl : "not built in");
 }

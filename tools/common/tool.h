@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * tool.h - what the programs share: a safe start and end, messages on standard
- * error, signals.
+ * tool.h - start, end, messages on standard error, memory and signals of all
+ * programs.
  *
- * The programs stand on clipc.h alone. Symbols here start with tool_, so that
- * they cannot meet the library's own.
+ * Of the library the programs use clipc.h alone. Symbols of tools/ start with
+ * tool_, so that they cannot clash with symbols in a static libclipc.
  */
 #ifndef CLIPC_TOOL_H
 #define CLIPC_TOOL_H
@@ -18,9 +18,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit status of all programs. TOOL_USAGE is decided before anything is
- * opened: what a file says, or that it is missing, is never a matter of
- * usage. */
+/* Exit status of all programs. TOOL_USAGE is decided before any file is
+ * opened: a missing or malformed file is never a usage error. */
 enum {
     TOOL_OK = 0,     /* everything was answered */
     TOOL_FAILED = 1, /* some inputs failed, or the output could not be written */
@@ -39,20 +38,21 @@ void tool_start(const char *name);
  * tool_finish() will say so. */
 bool tool_flush(void);
 
-/* Whether a write failed because the reader of a pipe has gone: nothing to
- * complain of. tool_finish() then ends the program as SIGPIPE would have. */
+/* Whether the errno of a write means that the reader of a pipe has gone: say
+ * nothing. tool_finish() then ends the program as SIGPIPE would have. */
 bool tool_lost_reader(int error);
 
 /* Last call of main(), `return tool_finish(status)`: flushes standard output,
- * reports what could not be written, and ends by the signal that was caught,
- * or by SIGPIPE when the reader of the output has gone. */
+ * reports a write error, and ends by the signal that was caught, or by SIGPIPE
+ * when the reader of the output has gone. */
 int tool_finish(int status);
 
-/* The same where threads may still be at work: ends the process without
- * returning, and without undoing what they may be using. */
+/* As tool_finish(), then _exit(). Call when threads may still be at work:
+ * nothing that they use is freed. */
 void tool_leave(int status) __attribute__((noreturn));
 
-/* From now on SIGINT and SIGTERM are remembered; a second one ends at once. */
+/* From now on the first SIGINT or SIGTERM is remembered; a second one ends the
+ * process at once. */
 void tool_catch_signals(void);
 bool tool_interrupted(void);
 
@@ -69,28 +69,34 @@ void tool_usage_error(const char *format, ...)
  * 1 after tool_answering(). */
 void *tool_grow(void *p, size_t n, size_t element_bytes);
 
-/* All is loaded: what fails from now on is a failed input. */
+/* Model and lists are loaded: from now on a failure is a failed input. */
 void tool_answering(void);
 
-/* malloc'ed printf with the same ending. */
+/* malloc'ed printf; out of memory ends the program as in tool_grow(). */
 char *tool_format(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
-/* "NAME: message" of an input that failed, with the name said once where the
- * message has it too. */
+/* Says "NAME: message" of a failed input; a name that the message repeats is
+ * said once. */
 void tool_say_failure(const char *name, const char *message);
 
-/* The closing line of a run that had failures, "3 of 20 images failed", in all
- * programs and with --quiet. where: what says why, "the index says why"; NULL:
- * each failure has had its own line, so that one input alone needs no other. */
+/* The last line of a run with failures, also with --quiet: "3 of 20 images
+ * failed". where: the place of the reasons ("the index says why"). NULL: each
+ * failure had its own line; a single input then has no last line. */
 void tool_say_failed(size_t n_failed, size_t n, const char *what,
                      const char *where);
 
-/* An errno as English text, whatever the locale: "Permission denied". */
+/* An errno as English text, whatever the locale: "permission denied". */
 const char *tool_errno(int error);
 
-/* errno of reading from a descriptor that is a folder, or open for writing
- * only; 0: it may be readable. */
+/* The errno that reading would give when the descriptor is a folder or open
+ * for writing only; else 0. */
 int tool_unreadable(int fd);
+
+/* clipc_get_build_info(), which cannot fail here. */
+clipc_build_info tool_build_info(void);
+
+/* --version: "clipc-classify 0.2.0" and one line a library. */
+void tool_print_version(const char *name);
 
 #endif /* CLIPC_TOOL_H */

@@ -7,12 +7,11 @@
  */
 #include "common/common_options.h"
 #include "common/json.h"
-#include "pictures/pipeline.h"
+#include "common/lines.h"
+#include "common/numbers.h"
 #include "common/progress.h"
 #include "embed/shards.h"
-#include "common/texts.h"
-#include "common/versions.h"
-#include "common/numbers.h"
+#include "pictures/pipeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,26 +32,26 @@ typedef struct settings {
 
 enum {
     OPT_OUT = 1, OPT_SHARD_ROWS, OPT_OUTPUT_DTYPE, OPT_RAW, OPT_APPEND,
-    OPT_RESUME, OPT_TEXTS, OPT_QUIET, OPT_GONE
+    OPT_RESUME, OPT_TEXTS, OPT_GONE
 };
 
 static const tool_option option_table[] = {
     TOOL_GROUP("Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 "
                "and so on"),
     { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "PREFIX", NULL,
-      "where; the names of complete arrays are written to standard output" },
+      "beginning of all files' names; the names of complete arrays go to "
+      "standard output" },
     { 0, "shard-rows", OPT_SHARD_ROWS, TOOL_TAKES_VALUE, "N", NULL,
       "most rows in one array (default: 100000)" },
     { 0, "output-dtype", OPT_OUTPUT_DTYPE, TOOL_TAKES_CHOICE, NULL,
       "float32|float16", "numbers of the array (default: float32)" },
     { 0, "raw", OPT_RAW, TOOL_TAKES_NOTHING, NULL, NULL,
-      "as they leave the projection, not of unit length" },
+      "write embeddings as the projection gives them, not of unit length" },
     { 0, "append", OPT_APPEND, TOOL_TAKES_NOTHING, NULL, NULL,
-      "continue after the arrays that are there" },
+      "continue after the existing arrays" },
     { 0, "resume", OPT_RESUME, TOOL_TAKES_NOTHING, NULL, NULL,
-      "the same, and leave out inputs that are in their indexes" },
-    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
-      "no progress line" },
+      "as --append, and leave out inputs that are in the indexes" },
+    TOOL_QUIET_OPTION,
     TOOL_GROUP("Model"),
     TOOL_MODEL_OPTIONS,
     TOOL_GROUP("Images"),
@@ -103,16 +102,16 @@ static void check_settings(settings *set)
     if (images && set->texts)
         tool_usage_error("images and --texts exclude each other");
     if (!prefix)
-        tool_usage_error("-o PREFIX says where to write, and is missing");
+        tool_usage_error("no output given: -o PREFIX");
     if (!*prefix || prefix[strlen(prefix) - 1] == '/')
-        tool_usage_error("-o %s: must end with the beginning of a file's name",
+        tool_usage_error("-o %s: the beginning of a file's name is missing",
                          tool_shown_name(prefix).text);
     tool_common_check(&set->common);
     set->shards.append |= set->resume;
 }
 
-/* --dtype was the array's until 0.2: what it took must not mean another thing,
- * or be refused without a word of its new name. */
+/* Until 0.2 --dtype was the type of the array: a value of then is refused with
+ * the option's new name. */
 static void check_dtype(const char *value)
 {
     bool half = strcmp(value, "f16") == 0 || strcmp(value, "float16") == 0;
@@ -126,7 +125,6 @@ static void check_dtype(const char *value)
 static void read_options(settings *set, int argc, char **argv)
 {
     tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
-    bool quiet = false;
     int id;
 
     memset(set, 0, sizeof *set);
@@ -152,11 +150,9 @@ static void read_options(settings *set, int argc, char **argv)
         case OPT_APPEND: set->shards.append = true; break;
         case OPT_RESUME: set->resume = true; break;
         case OPT_TEXTS: set->texts = value; break;
-        case OPT_QUIET: quiet = true; break;
         }
     }
     check_settings(set);
-    tool_progress_allow(!quiet);
 }
 
 /* ---- records ----------------------------------------------------------- */
@@ -179,7 +175,7 @@ static void say_broken(session *s, const char *message)
     s->broken = true;
 }
 
-/* A number that float16 does not have is a failure of the input. */
+/* Whether a number is too large for float16: the input has then failed. */
 static bool fits(const session *s, const float *embedding)
 {
     if (!s->set->shards.half)
@@ -203,7 +199,7 @@ static bool add_record(session *s, const char *key, clipc_text name,
         error = "a number of its embedding is too large for float16";
     }
     bool failed = status != CLIPC_OK;
-    /* "row" has its place before it is known. */
+    /* Sets "row" here for its place; tool_shards_add() knows the number. */
     if (!tool_json_set_bytes(record, key, name.data, name.len) ||
         json_object_set_new(record, "row", json_null()) != 0 ||
         json_object_set_new(record, "status",
@@ -254,7 +250,7 @@ static bool embed_images(session *s, tool_sources *sources)
 
     if (!tool_sources_single(sources))
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
-                                            : tool_describe().n_cpus;
+                                            : tool_build_info().n_cpus;
     tool_progress_begin("images");
     return tool_pipeline_run(&params).threads_left;
 }
@@ -292,7 +288,7 @@ static bool read_texts(session *s, tool_texts *file, text_batch *batch,
     return true;
 }
 
-/* The library counts the texts of one call: there was one. */
+/* Removes "text 0" from the message of a call with one text. */
 static void note_failure(tool_text *text, const char *message)
 {
     static const char first[] = "text 0";
@@ -307,8 +303,8 @@ static void note_failure(tool_text *text, const char *message)
                  message + n);
 }
 
-/* Encodes those that were read; row i is text i's. One that cannot be (it is
- * too long, say) must not take the others with it: then each goes alone. */
+/* Encodes the texts of the batch; row i is text i's. If the call fails (one
+ * text is too long, say), encodes each text alone. */
 static void encode_texts(session *s, text_batch *batch)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -366,8 +362,7 @@ static void embed_texts(session *s, tool_texts *file)
 
 /* ---- the whole --------------------------------------------------------- */
 
-/* The model encodes one text or image at a time in a library call, or many;
- * either way the signal ends it. */
+/* A signal stops a library call between two images or texts. */
 static int on_progress(void *user, const clipc_progress *progress)
 {
     (void)user, (void)progress;
@@ -435,7 +430,7 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     else
         threads_left = embed_images(s, sources);
     tool_progress_clear();
-    /* What was answered before a signal or a broken input is kept. */
+    /* Rows from before a signal or a broken list are kept. */
     if (!tool_shards_finish(s->shards, message))
         say_broken(s, message);
     tool_say_failed(s->n_failed, s->n_records, texts ? "texts" : "images",
@@ -464,7 +459,8 @@ int main(int argc, char **argv)
     tool_catch_signals();
     memset(&all, 0, sizeof all);
     int status = TOOL_NO_MODEL;
-    if (set.texts && !(texts = tool_texts_open(set.texts, message)))
+    if (set.texts && !(texts = tool_texts_open(set.texts, TOOL_TEXT_BYTES,
+                                                  message)))
         tool_say("--texts %s: %s", tool_shown_name(set.texts).text, message);
     else if (tool_sources_listed(sources, "--files-from"))
         status = start(&all, &set);

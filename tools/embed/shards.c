@@ -24,11 +24,11 @@ struct tool_shards {
     tool_shards_params params;
     char *folder;         /* of the prefix */
     const char *base;     /* the prefix in it */
-    unsigned long number; /* of the shard being written, or to be */
+    unsigned long number; /* of the current or next shard */
     size_t n_rows;        /* in it */
     char *names[2], *temporaries[2]; /* its array and index, or NULL */
     FILE *array, *index;
-    bool failed; /* what is in them is not whole */
+    bool failed; /* the temporaries are incomplete */
     unsigned char *row;
 };
 
@@ -128,7 +128,7 @@ static void make_header(const tool_shards *s, size_t n_rows,
     (void)tool_npy_header(header, &array);
 }
 
-/* Whether what is appended fits to the array that is there. */
+/* Whether an existing array has the type and width of the new rows. */
 static bool check_array(const tool_shards *s, unsigned long number,
                         char message[256])
 {
@@ -150,8 +150,8 @@ static bool check_array(const tool_shards *s, unsigned long number,
         close(fd);
     if (!good)
         snprintf(message, MESSAGE,
-                 "%s: not an array of %s with %zu columns: what is appended "
-                 "would not fit to it",
+                 "%s: not an array of %s with %zu columns; choose another "
+                 "-o PREFIX",
                  tool_shown_name(path).text,
                  s->params.half ? "float16" : "float32", s->params.dim);
     free(path);
@@ -171,7 +171,7 @@ static FILE *open_temporary(const char *path, char message[256])
         fail(message, path, "write", errno);
         return NULL;
     }
-    /* Where it has another name meanwhile, another run has finished it. */
+    /* Another run may have renamed the file meanwhile. */
     bool busy = fcntl(fd, F_SETLK, &lock) != 0 &&
                 (errno == EACCES || errno == EAGAIN);
     if (busy || stat(path, &named) != 0 || fstat(fd, &opened) != 0 ||
@@ -233,7 +233,7 @@ static bool open_shard(tool_shards *s, char message[256])
     return false;
 }
 
-/* Renames are on the disk when their folder is. */
+/* A rename is on the disk after fsync() of the folder. */
 static void flush_folder(const tool_shards *s)
 {
     int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

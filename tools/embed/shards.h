@@ -7,7 +7,7 @@
  *
  * Rows go to the disk as they come. Both files of a shard are written beside
  * their names (NAME.tmp), flushed to the disk and renamed, the array first: a
- * shard is there when both names are, and then it is complete.
+ * shard is complete when both names are there.
  */
 #ifndef CLIPC_TOOL_SHARDS_H
 #define CLIPC_TOOL_SHARDS_H
@@ -36,16 +36,16 @@ tool_shards *tool_shards_open(const tool_shards_params *params,
 bool tool_shards_answered(const tool_shards *shards, tool_answered *answered,
                           const char *key, char message[256]);
 
-/* Adds one input: its embedding [dim], or NULL for one that failed. The record
- * is given a member "row", and freed. false: `message` says why, and nothing
- * more can be added. */
+/* Adds one input: its embedding [dim], or NULL of a failed input. Adds a
+ * member "row" to the record, writes and releases the record. false: `message`
+ * says why; add nothing more. */
 bool tool_shards_add(tool_shards *shards, json_t *record,
                      const float *embedding, char message[256]);
 
 /* Completes the last shard, unless adding to it failed. */
 bool tool_shards_finish(tool_shards *shards, char message[256]);
 
-/* Frees; a shard that was not finished is taken away. */
+/* Frees the shards; removes the files of an unfinished one. */
 void tool_shards_close(tool_shards *shards);
 
 /* IEEE 754 binary16, rounded to nearest even; too large becomes infinite. */

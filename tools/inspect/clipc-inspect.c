@@ -6,7 +6,6 @@
  * docs/man/clipc-inspect.1 describes it. The commands are in inspect_*.c.
  */
 #include "inspect/inspect.h"
-#include "common/progress.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +78,7 @@ static const tool_option embed_options[] = {
     TOOL_GROUP("Output"),
     ARRAY_OPTION,
     { 0, "raw", OPT_RAW, TOOL_TAKES_NOTHING, NULL, NULL,
-      "as they leave the projection, not of unit length" },
+      "write embeddings as the projection gives them, not of unit length" },
     TOOL_GROUP("Images"),
     IMAGE_OPTION,
     TOOL_PICTURE_OPTIONS,
@@ -123,9 +122,9 @@ static const tool_command commands[] = {
         .summary = "what a model is made of",
         .usage = "[options]",
         .about =
-            "A model's make-up: where it is from, files, parameters, "
-            "dimensions, memory;\n"
-            "and what computes on this machine.\n",
+            "Reports on a model (source, files, parameters, dimensions, "
+            "memory) and on\n"
+            "what computes on this machine.\n",
         TOOL_OPTIONS(model_options),
     },
     [CHECK] = {
@@ -259,7 +258,7 @@ static void name_model(tool_inspection *set, const char *name)
     set->common.model = name;
 }
 
-/* Options for what is no operand of the command. */
+/* The option to give instead of an operand, by command. */
 static const char *const way_to_give[] = {
     [MODEL] = ": the model is named with --model",
     [CHECK] = "",
@@ -273,7 +272,7 @@ static const char *const way_to_give[] = {
 static command read_options(tool_inspection *set, int argc, char **argv)
 {
     tool_scan scan = { .program = &program, .argc = argc, .argv = argv };
-    tool_list *list = NULL; /* that operands go to */
+    tool_list *list = NULL; /* operands are added to it; or NULL */
     command which = MODEL;
     int id;
 
@@ -315,7 +314,6 @@ static command read_options(tool_inspection *set, int argc, char **argv)
     which = (command)(scan.command - commands);
     tool_common_check(&set->common);
     check_settings(set, which);
-    tool_progress_allow(true);
     return which;
 }
 

@@ -12,7 +12,7 @@ typedef enum tool_inspect_format {
     TOOL_INSPECT_TEXT, TOOL_INSPECT_JSON, TOOL_INSPECT_TSV
 } tool_inspect_format;
 
-/* What the command line says. */
+/* The values of the command line. */
 typedef struct tool_inspection {
     tool_common common;
     tool_inspect_format format;
@@ -22,7 +22,7 @@ typedef struct tool_inspection {
     const char *images_from, *texts_from;
 } tool_inspection;
 
-/* The make-up of a model, and what computes here. */
+/* Reports on a model and on this machine. */
 int tool_inspect_model(const clipc_model *model, const tool_inspection *set);
 
 /* Whether a checkpoint is sound. */
@@ -31,7 +31,7 @@ int tool_inspect_check(const clipc_model *model, const tool_inspection *set);
 /* JSON strings in, arrays of ids out. */
 int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set);
 
-/* Arrays; model NULL: the published preprocessing. */
+/* Writes arrays. model NULL: the published preprocessing. */
 int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set);
 int tool_inspect_embed(const clipc_model *model, const tool_inspection *set);
 
@@ -39,14 +39,14 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set);
 int tool_inspect_similarity(const clipc_model *model,
                             const tool_inspection *set);
 
-/* ---- what embed and similarity share (inspect_arrays.c) ---------------- */
+/* ---- shared by embed and similarity (inspect_arrays.c) ----------------- */
 
 /* A context that a signal stops; NULL as of tool_ctx_create(). */
 clipc_ctx *tool_inspect_ctx(const clipc_model *model,
                             const tool_inspection *set);
 
-/* Embeddings, [n, dim]; flags: CLIPC_EMBED_... false: one cannot be read or
- * encoded, and that is said. */
+/* Fill embeddings [n, dim]; flags: CLIPC_EMBED_... false: an input cannot be
+ * read or encoded, and a message says so. */
 bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
                          const tool_inspection *set, const tool_list *names,
                          float *embeddings, unsigned flags);

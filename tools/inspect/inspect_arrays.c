@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * inspect_arrays.c - `clipc-inspect pixels` and `embed`: NumPy arrays of what
- * the image tower is given and of embeddings.
+ * inspect_arrays.c - `clipc-inspect pixels` and `embed`: NumPy arrays of
+ * the image tower's input and of embeddings.
  */
+#include "common/npy.h"
 #include "inspect/inspect.h"
 #include "pictures/sources.h"
-#include "common/npy.h"
 
 #include <stdlib.h>
 #include <string.h>

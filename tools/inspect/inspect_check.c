@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * inspect_check.c - `clipc-inspect check`: reads all of a checkpoint and says
- * what is wrong with it, then what it has of the published models. A model
- * that differs from those is not unsound: only PROBLEM makes the exit status 1.
+ * inspect_check.c - `clipc-inspect check`: reads all of a checkpoint, reports
+ * problems, then compares with the published models. A model that differs is
+ * not unsound: only PROBLEM makes the exit status 1.
  */
 #include "common/folder.h"
-#include "inspect/inspect.h"
 #include "common/json.h"
 #include "common/progress.h"
 #include "common/published.h"
+#include "inspect/inspect.h"
 #include "inspect/token_files.h"
 
 #include <math.h>
@@ -127,7 +127,7 @@ static void tally_32(tally *t, const unsigned char *data)
     }
 }
 
-/* false: not numbers that this knows. */
+/* false: an unknown type of numbers. */
 static bool count(tally *t, const clipc_tensor_info *tensor)
 {
     memset(t, 0, sizeof *t);
@@ -237,7 +237,7 @@ static bool ids_of(check *c, clipc_text text, int32_t *ids, size_t room,
     return *n <= room;
 }
 
-/* Printable ASCII without capitals: what the tokenizer leaves as it is. */
+/* Printable ASCII without capitals: the tokenizer changes nothing in it. */
 static bool plain(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -488,7 +488,7 @@ int tool_inspect_check(const clipc_model *model, const tool_inspection *set)
         check_constants(&c);
     bool sound = c.counts[PROBLEM] == 0 && !tool_interrupted();
     if (tool_interrupted())
-        tool_say("not finished");
+        tool_say("interrupted: the check is not finished");
     else if (set->format == TOOL_INSPECT_JSON)
         sound = write_json(&c) && sound;
     else

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * inspect_model.c - `clipc-inspect model`: what a model is made of. Names of
- * tensors come from the file: they are shown escaped.
+ * inspect_model.c - `clipc-inspect model`: reports on a model and on this
+ * machine. Names of tensors come from the file and are shown escaped.
  */
 #include "common/folder.h"
-#include "inspect/inspect.h"
+#include "common/json.h"
 #include "common/published.h"
-#include "common/versions.h"
+#include "inspect/inspect.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +48,7 @@ static void show_grouped(size_t n)
     }
 }
 
-/* What a tower is made of in the file. */
+/* The tensors of one tower in the file. */
 typedef struct tower_weights {
     size_t n_parameters, n_bytes;
     const char *dtype; /* "F32", ... or "mixed"; "none" without a tensor */
@@ -160,7 +159,7 @@ static void show_tensors(const clipc_model *model, size_t n_tensors)
 
 static void show_machine(void)
 {
-    clipc_build_info cpu = tool_describe();
+    clipc_build_info cpu = tool_build_info();
 
     printf("%-15s %s\n", "computing", cpu.gemm);
     if (cpu.openblas)
@@ -237,7 +236,7 @@ static int report_text(const clipc_model *model,
 
 /* ---- JSON -------------------------------------------------------------- */
 
-/* As far as it is UTF-8; null for NULL. */
+/* The text up to the first byte that is not UTF-8; null for NULL. */
 static json_t *string_as_json(const char *s)
 {
     return s ? json_stringn_nocheck(s, tool_utf8_valid(s, strlen(s)))
@@ -278,7 +277,7 @@ static json_t *tensor_as_json(const clipc_tensor_info *tensor)
                      (json_int_t)tensor->n_bytes, "used", tensor->used);
 }
 
-/* All tensors, or those that are not used. */
+/* All tensors, or the unused ones. */
 static json_t *tensors_as_json(const clipc_model *model, size_t n, bool all)
 {
     json_t *list = json_array();
@@ -293,7 +292,7 @@ static json_t *tensors_as_json(const clipc_model *model, size_t n, bool all)
 
 static json_t *machine_as_json(void)
 {
-    clipc_build_info cpu = tool_describe();
+    clipc_build_info cpu = tool_build_info();
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
@@ -363,17 +362,7 @@ static int report_json(const clipc_model *model,
         json_decref(report);
         report = NULL;
     }
-    char *text = report ? json_dumps(report, JSON_INDENT(2) |
-                                                 JSON_REAL_PRECISION(9))
-                        : NULL;
-    json_decref(report);
-    if (!text) {
-        tool_say("out of memory");
-        return TOOL_FAILED;
-    }
-    puts(text);
-    free(text);
-    return TOOL_OK;
+    return tool_json_print(report, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
 int tool_inspect_model(const clipc_model *model, const tool_inspection *set)

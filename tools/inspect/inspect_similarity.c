@@ -7,11 +7,11 @@
  *     probability of text j for image i: softmax of row i of the logits
  *     probability of image i for text j: softmax of column j
  */
+#include "common/json.h"
+#include "common/lines.h"
+#include "common/records.h"
 #include "inspect/inspect.h"
 #include "pictures/sources.h"
-#include "common/json.h"
-#include "common/records.h"
-#include "common/texts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static void add_name(side *s, const char *name, size_t n)
     s->names[s->n++] = (clipc_text){ copy, n };
 }
 
-/* These two return the exit status. */
+/* list_images() and list_texts() return the exit status. */
 static int list_images(side *s, const tool_inspection *set)
 {
     tool_sources *sources = tool_sources_open(set->images.items, set->images.n,
@@ -88,7 +88,7 @@ static int list_texts(side *s, const tool_inspection *set)
         add_name(s, set->texts.items[i], strlen(set->texts.items[i]));
     if (!path)
         return TOOL_OK;
-    tool_texts *file = tool_texts_open(path, message);
+    tool_texts *file = tool_texts_open(path, TOOL_TEXT_BYTES, message);
     while (file && status == TOOL_OK &&
            tool_texts_next(file, &line, message)) {
         size_t number = s->n - set->texts.n + 1;
@@ -290,7 +290,7 @@ static json_t *numbers_as_json(const matrix *m, const float *numbers,
     return NULL;
 }
 
-/* What is not UTF-8 in a name becomes U+FFFD. */
+/* A name as JSON; U+FFFD replaces bytes that are not UTF-8. */
 static json_t *names_as_json(const side *s)
 {
     json_t *list = json_array();
@@ -341,16 +341,11 @@ static int write_json(const matrix *m)
                                           numbers_as_json(m, parts[i].numbers,
                                                           parts[i].across));
     }
-    char *text = failed ? NULL
-                        : json_dumps(report, JSON_REAL_PRECISION(DIGITS));
-    json_decref(report);
-    if (!text) {
-        tool_say("out of memory");
-        return TOOL_FAILED;
+    if (failed) {
+        json_decref(report);
+        report = NULL;
     }
-    puts(text);
-    free(text);
-    return TOOL_OK;
+    return tool_json_print(report, JSON_REAL_PRECISION(DIGITS));
 }
 
 int tool_inspect_similarity(const clipc_model *model,

@@ -3,15 +3,15 @@
  * inspect_tokens.c - `clipc-inspect tokens`: texts in, one JSON string or one
  * plain text a line, or given as arguments; one array of ids a line out.
  */
-#include "inspect/inspect.h"
 #include "common/json.h"
-#include "common/texts.h"
+#include "common/lines.h"
+#include "inspect/inspect.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of one line: JSON may spell a byte of text in six. */
-#define MAX_LINE_BYTES ((size_t)8 << 20)
+/* The limit of a line of JSON, which may spell a byte of text in six. */
+#define JSON_BYTES ((size_t)8 << 20)
 
 /* Ids of one text, in a buffer that grows. */
 typedef struct id_buffer {
@@ -34,7 +34,8 @@ static clipc_status tokenize(const clipc_model *model, clipc_text text,
     return status;
 }
 
-/* --context: cuts as the reference does, the end token kept, or refuses. */
+/* --context: cuts the ids as the reference does and keeps the end token, or
+ * refuses. */
 static bool fit_context(const tool_inspection *set, int32_t *ids, size_t *n,
                         const char *what, size_t number)
 {
@@ -52,23 +53,22 @@ static bool fit_context(const tool_inspection *set, int32_t *ids, size_t *n,
     return true;
 }
 
-/* What is at work. */
 typedef struct job {
     const clipc_model *model;
     const tool_inspection *set;
     id_buffer buffer;
-    bool advised; /* that plain text has an option */
+    bool advised; /* of the options for plain text */
     int status;
 } job;
 
-/* A text that has no ids: they are null. */
+/* Answers a text that has no ids with null. */
 static void fail(job *j)
 {
     puts("null");
     j->status = TOOL_FAILED;
 }
 
-/* One text in, one line out: the ids, or null and a message. what: "line" or
+/* Writes one line, the ids of one text, or null and a message. what: "line" or
  * "text". */
 static void write_tokens(job *j, clipc_text text, const char *what,
                          size_t number)
@@ -94,8 +94,8 @@ static void write_tokens(job *j, clipc_text text, const char *what,
 
 /* ---- JSON strings ------------------------------------------------------ */
 
-/* What a line is that is no JSON string; detail: the parser's words, of use
- * where a string was meant. */
+/* Refuses a line that is no JSON string. detail: the parser's message, shown
+ * when the line begins as a string does. */
 static void refuse_line(job *j, const char *line, size_t len, size_t number,
                         const char *detail)
 {
@@ -133,75 +133,36 @@ static void write_tokens_of_line(job *j, const char *line, size_t len,
     json_decref(json);
 }
 
-/* Reads one line without its end. Returns false at the end of the input;
- * *too_long: the line was longer than the limit, and was passed over. */
-static bool read_line(char **line, size_t *room, size_t *len, bool *too_long)
-{
-    int c = EOF;
+/* ---- lines ------------------------------------------------------------- */
 
-    *len = 0;
-    *too_long = false;
-    while (!tool_interrupted() && (c = getchar()) != EOF && c != '\n') {
-        if (*len == MAX_LINE_BYTES) {
-            *too_long = true;
-            continue;
-        }
-        if (*len == *room) {
-            *room = *room ? 2 * *room : 4096;
-            *line = tool_grow(*line, *room, 1);
-        }
-        (*line)[(*len)++] = (char)c;
-    }
-    return c != EOF || *len > 0;
-}
-
-static void read_json_lines(job *j)
-{
-    char *line = NULL;
-    size_t room = 0, len, number = 0;
-    bool too_long;
-
-    /* Flushed line by line: a program may be waiting at the other end. */
-    while (tool_flush() && read_line(&line, &room, &len, &too_long) &&
-           !tool_interrupted()) {
-        number++;
-        if (too_long) {
-            tool_say("line %zu: more than the limit of %zu bytes", number,
-                     MAX_LINE_BYTES);
-            fail(j);
-        } else {
-            write_tokens_of_line(j, line, len, number);
-        }
-    }
-    if (ferror(stdin) && !tool_interrupted()) {
-        tool_say("cannot read standard input");
-        j->status = TOOL_FAILED;
-    }
-    free(line);
-}
-
-/* ---- plain texts ------------------------------------------------------- */
-
-static void read_plain_lines(job *j, const char *path)
+/* path NULL: JSON strings on standard input. */
+static void read_lines(job *j, const char *path)
 {
     char message[256] = "";
-    tool_texts *file = tool_texts_open(path, message);
+    tool_texts *file = tool_texts_open(path ? path : "-",
+                                       path ? TOOL_TEXT_BYTES : JSON_BYTES,
+                                       message);
     tool_text line = { 0 };
 
+    /* Flushed line by line: a program may be waiting at the other end. */
     for (size_t number = 1; file && tool_flush() &&
                             tool_texts_next(file, &line, message); number++) {
-        if (line.status == CLIPC_OK) {
+        if (line.status != CLIPC_OK) {
+            tool_say("line %zu: %s", number, line.message);
+            fail(j);
+        } else if (path) {
             write_tokens(j, (clipc_text){ line.data, line.len }, "line",
                          number);
-            continue;
+        } else {
+            write_tokens_of_line(j, line.data, line.len, number);
         }
-        tool_say("line %zu: %s", number, line.message);
-        fail(j);
     }
-    if (*message) {
+    if (*message && path)
         tool_say("--texts-from %s: %s", tool_shown_name(path).text, message);
-        j->status = TOOL_NO_MODEL;
-    }
+    else if (*message)
+        tool_say("standard input: %s", message);
+    if (*message)
+        j->status = path ? TOOL_NO_MODEL : TOOL_FAILED;
     free(line.data);
     tool_texts_close(file);
 }
@@ -216,10 +177,8 @@ int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set)
         write_tokens(&j, (clipc_text){ set->texts.items[i],
                                        strlen(set->texts.items[i]) },
                      "text", i + 1);
-    if (set->texts_from)
-        read_plain_lines(&j, set->texts_from);
-    else if (set->texts.n == 0)
-        read_json_lines(&j);
+    if (set->texts_from || set->texts.n == 0)
+        read_lines(&j, set->texts_from);
     free(j.buffer.ids);
     return j.status;
 }

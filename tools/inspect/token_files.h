@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * token_files.h - the tokens of a checkpoint as its files have them: the other
- * side of what clipc_tokenize() answers. For `clipc-inspect check`.
+ * token_files.h - the tokens of a checkpoint, read from its JSON files and not
+ * by the library. For `clipc-inspect check`, which compares the two.
  */
-#ifndef CLIPC_TOOL_VOCABULARY_H
-#define CLIPC_TOOL_VOCABULARY_H
+#ifndef CLIPC_TOOL_TOKEN_FILES_H
+#define CLIPC_TOOL_TOKEN_FILES_H
 
 #include "common/folder.h"
 #include "common/published.h"
@@ -20,15 +20,15 @@ typedef struct tool_vocabulary {
     unsigned char merges_digest[TOOL_SHA256_BYTES];
 } tool_vocabulary;
 
-/* From tokenizer.json, else vocab.json and merges.txt. false: there is none
- * that can be read, and `message` says why, or is empty when none is there. */
+/* Reads tokenizer.json, else vocab.json and merges.txt. false: no file can be
+ * read; `message` says why, and is empty when there is no file. */
 bool tool_vocabulary_read(tool_vocabulary *vocabulary,
                           const tool_folder *folder, char message[256]);
 void tool_vocabulary_free(tool_vocabulary *vocabulary);
 
-/* Bytes that a token stands for, without the mark of a word's end. Writes at
- * most `room`; false: it stands for none. */
+/* Writes at most `room` bytes that the token stands for, without the mark of a
+ * word's end. false: the token stands for no bytes. */
 bool tool_vocabulary_bytes(const char *token, char *out, size_t room,
                            size_t *n);
 
-#endif /* CLIPC_TOOL_VOCABULARY_H */
+#endif /* CLIPC_TOOL_TOKEN_FILES_H */

@@ -7,19 +7,19 @@
 #include "common/common_options.h"
 #include "common/folder.h"
 #include "common/named.h"
-#include "pack/pack_check.h"
 #include "common/progress.h"
+#include "pack/pack_check.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OPT_OUT = 1, OPT_TOWER, OPT_QUIET, OPT_CHECK, OPT_CHECK_LABELS };
+enum { OPT_OUT = 1, OPT_TOWER, OPT_CHECK, OPT_CHECK_LABELS };
 
 static const tool_option option_table[] = {
     TOOL_GROUP("The file"),
     { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "FILE", NULL,
-      "the packed file; one that is there is replaced" },
+      "the packed file; an existing file is replaced" },
     { 0, "dtype", TOOL_OPT_DTYPE, TOOL_TAKES_CHOICE, NULL, "f32|bf16|int8",
       "arithmetic that the file is made for: f32 (default: the same numbers "
       "as the model), bf16 (half the size) or int8 (a quarter; fastest)" },
@@ -27,8 +27,7 @@ static const tool_option option_table[] = {
       "which towers the file holds (default: both)" },
     TOOL_IMAGE_SIZE_OPTION,
     TOOL_DATA_DIR_OPTION,
-    { 0, "quiet", OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,
-      "no progress line" },
+    TOOL_QUIET_OPTION,
     TOOL_GROUP("Checking the file against the model in f32"),
     { 0, "check", OPT_CHECK, TOOL_TAKES_FILE, "IMAGE...", NULL,
       "cosines of the embeddings of these pictures; folders stand for all "
@@ -67,13 +66,12 @@ static const tool_command command = {
     .operand_words = "demo",
 };
 
-/* In the order of the words of --tower; 0: all that there are. */
+/* In the order of the words of --tower; 0: all towers of the model. */
 static const unsigned towers[] = { 0, CLIPC_TOWER_IMAGE, CLIPC_TOWER_TEXT };
 
 typedef struct settings {
     const char *model, *out, *labels;
     unsigned towers;
-    bool quiet;
     tool_list pictures;
     tool_common common;
 } settings;
@@ -103,7 +101,6 @@ static void read_options(settings *set, int argc, char **argv)
             break;
         case OPT_OUT: set->out = value; break;
         case OPT_TOWER: set->towers = towers[tool_choice(&scan)]; break;
-        case OPT_QUIET: set->quiet = true; break;
         case OPT_CHECK: tool_list_add(&set->pictures, value); break;
         case OPT_CHECK_LABELS: set->labels = value; break;
         }
@@ -142,8 +139,8 @@ static bool ends_in(const char *text, const char *suffix)
     return n >= n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
 }
 
-/* Whether a model is read from a file of this name: a packed file may lie in
- * the same folder, and be written again. */
+/* Whether a model is read from a file of this name. Any other file in a
+ * model's folder, such as an older packed file, may be replaced. */
 static bool is_model_file(const char *name)
 {
     bool weights = strncmp(name, "model", 5) == 0 ||
@@ -162,8 +159,8 @@ static bool is_same(const char *path, const struct stat *other)
            st.st_ino == other->st_ino;
 }
 
-/* Whether the file to write is one that the model is read from: it would be
- * replaced, and the model be lost. */
+/* Whether the file to write is a file that the model is read from: replacing
+ * it would destroy the model. */
 static bool is_of_model(const clipc_model *model, const settings *set)
 {
     clipc_model_info p = { .struct_size = sizeof p };
@@ -219,7 +216,6 @@ int main(int argc, char **argv)
     tool_start("clipc-pack");
     read_options(&set, argc, argv);
     tool_catch_signals();
-    tool_progress_allow(!set.quiet);
     if (!set.labels ||
         tool_named_read(&labels, TOOL_LABELS, "--check-labels", set.labels,
                         set.common.data_dir))

@@ -5,8 +5,8 @@
  */
 #include "pack/pack_check.h"
 
-#include "common/open.h"
 #include "common/named.h"
+#include "common/open.h"
 #include "common/progress.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * pack_check.h - how far a packed file's answers are from those of the model
- * it was made from, computed in f32.
+ * pack_check.h - compares a packed file's embeddings with those of its model,
+ * computed in f32.
  */
 #ifndef CLIPC_TOOL_PACK_CHECK_H
 #define CLIPC_TOOL_PACK_CHECK_H

@@ -5,18 +5,17 @@
  * Inputs are numbered from 0; number i lives in slot i % window while
  * head <= i < tail. Its state goes QUEUED, READING, READ, DONE, or from the
  * start to DONE when there is nothing to read or the reading failed. One mutex
- * guards the states and the counters; a slot's item belongs to whoever moved
- * it to its state: the reader while READING, the caller while READ and DONE.
+ * guards the states and the counters; a slot's item belongs to the thread that
+ * set its state: the reader while READING, the caller while READ and DONE.
  *
  * Readers are of two kinds. Files keep a core busy, so there are as many
  * readers as the caller wants cores used; URLs, standard input and pipes mostly
  * wait, and have threads of their own, started when the first one is named.
  *
- * Encoder and file readers share the cores without more ado: while pictures
- * are lacking the encoder sleeps and the readers have all cores; while the
- * encoder is behind, the readers sleep at their bound. A batch is made of
- * consecutive pictures wherever nothing is slow, so that the same inputs give
- * the same batches, and with OpenBLAS the same last digits.
+ * Encoder and file readers share the cores: the encoder sleeps when no picture
+ * is ready, the readers sleep when enough pictures are. A batch has
+ * consecutive pictures unless one of them is slow: the same inputs give the
+ * same batches, and with OpenBLAS the same last digits.
  */
 #include "pictures/pipeline.h"
 
@@ -43,9 +42,9 @@ enum {
 /* Most of the answers in the window; a record may have a million labels. */
 #define WINDOW_BYTES ((size_t)64 << 20)
 
-/* What a reader may use for a picture that cannot be decoded by rows. Larger
- * ones are read with the caller's own limit, one at a time, so that the bound
- * on memory does not grow with the number of readers. */
+/* A reader's memory for a picture that cannot be decoded by rows. A picture
+ * that needs more is read with the caller's limit, one at a time: the bound on
+ * memory does not grow with the number of readers. */
 #define SMALL_DECODE_BYTES ((size_t)128 << 20)
 
 #define PATIENCE_NS 250000000  /* without a new picture, for a full batch */
@@ -123,8 +122,8 @@ static bool next_item(pipeline *p, tool_item *item)
     return false;
 }
 
-/* How many inputs there will be: those that were named, and a guess at the
- * rest; 0: nobody knows. Called by the thread that finds names. */
+/* The number of inputs: the named ones and a guess at the rest; 0: unknown.
+ * Called by the thread that finds names. */
 static size_t guess_total(const pipeline *p, size_t n_named)
 {
     size_t rest;
@@ -143,7 +142,7 @@ static int kind_of(const char *name)
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* A transfer can only be stopped; it has no line of its own. */
+/* Stops a transfer; transfers have no progress line. */
 static int on_transfer(void *user, const clipc_progress *progress)
 {
     const pipeline *p = user;
@@ -394,8 +393,8 @@ static void encode_batch(pipeline *p, slot *const *batch, size_t n)
 
 /* ---- records ----------------------------------------------------------- */
 
-/* false: no more can be written. What a signal broke off is no answer; on the
- * caller's own thread it breaks off reads, too. */
+/* false: stop. An input that a signal broke off has no record; on the caller's
+ * own thread a signal breaks off reads, too. */
 static bool write_item(pipeline *p, tool_item *item)
 {
     if (tool_interrupted() &&
@@ -443,7 +442,7 @@ static void wait_moved(pipeline *p, int64_t ns)
 
 /* ---- the whole --------------------------------------------------------- */
 
-/* What the caller's thread does. true: all inputs were answered. */
+/* The loop of the caller's thread. true: all inputs were answered. */
 static bool answer_all(pipeline *p)
 {
     slot *batch[BATCH];
@@ -471,7 +470,7 @@ static bool answer_all(pipeline *p)
     return finished;
 }
 
-/* Starts the threads; false: they could not be, and none runs. */
+/* Starts the threads; false: not all could start, and none runs. */
 static bool start_threads(pipeline *p)
 {
     unsigned n = p->params->n_readers;

@@ -7,10 +7,10 @@
  *
  *     names -> [ window of slots ] -> read -> encode -> write
  *
- * What is in flight is bounded by the window, the decoded pictures by a few
- * batches, so that memory does not depend on the number of inputs. A slow
- * server holds back the records after it, not the work on them, until the
- * window is full.
+ * The window bounds the inputs in flight, a few batches bound the decoded
+ * pictures: memory does not depend on the number of inputs. A slow server
+ * delays the records after its own; the work on them goes on until the window
+ * is full.
  */
 #ifndef CLIPC_TOOL_PIPELINE_H
 #define CLIPC_TOOL_PIPELINE_H
@@ -36,8 +36,8 @@ typedef struct tool_pipeline_params {
                          * after the other */
     size_t answer_bytes;
     /* Both are called from the thread that called tool_pipeline_run().
-     * encode: answers is [n, answer_bytes]; one that fails for several images
-     * is called for each alone. write: false stops everything. */
+     * encode: answers is [n, answer_bytes]; after a failure with several
+     * images, each image is encoded alone. write: false stops everything. */
     clipc_status (*encode)(void *user, clipc_image *const *images, size_t n,
                            void *answers, clipc_error *err);
     bool (*write)(void *user, const tool_item *item);

@@ -2,8 +2,8 @@
  *
  * sources.c - see sources.h. A folder gives the files whose name has an
  * image's ending or whose first bytes are a JPEG's, PNG's or WebP's, sorted by
- * the bytes of their paths; what other programs leave behind is passed over,
- * pictures of other formats are counted. Links are followed, and no folder is
+ * the bytes of their paths. Thumbnails and other litter are left out, pictures
+ * of other formats are counted. Links are followed; no folder is
  * entered twice, so that a loop ends.
  */
 #include "pictures/sources.h"
@@ -25,7 +25,8 @@ enum { LIST_BUFFER = 65536, MESSAGE = 256 };
 /* Files and folders that are nobody's pictures: thumbnails, deleted files and
  * snapshots of NAS systems, Windows and archives, in any case of letters. Names
  * that begin with a dot are left out, too (.@__thumb, ._x.jpg, .thumbnails,
- * .DS_Store). Only below a folder: what is named is read. */
+ * .DS_Store). A file that the user names is
+ * read, whatever its name. */
 static const char *const litter[] = {
     "@eaDir",           "#recycle",     "@Recycle",
     "#snapshot",        "@Recently-Snapshot", "$RECYCLE.BIN",
@@ -66,7 +67,7 @@ struct tool_sources {
 
     const char *list_name;
     int list;       /* its descriptor, or -1 */
-    int list_error; /* errno of what went wrong with it, until told */
+    int list_error; /* an errno not yet reported, or 0 */
     bool list_is_stdin, list_begun, list_ended;
     size_t list_bytes, list_used; /* of a regular file, else 0; used so far */
     size_t n_listed;              /* names it has given */
@@ -274,7 +275,7 @@ static bool begins_as_image(const char *path)
             memcmp(head + 8, "WEBP", 4) == 0);
 }
 
-/* Puts what is in the folder on the stack. false: errno says why not. */
+/* Puts the folder's files and folders on the stack. false: see errno. */
 static bool enter_folder(tool_sources *sources, const char *path)
 {
     struct stat st;
@@ -341,7 +342,7 @@ static bool list_ready(tool_sources *sources)
     return poll(&poll_list, 1, 0) != 0;
 }
 
-/* Reads more of the list behind what is there; false: nothing came. */
+/* Reads more of the list behind the unused bytes; false: nothing came. */
 static bool fill_buffer(tool_sources *sources)
 {
     if (sources->begin > 0) {
@@ -365,7 +366,7 @@ static bool fill_buffer(tool_sources *sources)
     }
     sources->end += (size_t)got;
     if (!sources->list_begun) {
-        /* `find -print0` against `find`: a name has no NUL. */
+        /* No name has a NUL: the list is from `find -print0`. */
         sources->list_begun = true;
         sources->separator = memchr(sources->buffer, '\0', sources->end)
                                  ? '\0' : '\n';
@@ -384,8 +385,8 @@ static void fail_source(tool_source *source, clipc_status status,
 }
 
 /* The next name of the list, malloc'ed, or NULL at its end. A name that is
- * too long or has a NUL is `source`'s failure, and so is the list itself when
- * it cannot be read. */
+ * too long or has a NUL, and a list that cannot be read, become a failure in
+ * `source`. */
 static char *next_listed(tool_sources *sources, tool_source *source)
 {
     for (;;) {
@@ -584,7 +585,8 @@ clipc_status tool_source_read(clipc_image **image, const tool_source *source,
         return clipc_image_read_file(image, source->name, &image_params, err);
     if (params->offline)
         return fail(err, CLIPC_ERR_NETWORK, "not fetched: --offline");
-    /* The user may name any host; a list is data, and may not. */
+    /* The user may name any host; a list is data and may not name a private
+     * one. */
     image_params.private_hosts = source->listed ? CLIPC_PRIVATE_DENY
                                                 : CLIPC_PRIVATE_FIRST_HOP;
     clipc_status status = clipc_image_read_url(image, source->name,

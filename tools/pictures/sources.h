@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * sources.h - the images a user names: paths, http(s) URLs, "-" for standard
- * input, folders with all below them, lists of such names. They come out one
- * by one, in order, as they are needed: a list may be longer than memory, or
- * still being written.
+ * input, folders with all below them, lists of such names. tool_sources_next()
+ * gives one after the other, in order: a list may be longer than memory, or
+ * still growing.
  */
 #ifndef CLIPC_TOOL_SOURCES_H
 #define CLIPC_TOOL_SOURCES_H
@@ -13,7 +13,7 @@
 typedef struct tool_source {
     char *name;
     bool listed; /* comes from --files-from, not from the command line */
-    clipc_status status; /* not CLIPC_OK: cannot even be tried */
+    clipc_status status; /* not CLIPC_OK: do not read it */
     char message[256];
 } tool_source;
 
@@ -25,26 +25,25 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
                                 const char *files_from);
 void tool_sources_close(tool_sources *sources);
 
-/* false: the list of `option` cannot be read, and that is said; the program
- * ends with TOOL_NO_MODEL. One that breaks off later is a source that cannot be
- * tried. */
+/* false: the list of `option` cannot be read, and a message says so; end with
+ * TOOL_NO_MODEL. A list that breaks off later gives a failed source. */
 bool tool_sources_listed(const tool_sources *sources, const char *option);
 
 /* The next source; false: no more. Free with tool_source_free(). */
 bool tool_sources_next(tool_sources *sources, tool_source *source);
 void tool_source_free(tool_source *source);
 
-/* Whether asking for the next one could wait for the writer of a list. */
+/* Whether tool_sources_next() may wait for the writer of a list. */
 bool tool_sources_would_wait(tool_sources *sources);
 
-/* A guess at how many are left; false: nobody knows. */
+/* A guess at the number of sources left; false: unknown. */
 bool tool_sources_rest(const tool_sources *sources, size_t *n);
 
-/* At the end: one line on standard error about pictures of other formats in
- * the folders, which were left out, if there were any. */
+/* Call at the end: if folders had pictures of other formats, one line on
+ * standard error says how many were left out. */
 void tool_sources_say_left_out(const tool_sources *sources);
 
-/* Whether there is one plain image and nothing else. */
+/* Whether the only source is one file or URL. */
 bool tool_sources_single(const tool_sources *sources);
 
 /* Reads a source with status CLIPC_OK into an image. */
