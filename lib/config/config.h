@@ -74,9 +74,9 @@ clipc_status clipc_config_parse(clipc_config *config, const char *data,
 
 /* The member "clipc" of a config's root, whoever wrote the others:
  * {"labels": NAME}, a name and never a path. Absent or null: none. */
-struct clipc_section;
+struct clipc_json_object;
 clipc_status clipc_config_read_labels(clipc_config *config,
-                                      const struct clipc_section *root,
+                                      const struct clipc_json_object *root,
                                       clipc_error *err);
 
 /* The preprocessing published with openai/clip-vit-base-patch32. */

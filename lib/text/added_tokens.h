@@ -6,7 +6,7 @@
 #ifndef CLIPC_ADDED_H
 #define CLIPC_ADDED_H
 
-#include "base/json.h"
+#include "base/json_object.h"
 
 typedef struct clipc_added_token {
     char *text; /* as it is searched: normalised where `normalized` */
