@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * base.h - what every file of the library uses: error reports, checked sizes,
- * memory. Implemented in error.c and mem.c.
+ * memory. Implemented in error.c, params.c and mem.c.
  */
 #ifndef CLIPC_BASE_H
 #define CLIPC_BASE_H
@@ -60,7 +60,7 @@ clipc_quoted clipc_quote(const char *name, size_t len);
 /* clipc_quote of the first characters of a text, at most 80 bytes. */
 clipc_quoted clipc_quote_start(clipc_text text);
 
-/* ---- structs with a struct_size (mem.c) -------------------------------- */
+/* ---- structs with a struct_size (params.c) ----------------------------- */
 
 /* Overlays the defaults in *params (`known` bytes, struct_size first) with
  * the caller's struct, which may be NULL or from an older header; one from a
