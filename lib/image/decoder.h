@@ -61,6 +61,15 @@ clipc_status clipc_webp_decode(const uint8_t *data, size_t n, const char *name,
                                const clipc_row_sink *sink,
                                clipc_decode_info *info, clipc_error *err);
 
+/* For decoders: sets the size in *info, and refuses a side over max_side or a
+ * picture over max_pixels. Neither side may be 0. offset: where the file says
+ * its size, or -1. */
+clipc_status clipc_decode_set_size(clipc_decode_info *info, size_t width,
+                                   size_t height, size_t max_side,
+                                   const clipc_decode_params *params,
+                                   const char *name, int64_t offset,
+                                   clipc_error *err);
+
 /* libwebp's version, static; NULL in a build without it. */
 const char *clipc_webp_version(void);
 

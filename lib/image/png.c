@@ -225,15 +225,9 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
     if (h->width == 0 || h->height == 0 || h->width > INT32_MAX ||
         h->height > INT32_MAX)
         return fail_chunk(d, c, "has a width or height of 0 or over 2^31");
-    if (h->width > MAX_SIDE || h->height > MAX_SIDE)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, (int64_t)c->at,
-                          "%s: %ux%u pixels, over the limit of %u a side",
-                          d->name, h->width, h->height, MAX_SIDE);
-    if (h->width > d->params->max_pixels / h->height)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, (int64_t)c->at,
-                          "%s: %ux%u pixels, over the limit of %zu "
-                          "(max_pixels)", d->name, h->width, h->height,
-                          d->params->max_pixels);
+    CLIPC_TRY(clipc_decode_set_size(d->info, h->width, h->height, MAX_SIDE,
+                                    d->params, d->name, (int64_t)c->at,
+                                    d->err));
     d->f = (frame){ 0, 0, h->width, h->height };
     return CLIPC_OK;
 }
@@ -428,8 +422,6 @@ static clipc_status read_chunks(decoder *d)
             for (size_t k = 0; k < 3; k++)
                 d->colours[i][k] = clipc_on_white(d->colours[i][k],
                                                   d->alphas[i]);
-    d->info->width = d->h.width;
-    d->info->height = d->h.height;
     return CLIPC_OK;
 }
 
