@@ -43,7 +43,7 @@ clipc_status clipc_fail(clipc_error *err, clipc_status code, int64_t offset,
                         const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* CLIPC_ERR_NOMEM naming what the memory was for. */
+/* CLIPC_ERR_NOMEM; `what` names the use of the memory. */
 clipc_status clipc_fail_nomem(clipc_error *err, const char *what);
 
 /* A name as it may be shown: control bytes and invalid UTF-8 escaped as \xNN,
@@ -95,8 +95,8 @@ void *clipc_alloc_zero(size_t n, size_t element_bytes);
 /* The same, uninitialised and 64-byte aligned. Free with free(). */
 void *clipc_alloc_aligned(size_t n, size_t element_bytes);
 
-/* The same for megabytes that are read again and again: in large pages where
- * the system has them, which doubles the rate at which weights stream. */
+/* The same in large pages where the system has them. For megabytes that are
+ * read again and again: weights stream twice as fast from large pages. */
 void *clipc_alloc_large(size_t n, size_t element_bytes);
 
 /* realloc(p, n * element_bytes), checked; p stays valid on failure. */

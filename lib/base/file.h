@@ -36,8 +36,8 @@ clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
  * the next access reads the file again. Bytes that were read stay. */
 void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n);
 
-/* Whether mapped bytes will be looked at here and there: then a page is read
- * from the disk alone, without those that follow it. */
+/* scattered: mapped bytes will be read in no order, so that the system should
+ * not read the pages after a page from the disk too. */
 void clipc_bytes_scattered(const clipc_bytes *bytes, bool scattered);
 
 /* Frees or unmaps, and zeroes *bytes. */
@@ -55,8 +55,8 @@ typedef struct clipc_file_stamp {
 } clipc_file_stamp;
 
 clipc_file_stamp clipc_file_stamp_get(const char *path);
-/* Compares all but ctime, which a chmod or a new hard link moves too: an open
- * model survives those. Compare whole stamps where a hash can be redone. */
+/* Compares all but ctime: a chmod or a new hard link moves ctime, and an open
+ * model survives both. Compare ctime too where a hash can be redone. */
 bool clipc_file_stamp_equal(const clipc_file_stamp *a,
                             const clipc_file_stamp *b);
 
@@ -66,7 +66,8 @@ clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
                                 clipc_error *err);
 
 /* The same piece by piece. After open, write as often as needed, then
- * commit; all of them clean up when they fail, and abort without a message. */
+ * commit. Each call cleans up when it fails; abort cleans up without a
+ * message. */
 typedef struct clipc_file_writer {
     char *path, *temporary; /* NULL: nothing is open */
     int fd;

@@ -30,8 +30,8 @@ static const bool SEPARATOR[256] = {
     ['"'] = true,
 };
 
-/* Bounds of the document before it is read. It need not be valid: only strings
- * and brackets are told apart here. */
+/* Checks the bounds of a document before it is read. Only strings and brackets
+ * are told apart here: the document need not be valid. */
 static clipc_status scan(const char *data, size_t n, const char *name,
                          size_t *longest, clipc_error *err)
 {
@@ -68,7 +68,7 @@ static clipc_status scan(const char *data, size_t n, const char *name,
     return CLIPC_OK;
 }
 
-/* A document that is read. `at` never passes n; a failure is at `at`. */
+/* The document being read. `at` never passes n; a failure is at `at`. */
 typedef struct reader {
     const char *data, *name; /* data: [n] */
     size_t n, at;
@@ -119,7 +119,7 @@ static clipc_status read_hex(reader *r, uint32_t *out, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* After a backslash; the bytes it stands for go to *end, which moves on. */
+/* After a backslash: writes the bytes of the escape at *end and moves *end. */
 static clipc_status read_escape(reader *r, char **end, clipc_error *err)
 {
     static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
@@ -187,8 +187,8 @@ static clipc_status read_string(reader *r, const char **out, size_t *n,
     return CLIPC_OK;
 }
 
-/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? from `at` on; false: not so,
- * and `at` is where it is not. */
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? from `at` on. false: no
+ * number, and `at` is the first wrong byte. */
 static bool skip_number(reader *r, bool *is_real)
 {
     *is_real = false;
@@ -263,7 +263,7 @@ static clipc_status read_word(reader *r, json_t **out, clipc_error *err)
         *out = i == 0 ? json_true() : i == 1 ? json_false() : json_null();
         return CLIPC_OK;
     }
-    /* What is left of the text may be the beginning of one. */
+    /* The rest of the text may be the beginning of a word. */
     for (size_t i = 0; i < 3; i++)
         if (r->n - r->at < strlen(words[i]) &&
             memcmp(r->data + r->at, words[i], r->n - r->at) == 0)

@@ -45,7 +45,7 @@ static clipc_status get_activation(const clipc_json_object *s,
     return CLIPC_OK;
 }
 
-/* A section that says what it is must be the tower of CLIP it should be. */
+/* A section with a model_type must be the tower of CLIP that `want` names. */
 static clipc_status check_section_type(const clipc_json_object *s,
                                        const char *want, clipc_error *err)
 {
@@ -85,8 +85,7 @@ static clipc_status get_tower(const clipc_json_object *s,
     return CLIPC_OK;
 }
 
-/* The section that counts: "KEY_dict" when there is one, else "KEY", else
- * none. */
+/* The section "KEY_dict"; without one the section "KEY"; else none. */
 static clipc_status find_section(clipc_json_object *out,
                                  const clipc_json_object *root,
                                  const char *key, const char *dict_key,
@@ -109,7 +108,7 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
                               &config->context_length, err));
     CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, MAX_VOCAB,
                               &config->vocab_size, err));
-    /* May be an id that no text has: the first row is pooled then. */
+    /* A text may lack this id; then the first row is pooled. */
     eos = json_object_get(s->object, "eos_token_id");
     if (!eos)
         return CLIPC_OK;
@@ -157,8 +156,8 @@ static clipc_status fail_network(const clipc_json_object *root,
                            clipc_json_quote(value).text);
 }
 
-/* The classes that transformers saves a CLIP as; of those without projection
- * the checkpoint's tensors tell whether it has one all the same. */
+/* Refuses the classes of other networks. For a class without projection the
+ * checkpoint's tensors tell whether there is a projection. */
 static clipc_status check_classes(const clipc_json_object *root,
                                   clipc_error *err)
 {

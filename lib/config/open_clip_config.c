@@ -5,9 +5,9 @@
  *
  * "model_cfg" has the arguments of open_clip's CLIP class (3.3:
  * CLIPVisionCfg, CLIPTextCfg), "preprocess_cfg" those of its transforms.
- * Absent keys have their defaults. A key that clipc does not read must have
- * the value that leaves what it names out; else it is refused by name, because
- * it stands for another network.
+ * Absent keys have the defaults of those classes. A key that clipc does not
+ * read must be off: null, false, 0 or empty. Any other value means another
+ * network and is refused by the key's name.
  *
  * The transforms are torchvision's on a Pillow picture: Pillow's resize, the
  * size rule of transformers, a crop whose corner is rounded to even.
@@ -55,7 +55,7 @@ static bool is_off(const json_t *value)
 static clipc_status check_others(const clipc_json_object *s,
                                  const char *const known[], clipc_error *err)
 {
-    /* jansson's iteration takes an object it could change. */
+    /* jansson's iteration takes no const object. */
     json_t *object = (json_t *)(uintptr_t)s->object;
     const char *key;
     json_t *value;
@@ -108,7 +108,7 @@ static clipc_status get_square(const clipc_json_object *s, const char *key,
     return CLIPC_OK;
 }
 
-/* What both towers have. */
+/* The keys that both towers have. */
 static clipc_status get_tower(const clipc_json_object *s,
                               clipc_tower_config *tower, clipc_error *err)
 {
@@ -293,7 +293,7 @@ static clipc_status get_preprocess(clipc_preprocess_config *config,
     CLIPC_TRY(clipc_json_string(s, "resize_mode", &rule, err));
     CLIPC_TRY(clipc_json_triple(s, "mean", true, config->mean, err));
     CLIPC_TRY(clipc_json_triple(s, "std", false, config->std, err));
-    /* "random" is for training; with it open_clip asks bicubically. */
+    /* "random" is for training; open_clip then runs with bicubic. */
     config->resample = strcmp(filter, "bilinear") == 0 ? BILINEAR : BICUBIC;
     config->crop_rounds = true;
     config->crop_height = config->crop_width = size;

@@ -6,8 +6,8 @@
  * {"shortest_edge": 224} and {"height": 224, "width": 224}; all of it inside
  * "image_processor" of processor_config.json (transformers 5). Absent keys
  * have the values of CLIPImageProcessor of transformers 5.23; a null switch is
- * off, and any other null is refused where it counts, as there. What would
- * change pixels in a way clipc does not compute is refused too.
+ * off, and any other null is refused where CLIPImageProcessor would use the
+ * value. A key that changes pixels in a way clipc does not compute is refused.
  */
 #include "config/config.h"
 
@@ -80,8 +80,8 @@ static clipc_status get_size_object(const clipc_json_object *f,
     return CLIPC_OK;
 }
 
-/* A size in any spelling; `square`: what an integer means. Absent: *out stays
- * as it is. */
+/* A size in any spelling. square: an integer is height and width, else the
+ * shortest edge. Absent: *out stays as it is. */
 static clipc_status get_size(const clipc_json_object *f, const char *key,
                              bool square, size_values *out, clipc_error *err)
 {
@@ -193,7 +193,7 @@ static clipc_status get_normalization(clipc_preprocess_config *config,
 
 /* ---- what clipc does not do -------------------------------------------- */
 
-/* U+0000 has another message here than in the other files. */
+/* Has another message for U+0000 than clipc_json_string(). */
 static clipc_status get_string(const clipc_json_object *f, const char *key,
                                const char **out, clipc_error *err)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * decoder.h - what a picture decoder takes and gives: limits, a sink for its
- * rows, and what it learns of the picture. jpeg.c, png.c and webp.c each
- * implement one.
+ * decoder.h - the interface of a picture decoder: limits, a sink for rows, and
+ * facts about the picture. jpeg.c, png.c and webp.c each implement one.
  */
 #ifndef CLIPC_DECODER_H
 #define CLIPC_DECODER_H
@@ -18,7 +17,7 @@ typedef struct clipc_decode_params {
     bool auto_orient; /* rows are turned as the orientation says */
 } clipc_decode_params;
 
-/* Where a decoder sends its rows, top to bottom, each once. */
+/* Takes the rows of a decoder, top to bottom, each once. */
 typedef struct clipc_row_sink {
     /* Before the first row. */
     clipc_status (*begin)(void *self, size_t width, size_t height,
@@ -36,7 +35,7 @@ typedef struct clipc_key_colour {
     uint8_t rgb[3];
 } clipc_key_colour;
 
-/* What a decoder says of the picture. All but the warnings is set before the
+/* Facts about the picture. A decoder sets all but the warnings before the
  * sink's begin is called. */
 typedef struct clipc_decode_info {
     size_t width, height;

@@ -112,7 +112,7 @@ static clipc_status unsupported(decoder *d, const char *what)
                       "%s: JPEG with %s is not supported", d->name, what);
 }
 
-/* What libjpeg's error means here. */
+/* libjpeg's error as a status and a message. */
 static clipc_status fail_from_libjpeg(decoder *d)
 {
     struct jpeg_error_mgr *errors = &d->errors;

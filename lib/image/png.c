@@ -53,7 +53,7 @@ typedef struct header {
     size_t idat; /* offset of the first chunk of image data */
 } header;
 
-/* What the chunks of an animation have said so far. */
+/* The facts from the chunks of an animation so far. */
 typedef struct animation {
     uint32_t n_frames; /* of acTL; 0: none, or not a good one */
     bool has_frame;    /* an fcTL came */
@@ -425,7 +425,7 @@ static clipc_status read_chunks(decoder *d)
     return CLIPC_OK;
 }
 
-/* What the reference's decoder goes on reading as image data. */
+/* Types of chunks that the reference's decoder reads as image data. */
 static bool is_image_data(const chunk *c)
 {
     return is_type(c, "IDAT") || is_type(c, "fdAT") || is_type(c, "DDAT");
@@ -597,8 +597,8 @@ static bool read_image_data(const decoder *d, size_t at, chunk *c, size_t *n)
     return true;
 }
 
-/* Where image data is not in IDAT chunks alone, a copy in which it is takes the
- * place of the file. */
+/* Where other chunks than IDAT have image data, a copy with IDAT chunks alone
+ * takes the place of the file. */
 static clipc_status join_image_data(decoder *d)
 {
     size_t at = d->h.idat, n_bytes = 0, n;
@@ -606,7 +606,7 @@ static clipc_status join_image_data(decoder *d)
     uint8_t *out;
     chunk c;
 
-    /* A chunk that is cut is the last one: the sum is about the file's. */
+    /* Only the last chunk can be cut: the sum is about the file's size. */
     for (; read_image_data(d, at, &c, &n); at += CHUNK_BYTES + (size_t)c.n) {
         joined |= !is_type(&c, "IDAT");
         n_bytes += CHUNK_BYTES + n;
@@ -654,8 +654,8 @@ static void make_prefix(decoder *d)
     write_u32(p + 21, (uint32_t)crc32_z(0, p + 4, 4 + IHDR_BYTES));
 }
 
-/* libpng reads ahead, so it would miss rows that a cut chunk still has: it
- * is told the length that is there. */
+/* libpng reads ahead and would miss the last rows of a cut chunk. For such a
+ * chunk read_bytes() gives libpng the length that is really there. */
 static size_t find_cut(const decoder *d)
 {
     size_t at = d->h.idat;

@@ -23,9 +23,9 @@
 typedef struct entry {
     const char *text, *file; /* the file's name is for messages */
     size_t n;
-    size_t order;    /* in which it was read */
-    int64_t id;      /* -1: that of the vocabulary */
-    bool listed;     /* with flags that go before those of a name */
+    size_t order;    /* in which the entry was read */
+    int64_t id;      /* -1: the id in the vocabulary */
+    bool listed;     /* its flags win over those of a name */
     bool named;      /* bos_token and the like */
     bool special, single_word, lstrip, rstrip;
     int normalized;  /* -1: not said */
@@ -269,8 +269,8 @@ static clipc_status fail_token(clipc_status code, const entry *item,
                       CLIPC_QUOTE(item->file), quoted.text, what);
 }
 
-/* Entries with an id come in its order; checks every id, gives the others
- * theirs. */
+/* Checks every id, sorts entries with an id by id, and gives the other entries
+ * their ids. */
 static clipc_status resolve_ids(reader *rd, size_t vocab_size,
                                 clipc_error *err)
 {
@@ -309,7 +309,7 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
     return CLIPC_OK;
 }
 
-/* One entry for each text, with the flags that count. */
+/* Leaves one entry for each text, with the flags that win. */
 static clipc_status merge_entries(reader *rd, clipc_error *err)
 {
     size_t n = 0;
