@@ -145,34 +145,27 @@ typedef struct memo_file {
     clipc_digest check; /* of all before */
 } memo_file;
 
-/* Digests of the files' paths and of their stat() fields; false: a file cannot
- * be examined. *newest: the latest change, in seconds. */
+/* Digests of the files' paths and of their stamps; false: a file is missing.
+ * *newest: the latest change, in seconds. */
 static bool examine_files(const char *const *files, size_t n,
                           clipc_digest *names, clipc_digest *stamp,
                           int64_t *newest)
 {
+    const clipc_file_stamp none = { 0 };
     clipc_hash name_hash, stamp_hash;
 
     clipc_hash_start(&name_hash);
     clipc_hash_start(&stamp_hash);
     *newest = INT64_MIN;
     for (size_t i = 0; i < n; i++) {
-        struct stat st;
-        if (stat(files[i], &st) != 0 || !S_ISREG(st.st_mode))
+        const clipc_file_stamp s = clipc_file_stamp_get(files[i]);
+        if (clipc_file_stamp_equal(&s, &none))
             return false;
-        const uint64_t numbers[] = {
-            (uint64_t)st.st_dev,          (uint64_t)st.st_ino,
-            (uint64_t)st.st_size,         (uint64_t)st.st_mtim.tv_sec,
-            (uint64_t)st.st_mtim.tv_nsec, (uint64_t)st.st_ctim.tv_sec,
-            (uint64_t)st.st_ctim.tv_nsec,
-        };
         clipc_hash_piece(&name_hash, files[i], strlen(files[i]));
         clipc_hash_piece(&stamp_hash, files[i], strlen(files[i]));
-        clipc_hash_piece(&stamp_hash, numbers, sizeof numbers);
-        if (st.st_mtim.tv_sec > *newest)
-            *newest = st.st_mtim.tv_sec;
-        if (st.st_ctim.tv_sec > *newest)
-            *newest = st.st_ctim.tv_sec;
+        clipc_hash_piece(&stamp_hash, &s, sizeof s);
+        *newest = s.mtime_s > *newest ? s.mtime_s : *newest;
+        *newest = s.ctime_s > *newest ? s.ctime_s : *newest;
     }
     *names = clipc_hash_finish(&name_hash);
     *stamp = clipc_hash_finish(&stamp_hash);

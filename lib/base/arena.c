@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * arena.c - see arena.h.
+ * arena.c - cuts at a growing offset; without a base only the offset moves.
  */
 #include "base/arena.h"
 

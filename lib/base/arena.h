@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * arena.h - one block of memory cut into pieces. The code that cuts runs twice:
+ * arena.h - one block of memory cut into pieces. Run the code that cuts twice:
  * over an arena without a base, which counts the bytes that the block needs,
  * and over the block.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * base.h - what every file of the library uses: error reports, checked sizes,
- * memory. Implemented in error.c and mem.c.
+ * memory. Implemented in error.c, params.c and mem.c.
  */
 #ifndef CLIPC_BASE_H
 #define CLIPC_BASE_H
@@ -43,7 +43,7 @@ clipc_status clipc_fail(clipc_error *err, clipc_status code, int64_t offset,
                         const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* CLIPC_ERR_NOMEM naming what the memory was for. */
+/* CLIPC_ERR_NOMEM; `what` names the use of the memory. */
 clipc_status clipc_fail_nomem(clipc_error *err, const char *what);
 
 /* A name as it may be shown: control bytes and invalid UTF-8 escaped as \xNN,
@@ -60,7 +60,7 @@ clipc_quoted clipc_quote(const char *name, size_t len);
 /* clipc_quote of the first characters of a text, at most 80 bytes. */
 clipc_quoted clipc_quote_start(clipc_text text);
 
-/* ---- structs with a struct_size (mem.c) -------------------------------- */
+/* ---- structs with a struct_size (params.c) ----------------------------- */
 
 /* Overlays the defaults in *params (`known` bytes, struct_size first) with
  * the caller's struct, which may be NULL or from an older header; one from a
@@ -95,8 +95,8 @@ void *clipc_alloc_zero(size_t n, size_t element_bytes);
 /* The same, uninitialised and 64-byte aligned. Free with free(). */
 void *clipc_alloc_aligned(size_t n, size_t element_bytes);
 
-/* The same for megabytes that are read again and again: in large pages where
- * the system has them, which doubles the rate at which weights stream. */
+/* The same in large pages where the system has them. For megabytes that are
+ * read again and again: weights stream twice as fast from large pages. */
 void *clipc_alloc_large(size_t n, size_t element_bytes);
 
 /* realloc(p, n * element_bytes), checked; p stays valid on failure. */

@@ -16,7 +16,7 @@
 #define CLIPC_CPU_HAS_AMX_INT8 32u /* AMX tiles of bytes; the OS saves them
                                     * and lets this process use them */
 #define CLIPC_CPU_HAS_AMX_BF16 64u /* AMX tiles of bf16, likewise */
-#define CLIPC_CPU_KERNELS 0xFFu /* all of those: what kernels here go by */
+#define CLIPC_CPU_KERNELS 0xFFu /* the sets that have kernels here */
 /* Older sets: no kernel here uses them, OpenBLAS's do. */
 #define CLIPC_CPU_HAS_SSE3 0x100u
 #define CLIPC_CPU_HAS_SSSE3 0x200u
@@ -30,7 +30,7 @@ unsigned clipc_cpu_features(void);
 /* The names of the features, separated by spaces; static, "" for none. */
 const char *clipc_cpu_feature_text(void);
 
-/* Second-level cache of one core, 1 MiB where it cannot be told. */
+/* Bytes of one core's second-level cache; 1 MiB where the size is unknown. */
 size_t clipc_cpu_cache_bytes(void);
 
 /* Processors by affinity mask and cgroup quota, at least 1. */

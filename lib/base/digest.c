@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * digest.c - see digest.h.
+ * digest.c - SHA-256 through nettle.
  */
 #include "base/digest.h"
 

@@ -54,7 +54,7 @@ clipc_status clipc_fail(clipc_error *err, clipc_status code, int64_t offset,
     va_list args;
     size_t n = 0;
 
-    /* One whose size was never set may be anything: it is left alone. */
+    /* A struct whose size was never set is left alone. */
     if (!err || err->struct_size < sizeof *err)
         return code;
     va_start(args, format);

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,6 @@
 #include <unistd.h>
 
 enum {
-    FIRST_READ = 64 * 1024,      /* buffer for data of unknown size */
     MAX_IO = 1 << 30,            /* bytes of one system call */
     MAX_TEMPORARIES = 64         /* names tried for a temporary file */
 };
@@ -106,22 +104,15 @@ static clipc_status open_regular(int *fd_out, size_t *size, const char *path,
     return CLIPC_OK;
 }
 
-/* read() that continues after signals and waits where the descriptor was made
- * non-blocking by whoever gave it to us. -1: errno. */
+/* read() that continues after signals. -1: errno. */
 static ssize_t read_some(int fd, void *data, size_t n)
 {
-    for (;;) {
-        ssize_t got = read(fd, data, n < MAX_IO ? n : MAX_IO);
-        if (got >= 0)
-            return got;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            struct pollfd wait = { .fd = fd, .events = POLLIN };
-            if (poll(&wait, 1, -1) < 0 && errno != EINTR)
-                return -1;
-        } else if (errno != EINTR) {
-            return -1;
-        }
-    }
+    ssize_t got;
+
+    do
+        got = read(fd, data, n < MAX_IO ? n : MAX_IO);
+    while (got < 0 && errno == EINTR);
+    return got;
 }
 
 static clipc_status fail_limit(const char *name, size_t max_bytes,
@@ -195,14 +186,6 @@ clipc_status clipc_file_read(clipc_bytes *bytes, const char *path,
         status = read_all(bytes, fd, size, path, max_bytes, limit_name, err);
     close(fd);
     return status;
-}
-
-clipc_status clipc_file_read_fd(clipc_bytes *bytes, int fd, const char *name,
-                                size_t max_bytes, const char *limit_name,
-                                clipc_error *err)
-{
-    *bytes = (clipc_bytes){ 0 };
-    return read_all(bytes, fd, FIRST_READ, name, max_bytes, limit_name, err);
 }
 
 clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
@@ -280,13 +263,15 @@ bool clipc_folder_exists(const char *path)
 clipc_file_stamp clipc_file_stamp_get(const char *path)
 {
     struct stat st;
-    if (stat(path, &st) != 0)
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return (clipc_file_stamp){ 0 };
     return (clipc_file_stamp){ .device = (uint64_t)st.st_dev,
                                .inode = (uint64_t)st.st_ino,
                                .bytes = (uint64_t)st.st_size,
                                .mtime_s = (int64_t)st.st_mtim.tv_sec,
-                               .mtime_ns = (int64_t)st.st_mtim.tv_nsec };
+                               .mtime_ns = (int64_t)st.st_mtim.tv_nsec,
+                               .ctime_s = (int64_t)st.st_ctim.tv_sec,
+                               .ctime_ns = (int64_t)st.st_ctim.tv_nsec };
 }
 
 bool clipc_file_stamp_equal(const clipc_file_stamp *a,

@@ -27,11 +27,6 @@ clipc_status clipc_file_read(clipc_bytes *bytes, const char *path,
                              size_t max_bytes, const char *limit_name,
                              clipc_error *err);
 
-/* The same from an open descriptor (a pipe is fine), up to its end. */
-clipc_status clipc_file_read_fd(clipc_bytes *bytes, int fd, const char *name,
-                                size_t max_bytes, const char *limit_name,
-                                clipc_error *err);
-
 /* Maps the regular file `path` MAP_PRIVATE, read-only, re-checking its size
  * after mapping. An empty file gives n 0 and data NULL. */
 clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
@@ -41,8 +36,8 @@ clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,
  * the next access reads the file again. Bytes that were read stay. */
 void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n);
 
-/* Whether mapped bytes will be looked at here and there: then a page is read
- * from the disk alone, without those that follow it. */
+/* scattered: mapped bytes will be read in no order, so that the system should
+ * not read the pages after a page from the disk too. */
 void clipc_bytes_scattered(const clipc_bytes *bytes, bool scattered);
 
 /* Frees or unmaps, and zeroes *bytes. */
@@ -52,13 +47,16 @@ void clipc_bytes_release(clipc_bytes *bytes);
 bool clipc_file_exists(const char *path);
 bool clipc_folder_exists(const char *path);
 
-/* What tells one state of a file from another. All zero: no such file. */
+/* What tells one state of a file from another. All zero: no regular file is
+ * there. The struct has no padding: a digest may take its bytes. */
 typedef struct clipc_file_stamp {
     uint64_t device, inode, bytes;
-    int64_t mtime_s, mtime_ns;
+    int64_t mtime_s, mtime_ns, ctime_s, ctime_ns;
 } clipc_file_stamp;
 
 clipc_file_stamp clipc_file_stamp_get(const char *path);
+/* Compares all but ctime: a chmod or a new hard link moves ctime, and an open
+ * model survives both. Compare ctime too where a hash can be redone. */
 bool clipc_file_stamp_equal(const clipc_file_stamp *a,
                             const clipc_file_stamp *b);
 
@@ -68,7 +66,8 @@ clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
                                 clipc_error *err);
 
 /* The same piece by piece. After open, write as often as needed, then
- * commit; all of them clean up when they fail, and abort without a message. */
+ * commit. Each call cleans up when it fails; abort cleans up without a
+ * message. */
 typedef struct clipc_file_writer {
     char *path, *temporary; /* NULL: nothing is open */
     int fd;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.c - strict JSON (RFC 8259) into jansson's values, and typed getters.
+ * json.c - strict JSON (RFC 8259) into jansson's values.
  *
  * The text is read here and not by jansson, whose lexer (2.14 to 2.15.1 at
- * least) appends to its buffer without checking that it could: when memory
- * stays short the closing quote of a string is not there, and the lexer reads
- * and writes past the ends of its blocks. tests/unit/base/test_json.c has a document for
- * which it does. jansson's constructors of values do report such failures.
+ * least) does not check that its buffer could grow: when memory stays short,
+ * the closing quote of a string is missing, and the lexer reads and writes
+ * past the ends of its blocks. tests/unit/base/test_json.c has a document that
+ * makes it do so. jansson's constructors of values report such failures.
  */
 #include "base/json.h"
 #include "base/utf8.h"
@@ -30,8 +30,8 @@ static const bool SEPARATOR[256] = {
     ['"'] = true,
 };
 
-/* Bounds of the document before it is read. It need not be valid: only strings
- * and brackets are told apart here. */
+/* Checks the bounds of a document before it is read. Only strings and brackets
+ * are told apart here: the document need not be valid. */
 static clipc_status scan(const char *data, size_t n, const char *name,
                          size_t *longest, clipc_error *err)
 {
@@ -68,7 +68,7 @@ static clipc_status scan(const char *data, size_t n, const char *name,
     return CLIPC_OK;
 }
 
-/* A document that is read. `at` never passes n; a failure is at `at`. */
+/* The document being read. `at` never passes n; a failure is at `at`. */
 typedef struct reader {
     const char *data, *name; /* data: [n] */
     size_t n, at;
@@ -119,7 +119,7 @@ static clipc_status read_hex(reader *r, uint32_t *out, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* After a backslash; the bytes it stands for go to *end, which moves on. */
+/* After a backslash: writes the bytes of the escape at *end and moves *end. */
 static clipc_status read_escape(reader *r, char **end, clipc_error *err)
 {
     static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
@@ -187,8 +187,8 @@ static clipc_status read_string(reader *r, const char **out, size_t *n,
     return CLIPC_OK;
 }
 
-/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? from `at` on; false: not so,
- * and `at` is where it is not. */
+/* -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? from `at` on. false: no
+ * number, and `at` is the first wrong byte. */
 static bool skip_number(reader *r, bool *is_real)
 {
     *is_real = false;
@@ -263,7 +263,7 @@ static clipc_status read_word(reader *r, json_t **out, clipc_error *err)
         *out = i == 0 ? json_true() : i == 1 ? json_false() : json_null();
         return CLIPC_OK;
     }
-    /* What is left of the text may be the beginning of one. */
+    /* The rest of the text may be the beginning of a word. */
     for (size_t i = 0; i < 3; i++)
         if (r->n - r->at < strlen(words[i]) &&
             memcmp(r->data + r->at, words[i], r->n - r->at) == 0)
@@ -430,105 +430,4 @@ clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
                                     const char *name, clipc_error *err)
 {
     return parse(root, data, n, name, true, err);
-}
-
-/* ---- getters ----------------------------------------------------------- */
-
-static json_t *lookup(const json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-static clipc_status fail_type(const char *name, const char *key,
-                              const char *want, clipc_error *err)
-{
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: \"%s\" must be %s",
-                      CLIPC_QUOTE(name), key, want);
-}
-
-clipc_status clipc_json_get_int(const json_t *object, const char *key,
-                                const char *name, int64_t min, int64_t max,
-                                int64_t *out, clipc_error *err)
-{
-    const json_t *value = lookup(object, key);
-    if (!value)
-        return CLIPC_OK;
-    if (!json_is_integer(value))
-        return fail_type(name, key, "an integer", err);
-    int64_t number = json_integer_value(value);
-    if (number < min || number > max)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s\" is %lld, not in %lld..%lld",
-                          CLIPC_QUOTE(name), key, (long long)number,
-                          (long long)min, (long long)max);
-    *out = number;
-    return CLIPC_OK;
-}
-
-clipc_status clipc_json_get_size(const json_t *object, const char *key,
-                                 const char *name, size_t min, size_t max,
-                                 size_t *out, clipc_error *err)
-{
-    int64_t low = min > INT64_MAX ? INT64_MAX : (int64_t)min;
-    int64_t high = max > INT64_MAX ? INT64_MAX : (int64_t)max;
-    int64_t number = -1;
-    CLIPC_TRY(clipc_json_get_int(object, key, name, low, high, &number, err));
-    if (number >= 0)
-        *out = (size_t)number;
-    return CLIPC_OK;
-}
-
-clipc_status clipc_json_get_double(const json_t *object, const char *key,
-                                   const char *name, double *out,
-                                   clipc_error *err)
-{
-    const json_t *value = lookup(object, key);
-    if (!value)
-        return CLIPC_OK;
-    if (!json_is_number(value) || !isfinite(json_number_value(value)))
-        return fail_type(name, key, "a number", err);
-    *out = json_number_value(value);
-    return CLIPC_OK;
-}
-
-clipc_status clipc_json_get_bool(const json_t *object, const char *key,
-                                 const char *name, bool *out,
-                                 clipc_error *err)
-{
-    const json_t *value = lookup(object, key);
-    if (!value)
-        return CLIPC_OK;
-    if (!json_is_boolean(value))
-        return fail_type(name, key, "true or false", err);
-    *out = json_is_true(value);
-    return CLIPC_OK;
-}
-
-clipc_status clipc_json_get_string(const json_t *object, const char *key,
-                                   const char *name, const char **out,
-                                   clipc_error *err)
-{
-    const json_t *value = lookup(object, key);
-    if (!value)
-        return CLIPC_OK;
-    if (!json_is_string(value))
-        return fail_type(name, key, "a string", err);
-    if (strlen(json_string_value(value)) != json_string_length(value))
-        return fail_type(name, key, "a string without NUL", err);
-    *out = json_string_value(value);
-    return CLIPC_OK;
-}
-
-clipc_status clipc_json_get_object(const json_t *object, const char *key,
-                                   const char *name, json_t **out,
-                                   clipc_error *err)
-{
-    json_t *value = lookup(object, key);
-    if (!value)
-        return CLIPC_OK;
-    if (!json_is_object(value))
-        return fail_type(name, key, "an object", err);
-    *out = value;
-    return CLIPC_OK;
 }

@@ -1,41 +1,64 @@
 /* SPDX-License-Identifier: MIT
  *
- * json_object.h - one object of a configuration file, read key by key: the
- * messages name the file and the whole path of the key.
+ * json_object.h - one object of a JSON file, read key by key. Messages name
+ * the file, the object's label and the key: FILE: "LABEL.KEY" WHAT.
  */
-#ifndef CLIPC_SECTION_H
-#define CLIPC_SECTION_H
+#ifndef CLIPC_JSON_OBJECT_H
+#define CLIPC_JSON_OBJECT_H
 
 #include "base/json.h"
 
-typedef struct clipc_section {
-    const json_t *object; /* NULL: the section is absent, so is every key */
+typedef struct clipc_json_object {
+    const json_t *object; /* NULL: the object is absent, so is every key */
     const char *file;     /* for messages */
     const char *label;    /* "text_config", or "" for the root */
-} clipc_section;
+} clipc_json_object;
 
 /* A value from the file, short enough for a message. */
-clipc_quoted clipc_section_quote(const char *value);
+clipc_quoted clipc_json_quote(const char *value);
 
-/* FILE: "LABEL.KEY" WHAT; what clipc does not do is CLIPC_ERR_UNSUPPORTED. */
-clipc_status clipc_section_fail(const clipc_section *s, clipc_status status,
-                                const char *key, const char *what,
-                                clipc_error *err);
+/* Fails with FILE: "LABEL.KEY" and the formatted text. */
+clipc_status clipc_json_fail(clipc_error *err, clipc_status code,
+                             const clipc_json_object *o, const char *key,
+                             const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* CLIPC_ERR_CONFIG unless o->object is a JSON object. */
+clipc_status clipc_json_check_object(const clipc_json_object *o,
+                                     clipc_error *err);
+
+/* The value at `key`; NULL when the key is absent or null. */
+json_t *clipc_json_lookup(const json_t *object, const char *key);
 
 /* The object at `key`; absent or null: out->object is NULL. */
-clipc_status clipc_section_find(clipc_section *out, const clipc_section *s,
-                                const char *key, clipc_error *err);
+clipc_status clipc_json_find(clipc_json_object *out,
+                             const clipc_json_object *o, const char *key,
+                             clipc_error *err);
 
-/* Getters: an absent key leaves *out as it is. A null number is an error, as
- * it is in the programs that read these files. */
-clipc_status clipc_section_size(const clipc_section *s, const char *key,
-                                size_t min, size_t max, size_t *out,
-                                clipc_error *err);
-clipc_status clipc_section_number(const clipc_section *s, const char *key,
-                                  double min, double max, double *out,
-                                  clipc_error *err);
-/* null is absent; *out points into the object. */
-clipc_status clipc_section_string(const clipc_section *s, const char *key,
-                                  const char **out, clipc_error *err);
+/* Getters. An absent key leaves *out as it is; another type or range is
+ * CLIPC_ERR_CONFIG. The rules for null are those of the programs that read
+ * these files. */
 
-#endif /* CLIPC_SECTION_H */
+/* null is refused. */
+clipc_status clipc_json_size(const clipc_json_object *o, const char *key,
+                             size_t min, size_t max, size_t *out,
+                             clipc_error *err);
+clipc_status clipc_json_number(const clipc_json_object *o, const char *key,
+                               double min, double max, double *out,
+                               clipc_error *err);
+/* null is absent. */
+clipc_status clipc_json_int(const clipc_json_object *o, const char *key,
+                            int64_t min, int64_t max, int64_t *out,
+                            clipc_error *err);
+/* null is absent; *out points into the object and has no U+0000. */
+clipc_status clipc_json_string(const clipc_json_object *o, const char *key,
+                               const char **out, clipc_error *err);
+/* null is absent; three finite numbers, or one for all three. zero: whether a
+ * number may be 0. */
+clipc_status clipc_json_triple(const clipc_json_object *o, const char *key,
+                               bool zero, float out[3], clipc_error *err);
+/* null is false. */
+clipc_status clipc_json_bool(const clipc_json_object *o, const char *key,
+                             bool *out, clipc_error *err);
+
+#endif /* CLIPC_JSON_OBJECT_H */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mem.c - checked allocation (everything is freed with free()), and the
- * public structs that carry their size.
+ * mem.c - checked allocation; everything is freed with free().
  */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
@@ -15,9 +14,6 @@
 #include <sys/mman.h>
 
 #define ALIGNMENT 64 /* a cache line, and the widest vector */
-
-/* No header will have a larger struct: a size that was never set, likely. */
-#define MAX_STRUCT_BYTES 65536
 
 void *clipc_alloc(size_t n, size_t element_bytes)
 {
@@ -54,7 +50,7 @@ void *clipc_alloc_large(size_t n, size_t element_bytes)
         return clipc_alloc_aligned(n, element_bytes);
     p = aligned_alloc(page, bytes / page * page);
 #ifdef MADV_HUGEPAGE
-    if (p) /* advice: what it cannot have it goes without */
+    if (p) /* advice: a refusal costs speed only */
         madvise(p, bytes / page * page, MADV_HUGEPAGE);
 #endif
     return p;
@@ -95,39 +91,4 @@ char *clipc_format(const char *format, ...)
     va_end(again);
     va_end(args);
     return text;
-}
-
-clipc_status clipc_params_merge(void *params, size_t known, const void *given,
-                                const char *what, clipc_error *err)
-{
-    size_t size;
-
-    if (!given)
-        return CLIPC_OK;
-    memcpy(&size, given, sizeof size);
-    if (size < sizeof size || size > known)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "%s: struct_size is %zu, this library knows %zu; "
-                          "start from the _default() function",
-                          what, size, known);
-    memcpy(params, given, size);
-    memcpy(params, &known, sizeof known);
-    return CLIPC_OK;
-}
-
-clipc_status clipc_info_fill(void *out, const void *info, size_t known,
-                             const char *what, clipc_error *err)
-{
-    size_t size;
-
-    if (!out)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL", what);
-    memcpy(&size, out, sizeof size);
-    if (size < sizeof size || size > MAX_STRUCT_BYTES)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "%s: set struct_size to sizeof the struct", what);
-    memset(out, 0, size);
-    memcpy(out, info, size < known ? size : known);
-    memcpy(out, &size, sizeof size);
-    return CLIPC_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * sniff.c - see sniff.h. Formats are told apart by what their specifications
- * say stands at a fixed place; markup and plain text by how they begin.
+ * sniff.c - a table of the bytes that a format's specification puts at a
+ * fixed place; markup and plain text are told by how they begin.
  */
 #include "base/sniff.h"
 
@@ -16,7 +16,7 @@ enum { HEADER_AT = 8, TEXT_BYTES = 512, XML_BYTES = 1024 };
 #define MAGIC(at, magic, name, what) { at, sizeof magic - 1, magic, { name, what } }
 #define SAME(at, magic, name) MAGIC(at, magic, name, name)
 
-/* The first that matches counts. */
+/* The first row that matches counts. */
 static const struct {
     size_t at, n;
     const char *magic;
@@ -85,7 +85,7 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
 }
 
-/* Offset of what comes after a byte order mark and white space. */
+/* Offset of the first byte after a byte order mark and white space. */
 static size_t skip_space(const uint8_t *data, size_t n)
 {
     size_t at = HAS(0, "\xEF\xBB\xBF") ? 3 : 0;
@@ -127,7 +127,7 @@ static const clipc_sniffed *sniff_markup(const uint8_t *data, size_t n)
     return &xml;
 }
 
-/* UTF-8 without control characters, as far as it is looked at. */
+/* UTF-8 without control characters in the bytes that are looked at. */
 static bool is_text(const uint8_t *data, size_t n)
 {
     const bool cut = n > TEXT_BYTES; /* perhaps through a character */
@@ -142,7 +142,7 @@ static bool is_text(const uint8_t *data, size_t n)
     return n > 0 && valid + (cut ? 3 : 0) >= n;
 }
 
-/* What the bytes at one place do not settle. */
+/* Formats that need more than the bytes at one place. */
 static const clipc_sniffed *sniff_others(const uint8_t *data, size_t n)
 {
     static const clipc_sniffed webp = { "WEBP", "a WebP picture" };

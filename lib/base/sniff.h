@@ -13,10 +13,10 @@ typedef struct clipc_sniffed {
     const char *what; /* "a GIF picture", "a GGUF file" */
 } clipc_sniffed;
 
-/* NULL: nothing that is known. Static. */
+/* NULL: no known format. The result is static. */
 const clipc_sniffed *clipc_sniff(const void *data, size_t n);
 
-/* Whether it begins as a safetensors file does, a packed one included. */
+/* Whether the data begin as a safetensors or packed file does. */
 bool clipc_sniff_is_safetensors(const void *data, size_t n);
 
 #endif /* CLIPC_SNIFF_H */

@@ -185,8 +185,8 @@ static void *work(void *arg)
     }
 }
 
-/* Starts the worker with a small stack, or with the default one where the
- * program's thread-local data leave no room in that. */
+/* Starts the worker with a small stack; with the default stack where the
+ * program's thread-local data leave no room in a small one. */
 static bool start_worker(worker *w)
 {
     pthread_attr_t attr;

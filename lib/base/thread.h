@@ -15,8 +15,8 @@ clipc_status clipc_pool_create(clipc_pool **pool, unsigned n,
                                clipc_error *err);
 void clipc_pool_destroy(clipc_pool *pool);
 
-/* Threads that a run will have: the number asked for, fewer when some could
- * not be started (the pool then goes on with those it has). Starts them. */
+/* Starts the threads, and returns how many a run will have: the number asked
+ * for, or fewer where the system refused some. */
 unsigned clipc_pool_size(clipc_pool *pool);
 
 typedef void (*clipc_task_fn)(void *arg, unsigned thread, unsigned n_threads);
@@ -25,8 +25,8 @@ typedef void (*clipc_task_fn)(void *arg, unsigned thread, unsigned n_threads);
  * returns when all have returned. */
 void clipc_pool_run(clipc_pool *pool, clipc_task_fn task, void *arg);
 
-/* Inside a task: returns when all n threads have called it. What a thread
- * wrote before, every thread may read after. */
+/* Call inside a task: returns when all n threads have called. Memory that a
+ * thread wrote before the barrier, every thread may read after the barrier. */
 void clipc_pool_barrier(clipc_pool *pool);
 
 /* Part `thread` of n items split in n_threads even pieces: [*begin, *end). */

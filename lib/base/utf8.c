@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * utf8.c - UTF-8 to code points and back. See utf8.h.
+ * utf8.c - UTF-8 to code points and back.
  */
 #include "base/utf8.h"
 

@@ -8,8 +8,8 @@
 
 #include "base/base.h"
 
-/* Bytes of the character at s and its code point; 0 when there is none that
- * is valid (overlong, surrogate, past U+10FFFF, cut short). */
+/* Bytes of the character at s, and its code point; 0 when the character is
+ * not valid (overlong, surrogate, past U+10FFFF, cut short). */
 size_t clipc_utf8_decode(const char *s, size_t n, uint32_t *code);
 
 /* Writes one scalar value, returns its number of bytes. */

@@ -23,7 +23,7 @@ enum {
     MAX_VOCAB = 1 << 24
 };
 
-static clipc_status get_activation(const clipc_section *s,
+static clipc_status get_activation(const clipc_json_object *s,
                                    clipc_activation *out, clipc_error *err)
 {
     const json_t *value = json_object_get(s->object, "hidden_act");
@@ -32,139 +32,134 @@ static clipc_status get_activation(const clipc_section *s,
     if (!value)
         return CLIPC_OK;
     if (!name)
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "hidden_act",
-                                  "must be a string", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "hidden_act",
+                               "must be a string");
     if (strcmp(name, "quick_gelu") == 0)
         *out = CLIPC_QUICK_GELU;
     else if (strcmp(name, "gelu") == 0)
         *out = CLIPC_GELU;
     else
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s%shidden_act\" is \"%s\"; clipc knows "
-                          "quick_gelu and gelu", CLIPC_QUOTE(s->file),
-                          s->label, *s->label ? "." : "",
-                          clipc_section_quote(name).text);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "hidden_act",
+                               "is \"%s\"; clipc knows quick_gelu and gelu",
+                               clipc_json_quote(name).text);
     return CLIPC_OK;
 }
 
-/* A section that says what it is must be the tower of CLIP it should be. */
-static clipc_status check_section_type(const clipc_section *s,
+/* A section with a model_type must be the tower of CLIP that `want` names. */
+static clipc_status check_section_type(const clipc_json_object *s,
                                        const char *want, clipc_error *err)
 {
     const char *name = NULL;
 
-    CLIPC_TRY(clipc_section_string(s, "model_type", &name, err));
+    CLIPC_TRY(clipc_json_string(s, "model_type", &name, err));
     if (name && strcmp(name, want) != 0)
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s%smodel_type\" is \"%s\"; clipc reads "
-                          "\"%s\"", CLIPC_QUOTE(s->file), s->label,
-                          *s->label ? "." : "",
-                          clipc_section_quote(name).text, want);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "model_type",
+                               "is \"%s\"; clipc reads \"%s\"",
+                               clipc_json_quote(name).text, want);
     return CLIPC_OK;
 }
 
-static clipc_status get_tower(const clipc_section *s, const char *model_type,
+static clipc_status get_tower(const clipc_json_object *s,
+                              const char *model_type,
                               clipc_tower_config *tower, clipc_error *err)
 {
     double eps = (double)tower->eps;
 
     CLIPC_TRY(check_section_type(s, model_type, err));
-    CLIPC_TRY(clipc_section_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width, err));
-    CLIPC_TRY(clipc_section_size(s, "num_hidden_layers", 1, MAX_LAYERS,
-                       &tower->n_layers, err));
-    CLIPC_TRY(clipc_section_size(s, "num_attention_heads", 1, MAX_WIDTH,
-                       &tower->n_heads, err));
-    CLIPC_TRY(clipc_section_size(s, "intermediate_size", 1, MAX_WIDTH,
-                       &tower->mlp_width, err));
+    CLIPC_TRY(clipc_json_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width,
+                              err));
+    CLIPC_TRY(clipc_json_size(s, "num_hidden_layers", 1, MAX_LAYERS,
+                              &tower->n_layers, err));
+    CLIPC_TRY(clipc_json_size(s, "num_attention_heads", 1, MAX_WIDTH,
+                              &tower->n_heads, err));
+    CLIPC_TRY(clipc_json_size(s, "intermediate_size", 1, MAX_WIDTH,
+                              &tower->mlp_width, err));
     CLIPC_TRY(get_activation(s, &tower->activation, err));
-    CLIPC_TRY(clipc_section_number(s, "layer_norm_eps", 0, 1, &eps, err));
+    CLIPC_TRY(clipc_json_number(s, "layer_norm_eps", 0, 1, &eps, err));
     tower->eps = (float)eps;
     if (tower->width % tower->n_heads != 0)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s%snum_attention_heads\" is %zu, which does "
-                          "not divide hidden_size %zu", CLIPC_QUOTE(s->file),
-                          s->label, *s->label ? "." : "", tower->n_heads,
-                          tower->width);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s,
+                               "num_attention_heads",
+                               "is %zu, which does not divide hidden_size %zu",
+                               tower->n_heads, tower->width);
     return CLIPC_OK;
 }
 
-/* The section that counts: "KEY_dict" when there is one, else "KEY", else
- * none. */
-static clipc_status find_section(clipc_section *out, const clipc_section *root,
+/* The section "KEY_dict"; without one the section "KEY"; else none. */
+static clipc_status find_section(clipc_json_object *out,
+                                 const clipc_json_object *root,
                                  const char *key, const char *dict_key,
                                  clipc_error *err)
 {
-    CLIPC_TRY(clipc_section_find(out, root, dict_key, err));
+    CLIPC_TRY(clipc_json_find(out, root, dict_key, err));
     if (out->object)
         return CLIPC_OK;
-    return clipc_section_find(out, root, key, err);
+    return clipc_json_find(out, root, key, err);
 }
 
-static clipc_status get_text(clipc_config *config, const clipc_section *s,
+static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
                              clipc_error *err)
 {
     const json_t *eos;
 
     CLIPC_TRY(get_tower(s, "clip_text_model", &config->text, err));
     /* Both ends of a text need a place. */
-    CLIPC_TRY(clipc_section_size(s, "max_position_embeddings", 2, MAX_CONTEXT,
-                                 &config->context_length, err));
-    CLIPC_TRY(clipc_section_size(s, "vocab_size", 1, MAX_VOCAB,
-                                 &config->vocab_size, err));
-    /* May be an id that no text has: the first row is pooled then. */
+    CLIPC_TRY(clipc_json_size(s, "max_position_embeddings", 2, MAX_CONTEXT,
+                              &config->context_length, err));
+    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, MAX_VOCAB,
+                              &config->vocab_size, err));
+    /* A text may lack this id; then the first row is pooled. */
     eos = json_object_get(s->object, "eos_token_id");
     if (!eos)
         return CLIPC_OK;
     if (!json_is_integer(eos) || json_integer_value(eos) < 0 ||
         json_integer_value(eos) > INT32_MAX)
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "eos_token_id",
-                                  "must be an integer in 0..2147483647", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "eos_token_id",
+                               "must be an integer in 0..2147483647");
     config->eos_token_id = json_integer_value(eos);
     return CLIPC_OK;
 }
 
-static clipc_status get_vision(clipc_config *config, const clipc_section *s,
-                               clipc_error *err)
+static clipc_status get_vision(clipc_config *config,
+                               const clipc_json_object *s, clipc_error *err)
 {
     size_t channels = 3;
 
     CLIPC_TRY(get_tower(s, "clip_vision_model", &config->vision, err));
-    CLIPC_TRY(clipc_section_size(s, "num_channels", 1, 64, &channels, err));
-    CLIPC_TRY(clipc_section_size(s, "image_size", 1, CLIPC_MAX_IMAGE_SIZE,
-                                 &config->image_size, err));
-    CLIPC_TRY(clipc_section_size(s, "patch_size", 1, CLIPC_MAX_IMAGE_SIZE,
-                                 &config->patch_size, err));
+    CLIPC_TRY(clipc_json_size(s, "num_channels", 1, 64, &channels, err));
+    CLIPC_TRY(clipc_json_size(s, "image_size", 1, CLIPC_MAX_IMAGE_SIZE,
+                              &config->image_size, err));
+    CLIPC_TRY(clipc_json_size(s, "patch_size", 1, CLIPC_MAX_IMAGE_SIZE,
+                              &config->patch_size, err));
     if (channels != 3)
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "num_channels",
-                                  "is not 3; clipc reads RGB", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "num_channels",
+                               "is not 3; clipc reads RGB");
     if (config->patch_size > config->image_size)
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "patch_size",
-                                  "is larger than image_size", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "patch_size",
+                               "is larger than image_size");
     config->trained_image_size = config->image_size;
     return CLIPC_OK;
 }
 
 /* ---- which network ----------------------------------------------------- */
 
-static clipc_status fail_network(const clipc_section *root, const char *key,
-                                 const char *value, const char *network,
-                                 clipc_error *err)
+static clipc_status fail_network(const clipc_json_object *root,
+                                 const char *key, const char *value,
+                                 const char *network, clipc_error *err)
 {
     if (network)
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s\" is \"%s\": this is %s, another network "
-                          "than CLIP", CLIPC_QUOTE(root->file), key,
-                          clipc_section_quote(value).text, network);
-    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                      "%s: \"%s\" is \"%s\"; clipc reads \"clip\" and its "
-                      "towers",
-                      CLIPC_QUOTE(root->file), key,
-                      clipc_section_quote(value).text);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
+                               "is \"%s\": this is %s, another network than "
+                               "CLIP", clipc_json_quote(value).text, network);
+    return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
+                           "is \"%s\"; clipc reads \"clip\" and its towers",
+                           clipc_json_quote(value).text);
 }
 
-/* The classes that transformers saves a CLIP as; of those without projection
- * the checkpoint's tensors tell whether it has one all the same. */
-static clipc_status check_classes(const clipc_section *root, clipc_error *err)
+/* Refuses the classes of other networks. For a class without projection the
+ * checkpoint's tensors tell whether there is a projection. */
+static clipc_status check_classes(const clipc_json_object *root,
+                                  clipc_error *err)
 {
     const json_t *list = json_object_get(root->object, "architectures");
     const json_t *value;
@@ -180,11 +175,12 @@ static clipc_status check_classes(const clipc_section *root, clipc_error *err)
 }
 
 static clipc_status get_network(clipc_config *config,
-                                const clipc_section *root, clipc_error *err)
+                                const clipc_json_object *root,
+                                clipc_error *err)
 {
     const char *type = "clip", *timm = NULL;
 
-    CLIPC_TRY(clipc_section_string(root, "model_type", &type, err));
+    CLIPC_TRY(clipc_json_string(root, "model_type", &type, err));
     config->has_text = config->has_vision = strcmp(type, "clip") == 0;
     if (strcmp(type, "clip_text_model") == 0)
         config->has_text = true;
@@ -194,7 +190,7 @@ static clipc_status get_network(clipc_config *config,
         return fail_network(root, "model_type", type,
                             clipc_network_of_type(type), err);
     /* timm describes one network of its own in a file of the same name. */
-    CLIPC_TRY(clipc_section_string(root, "architecture", &timm, err));
+    CLIPC_TRY(clipc_json_string(root, "architecture", &timm, err));
     if (timm && !json_object_get(root->object, "model_type"))
         return fail_network(root, "architecture", timm, "a network of timm",
                             err);
@@ -214,38 +210,38 @@ static bool is_list_name(const char *name)
 }
 
 clipc_status clipc_config_read_labels(clipc_config *config,
-                                      const clipc_section *root,
+                                      const clipc_json_object *root,
                                       clipc_error *err)
 {
     const char *name = NULL;
-    clipc_section own;
+    clipc_json_object own;
 
     config->labels[0] = '\0';
-    CLIPC_TRY(clipc_section_find(&own, root, "clipc", err));
-    CLIPC_TRY(clipc_section_string(&own, "labels", &name, err));
+    CLIPC_TRY(clipc_json_find(&own, root, "clipc", err));
+    CLIPC_TRY(clipc_json_string(&own, "labels", &name, err));
     if (!name)
         return CLIPC_OK;
     if (!is_list_name(name))
-        return clipc_section_fail(&own, CLIPC_ERR_CONFIG, "labels",
-                                  "must be the name of a list of labels: at "
-                                  "most 63 letters, digits, '.', '-' and "
-                                  "'_', the first a letter or a digit", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, &own, "labels",
+                               "must be the name of a list of labels: at most "
+                               "63 letters, digits, '.', '-' and '_', the "
+                               "first a letter or a digit");
     memcpy(config->labels, name, strlen(name) + 1);
     return CLIPC_OK;
 }
 
-static clipc_status get_all(clipc_config *config, const clipc_section *root,
-                            clipc_error *err)
+static clipc_status get_all(clipc_config *config,
+                            const clipc_json_object *root, clipc_error *err)
 {
-    clipc_section text = *root, vision = *root;
+    clipc_json_object text = *root, vision = *root;
     double scale = config->logit_scale_init;
 
     CLIPC_TRY(get_network(config, root, err));
     CLIPC_TRY(clipc_config_read_labels(config, root, err));
-    CLIPC_TRY(clipc_section_size(root, "projection_dim", 1, MAX_WIDTH,
-                                 &config->projection_dim, err));
-    CLIPC_TRY(clipc_section_number(root, "logit_scale_init_value", -80, 80,
-                                   &scale, err));
+    CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, MAX_WIDTH,
+                              &config->projection_dim, err));
+    CLIPC_TRY(clipc_json_number(root, "logit_scale_init_value", -80, 80,
+                                &scale, err));
     config->logit_scale_init = scale;
     /* A tower by itself has its keys at the root. */
     if (config->has_text && config->has_vision) {
@@ -291,11 +287,9 @@ clipc_status clipc_config_parse(clipc_config *config, const char *data,
 
     clipc_config_default(config);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
-    clipc_section s = { .object = root, .file = name, .label = "" };
-    if (!json_is_object(root))
-        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                            "%s: it is not a JSON object", CLIPC_QUOTE(name));
-    else
+    clipc_json_object s = { .object = root, .file = name, .label = "" };
+    status = clipc_json_check_object(&s, err);
+    if (status == CLIPC_OK)
         status = get_all(config, &s, err);
     json_decref(root);
     return status;

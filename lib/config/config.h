@@ -61,10 +61,10 @@ typedef struct clipc_preprocess_config {
     bool rescale, normalize;
     double rescale_factor;
     float mean[3], std[3];
-    size_t network_size; /* side that a model reads; 0: no model, any */
+    size_t network_size; /* side that a model reads; 0: any side */
 } clipc_preprocess_config;
 
-/* ViT-B/32, what transformers has for keys that are absent. */
+/* ViT-B/32: transformers' values for absent keys. */
 void clipc_config_default(clipc_config *config);
 
 /* Parses and checks config.json: every number in range, heads divide the
@@ -74,9 +74,9 @@ clipc_status clipc_config_parse(clipc_config *config, const char *data,
 
 /* The member "clipc" of a config's root, whoever wrote the others:
  * {"labels": NAME}, a name and never a path. Absent or null: none. */
-struct clipc_section;
+struct clipc_json_object;
 clipc_status clipc_config_read_labels(clipc_config *config,
-                                      const struct clipc_section *root,
+                                      const struct clipc_json_object *root,
                                       clipc_error *err);
 
 /* The preprocessing published with openai/clip-vit-base-patch32. */
@@ -96,16 +96,16 @@ clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
                                      bool *found, const char *data, size_t n,
                                      const char *name, clipc_error *err);
 
-/* Makes pictures come out with sides of `size`: all edges grow or shrink as
- * the side does that they come out with so far. */
+/* Makes pictures come out with sides of `size`: scales every edge by size /
+ * current output side. */
 void clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size);
 
-/* Whether it is open_clip_config.json, not config.json. */
+/* Whether the data are open_clip_config.json, not config.json. */
 bool clipc_open_clip_config_is(const char *data, size_t n);
 
-/* open_clip_config.json holds both. What open_clip can build and clipc does
- * not compute is refused by the name of its key. */
+/* open_clip_config.json holds hyperparameters and preprocessing. A network
+ * that clipc does not compute is refused by the name of its key. */
 clipc_status clipc_open_clip_config_parse(clipc_config *config,
                                           clipc_preprocess_config *preprocess,
                                           const char *data, size_t n,

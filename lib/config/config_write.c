@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * config_write.c - config.json and preprocessor_config.json from the values
- * that were read, whatever file and spelling they came from: what a packed
- * file carries.
+ * that were read, in one spelling: the JSON that a packed file carries.
  */
 #include "config/config.h"
 #include "base/json.h"
@@ -91,7 +90,7 @@ char *clipc_config_write(const clipc_config *config)
     return dump(root);
 }
 
-/* The size in the form that its rule has; NULL: memory ran out. */
+/* The size as the resize rule spells sizes; NULL: memory ran out. */
 static json_t *size_object(const clipc_preprocess_config *c)
 {
     if (c->height)

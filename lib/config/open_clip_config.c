@@ -5,9 +5,9 @@
  *
  * "model_cfg" has the arguments of open_clip's CLIP class (3.3:
  * CLIPVisionCfg, CLIPTextCfg), "preprocess_cfg" those of its transforms.
- * Absent keys have their defaults. A key that clipc does not read must have
- * the value that leaves what it names out; else it is refused by name, because
- * it stands for another network.
+ * Absent keys have the defaults of those classes. A key that clipc does not
+ * read must be off: null, false, 0 or empty. Any other value means another
+ * network and is refused by the key's name.
  *
  * The transforms are torchvision's on a Pillow picture: Pillow's resize, the
  * size rule of transformers, a crop whose corner is rounded to even.
@@ -16,7 +16,6 @@
 
 #include "base/json_object.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {
@@ -53,10 +52,10 @@ static bool is_off(const json_t *value)
     return !json_is_true(value);
 }
 
-static clipc_status check_others(const clipc_section *s,
+static clipc_status check_others(const clipc_json_object *s,
                                  const char *const known[], clipc_error *err)
 {
-    /* jansson's iteration takes an object it could change. */
+    /* jansson's iteration takes no const object. */
     json_t *object = (json_t *)(uintptr_t)s->object;
     const char *key;
     json_t *value;
@@ -64,107 +63,91 @@ static clipc_status check_others(const clipc_section *s,
     json_object_foreach(object, key, value) {
         if (is_listed(key, known) || is_off(value))
             continue;
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s.%s\" is set, and clipc does not compute "
-                          "what it stands for", CLIPC_QUOTE(s->file), s->label,
-                          clipc_section_quote(key).text);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               clipc_json_quote(key).text,
+                               "is set, and clipc does not compute what it "
+                               "stands for");
     }
     return CLIPC_OK;
 }
 
 /* A key with a few values, of which clipc computes one or two. */
-static clipc_status check_choice(const clipc_section *s, const char *key,
+static clipc_status check_choice(const clipc_json_object *s, const char *key,
                                  const char *const known[], clipc_error *err)
 {
     const char *value = NULL;
 
-    CLIPC_TRY(clipc_section_string(s, key, &value, err));
+    CLIPC_TRY(clipc_json_string(s, key, &value, err));
     if (!value || is_listed(value, known))
         return CLIPC_OK;
-    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                      "%s: \"%s.%s\" is \"%s\", which clipc does not compute",
-                      CLIPC_QUOTE(s->file), s->label, key,
-                      clipc_section_quote(value).text);
+    return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, key,
+                           "is \"%s\", which clipc does not compute",
+                           clipc_json_quote(value).text);
 }
 
 /* ---- values ------------------------------------------------------------ */
 
-static clipc_status get_switch(const clipc_section *s, const char *key,
-                               bool *out, clipc_error *err)
-{
-    const json_t *value = json_object_get(s->object, key);
-
-    if (value && !json_is_boolean(value) && !json_is_null(value))
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
-                                  "must be true or false", err);
-    *out = json_is_true(value);
-    return CLIPC_OK;
-}
-
 /* An integer, or two that are equal. */
-static clipc_status get_square(const clipc_section *s, const char *key,
+static clipc_status get_square(const clipc_json_object *s, const char *key,
                                size_t *out, clipc_error *err)
 {
     const json_t *value = json_object_get(s->object, key);
     const json_t *height = json_array_get(value, 0);
 
     if (!json_is_array(value))
-        return clipc_section_size(s, key, 1, CLIPC_MAX_IMAGE_SIZE, out, err);
+        return clipc_json_size(s, key, 1, CLIPC_MAX_IMAGE_SIZE, out, err);
     if (json_array_size(value) != 2 || !json_is_integer(height) ||
         !json_equal(height, json_array_get(value, 1)))
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, key,
-                                  "is not one length; clipc reads squares",
-                                  err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, key,
+                               "is not one length; clipc reads squares");
     json_int_t number = json_integer_value(height);
     if (number < 1 || number > CLIPC_MAX_IMAGE_SIZE)
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
-                                  "is not in 1..8192", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, key,
+                               "is not in 1..8192");
     *out = (size_t)number;
     return CLIPC_OK;
 }
 
-/* What both towers have. */
-static clipc_status get_tower(const clipc_section *s,
+/* The keys that both towers have. */
+static clipc_status get_tower(const clipc_json_object *s,
                               clipc_tower_config *tower, clipc_error *err)
 {
     static const char *const blocks[] = { "default", NULL };
     static const char *const norms[] = { "eps", NULL };
     double ratio = 4.0, eps = 1e-5;
-    clipc_section norm;
+    clipc_json_object norm;
 
-    CLIPC_TRY(clipc_section_size(s, "width", 1, MAX_WIDTH, &tower->width,
-                                 err));
-    CLIPC_TRY(clipc_section_size(s, "layers", 1, MAX_LAYERS, &tower->n_layers,
-                                 err));
-    CLIPC_TRY(clipc_section_number(s, "mlp_ratio", 0.001, 64, &ratio, err));
+    CLIPC_TRY(clipc_json_size(s, "width", 1, MAX_WIDTH, &tower->width, err));
+    CLIPC_TRY(clipc_json_size(s, "layers", 1, MAX_LAYERS, &tower->n_layers,
+                              err));
+    CLIPC_TRY(clipc_json_number(s, "mlp_ratio", 0.001, 64, &ratio, err));
     CLIPC_TRY(check_choice(s, "block_type", blocks, err));
-    CLIPC_TRY(clipc_section_find(&norm, s, "norm_kwargs", err));
+    CLIPC_TRY(clipc_json_find(&norm, s, "norm_kwargs", err));
     CLIPC_TRY(check_others(&norm, norms, err));
-    CLIPC_TRY(clipc_section_number(&norm, "eps", 0, 1, &eps, err));
+    CLIPC_TRY(clipc_json_number(&norm, "eps", 0, 1, &eps, err));
     tower->eps = (float)eps;
     tower->mlp_width = (size_t)((double)tower->width * ratio);
     if (tower->mlp_width < 1 || tower->mlp_width > MAX_WIDTH)
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "mlp_ratio",
-                                  "makes the MLP too narrow or too wide", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "mlp_ratio",
+                               "makes the MLP too narrow or too wide");
     return CLIPC_OK;
 }
 
-static clipc_status check_heads(const clipc_section *s,
+static clipc_status check_heads(const clipc_json_object *s,
                                 const clipc_tower_config *tower,
                                 const char *key, clipc_error *err)
 {
     if (tower->n_heads && tower->width % tower->n_heads == 0)
         return CLIPC_OK;
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                      "%s: \"%s.%s\" makes %zu heads, which do not divide the "
-                      "width %zu", CLIPC_QUOTE(s->file), s->label, key,
-                      tower->n_heads, tower->width);
+    return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, key,
+                           "makes %zu heads, which do not divide the width "
+                           "%zu", tower->n_heads, tower->width);
 }
 
 /* ---- towers ------------------------------------------------------------ */
 
-static clipc_status get_vision(clipc_config *config, const clipc_section *s,
-                               clipc_error *err)
+static clipc_status get_vision(clipc_config *config,
+                               const clipc_json_object *s, clipc_error *err)
 {
     static const char *const known[] = {
         "layers", "width", "head_width", "mlp_ratio", "patch_size",
@@ -182,51 +165,52 @@ static clipc_status get_vision(clipc_config *config, const clipc_section *s,
 
     config->patch_size = 16;
     if (json_is_array(json_object_get(s->object, "layers")))
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "layers",
-                                  "is a list: this is a ResNet CLIP, another "
-                                  "network than the ViT that clipc reads", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "layers",
+                               "is a list: this is a ResNet CLIP, another "
+                               "network than the ViT that clipc reads");
     if (!is_off(json_object_get(s->object, "timm_model_name")))
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "timm_model_name",
-                                  "names an image tower of timm, another "
-                                  "network than the ViT that clipc reads", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               "timm_model_name",
+                               "names an image tower of timm, another network "
+                               "than the ViT that clipc reads");
     CLIPC_TRY(check_others(s, known, err));
     CLIPC_TRY(check_choice(s, "pool_type", pools, err));
     CLIPC_TRY(check_choice(s, "pos_embed_type", positions, err));
     CLIPC_TRY(get_tower(s, &config->vision, err));
-    CLIPC_TRY(clipc_section_size(s, "head_width", 1, MAX_WIDTH, &head_width,
-                                 err));
+    CLIPC_TRY(clipc_json_size(s, "head_width", 1, MAX_WIDTH, &head_width,
+                              err));
     config->vision.n_heads = config->vision.width / head_width;
     CLIPC_TRY(check_heads(s, &config->vision, "head_width", err));
     CLIPC_TRY(get_square(s, "image_size", &config->image_size, err));
     CLIPC_TRY(get_square(s, "patch_size", &config->patch_size, err));
     if (config->patch_size > config->image_size)
-        return clipc_section_fail(s, CLIPC_ERR_CONFIG, "patch_size",
-                                  "is larger than image_size", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "patch_size",
+                               "is larger than image_size");
     config->trained_image_size = config->image_size;
     return CLIPC_OK;
 }
 
-static clipc_status get_pooling(clipc_config *config, const clipc_section *s,
-                                clipc_error *err)
+static clipc_status get_pooling(clipc_config *config,
+                                const clipc_json_object *s, clipc_error *err)
 {
     static const char *const pools[] = { "argmax", "eos", NULL };
     const char *pool = "argmax";
     size_t eos = ARGMAX;
 
     CLIPC_TRY(check_choice(s, "pool_type", pools, err));
-    CLIPC_TRY(clipc_section_string(s, "pool_type", &pool, err));
-    CLIPC_TRY(clipc_section_size(s, "eos_id", 0, INT32_MAX, &eos, err));
+    CLIPC_TRY(clipc_json_string(s, "pool_type", &pool, err));
+    CLIPC_TRY(clipc_json_size(s, "eos_id", 0, INT32_MAX, &eos, err));
     config->eos_token_id = ARGMAX;
     if (strcmp(pool, "argmax") == 0)
         return CLIPC_OK;
     if (eos == ARGMAX)
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "eos_id",
-                                  "is 2, which is no end token of CLIP", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "eos_id",
+                               "is 2, which is no end token of CLIP");
     config->eos_token_id = (int64_t)eos;
     return CLIPC_OK;
 }
 
-static clipc_status get_text(clipc_config *config, const clipc_section *s,
+static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
                              clipc_error *err)
 {
     static const char *const known[] = {
@@ -240,22 +224,22 @@ static clipc_status get_text(clipc_config *config, const clipc_section *s,
     static const char *const projections[] = { "linear", NULL };
 
     if (!is_off(json_object_get(s->object, "hf_model_name")))
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "hf_model_name",
-                                  "names another text tower than CLIP's", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "hf_model_name",
+                               "names another text tower than CLIP's");
     CLIPC_TRY(check_others(s, known, err));
     CLIPC_TRY(check_choice(s, "proj_type", projections, err));
     CLIPC_TRY(get_tower(s, &config->text, err));
-    CLIPC_TRY(clipc_section_size(s, "heads", 1, MAX_WIDTH,
-                                 &config->text.n_heads, err));
+    CLIPC_TRY(clipc_json_size(s, "heads", 1, MAX_WIDTH,
+                              &config->text.n_heads, err));
     CLIPC_TRY(check_heads(s, &config->text, "heads", err));
-    CLIPC_TRY(clipc_section_size(s, "context_length", 2, MAX_CONTEXT,
-                                 &config->context_length, err));
-    CLIPC_TRY(clipc_section_size(s, "vocab_size", 1, MAX_VOCAB,
-                                 &config->vocab_size, err));
+    CLIPC_TRY(clipc_json_size(s, "context_length", 2, MAX_CONTEXT,
+                              &config->context_length, err));
+    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, MAX_VOCAB,
+                              &config->vocab_size, err));
     return get_pooling(config, s, err);
 }
 
-static clipc_status get_model(clipc_config *config, const clipc_section *s,
+static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
                               clipc_error *err)
 {
     static const char *const known[] = {
@@ -263,27 +247,28 @@ static clipc_status get_model(clipc_config *config, const clipc_section *s,
         "init_logit_scale", "nonscalar_logit_scale", "cast_dtype",
         "output_dict", NULL
     };
-    clipc_section vision, text;
+    clipc_json_object vision, text;
     bool quick_gelu = false;
 
     if (!is_off(json_object_get(s->object, "init_logit_bias")))
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "init_logit_bias",
-                                  "is set: this is SigLIP, another network "
-                                  "than CLIP", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               "init_logit_bias",
+                               "is set: this is SigLIP, another network than "
+                               "CLIP");
     if (!is_off(json_object_get(s->object, "multimodal_cfg")))
-        return clipc_section_fail(s, CLIPC_ERR_UNSUPPORTED, "multimodal_cfg",
-                                  "is set: this is CoCa, another network than "
-                                  "CLIP", err);
-    CLIPC_TRY(clipc_section_find(&vision, s, "vision_cfg", err));
-    CLIPC_TRY(clipc_section_find(&text, s, "text_cfg", err));
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "multimodal_cfg",
+                               "is set: this is CoCa, another network than "
+                               "CLIP");
+    CLIPC_TRY(clipc_json_find(&vision, s, "vision_cfg", err));
+    CLIPC_TRY(clipc_json_find(&text, s, "text_cfg", err));
     CLIPC_TRY(get_vision(config, &vision, err));
     CLIPC_TRY(get_text(config, &text, err));
     CLIPC_TRY(check_others(s, known, err));
-    CLIPC_TRY(clipc_section_size(s, "embed_dim", 1, MAX_WIDTH,
-                                 &config->projection_dim, err));
-    CLIPC_TRY(clipc_section_number(s, "init_logit_scale", -80, 80,
-                                   &config->logit_scale_init, err));
-    CLIPC_TRY(get_switch(s, "quick_gelu", &quick_gelu, err));
+    CLIPC_TRY(clipc_json_size(s, "embed_dim", 1, MAX_WIDTH,
+                              &config->projection_dim, err));
+    CLIPC_TRY(clipc_json_number(s, "init_logit_scale", -80, 80,
+                                &config->logit_scale_init, err));
+    CLIPC_TRY(clipc_json_bool(s, "quick_gelu", &quick_gelu, err));
     config->vision.activation = config->text.activation =
         quick_gelu ? CLIPC_QUICK_GELU : CLIPC_GELU;
     return CLIPC_OK;
@@ -291,31 +276,8 @@ static clipc_status get_model(clipc_config *config, const clipc_section *s,
 
 /* ---- preprocessing ----------------------------------------------------- */
 
-/* Three finite numbers, or one for all channels; absent or null: as it is. */
-static clipc_status get_channels(const clipc_section *s, const char *key,
-                                 bool zero, float out[3], clipc_error *err)
-{
-    const json_t *value = json_object_get(s->object, key);
-
-    if (!value || json_is_null(value))
-        return CLIPC_OK;
-    for (size_t i = 0; i < 3; i++) {
-        const json_t *item =
-            json_is_array(value) ? json_array_get(value, i) : value;
-        out[i] = (float)json_number_value(item);
-        if (!json_is_number(item) || !isfinite(out[i]) ||
-            (out[i] == 0 && !zero) ||
-            (json_is_array(value) && json_array_size(value) != 3))
-            return clipc_section_fail(s, CLIPC_ERR_CONFIG, key,
-                                      zero ? "must be 3 numbers"
-                                           : "must be 3 numbers that are not "
-                                             "0", err);
-    }
-    return CLIPC_OK;
-}
-
 static clipc_status get_preprocess(clipc_preprocess_config *config,
-                                   const clipc_section *s, size_t size,
+                                   const clipc_json_object *s, size_t size,
                                    clipc_error *err)
 {
     static const char *const modes[] = { "RGB", NULL };
@@ -327,11 +289,11 @@ static clipc_status get_preprocess(clipc_preprocess_config *config,
     CLIPC_TRY(check_choice(s, "mode", modes, err));
     CLIPC_TRY(check_choice(s, "interpolation", filters, err));
     CLIPC_TRY(check_choice(s, "resize_mode", rules, err));
-    CLIPC_TRY(clipc_section_string(s, "interpolation", &filter, err));
-    CLIPC_TRY(clipc_section_string(s, "resize_mode", &rule, err));
-    CLIPC_TRY(get_channels(s, "mean", true, config->mean, err));
-    CLIPC_TRY(get_channels(s, "std", false, config->std, err));
-    /* "random" is for training; with it open_clip asks bicubically. */
+    CLIPC_TRY(clipc_json_string(s, "interpolation", &filter, err));
+    CLIPC_TRY(clipc_json_string(s, "resize_mode", &rule, err));
+    CLIPC_TRY(clipc_json_triple(s, "mean", true, config->mean, err));
+    CLIPC_TRY(clipc_json_triple(s, "std", false, config->std, err));
+    /* "random" is for training; open_clip then runs with bicubic. */
     config->resample = strcmp(filter, "bilinear") == 0 ? BILINEAR : BICUBIC;
     config->crop_rounds = true;
     config->crop_height = config->crop_width = size;
@@ -351,19 +313,16 @@ static clipc_status get_preprocess(clipc_preprocess_config *config,
 
 static clipc_status read_root(clipc_config *config,
                               clipc_preprocess_config *preprocess,
-                              const clipc_section *root, clipc_error *err)
+                              const clipc_json_object *root, clipc_error *err)
 {
-    clipc_section model, transforms;
+    clipc_json_object model, transforms;
 
-    if (!json_is_object(root->object))
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: it is not a JSON object",
-                          CLIPC_QUOTE(root->file));
-    CLIPC_TRY(clipc_section_find(&model, root, "model_cfg", err));
-    CLIPC_TRY(clipc_section_find(&transforms, root, "preprocess_cfg", err));
+    CLIPC_TRY(clipc_json_check_object(root, err));
+    CLIPC_TRY(clipc_json_find(&model, root, "model_cfg", err));
+    CLIPC_TRY(clipc_json_find(&transforms, root, "preprocess_cfg", err));
     if (!model.object)
-        return clipc_section_fail(root, CLIPC_ERR_CONFIG, "model_cfg",
-                                  "is missing", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, root, "model_cfg",
+                               "is missing");
     CLIPC_TRY(clipc_config_read_labels(config, root, err));
     CLIPC_TRY(get_model(config, &model, err));
     return get_preprocess(preprocess, &transforms, config->image_size, err);
@@ -390,7 +349,7 @@ clipc_status clipc_open_clip_config_parse(clipc_config *config,
     clipc_config_default(config);
     clipc_preprocess_config_default(preprocess);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
-    const clipc_section s = { .object = root, .file = name, .label = "" };
+    const clipc_json_object s = { .object = root, .file = name, .label = "" };
     clipc_status status = read_root(config, preprocess, &s, err);
     json_decref(root);
     return status;

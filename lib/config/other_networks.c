@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * other_networks.c - see other_networks.h. Types and classes are those of transformers,
- * tensors those that its, OpenAI's and open_clip's checkpoints have.
+ * other_networks.c - tables of types and classes of transformers, and of names
+ * of tensors in checkpoints of transformers, OpenAI and open_clip.
  */
 #include "config/other_networks.h"
 

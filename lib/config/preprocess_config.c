@@ -6,61 +6,24 @@
  * {"shortest_edge": 224} and {"height": 224, "width": 224}; all of it inside
  * "image_processor" of processor_config.json (transformers 5). Absent keys
  * have the values of CLIPImageProcessor of transformers 5.23; a null switch is
- * off, and any other null is refused where it counts, as there. What would
- * change pixels in a way clipc does not compute is refused too.
+ * off, and any other null is refused where CLIPImageProcessor would use the
+ * value. A key that changes pixels in a way clipc does not compute is refused.
  */
 #include "config/config.h"
 
-#include "base/json.h"
+#include "base/json_object.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { MAX_EDGE = 8192, MAX_SHOWN = 64, LAST_FILTER = 7 };
-
-typedef struct file {
-    const json_t *object;
-    const char *name;
-} file;
-
-static clipc_status fail_key(const file *f, const char *key, const char *what,
-                             clipc_error *err)
-{
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: \"%s\" %s",
-                      CLIPC_QUOTE(f->name), key, what);
-}
-
-static clipc_status fail_unsupported(const file *f, const char *key,
-                                     const char *what, clipc_error *err)
-{
-    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1, "%s: \"%s\" %s",
-                      CLIPC_QUOTE(f->name), key, what);
-}
-
-/* Absent or null: NULL. */
-static const json_t *lookup(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-/* A switch; null is off. */
-static clipc_status get_switch(const file *f, const char *key, bool *out,
-                               clipc_error *err)
-{
-    if (json_is_null(json_object_get(f->object, key))) {
-        *out = false;
-        return CLIPC_OK;
-    }
-    return clipc_json_get_bool(f->object, key, f->name, out, err);
-}
+enum { MAX_EDGE = 8192, LAST_FILTER = 7 };
 
 /* Refuses a null that a step would have to use. */
-static clipc_status check_given(const file *f, const char *key, bool needed,
-                                clipc_error *err)
+static clipc_status check_given(const clipc_json_object *f, const char *key,
+                                bool needed, clipc_error *err)
 {
     if (needed && json_is_null(json_object_get(f->object, key)))
-        return fail_key(f, key, "is null", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, key, "is null");
     return CLIPC_OK;
 }
 
@@ -71,24 +34,23 @@ typedef struct size_values {
     size_t height, width, shortest, longest;
 } size_values;
 
-static clipc_status get_edge(const file *f, const char *key,
+static clipc_status get_edge(const clipc_json_object *f, const char *key,
                              const json_t *value, size_t *out,
                              clipc_error *err)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 1 ||
         json_integer_value(value) > MAX_EDGE)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s\" must hold integers in 1..%d",
-                          CLIPC_QUOTE(f->name), key, MAX_EDGE);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, key,
+                               "must hold integers in 1..%d", MAX_EDGE);
     *out = (size_t)json_integer_value(value);
     return CLIPC_OK;
 }
 
 /* {"height", "width"} or {"shortest_edge"} or {"shortest_edge",
  * "longest_edge"}, nothing else. */
-static clipc_status get_size_object(const file *f, const char *key,
-                                    const json_t *object, size_values *out,
-                                    clipc_error *err)
+static clipc_status get_size_object(const clipc_json_object *f,
+                                    const char *key, const json_t *object,
+                                    size_values *out, clipc_error *err)
 {
     static const char *const members[] = { "height", "width", "shortest_edge",
                                            "longest_edge" };
@@ -101,28 +63,29 @@ static clipc_status get_size_object(const file *f, const char *key,
     for (int i = 0; i < 4; i++) {
         const json_t *value = json_object_get(object, members[i]);
         if (json_object_get(object, bounds[i]))
-            return fail_unsupported(f, key, "has bounds that clipc does not "
-                                    "know", err);
+            return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, key,
+                                   "has bounds that clipc does not know");
         n_known += value != NULL;
         if (value && !json_is_null(value))
             CLIPC_TRY(get_edge(f, key, value, slots[i], err));
     }
     if (json_object_size(object) != n_known)
-        return fail_key(f, key, "has an unknown member", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, key,
+                               "has an unknown member");
     bool edges = out->shortest && !out->height && !out->width;
     bool exact = out->height && out->width && !out->shortest && !out->longest;
     if (!edges && !exact)
-        return fail_key(f, key,
-                        "must have height and width, or shortest_edge", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, key,
+                               "must have height and width, or shortest_edge");
     return CLIPC_OK;
 }
 
-/* A size in any spelling; `square`: what an integer means. Absent: *out stays
- * as it is. */
-static clipc_status get_size(const file *f, const char *key, bool square,
-                             size_values *out, clipc_error *err)
+/* A size in any spelling. square: an integer is height and width, else the
+ * shortest edge. Absent: *out stays as it is. */
+static clipc_status get_size(const clipc_json_object *f, const char *key,
+                             bool square, size_values *out, clipc_error *err)
 {
-    const json_t *value = lookup(f->object, key);
+    const json_t *value = clipc_json_lookup(f->object, key);
     size_values size = { 0 };
 
     if (!value)
@@ -146,21 +109,20 @@ static clipc_status get_size(const file *f, const char *key, bool square,
     return CLIPC_OK;
 }
 
-static clipc_status get_resize(clipc_preprocess_config *config, const file *f,
-                               clipc_error *err)
+static clipc_status get_resize(clipc_preprocess_config *config,
+                               const clipc_json_object *f, clipc_error *err)
 {
     size_values size = { .shortest = config->shortest };
     bool resize = true, square = false, use_square_size = false;
     int64_t resample = config->resample;
 
-    CLIPC_TRY(get_switch(f, "do_resize", &resize, err));
-    CLIPC_TRY(get_switch(f, "default_to_square", &square, err));
-    CLIPC_TRY(get_switch(f, "use_square_size", &use_square_size, err));
+    CLIPC_TRY(clipc_json_bool(f, "do_resize", &resize, err));
+    CLIPC_TRY(clipc_json_bool(f, "default_to_square", &square, err));
+    CLIPC_TRY(clipc_json_bool(f, "use_square_size", &use_square_size, err));
     CLIPC_TRY(check_given(f, "size", resize && !use_square_size, err));
     CLIPC_TRY(check_given(f, "resample", resize, err));
     CLIPC_TRY(get_size(f, "size", square, &size, err));
-    CLIPC_TRY(clipc_json_get_int(f->object, "resample", f->name, 0,
-                                 LAST_FILTER, &resample, err));
+    CLIPC_TRY(clipc_json_int(f, "resample", 0, LAST_FILTER, &resample, err));
     if (use_square_size) /* the processor's own size, as a square */
         size = (size_values){ .height = config->shortest,
                               .width = config->shortest };
@@ -179,19 +141,21 @@ static clipc_status get_resize(clipc_preprocess_config *config, const file *f,
     return CLIPC_OK;
 }
 
-static clipc_status get_crop(clipc_preprocess_config *config, const file *f,
-                             clipc_error *err)
+static clipc_status get_crop(clipc_preprocess_config *config,
+                             const clipc_json_object *f, clipc_error *err)
 {
     size_values size = { .height = config->crop_height,
                          .width = config->crop_width };
 
-    CLIPC_TRY(get_switch(f, "do_center_crop", &config->center_crop, err));
+    CLIPC_TRY(clipc_json_bool(f, "do_center_crop", &config->center_crop, err));
     /* clipc's own, in packed files made from a checkpoint of open_clip. */
-    CLIPC_TRY(get_switch(f, "clipc_crop_rounds", &config->crop_rounds, err));
+    CLIPC_TRY(clipc_json_bool(f, "clipc_crop_rounds", &config->crop_rounds,
+                              err));
     CLIPC_TRY(check_given(f, "crop_size", config->center_crop, err));
     CLIPC_TRY(get_size(f, "crop_size", true, &size, err));
     if (config->center_crop && !size.height)
-        return fail_key(f, "crop_size", "must have height and width", err);
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, "crop_size",
+                               "must have height and width");
     config->crop_height = size.height;
     config->crop_width = size.width;
     return CLIPC_OK;
@@ -199,62 +163,50 @@ static clipc_status get_crop(clipc_preprocess_config *config, const file *f,
 
 /* ---- scale, mean, standard deviation ----------------------------------- */
 
-static bool get_float(const json_t *value, float *out)
-{
-    double number = json_number_value(value);
-    if (!json_is_number(value))
-        return false;
-    *out = (float)number;
-    return isfinite(*out);
-}
-
-/* Three numbers, or one for all channels. */
-static clipc_status get_channels(const file *f, const char *key, float out[3],
-                                 clipc_error *err)
-{
-    const json_t *value = lookup(f->object, key);
-    float channels[3];
-    bool good;
-
-    if (!value)
-        return CLIPC_OK;
-    if (json_is_array(value)) {
-        good = json_array_size(value) == 3;
-        for (size_t i = 0; good && i < 3; i++)
-            good = get_float(json_array_get(value, i), &channels[i]);
-    } else {
-        good = get_float(value, &channels[0]);
-        channels[1] = channels[2] = channels[0];
-    }
-    if (!good)
-        return fail_key(f, key, "must be 3 numbers", err);
-    memcpy(out, channels, sizeof channels);
-    return CLIPC_OK;
-}
-
 static clipc_status get_normalization(clipc_preprocess_config *config,
-                                      const file *f, clipc_error *err)
+                                      const clipc_json_object *f,
+                                      clipc_error *err)
 {
-    CLIPC_TRY(get_switch(f, "do_rescale", &config->rescale, err));
+    const json_t *factor = clipc_json_lookup(f->object, "rescale_factor");
+
+    CLIPC_TRY(clipc_json_bool(f, "do_rescale", &config->rescale, err));
     CLIPC_TRY(check_given(f, "rescale_factor", config->rescale, err));
-    CLIPC_TRY(clipc_json_get_double(f->object, "rescale_factor", f->name,
-                                    &config->rescale_factor, err));
+    if (factor && !json_is_number(factor))
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, "rescale_factor",
+                               "must be a number");
+    if (factor)
+        config->rescale_factor = json_number_value(factor);
     if (fabs(config->rescale_factor) > 1e6)
-        return fail_key(f, "rescale_factor", "must be at most 1e6", err);
-    CLIPC_TRY(get_switch(f, "do_normalize", &config->normalize, err));
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, "rescale_factor",
+                               "must be at most 1e6");
+    CLIPC_TRY(clipc_json_bool(f, "do_normalize", &config->normalize, err));
     CLIPC_TRY(check_given(f, "image_mean", config->normalize, err));
     CLIPC_TRY(check_given(f, "image_std", config->normalize, err));
-    CLIPC_TRY(get_channels(f, "image_mean", config->mean, err));
-    CLIPC_TRY(get_channels(f, "image_std", config->std, err));
+    CLIPC_TRY(clipc_json_triple(f, "image_mean", true, config->mean, err));
+    CLIPC_TRY(clipc_json_triple(f, "image_std", true, config->std, err));
     for (int i = 0; i < 3; i++)
         if (config->std[i] == 0)
-            return fail_key(f, "image_std", "must not be 0", err);
+            return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, "image_std",
+                                   "must not be 0");
     return CLIPC_OK;
 }
 
 /* ---- what clipc does not do -------------------------------------------- */
 
-static clipc_status check_type(const file *f, const char *key,
+/* Has another message for U+0000 than clipc_json_string(). */
+static clipc_status get_string(const clipc_json_object *f, const char *key,
+                               const char **out, clipc_error *err)
+{
+    const json_t *value = json_object_get(f->object, key);
+
+    if (json_is_string(value) &&
+        strlen(json_string_value(value)) != json_string_length(value))
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, f, key,
+                               "must be a string without NUL");
+    return clipc_json_string(f, key, out, err);
+}
+
+static clipc_status check_type(const clipc_json_object *f, const char *key,
                                clipc_error *err)
 {
     static const char *const known[] = {
@@ -263,36 +215,33 @@ static clipc_status check_type(const file *f, const char *key,
     };
     const char *name = NULL;
 
-    CLIPC_TRY(clipc_json_get_string(f->object, key, f->name, &name, err));
+    CLIPC_TRY(get_string(f, key, &name, err));
     for (size_t i = 0; name && i < sizeof known / sizeof known[0]; i++)
         if (strcmp(name, known[i]) == 0)
             name = NULL;
-    if (name) {
-        size_t n = strlen(name);
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: \"%s\" is \"%s\"; clipc knows "
-                          "CLIPImageProcessor", CLIPC_QUOTE(f->name), key,
-                          clipc_quote(name, n < MAX_SHOWN ? n : MAX_SHOWN)
-                              .text);
-    }
+    if (name)
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, key,
+                               "is \"%s\"; clipc knows CLIPImageProcessor",
+                               clipc_json_quote(name).text);
     return CLIPC_OK;
 }
 
-static clipc_status check_supported(const file *f, clipc_error *err)
+static clipc_status check_supported(const clipc_json_object *f,
+                                    clipc_error *err)
 {
     const char *format = NULL;
     bool pad = false;
 
     CLIPC_TRY(check_type(f, "image_processor_type", err));
     CLIPC_TRY(check_type(f, "feature_extractor_type", err));
-    CLIPC_TRY(get_switch(f, "do_pad", &pad, err));
+    CLIPC_TRY(clipc_json_bool(f, "do_pad", &pad, err));
     if (pad)
-        return fail_unsupported(f, "do_pad", "is not supported", err);
-    CLIPC_TRY(clipc_json_get_string(f->object, "data_format", f->name,
-                                    &format, err));
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, "do_pad",
+                               "is not supported");
+    CLIPC_TRY(get_string(f, "data_format", &format, err));
     if (format && strcmp(format, "channels_first") != 0)
-        return fail_unsupported(f, "data_format",
-                                "must be \"channels_first\"", err);
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, "data_format",
+                               "must be \"channels_first\"");
     return CLIPC_OK;
 }
 
@@ -334,7 +283,7 @@ void clipc_preprocess_config_scale(clipc_preprocess_config *config,
 }
 
 static clipc_status read_config(clipc_preprocess_config *config,
-                                const file *f, clipc_error *err)
+                                const clipc_json_object *f, clipc_error *err)
 {
     CLIPC_TRY(check_supported(f, err));
     CLIPC_TRY(get_resize(config, f, err));
@@ -348,21 +297,19 @@ static clipc_status parse(clipc_preprocess_config *config, bool nested,
                           bool *found, const char *data, size_t n,
                           const char *name, clipc_error *err)
 {
-    file f = { .name = name };
+    clipc_json_object f = { .file = name, .label = "" };
     clipc_status status = CLIPC_OK;
     json_t *root;
 
     *found = false;
     clipc_preprocess_config_default(config);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
-    f.object = lookup(root, "image_processor");
+    f.object = clipc_json_lookup(root, "image_processor");
     *found = f.object != NULL;
     if (!f.object)
         f.object = root;
-    if (!json_is_object(f.object))
-        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                            "%s: it is not a JSON object", CLIPC_QUOTE(name));
-    else if (*found || !nested)
+    status = clipc_json_check_object(&f, err);
+    if (status == CLIPC_OK && (*found || !nested))
         status = read_config(config, &f, err);
     json_decref(root);
     return status;

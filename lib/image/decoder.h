@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * decoder.h - what a picture decoder takes and gives: limits, a sink for its
- * rows, and what it learns of the picture. jpeg.c, png.c and webp.c each
- * implement one.
+ * decoder.h - the interface of a picture decoder: limits, a sink for rows, and
+ * facts about the picture. jpeg.c, png.c and webp.c each implement one.
  */
 #ifndef CLIPC_DECODER_H
 #define CLIPC_DECODER_H
@@ -18,7 +17,7 @@ typedef struct clipc_decode_params {
     bool auto_orient; /* rows are turned as the orientation says */
 } clipc_decode_params;
 
-/* Where a decoder sends its rows, top to bottom, each once. */
+/* Takes the rows of a decoder, top to bottom, each once. */
 typedef struct clipc_row_sink {
     /* Before the first row. */
     clipc_status (*begin)(void *self, size_t width, size_t height,
@@ -36,7 +35,7 @@ typedef struct clipc_key_colour {
     uint8_t rgb[3];
 } clipc_key_colour;
 
-/* What a decoder says of the picture. All but the warnings is set before the
+/* Facts about the picture. A decoder sets all but the warnings before the
  * sink's begin is called. */
 typedef struct clipc_decode_info {
     size_t width, height;
@@ -60,6 +59,15 @@ clipc_status clipc_webp_decode(const uint8_t *data, size_t n, const char *name,
                                const clipc_decode_params *params,
                                const clipc_row_sink *sink,
                                clipc_decode_info *info, clipc_error *err);
+
+/* For decoders: sets the size in *info, and refuses a side over max_side or a
+ * picture over max_pixels. Neither side may be 0. offset: where the file says
+ * its size, or -1. */
+clipc_status clipc_decode_set_size(clipc_decode_info *info, size_t width,
+                                   size_t height, size_t max_side,
+                                   const clipc_decode_params *params,
+                                   const char *name, int64_t offset,
+                                   clipc_error *err);
 
 /* libwebp's version, static; NULL in a build without it. */
 const char *clipc_webp_version(void);

@@ -59,7 +59,7 @@ static bool starts_with(const uint8_t *data, size_t n, const char *magic,
 }
 
 /* A value of 1 to 8, whatever its type; else 0. Signed types need no care:
- * what is negative is too large when read as unsigned. */
+ * a negative value is too large when read as unsigned. */
 static int orientation_of(const reader *r, const uint8_t *p, unsigned type)
 {
     uint64_t bits = read_number(r, p, type_bytes[type]), divisor;
@@ -106,9 +106,9 @@ static int orientation_of(const reader *r, const uint8_t *p, unsigned type)
     return bits <= MOST_ORIENTATION ? (int)bits : 0;
 }
 
-/* Where the value of an entry is: in it, or out of line. *skip: the entry
- * counts for nothing. NULL without it: outside the data. total: bytes of all
- * values out of line so far, which may not be more than there are. */
+/* The value of an entry: in the entry, or out of line. NULL: the value is
+ * outside the data, or, with *skip, the entry is to be ignored. total: bytes
+ * of all values out of line so far; never more than the data have. */
 static const uint8_t *find_value(const reader *r, const uint8_t *entry,
                                  uint64_t *total, bool *skip)
 {

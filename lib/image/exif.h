@@ -12,8 +12,8 @@
  * "Exif\0\0" in front: 1 to 8, or 0 when there is none or it is broken. */
 int clipc_exif_orientation(const uint8_t *data, size_t n);
 
-/* What an orientation does to a stored picture to make it upright: mirror its
- * columns, mirror its rows, then exchange rows and columns. */
+/* The steps that make a stored picture upright: mirror its columns, mirror its
+ * rows, then exchange rows and columns. */
 typedef struct clipc_turn {
     bool mirror_x, mirror_y, transpose;
 } clipc_turn;

@@ -2,7 +2,7 @@
  *
  * image.c - a picture in memory to a clipc_image: finds the format from the
  * content, runs its decoder, and takes the rows either as they are or through
- * the streaming resize and crop of a model, upright if that was asked for.
+ * the streaming resize and crop of a model, upright with auto_orient.
  */
 #include "image/exif.h"
 #include "image/image.h"
@@ -61,7 +61,7 @@ static clipc_status begin_fitted(collector *c, size_t width, size_t height,
                                      turn.transpose ? height : width,
                                      turn.transpose ? width : height, err));
     geometry.turn = turn;
-    /* Before there is room for pixels that no network could take. */
+    /* Checked before memory is taken for pixels that no network reads. */
     if (c->fit->network_size && (geometry.out_width != c->fit->network_size ||
                                  geometry.out_height != c->fit->network_size))
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,

@@ -112,7 +112,7 @@ static clipc_status unsupported(decoder *d, const char *what)
                       "%s: JPEG with %s is not supported", d->name, what);
 }
 
-/* What libjpeg's error means here. */
+/* libjpeg's error as a status and a message. */
 static clipc_status fail_from_libjpeg(decoder *d)
 {
     struct jpeg_error_mgr *errors = &d->errors;
@@ -297,13 +297,10 @@ static clipc_status start(decoder *d, clipc_decode_info *info)
     if (jpeg_read_header(cinfo, TRUE) != JPEG_HEADER_OK)
         return clipc_fail(d->err, CLIPC_ERR_FORMAT, -1,
                           "%s: a JPEG without an image", d->name);
-    info->width = cinfo->image_width;
-    info->height = cinfo->image_height;
-    if (info->width > d->params->max_pixels / info->height)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
-                          "%s: %zux%zu pixels, over the limit of %zu "
-                          "(max_pixels)", d->name, info->width, info->height,
-                          d->params->max_pixels);
+    /* libjpeg has checked the sides. */
+    CLIPC_TRY(clipc_decode_set_size(info, cinfo->image_width,
+                                    cinfo->image_height, SIZE_MAX, d->params,
+                                    d->name, -1, d->err));
     switch (cinfo->num_components) {
     case 1:
         cinfo->out_color_space = JCS_GRAYSCALE;

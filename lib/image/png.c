@@ -53,7 +53,7 @@ typedef struct header {
     size_t idat; /* offset of the first chunk of image data */
 } header;
 
-/* What the chunks of an animation have said so far. */
+/* The facts from the chunks of an animation so far. */
 typedef struct animation {
     uint32_t n_frames; /* of acTL; 0: none, or not a good one */
     bool has_frame;    /* an fcTL came */
@@ -225,15 +225,9 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
     if (h->width == 0 || h->height == 0 || h->width > INT32_MAX ||
         h->height > INT32_MAX)
         return fail_chunk(d, c, "has a width or height of 0 or over 2^31");
-    if (h->width > MAX_SIDE || h->height > MAX_SIDE)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, (int64_t)c->at,
-                          "%s: %ux%u pixels, over the limit of %u a side",
-                          d->name, h->width, h->height, MAX_SIDE);
-    if (h->width > d->params->max_pixels / h->height)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, (int64_t)c->at,
-                          "%s: %ux%u pixels, over the limit of %zu "
-                          "(max_pixels)", d->name, h->width, h->height,
-                          d->params->max_pixels);
+    CLIPC_TRY(clipc_decode_set_size(d->info, h->width, h->height, MAX_SIDE,
+                                    d->params, d->name, (int64_t)c->at,
+                                    d->err));
     d->f = (frame){ 0, 0, h->width, h->height };
     return CLIPC_OK;
 }
@@ -428,12 +422,10 @@ static clipc_status read_chunks(decoder *d)
             for (size_t k = 0; k < 3; k++)
                 d->colours[i][k] = clipc_on_white(d->colours[i][k],
                                                   d->alphas[i]);
-    d->info->width = d->h.width;
-    d->info->height = d->h.height;
     return CLIPC_OK;
 }
 
-/* What the reference's decoder goes on reading as image data. */
+/* Types of chunks that the reference's decoder reads as image data. */
 static bool is_image_data(const chunk *c)
 {
     return is_type(c, "IDAT") || is_type(c, "fdAT") || is_type(c, "DDAT");
@@ -605,8 +597,8 @@ static bool read_image_data(const decoder *d, size_t at, chunk *c, size_t *n)
     return true;
 }
 
-/* Where image data is not in IDAT chunks alone, a copy in which it is takes the
- * place of the file. */
+/* Where other chunks than IDAT have image data, a copy with IDAT chunks alone
+ * takes the place of the file. */
 static clipc_status join_image_data(decoder *d)
 {
     size_t at = d->h.idat, n_bytes = 0, n;
@@ -614,7 +606,7 @@ static clipc_status join_image_data(decoder *d)
     uint8_t *out;
     chunk c;
 
-    /* A chunk that is cut is the last one: the sum is about the file's. */
+    /* Only the last chunk can be cut: the sum is about the file's size. */
     for (; read_image_data(d, at, &c, &n); at += CHUNK_BYTES + (size_t)c.n) {
         joined |= !is_type(&c, "IDAT");
         n_bytes += CHUNK_BYTES + n;
@@ -662,8 +654,8 @@ static void make_prefix(decoder *d)
     write_u32(p + 21, (uint32_t)crc32_z(0, p + 4, 4 + IHDR_BYTES));
 }
 
-/* libpng reads ahead, so it would miss rows that a cut chunk still has: it
- * is told the length that is there. */
+/* libpng reads ahead and would miss the last rows of a cut chunk. For such a
+ * chunk read_bytes() gives libpng the length that is really there. */
 static size_t find_cut(const decoder *d)
 {
     size_t at = d->h.idat;

@@ -33,8 +33,8 @@
 
 enum { MAX_RESAMPLE = 7 };
 
-/* Products of a size and a length stay exact in the double that the
- * reference divides. */
+/* Products of a size and a length stay exact in a double, which the reference
+ * divides. */
 #define MAX_SIZE_PRODUCT ((uint64_t)1 << 45)
 #define MAX_OUT_PIXELS ((size_t)1 << 27)
 
@@ -599,8 +599,8 @@ static void make_columns(const clipc_resizer *r, uint8_t *out,
                           x->low, x->n_taps, x->count);
 }
 
-/* Where to make a row of the result as stored; turn_row() takes it from there
- * to its place in the upright one. */
+/* Where to make a row of the result as stored; turn_row() moves the row to its
+ * place in the upright result. */
 static uint8_t *row_to_make(const clipc_resizer *r, size_t row)
 {
     return r->unturned ? r->unturned : r->out + row * r->out_stride;
@@ -659,8 +659,8 @@ clipc_status clipc_resizer_row(clipc_resizer *resizer, const uint8_t *rgb,
         memcpy(slot, rgb, r->ring_stride);
     else
         make_columns(r, slot, rgb);
-    /* Windows begin and end in order, so what the next one needs is still
-     * in the ring. */
+    /* Windows begin and end in order, so the rows of the next window are
+     * still in the ring. */
     while (r->next < y->count &&
            (size_t)y->begin[r->next] + y->n[r->next] <= index + 1)
         make_row(r);

@@ -9,8 +9,8 @@
 #include "config/config.h"
 #include "image/exif.h"
 
-/* What preprocessing does to the geometry of one picture, which is upright in
- * all of these numbers. */
+/* The geometry of preprocessing one picture. All numbers are of the upright
+ * picture. */
 typedef struct clipc_geometry {
     size_t in_width, in_height;
     size_t resized_width, resized_height;

@@ -88,21 +88,13 @@ static clipc_status start(decoder *d, const uint8_t *data, size_t n,
     d->demuxer = WebPDemux(&all);
     if (!d->demuxer)
         return fail_damaged(d, "its chunks are not in order");
-    info->width = d->width = WebPDemuxGetI(d->demuxer, WEBP_FF_CANVAS_WIDTH);
-    info->height = d->height = WebPDemuxGetI(d->demuxer,
-                                             WEBP_FF_CANVAS_HEIGHT);
-    if (d->width > MAX_SIDE || d->height > MAX_SIDE)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
-                          "%s: %zux%zu pixels, over the limit of %d a side",
-                          d->name, d->width, d->height, MAX_SIDE);
-    if (d->width > d->params->max_pixels / d->height)
-        return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
-                          "%s: %zux%zu pixels, over the limit of %zu "
-                          "(max_pixels)", d->name, d->width, d->height,
-                          d->params->max_pixels);
+    d->width = WebPDemuxGetI(d->demuxer, WEBP_FF_CANVAS_WIDTH);
+    d->height = WebPDemuxGetI(d->demuxer, WEBP_FF_CANVAS_HEIGHT);
+    CLIPC_TRY(clipc_decode_set_size(info, d->width, d->height, MAX_SIDE,
+                                    d->params, d->name, -1, d->err));
     if (!WebPDemuxGetFrame(d->demuxer, 1, &d->frame))
         return fail_damaged(d, "it has no frame");
-    /* What the file says of itself, not what is in it: as the reference. */
+    /* As the reference: the flag in the header decides, not the pixels. */
     d->has_alpha = WebPGetFeatures(data, n, &features) != VP8_STATUS_OK ||
                    features.has_alpha;
     find_orientation(d, info);
@@ -174,8 +166,7 @@ static clipc_status decode_frame(decoder *d)
     return code == VP8_STATUS_OK ? CLIPC_OK : fail_from_libwebp(d, code);
 }
 
-/* Row y of the canvas, which is black, or white where white shows through
- * what is transparent. */
+/* Row y of the canvas, which is white for alpha_white and alpha, else black. */
 static void make_row(decoder *d, size_t y)
 {
     const size_t left = (size_t)d->frame.x_offset;

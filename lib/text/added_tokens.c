@@ -23,9 +23,9 @@
 typedef struct entry {
     const char *text, *file; /* the file's name is for messages */
     size_t n;
-    size_t order;    /* in which it was read */
-    int64_t id;      /* -1: that of the vocabulary */
-    bool listed;     /* with flags that go before those of a name */
+    size_t order;    /* in which the entry was read */
+    int64_t id;      /* -1: the id in the vocabulary */
+    bool listed;     /* its flags win over those of a name */
     bool named;      /* bos_token and the like */
     bool special, single_word, lstrip, rstrip;
     int normalized;  /* -1: not said */
@@ -73,6 +73,7 @@ static clipc_status add_entry(reader *rd, const entry *item, const char *name,
 static clipc_status read_flags(const json_t *object, const char *name,
                                entry *out, clipc_error *err)
 {
+    const clipc_json_object o = { object, name, "" };
     const json_t *content = json_object_get(object, "content");
     const json_t *normalized = json_object_get(object, "normalized");
     bool is_normalized = false;
@@ -83,14 +84,11 @@ static clipc_status read_flags(const json_t *object, const char *name,
                           "\"content\"", CLIPC_QUOTE(name));
     out->text = json_string_value(content);
     out->n = json_string_length(content);
-    CLIPC_TRY(clipc_json_get_bool(object, "special", name, &out->special,
-                                  err));
-    CLIPC_TRY(clipc_json_get_bool(object, "single_word", name,
-                                  &out->single_word, err));
-    CLIPC_TRY(clipc_json_get_bool(object, "lstrip", name, &out->lstrip, err));
-    CLIPC_TRY(clipc_json_get_bool(object, "rstrip", name, &out->rstrip, err));
-    CLIPC_TRY(clipc_json_get_bool(object, "normalized", name, &is_normalized,
-                                  err));
+    CLIPC_TRY(clipc_json_bool(&o, "special", &out->special, err));
+    CLIPC_TRY(clipc_json_bool(&o, "single_word", &out->single_word, err));
+    CLIPC_TRY(clipc_json_bool(&o, "lstrip", &out->lstrip, err));
+    CLIPC_TRY(clipc_json_bool(&o, "rstrip", &out->rstrip, err));
+    CLIPC_TRY(clipc_json_bool(&o, "normalized", &is_normalized, err));
     out->normalized = json_is_boolean(normalized) ? is_normalized : -1;
     return CLIPC_OK;
 }
@@ -103,10 +101,10 @@ static clipc_status read_list(reader *rd, clipc_error *err)
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *object = json_array_get(list, i);
+        const clipc_json_object o = { object, name, "" };
         entry item = { .id = -1, .listed = true };
         CLIPC_TRY(read_flags(object, name, &item, err));
-        CLIPC_TRY(clipc_json_get_int(object, "id", name, 0, INT32_MAX,
-                                     &item.id, err));
+        CLIPC_TRY(clipc_json_int(&o, "id", 0, INT32_MAX, &item.id, err));
         if (item.id < 0)
             return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                               "%s: an added token has no \"id\"",
@@ -271,8 +269,8 @@ static clipc_status fail_token(clipc_status code, const entry *item,
                       CLIPC_QUOTE(item->file), quoted.text, what);
 }
 
-/* Entries with an id come in its order; checks every id, gives the others
- * theirs. */
+/* Checks every id, sorts entries with an id by id, and gives the other entries
+ * their ids. */
 static clipc_status resolve_ids(reader *rd, size_t vocab_size,
                                 clipc_error *err)
 {
@@ -311,7 +309,7 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
     return CLIPC_OK;
 }
 
-/* One entry for each text, with the flags that count. */
+/* Leaves one entry for each text, with the flags that win. */
 static clipc_status merge_entries(reader *rd, clipc_error *err)
 {
     size_t n = 0;
@@ -426,6 +424,8 @@ clipc_status clipc_added_load(clipc_added *added,
                               size_t vocab_size, clipc_error *err)
 {
     reader rd = { .source = source };
+    const clipc_json_object config = { source->config, source->config_name,
+                                       "" };
     json_t *decoder = json_object_get(source->config, "added_tokens_decoder");
     entry ends[2] = { { 0 } };
     clipc_status status;
@@ -438,9 +438,8 @@ clipc_status clipc_added_load(clipc_added *added,
         goto done;
     }
     CLIPC_TRY_GOTO(status, done,
-                   clipc_json_get_bool(source->config, "split_special_tokens",
-                                       source->config_name,
-                                       &added->specials_plain, err));
+                   clipc_json_bool(&config, "split_special_tokens",
+                                   &added->specials_plain, err));
     CLIPC_TRY_GOTO(status, done,
                    decoder ? read_decoder(&rd, decoder, err)
                            : read_list(&rd, err));

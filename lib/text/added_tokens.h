@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * added_tokens.h - added tokens: strings that become one id wherever they stand in a
- * text, before anything else looks at it. The start and end token are two.
+ * added_tokens.h - added tokens: strings that become one id wherever they
+ * stand in a text, before the text is split. The start and end token are two.
  */
 #ifndef CLIPC_ADDED_H
 #define CLIPC_ADDED_H
 
-#include "base/json.h"
+#include "base/json_object.h"
 
 typedef struct clipc_added_token {
     char *text; /* as it is searched: normalised where `normalized` */
@@ -34,10 +34,10 @@ typedef struct clipc_added {
     bool specials_plain; /* split_special_tokens of the configuration */
 } clipc_added;
 
-/* What they are read from; names are for the messages. */
+/* The JSON that has the added tokens; names are for the messages. */
 typedef struct clipc_added_source {
     const json_t *vocab;
-    size_t n_ids; /* one more than its largest id */
+    size_t n_ids; /* one more than the largest id of vocab */
     const json_t *added_tokens; /* array of tokenizer.json, or NULL */
     const json_t *config;       /* tokenizer_config.json, or NULL */
     const char *tokens_name, *config_name;

@@ -286,7 +286,7 @@ done:
         clipc_tokenizer_destroy(made);
         return status;
     }
-    /* They point into the JSON that is gone. */
+    /* These texts point into JSON that has been released. */
     made->added.start_text = made->added.end_text = NULL;
     *tokenizer = made;
     return CLIPC_OK;
@@ -490,7 +490,7 @@ clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
     clipc_bpe_scratch_free(&enc.scratch);
     free(enc.normalized.data);
     if (ok && out->n > enc.limit)
-        out->n = enc.limit; /* the last word went past it */
+        out->n = enc.limit; /* the last word went past the limit */
     if (!ok || !clipc_ids_push(out, tokenizer->added.end_id)) {
         out->n = before;
         return clipc_fail_nomem(err, "token ids");

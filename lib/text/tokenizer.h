@@ -26,9 +26,9 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
                                     const clipc_tokenizer_files *files,
                                     size_t vocab_size, clipc_error *err);
 
-/* A tokenizer as a binary vocabulary (tokenizer_tables.h), malloc'ed, and from one:
- * `data` must outlive the tokenizer unless it does not begin at a multiple of
- * 4, when it is copied. */
+/* Writes a tokenizer as a binary vocabulary (tokenizer_tables.h), malloc'ed,
+ * and reads one. Keep `data` until the tokenizer is freed; data that do not
+ * begin at a multiple of 4 are copied. */
 clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
                                    unsigned char **data, size_t *n,
                                    clipc_error *err);

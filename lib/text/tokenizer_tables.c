@@ -116,7 +116,7 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_added *added,
                                     clipc_error *err)
 {
-    /* The sizes are bounded where they were read: bpe.c, added_tokens.c. */
+    /* bpe.c and added_tokens.c bounded the sizes when they read them. */
     const header h = {
         .version = VERSION,
         .n_ids = (uint32_t)bpe->n_ids,
@@ -234,7 +234,7 @@ static int compare_tokens(const clipc_added_token *a,
     return order ? order : (a->n > b->n) - (a->n < b->n);
 }
 
-/* The record's token into the set that it belongs to. */
+/* Puts the record's token into the raw or the normalised set. */
 static clipc_status read_token(const reader *r, clipc_added *added,
                                const added_record *record, size_t text,
                                size_t offset)

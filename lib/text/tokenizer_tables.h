@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * tokenizer_tables.h - a tokenizer as bytes that are used where they lie: the
+ * tokenizer_tables.h - a tokenizer as bytes, used where the bytes lie: the
  * tables of bpe.h and the added tokens of added_tokens.h, for packed files.
  */
 #ifndef CLIPC_VOCABULARY_H

@@ -20,8 +20,8 @@ typedef enum clipc_code_class {
 
 clipc_code_class clipc_unicode_class(uint32_t code);
 
-/* A word character: one beside an added token that is single_word keeps it
- * from matching. */
+/* A word character: an added token that is single_word does not match beside
+ * one. */
 bool clipc_unicode_is_word(uint32_t code);
 
 /* Lower case of one code point, without context; returns 1 or 2 codes. */

@@ -4,7 +4,7 @@
  * accepts, with the same values, and must come through its writer and back
  * unchanged; errors must point into the text.
  */
-#include "base/json.h"
+#include "base/json_object.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,24 +37,25 @@ static void check_jansson(const json_t *root, const char *text, size_t n)
     json_decref(other);
 }
 
-static void try_getters(const json_t *object, const char *key)
+static void try_getters(const json_t *root, const char *key)
 {
+    const clipc_json_object o = { root, "fuzz", "" };
+    clipc_json_object inner;
     size_t size = 0;
     int64_t number = 0;
     double real = 0;
     bool flag = false;
+    float triple[3];
     const char *text = NULL;
-    json_t *inner = NULL;
 
-    if (clipc_json_get_size(object, key, "fuzz", 1, 9, &size, NULL) ==
-            CLIPC_OK && size > 9)
+    if (clipc_json_size(&o, key, 1, 9, &size, NULL) == CLIPC_OK && size > 9)
         abort();
-    clipc_json_get_int(object, key, "fuzz", INT64_MIN, INT64_MAX, &number,
-                       NULL);
-    clipc_json_get_double(object, key, "fuzz", &real, NULL);
-    clipc_json_get_bool(object, key, "fuzz", &flag, NULL);
-    clipc_json_get_string(object, key, "fuzz", &text, NULL);
-    clipc_json_get_object(object, key, "fuzz", &inner, NULL);
+    clipc_json_int(&o, key, INT64_MIN, INT64_MAX, &number, NULL);
+    clipc_json_number(&o, key, -1e9, 1e9, &real, NULL);
+    clipc_json_bool(&o, key, &flag, NULL);
+    clipc_json_string(&o, key, &text, NULL);
+    clipc_json_triple(&o, key, true, triple, NULL);
+    clipc_json_find(&inner, &o, key, NULL);
     if (text && strlen(text) > 1 << 20)
         abort();
 }

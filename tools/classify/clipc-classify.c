@@ -248,7 +248,6 @@ static bool load_labels(tool_lines *labels, settings *set,
         name = labels_of(model);
     if (!name)
         return false;
-    set->output.of_cars = tool_named_is_cars(name);
     return tool_named_read(labels, TOOL_LABELS, "--labels", name,
                            set->common.data_dir);
 }
@@ -360,6 +359,9 @@ static int start(session *s, settings *set)
     if (!s->model || !tool_model_has(s->model, true, true) ||
         (!labels_are_given(set) && !load_labels(&s->names, set, s->model)))
         return TOOL_NO_MODEL;
+    if (set->output.format == TOOL_TEXT)
+        set->output.of_cars = tool_named_are_cars(&s->names,
+                                                  set->common.data_dir);
     set->common.ctx.progress = on_progress;
     set->common.ctx.progress_user = s;
     s->ctx = tool_ctx_create(s->model, &set->common.ctx);

@@ -39,12 +39,6 @@ bool tool_named_is_built_in(tool_named_kind kind, const char *name)
     return find(kind, name) < N_BUILT_IN;
 }
 
-bool tool_named_is_cars(const char *name)
-{
-    size_t i = find(TOOL_LABELS, name);
-    return i < N_BUILT_IN && built_in[i].cars;
-}
-
 static bool read_file(tool_lines *lines, const char *option, const char *path)
 {
     char message[256];
@@ -72,6 +66,20 @@ static void suggest(tool_named_kind kind, const char *name)
         tool_say("the built-in templates are car-templates");
 }
 
+/* The file of a built-in list, malloc'ed; NULL: no data folder has the file.
+ * *looked_in, malloc'ed: where. */
+static char *built_in_path(const char *name, const char *data_dir,
+                           char **looked_in)
+{
+    char *file = tool_format("labels/%s.txt", name);
+    char *folder = tool_data_dir(data_dir, file, looked_in);
+    char *path = folder ? tool_format("%s/%s", folder, file) : NULL;
+
+    free(folder);
+    free(file);
+    return path;
+}
+
 bool tool_named_read(tool_lines *lines, tool_named_kind kind,
                      const char *option, const char *name,
                      const char *data_dir)
@@ -82,20 +90,62 @@ bool tool_named_read(tool_lines *lines, tool_named_kind kind,
         suggest(kind, name);
         return false;
     }
-    char *file = tool_format("labels/%s.txt", name), *looked_in;
-    char *folder = tool_data_dir(data_dir, file, &looked_in);
-    bool good = false;
-    if (folder) {
-        char *path = tool_format("%s/%s", folder, file);
-        good = read_file(lines, option, path);
-        free(path);
-    } else {
-        tool_say("%s is in no data folder: looked in %s", file, looked_in);
+    char *looked_in, *path = built_in_path(name, data_dir, &looked_in);
+    bool good = path && read_file(lines, option, path);
+    if (!path) {
+        tool_say("labels/%s.txt is in no data folder: looked in %s", name,
+                 looked_in);
         tool_say("name the right one with --data-dir DIR, or a list of your "
                  "own with %s FILE", option);
     }
-    free(folder);
+    free(path);
     free(looked_in);
-    free(file);
     return good;
+}
+
+/* ---- cars --------------------------------------------------------------- */
+
+static bool has_label(const tool_lines *list, clipc_text label)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i].len == label.len &&
+            memcmp(list->items[i].data, label.data, label.len) == 0)
+            return true;
+    return false;
+}
+
+/* Reads all built-in lists of cars; returns their number. */
+static size_t read_cars(tool_lines lists[N_BUILT_IN], const char *data_dir)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_BUILT_IN; i++) {
+        char message[256], *looked_in;
+        char *path = built_in[i].cars
+                         ? built_in_path(built_in[i].name, data_dir, &looked_in)
+                         : NULL;
+        if (path && tool_lines_read(&lists[n], path, message))
+            n++;
+        if (built_in[i].cars)
+            free(looked_in);
+        free(path);
+    }
+    return n;
+}
+
+bool tool_named_are_cars(const tool_lines *labels, const char *data_dir)
+{
+    tool_lines lists[N_BUILT_IN];
+    const size_t n = read_cars(lists, data_dir);
+    bool cars = n > 0;
+
+    for (size_t i = 0; cars && i < labels->n; i++) {
+        bool found = false;
+        for (size_t k = 0; !found && k < n; k++)
+            found = has_label(&lists[k], labels->items[i]);
+        cars = found;
+    }
+    for (size_t k = 0; k < n; k++)
+        tool_lines_free(&lists[k]);
+    return cars;
 }

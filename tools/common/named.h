@@ -22,8 +22,9 @@ typedef enum tool_named_kind { TOOL_LABELS, TOOL_TEMPLATES } tool_named_kind;
 
 bool tool_named_is_built_in(tool_named_kind kind, const char *name);
 
-/* Whether `name` is a built-in list of the names of cars. */
-bool tool_named_is_cars(const char *name);
+/* Whether every label is in one of the built-in lists of cars, wherever the
+ * labels were given. False where the data folder is not found. */
+bool tool_named_are_cars(const tool_lines *labels, const char *data_dir);
 
 /* Reads the list `name`; `option` and `name` stand in messages. data_dir: of
  * --data-dir, or NULL. false: the list cannot be read; a message says so. */

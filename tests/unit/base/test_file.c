@@ -8,9 +8,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -133,68 +133,6 @@ TEST(file_of_claimed_size_zero_is_read_whole)
     CHECK_OK(clipc_file_read(&bytes, "/proc/self/status", 1 << 20, "", &err),
              err);
     CHECK(bytes.n > 100);
-    clipc_bytes_release(&bytes);
-}
-
-TEST(pipe_is_read_to_its_end)
-{
-    clipc_error err = CLIPC_ERROR_INIT;
-    clipc_bytes bytes;
-    char data[5000];
-    int fds[2];
-
-    memset(data, 'p', sizeof data);
-    for (int limit = 5000; limit >= 4999; limit--) {
-        CHECK(pipe(fds) == 0);
-        CHECK(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
-        CHECK(write(fds[1], data, sizeof data) == sizeof data);
-        close(fds[1]);
-        clipc_status status = clipc_file_read_fd(
-            &bytes, fds[0], "<stdin>", (size_t)limit, "a limit", &err);
-        close(fds[0]);
-        CHECK_INT(status, limit == 5000 ? CLIPC_OK : CLIPC_ERR_LIMIT);
-        if (limit == 5000) {
-            CHECK_INT(bytes.n, 5000);
-            CHECK_BYTES(bytes.data, data, 5000);
-        } else {
-            CHECK_HAS(err.message, "<stdin>");
-        }
-        clipc_bytes_release(&bytes);
-    }
-    CHECK_STATUS(clipc_file_read_fd(&bytes, -1, "<stdin>", 10, "", &err),
-                 CLIPC_ERR_IO);
-}
-
-static void *write_late(void *arg)
-{
-    const struct timespec wait = { 0, 20 * 1000 * 1000 };
-    int *fd = arg;
-
-    nanosleep(&wait, NULL);
-    bool written = write(*fd, "late", 4) == 4;
-    close(*fd);
-    return written ? arg : NULL;
-}
-
-/* Standard input may come non-blocking from whoever opened it. */
-TEST(non_blocking_pipe_is_waited_for)
-{
-    clipc_error err = CLIPC_ERROR_INIT;
-    clipc_bytes bytes;
-    pthread_t thread;
-    void *written;
-    int fds[2];
-
-    CHECK(pipe(fds) == 0);
-    CHECK(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
-    CHECK(pthread_create(&thread, NULL, write_late, &fds[1]) == 0);
-    clipc_status status = clipc_file_read_fd(&bytes, fds[0], "<stdin>", 100,
-                                             "", &err);
-    pthread_join(thread, &written);
-    close(fds[0]);
-    CHECK(written != NULL);
-    CHECK_INT(status, CLIPC_OK);
-    CHECK_STR((const char *)bytes.data, "late");
     clipc_bytes_release(&bytes);
 }
 
@@ -360,6 +298,20 @@ TEST(stamps_tell_states_apart)
     CHECK_OK(clipc_file_replace(path, "two", 3, &err), err);
     again = clipc_file_stamp_get(path);
     CHECK(!clipc_file_stamp_equal(&first, &again));
+
+    /* mtime set back: ctime tells. */
+    const struct timespec wait = { 0, 20 * 1000 * 1000 };
+    struct stat st;
+    CHECK(stat(path, &st) == 0);
+    const struct timespec times[] = { st.st_atim, st.st_mtim };
+    nanosleep(&wait, NULL);
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+    first = clipc_file_stamp_get(path);
+    CHECK(first.mtime_s == again.mtime_s && first.mtime_ns == again.mtime_ns);
+    CHECK(memcmp(&first, &again, sizeof first) != 0);
+    CHECK(clipc_file_stamp_equal(&first, &again));
+    first = clipc_file_stamp_get("/");
+    CHECK(clipc_file_stamp_equal(&first, &zero));
 }
 
 TEST(names_with_control_bytes_are_escaped)

@@ -2,7 +2,7 @@
  *
  * test_json.c - strict parsing, where errors are, and the typed getters.
  */
-#include "base/json.h"
+#include "base/json_object.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -225,17 +225,13 @@ TEST(json_reals_take_integers_of_any_size)
     static const char text[] =
         "{\"model_max_length\": 1000000000000000019884624838656, \"a\": 3}";
     json_t *root;
-    double value = 0;
     clipc_error err = CLIPC_ERROR_INIT;
 
     CHECK_STATUS(parse(text, sizeof text - 1, NULL), CLIPC_ERR_FORMAT);
     CHECK_OK(clipc_json_parse_reals(&root, text, sizeof text - 1, "x", &err),
              err);
-    CHECK_OK(clipc_json_get_double(root, "model_max_length", "x", &value,
-                                   &err), err);
-    CHECK(value == 1e30);
-    CHECK_OK(clipc_json_get_double(root, "a", "x", &value, &err), err);
-    CHECK(value == 3);
+    CHECK(json_real_value(json_object_get(root, "model_max_length")) == 1e30);
+    CHECK(json_real_value(json_object_get(root, "a")) == 3);
     json_decref(root);
 }
 
@@ -244,7 +240,8 @@ static json_t *sample(void)
     static const char text[] =
         "{\"int\": 7, \"negative\": -7, \"real\": 2.5, \"yes\": true, "
         "\"no\": false, \"text\": \"hi\", \"nul\": \"a\\u0000b\", "
-        "\"object\": {\"a\": 1}, \"list\": [], \"null\": null}";
+        "\"object\": {\"a\": 1}, \"list\": [], \"null\": null, "
+        "\"triple\": [0, 1, 2.5]}";
     json_t *root;
     CHECK_STATUS(clipc_json_parse(&root, text, sizeof text - 1, "c.json",
                                   NULL), CLIPC_OK);
@@ -253,86 +250,108 @@ static json_t *sample(void)
 
 TEST(json_getters_read_values_and_leave_defaults)
 {
-    json_t *root = sample(), *object = NULL;
+    json_t *root = sample();
+    const clipc_json_object o = { root, "c", "" }, absent = { NULL, "c", "" };
+    clipc_json_object inner;
     size_t size = 99;
     int64_t number = 99;
     double real = 99;
     bool flag = false;
+    float triple[3] = { 0 };
     const char *text = "default";
 
-    CHECK_STATUS(clipc_json_get_size(root, "int", "c", 1, 9, &size, NULL), 0);
+    CHECK_STATUS(clipc_json_size(&o, "int", 1, 9, &size, NULL), 0);
     CHECK_INT(size, 7);
-    CHECK_STATUS(clipc_json_get_int(root, "negative", "c", -9, 9, &number,
-                                    NULL), 0);
+    CHECK_STATUS(clipc_json_int(&o, "negative", -9, 9, &number, NULL), 0);
     CHECK_INT(number, -7);
-    CHECK_STATUS(clipc_json_get_double(root, "real", "c", &real, NULL), 0);
+    CHECK_STATUS(clipc_json_number(&o, "real", 0, 9, &real, NULL), 0);
     CHECK(real == 2.5);
-    CHECK_STATUS(clipc_json_get_double(root, "int", "c", &real, NULL), 0);
+    CHECK_STATUS(clipc_json_number(&o, "int", 0, 9, &real, NULL), 0);
     CHECK(real == 7);
-    CHECK_STATUS(clipc_json_get_bool(root, "yes", "c", &flag, NULL), 0);
+    CHECK_STATUS(clipc_json_bool(&o, "yes", &flag, NULL), 0);
     CHECK(flag);
-    CHECK_STATUS(clipc_json_get_bool(root, "no", "c", &flag, NULL), 0);
-    CHECK(!flag);
-    CHECK_STATUS(clipc_json_get_string(root, "text", "c", &text, NULL), 0);
+    CHECK_STATUS(clipc_json_string(&o, "text", &text, NULL), 0);
     CHECK_STR(text, "hi");
-    CHECK_STATUS(clipc_json_get_object(root, "object", "c", &object, NULL),
-                 0);
-    CHECK_INT(json_object_size(object), 1);
+    CHECK_STATUS(clipc_json_triple(&o, "real", false, triple, NULL), 0);
+    CHECK(triple[0] == 2.5f && triple[1] == 2.5f && triple[2] == 2.5f);
+    CHECK_STATUS(clipc_json_triple(&o, "triple", true, triple, NULL), 0);
+    CHECK(triple[0] == 0 && triple[1] == 1 && triple[2] == 2.5f);
+    CHECK_STATUS(clipc_json_find(&inner, &o, "object", NULL), 0);
+    CHECK_INT(json_object_size(inner.object), 1);
+    CHECK_STR(inner.label, "object");
 
-    static const char *const KEYS[] = { "null", "absent" };
-    for (size_t i = 0; i < 2; i++) {
-        CHECK_STATUS(clipc_json_get_size(root, KEYS[i], "c", 0, 9, &size,
-                                         NULL), 0);
-        CHECK_STATUS(clipc_json_get_int(root, KEYS[i], "c", 0, 9, &number,
-                                        NULL), 0);
-        CHECK_STATUS(clipc_json_get_double(root, KEYS[i], "c", &real, NULL),
-                     0);
-        CHECK_STATUS(clipc_json_get_bool(root, KEYS[i], "c", &flag, NULL), 0);
-        CHECK_STATUS(clipc_json_get_string(root, KEYS[i], "c", &text, NULL),
-                     0);
-        CHECK_STATUS(clipc_json_get_object(root, KEYS[i], "c", &object, NULL),
-                     0);
+    for (int i = 0; i < 2; i++) {
+        const clipc_json_object *p = i ? &absent : &o;
+        CHECK_STATUS(clipc_json_size(p, "absent", 0, 9, &size, NULL), 0);
+        CHECK_STATUS(clipc_json_number(p, "absent", 0, 9, &real, NULL), 0);
+        CHECK_STATUS(clipc_json_bool(p, "absent", &flag, NULL), 0);
+        CHECK_STATUS(clipc_json_int(p, "null", 0, 9, &number, NULL), 0);
+        CHECK_STATUS(clipc_json_string(p, "null", &text, NULL), 0);
+        CHECK_STATUS(clipc_json_triple(p, "null", false, triple, NULL), 0);
+        CHECK_STATUS(clipc_json_find(&inner, p, "null", NULL), 0);
+        CHECK(inner.object == NULL);
     }
     CHECK_INT(size, 7);
     CHECK_INT(number, -7);
-    CHECK(real == 7 && !flag && object != NULL);
+    CHECK(real == 7 && flag && triple[2] == 2.5f);
     CHECK_STR(text, "hi");
+    CHECK_STATUS(clipc_json_bool(&o, "null", &flag, NULL), 0);
+    CHECK(!flag);
     json_decref(root);
 }
 
 TEST(json_getters_refuse_wrong_types_and_ranges)
 {
-    json_t *root = sample(), *object = NULL;
+    json_t *root = sample();
+    const clipc_json_object o = { root, "c.json", "part" };
+    const clipc_json_object list = { json_object_get(root, "list"), "c.json",
+                                     "" };
+    clipc_json_object inner;
     size_t size = 99;
     int64_t number = 99;
     double real = 99;
-    bool flag = false;
+    bool flag = true;
+    float triple[3] = { 99, 99, 99 };
     const char *text = "default";
     clipc_error err = CLIPC_ERROR_INIT;
 
-    CHECK_STATUS(clipc_json_get_size(root, "int", "c.json", 8, 9, &size,
-                                     &err), CLIPC_ERR_CONFIG);
-    CHECK_HAS(err.message, "c.json: \"int\" is 7, not in 8..9");
-    CHECK_STATUS(clipc_json_get_size(root, "negative", "c", 0, SIZE_MAX,
-                                     &size, &err), CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_size(root, "real", "c", 0, 9, &size, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_int(root, "int", "c", 0, 6, &number, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_int(root, "text", "c", 0, 9, &number, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_double(root, "text", "c", &real, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_bool(root, "int", "c", &flag, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_string(root, "list", "c", &text, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_STATUS(clipc_json_get_string(root, "nul", "c", &text, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK_HAS(err.message, "without NUL");
-    CHECK_STATUS(clipc_json_get_object(root, "list", "c", &object, &err),
-                 CLIPC_ERR_CONFIG);
-    CHECK(size == 99 && number == 99 && real == 99 && !flag && !object);
+#define REFUSED(call, want)                        \
+    do {                                           \
+        CHECK_STATUS((call), CLIPC_ERR_CONFIG);    \
+        CHECK_STR(err.message, "c.json: " want);   \
+    } while (0)
+    REFUSED(clipc_json_check_object(&list, &err), "it is not a JSON object");
+    REFUSED(clipc_json_size(&o, "int", 8, 9, &size, &err),
+            "\"part.int\" is 7, not in 8..9");
+    REFUSED(clipc_json_size(&o, "negative", 0, 9, &size, &err),
+            "\"part.negative\" is -7, not in 0..9");
+    REFUSED(clipc_json_size(&o, "null", 0, 9, &size, &err),
+            "\"part.null\" must be an integer");
+    REFUSED(clipc_json_int(&o, "int", 0, 6, &number, &err),
+            "\"part.int\" is 7, not in 0..6");
+    REFUSED(clipc_json_int(&o, "real", 0, 9, &number, &err),
+            "\"part.real\" must be an integer");
+    REFUSED(clipc_json_number(&o, "text", 0, 9, &real, &err),
+            "\"part.text\" must be a number in 0..9");
+    REFUSED(clipc_json_number(&o, "null", 0, 9, &real, &err),
+            "\"part.null\" must be a number in 0..9");
+    REFUSED(clipc_json_number(&o, "real", 0, 2, &real, &err),
+            "\"part.real\" must be a number in 0..2");
+    REFUSED(clipc_json_bool(&o, "int", &flag, &err),
+            "\"part.int\" must be true or false");
+    REFUSED(clipc_json_string(&o, "list", &text, &err),
+            "\"part.list\" must be a string");
+    REFUSED(clipc_json_string(&o, "nul", &text, &err),
+            "\"part.nul\" must have no U+0000");
+    REFUSED(clipc_json_triple(&o, "list", true, triple, &err),
+            "\"part.list\" must be 3 numbers");
+    REFUSED(clipc_json_triple(&o, "triple", false, triple, &err),
+            "\"part.triple\" must be 3 numbers that are not 0");
+    REFUSED(clipc_json_find(&inner, &o, "list", &err),
+            "\"part.list\" must be an object");
+#undef REFUSED
+    CHECK(size == 99 && number == 99 && real == 99 && flag);
+    CHECK(triple[0] == 99 && inner.object == NULL);
     CHECK_STR(text, "default");
     json_decref(root);
 }
