@@ -43,7 +43,7 @@ typedef struct connection {
     char root[1024]; /* the server's when the connection was made */
 } connection;
 
-/* One request and what was read for it. */
+/* One request, parsed, and the rule that applies. */
 typedef struct request {
     char method[8], path[1024], authorization[512];
     bool has_range;
@@ -315,7 +315,7 @@ static bool ends_in(const char *name, const char *suffix)
     return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
-/* The bytes, or the part that was asked for. */
+/* The bytes, or the range requested. */
 static bool answer_bytes(int fd, const request *q, text *head,
                          unsigned char *data, size_t n)
 {
