@@ -7,10 +7,11 @@
  * behind the header, and the rest is the header: the length needs no luck.
  */
 #include "checkpoint/checkpoint.h"
-#include "fuzz/use.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "fuzz/use.h"
 
 static void use_tensors(const clipc_safetensors *st)
 {

@@ -8,10 +8,11 @@
  */
 #include "support/containers.h"
 #include "checkpoint/torch.h"
-#include "fuzz/use.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "fuzz/use.h"
 
 static void use_tensors(const clipc_torch *torch)
 {

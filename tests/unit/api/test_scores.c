@@ -4,6 +4,7 @@
  * against sums written the plain way in double, ties, extreme lengths, a
  * hundred thousand vectors, vectors without a direction.
  */
+#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 
 static uint64_t state;

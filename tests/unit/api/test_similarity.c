@@ -4,6 +4,7 @@
  * of clipc_classify(), transposed, in parts, on threads, with vectors of any
  * length and those without a direction; and contexts that read fewer tokens.
  */
+#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 
 static uint64_t state;
