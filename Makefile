@@ -155,8 +155,8 @@ TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
                 $(wildcard tools/common/*.c tools/pictures/*.c)))
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(sort \
                 $(wildcard tests/unit/*/test_*.c tests/stress/test_*.c)))
-TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers hub_server)
-TEST_COMMON  := $(BUILD)/tests/support/test_main.o $(TEST_HELPERS)
+TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers sockets hub_server)
+TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
                 support/pty stress/torture parity/trace)
 SHIM         := $(BUILD)/tests/support/shim.so

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_config.c - config.json, preprocessor_config.json,
- * processor_config.json and open_clip_config.json: the first byte chooses. What is accepted must keep
- * its promises.
+ * processor_config.json and open_clip_config.json: the first byte chooses. An
+ * accepted file must keep the promises of config.h.
  */
 #include "config/config.h"
 

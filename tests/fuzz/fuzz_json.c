@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_json.c - JSON text. What is accepted must be what jansson's own reader
- * accepts, with the same values, and must come through its writer and back
- * unchanged; errors must point into the text.
+ * fuzz_json.c - JSON text. clipc's reader must accept the texts that jansson's
+ * own reader accepts, with the same values; an accepted value must come
+ * through jansson's writer and back unchanged; errors must point into the
+ * text.
  */
 #include "base/json_object.h"
 

@@ -2,8 +2,8 @@
  *
  * fuzz_packed.c - packed files. The first byte of the input chooses a good file
  * (a precision, with spaces for room in its header); the rest are edits to it
- * at positions that favour the header, the manifest and the vocabulary. What
- * opens must embed and tokenise, or fail with a message.
+ * at positions that favour the header, the manifest and the vocabulary. A
+ * file that opens must embed and tokenise, or fail with a message.
  */
 #include "clipc.h"
 #include "support/tiny_model.h"

@@ -11,17 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_HEADER ((size_t)1 << 20)
-
-/* Reads every value, so that a sanitizer sees it. */
-static void use(const void *data, size_t n)
-{
-    static volatile unsigned char sum;
-    const unsigned char *bytes = data;
-
-    for (size_t i = 0; i < n; i++)
-        sum = (unsigned char)(sum ^ bytes[i]);
-}
+#include "fuzz/use.h"
 
 static void use_tensors(const clipc_tensor_files *st)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_shards.c - the index of a split checkpoint. What it lets through is
- * checked again here: no name may lead out of the folder.
+ * fuzz_shards.c - the index of a split checkpoint. Names that the
+ * reader accepts are checked again: no name may lead out of the folder.
  *
  * First byte odd: of *.bin files; else of *.safetensors. The rest is the
  * index.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_tokenizer.c - the tokenizer's files. Random bytes never hold the 512
- * byte tokens, so the first byte of the input says what the rest is: a whole
+ * byte tokens, so the first byte of the input chooses the kind of the rest: a whole
  * tokenizer.json; edits to a good one; merges.txt beside a good vocab.json;
- * tokenizer_config.json beside a good tokenizer.json. What loads must encode
- * to ids in range.
+ * tokenizer_config.json beside a good tokenizer.json. A tokenizer
+ * that loads must encode to ids in range.
  */
 #include "text/tokenizer.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * picture.h - what the picture targets share: a private copy of the input,
+ * picture.h - shared by the picture targets: a private copy of the input,
  * mended so that the decoder takes it for its own, decoded twice under small
  * limits: all pixels, then upright, on white and fitted to a model.
  */

@@ -34,6 +34,7 @@ compile() { # FLAGS FILE...
 compile '' lib/*/*.c tests/support/tiny_model.c tests/support/containers.c
 case $("$CLANG" -dumpmachine) in
 x86_64-*)
+    compile '' lib/kernels/x86/x86.c
     avx2='-fno-sanitize=all -mavx2 -mfma -mf16c'
     avx512='-fno-sanitize=all -mavx512f -mavx512bw -mavx512dq -mavx512vl'
     compile "$avx2" lib/kernels/x86/*_avx2.c

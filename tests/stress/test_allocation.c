@@ -5,7 +5,6 @@
  * by the definitions below, which stand before glibc's. The tokenizer alone
  * takes a few blocks for each text, and gives them back.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 
 #include <errno.h>

@@ -5,7 +5,6 @@
  * lazy parts; and the same bits from a context of any number of threads. Made
  * to run under ThreadSanitizer (make check-tsan).
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 
 #include <pthread.h>

@@ -4,7 +4,7 @@
  * in another locale, in a forked child; and that work repeated takes no more
  * memory.
  */
-#define _GNU_SOURCE /* fixture.h, mallinfo2 */
+#define _GNU_SOURCE /* mallinfo2 */
 #include "support/fixture.h"
 
 #include <dirent.h>

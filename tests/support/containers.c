@@ -259,18 +259,6 @@ static void safetensors_part(builder *b, const clipc_tensor_files *st,
     build_free(&header);
 }
 
-static void write_file(const char *folder, const char *name, const builder *b)
-{
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    if (!file || fwrite(b->data, 1, b->n, file) != b->n || fclose(file) != 0) {
-        fprintf(stderr, "containers: cannot write %s\n", path);
-        exit(1);
-    }
-}
-
 /* The tiny model without its weights, which are returned. */
 static clipc_tensor_files *write_rest(const char *folder,
                                       const tiny_model_options *options,
@@ -292,7 +280,7 @@ void write_torch_model(const char *folder, const tiny_model_options *options)
     builder b;
 
     torch_part(&b, st, 0, 1);
-    write_file(folder, "pytorch_model.bin", &b);
+    write_file(folder, "pytorch_model.bin", b.data, b.n);
     build_free(&b);
     clipc_tensor_files_free(st);
     tiny_model_free(&files);
@@ -317,7 +305,7 @@ void write_split_model(const char *folder, const tiny_model_options *options,
             torch_part(&b, st, i, n);
         else
             safetensors_part(&b, st, i, n);
-        write_file(folder, name, &b);
+        write_file(folder, name, b.data, b.n);
         build_free(&b);
         for (size_t j = i; j < clipc_tensor_files_count(st); j += n) {
             snprintf(text, sizeof text, "%s\"%s\":\"%s\"", j ? "," : "",
@@ -327,7 +315,7 @@ void write_split_model(const char *folder, const tiny_model_options *options,
     }
     build_string(&index, "}}");
     snprintf(name, sizeof name, "%s.%s.index.json", stem, suffix);
-    write_file(folder, name, &index);
+    write_file(folder, name, index.data, index.n);
     build_free(&index);
     clipc_tensor_files_free(st);
     tiny_model_free(&files);

@@ -32,10 +32,8 @@
  * Byte i of N is i * 31 + 7.
  */
 #include "support/loopback.h"
+#include "support/sockets.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -60,22 +58,6 @@ static void pause_ms(long ms)
     nanosleep(&t, NULL);
 }
 
-/* false: the peer has gone. */
-static bool send_bytes(int fd, const void *data, size_t n)
-{
-    const char *p = data;
-    while (n > 0) {
-        ssize_t done = send(fd, p, n, MSG_NOSIGNAL);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        p += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
 static bool send_text(int fd, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static bool send_text(int fd, const char *format, ...)
@@ -85,7 +67,7 @@ static bool send_text(int fd, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return send_bytes(fd, text, (size_t)n);
+    return send_all(fd, text, (size_t)n);
 }
 
 /* Bytes [0, n) of the pattern, in one piece or in chunks. */
@@ -98,7 +80,7 @@ static void send_pattern(int fd, size_t n, bool chunked)
             block[i] = (unsigned char)((done + i) * 31 + 7);
         if (chunked && !send_text(fd, "%zx\r\n", count))
             return;
-        if (!send_bytes(fd, block, count))
+        if (!send_all(fd, block, count))
             return;
         if (chunked && !send_text(fd, "\r\n"))
             return;
@@ -116,15 +98,7 @@ static void send_forever(int fd, const char *text)
         memcpy(block + n, text, len);
         n += len;
     }
-    while (send_bytes(fd, block, n))
-        ;
-}
-
-/* Until the peer hangs up. */
-static void wait_for_peer(int fd)
-{
-    char byte;
-    while (recv(fd, &byte, 1, 0) > 0)
+    while (send_all(fd, block, n))
         ;
 }
 
@@ -145,7 +119,7 @@ static void send_file(int fd, const char *name)
               "Content-Length: %ld\r\n\r\n", ftell(file));
     rewind(file);
     while ((n = fread(block, 1, sizeof block, file)) > 0)
-        if (!send_bytes(fd, block, n))
+        if (!send_all(fd, block, n))
             break;
     fclose(file);
 }
@@ -347,18 +321,13 @@ int main(int argc, char **argv)
     alarm(seconds);
     signal(SIGPIPE, SIG_IGN);
 
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t len = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (listener < 0 ||
-        bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(listener, 64) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &len) != 0) {
+    unsigned port;
+    int listener = listen_loopback(&port);
+    if (listener < 0) {
         perror("httpd");
         return 1;
     }
-    announce_port(ntohs(address.sin_port), port_file);
+    announce_port(port, port_file);
     if (until_eof && pthread_create(&thread, NULL, watch_stdin, NULL) != 0)
         return 1;
 

@@ -3,9 +3,8 @@
  * hub_server.c - see hub_server.h.
  */
 #include "support/hub_server.h"
+#include "support/sockets.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nettle/sha1.h>
@@ -44,7 +43,7 @@ typedef struct connection {
     char root[1024]; /* the server's when the connection was made */
 } connection;
 
-/* One request and what was read for it. */
+/* One request, parsed, and the rule that applies. */
 typedef struct request {
     char method[8], path[1024], authorization[512];
     bool has_range;
@@ -164,28 +163,6 @@ char *hub_server_log(hub_server *s)
 }
 
 /* ---- sending ----------------------------------------------------------- */
-
-static bool send_all(int fd, const void *data, size_t n)
-{
-    const char *p = data;
-    while (n > 0) {
-        ssize_t done = send(fd, p, n, MSG_NOSIGNAL);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        p += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
-static void wait_for_peer(int fd)
-{
-    char byte;
-    while (recv(fd, &byte, 1, 0) > 0)
-        ;
-}
 
 typedef struct text {
     char data[MAX_REQUEST];
@@ -338,7 +315,7 @@ static bool ends_in(const char *name, const char *suffix)
     return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
-/* The bytes, or the part that was asked for. */
+/* The bytes, or the range requested. */
 static bool answer_bytes(int fd, const request *q, text *head,
                          unsigned char *data, size_t n)
 {
@@ -584,17 +561,12 @@ static void *listen_for_ever(void *arg)
 
 static int open_listener(char url[64])
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    unsigned port;
+    int fd = listen_loopback(&port);
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 ||
-        bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(fd, 64) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+    if (fd < 0)
         die("hub server");
-    snprintf(url, 64, "http://127.0.0.1:%u", ntohs(address.sin_port));
+    snprintf(url, 64, "http://127.0.0.1:%u", port);
     return fd;
 }
 

@@ -9,7 +9,7 @@
 
 #include "base/cpu.h"
 
-/* What a level may use, where the CPU has it. */
+/* The features that a level may use, where the CPU has them. */
 static const unsigned levels[] = {
     0,
     CLIPC_CPU_HAS_AVX2,
@@ -20,7 +20,7 @@ static const unsigned levels[] = {
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
-/* Whether this CPU makes level v another than those before it. */
+/* Whether level v differs from every earlier level on this CPU. */
 static inline bool level_is_new(size_t v)
 {
     const unsigned all = clipc_cpu_features();

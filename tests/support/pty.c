@@ -7,12 +7,12 @@
  *     pty COLUMNS [-i] COMMAND ARGUMENT...
  *
  * When the command has ended, this program writes to standard output: whether
- * anything was drawn over itself, how often a line wrapped, every line that is
- * left on the screen between bars, and the exit status as a shell counts it.
+ * a line was drawn over, how often a line wrapped, every line left on the
+ * screen between bars, and the exit status as a shell counts it.
  * -i: types Ctrl-C when the first line has been drawn. Exit status 77: there
  * are no terminals here.
  *
- * What the terminal understands: carriage return, newline, printable
+ * The terminal understands: carriage return, newline, printable
  * characters; a character that does not fit goes to the next line.
  */
 #define _DEFAULT_SOURCE /* TIOCSCTTY */

@@ -113,7 +113,7 @@ static bool is_short(void)
     return atomic_load(&mode) == SHIM_SHORT;
 }
 
-/* Of a call that neither is interrupted nor does half its work. */
+/* The failure of a call that is never interrupted or shortened. */
 static bool fails(unsigned class, int error)
 {
     unsigned how = atomic_load(&mode);
@@ -152,7 +152,7 @@ static void find(void *pointer, const char *name)
     memcpy(pointer, &symbol, sizeof symbol);
 }
 
-/* Before the first use; a constructor may come too late for that. */
+/* Call before the first use: a constructor may run too late. */
 static void resolve(void)
 {
     static atomic_bool done;
@@ -285,7 +285,7 @@ DEFINE_OPEN(open64)
 DEFINE_OPENAT(openat)
 DEFINE_OPENAT(openat64)
 
-/* false: the call fails; else *n is what is asked for. */
+/* false: the call fails; else *n is the size to ask for. */
 static bool may_transfer(unsigned class, size_t *n, int error)
 {
     if (!hit(class))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * shim.h - what tests/support/shim.c can make fail, and how.
+ * shim.h - the calls that shim.c makes fail, and the ways of failing.
  */
 #ifndef CLIPC_SHIM_H
 #define CLIPC_SHIM_H

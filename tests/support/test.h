@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test.h - the smallest test harness that says what differs.
+ * test.h - the test harness: a failed check prints both values.
  *
  *     TEST(empty_text_gives_both_ends) { CHECK_INT(n_ids, 2); }
  *

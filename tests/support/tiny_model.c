@@ -454,8 +454,8 @@ void tiny_model_free(clipc_model_files *files)
     memset(files, 0, sizeof *files);
 }
 
-static void write_file(const char *folder, const char *name, const void *data,
-                       size_t n)
+void write_file(const char *folder, const char *name, const void *data,
+                size_t n)
 {
     char path[1024];
     if (!data)

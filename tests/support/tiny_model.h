@@ -52,4 +52,8 @@ void tiny_model_free(clipc_model_files *files);
 /* Writes the same as a folder (made when it is not there). */
 void tiny_model_write(const char *folder, const tiny_model_options *options);
 
+/* FOLDER/name; nothing where data is NULL. Ends the process on failure. */
+void write_file(const char *folder, const char *name, const void *data,
+                size_t n);
+
 #endif /* CLIPC_TINY_MODEL_H */

@@ -4,7 +4,6 @@
  * the context length, flags, objects of different models, weights and pixels
  * that are no numbers, instruction sets and backends.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 
 /* ---- tokens and flags -------------------------------------------------- */

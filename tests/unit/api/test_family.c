@@ -5,7 +5,6 @@
  * are those of the same network in transformers' layout; what is missing, or
  * is no CLIP, is refused by name.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 #include "checkpoint/tensor_files.h"
 #include "checkpoint/tensor_names.h"

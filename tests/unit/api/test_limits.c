@@ -3,7 +3,6 @@
  * test_limits.c - every limit that clipc.h documents, one below, at and one
  * above it; pictures of extreme shape in little memory.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 
 #include <fcntl.h>

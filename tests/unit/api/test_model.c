@@ -5,26 +5,13 @@
  */
 #include "api/objects.h"
 #include "api/label_cache.h"
+#include "support/files.h"
 #include "support/test.h"
 #include "support/tiny_model.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const char *path_in(const char *folder, const char *name)
-{
-    static char paths[4][700];
-    static unsigned next;
-    char *out = paths[next++ % 4];
-    snprintf(out, sizeof paths[0], "%s/%s", folder, name);
-    return out;
-}
-
-static void write_text(const char *path, const char *text)
-{
-    test_write(path, text, strlen(text));
-}
 
 static clipc_model *open_model(const char *folder)
 {

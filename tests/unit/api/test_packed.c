@@ -3,7 +3,6 @@
  * test_packed.c - packed files: what they give has the bits of the model they
  * were made from, and no damage is worse than an error.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/fixture.h"
 #include "checkpoint/packed_file.h"
 

@@ -7,6 +7,7 @@
 #define _DEFAULT_SOURCE /* flock, usleep */
 #endif
 #include "base/file.h"
+#include "support/files.h"
 #include "support/hub_server.h"
 #include "support/loopback.h"
 #include "support/test.h"
@@ -67,11 +68,6 @@ static const char *in(const char *dir, const char *format, ...)
     vsnprintf(out + n, sizeof paths[0] - (size_t)n, format, args);
     va_end(args);
     return out;
-}
-
-static void write_text(const char *path, const char *text)
-{
-    test_write(path, text, strlen(text));
 }
 
 static void note(void *user, const char *message)

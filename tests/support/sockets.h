@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sockets.h - shared by the loopback servers, httpd.c and hub_server.c.
+ */
+#ifndef CLIPC_TEST_SOCKETS_H
+#define CLIPC_TEST_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A listening socket on 127.0.0.1, on a port chosen by the kernel. Negative
+ * on failure, with errno. */
+int listen_loopback(unsigned *port);
+
+/* false: the peer has gone. */
+bool send_all(int fd, const void *data, size_t n);
+
+/* Returns when the peer hangs up. */
+void wait_for_peer(int fd);
+
+#endif /* CLIPC_TEST_SOCKETS_H */
