@@ -4,7 +4,6 @@
  * structs of other versions, error reports, the order of freeing, progress.
  * What a module computes is tested in the module's own file.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "unit/api/helpers.h"
 
 /* The call is refused and the handle that held garbage is NULL. */

@@ -4,7 +4,6 @@
  * API, and what is refused. Native kernels throughout: their bits do not
  * depend on the batch, so equal means memcmp.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "api/objects.h"
 #include "unit/api/helpers.h"
 

@@ -4,7 +4,6 @@
  * against sums written the plain way in double, ties, extreme lengths, a
  * hundred thousand vectors, vectors without a direction.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "unit/api/helpers.h"
 
 static double logit_scale(void)

@@ -4,7 +4,6 @@
  * of clipc_classify(), transposed, in parts, on threads, with vectors of any
  * length and those without a direction; and contexts that read fewer tokens.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "unit/api/helpers.h"
 
 static float *matrix_of(clipc_ctx *c, const float *a, size_t n_a,

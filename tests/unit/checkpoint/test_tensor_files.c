@@ -4,7 +4,6 @@
  * file of a folder is opened, checkpoints split in several files, and that a
  * network is the same from every container.
  */
-#define _GNU_SOURCE /* fixture.h */
 #include "support/containers.h"
 #include "support/fixture.h"
 #include "checkpoint/shard_index.h"
