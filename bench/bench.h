@@ -75,14 +75,14 @@ void bench_print(const bench_options *o, const char *unit, double count,
 
 /* ---- subcommands ------------------------------------------------------- */
 
-void bench_image(const bench_options *o);      /* towers.c */
+void bench_image(const bench_options *o); /* towers.c */
 void bench_text(const bench_options *o);
 void bench_labels(const bench_options *o);     /* labels.c */
 void bench_preprocess(const bench_options *o); /* pictures.c */
 void bench_decode(const bench_options *o);
 void bench_resize(const bench_options *o);
-void bench_cold(const bench_options *o);       /* cold.c */
-void bench_kernels(const bench_options *o);    /* kernels.c */
+void bench_cold(const bench_options *o);    /* cold.c */
+void bench_kernels(const bench_options *o); /* kernels.c */
 void bench_peak(const bench_options *o);
 
 #endif /* CLIPC_BENCH_H */

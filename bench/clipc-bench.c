@@ -97,8 +97,8 @@ static const char *classify_beside(const char *self)
 static void option(bench_options *o, const char *name, const char *value)
 {
     static const char *const gemms[] = { "auto", "native", "openblas", NULL };
-    static const char *const cpus[] = { "auto", "c", "avx2", "avx512", "amx",
-                                        NULL };
+    static const char *const cpus[] = { "auto",   "c",   "avx2",
+                                        "avx512", "amx", NULL };
     static const char *const dtypes[] = { "auto", "f32", "bf16", "int8",
                                           NULL };
     static const char *const packings[] = { "auto", "never", "always", NULL };
@@ -106,9 +106,9 @@ static void option(bench_options *o, const char *name, const char *value)
     const struct {
         const char *name, **value;
     } strings[] = {
-        { "--model", &o->model },   { "--data-dir", &o->data_dir },
-        { "--labels", &o->labels }, { "--image", &o->image },
-        { "--pixels", &o->pixels }, { "--out", &o->out },
+        { "--model", &o->model },     { "--data-dir", &o->data_dir },
+        { "--labels", &o->labels },   { "--image", &o->image },
+        { "--pixels", &o->pixels },   { "--out", &o->out },
         { "--program", &o->program },
     };
     const struct {
@@ -151,13 +151,17 @@ static bench_options parse(int argc, char **argv)
         [CLIPC_CPU_AUTO] = ~0u,
         [CLIPC_CPU_C] = 0,
         [CLIPC_CPU_AVX2] = CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
-        [CLIPC_CPU_AVX512] =
-            ~(CLIPC_CPU_HAS_AMX_INT8 | CLIPC_CPU_HAS_AMX_BF16),
+        [CLIPC_CPU_AVX512] = ~(CLIPC_CPU_HAS_AMX_INT8 |
+                               CLIPC_CPU_HAS_AMX_BF16),
         [CLIPC_CPU_AMX] = ~0u,
     };
     bench_options o = {
-        .model = "demo", .data_dir = "weights", .batch = 1, .reps = 10,
-        .precision = CLIPC_PRECISION_F32, .packing = CLIPC_PACKING_ALWAYS,
+        .model = "demo",
+        .data_dir = "weights",
+        .batch = 1,
+        .reps = 10,
+        .precision = CLIPC_PRECISION_F32,
+        .packing = CLIPC_PACKING_ALWAYS,
         .labels = "weights/labels/demo.txt",
         .image = "weights/demo/examples/red-convertible.png",
         .program = classify_beside(argv[0]),

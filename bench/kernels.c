@@ -19,13 +19,13 @@ enum {
 };
 
 typedef struct lab {
-    float *x, *y, *gain, *bias;    /* [WIDTH] */
-    float *scales;                 /* [WIDTH] */
-    int32_t *sums;                 /* [WIDTH] */
-    uint16_t *halves;              /* [WIDTH], bf16 of x */
-    unsigned char *rows, *strips;  /* of a tile */
-    float *acc;                    /* [32, 64] */
-    const void *weights[16];       /* rows of 16 x WIDTH floats */
+    float *x, *y, *gain, *bias;   /* [WIDTH] */
+    float *scales;                /* [WIDTH] */
+    int32_t *sums;                /* [WIDTH] */
+    uint16_t *halves;             /* [WIDTH], bf16 of x */
+    unsigned char *rows, *strips; /* of a tile */
+    float *acc;                   /* [32, 64] */
+    const void *weights[16];      /* rows of 16 x WIDTH floats */
     const uint16_t *half_rows[16];
     void *weights_data, *half_data;
     volatile float sink;
@@ -44,12 +44,9 @@ static size_t operand_bytes(clipc_operand_format format)
 {
     switch (format) {
     case CLIPC_OPERAND_F32:
-    case CLIPC_OPERAND_F32_BF16:
-        return 4;
-    case CLIPC_OPERAND_BF16:
-        return 2;
-    default:
-        return 1;
+    case CLIPC_OPERAND_F32_BF16: return 4;
+    case CLIPC_OPERAND_BF16: return 2;
+    default: return 1;
     }
 }
 
@@ -60,10 +57,13 @@ static void tile(const clipc_tile_kernel *kernel, lab *l, size_t g)
     const clipc_tile t = {
         .c = l->acc,
         .c_stride = CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_COLUMNS * 4,
-        .a = l->rows, .a_stride = row,
-        .b = l->strips, .b_stride = WIDTH / g * CLIPC_STRIP_BYTES,
+        .a = l->rows,
+        .a_stride = row,
+        .b = l->strips,
+        .b_stride = WIDTH / g * CLIPC_STRIP_BYTES,
         .k_steps = WIDTH / g,
-        .rows = kernel->max_rows, .strips = kernel->max_strips,
+        .rows = kernel->max_rows,
+        .strips = kernel->max_strips,
     };
     if (kernel->begin)
         kernel->begin(t.rows);
@@ -89,24 +89,29 @@ static void tile_s8(const clipc_kernels *k, lab *l)
 
 static void finish_f32(const clipc_kernels *k, lab *l)
 {
-    const clipc_finish finish = { .bias = l->bias, .scale = 1.0f,
+    const clipc_finish finish = { .bias = l->bias,
+                                  .scale = 1.0f,
                                   .op = CLIPC_FINISH_QUICK_GELU,
-                                  .out = l->y, .out_stride = 0 };
+                                  .out = l->y,
+                                  .out_stride = 0 };
     k->finish_f32(&finish, l->x, 0, 0, 1, 0, WIDTH);
 }
 
 static void finish_add(const clipc_kernels *k, lab *l)
 {
-    const clipc_finish finish = { .bias = l->bias, .scale = 1.0f,
-                                  .add = true, .out = l->y };
+    const clipc_finish finish = {
+        .bias = l->bias, .scale = 1.0f, .add = true, .out = l->y
+    };
     memset(l->y, 0, WIDTH * sizeof *l->y); /* or sums would grow */
     k->finish_f32(&finish, l->x, 0, 0, 1, 0, WIDTH);
 }
 
 static void finish_s8(const clipc_kernels *k, lab *l)
 {
-    const clipc_finish finish = { .bias = l->bias, .scale = 1.0f,
-                                  .out = l->y, .row_scale = l->scales,
+    const clipc_finish finish = { .bias = l->bias,
+                                  .scale = 1.0f,
+                                  .out = l->y,
+                                  .row_scale = l->scales,
                                   .column_scale = l->scales,
                                   .column_sums = l->sums };
     k->finish_s8(&finish, l->sums, 0, 0, 1, 0, WIDTH);
@@ -258,8 +263,10 @@ static double rate(const subject *s, const clipc_kernels *k, lab *l,
 static void open_lab(lab *l)
 {
     *l = (lab){
-        .x = bench_floats(WIDTH), .y = bench_floats(WIDTH),
-        .gain = bench_floats(WIDTH), .bias = bench_floats(WIDTH),
+        .x = bench_floats(WIDTH),
+        .y = bench_floats(WIDTH),
+        .gain = bench_floats(WIDTH),
+        .bias = bench_floats(WIDTH),
         .scales = bench_floats(WIDTH),
         .sums = calloc(WIDTH, sizeof(int32_t)),
         .halves = calloc(WIDTH, sizeof(uint16_t)),
@@ -339,8 +346,7 @@ void bench_peak(const bench_options *o)
     for (size_t i = 0; i < peaks.n; i++) {
         const bench_peak_loop *loop = peaks.loops[i];
         if (o->json)
-            printf("%s\"%s\": %.2f", i ? ", " : "", loop->name,
-                   peaks.best[i]);
+            printf("%s\"%s\": %.2f", i ? ", " : "", loop->name, peaks.best[i]);
         else
             printf("peak       %-16s %-4s  %u threads  %8.1f Gop/s\n",
                    loop->name, loop->dtype, o->threads, peaks.best[i]);

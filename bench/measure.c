@@ -128,15 +128,16 @@ static void print_json_string(const char *s)
 const char *bench_dtype(const bench_options *o)
 {
     static const char *const names[] = {
-        [CLIPC_PRECISION_AUTO] = "auto", [CLIPC_PRECISION_F32] = "f32",
-        [CLIPC_PRECISION_BF16] = "bf16", [CLIPC_PRECISION_INT8] = "int8",
+        [CLIPC_PRECISION_AUTO] = "auto",
+        [CLIPC_PRECISION_F32] = "f32",
+        [CLIPC_PRECISION_BF16] = "bf16",
+        [CLIPC_PRECISION_INT8] = "int8",
     };
     return names[o->precision];
 }
 
-static void print_json(const bench_options *o, const char *unit,
-                       double count, bench_timing t, double gflops,
-                       const bench_peaks *peaks)
+static void print_json(const bench_options *o, const char *unit, double count,
+                       bench_timing t, double gflops, const bench_peaks *peaks)
 {
     double peak;
     const bench_peak_loop *against =
@@ -144,10 +145,11 @@ static void print_json(const bench_options *o, const char *unit,
 
     printf("{\"command\": \"%s\", \"model\": ", o->command);
     print_json_string(o->model);
-    printf(", \"dtype\": \"%s\", \"threads\": %u, \"batch\": %u, \"reps\": %u, \"ms_per_%s\": "
-           "{\"min\": %.4f, \"median\": %.4f, \"max\": %.4f}",
-           bench_dtype(o), o->threads, o->batch, o->reps, unit, t.min / count,
-           t.median / count, t.max / count);
+    printf(
+        ", \"dtype\": \"%s\", \"threads\": %u, \"batch\": %u, \"reps\": %u, \"ms_per_%s\": "
+        "{\"min\": %.4f, \"median\": %.4f, \"max\": %.4f}",
+        bench_dtype(o), o->threads, o->batch, o->reps, unit, t.min / count,
+        t.median / count, t.max / count);
     if (gflops > 0.0)
         printf(", \"gflops\": %.2f", gflops);
     if (against) {
@@ -178,7 +180,7 @@ void bench_print(const bench_options *o, const char *unit, double count,
     const bench_peak_loop *against =
         peaks ? bench_peaks_for(peaks, bench_dtype(o), &peak) : NULL;
     if (against)
-        printf(", %.1f %% of %s's %.1f", 100.0 * gflops / peak,
-               against->name, peak);
+        printf(", %.1f %% of %s's %.1f", 100.0 * gflops / peak, against->name,
+               peak);
     printf("\n");
 }

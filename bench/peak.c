@@ -117,7 +117,8 @@ const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
         const bench_peak_loop *loop = peaks->loops[i];
         bool fits = strcmp(loop->dtype, dtype) == 0 ||
                     (narrow && strcmp(loop->dtype, "f32") == 0);
-        if (fits && (tiles || !strstr(loop->name, "tmm")) && peaks->best[i] > *gops) {
+        if (fits && (tiles || !strstr(loop->name, "tmm")) &&
+            peaks->best[i] > *gops) {
             *gops = peaks->best[i];
             found = loop;
         }

@@ -28,7 +28,7 @@ typedef struct bench_peaks {
     size_t n;
     const bench_peak_loop *loops[BENCH_PEAKS];
     size_t turns[BENCH_PEAKS];
-    double best[BENCH_PEAKS]; /* highest rate so far, all threads, Gop/s */
+    double best[BENCH_PEAKS];    /* highest rate so far, all threads, Gop/s */
     bool tiles_int8, tiles_bf16; /* clipc's own kernels use AMX */
 } bench_peaks;
 

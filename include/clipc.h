@@ -97,25 +97,25 @@ extern "C" {
 /* The numbers are pinned: none changes its meaning, none is used again. */
 typedef enum clipc_status {
     CLIPC_OK = 0,
-    CLIPC_ERR_ARGUMENT = 1,    /* the caller's mistake: NULL, mixed models */
-    CLIPC_ERR_NOMEM = 2,       /* an allocation failed */
-    CLIPC_ERR_IO = 3,          /* open, read, write or map failed */
-    CLIPC_ERR_NOT_FOUND = 4,   /* no such file, model or label list */
-    CLIPC_ERR_FORMAT = 5,      /* the bytes break their format's rules */
-    CLIPC_ERR_TRUNCATED = 6,   /* the data ends too early */
-    CLIPC_ERR_UNSUPPORTED = 7, /* valid, but not something clipc reads */
-    CLIPC_ERR_LIMIT = 8,       /* a limit was reached; the message names it */
-    CLIPC_ERR_CONFIG = 9,      /* config.json and friends: missing or wrong */
-    CLIPC_ERR_UTF8 = 10,       /* invalid UTF-8; offset says where */
-    CLIPC_ERR_TOO_LONG = 11,   /* more tokens than the context length */
-    CLIPC_ERR_NUMERIC = 12,    /* NaN, infinity or a zero embedding */
-    CLIPC_ERR_URL = 13,        /* malformed URL or a scheme not allowed */
+    CLIPC_ERR_ARGUMENT = 1,     /* the caller's mistake: NULL, mixed models */
+    CLIPC_ERR_NOMEM = 2,        /* an allocation failed */
+    CLIPC_ERR_IO = 3,           /* open, read, write or map failed */
+    CLIPC_ERR_NOT_FOUND = 4,    /* no such file, model or label list */
+    CLIPC_ERR_FORMAT = 5,       /* the bytes break their format's rules */
+    CLIPC_ERR_TRUNCATED = 6,    /* the data ends too early */
+    CLIPC_ERR_UNSUPPORTED = 7,  /* valid, but not something clipc reads */
+    CLIPC_ERR_LIMIT = 8,        /* a limit was reached; the message names it */
+    CLIPC_ERR_CONFIG = 9,       /* config.json and friends: missing or wrong */
+    CLIPC_ERR_UTF8 = 10,        /* invalid UTF-8; offset says where */
+    CLIPC_ERR_TOO_LONG = 11,    /* more tokens than the context length */
+    CLIPC_ERR_NUMERIC = 12,     /* NaN, infinity or a zero embedding */
+    CLIPC_ERR_URL = 13,         /* malformed URL or a scheme not allowed */
     CLIPC_ERR_URL_BLOCKED = 14, /* the address is private, loopback, ... */
-    CLIPC_ERR_NETWORK = 15,    /* no connection, TLS failure, cut transfer */
-    CLIPC_ERR_HTTP = 16,       /* the server answered with an error status */
-    CLIPC_ERR_TIMEOUT = 17,    /* a time limit was reached */
-    CLIPC_ERR_CANCELLED = 18,  /* a progress callback asked to stop */
-    CLIPC_ERR_INTERNAL = 19    /* a bug in clipc */
+    CLIPC_ERR_NETWORK = 15,     /* no connection, TLS failure, cut transfer */
+    CLIPC_ERR_HTTP = 16,        /* the server answered with an error status */
+    CLIPC_ERR_TIMEOUT = 17,     /* a time limit was reached */
+    CLIPC_ERR_CANCELLED = 18,   /* a progress callback asked to stop */
+    CLIPC_ERR_INTERNAL = 19     /* a bug in clipc */
 } clipc_status;
 
 /* What went wrong. CLIPC_ERROR_INIT sets struct_size; the library leaves a
@@ -127,7 +127,13 @@ typedef struct clipc_error {
     char message[256]; /* one line of UTF-8, names the file, field or limit */
 } clipc_error;
 
-#define CLIPC_ERROR_INIT { sizeof(clipc_error), CLIPC_OK, -1, { 0 } }
+#define CLIPC_ERROR_INIT \
+    { \
+        sizeof(clipc_error), CLIPC_OK, -1, \
+        { \
+            0 \
+        } \
+    }
 
 /* "0.2.0": the version of the library that runs. Static string. */
 CLIPC_API const char *clipc_version(void);
@@ -271,8 +277,8 @@ typedef enum clipc_load {
 struct clipc_model_params {
     size_t struct_size;
     clipc_load load;
-    const char *data_dir;      /* folder that holds demo/, or NULL */
-    size_t max_header_bytes;   /* of the description of the tensors: header
+    const char *data_dir;    /* folder that holds demo/, or NULL */
+    size_t max_header_bytes; /* of the description of the tensors: header
                                 * of safetensors, data.pkl; default 8 MiB */
     size_t image_size; /* 0: the checkpoint's. Else, at most 8,192: pictures
                         * are preprocessed to this size, and the positions of
@@ -365,10 +371,9 @@ CLIPC_API clipc_status clipc_labels_create(clipc_labels **labels,
  * length; dim must be the model's. names: [n], copied; NULL: no names. Returns
  * CLIPC_ERR_NUMERIC for a vector that is zero or not finite, _UTF8, _LIMIT
  * (a name over 1 MiB; n over 2^32 - 1). */
-CLIPC_API clipc_status
-clipc_labels_from_embeddings(clipc_labels **labels, const clipc_model *model,
-                             const clipc_text *names, const float *embeddings,
-                             size_t n, size_t dim, clipc_error *err);
+CLIPC_API clipc_status clipc_labels_from_embeddings(
+    clipc_labels **labels, const clipc_model *model, const clipc_text *names,
+    const float *embeddings, size_t n, size_t dim, clipc_error *err);
 
 /* The name of label `index`, followed by a NUL byte that len does not count.
  * The text belongs to the labels. {NULL, 0} for labels NULL, labels without
@@ -409,11 +414,11 @@ struct clipc_image_params {
                               * progressive JPEG, interlaced PNG, WebP;
                               * default 512 MiB */
     unsigned max_scans;      /* of a progressive JPEG; default 500 */
-    unsigned timeout_ms;         /* whole transfer; default 30,000 */
+    unsigned timeout_ms;     /* whole transfer; default 30,000 */
     unsigned connect_timeout_ms; /* default 5,000 */
     unsigned max_redirects;      /* default 5 */
     clipc_private_hosts private_hosts;
-    const char *ca_file; /* PEM certificates instead of the system's */
+    const char *ca_file;        /* PEM certificates instead of the system's */
     clipc_progress_fn progress; /* bytes of a transfer; or NULL */
     void *progress_user;
     int auto_orient;   /* turn the picture as its EXIF orientation says, as
@@ -492,10 +497,12 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 /* ---- embeddings -------------------------------------------------------- */
 
 /* Flags. A call ignores those it has no use for. */
-#define CLIPC_TEXT_TRUNCATE 1u       /* cut texts that are too long, keeping
+#define CLIPC_TEXT_TRUNCATE \
+    1u                               /* cut texts that are too long, keeping
                                       * the end token */
 #define CLIPC_TEXT_SPECIALS_PLAIN 2u /* "<|endoftext|>" in a text is text */
-#define CLIPC_EMBED_RAW 4u           /* the projection's output, not scaled to
+#define CLIPC_EMBED_RAW \
+    4u /* the projection's output, not scaled to
                                       * unit length */
 
 /* Embeddings of n images, [n, dim], of unit length unless CLIPC_EMBED_RAW. An
@@ -551,9 +558,8 @@ CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
  * fit_published). Any thread may call. Returns CLIPC_ERR_UNSUPPORTED, _CONFIG
  * and _LIMIT as clipc_encode_images() does. */
 CLIPC_API clipc_status clipc_preprocess(const clipc_model *model,
-                                        clipc_image *const *images,
-                                        size_t n, float *pixels,
-                                        clipc_error *err);
+                                        clipc_image *const *images, size_t n,
+                                        float *pixels, clipc_error *err);
 
 /* The same before scaling and normalising. pixels: [n, 3, S, S]. */
 CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
@@ -618,8 +624,8 @@ typedef struct clipc_tower_info {
 
 typedef struct clipc_model_info {
     size_t struct_size;
-    size_t dim;            /* of an embedding */
-    size_t image_size;     /* S: pixels are [3, S, S] */
+    size_t dim;        /* of an embedding */
+    size_t image_size; /* S: pixels are [3, S, S] */
     size_t patch_size;
     size_t context_length; /* most tokens in a text, both ends included */
     size_t vocab_size;
@@ -640,7 +646,7 @@ typedef struct clipc_model_info {
                                 * that describe the tower are 0 or NULL, calls
                                 * that need it return CLIPC_ERR_UNSUPPORTED */
     size_t trained_image_size; /* image_size as the checkpoint has it */
-    const char *layout; /* of the tensors' names: "transformers" or
+    const char *layout;        /* of the tensors' names: "transformers" or
                          * "open_clip" */
     const char *labels; /* name of the model's own list of labels, from its
                          * config: {"clipc": {"labels": "demo"}}; never a path:
@@ -660,7 +666,7 @@ typedef struct clipc_tensor_info {
     const char *dtype; /* as stored: "F32", "I64", ... */
     size_t rank, shape[8];
     size_t n_bytes;
-    int used; /* 0: an extra tensor that the network does not read */
+    int used;          /* 0: an extra tensor that the network does not read */
     const char *tower; /* which reads the tensor: "vision", "text", "both",
                         * "none" */
     const void *data;  /* [shape] row by row as stored, little-endian, n_bytes,
@@ -678,12 +684,12 @@ CLIPC_API clipc_status clipc_model_get_tensor(const clipc_model *model,
 
 typedef struct clipc_image_info {
     size_t struct_size;
-    size_t width, height;   /* of the picture as stored */
-    const char *format;     /* "JPEG", "PNG", "WEBP" or "RGB" */
-    int orientation;        /* EXIF 1-8 as found, applied or not; 0: none */
-    unsigned n_warnings;    /* damage the decoder repaired */
-    int fitted;             /* the pixels are a model's: [S, S, 3] */
-    const uint8_t *pixels;  /* [pixels_height, pixels_width, 3] */
+    size_t width, height;  /* of the picture as stored */
+    const char *format;    /* "JPEG", "PNG", "WEBP" or "RGB" */
+    int orientation;       /* EXIF 1-8 as found, applied or not; 0: none */
+    unsigned n_warnings;   /* damage the decoder repaired */
+    int fitted;            /* the pixels are a model's: [S, S, 3] */
+    const uint8_t *pixels; /* [pixels_height, pixels_width, 3] */
     size_t pixels_width, pixels_height;
 } clipc_image_info;
 
@@ -694,7 +700,7 @@ CLIPC_API clipc_status clipc_image_get_info(const clipc_image *image,
 typedef struct clipc_labels_info {
     size_t struct_size;
     size_t n, dim;
-    size_t n_encoded; /* prompts that were not in the cache */
+    size_t n_encoded;        /* prompts that were not in the cache */
     const float *embeddings; /* [n, dim] unit vectors */
 } clipc_labels_info;
 
@@ -759,8 +765,8 @@ struct clipc_hub_params {
     /* Limits. 0 means the default, except max_retries, where 0 means no
      * retry. */
     unsigned connect_timeout_ms; /* default 10,000 */
-    unsigned timeout_ms;      /* of silence; default 10,000 */
-    unsigned max_retries;     /* in a row without a new byte; default 5 */
+    unsigned timeout_ms;         /* of silence; default 10,000 */
+    unsigned max_retries;        /* in a row without a new byte; default 5 */
     unsigned retry_wait_ms;   /* before the first retry, doubled up to 8 times
                                * as long; default 1,000 */
     unsigned lock_timeout_ms; /* while another process downloads the same
@@ -869,13 +875,13 @@ typedef struct clipc_build_info {
                                 * installed, or has kernels that this CPU
                                 * cannot run */
     const char *openblas_core; /* core type OpenBLAS runs as, or NULL */
-    const char *openblas_core_better; /* a faster core type to set in the
+    const char *openblas_core_better;       /* a faster core type to set in the
                                        * environment variable
                                        * OPENBLAS_CORETYPE, or NULL */
-    unsigned n_cpus;           /* CPUs that the process may use */
+    unsigned n_cpus;                        /* CPUs that the process may use */
     const char *libjpeg, *libpng, *libcurl; /* versions; libcurl NULL: not
                                              * built in */
-    const char *libwebp;       /* version; NULL: not built in */
+    const char *libwebp;                    /* version; NULL: not built in */
     /* The tiles of native matrix products in each precision, such as "avx512
      * 9x48" or "amx-int8 32x32" (rows x columns). */
     const char *kernel_f32, *kernel_bf16, *kernel_int8;

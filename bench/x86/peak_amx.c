@@ -28,19 +28,19 @@ static void configure(tile_config *config)
 }
 
 #define CLEAR(d) "tilezero %%tmm" #d "\n\t"
-#define FOUR(OP)                                    \
-    OP " %%tmm6, %%tmm4, %%tmm0\n\t"                \
-    OP " %%tmm7, %%tmm4, %%tmm1\n\t"                \
-    OP " %%tmm6, %%tmm5, %%tmm2\n\t"                \
-    OP " %%tmm7, %%tmm5, %%tmm3\n\t"
-#define LOOP(OP)                                                           \
-    __asm__ volatile("ldtilecfg %1\n\t" CLEAR(0) CLEAR(1) CLEAR(2)         \
-                     CLEAR(3) CLEAR(4) CLEAR(5) CLEAR(6) CLEAR(7)          \
-                     "1:\n\t" FOUR(OP) FOUR(OP)                            \
-                     "dec %0\n\t"                                          \
-                     "jnz 1b\n\t"                                          \
-                     "tilerelease"                                         \
-                     : "+r"(turns) : "m"(config) : "cc")
+#define FOUR(OP) \
+    OP " %%tmm6, %%tmm4, %%tmm0\n\t" OP " %%tmm7, %%tmm4, %%tmm1\n\t" OP \
+       " %%tmm6, %%tmm5, %%tmm2\n\t" OP " %%tmm7, %%tmm5, %%tmm3\n\t"
+#define LOOP(OP) \
+    __asm__ volatile("ldtilecfg %1\n\t" CLEAR(0) CLEAR(1) CLEAR(2) CLEAR(3) \
+                         CLEAR(4) CLEAR(5) CLEAR(6) \
+                             CLEAR(7) "1:\n\t" FOUR(OP) \
+                                 FOUR(OP) "dec %0\n\t" \
+                                          "jnz 1b\n\t" \
+                                          "tilerelease" \
+                     : "+r"(turns) \
+                     : "m"(config) \
+                     : "cc")
 
 void bench_peak_int8_amx(size_t turns)
 {

@@ -19,8 +19,8 @@
 
 const char *clipc_version(void)
 {
-    return STRING(CLIPC_VERSION_MAJOR) "." STRING(CLIPC_VERSION_MINOR) "."
-           STRING(CLIPC_VERSION_PATCH);
+    return STRING(CLIPC_VERSION_MAJOR) "." STRING(
+        CLIPC_VERSION_MINOR) "." STRING(CLIPC_VERSION_PATCH);
 }
 
 #if defined(LIBJPEG_TURBO_VERSION)
@@ -39,7 +39,8 @@ clipc_status clipc_get_build_info(clipc_build_info *out, clipc_error *err)
         .features = clipc_cpu_feature_text(),
         .isa = kernels.name,
         .gemm = strcmp(kernels.name, "c") != 0 || !clipc_openblas_version()
-                    ? "native" : "openblas",
+                    ? "native"
+                    : "openblas",
         .openblas = clipc_openblas_version(),
         .openblas_core = clipc_openblas_core(),
         .openblas_core_better = clipc_openblas_core_better(),

@@ -7,8 +7,8 @@
 #include <string.h>
 
 clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
-                            clipc_image *const *images, size_t n,
-                            size_t k, clipc_result *results, clipc_error *err)
+                            clipc_image *const *images, size_t n, size_t k,
+                            clipc_result *results, clipc_error *err)
 {
     CLIPC_TRY(clipc_ctx_check(ctx, err));
     if (!labels || (n && (!images || !results)))
@@ -64,8 +64,9 @@ clipc_status clipc_classify_file(clipc_ctx *ctx, const clipc_labels *labels,
     CLIPC_TRY(clipc_params_merge(&params, sizeof params, given,
                                  "clipc_image_params", err));
     params.fit = ctx->model;
-    CLIPC_TRY(is_url(name) ? clipc_image_read_url(&image, name, &params, err)
-                           : clipc_image_read_file(&image, name, &params, err));
+    CLIPC_TRY(is_url(name)
+                  ? clipc_image_read_url(&image, name, &params, err)
+                  : clipc_image_read_file(&image, name, &params, err));
     clipc_status status = clipc_classify(ctx, labels, &image, 1, k, results,
                                          err);
     clipc_image_free(image);

@@ -37,7 +37,8 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                              "AVX2" },
         [CLIPC_CPU_AVX512] = { CLIPC_CPU_HAS_AVX512,
                                ~(CLIPC_CPU_HAS_AMX_INT8 |
-                                 CLIPC_CPU_HAS_AMX_BF16), "AVX-512" },
+                                 CLIPC_CPU_HAS_AMX_BF16),
+                               "AVX-512" },
         [CLIPC_CPU_AMX] = { CLIPC_CPU_HAS_AMX_INT8, ~0u, "AMX" },
     };
     const unsigned all = clipc_cpu_features();
@@ -49,7 +50,7 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "this CPU lacks %s (it has: %s)", levels[cpu].name,
                           *clipc_cpu_feature_text() ? clipc_cpu_feature_text()
-                                                     : "none");
+                                                    : "none");
     *features = all & levels[cpu].may_use;
     return CLIPC_OK;
 }
@@ -74,7 +75,8 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
     if (model->is_packed && engine->precision != model->packed_precision)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "the model was packed for %s and has no weights for "
-                          "%s", clipc_precision_name(model->packed_precision),
+                          "%s",
+                          clipc_precision_name(model->packed_precision),
                           clipc_precision_name(engine->precision));
     if (engine->precision != CLIPC_PRECISION_F32) {
         if (gemm == CLIPC_GEMM_OPENBLAS)
@@ -112,17 +114,17 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
          params.context_length > model->config.context_length))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->context_length is %zu, must be %d to the "
-                          "model's, %zu", params.context_length,
-                          (int)MIN_CONTEXT, model->config.context_length);
+                          "model's, %zu",
+                          params.context_length, (int)MIN_CONTEXT,
+                          model->config.context_length);
 
     clipc_ctx *ctx = clipc_alloc_zero(1, sizeof *ctx);
     if (!ctx)
         return clipc_fail_nomem(err, "context");
     ctx->model = clipc_model_shared(model);
     clipc_model_retain(ctx->model);
-    ctx->context_length = params.context_length
-                              ? params.context_length
-                              : model->config.context_length;
+    ctx->context_length = params.context_length ? params.context_length
+                                                : model->config.context_length;
     ctx->packing = params.packing;
     ctx->progress = params.progress;
     ctx->progress_user = params.progress_user;

@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    IMAGE_CHUNK = 8,    /* images preprocessed at a time */
-    TEXT_CHUNK = 256    /* texts tokenised and encoded at a time */
+    IMAGE_CHUNK = 8, /* images preprocessed at a time */
+    TEXT_CHUNK = 256 /* texts tokenised and encoded at a time */
 };
 
 /* ---- texts ------------------------------------------------------------- */
@@ -51,9 +51,10 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
                           "clipc_tokenize: an argument is NULL");
     CLIPC_TRY(check_flags(flags, err));
     CLIPC_TRY(clipc_model_need_text(model, err));
-    CLIPC_TRY(clipc_model_tokenizer(clipc_model_shared(model), &tokenizer, err));
-    size_t max_ids = flags & CLIPC_TEXT_TRUNCATE
-                         ? model->config.context_length : 0;
+    CLIPC_TRY(
+        clipc_model_tokenizer(clipc_model_shared(model), &tokenizer, err));
+    size_t max_ids = flags & CLIPC_TEXT_TRUNCATE ? model->config.context_length
+                                                 : 0;
     clipc_status status = clipc_tokenizer_encode(tokenizer, text, max_ids,
                                                  flags, &list, err);
     if (status == CLIPC_OK) {
@@ -134,11 +135,14 @@ packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
 
     if (ctx->engine.linear.gemm != CLIPC_GEMM_NATIVE)
         return weights;
-    const clipc_tower_weights *packed = clipc_prepack_use(
-        text ? &model->packed_text : &model->packed_vision, weights,
-        text ? model->config.text.n_layers : model->config.vision.n_layers,
-        ctx->engine.precision, ctx->packing, &ctx->engine.linear.kernels,
-        ctx->engine.pool, &made);
+    const clipc_tower_weights *packed =
+        clipc_prepack_use(text ? &model->packed_text : &model->packed_vision,
+                          weights,
+                          text ? model->config.text.n_layers
+                               : model->config.vision.n_layers,
+                          ctx->engine.precision, ctx->packing,
+                          &ctx->engine.linear.kernels, ctx->engine.pool,
+                          &made);
     if (made)
         clipc_checkpoint_forget(model->checkpoint, text);
     return packed;
@@ -184,9 +188,8 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
     return CLIPC_OK;
 }
 
-clipc_status clipc_encode_images(clipc_ctx *ctx,
-                                 clipc_image *const *images, size_t n,
-                                 float *embeddings, unsigned flags,
+clipc_status clipc_encode_images(clipc_ctx *ctx, clipc_image *const *images,
+                                 size_t n, float *embeddings, unsigned flags,
                                  clipc_error *err)
 {
     CLIPC_TRY(clipc_ctx_check(ctx, err));
@@ -213,15 +216,14 @@ clipc_status clipc_encode_images(clipc_ctx *ctx,
     for (size_t done = 0; done < n;) {
         size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
         for (size_t i = 0; i < count; i++)
-            CLIPC_TRY(clipc_preprocess_image(&model->preprocess,
-                                             &model->normalizer,
-                                             images[done + i],
-                                             ctx->pixels + i * pixel_floats,
-                                             err));
-        CLIPC_TRY(encode_pixels(ctx, ctx->pixels, count,
-                                embeddings +
-                                    done * model->config.projection_dim,
-                                done, flags, err));
+            CLIPC_TRY(
+                clipc_preprocess_image(&model->preprocess, &model->normalizer,
+                                       images[done + i],
+                                       ctx->pixels + i * pixel_floats, err));
+        CLIPC_TRY(
+            encode_pixels(ctx, ctx->pixels, count,
+                          embeddings + done * model->config.projection_dim,
+                          done, flags, err));
         done += count;
         CLIPC_TRY(report_progress(ctx, "images", done, n, err));
     }
@@ -260,8 +262,9 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
         if (!text.data && text.len)
             return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                               "texts[%zu].data is NULL", number);
-        clipc_status status = clipc_tokenizer_encode(
-            tokenizer, text, most, batch->flags, &ctx->ids, err);
+        clipc_status status = clipc_tokenizer_encode(tokenizer, text, most,
+                                                     batch->flags, &ctx->ids,
+                                                     err);
         if (status != CLIPC_OK)
             return name_text(status, number, err);
         fault->n_tokens = ctx->ids.n - ctx->starts[i];
@@ -297,16 +300,17 @@ clipc_status clipc_encode_batch(clipc_ctx *ctx, const clipc_text_batch *batch,
         const size_t count = left < TEXT_CHUNK ? left : TEXT_CHUNK;
         float *out = embeddings + done * dim; /* [count, dim] */
         size_t bad;
-        CLIPC_TRY(tokenize_chunk(ctx, tokenizer, batch, done, count, fault,
-                                 err));
+        CLIPC_TRY(
+            tokenize_chunk(ctx, tokenizer, batch, done, count, fault, err));
         clipc_text_weights weights = *stored;
         weights.tower = *packed_tower(ctx, &stored->tower, true);
         CLIPC_TRY(clipc_text_forward(&ctx->engine, config, &weights,
                                      ctx->ids.ids, ctx->starts, count, out,
                                      err));
-        clipc_status status =
-            finish_embeddings(out, count, dim, batch->n_before + done,
-                              batch->flags, "text", &bad, err);
+        clipc_status status = finish_embeddings(out, count, dim,
+                                                batch->n_before + done,
+                                                batch->flags, "text", &bad,
+                                                err);
         if (status != CLIPC_OK) {
             fault->text = done + bad;
             return status;
@@ -322,8 +326,9 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
                                 size_t n, float *embeddings, unsigned flags,
                                 clipc_error *err)
 {
-    const clipc_text_batch batch = { .texts = texts, .n = n, .flags = flags,
-                                     .what = "texts", .total = n };
+    const clipc_text_batch batch = {
+        .texts = texts, .n = n, .flags = flags, .what = "texts", .total = n
+    };
     clipc_text_fault fault;
 
     CLIPC_TRY(clipc_ctx_check(ctx, err));

@@ -13,8 +13,8 @@
 typedef struct clipc_text_batch {
     const clipc_text *texts;
     size_t n;
-    unsigned flags;        /* CLIPC_TEXT_..., CLIPC_EMBED_RAW */
-    const char *what;      /* progress counts these: "texts", "labels" */
+    unsigned flags;         /* CLIPC_TEXT_..., CLIPC_EMBED_RAW */
+    const char *what;       /* progress counts these: "texts", "labels" */
     size_t n_before, total; /* texts of the call, for progress */
 } clipc_text_batch;
 

@@ -98,8 +98,8 @@ static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
     };
     clipc_preprocess_config published;
 
-    return clipc_image_decode(image, data, n, name,
-                              fit_of(params, &published), &decode_params, err);
+    return clipc_image_decode(image, data, n, name, fit_of(params, &published),
+                              &decode_params, err);
 }
 
 clipc_status clipc_image_read_file(clipc_image **image, const char *path,
@@ -116,8 +116,8 @@ clipc_status clipc_image_read_file(clipc_image **image, const char *path,
     if (!path)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "path is NULL");
     CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
-    CLIPC_TRY(clipc_file_read(&bytes, path, params.max_bytes, "max_bytes",
-                              err));
+    CLIPC_TRY(
+        clipc_file_read(&bytes, path, params.max_bytes, "max_bytes", err));
     status = decode(image, bytes.data, bytes.n, path, &params, err);
     clipc_bytes_release(&bytes);
     return status;
@@ -139,7 +139,8 @@ clipc_status clipc_image_read_memory(clipc_image **image, const void *data,
     if (n_bytes > params.max_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "(memory): %zu bytes, over the limit of %zu "
-                          "(max_bytes)", n_bytes, params.max_bytes);
+                          "(max_bytes)",
+                          n_bytes, params.max_bytes);
     return decode(image, data, n_bytes, "(memory)", &params, err);
 }
 
@@ -247,8 +248,8 @@ static clipc_status check_images(const clipc_model *model,
         if (!images[i])
             return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                               "images[%zu] is NULL", i);
-        CLIPC_TRY(clipc_preprocess_check(config, images[i], *size, source,
-                                         err));
+        CLIPC_TRY(
+            clipc_preprocess_check(config, images[i], *size, source, err));
     }
     return CLIPC_OK;
 }
@@ -265,10 +266,11 @@ clipc_status clipc_preprocess(const clipc_model *model,
     if (!model)
         clipc_normalizer_init(&published, &config);
     for (size_t i = 0; i < n; i++)
-        CLIPC_TRY(clipc_preprocess_image(&config,
-                                         model ? &model->normalizer
-                                               : &published, images[i],
-                                         pixels + i * 3 * size * size, err));
+        CLIPC_TRY(
+            clipc_preprocess_image(&config,
+                                   model ? &model->normalizer : &published,
+                                   images[i], pixels + i * 3 * size * size,
+                                   err));
     return CLIPC_OK;
 }
 
@@ -281,7 +283,8 @@ clipc_status clipc_preprocess_u8(const clipc_model *model,
 
     CLIPC_TRY(check_images(model, images, n, pixels, &config, &size, err));
     for (size_t i = 0; i < n; i++)
-        CLIPC_TRY(clipc_preprocess_image_u8(
-            &config, images[i], pixels + i * 3 * size * size, err));
+        CLIPC_TRY(clipc_preprocess_image_u8(&config, images[i],
+                                            pixels + i * 3 * size * size,
+                                            err));
     return CLIPC_OK;
 }

@@ -42,11 +42,11 @@
 enum {
     VERSION = 1,
     MAGIC_BYTES = 8,
-    NAME_DIGITS = 32,              /* hex digits in a file's name */
+    NAME_DIGITS = 32, /* hex digits in a file's name */
     MAX_FILE_BYTES = 256 << 20,
     MAX_FILES = 64,
-    STALE_SECONDS = 3600,          /* age of a temporary nobody writes */
-    YOUNG_SECONDS = 2              /* see clipc_cache_memo_store() */
+    STALE_SECONDS = 3600, /* age of a temporary nobody writes */
+    YOUNG_SECONDS = 2     /* see clipc_cache_memo_store() */
 };
 
 /* ---- files ------------------------------------------------------------- */
@@ -184,8 +184,9 @@ bool clipc_cache_memo_load(const char *cache_dir, const char *const *files,
     if (!cache_dir || !examine_files(files, n, &names, &stamp, &newest))
         return false;
     char *path = file_path(cache_dir, "model-", &names);
-    if (path && clipc_file_read(&bytes, path, sizeof memo, "memo", NULL) ==
-                    CLIPC_OK && bytes.n == sizeof memo) {
+    if (path &&
+        clipc_file_read(&bytes, path, sizeof memo, "memo", NULL) == CLIPC_OK &&
+        bytes.n == sizeof memo) {
         memcpy(&memo, bytes.data, sizeof memo);
         check = clipc_hash_of(&memo, offsetof(memo_file, check));
         good = memcmp(memo.magic, MEMO_MAGIC, MAGIC_BYTES) == 0 &&
@@ -239,21 +240,21 @@ typedef struct cache_entry {
     clipc_digest name; /* of the prompt */
     uint32_t row;      /* record in the file, or in `vectors` */
     unsigned char state;
-    bool used;         /* in this run; while saving: written already */
+    bool used; /* in this run; while saving: written already */
 } cache_entry;
 
 struct clipc_cache {
     char *folder, *path;
     clipc_digest key;
     size_t dim;
-    size_t max_bytes;   /* of the file written */
-    int fd;             /* of the file as it was when opened, or -1 */
-    size_t n_disk;      /* its records */
+    size_t max_bytes;     /* of the file written */
+    int fd;               /* of the file as it was when opened, or -1 */
+    size_t n_disk;        /* its records */
     cache_entry *entries; /* [capacity]; those on disk come first */
     size_t n, capacity;
-    uint32_t *slots;    /* [n_slots], entry + 1, a power of two */
+    uint32_t *slots; /* [n_slots], entry + 1, a power of two */
     size_t n_slots;
-    float *vectors;     /* [n_put, dim] what was put */
+    float *vectors; /* [n_put, dim] what was put */
     size_t n_put, put_capacity;
     unsigned char *record; /* [record_bytes] being read */
 };
@@ -334,9 +335,9 @@ static void add_entry(clipc_cache *cache, const clipc_digest *name,
     uint32_t *slot = find_slot(cache, name);
     if (*slot)
         return;
-    cache->entries[cache->n] =
-        (cache_entry){ .name = *name, .row = row,
-                       .state = (unsigned char)state };
+    cache->entries[cache->n] = (cache_entry){ .name = *name,
+                                              .row = row,
+                                              .state = (unsigned char)state };
     *slot = (uint32_t)++cache->n;
 }
 
@@ -348,8 +349,8 @@ static bool check_header(const clipc_cache *cache, const labels_header *header,
            header->version == VERSION && header->dim == cache->dim &&
            clipc_digest_equal(&header->key, &cache->key) &&
            header->n <= records_within(cache, MAX_FILE_BYTES) &&
-           file_bytes == sizeof *header +
-                         header->n * (record_bytes(cache) + CLIPC_DIGEST_BYTES);
+           file_bytes == sizeof *header + header->n * (record_bytes(cache) +
+                                                       CLIPC_DIGEST_BYTES);
 }
 
 /* Opens the file and reads its names. Where memory runs out the cache is
@@ -360,7 +361,8 @@ static void open_file(clipc_cache *cache)
     struct stat st;
     clipc_digest *names = NULL;
 
-    cache->fd = open(cache->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    cache->fd = open(cache->path,
+                     O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (cache->fd < 0)
         return;
     if (fstat(cache->fd, &st) != 0 || !S_ISREG(st.st_mode) ||
@@ -546,8 +548,9 @@ void clipc_cache_save(clipc_cache *cache)
     most = records_within(cache, cache->max_bytes);
     out.capacity = n < most ? n : most;
     out.data = clipc_alloc(sizeof(labels_header) +
-                               out.capacity * (record_bytes(cache) +
-                                               CLIPC_DIGEST_BYTES), 1);
+                               out.capacity *
+                                   (record_bytes(cache) + CLIPC_DIGEST_BYTES),
+                           1);
     if (!out.data)
         goto done;
     append_all(&out, cache, PUT, true, NULL);
@@ -555,8 +558,10 @@ void clipc_cache_save(clipc_cache *cache)
     append_all(&out, cache, ON_DISK, true, NULL);
     append_all(&out, now, ON_DISK, false, cache);
 
-    labels_header header = { .version = VERSION, .dim = (uint32_t)cache->dim,
-                             .key = cache->key, .n = out.n };
+    labels_header header = { .version = VERSION,
+                             .dim = (uint32_t)cache->dim,
+                             .key = cache->key,
+                             .n = out.n };
     memcpy(header.magic, LABELS_MAGIC, MAGIC_BYTES);
     memcpy(out.data, &header, sizeof header);
     unsigned char *names = out.data + sizeof header;
@@ -565,9 +570,8 @@ void clipc_cache_save(clipc_cache *cache)
             out.n * record_bytes(cache));
     if (clipc_folder_make(cache->folder, NULL) == CLIPC_OK &&
         clipc_file_replace(cache->path, out.data,
-                           sizeof header +
-                               out.n * (record_bytes(cache) +
-                                        CLIPC_DIGEST_BYTES),
+                           sizeof header + out.n * (record_bytes(cache) +
+                                                    CLIPC_DIGEST_BYTES),
                            NULL) == CLIPC_OK)
         prune(cache->folder, "labels-");
 done:
@@ -632,5 +636,6 @@ clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
         clipc_hash_piece(&hash, &context, sizeof context);
     }
     key = clipc_hash_finish(&hash);
-    return clipc_cache_open(cache_dir, &key, ctx->model->config.projection_dim);
+    return clipc_cache_open(cache_dir, &key,
+                            ctx->model->config.projection_dim);
 }

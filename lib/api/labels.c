@@ -21,8 +21,8 @@
 enum {
     MAX_LABELS = 1000000,
     MAX_TEMPLATES = 1000,
-    BLOCK_PROMPTS = 4096,        /* in memory at a time ... */
-    BLOCK_BYTES = 16 << 20       /* ... or so many bytes of them */
+    BLOCK_PROMPTS = 4096,  /* in memory at a time ... */
+    BLOCK_BYTES = 16 << 20 /* ... or so many bytes of them */
 };
 
 #define TEXT_FLAGS (CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN)
@@ -52,8 +52,7 @@ static clipc_status check_text(clipc_text text, const char *what, size_t i,
     if (bad < text.len)
         return clipc_fail(err, CLIPC_ERR_UTF8, (int64_t)bad,
                           "%s %zu of %zu (\"%s\"): invalid UTF-8 at byte %zu",
-                          what, i + 1, n, clipc_quote_start(text).text,
-                          bad);
+                          what, i + 1, n, clipc_quote_start(text).text, bad);
     return CLIPC_OK;
 }
 
@@ -109,7 +108,7 @@ typedef struct label_job {
     float *encoded;         /* [block_prompts, dim] of missing */
     char *arena;            /* bytes of the prompts */
     size_t arena_bytes;
-    size_t n_done;          /* prompts before this block */
+    size_t n_done; /* prompts before this block */
 } label_job;
 
 typedef struct named_index {
@@ -148,8 +147,8 @@ static clipc_status find_duplicates(label_job *job, clipc_error *err)
                     (sorted[i].name.len == 0 ||
                      memcmp(sorted[i].name.data, sorted[i - 1].name.data,
                             sorted[i].name.len) == 0);
-        job->first[sorted[i].index] =
-            same ? job->first[sorted[i - 1].index] : sorted[i].index;
+        job->first[sorted[i].index] = same ? job->first[sorted[i - 1].index]
+                                           : sorted[i].index;
     }
     free(sorted);
     return CLIPC_OK;
@@ -371,8 +370,8 @@ static clipc_status run_job(label_job *job, clipc_error *err)
                               dim))
                 return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                                   "label %zu of %zu (\"%s\"): its templates' "
-                                  "embeddings cancel each other", label + 1,
-                                  job->n,
+                                  "embeddings cancel each other",
+                                  label + 1, job->n,
                                   clipc_quote_start(job->names[label]).text);
         }
     }
@@ -396,8 +395,8 @@ static clipc_status labels_alloc(clipc_labels **out, clipc_model *model,
     labels->n = n;
     labels->dim = model->config.projection_dim;
     if (clipc_mul(n, labels->dim, &n_floats))
-        labels->embeddings =
-            clipc_alloc_aligned(n_floats, sizeof *labels->embeddings);
+        labels->embeddings = clipc_alloc_aligned(n_floats,
+                                                 sizeof *labels->embeddings);
     if (!labels->embeddings) {
         free(labels);
         return clipc_fail_nomem(err, "label embeddings");
@@ -449,8 +448,8 @@ static clipc_status prepare_templates(label_job *job,
     if (!job->templates)
         return clipc_fail_nomem(err, "templates");
     for (size_t i = 0; i < n; i++)
-        CLIPC_TRY(cut_template(&job->templates[i], params->templates[i], i, n,
-                               err));
+        CLIPC_TRY(
+            cut_template(&job->templates[i], params->templates[i], i, n, err));
     return CLIPC_OK;
 }
 
@@ -480,7 +479,8 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     if (params.text_flags & ~TEXT_FLAGS)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "text_flags 0x%x has bits that are not "
-                          "CLIPC_TEXT_...", params.text_flags);
+                          "CLIPC_TEXT_...",
+                          params.text_flags);
     for (size_t i = 0; i < n; i++)
         CLIPC_TRY(check_text(names[i], "label", i, n, err));
 

@@ -75,7 +75,8 @@ void clipc_model_free(clipc_model *model)
 /* ---- opening weights --------------------------------------------------- */
 
 /* Takes ownership of the weights. */
-static clipc_status open_checkpoint(clipc_model *model, clipc_tensor_files *weights,
+static clipc_status open_checkpoint(clipc_model *model,
+                                    clipc_tensor_files *weights,
                                     size_t image_size, clipc_error *err)
 {
     clipc_status status = clipc_model_set_image_size(model, image_size, err);
@@ -99,8 +100,8 @@ static clipc_status open_packed(clipc_model *model, bool *is_packed,
                                 clipc_tensor_files *weights, size_t image_size,
                                 clipc_error *err)
 {
-    clipc_status status =
-        clipc_model_read_packed(model, is_packed, weights, err);
+    clipc_status status = clipc_model_read_packed(model, is_packed, weights,
+                                                  err);
 
     if (status == CLIPC_OK && *is_packed)
         return open_checkpoint(model, weights, image_size, err);
@@ -121,8 +122,9 @@ static clipc_status open_file(clipc_model **out, bool *is_packed,
 
     *is_packed = false;
     CLIPC_TRY(create(&model, path, err));
-    clipc_status status = clipc_tensor_files_open_file(
-        &weights, path, params->load, params->max_header_bytes, err);
+    clipc_status status =
+        clipc_tensor_files_open_file(&weights, path, params->load,
+                                     params->max_header_bytes, err);
     if (status == CLIPC_OK) {
         status = open_packed(model, is_packed, weights, params->image_size,
                              err);
@@ -151,8 +153,8 @@ static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
 {
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
         char *path;
-        CLIPC_TRY(join(&path, model->source,
-                       clipc_tokenizer_file_names[i], err));
+        CLIPC_TRY(
+            join(&path, model->source, clipc_tokenizer_file_names[i], err));
         if (!clipc_file_exists(path)) {
             free(path);
             continue;
@@ -181,7 +183,8 @@ static clipc_status open_weights(clipc_model *model, const char *file,
                                                  params->max_header_bytes, err)
                   : clipc_tensor_files_open_folder(&weights, model->source,
                                                    params->load,
-                                                   params->max_header_bytes, err);
+                                                   params->max_header_bytes,
+                                                   err);
     free(path);
     CLIPC_TRY(status);
     return open_checkpoint(model, weights, params->image_size, err);
@@ -227,10 +230,10 @@ static clipc_status parent(char **folder, const char *file, clipc_error *err)
 {
     const char *slash = strrchr(file, '/');
 
-    *folder = !slash ? clipc_strndup(".", 1)
-                     : clipc_strndup(file, slash == file
-                                               ? 1
-                                               : (size_t)(slash - file));
+    *folder = !slash
+                  ? clipc_strndup(".", 1)
+                  : clipc_strndup(file,
+                                  slash == file ? 1 : (size_t)(slash - file));
     return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
 }
 
@@ -250,7 +253,8 @@ static clipc_status resolve_id(char **folder, const char *name,
     if (!query->params.cache_dir || !*query->params.cache_dir)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no such folder or file, and no hub cache was "
-                          "given to look it up in", CLIPC_QUOTE(name));
+                          "given to look it up in",
+                          CLIPC_QUOTE(name));
     query->is_id = true;
     return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
 }
@@ -275,10 +279,8 @@ static bool repair(const hub_query *query, clipc_status status)
 }
 
 /* The folder that `name` stands for, malloc'ed. */
-static clipc_status resolve(char **folder, const char *name,
-                            hub_query *query,
-                            const clipc_model_params *params,
-                            clipc_error *err)
+static clipc_status resolve(char **folder, const char *name, hub_query *query,
+                            const clipc_model_params *params, clipc_error *err)
 {
     *folder = NULL;
     query->is_id = false;
@@ -303,9 +305,10 @@ static clipc_status resolve(char **folder, const char *name,
                           "%s: it is neither a folder nor a regular file",
                           CLIPC_QUOTE(name));
     if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder or file, and not a repository id",
-                          CLIPC_QUOTE(name));
+        return clipc_fail(
+            err, CLIPC_ERR_NOT_FOUND, -1,
+            "%s: no such folder or file, and not a repository id",
+            CLIPC_QUOTE(name));
     return resolve_id(folder, name, query, params, err);
 }
 
@@ -374,11 +377,13 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
         if (is_packed)
             return CLIPC_OK;
         if (!is_weights_file(name))
-            return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                              "%s: it is a file, but not a packed one; a model "
-                              "is a folder with config.json and weights, or a "
-                              "file of weights in one (*.safetensors, *.bin, "
-                              "*.pt)", CLIPC_QUOTE(name));
+            return clipc_fail(
+                err, CLIPC_ERR_FORMAT, -1,
+                "%s: it is a file, but not a packed one; a model "
+                "is a folder with config.json and weights, or a "
+                "file of weights in one (*.safetensors, *.bin, "
+                "*.pt)",
+                CLIPC_QUOTE(name));
     }
     CLIPC_TRY(resolve(&folder, name, &query, &params, err));
     const char *file = is_weights_file(name) ? name : NULL;
@@ -400,12 +405,12 @@ static clipc_status read_memory(clipc_model *model,
     clipc_status status;
     bool is_packed;
 
-    CLIPC_TRY(clipc_tensor_files_open_memory(
-        &weights, files->weights, files->weights_bytes,
-        clipc_weights_ways[0].file,
-        params->max_header_bytes, err));
-    CLIPC_TRY(open_packed(model, &is_packed, weights, params->image_size,
-                          err));
+    CLIPC_TRY(clipc_tensor_files_open_memory(&weights, files->weights,
+                                             files->weights_bytes,
+                                             clipc_weights_ways[0].file,
+                                             params->max_header_bytes, err));
+    CLIPC_TRY(
+        open_packed(model, &is_packed, weights, params->image_size, err));
     if (is_packed)
         return CLIPC_OK;
     if (!files->config) {
@@ -491,12 +496,14 @@ static const char *activation_name(clipc_activation activation)
 
 static clipc_tower_info tower_info(const clipc_tower_config *tower)
 {
-    return (clipc_tower_info){ .width = tower->width,
-                               .n_layers = tower->n_layers,
-                               .n_heads = tower->n_heads,
-                               .mlp_width = tower->mlp_width,
-                               .activation =
-                                   activation_name(tower->activation) };
+    const clipc_tower_info info = { .width = tower->width,
+                                    .n_layers = tower->n_layers,
+                                    .n_heads = tower->n_heads,
+                                    .mlp_width = tower->mlp_width,
+                                    .activation = activation_name(
+                                        tower->activation) };
+
+    return info;
 }
 
 static const char *const packed_dtypes[] = {
@@ -511,15 +518,14 @@ size_t clipc_model_dim(const clipc_model *model)
 }
 
 clipc_status clipc_model_get_info(const clipc_model *model,
-                              clipc_model_info *out,
-                              clipc_error *err)
+                                  clipc_model_info *out, clipc_error *err)
 {
     if (!model || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           model ? "info" : "model");
     const clipc_config *config = &model->config;
-    const clipc_tensor_files *weights =
-        clipc_checkpoint_files(model->checkpoint);
+    const clipc_tensor_files *weights = clipc_checkpoint_files(
+        model->checkpoint);
     clipc_model_info info = {
         .dim = config->projection_dim,
         .has_vision = config->has_vision,
@@ -557,8 +563,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         else if (strcmp(info.dtype, tensor->dtype_name) != 0)
             info.dtype = "mixed";
     }
-    return clipc_info_fill(out, &info, sizeof info,
-                           "clipc_model_info", err);
+    return clipc_info_fill(out, &info, sizeof info, "clipc_model_info", err);
 }
 
 /* logit_scale belongs to both towers. */
@@ -573,17 +578,16 @@ static const char *tower_of(const clipc_model *model, size_t index,
 }
 
 clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,
-                                clipc_tensor_info *out, clipc_error *err)
+                                    clipc_tensor_info *out, clipc_error *err)
 {
     if (!model || !out)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
                           model ? "info" : "model");
-    const clipc_tensor_files *weights =
-        clipc_checkpoint_files(model->checkpoint);
+    const clipc_tensor_files *weights = clipc_checkpoint_files(
+        model->checkpoint);
     if (index >= clipc_tensor_files_count(weights))
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "tensor %zu of %zu", index,
-                          clipc_tensor_files_count(weights));
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "tensor %zu of %zu",
+                          index, clipc_tensor_files_count(weights));
     const clipc_tensor *tensor = clipc_tensor_files_at(weights, index);
     clipc_tensor_info info = {
         .name = tensor->name,

@@ -46,9 +46,9 @@ static clipc_status read_config(clipc_model *model, clipc_error *err)
     clipc_bytes bytes;
 
     CLIPC_TRY(take_config(model, CLIPC_CONFIG_JSON, &bytes, err));
-    clipc_status status =
-        clipc_config_parse(&model->config, (const char *)bytes.data, bytes.n,
-                           model->config_path, err);
+    clipc_status status = clipc_config_parse(&model->config,
+                                             (const char *)bytes.data, bytes.n,
+                                             model->config_path, err);
     clipc_bytes_release(&bytes);
     return status;
 }
@@ -58,9 +58,10 @@ static clipc_status read_open_clip(clipc_model *model, clipc_error *err)
     clipc_bytes bytes;
 
     CLIPC_TRY(take_config(model, CLIPC_OPEN_CLIP_CONFIG_JSON, &bytes, err));
-    clipc_status status = clipc_open_clip_config_parse(
-        &model->config, &model->preprocess, (const char *)bytes.data, bytes.n,
-        model->config_path, err);
+    clipc_status status =
+        clipc_open_clip_config_parse(&model->config, &model->preprocess,
+                                     (const char *)bytes.data, bytes.n,
+                                     model->config_path, err);
     clipc_bytes_release(&bytes);
     model->open_clip = true;
     model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
@@ -86,9 +87,10 @@ static clipc_status read_preprocessing_file(clipc_model *model,
     status = clipc_file_read(&bytes, path, MAX_CONFIG_BYTES,
                              "limit of a config file", err);
     if (status == CLIPC_OK && nested) {
-        status = clipc_preprocess_config_parse_nested(
-            &model->preprocess, found, (const char *)bytes.data, bytes.n,
-            path, err);
+        status = clipc_preprocess_config_parse_nested(&model->preprocess,
+                                                      found,
+                                                      (const char *)bytes.data,
+                                                      bytes.n, path, err);
     } else if (status == CLIPC_OK) {
         *found = true;
         status = clipc_preprocess_config_parse(&model->preprocess,
@@ -107,8 +109,8 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
 
     for (int i = 0; i < 2; i++) {
         bool found;
-        CLIPC_TRY(read_preprocessing_file(model, names[i], i == 0, &found,
-                                          err));
+        CLIPC_TRY(
+            read_preprocessing_file(model, names[i], i == 0, &found, err));
         if (found) {
             model->preprocess_source = names[i];
             return CLIPC_OK;
@@ -158,9 +160,9 @@ clipc_status clipc_model_take_configs(clipc_model *model,
 {
     if (clipc_open_clip_config_is(files->config, files->config_bytes)) {
         model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
-        return clipc_open_clip_config_parse(
-            &model->config, &model->preprocess, files->config,
-            files->config_bytes, CLIPC_OPEN_CLIP_CONFIG_JSON, err);
+        return clipc_open_clip_config_parse(&model->config, &model->preprocess,
+                                            files->config, files->config_bytes,
+                                            CLIPC_OPEN_CLIP_CONFIG_JSON, err);
     }
     CLIPC_TRY(clipc_config_parse(&model->config, files->config,
                                  files->config_bytes, CLIPC_CONFIG_JSON, err));
@@ -170,9 +172,10 @@ clipc_status clipc_model_take_configs(clipc_model *model,
         return CLIPC_OK;
     }
     model->preprocess_source = CLIPC_PREPROCESSOR_CONFIG_JSON;
-    return clipc_preprocess_config_parse(
-        &model->preprocess, files->preprocessor_config,
-        files->preprocessor_config_bytes, model->preprocess_source, err);
+    return clipc_preprocess_config_parse(&model->preprocess,
+                                         files->preprocessor_config,
+                                         files->preprocessor_config_bytes,
+                                         model->preprocess_source, err);
 }
 
 /* ---- another image size ------------------------------------------------ */
@@ -191,7 +194,8 @@ clipc_status clipc_model_set_image_size(clipc_model *model, size_t size,
     if (config->has_vision && size < config->patch_size)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "params->image_size is %zu, less than a patch of "
-                          "the model, %zu", size, config->patch_size);
+                          "the model, %zu",
+                          size, config->patch_size);
     config->image_size = size;
     clipc_preprocess_config_scale(&model->preprocess, size);
     return CLIPC_OK;
@@ -206,8 +210,8 @@ static const char *text_of(const clipc_tensor *tensor)
 
 /* A config, not larger than a file of its kind may be. */
 static clipc_status find_config(const clipc_tensor **tensor,
-                                const clipc_tensor_files *files, const char *name,
-                                clipc_error *err)
+                                const clipc_tensor_files *files,
+                                const char *name, clipc_error *err)
 {
     CLIPC_TRY(clipc_packed_bytes(tensor, files, name, true, err));
     if ((*tensor)->n_bytes > MAX_CONFIG_BYTES)
@@ -232,12 +236,13 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
     CLIPC_TRY(find_config(&config, files, CLIPC_PACKED_CONFIG, err));
     CLIPC_TRY(clipc_config_parse(&model->config, text_of(config),
                                  config->n_bytes, config->name, err));
-    CLIPC_TRY(find_config(&preprocessor, files, CLIPC_PACKED_PREPROCESSOR,
-                          err));
+    CLIPC_TRY(
+        find_config(&preprocessor, files, CLIPC_PACKED_PREPROCESSOR, err));
     model->preprocess_source = "packed file";
-    CLIPC_TRY(clipc_preprocess_config_parse(
-        &model->preprocess, text_of(preprocessor), preprocessor->n_bytes,
-        preprocessor->name, err));
+    CLIPC_TRY(clipc_preprocess_config_parse(&model->preprocess,
+                                            text_of(preprocessor),
+                                            preprocessor->n_bytes,
+                                            preprocessor->name, err));
     return clipc_packed_bytes(&model->vocabulary, files,
                               CLIPC_PACKED_TOKENIZER, model->config.has_text,
                               err);

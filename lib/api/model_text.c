@@ -77,7 +77,8 @@ static clipc_status read_tokenizer_file(const clipc_model *model,
     if (!clipc_file_stamp_equal(&now, &model->tokenizer_stamps[i]))
         return clipc_fail(err, CLIPC_ERR_IO, -1,
                           "%s changed after the model was opened; open it "
-                          "again", CLIPC_QUOTE(path));
+                          "again",
+                          CLIPC_QUOTE(path));
     return CLIPC_OK;
 }
 
@@ -89,8 +90,8 @@ static clipc_status read_tokenizer_data(const clipc_model *model,
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
         if (!uses_file(model, (clipc_model_file)i))
             continue;
-        clipc_status status =
-            read_tokenizer_file(model, data, (clipc_model_file)i, err);
+        clipc_status status = read_tokenizer_file(model, data,
+                                                  (clipc_model_file)i, err);
         if (status != CLIPC_OK) {
             release_data(data);
             return status;
@@ -120,13 +121,15 @@ static clipc_status make_tokenizer(const clipc_model *model,
     if (!has_tokenizer(model))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no tokenizer.json, nor vocab.json with "
-                          "merges.txt", CLIPC_QUOTE(model->source));
+                          "merges.txt",
+                          CLIPC_QUOTE(model->source));
     CLIPC_TRY(read_tokenizer_data(model, &data, err));
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
         *slots[i] = (clipc_tokenizer_file){ data.text[i].data,
                                             data.text[i].len, data.name[i] };
-    clipc_status status = clipc_tokenizer_create(
-        tokenizer, &files, model->config.vocab_size, err);
+    clipc_status status = clipc_tokenizer_create(tokenizer, &files,
+                                                 model->config.vocab_size,
+                                                 err);
     release_data(&data);
     return status;
 }
@@ -161,12 +164,15 @@ static void hash_text(clipc_hash *hash, const char *text)
 static void hash_config(clipc_hash *hash, const clipc_config *config)
 {
     const clipc_tower_config *text = &config->text;
-    const uint64_t numbers[] = {
-        text->width, text->n_layers, text->n_heads, text->mlp_width,
-        (uint64_t)text->activation, config->context_length,
-        config->vocab_size, (uint64_t)config->eos_token_id,
-        config->projection_dim
-    };
+    const uint64_t numbers[] = { text->width,
+                                 text->n_layers,
+                                 text->n_heads,
+                                 text->mlp_width,
+                                 (uint64_t)text->activation,
+                                 config->context_length,
+                                 config->vocab_size,
+                                 (uint64_t)config->eos_token_id,
+                                 config->projection_dim };
     clipc_hash_piece(hash, numbers, sizeof numbers);
     clipc_hash_piece(hash, &text->eps, sizeof text->eps);
 }
@@ -176,8 +182,8 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
 static clipc_status compute_identity(const clipc_model *model,
                                      clipc_digest *digest, clipc_error *err)
 {
-    const clipc_tensor_files *weights =
-        clipc_checkpoint_files(model->checkpoint);
+    const clipc_tensor_files *weights = clipc_checkpoint_files(
+        model->checkpoint);
     tokenizer_data data;
     clipc_hash hash;
 
@@ -186,7 +192,8 @@ static clipc_status compute_identity(const clipc_model *model,
     hash_text(&hash, "clipc text side 1");
     hash_config(&hash, &model->config);
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
-        hash_text(&hash, data.text[i].data ? clipc_tokenizer_file_names[i] : "");
+        hash_text(&hash,
+                  data.text[i].data ? clipc_tokenizer_file_names[i] : "");
         clipc_hash_piece(&hash, data.text[i].data, data.text[i].len);
     }
     for (size_t i = 0; i < clipc_tensor_files_n_files(weights); i++) {
@@ -221,14 +228,14 @@ static bool add_memo_file(const char **paths, size_t *n, const char *path,
  * was opened from memory. */
 static size_t memo_files(const clipc_model *model, const char ***paths)
 {
-    const clipc_tensor_files *weights =
-        clipc_checkpoint_files(model->checkpoint);
+    const clipc_tensor_files *weights = clipc_checkpoint_files(
+        model->checkpoint);
     size_t n_weights = clipc_tensor_files_n_files(weights), n = 0;
     bool same = model->config_path != NULL;
-    const char **list =
-        same ? clipc_alloc(n_weights + 1 + CLIPC_N_TOKENIZER_FILES,
-                           sizeof *list)
-             : NULL;
+    const char **list = same ? clipc_alloc(n_weights + 1 +
+                                               CLIPC_N_TOKENIZER_FILES,
+                                           sizeof *list)
+                             : NULL;
 
     *paths = list;
     if (!list)
@@ -237,8 +244,8 @@ static size_t memo_files(const clipc_model *model, const char ***paths)
         const clipc_tensor_file *file = clipc_tensor_files_file(weights, i);
         same = add_memo_file(list, &n, file->name, &file->stamp);
     }
-    same = same && add_memo_file(list, &n, model->config_path,
-                                 &model->config_stamp);
+    same = same &&
+           add_memo_file(list, &n, model->config_path, &model->config_stamp);
     for (int i = 0; same && i < CLIPC_N_TOKENIZER_FILES; i++)
         if (uses_file(model, (clipc_model_file)i))
             same = add_memo_file(list, &n, model->tokenizer_paths[i],
@@ -254,8 +261,8 @@ static bool load_identity(clipc_model *model, const char *cache_dir)
 {
     const char **paths;
     size_t n = memo_files(model, &paths);
-    bool found = n > 0 && clipc_cache_memo_load(cache_dir, paths, n,
-                                                &model->identity);
+    bool found = n > 0 &&
+                 clipc_cache_memo_load(cache_dir, paths, n, &model->identity);
     free(paths);
     return found;
 }
@@ -304,12 +311,13 @@ bool clipc_model_identity_holds(clipc_model *model)
         return true;
     pthread_mutex_lock(&model->mutex);
     if (model->identity_proof == CLIPC_UNPROVEN) {
-        const clipc_digest digest = clipc_packed_digest(
-            clipc_checkpoint_files(model->checkpoint),
-            model->packed_precision);
-        model->identity_proof =
-            clipc_digest_equal(&digest, &model->manifest.text)
-                ? CLIPC_PROVEN : CLIPC_DISPROVEN;
+        const clipc_digest digest =
+            clipc_packed_digest(clipc_checkpoint_files(model->checkpoint),
+                                model->packed_precision);
+        model->identity_proof = clipc_digest_equal(&digest,
+                                                   &model->manifest.text)
+                                    ? CLIPC_PROVEN
+                                    : CLIPC_DISPROVEN;
     }
     bool holds = model->identity_proof == CLIPC_PROVEN;
     pthread_mutex_unlock(&model->mutex);

@@ -26,11 +26,11 @@
 
 struct clipc_model {
     atomic_size_t references;
-    char *source;       /* folder, or "(memory)" */
-    char *config_path;  /* NULL when opened from memory */
+    char *source;                  /* folder, or "(memory)" */
+    char *config_path;             /* NULL when opened from memory */
     clipc_file_stamp config_stamp; /* when the model was opened */
-    clipc_config config; /* the checkpoint refers to it */
-    bool open_clip; /* the config is open_clip's */
+    clipc_config config;           /* the checkpoint refers to it */
+    bool open_clip;                /* the config is open_clip's */
     clipc_preprocess_config preprocess;
     clipc_normalizer normalizer; /* of preprocess */
     const char *preprocess_source;
@@ -67,8 +67,7 @@ clipc_status clipc_model_set_image_size(clipc_model *model, size_t size,
 /* CLIPC_ERR_UNSUPPORTED where the checkpoint lacks the tower. */
 clipc_status clipc_model_need_vision(const clipc_model *model,
                                      clipc_error *err);
-clipc_status clipc_model_need_text(const clipc_model *model,
-                                   clipc_error *err);
+clipc_status clipc_model_need_text(const clipc_model *model, clipc_error *err);
 
 void clipc_model_retain(clipc_model *model);
 

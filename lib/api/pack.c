@@ -19,8 +19,8 @@
 #include <string.h>
 
 enum {
-    LENGTH_BYTES = 8,       /* of the header's length */
-    WRITE_BLOCK = 8 << 20   /* bytes between two reports of progress */
+    LENGTH_BYTES = 8,     /* of the header's length */
+    WRITE_BLOCK = 8 << 20 /* bytes between two reports of progress */
 };
 
 /* One tensor of the file. */
@@ -32,7 +32,7 @@ typedef struct item {
     const void *data;           /* the bytes to write, or NULL: */
     const clipc_linear *linear; /* the layer to pack into `storage` */
     clipc_storage storage;
-    float *scale;  /* [strips * 16] filled with the strips of S8 */
+    float *scale; /* [strips * 16] filled with the strips of S8 */
     int32_t *sums;
 } item;
 
@@ -84,8 +84,10 @@ static clipc_status add(packer *p, item **out, const char *name,
         p->capacity = capacity;
     }
     item *t = &p->items[p->n];
-    *t = (item){ .name = clipc_format("%s%s", name, suffix), .dtype = dtype,
-                 .rank = rank, .n_bytes = dtype_bytes(dtype) };
+    *t = (item){ .name = clipc_format("%s%s", name, suffix),
+                 .dtype = dtype,
+                 .rank = rank,
+                 .n_bytes = dtype_bytes(dtype) };
     if (!t->name)
         return clipc_fail_nomem(err, "list of tensors");
     p->n++;
@@ -110,8 +112,8 @@ static clipc_status add_layer(void *user, const clipc_parameter *parameter,
 
     if (!linear)
         return CLIPC_OK;
-    clipc_storage storage = clipc_packed_storage(
-        p->precision, parameter->kind, linear->weight.storage);
+    clipc_storage storage = clipc_packed_storage(p->precision, parameter->kind,
+                                                 linear->weight.storage);
     clipc_packed_shape(shape, storage, linear->weight.n_out,
                        linear->weight.n_in);
     CLIPC_TRY(add(p, &t, parameter->name, "", clipc_packed_dtype(storage),
@@ -137,11 +139,11 @@ static clipc_status add_columns(packer *p, size_t first, clipc_error *err)
         item *t;
         if (!layer.scale)
             continue;
-        CLIPC_TRY(add(p, &t, layer.name, CLIPC_PACKED_SCALE, "F32", &n, 1,
-                      err));
+        CLIPC_TRY(
+            add(p, &t, layer.name, CLIPC_PACKED_SCALE, "F32", &n, 1, err));
         t->data = layer.scale;
-        CLIPC_TRY(add(p, &t, layer.name, CLIPC_PACKED_SUMS, "I32", &n, 1,
-                      err));
+        CLIPC_TRY(
+            add(p, &t, layer.name, CLIPC_PACKED_SUMS, "I32", &n, 1, err));
         t->data = layer.sums;
     }
     return CLIPC_OK;
@@ -158,8 +160,8 @@ static clipc_status add_vector(void *user, const clipc_parameter *parameter,
     memcpy(shape, parameter->shape, sizeof shape);
     if (parameter->side) /* positions for the image size that was asked for */
         shape[0] = parameter->side * parameter->side + 1;
-    CLIPC_TRY(add(user, &t, parameter->name, "", "F32", shape,
-                  parameter->rank, err));
+    CLIPC_TRY(add(user, &t, parameter->name, "", "F32", shape, parameter->rank,
+                  err));
     t->data = *parameter->vector;
     return CLIPC_OK;
 }
@@ -260,11 +262,11 @@ static clipc_status visit_towers(packer *p, clipc_parameter_fn visit,
                                  clipc_error *err)
 {
     if (p->config.has_vision)
-        CLIPC_TRY(clipc_checkpoint_visit(p->model->checkpoint, true, visit, p,
-                                         err));
+        CLIPC_TRY(
+            clipc_checkpoint_visit(p->model->checkpoint, true, visit, p, err));
     if (p->config.has_text)
-        CLIPC_TRY(clipc_checkpoint_visit(p->model->checkpoint, false, visit,
-                                         p, err));
+        CLIPC_TRY(clipc_checkpoint_visit(p->model->checkpoint, false, visit, p,
+                                         err));
     return CLIPC_OK;
 }
 
@@ -275,9 +277,9 @@ static clipc_status add_tower(packer *p, bool vision, clipc_error *err)
     const clipc_text_weights *text_weights;
     size_t first = p->n;
 
-    CLIPC_TRY(vision ? clipc_checkpoint_vision(checkpoint, &vision_weights,
-                                               err)
-                     : clipc_checkpoint_text(checkpoint, &text_weights, err));
+    CLIPC_TRY(vision
+                  ? clipc_checkpoint_vision(checkpoint, &vision_weights, err)
+                  : clipc_checkpoint_text(checkpoint, &text_weights, err));
     CLIPC_TRY(clipc_checkpoint_visit(checkpoint, vision, add_layer, p, err));
     return add_columns(p, first, err);
 }
@@ -285,8 +287,8 @@ static clipc_status add_tower(packer *p, bool vision, clipc_error *err)
 static clipc_status add_configs(packer *p, clipc_error *err)
 {
     p->config_json = clipc_config_write(&p->config);
-    p->preprocessor_json =
-        clipc_preprocess_config_write(&p->model->preprocess);
+    p->preprocessor_json = clipc_preprocess_config_write(
+        &p->model->preprocess);
     if (!p->config_json || !p->preprocessor_json)
         return clipc_fail_nomem(err, "config of a packed file");
     CLIPC_TRY(add_bytes(p, CLIPC_PACKED_CONFIG, p->config_json,
@@ -311,8 +313,8 @@ static clipc_status add_all(packer *p, clipc_error *err)
         CLIPC_TRY(add_tokenizer(p, err));
     CLIPC_TRY(visit_towers(p, add_matrix, err));
     CLIPC_TRY(add_configs(p, err));
-    return add_bytes(p, CLIPC_PACKED_MANIFEST, p->manifest,
-                     sizeof p->manifest, err);
+    return add_bytes(p, CLIPC_PACKED_MANIFEST, p->manifest, sizeof p->manifest,
+                     err);
 }
 
 /* ---- header ------------------------------------------------------------ */
@@ -341,8 +343,8 @@ static clipc_status make_header(packer *p, unsigned char **out, size_t *n,
     size_t at = 0;
 
     *out = NULL;
-    CLIPC_TRY(clipc_provenance(&metadata, p->model, p->precision, p->params,
-                               err));
+    CLIPC_TRY(
+        clipc_provenance(&metadata, p->model, p->precision, p->params, err));
     json_t *root = json_object();
     bool ok = json_object_set_new(root, "__metadata__", metadata) == 0;
     for (size_t i = 0; ok && i < p->n; at += p->items[i++].n_bytes)
@@ -489,7 +491,8 @@ clipc_status clipc_model_pack(const clipc_model *model, const char *path,
     if (model->is_packed)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: it is packed already; pack the checkpoint that "
-                          "it was made from", CLIPC_QUOTE(model->source));
+                          "it was made from",
+                          CLIPC_QUOTE(model->source));
     /* Packing finds the weights and parses the tokenizer, in parts of the
      * model that are made late. */
     p.model = clipc_model_shared(model);
@@ -497,8 +500,7 @@ clipc_status clipc_model_pack(const clipc_model *model, const char *path,
     clipc_kernels_init(&p.kernels, clipc_cpu_features());
     CLIPC_TRY(choose_towers(&p, err));
     CLIPC_TRY_GOTO(status, done, add_all(&p, err));
-    CLIPC_TRY_GOTO(status, done,
-                   clipc_file_writer_open(&p.writer, path, err));
+    CLIPC_TRY_GOTO(status, done, clipc_file_writer_open(&p.writer, path, err));
     status = write_all(&p, err);
 done:
     release(&p);

@@ -43,7 +43,8 @@ static clipc_status hash_file(char hex[HEX + 1], const char *path,
 static clipc_status hash_weights(char **out, const clipc_model *model,
                                  clipc_error *err)
 {
-    const clipc_tensor_files *files = clipc_checkpoint_files(model->checkpoint);
+    const clipc_tensor_files *files = clipc_checkpoint_files(
+        model->checkpoint);
     const size_t n = clipc_tensor_files_n_files(files);
 
     *out = NULL;

@@ -62,16 +62,15 @@ static void score_vector(const clipc_scores *task, size_t i)
     float inverse = 1.0f;
 
     if (task->measure)
-        task->inverse[i] =
-            inverse_length(kernels->sum_squares(vector, task->dim));
+        task->inverse[i] = inverse_length(
+            kernels->sum_squares(vector, task->dim));
     if (task->inverse)
         inverse = task->inverse[i];
     for (size_t q = 0; q < task->n_queries; q++) {
         const float *query = task->queries + q * task->dim;
         task->scores[q * task->n + i] =
-            inverse != 0.0f
-                ? kernels->dot(query, vector, task->dim) * inverse
-                : exact_cosine(query, vector, task->dim);
+            inverse != 0.0f ? kernels->dot(query, vector, task->dim) * inverse
+                            : exact_cosine(query, vector, task->dim);
     }
 }
 
@@ -101,9 +100,13 @@ void clipc_cosines(const clipc_engine *engine, float *scores,
                    const float *queries, size_t n_queries,
                    const float *vectors, size_t n, size_t dim)
 {
-    clipc_scores task = { .engine = engine, .queries = queries,
-                        .vectors = vectors, .scores = scores,
-                        .n_queries = n_queries, .n = n, .dim = dim };
+    clipc_scores task = { .engine = engine,
+                          .queries = queries,
+                          .vectors = vectors,
+                          .scores = scores,
+                          .n_queries = n_queries,
+                          .n = n,
+                          .dim = dim };
     clipc_scores_run(&task);
 }
 
@@ -204,11 +207,13 @@ static void rank_part(void *arg, unsigned thread, unsigned n_threads)
                             scores->n, task->k);
 }
 
-clipc_status clipc_scores_rank(const clipc_ctx *ctx, const clipc_scores *scores,
-                               size_t k, clipc_result *results,
-                               clipc_error *err)
+clipc_status clipc_scores_rank(const clipc_ctx *ctx,
+                               const clipc_scores *scores, size_t k,
+                               clipc_result *results, clipc_error *err)
 {
-    rank_task task = { .scores = scores, .k = k, .results = results,
+    rank_task task = { .scores = scores,
+                       .k = k,
+                       .results = results,
                        .scale = (float)clipc_checkpoint_logit_scale(
                            ctx->model->checkpoint) };
 
@@ -225,7 +230,7 @@ clipc_status clipc_scores_rank(const clipc_ctx *ctx, const clipc_scores *scores,
 }
 
 clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
-                         clipc_error *err)
+                                clipc_error *err)
 {
     if (n <= *capacity)
         return CLIPC_OK;
@@ -239,17 +244,19 @@ clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
 }
 
 clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
-                                clipc_error *err)
+                               clipc_error *err)
 {
     size_t n_floats;
-    if (!clipc_mul(n_queries < CLIPC_QUERY_CHUNK ? n_queries : CLIPC_QUERY_CHUNK, n,
-                   &n_floats))
+    if (!clipc_mul(n_queries < CLIPC_QUERY_CHUNK ? n_queries
+                                                 : CLIPC_QUERY_CHUNK,
+                   n, &n_floats))
         return clipc_fail_nomem(err, "scores");
-    return clipc_scratch_grow(&ctx->scores, &ctx->scores_capacity, n_floats, err);
+    return clipc_scratch_grow(&ctx->scores, &ctx->scores_capacity, n_floats,
+                              err);
 }
 
 clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,
-                            clipc_error *err)
+                                  clipc_error *err)
 {
     if (k == 0 || k > n || n > UINT32_MAX)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,

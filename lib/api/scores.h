@@ -31,9 +31,9 @@ void clipc_scores_run(clipc_scores *scores);
 
 /* The k best of each query: softmax of logits over all candidates, in double.
  * CLIPC_ERR_NUMERIC: a score is not finite. */
-clipc_status clipc_scores_rank(const clipc_ctx *ctx, const clipc_scores *scores,
-                               size_t k, clipc_result *results,
-                               clipc_error *err);
+clipc_status clipc_scores_rank(const clipc_ctx *ctx,
+                               const clipc_scores *scores, size_t k,
+                               clipc_result *results, clipc_error *err);
 
 /* Room for n floats of scratch that the context keeps. */
 clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,

@@ -55,8 +55,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
     clipc_status status = CLIPC_OK;
 
     CLIPC_TRY(clipc_ctx_check(ctx, err));
-    if (dim == 0 || (n_a && !a) || (n_b && !b) ||
-        (n_a && n_b && !matrix))
+    if (dim == 0 || (n_a && !a) || (n_b && !b) || (n_a && n_b && !matrix))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity: an argument is NULL or 0");
     if (flags & ~CLIPC_SIMILARITY_LOGITS)
@@ -68,8 +67,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
     const clipc_kernels *kernels = &ctx->engine.linear.kernels;
     if (flags & CLIPC_SIMILARITY_LOGITS)
         scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
-    if (!clipc_mul(n_a, n_b, &n_elements) ||
-        !clipc_mul(n_b, dim, &n_floats) ||
+    if (!clipc_mul(n_a, n_b, &n_elements) || !clipc_mul(n_b, dim, &n_floats) ||
         !(b_rows = clipc_alloc_aligned(n_floats, sizeof *b_rows)) ||
         !clipc_mul(n_a < ROWS ? n_a : ROWS, dim, &n_floats) ||
         !(a_rows = clipc_alloc_aligned(n_floats, sizeof *a_rows))) {
@@ -131,8 +129,11 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_similarity_topk: an argument is NULL or 0");
     CLIPC_TRY(clipc_scores_check_k(k, n_vectors, "vectors", err));
-    clipc_scores task = { .engine = &ctx->engine, .vectors = vectors,
-                        .measure = true, .n = n_vectors, .dim = dim };
+    clipc_scores task = { .engine = &ctx->engine,
+                          .vectors = vectors,
+                          .measure = true,
+                          .n = n_vectors,
+                          .dim = dim };
     size_t n_floats;
     float *inverse = clipc_alloc(n_vectors, sizeof *inverse);
     float *chunk = NULL; /* [CLIPC_QUERY_CHUNK, dim] */
@@ -141,18 +142,19 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
         status = clipc_fail_nomem(err, "similarity");
         goto done;
     }
-    CLIPC_TRY_GOTO(status, done, clipc_scores_grow(ctx, n_queries, n_vectors, err));
+    CLIPC_TRY_GOTO(status, done,
+                   clipc_scores_grow(ctx, n_queries, n_vectors, err));
     task.scores = ctx->scores;
     task.inverse = inverse;
     task.queries = chunk;
     /* One turn also without queries: the vectors are checked in any case. */
     for (size_t q = 0; q == 0 || q < n_queries; q += CLIPC_QUERY_CHUNK) {
         task.n_queries = n_queries - q < CLIPC_QUERY_CHUNK ? n_queries - q
-                                                     : CLIPC_QUERY_CHUNK;
+                                                           : CLIPC_QUERY_CHUNK;
         if (task.n_queries)
             CLIPC_TRY_GOTO(status, done,
-                           unit_queries(chunk, queries, q, task.n_queries,
-                                        dim, err));
+                           unit_queries(chunk, queries, q, task.n_queries, dim,
+                                        err));
         clipc_scores_run(&task);
         if (task.measure)
             CLIPC_TRY_GOTO(status, done,

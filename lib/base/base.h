@@ -22,19 +22,19 @@
 /* ---- errors (error.c) -------------------------------------------------- */
 
 /* Forwards a failure to the caller. */
-#define CLIPC_TRY(call)                          \
-    do {                                         \
-        clipc_status try_status_ = (call);       \
-        if (try_status_ != CLIPC_OK)             \
-            return try_status_;                  \
+#define CLIPC_TRY(call) \
+    do { \
+        clipc_status try_status_ = (call); \
+        if (try_status_ != CLIPC_OK) \
+            return try_status_; \
     } while (0)
 
 /* The same where there is something to clean up. */
-#define CLIPC_TRY_GOTO(status, label, call)      \
-    do {                                         \
-        (status) = (call);                       \
-        if ((status) != CLIPC_OK)                \
-            goto label;                          \
+#define CLIPC_TRY_GOTO(status, label, call) \
+    do { \
+        (status) = (call); \
+        if ((status) != CLIPC_OK) \
+            goto label; \
     } while (0)
 
 /* Fills *err (may be NULL) and returns `code`. The message is cut at 255

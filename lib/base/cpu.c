@@ -251,7 +251,8 @@ unsigned clipc_cpu_quota(const char *cgroup_file, const char *mount)
     for (char *line = text; *line;) {
         size_t len = strcspn(line, "\n");
         char *list = memchr(line, ':', len);
-        char *path = list ? memchr(list + 1, ':', len - (size_t)(list + 1 - line))
+        char *path = list ? memchr(list + 1, ':',
+                                   len - (size_t)(list + 1 - line))
                           : NULL;
         if (path) {
             size_t list_len = (size_t)(path - list - 1);
@@ -262,12 +263,12 @@ unsigned clipc_cpu_quota(const char *cgroup_file, const char *mount)
                 int n = snprintf(v1_mount, sizeof v1_mount, "%s/%.*s", mount,
                                  (int)list_len, list + 1);
                 if (n > 0 && (size_t)n < sizeof v1_mount)
-                    quota = least(quota, group_quota(v1_mount, path + 1,
-                                                     path_len));
+                    quota = least(quota,
+                                  group_quota(v1_mount, path + 1, path_len));
                 n = snprintf(v1_mount, sizeof v1_mount, "%s/cpu", mount);
                 if (n > 0 && (size_t)n < sizeof v1_mount)
-                    quota = least(quota, group_quota(v1_mount, path + 1,
-                                                     path_len));
+                    quota = least(quota,
+                                  group_quota(v1_mount, path + 1, path_len));
             }
         }
         line += len + (line[len] == '\n');

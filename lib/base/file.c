@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 enum {
-    MAX_IO = 1 << 30,            /* bytes of one system call */
-    MAX_TEMPORARIES = 64         /* names tried for a temporary file */
+    MAX_IO = 1 << 30,    /* bytes of one system call */
+    MAX_TEMPORARIES = 64 /* names tried for a temporary file */
 };
 
 /* strerror() follows the locale; these words do not. */
@@ -235,8 +235,7 @@ void clipc_bytes_forget(const clipc_bytes *bytes, size_t begin, size_t n)
 void clipc_bytes_scattered(const clipc_bytes *bytes, bool scattered)
 {
     if (bytes->mapped)
-        madvise(bytes->data, bytes->n,
-                scattered ? MADV_RANDOM : MADV_NORMAL);
+        madvise(bytes->data, bytes->n, scattered ? MADV_RANDOM : MADV_NORMAL);
 }
 
 void clipc_bytes_release(clipc_bytes *bytes)

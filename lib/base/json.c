@@ -25,9 +25,9 @@
 
 /* Bytes that end a number or a literal. */
 static const bool SEPARATOR[256] = {
-    [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true, ['['] = true,
-    [']'] = true, ['{'] = true,  ['}'] = true,  [','] = true,  [':'] = true,
-    ['"'] = true,
+    [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true,
+    ['['] = true, [']'] = true,  ['{'] = true,  ['}'] = true,
+    [','] = true, [':'] = true,  ['"'] = true,
 };
 
 /* Checks the bounds of a document before it is read. Only strings and brackets
@@ -72,8 +72,8 @@ static clipc_status scan(const char *data, size_t n, const char *name,
 typedef struct reader {
     const char *data, *name; /* data: [n] */
     size_t n, at;
-    char *token; /* [longest token + 1]: unescaped strings, numbers */
-    bool reals;  /* every number as a real */
+    char *token;      /* [longest token + 1]: unescaped strings, numbers */
+    bool reals;       /* every number as a real */
     locale_t numbers; /* a point, whatever the program's locale has */
 } reader;
 
@@ -400,8 +400,7 @@ static clipc_status parse(json_t **root, const char *data, size_t n,
     const char *nul = n ? memchr(data, '\0', n) : NULL;
     if (nul)
         return clipc_fail(err, CLIPC_ERR_FORMAT, nul - data,
-                          "%s: not valid JSON: a NUL byte",
-                          CLIPC_QUOTE(name));
+                          "%s: not valid JSON: a NUL byte", CLIPC_QUOTE(name));
     CLIPC_TRY(scan(data, n, name, &longest, err));
     size_t valid = clipc_utf8_check(data, n);
     if (valid < n)

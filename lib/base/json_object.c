@@ -28,9 +28,8 @@ clipc_status clipc_json_fail(clipc_error *err, clipc_status code,
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return clipc_fail(err, code, -1, "%s: \"%s%s%s\" %s",
-                      CLIPC_QUOTE(o->file), o->label, *o->label ? "." : "",
-                      key, what);
+    return clipc_fail(err, code, -1, "%s: \"%s%s%s\" %s", CLIPC_QUOTE(o->file),
+                      o->label, *o->label ? "." : "", key, what);
 }
 
 clipc_status clipc_json_check_object(const clipc_json_object *o,
@@ -38,8 +37,8 @@ clipc_status clipc_json_check_object(const clipc_json_object *o,
 {
     if (json_is_object(o->object))
         return CLIPC_OK;
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                      "%s: it is not a JSON object", CLIPC_QUOTE(o->file));
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: it is not a JSON object",
+                      CLIPC_QUOTE(o->file));
 }
 
 json_t *clipc_json_lookup(const json_t *object, const char *key)
@@ -76,9 +75,8 @@ clipc_status clipc_json_int(const clipc_json_object *o, const char *key,
     const int64_t number = json_integer_value(value);
     if (number < min || number > max)
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, o, key,
-                               "is %lld, not in %lld..%lld",
-                               (long long)number, (long long)min,
-                               (long long)max);
+                               "is %lld, not in %lld..%lld", (long long)number,
+                               (long long)min, (long long)max);
     *out = number;
     return CLIPC_OK;
 }
@@ -92,8 +90,8 @@ clipc_status clipc_json_size(const clipc_json_object *o, const char *key,
     if (json_is_null(json_object_get(o->object, key)))
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, o, key,
                                "must be an integer");
-    CLIPC_TRY(clipc_json_int(o, key, (int64_t)min, (int64_t)max, &number,
-                             err));
+    CLIPC_TRY(
+        clipc_json_int(o, key, (int64_t)min, (int64_t)max, &number, err));
     *out = (size_t)number;
     return CLIPC_OK;
 }

@@ -13,7 +13,13 @@
 #define MAX_HEADER 100000000u
 enum { HEADER_AT = 8, TEXT_BYTES = 512, XML_BYTES = 1024 };
 
-#define MAGIC(at, magic, name, what) { at, sizeof magic - 1, magic, { name, what } }
+#define MAGIC(at, magic, name, what) \
+    { \
+        at, sizeof magic - 1, magic, \
+        { \
+            name, what \
+        } \
+    }
 #define SAME(at, magic, name) MAGIC(at, magic, name, name)
 
 /* The first row that matches counts. */
@@ -57,11 +63,17 @@ static const struct {
     MAGIC(0, "PK\3\4", "ZIP", "a zip archive"),
     MAGIC(0, "\x1F\x8B", "gzip", "gzip data"),
     SAME(0, "BZh", "bzip2 data"),
-    SAME(0, "\xFD" "7zXZ\0", "xz data"),
+    SAME(0,
+         "\xFD"
+         "7zXZ\0",
+         "xz data"),
     SAME(0, "\x28\xB5\x2F\xFD", "zstd data"),
     SAME(0, "7z\xBC\xAF\x27\x1C", "a 7z archive"),
     SAME(257, "ustar", "a tar archive"),
-    SAME(0, "\x7F" "ELF", "a program or library (ELF)"),
+    SAME(0,
+         "\x7F"
+         "ELF",
+         "a program or library (ELF)"),
     SAME(0, "SQLite format 3\0", "an SQLite database"),
     SAME(0, "\x1A\x45\xDF\xA3", "a film (Matroska or WebM)"),
     SAME(0, "ID3", "sound (MP3)"),
@@ -105,8 +117,11 @@ static const clipc_sniffed *sniff_markup(const uint8_t *data, size_t n)
         const char *tag;
         const clipc_sniffed *is;
     } tags[] = {
-        { "<!doctype html", &html }, { "<html", &html }, { "<head", &html },
-        { "<body", &html },          { "<svg", &svg },
+        { "<!doctype html", &html },
+        { "<html", &html },
+        { "<head", &html },
+        { "<body", &html },
+        { "<svg", &svg },
         { "<!doctype svg", &svg },
     };
     size_t at = skip_space(data, n);

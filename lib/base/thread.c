@@ -73,7 +73,8 @@ static void gate_init(gate *g)
 static void futex(gate *g, int operation, unsigned value)
 {
     _Static_assert(sizeof g->value == 4, "a futex has 32 bits");
-    syscall(SYS_futex, (void *)(uintptr_t)&g->value, operation, value, NULL, NULL, 0);
+    syscall(SYS_futex, (void *)(uintptr_t)&g->value, operation, value, NULL,
+            NULL, 0);
 }
 
 static void gate_open(gate *g)
@@ -124,8 +125,7 @@ static void gate_wait(gate *g, unsigned seen, bool spin)
 
 /* ---- the pool ---------------------------------------------------------- */
 
-clipc_status clipc_pool_create(clipc_pool **pool, unsigned n,
-                               clipc_error *err)
+clipc_status clipc_pool_create(clipc_pool **pool, unsigned n, clipc_error *err)
 {
     *pool = NULL;
     if (n == 0)
@@ -133,8 +133,9 @@ clipc_status clipc_pool_create(clipc_pool **pool, unsigned n,
     if (n > MAX_THREADS)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%u threads: the limit is %u", n, MAX_THREADS);
-    clipc_pool *p = clipc_alloc_aligned(
-        1, sizeof *p + (size_t)(n - 1) * sizeof p->workers[0]);
+    clipc_pool *p = clipc_alloc_aligned(1,
+                                        sizeof *p + (size_t)(n - 1) *
+                                                        sizeof p->workers[0]);
     if (!p)
         return clipc_fail_nomem(err, "the thread pool");
     memset(p, 0, sizeof *p);
@@ -208,7 +209,8 @@ static void start(clipc_pool *pool)
     pool->spin = pool->n_wanted > 1 && pool->n_wanted <= clipc_cpu_count();
     /* Workers inherit the mask: signals stay with the program's threads. */
     sigfillset(&all);
-    if (pool->n_wanted > 1 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
+    if (pool->n_wanted > 1 &&
+        pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
         while (n < pool->n_wanted) {
             worker *w = &pool->workers[n - 1];
             *w = (worker){ .pool = pool, .index = n };

@@ -43,7 +43,7 @@ struct clipc_checkpoint {
     clipc_config *config;
     clipc_layout layout;
     clipc_precision packed; /* AUTO: not a packed file */
-    unsigned char *users; /* [tensors of the files] */
+    unsigned char *users;   /* [tensors of the files] */
     double logit_scale;
     float log_scale;
     size_t n_parameters;
@@ -61,8 +61,8 @@ static clipc_status visit_tower(clipc_checkpoint *checkpoint, int tower,
                                 clipc_error *err)
 {
     if (tower == VISION)
-        return clipc_parameters_vision(checkpoint->config,
-                                       &checkpoint->vision, visit, user, err);
+        return clipc_parameters_vision(checkpoint->config, &checkpoint->vision,
+                                       visit, user, err);
     return clipc_parameters_text(checkpoint->config, &checkpoint->text, visit,
                                  user, err);
 }
@@ -82,8 +82,8 @@ static const char *print_shape(char out[SHAPE_BYTES], const size_t *shape,
             n += (size_t)snprintf(out + n, SHAPE_BYTES - n, ", ...");
             break;
         }
-        n += (size_t)snprintf(out + n, SHAPE_BYTES - n, "%s%zu",
-                              i ? ", " : "", shape[i]);
+        n += (size_t)snprintf(out + n, SHAPE_BYTES - n, "%s%zu", i ? ", " : "",
+                              shape[i]);
     }
     snprintf(out + n, SHAPE_BYTES - n, "]");
     return out;
@@ -106,20 +106,21 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
     const clipc_tensor_files *files = checkpoint->files;
 
     for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {
-        const char *network =
-            clipc_network_of_tensor(clipc_tensor_files_at(files, i)->name);
+        const char *network = clipc_network_of_tensor(
+            clipc_tensor_files_at(files, i)->name);
         if (network)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                               "%s: tensor %s is missing; by the names of its "
                               "tensors this network is %s",
-                              CLIPC_QUOTE(clipc_tensor_files_name(files)), name,
-                              network);
+                              CLIPC_QUOTE(clipc_tensor_files_name(files)),
+                              name, network);
     }
     /* A CLIPTextModel or CLIPVisionModel, whose tensors transformers 5 names
      * without the tower. */
     if (has_one_tower(checkpoint) &&
         (strstr(name, "projection") ||
-         clipc_tensor_files_find(files, "embeddings.position_embedding.weight")))
+         clipc_tensor_files_find(files,
+                                 "embeddings.position_embedding.weight")))
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: a tower without its projection, whose vectors "
                           "compare with no others; clipc reads what "
@@ -142,13 +143,15 @@ static clipc_status find_float(const clipc_checkpoint *checkpoint,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: tensor %s is stored as %s; clipc reads F32, "
                           "F16 and BF16",
-                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, *tensor)),
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_file_of(files, *tensor)),
                           name, (*tensor)->dtype_name);
     return CLIPC_OK;
 }
 
 /* The shape that a parameter's tensor must have. */
-static void stored_shape(size_t shape[CLIPC_MAX_DIMS], const clipc_parameter *p,
+static void stored_shape(size_t shape[CLIPC_MAX_DIMS],
+                         const clipc_parameter *p,
                          const clipc_tensor_place *place)
 {
     memcpy(shape, p->shape, sizeof p->shape);
@@ -175,8 +178,8 @@ static clipc_status check_packed(const checker *c, const clipc_parameter *p,
     unsigned char *users = c->checkpoint->users;
     clipc_packed_tensors tensors;
 
-    CLIPC_TRY(clipc_packed_find(&tensors, files, c->checkpoint->packed, p,
-                                err));
+    CLIPC_TRY(
+        clipc_packed_find(&tensors, files, c->checkpoint->packed, p, err));
     users[clipc_tensor_files_index(files, tensors.strips)] = c->user;
     if (tensors.scale) {
         users[clipc_tensor_files_index(files, tensors.scale)] = c->user;
@@ -205,10 +208,11 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
         memcmp(tensor->shape, shape, p->rank * sizeof shape[0]) != 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "tensor %s has shape %s, config.json says %s (%s)",
-                          place.name, print_shape(found, tensor->shape,
-                                                  tensor->rank),
+                          place.name,
+                          print_shape(found, tensor->shape, tensor->rank),
                           print_shape(expected, shape, p->rank),
-                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, tensor)));
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_file_of(files, tensor)));
     c->checkpoint->users[clipc_tensor_files_index(files, tensor)] = c->user;
     return CLIPC_OK;
 }
@@ -239,7 +243,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     if (tensor->rank > 1 || tensor->n_elements != 1)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: tensor logit_scale must be one number",
-                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, tensor)));
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_file_of(files, tensor)));
     widen(&value, tensor);
     checkpoint->log_scale = value;
     checkpoint->n_parameters++;
@@ -250,7 +255,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                           "%s: the exponential of tensor logit_scale is not a "
                           "finite number",
-                          CLIPC_QUOTE(clipc_tensor_files_file_of(files, tensor)));
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_file_of(files, tensor)));
     checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
     return CLIPC_OK;
 }
@@ -374,8 +380,8 @@ static clipc_status load_positions(loader *l, const clipc_parameter *p,
     if (!stored)
         return clipc_fail_nomem(err, "positions");
     widen(stored, tensor);
-    clipc_status status = clipc_positions_interpolate(
-        out, p->side, stored, trained, width, err);
+    clipc_status status = clipc_positions_interpolate(out, p->side, stored,
+                                                      trained, width, err);
     free(stored);
     *p->vector = out;
     return status;
@@ -428,8 +434,8 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
     if (!block)
         return clipc_fail_nomem(err, "converted weights");
     l.floats = (clipc_arena){ .base = (void *)block };
-    clipc_status status =
-        visit_tower(checkpoint, tower, load_parameter, &l, err);
+    clipc_status status = visit_tower(checkpoint, tower, load_parameter, &l,
+                                      err);
     if (status == CLIPC_OK)
         *converted = block;
     else
@@ -487,7 +493,8 @@ static clipc_layout find_layout(const clipc_tensor_files *files)
         !clipc_tensor_files_find(files, "visual.class_embedding"))
         return CLIPC_LAYOUT_TRANSFORMERS;
     return clipc_tensor_files_find(files, "text.token_embedding.weight")
-               ? CLIPC_LAYOUT_OPEN_CLIP_TEXT : CLIPC_LAYOUT_OPEN_CLIP;
+               ? CLIPC_LAYOUT_OPEN_CLIP_TEXT
+               : CLIPC_LAYOUT_OPEN_CLIP;
 }
 
 static bool has_prefix(const clipc_tensor_files *files, const char *prefix)
@@ -537,8 +544,7 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
     checkpoint->layout = find_layout(checkpoint->files);
     find_towers(checkpoint);
     if (checkpoint->config->has_vision)
-        CLIPC_TRY(visit_tower(checkpoint, VISION, check_parameter, &c,
-                              err));
+        CLIPC_TRY(visit_tower(checkpoint, VISION, check_parameter, &c, err));
     c.user = TEXT;
     if (checkpoint->config->has_text)
         CLIPC_TRY(visit_tower(checkpoint, TEXT, check_parameter, &c, err));
@@ -569,10 +575,12 @@ clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
     checkpoint->packed = packed;
     checkpoint->config = config;
     checkpoint->users = clipc_alloc_zero(clipc_tensor_files_count(files), 1);
-    checkpoint->vision.tower.layers = clipc_alloc_zero(
-        config->vision.n_layers, sizeof *checkpoint->vision.tower.layers);
-    checkpoint->text.tower.layers = clipc_alloc_zero(
-        config->text.n_layers, sizeof *checkpoint->text.tower.layers);
+    checkpoint->vision.tower.layers =
+        clipc_alloc_zero(config->vision.n_layers,
+                         sizeof *checkpoint->vision.tower.layers);
+    checkpoint->text.tower.layers =
+        clipc_alloc_zero(config->text.n_layers,
+                         sizeof *checkpoint->text.tower.layers);
     if (!checkpoint->users || !checkpoint->vision.tower.layers ||
         !checkpoint->text.tower.layers)
         status = clipc_fail_nomem(err, "checkpoint");
@@ -638,9 +646,9 @@ void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text)
 {
     for (size_t i = 0; i < clipc_tensor_files_count(checkpoint->files); i++)
         if (checkpoint->users[i] == (text ? TEXT : VISION))
-            clipc_tensor_files_forget(
-                checkpoint->files,
-                clipc_tensor_files_at(checkpoint->files, i));
+            clipc_tensor_files_forget(checkpoint->files,
+                                      clipc_tensor_files_at(checkpoint->files,
+                                                            i));
 }
 
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)
@@ -648,8 +656,7 @@ bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)
     return checkpoint->users[index] != EXTRA;
 }
 
-bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,
-                              size_t index)
+bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint, size_t index)
 {
     return checkpoint->users[index] == TEXT;
 }

@@ -11,9 +11,11 @@ const clipc_weights_way clipc_weights_ways[CLIPC_N_WEIGHTS_WAYS] = {
     { .file = "model.safetensors.index.json", .is_index = true },
     { .file = CLIPC_OPEN_CLIP_SAFETENSORS, .is_open_clip = true },
     { .file = "pytorch_model.bin", .is_bin = true },
-    { .file = "pytorch_model.bin.index.json", .is_bin = true,
+    { .file = "pytorch_model.bin.index.json",
+      .is_bin = true,
       .is_index = true },
-    { .file = "open_clip_pytorch_model.bin", .is_bin = true,
+    { .file = "open_clip_pytorch_model.bin",
+      .is_bin = true,
       .is_open_clip = true },
 };
 

@@ -91,8 +91,8 @@ clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
 
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
                                 const clipc_tensor_files *files,
-                                const char *name,
-                                bool required, clipc_error *err)
+                                const char *name, bool required,
+                                clipc_error *err)
 {
     *tensor = clipc_tensor_files_find(files, name);
     if (!*tensor)
@@ -163,13 +163,10 @@ clipc_storage clipc_packed_storage(clipc_precision precision,
 static size_t element_bytes(clipc_storage storage)
 {
     switch (storage) {
-    case CLIPC_STORE_S8:
-        return 1;
+    case CLIPC_STORE_S8: return 1;
     case CLIPC_STORE_F16:
-    case CLIPC_STORE_BF16:
-        return 2;
-    default:
-        return 4;
+    case CLIPC_STORE_BF16: return 2;
+    default: return 4;
     }
 }
 

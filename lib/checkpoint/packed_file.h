@@ -30,9 +30,9 @@ enum {
 /* "clipcpak" | u32 version | u32 precision | u32 numerics version | u32 0 |
  * SHA-256 of the text side [32] | zeros [8] */
 typedef struct clipc_manifest {
-    clipc_precision precision;  /* F32, BF16 or INT8 */
-    uint32_t numerics;          /* CLIPC_NUMERICS_VERSION of the writer */
-    clipc_digest text;          /* clipc_packed_digest() */
+    clipc_precision precision; /* F32, BF16 or INT8 */
+    uint32_t numerics;         /* CLIPC_NUMERICS_VERSION of the writer */
+    clipc_digest text;         /* clipc_packed_digest() */
 } clipc_manifest;
 
 void clipc_manifest_write(unsigned char out[CLIPC_MANIFEST_BYTES],

@@ -24,8 +24,9 @@ static clipc_status visit_vector(const visitor *v, const float **slot,
                                  size_t n)
 {
     char name[NAME_BYTES];
-    const clipc_parameter p = { .vector = slot, .name = name,
-                                .shape = { n }, .rank = 1 };
+    const clipc_parameter p = {
+        .vector = slot, .name = name, .shape = { n }, .rank = 1
+    };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
     return v->visit(v->user, &p, v->err);
@@ -36,8 +37,9 @@ static clipc_status visit_matrix(const visitor *v, clipc_matrix *slot,
                                  size_t n_out, size_t n_in)
 {
     char name[NAME_BYTES];
-    const clipc_parameter p = { .matrix = slot, .name = name,
-                                .shape = { n_out, n_in }, .rank = 2 };
+    const clipc_parameter p = {
+        .matrix = slot, .name = name, .shape = { n_out, n_in }, .rank = 2
+    };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
     return v->visit(v->user, &p, v->err);
@@ -45,12 +47,14 @@ static clipc_status visit_matrix(const visitor *v, clipc_matrix *slot,
 
 static clipc_status visit_linear(const visitor *v, clipc_linear *slot,
                                  clipc_layer_kind kind, const char *prefix,
-                                 const char *suffix, size_t n_out,
-                                 size_t n_in)
+                                 const char *suffix, size_t n_out, size_t n_in)
 {
     char name[NAME_BYTES];
-    const clipc_parameter p = { .linear = slot, .kind = kind, .name = name,
-                                .shape = { n_out, n_in }, .rank = 2 };
+    const clipc_parameter p = { .linear = slot,
+                                .kind = kind,
+                                .name = name,
+                                .shape = { n_out, n_in },
+                                .rank = 2 };
 
     snprintf(name, sizeof name, "%s%s", prefix, suffix);
     return v->visit(v->user, &p, v->err);
@@ -133,8 +137,8 @@ clipc_status clipc_parameters_vision(const clipc_config *config,
     CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "vision_model.post_layernorm", width));
     return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
-                        "visual_projection.weight", "",
-                        config->projection_dim, width);
+                        "visual_projection.weight", "", config->projection_dim,
+                        width);
 }
 
 clipc_status clipc_parameters_text(const clipc_config *config,

@@ -42,17 +42,17 @@ typedef struct clipc_layer_weights {
 
 /* The weights that both towers have. */
 typedef struct clipc_tower_weights {
-    clipc_layer_weights *layers; /* [n_layers] */
+    clipc_layer_weights *layers;                /* [n_layers] */
     const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows */
-    clipc_linear projection;     /* [E, D], no bias */
+    clipc_linear projection;                    /* [E, D], no bias */
     clipc_linear patch; /* vision: [D, 3 P P], no bias; text: none */
 } clipc_tower_weights;
 
 typedef struct clipc_vision_weights {
     clipc_tower_weights tower;
-    const float *class_embedding;    /* [D] */
-    const float *position_embedding; /* [N, D] */
-    const float *pre_ln_gain, *pre_ln_bias;   /* [D] */
+    const float *class_embedding;           /* [D] */
+    const float *position_embedding;        /* [N, D] */
+    const float *pre_ln_gain, *pre_ln_bias; /* [D] */
 } clipc_vision_weights;
 
 typedef struct clipc_text_weights {
@@ -66,8 +66,8 @@ enum { CLIPC_MAX_DIMS = 4 }; /* of a parameter */
 /* One parameter: where it goes (one of the three), its name and shape. */
 typedef struct clipc_parameter {
     const float **vector;
-    clipc_matrix *matrix; /* [shape[0], the product of the others] */
-    clipc_linear *linear; /* its weight, likewise */
+    clipc_matrix *matrix;  /* [shape[0], the product of the others] */
+    clipc_linear *linear;  /* its weight, likewise */
     clipc_layer_kind kind; /* of a linear layer */
     const char *name;
     size_t shape[CLIPC_MAX_DIMS], rank;

@@ -24,9 +24,9 @@
 #include <string.h>
 
 enum {
-    MAX_STACK = 1 << 18,  /* a dictionary of 65,536 tensors in one piece */
+    MAX_STACK = 1 << 18, /* a dictionary of 65,536 tensors in one piece */
     MAX_MEMO = 1 << 20,
-    MAX_ITEMS = 1 << 21,  /* of all tuples */
+    MAX_ITEMS = 1 << 21,   /* of all tuples */
     MAX_ENTRIES = 1 << 18, /* of all dictionaries */
     MAX_DICTS = 1 << 18,
     MAX_TENSORS = 65536,
@@ -34,7 +34,7 @@ enum {
 };
 
 typedef enum kind {
-    MARK, /* also: nothing */
+    MARK,  /* also: nothing */
     OTHER, /* None, a truth value, a float: never asked for */
     INTEGER,
     TEXT,
@@ -43,7 +43,7 @@ typedef enum kind {
     DICT,
     GLOBAL,
     STORAGE, /* the tuple that named it */
-    TENSOR /* the tuple of its arguments */
+    TENSOR   /* the tuple of its arguments */
 } kind;
 
 typedef struct value {
@@ -122,8 +122,7 @@ static bool text_is(clipc_text text, const char *word)
 
 /* ---- messages ---------------------------------------------------------- */
 
-static clipc_status fail(const machine *m, clipc_status code,
-                         const char *what)
+static clipc_status fail(const machine *m, clipc_status code, const char *what)
 {
     return clipc_fail(m->err, code, (int64_t)m->start, "%s: pickle: %s",
                       CLIPC_QUOTE(m->name), what);
@@ -142,16 +141,39 @@ static const struct {
     unsigned char code;
     const char *name;
 } unused[] = {
-    { '0', "POP" }, { '1', "POP_MARK" }, { '2', "DUP" }, { 'F', "FLOAT" },
-    { 'I', "INT" }, { 'L', "LONG" }, { 'P', "PERSID" }, { 'S', "STRING" },
-    { 'T', "BINSTRING" }, { 'U', "SHORT_BINSTRING" }, { 'V', "UNICODE" },
-    { 'B', "BINBYTES" }, { 'C', "SHORT_BINBYTES" }, { 'd', "DICT" },
-    { 'g', "GET" }, { 'i', "INST" }, { 'l', "LIST" }, { 'o', "OBJ" },
-    { 'p', "PUT" }, { 0x81, "NEWOBJ" }, { 0x82, "EXT1" }, { 0x83, "EXT2" },
-    { 0x84, "EXT4" }, { 0x8B, "LONG4" }, { 0x8D, "BINUNICODE8" },
-    { 0x8E, "BINBYTES8" }, { 0x8F, "EMPTY_SET" }, { 0x90, "ADDITEMS" },
-    { 0x91, "FROZENSET" }, { 0x92, "NEWOBJ_EX" }, { 0x96, "BYTEARRAY8" },
-    { 0x97, "NEXT_BUFFER" }, { 0x98, "READONLY_BUFFER" },
+    { '0', "POP" },
+    { '1', "POP_MARK" },
+    { '2', "DUP" },
+    { 'F', "FLOAT" },
+    { 'I', "INT" },
+    { 'L', "LONG" },
+    { 'P', "PERSID" },
+    { 'S', "STRING" },
+    { 'T', "BINSTRING" },
+    { 'U', "SHORT_BINSTRING" },
+    { 'V', "UNICODE" },
+    { 'B', "BINBYTES" },
+    { 'C', "SHORT_BINBYTES" },
+    { 'd', "DICT" },
+    { 'g', "GET" },
+    { 'i', "INST" },
+    { 'l', "LIST" },
+    { 'o', "OBJ" },
+    { 'p', "PUT" },
+    { 0x81, "NEWOBJ" },
+    { 0x82, "EXT1" },
+    { 0x83, "EXT2" },
+    { 0x84, "EXT4" },
+    { 0x8B, "LONG4" },
+    { 0x8D, "BINUNICODE8" },
+    { 0x8E, "BINBYTES8" },
+    { 0x8F, "EMPTY_SET" },
+    { 0x90, "ADDITEMS" },
+    { 0x91, "FROZENSET" },
+    { 0x92, "NEWOBJ_EX" },
+    { 0x96, "BYTEARRAY8" },
+    { 0x97, "NEXT_BUFFER" },
+    { 0x98, "READONLY_BUFFER" },
 };
 
 static clipc_status fail_opcode(const machine *m, unsigned char code)
@@ -193,8 +215,8 @@ static clipc_status reserve(const machine *m, void *array, size_t *capacity,
     return CLIPC_OK;
 }
 
-#define RESERVE(m, array, limit, what)                                      \
-    reserve(m, &(m)->array, &(m)->array##_capacity, (m)->n_##array,         \
+#define RESERVE(m, array, limit, what) \
+    reserve(m, &(m)->array, &(m)->array##_capacity, (m)->n_##array, \
             sizeof *(m)->array, limit, what)
 
 static clipc_status push(machine *m, value v)
@@ -368,8 +390,7 @@ static clipc_status do_set_items(machine *m, size_t n, bool marked)
 
     if (n % 2 != 0)
         return fail(m, CLIPC_ERR_FORMAT, "a key without a value");
-    if (m->n_stack <= below ||
-        m->stack[m->n_stack - below - 1].kind != DICT)
+    if (m->n_stack <= below || m->stack[m->n_stack - below - 1].kind != DICT)
         return fail(m, CLIPC_ERR_FORMAT,
                     "it sets an item of something not a dictionary");
     size_t index = m->stack[m->n_stack - below - 1].as.index;
@@ -387,11 +408,9 @@ static clipc_status do_append(machine *m, size_t n, bool marked)
 {
     size_t below = n + marked;
 
-    if (m->n_stack <= below ||
-        m->stack[m->n_stack - below - 1].kind != LIST ||
+    if (m->n_stack <= below || m->stack[m->n_stack - below - 1].kind != LIST ||
         (!marked && m->stack[m->n_stack - 1].kind == MARK))
-        return fail(m, CLIPC_ERR_FORMAT,
-                    "it appends to something not a list");
+        return fail(m, CLIPC_ERR_FORMAT, "it appends to something not a list");
     m->n_stack -= below;
     return CLIPC_OK;
 }
@@ -420,8 +439,8 @@ static clipc_status find_global(machine *m, clipc_text module, clipc_text name)
         return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, (int64_t)m->start,
                           "%s: pickle: it names %s.%s, which is not part of a "
                           "state dict; clipc runs no code: save the weights "
-                          "as safetensors", CLIPC_QUOTE(m->name),
-                          clipc_quote_start(module).text,
+                          "as safetensors",
+                          CLIPC_QUOTE(m->name), clipc_quote_start(module).text,
                           clipc_quote_start(name).text);
     return push(m, (value){ .kind = GLOBAL, .as.index = index });
 }
@@ -545,17 +564,14 @@ static clipc_status do_numbered(machine *m, unsigned char code)
     CLIPC_TRY(take_number(m, n_bytes, &number));
     switch (code) {
     case 'J': /* BININT, signed */
-        return push_integer(m, number >> 31 ? (int64_t)number -
-                                                  ((int64_t)1 << 32)
-                                            : (int64_t)number);
+        return push_integer(m, number >> 31
+                                   ? (int64_t)number - ((int64_t)1 << 32)
+                                   : (int64_t)number);
     case 'q': /* BINPUT */
-    case 'r': /* LONG_BINPUT */
-        return do_put(m, number);
+    case 'r': /* LONG_BINPUT */ return do_put(m, number);
     case 'h': /* BINGET */
-    case 'j': /* LONG_BINGET */
-        return do_get(m, number);
-    default: /* BININT1, BININT2 */
-        return push_integer(m, (int64_t)number);
+    case 'j': /* LONG_BINGET */ return do_get(m, number);
+    default: /* BININT1, BININT2 */ return push_integer(m, (int64_t)number);
     }
 }
 
@@ -564,36 +580,41 @@ static clipc_status step(machine *m, unsigned char code)
     const unsigned char *bytes;
 
     switch (code) {
-    case 'J': case 'K': case 'M': case 'q': case 'r': case 'h': case 'j':
-        return do_numbered(m, code);
+    case 'J':
+    case 'K':
+    case 'M':
+    case 'q':
+    case 'r':
+    case 'h':
+    case 'j': return do_numbered(m, code);
     case '(': return push_kind(m, MARK);
-    case 'N': return push_kind(m, OTHER); /* NONE */
+    case 'N': return push_kind(m, OTHER);  /* NONE */
     case 0x88: return push_kind(m, OTHER); /* NEWTRUE */
     case 0x89: return push_kind(m, OTHER); /* NEWFALSE */
-    case 'G': /* BINFLOAT */
+    case 'G':                              /* BINFLOAT */
         CLIPC_TRY(take(m, 8, &bytes));
         return push_kind(m, OTHER);
-    case 0x8A: return do_long(m); /* LONG1 */
-    case 'X': return do_text(m, 4); /* BINUNICODE */
-    case 0x8C: return do_text(m, 1); /* SHORT_BINUNICODE */
-    case ')': return do_tuple(m, 0); /* EMPTY_TUPLE */
-    case 0x85: return do_tuple(m, 1); /* TUPLE1 */
-    case 0x86: return do_tuple(m, 2); /* TUPLE2 */
-    case 0x87: return do_tuple(m, 3); /* TUPLE3 */
-    case 't': return do_marked_tuple(m); /* TUPLE */
-    case ']': return push_kind(m, LIST); /* EMPTY_LIST */
-    case 'a': return do_append(m, 1, false); /* APPEND */
-    case 'e': return do_marked(m, do_append); /* APPENDS */
-    case '}': return do_dict(m); /* EMPTY_DICT */
-    case 's': return do_set_items(m, 2, false); /* SETITEM */
+    case 0x8A: return do_long(m);                /* LONG1 */
+    case 'X': return do_text(m, 4);              /* BINUNICODE */
+    case 0x8C: return do_text(m, 1);             /* SHORT_BINUNICODE */
+    case ')': return do_tuple(m, 0);             /* EMPTY_TUPLE */
+    case 0x85: return do_tuple(m, 1);            /* TUPLE1 */
+    case 0x86: return do_tuple(m, 2);            /* TUPLE2 */
+    case 0x87: return do_tuple(m, 3);            /* TUPLE3 */
+    case 't': return do_marked_tuple(m);         /* TUPLE */
+    case ']': return push_kind(m, LIST);         /* EMPTY_LIST */
+    case 'a': return do_append(m, 1, false);     /* APPEND */
+    case 'e': return do_marked(m, do_append);    /* APPENDS */
+    case '}': return do_dict(m);                 /* EMPTY_DICT */
+    case 's': return do_set_items(m, 2, false);  /* SETITEM */
     case 'u': return do_marked(m, do_set_items); /* SETITEMS */
-    case 'c': return do_global(m); /* GLOBAL */
-    case 0x93: return do_stack_global(m); /* STACK_GLOBAL */
-    case 'R': return do_reduce(m); /* REDUCE */
-    case 'b': return do_build(m); /* BUILD */
-    case 'Q': return do_persistent_id(m); /* BINPERSID */
-    case 0x94: return do_put(m, m->n_memo); /* MEMOIZE */
-    case 0x95: return do_frame(m); /* FRAME */
+    case 'c': return do_global(m);               /* GLOBAL */
+    case 0x93: return do_stack_global(m);        /* STACK_GLOBAL */
+    case 'R': return do_reduce(m);               /* REDUCE */
+    case 'b': return do_build(m);                /* BUILD */
+    case 'Q': return do_persistent_id(m);        /* BINPERSID */
+    case 0x94: return do_put(m, m->n_memo);      /* MEMOIZE */
+    case 0x95: return do_frame(m);               /* FRAME */
     default: return fail_opcode(m, code);
     }
 }
@@ -677,8 +698,7 @@ static clipc_status read_tensor(const machine *m, const entry *e,
     const value *id = m->items + argument[0].as.tuple.first;
     tensor->type = &storage_types[id[1].as.index - FIRST_STORAGE];
     tensor->storage = id[2].as.text;
-    if (argument[2].kind == TUPLE &&
-        argument[2].as.tuple.n > CLIPC_MAX_RANK)
+    if (argument[2].kind == TUPLE && argument[2].as.tuple.n > CLIPC_MAX_RANK)
         return clipc_fail(m->err, CLIPC_ERR_LIMIT, -1,
                           "%s: tensor %s: more than %d dimensions",
                           CLIPC_QUOTE(m->name),

@@ -48,7 +48,7 @@ static void make_windows(window *windows, size_t to, size_t from)
         float first = floorf(at), t = at - first;
         for (int j = 0; j < TAPS; j++) {
             float index = first + (float)(j - 1);
-            w->index[j] = index < 0                  ? 0
+            w->index[j] = index < 0                   ? 0
                           : index > (float)(from - 1) ? from - 1
                                                       : (size_t)index;
         }

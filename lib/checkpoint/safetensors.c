@@ -126,8 +126,7 @@ static clipc_status skip_object(reader *r, size_t max_commas, clipc_error *err)
                 return fail_at(r->file, start, "an entry has too many parts",
                                err);
             break;
-        default:
-            break;
+        default: break;
         }
         r->pos++;
     }
@@ -158,8 +157,8 @@ static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
     if (take(r, '}')) {
         skip_space(r);
         if (r->pos != r->n)
-            return fail_at(r->file, r->pos, "something follows the JSON object",
-                           err);
+            return fail_at(r->file, r->pos,
+                           "something follows the JSON object", err);
         return CLIPC_OK;
     }
     if (!r->first && !take(r, ','))
@@ -219,17 +218,27 @@ static const struct {
     unsigned bits;
     clipc_dtype dtype;
 } dtypes[] = {
-    { "F32", 32, CLIPC_DTYPE_F32 },      { "F16", 16, CLIPC_DTYPE_F16 },
-    { "BF16", 16, CLIPC_DTYPE_BF16 },    { "F64", 64, CLIPC_DTYPE_OTHER },
-    { "I64", 64, CLIPC_DTYPE_OTHER },    { "U64", 64, CLIPC_DTYPE_OTHER },
-    { "C64", 64, CLIPC_DTYPE_OTHER },    { "I32", 32, CLIPC_DTYPE_OTHER },
-    { "U32", 32, CLIPC_DTYPE_OTHER },    { "I16", 16, CLIPC_DTYPE_OTHER },
-    { "U16", 16, CLIPC_DTYPE_OTHER },    { "I8", 8, CLIPC_DTYPE_OTHER },
-    { "U8", 8, CLIPC_DTYPE_OTHER },      { "BOOL", 8, CLIPC_DTYPE_OTHER },
-    { "F8_E5M2", 8, CLIPC_DTYPE_OTHER }, { "F8_E4M3", 8, CLIPC_DTYPE_OTHER },
-    { "F8_E8M0", 8, CLIPC_DTYPE_OTHER }, { "F8_E5M2FNUZ", 8, CLIPC_DTYPE_OTHER },
+    { "F32", 32, CLIPC_DTYPE_F32 },
+    { "F16", 16, CLIPC_DTYPE_F16 },
+    { "BF16", 16, CLIPC_DTYPE_BF16 },
+    { "F64", 64, CLIPC_DTYPE_OTHER },
+    { "I64", 64, CLIPC_DTYPE_OTHER },
+    { "U64", 64, CLIPC_DTYPE_OTHER },
+    { "C64", 64, CLIPC_DTYPE_OTHER },
+    { "I32", 32, CLIPC_DTYPE_OTHER },
+    { "U32", 32, CLIPC_DTYPE_OTHER },
+    { "I16", 16, CLIPC_DTYPE_OTHER },
+    { "U16", 16, CLIPC_DTYPE_OTHER },
+    { "I8", 8, CLIPC_DTYPE_OTHER },
+    { "U8", 8, CLIPC_DTYPE_OTHER },
+    { "BOOL", 8, CLIPC_DTYPE_OTHER },
+    { "F8_E5M2", 8, CLIPC_DTYPE_OTHER },
+    { "F8_E4M3", 8, CLIPC_DTYPE_OTHER },
+    { "F8_E8M0", 8, CLIPC_DTYPE_OTHER },
+    { "F8_E5M2FNUZ", 8, CLIPC_DTYPE_OTHER },
     { "F8_E4M3FNUZ", 8, CLIPC_DTYPE_OTHER },
-    { "F6_E2M3", 6, CLIPC_DTYPE_OTHER }, { "F6_E3M2", 6, CLIPC_DTYPE_OTHER },
+    { "F6_E2M3", 6, CLIPC_DTYPE_OTHER },
+    { "F6_E3M2", 6, CLIPC_DTYPE_OTHER },
     { "F4", 4, CLIPC_DTYPE_OTHER },
 };
 
@@ -329,13 +338,14 @@ static clipc_status read_offsets(const clipc_tensor_file *file,
     if (tensor->n_bytes != end - begin)
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: tensor %s: shape and dtype make %zu bytes, "
-                          "data_offsets %zu", SHOWN(file),
-                          CLIPC_QUOTE(tensor->name), tensor->n_bytes,
-                          end - begin);
+                          "data_offsets %zu",
+                          SHOWN(file), CLIPC_QUOTE(tensor->name),
+                          tensor->n_bytes, end - begin);
     if (end > file->size - start)
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)file->size,
                           "%s: cut off: it has %zu bytes of tensors, tensor "
-                          "%s ends at %zu", SHOWN(file), file->size - start,
+                          "%s ends at %zu",
+                          SHOWN(file), file->size - start,
                           CLIPC_QUOTE(tensor->name), end);
     tensor->data = file->data + start + begin;
     return CLIPC_OK;
@@ -405,10 +415,9 @@ static clipc_status check_metadata(const clipc_tensor_file *file, span value,
     json_t *object, *item;
 
     CLIPC_TRY(parse_span(&object, file, value, err));
-    json_object_foreach(object, key, item)
-        if (!json_is_string(item))
-            status = fail_at(file, value.begin,
-                             "__metadata__ holds something not a string", err);
+    json_object_foreach(object, key, item) if (!json_is_string(item))
+        status = fail_at(file, value.begin,
+                         "__metadata__ holds something not a string", err);
     json_decref(object);
     return status;
 }
@@ -495,14 +504,14 @@ static clipc_status check_header_length(clipc_tensor_file *file,
     bool cut_off = n > file->size - LENGTH_BYTES;
     /* Another format's first bytes may be a possible length. */
     if ((too_long || cut_off) && file->size > LENGTH_BYTES &&
-        file->data[LENGTH_BYTES] != '{' &&
-        clipc_sniff(file->data, file->size))
+        file->data[LENGTH_BYTES] != '{' && clipc_sniff(file->data, file->size))
         return fail_other(file, CLIPC_ERR_FORMAT, "", err);
     if (too_long)
         return clipc_fail(err, CLIPC_ERR_LIMIT, 0,
                           "%s: safetensors header of %llu bytes, the limit is "
-                          "%zu (max_header_bytes)", SHOWN(file),
-                          (unsigned long long)n, max_header_bytes);
+                          "%zu (max_header_bytes)",
+                          SHOWN(file), (unsigned long long)n,
+                          max_header_bytes);
     if (cut_off)
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)file->size,
                           "%s: cut off inside its header", SHOWN(file));

@@ -73,18 +73,19 @@ static clipc_status read_map(clipc_shard_index *index, json_t *map,
     index->entries = clipc_alloc(n, sizeof *index->entries);
     if (!index->shards || !index->entries)
         return clipc_fail_nomem(err, "index of a split checkpoint");
-    json_object_foreach(map, tensor, value) {
+    json_object_foreach(map, tensor, value)
+    {
         const char *shard = json_string_value(value);
         if (!shard)
             return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                               "%s: weight_map: the file of tensor %s is not a "
-                              "string", CLIPC_QUOTE(name),
-                              CLIPC_QUOTE(tensor));
+                              "string",
+                              CLIPC_QUOTE(name), CLIPC_QUOTE(tensor));
         if (!is_shard_name(shard, json_string_length(value), suffix))
             return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                               "%s: weight_map: %s is not the name of a *%s "
-                              "file beside it", CLIPC_QUOTE(name),
-                              CLIPC_QUOTE(shard), suffix);
+                              "file beside it",
+                              CLIPC_QUOTE(name), CLIPC_QUOTE(shard), suffix);
         index->entries[index->n_entries++].tensor = tensor;
         index->shards[index->n_shards++] = shard;
     }
@@ -102,9 +103,8 @@ static void number_entries(clipc_shard_index *index, json_t *map)
     for (size_t i = 0; i < index->n_entries; i++) {
         const char *shard = json_string_value(
             json_object_get(map, index->entries[i].tensor));
-        const char **found =
-            bsearch(&shard, index->shards, index->n_shards,
-                    sizeof *index->shards, compare_texts);
+        const char **found = bsearch(&shard, index->shards, index->n_shards,
+                                     sizeof *index->shards, compare_texts);
         index->entries[i].shard = (size_t)(found - index->shards);
     }
 }

@@ -31,9 +31,9 @@ typedef struct clipc_tensor {
 } clipc_tensor;
 
 typedef struct clipc_tensor_file {
-    char *name;             /* the path, or the name given with memory */
-    clipc_file_stamp stamp; /* when it was opened; zero: unknown */
-    clipc_bytes bytes;      /* owned; empty when the caller's */
+    char *name;                /* the path, or the name given with memory */
+    clipc_file_stamp stamp;    /* when it was opened; zero: unknown */
+    clipc_bytes bytes;         /* owned; empty when the caller's */
     const unsigned char *data; /* [size] the file */
     size_t size;
 

@@ -285,9 +285,8 @@ static clipc_status open_split(clipc_tensor_files **out, const char *path,
                              "limit of an index of files", err);
     *found = status != CLIPC_ERR_NOT_FOUND;
     CLIPC_TRY(status);
-    status = clipc_shard_index_parse(
-        &index, (const char *)bytes.data, bytes.n,
-        clipc_shard_suffix(path), path, err);
+    status = clipc_shard_index_parse(&index, (const char *)bytes.data, bytes.n,
+                                     clipc_shard_suffix(path), path, err);
     clipc_bytes_release(&bytes);
     CLIPC_TRY(status);
     status = create(&files, path, index.n_shards, err);
@@ -320,8 +319,7 @@ clipc_status clipc_tensor_files_open_folder(clipc_tensor_files **out,
     for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS; i++) {
         clipc_error inner = CLIPC_ERROR_INIT;
         bool found;
-        char *path = clipc_format("%s/%s", folder,
-                                  clipc_weights_ways[i].file);
+        char *path = clipc_format("%s/%s", folder, clipc_weights_ways[i].file);
         if (!path)
             return clipc_fail_nomem(err, "path of a model file");
         clipc_status status = open_either(out, path, &how, &found, &inner);
@@ -334,7 +332,8 @@ clipc_status clipc_tensor_files_open_folder(clipc_tensor_files **out,
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%s: it has no model.safetensors or pytorch_model.bin, "
                       "neither whole nor split (.index.json), and none of "
-                      "open_clip", CLIPC_QUOTE(folder));
+                      "open_clip",
+                      CLIPC_QUOTE(folder));
 }
 
 clipc_status clipc_tensor_files_open_file(clipc_tensor_files **out,
@@ -402,9 +401,9 @@ const clipc_tensor *clipc_tensor_files_find(const clipc_tensor_files *files,
                                             const char *name)
 {
     const clipc_tensor wanted = { .name = name }, *key = &wanted;
-    const clipc_tensor **found =
-        bsearch(&key, files->by_name, files->n, sizeof *files->by_name,
-                compare_names);
+    const clipc_tensor **found = bsearch(&key, files->by_name, files->n,
+                                         sizeof *files->by_name,
+                                         compare_names);
     return found ? *found : NULL;
 }
 

@@ -18,8 +18,8 @@ typedef struct renamed {
 } renamed;
 
 static const renamed outside[] = {
-    { "vision_model.embeddings.patch_embedding.weight",
-      "visual.conv1.weight", 0, 1, false, false },
+    { "vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight",
+      0, 1, false, false },
     { "vision_model.embeddings.class_embedding", "visual.class_embedding", 0,
       1, false, false },
     { "vision_model.embeddings.position_embedding.weight",
@@ -27,8 +27,8 @@ static const renamed outside[] = {
     { "vision_model.pre_layrnorm.", "visual.ln_pre.", 0, 1, false, false },
     { "vision_model.post_layernorm.", "visual.ln_post.", 0, 1, false, false },
     { "visual_projection.weight", "visual.proj", 0, 1, true, false },
-    { "text_model.embeddings.token_embedding.weight",
-      "token_embedding.weight", 0, 1, false, true },
+    { "text_model.embeddings.token_embedding.weight", "token_embedding.weight",
+      0, 1, false, true },
     { "text_model.embeddings.position_embedding.weight",
       "positional_embedding", 0, 1, false, true },
     { "text_model.final_layer_norm.", "ln_final.", 0, 1, false, true },

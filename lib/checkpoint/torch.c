@@ -42,27 +42,29 @@ static bool begins(const clipc_tensor_file *file, size_t at, const char *magic,
 static clipc_status fail_other(const clipc_tensor_file *file, clipc_error *err)
 {
     /* A pickle of protocol 2 whose first object is the number 0x1950a86a... */
-    bool old = BEGINS(file, 0, "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20"
-                               "\x6A\xA8\x50\x19") ||
+    bool old = BEGINS(file, 0,
+                      "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20"
+                      "\x6A\xA8\x50\x19") ||
                BEGINS(file, TAR_MAGIC_AT, "ustar");
 
     if (old)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, 0,
                           "%s: PyTorch's format of before 1.6, which clipc "
                           "does not read; load it in Python and save it "
-                          "again, best as safetensors", SHOWN(file));
+                          "again, best as safetensors",
+                          SHOWN(file));
     const clipc_sniffed *other = clipc_sniff(file->data, file->size);
     if (clipc_sniff_is_safetensors(file->data, file->size))
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a PyTorch checkpoint, but safetensors: "
-                          "name it *.safetensors", SHOWN(file));
+                          "name it *.safetensors",
+                          SHOWN(file));
     if (other && file->size >= 4)
         return clipc_fail(err, CLIPC_ERR_FORMAT, 0,
                           "%s: not a PyTorch checkpoint (looks like %s)",
                           SHOWN(file), other->what);
     return clipc_fail(err,
-                      file->size < 4 ? CLIPC_ERR_TRUNCATED
-                                        : CLIPC_ERR_FORMAT,
+                      file->size < 4 ? CLIPC_ERR_TRUNCATED : CLIPC_ERR_FORMAT,
                       0, "%s: not a PyTorch checkpoint (no zip archive)",
                       SHOWN(file));
 }
@@ -83,8 +85,8 @@ static clipc_text find_root(const clipc_zip *zip)
         const clipc_text first = zip->entries[0].name;
         const char *slash = memchr(first.data, '/', first.len);
         if (slash)
-            root = (clipc_text){ first.data, (size_t)(slash + 1 -
-                                                      first.data) };
+            root = (clipc_text){ first.data,
+                                 (size_t)(slash + 1 - first.data) };
     }
     return root;
 }
@@ -101,8 +103,8 @@ static const clipc_zip_entry *find_entry(const clipc_zip *zip, clipc_text root,
     memcpy(path, root.data, root.len);
     memcpy(path + root.len, folder, n_folder);
     memcpy(path + root.len + n_folder, name.data, name.len);
-    return clipc_zip_find(zip, (clipc_text){ path, root.len + n_folder +
-                                                       name.len });
+    return clipc_zip_find(zip, (clipc_text){ path,
+                                             root.len + n_folder + name.len });
 }
 
 static const clipc_zip_entry *find_named(const clipc_zip *zip, clipc_text root,
@@ -151,21 +153,23 @@ static clipc_status find_pickle(clipc_tensor_file *file, const clipc_zip *zip,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: a TorchScript archive, which is a program; "
                           "clipc reads weights only: use the checkpoint's "
-                          "safetensors or pytorch_model.bin", SHOWN(file));
+                          "safetensors or pytorch_model.bin",
+                          SHOWN(file));
     if (!pickle)
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: not a PyTorch checkpoint (a zip archive "
-                          "without data.pkl)", SHOWN(file));
+                          "without data.pkl)",
+                          SHOWN(file));
     if (!pickle->stored)
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED,
-                          (int64_t)pickle->offset, "%s: data.pkl is "
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, (int64_t)pickle->offset,
+                          "%s: data.pkl is "
                           "compressed, which torch.save() never does",
                           SHOWN(file));
     if (pickle->n > max_header_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, (int64_t)pickle->offset,
                           "%s: data.pkl of %zu bytes, the limit is %zu "
-                          "(max_header_bytes)", SHOWN(file), pickle->n,
-                          max_header_bytes);
+                          "(max_header_bytes)",
+                          SHOWN(file), pickle->n, max_header_bytes);
     if (!clipc_zip_intact(pickle))
         return clipc_fail(err, CLIPC_ERR_FORMAT, (int64_t)pickle->offset,
                           "%s: data.pkl is damaged (wrong CRC)", SHOWN(file));
@@ -204,10 +208,10 @@ static clipc_status place_tensor(const clipc_tensor_file *file,
                                  const clipc_pickled_tensor *p,
                                  clipc_tensor *tensor, clipc_error *err)
 {
-    const clipc_zip_entry *entry =
-        p->storage.len > MAX_KEY
-            ? NULL
-            : find_entry(zip, root, "data/", p->storage);
+    const clipc_zip_entry *entry = p->storage.len > MAX_KEY
+                                       ? NULL
+                                       : find_entry(zip, root, "data/",
+                                                    p->storage);
     size_t bytes, end;
 
     tensor->dtype = p->type->dtype;
@@ -226,7 +230,8 @@ static clipc_status place_tensor(const clipc_tensor_file *file,
     if (!entry->stored)
         return fail_tensor(file, tensor->name, CLIPC_ERR_UNSUPPORTED,
                            "its storage is compressed, which torch.save() "
-                           "never does", err);
+                           "never does",
+                           err);
     if (!clipc_mul(p->storage_elements, p->type->bytes, &bytes) ||
         entry->n != bytes)
         return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
@@ -235,7 +240,8 @@ static clipc_status place_tensor(const clipc_tensor_file *file,
         return fail_tensor(file, tensor->name, CLIPC_ERR_UNSUPPORTED,
                            "its elements are not stored one after the other "
                            "(a transposed or expanded view); save it with "
-                           ".contiguous()", err);
+                           ".contiguous()",
+                           err);
     if (!clipc_add(p->offset, tensor->n_elements, &end) ||
         end > p->storage_elements)
         return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,

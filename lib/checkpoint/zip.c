@@ -184,9 +184,9 @@ static bool widen(extent *e, const unsigned char *extra, size_t n_extra,
             return false;
     }
     /* All ones without a zip64 field are no size and no position. */
-    return n_extra == 0 && (done || (e->n != UINT32_MAX &&
-                                     e->stored != UINT32_MAX &&
-                                     e->offset != UINT32_MAX && !disk_is_ones));
+    return n_extra == 0 &&
+           (done || (e->n != UINT32_MAX && e->stored != UINT32_MAX &&
+                     e->offset != UINT32_MAX && !disk_is_ones));
 }
 
 /* The header in front of the entry's bytes: sets entry->data. `central` is
@@ -215,7 +215,8 @@ static clipc_status read_local(const archive *a, const place *where,
                           "its header differs from the directory", err);
     uint64_t crc = number(local + 14, 4);
     uint64_t stored = number(local + 18, 4), n = number(local + 22, 4);
-    bool later = (flags & FLAG_DESCRIPTOR) && crc == 0 && stored == 0 && n == 0;
+    bool later = (flags & FLAG_DESCRIPTOR) && crc == 0 && stored == 0 &&
+                 n == 0;
     if (!later && (crc != entry->crc || !agrees(stored, 4, entry->n) ||
                    (entry->stored && !agrees(n, 4, entry->n))))
         return fail_entry(a, CLIPC_ERR_FORMAT, entry,
@@ -237,23 +238,26 @@ static clipc_status read_central(const archive *a, const place *where,
         return fail_at(a, *pos, "its directory is damaged", err);
     size_t n_name = (size_t)number(p + 28, 2);
     size_t n_extra = (size_t)number(p + 30, 2);
-    size_t bytes = CENTRAL_BYTES + n_name + n_extra + (size_t)number(p + 32, 2);
+    size_t bytes = CENTRAL_BYTES + n_name + n_extra +
+                   (size_t)number(p + 32, 2);
     if (end - *pos < bytes)
         return fail_at(a, *pos, "its directory is damaged", err);
     if (n_name == 0 || n_name > MAX_NAME ||
         memchr(p + CENTRAL_BYTES, '\0', n_name))
-        return fail_at(a, *pos, "an entry's name is empty, too long or has a "
-                       "NUL", err);
-    *entry = (clipc_zip_entry){
-        .name = { (const char *)p + CENTRAL_BYTES, n_name },
-        .offset = *pos,
-        .stored = number(p + 10, 2) == STORED,
-        .crc = (uint32_t)number(p + 16, 4)
-    };
+        return fail_at(a, *pos,
+                       "an entry's name is empty, too long or has a "
+                       "NUL",
+                       err);
+    *entry = (clipc_zip_entry){ .name = { (const char *)p + CENTRAL_BYTES,
+                                          n_name },
+                                .offset = *pos,
+                                .stored = number(p + 10, 2) == STORED,
+                                .crc = (uint32_t)number(p + 16, 4) };
     *pos += bytes;
 
     uint64_t flags = number(p + 8, 2), disk = number(p + 34, 2);
-    extent e = { .n = number(p + 24, 4), .stored = number(p + 20, 4),
+    extent e = { .n = number(p + 24, 4),
+                 .stored = number(p + 20, 4),
                  .offset = number(p + 42, 4) };
     if (flags & FLAG_ENCRYPTED)
         return fail_entry(a, CLIPC_ERR_UNSUPPORTED, entry, "it is encrypted",
@@ -322,13 +326,15 @@ static clipc_status read_all(clipc_zip *zip, const archive *a,
     if (where.bytes > max_directory_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, (int64_t)where.begin,
                           "%s: zip directory of %llu bytes, the limit is %zu "
-                          "(max_header_bytes)", CLIPC_QUOTE(a->name),
+                          "(max_header_bytes)",
+                          CLIPC_QUOTE(a->name),
                           (unsigned long long)where.bytes,
                           max_directory_bytes);
     if (where.n > MAX_ENTRIES)
         return clipc_fail(err, CLIPC_ERR_LIMIT, (int64_t)where.begin,
                           "%s: zip archive of more than %d entries (limit of "
-                          "clipc)", CLIPC_QUOTE(a->name), MAX_ENTRIES);
+                          "clipc)",
+                          CLIPC_QUOTE(a->name), MAX_ENTRIES);
     /* Before anything is allocated for them. */
     if (where.n > where.bytes / CENTRAL_BYTES)
         return fail_at(a, (size_t)where.begin, "its directory is damaged",
@@ -372,9 +378,9 @@ void clipc_zip_release(clipc_zip *zip)
 const clipc_zip_entry *clipc_zip_find(const clipc_zip *zip, clipc_text name)
 {
     const clipc_zip_entry wanted = { .name = name }, *key = &wanted;
-    const clipc_zip_entry **found =
-        bsearch(&key, zip->by_name, zip->n, sizeof *zip->by_name,
-                compare_names);
+    const clipc_zip_entry **found = bsearch(&key, zip->by_name, zip->n,
+                                            sizeof *zip->by_name,
+                                            compare_names);
     return found ? *found : NULL;
 }
 

@@ -19,7 +19,7 @@ typedef struct clipc_zip_entry {
 } clipc_zip_entry;
 
 typedef struct clipc_zip {
-    clipc_zip_entry *entries; /* [n] in the order of the archive */
+    clipc_zip_entry *entries;        /* [n] in the order of the archive */
     const clipc_zip_entry **by_name; /* [n] */
     size_t n;
 } clipc_zip;

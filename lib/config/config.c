@@ -66,8 +66,8 @@ static clipc_status get_tower(const clipc_json_object *s,
     double eps = (double)tower->eps;
 
     CLIPC_TRY(check_section_type(s, model_type, err));
-    CLIPC_TRY(clipc_json_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width,
-                              err));
+    CLIPC_TRY(
+        clipc_json_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width, err));
     CLIPC_TRY(clipc_json_size(s, "num_hidden_layers", 1, MAX_LAYERS,
                               &tower->n_layers, err));
     CLIPC_TRY(clipc_json_size(s, "num_attention_heads", 1, MAX_WIDTH,
@@ -78,8 +78,7 @@ static clipc_status get_tower(const clipc_json_object *s,
     CLIPC_TRY(clipc_json_number(s, "layer_norm_eps", 0, 1, &eps, err));
     tower->eps = (float)eps;
     if (tower->width % tower->n_heads != 0)
-        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s,
-                               "num_attention_heads",
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "num_attention_heads",
                                "is %zu, which does not divide hidden_size %zu",
                                tower->n_heads, tower->width);
     return CLIPC_OK;
@@ -150,7 +149,8 @@ static clipc_status fail_network(const clipc_json_object *root,
     if (network)
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
                                "is \"%s\": this is %s, another network than "
-                               "CLIP", clipc_json_quote(value).text, network);
+                               "CLIP",
+                               clipc_json_quote(value).text, network);
     return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
                            "is \"%s\"; clipc reads \"clip\" and its towers",
                            clipc_json_quote(value).text);
@@ -165,7 +165,8 @@ static clipc_status check_classes(const clipc_json_object *root,
     const json_t *value;
     size_t i;
 
-    json_array_foreach(list, i, value) {
+    json_array_foreach(list, i, value)
+    {
         const char *name = json_string_value(value);
         const char *network = name ? clipc_network_of_class(name) : NULL;
         if (network)
@@ -201,7 +202,8 @@ static clipc_status get_network(clipc_config *config,
  * could take for a path, an option or a control character. */
 static bool is_list_name(const char *name)
 {
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define LETTERS \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     size_t n = strlen(name);
 
     return n <= CLIPC_MAX_LIST_NAME && strspn(name, LETTERS) > 0 &&
@@ -245,8 +247,8 @@ static clipc_status get_all(clipc_config *config,
     config->logit_scale_init = scale;
     /* A tower by itself has its keys at the root. */
     if (config->has_text && config->has_vision) {
-        CLIPC_TRY(find_section(&text, root, "text_config", "text_config_dict",
-                               err));
+        CLIPC_TRY(
+            find_section(&text, root, "text_config", "text_config_dict", err));
         CLIPC_TRY(find_section(&vision, root, "vision_config",
                                "vision_config_dict", err));
     }
@@ -260,11 +262,17 @@ static clipc_status get_all(clipc_config *config,
 void clipc_config_default(clipc_config *config)
 {
     *config = (clipc_config){
-        .vision = { .width = 768, .n_layers = 12, .n_heads = 12,
-                    .mlp_width = 3072, .activation = CLIPC_QUICK_GELU,
+        .vision = { .width = 768,
+                    .n_layers = 12,
+                    .n_heads = 12,
+                    .mlp_width = 3072,
+                    .activation = CLIPC_QUICK_GELU,
                     .eps = 1e-5f },
-        .text = { .width = 512, .n_layers = 12, .n_heads = 8,
-                  .mlp_width = 2048, .activation = CLIPC_QUICK_GELU,
+        .text = { .width = 512,
+                  .n_layers = 12,
+                  .n_heads = 8,
+                  .mlp_width = 2048,
+                  .activation = CLIPC_QUICK_GELU,
                   .eps = 1e-5f },
         .image_size = 224,
         .patch_size = 32,

@@ -13,7 +13,7 @@ typedef enum clipc_activation {
 } clipc_activation;
 
 typedef struct clipc_tower_config {
-    size_t width;     /* D */
+    size_t width; /* D */
     size_t n_layers;
     size_t n_heads;   /* H; D = H * K */
     size_t mlp_width; /* M */
@@ -33,7 +33,7 @@ typedef struct clipc_config {
     size_t projection_dim;
     bool has_vision, has_text; /* a tower may come by itself */
     size_t trained_image_size; /* that there are positions for */
-    double logit_scale_init; /* logit_scale of a checkpoint without one */
+    double logit_scale_init;   /* logit_scale of a checkpoint without one */
     char labels[CLIPC_MAX_LIST_NAME + 1]; /* the model's own list, by its
                                            * name; "": it names none */
 } clipc_config;
@@ -85,8 +85,7 @@ void clipc_preprocess_config_default(clipc_preprocess_config *config);
 /* Parses preprocessor_config.json, old and new spellings. */
 clipc_status clipc_preprocess_config_parse(clipc_preprocess_config *config,
                                            const char *data, size_t n,
-                                           const char *name,
-                                           clipc_error *err);
+                                           const char *name, clipc_error *err);
 
 /* The same for processor_config.json of transformers 5, whose member
  * "image_processor" goes before preprocessor_config.json. Without that member

@@ -111,8 +111,8 @@ static json_t *channels(const float v[3])
 char *clipc_preprocess_config_write(const clipc_preprocess_config *c)
 {
     json_t *object = json_object();
-    bool ok =
-        add(object, "do_resize", json_boolean(c->resize != CLIPC_RESIZE_NONE));
+    bool ok = add(object, "do_resize",
+                  json_boolean(c->resize != CLIPC_RESIZE_NONE));
 
     if (ok && (c->resize != CLIPC_RESIZE_NONE || c->shortest || c->height))
         ok = add(object, "size", size_object(c));

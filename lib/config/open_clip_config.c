@@ -25,7 +25,8 @@ enum {
     MAX_VOCAB = 1 << 24,
     BILINEAR = 2,
     BICUBIC = 3,
-    ARGMAX = 2 /* as eos_token_id: the highest id is pooled, see text_tower.c */
+    ARGMAX =
+        2 /* as eos_token_id: the highest id is pooled, see text_tower.c */
 };
 
 /* ---- keys that clipc does not read ------------------------------------- */
@@ -60,7 +61,8 @@ static clipc_status check_others(const clipc_json_object *s,
     const char *key;
     json_t *value;
 
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         if (is_listed(key, known) || is_off(value))
             continue;
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
@@ -118,8 +120,8 @@ static clipc_status get_tower(const clipc_json_object *s,
     clipc_json_object norm;
 
     CLIPC_TRY(clipc_json_size(s, "width", 1, MAX_WIDTH, &tower->width, err));
-    CLIPC_TRY(clipc_json_size(s, "layers", 1, MAX_LAYERS, &tower->n_layers,
-                              err));
+    CLIPC_TRY(
+        clipc_json_size(s, "layers", 1, MAX_LAYERS, &tower->n_layers, err));
     CLIPC_TRY(clipc_json_number(s, "mlp_ratio", 0.001, 64, &ratio, err));
     CLIPC_TRY(check_choice(s, "block_type", blocks, err));
     CLIPC_TRY(clipc_json_find(&norm, s, "norm_kwargs", err));
@@ -141,7 +143,8 @@ static clipc_status check_heads(const clipc_json_object *s,
         return CLIPC_OK;
     return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, key,
                            "makes %zu heads, which do not divide the width "
-                           "%zu", tower->n_heads, tower->width);
+                           "%zu",
+                           tower->n_heads, tower->width);
 }
 
 /* ---- towers ------------------------------------------------------------ */
@@ -177,8 +180,8 @@ static clipc_status get_vision(clipc_config *config,
     CLIPC_TRY(check_choice(s, "pool_type", pools, err));
     CLIPC_TRY(check_choice(s, "pos_embed_type", positions, err));
     CLIPC_TRY(get_tower(s, &config->vision, err));
-    CLIPC_TRY(clipc_json_size(s, "head_width", 1, MAX_WIDTH, &head_width,
-                              err));
+    CLIPC_TRY(
+        clipc_json_size(s, "head_width", 1, MAX_WIDTH, &head_width, err));
     config->vision.n_heads = config->vision.width / head_width;
     CLIPC_TRY(check_heads(s, &config->vision, "head_width", err));
     CLIPC_TRY(get_square(s, "image_size", &config->image_size, err));
@@ -229,8 +232,8 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
     CLIPC_TRY(check_others(s, known, err));
     CLIPC_TRY(check_choice(s, "proj_type", projections, err));
     CLIPC_TRY(get_tower(s, &config->text, err));
-    CLIPC_TRY(clipc_json_size(s, "heads", 1, MAX_WIDTH,
-                              &config->text.n_heads, err));
+    CLIPC_TRY(
+        clipc_json_size(s, "heads", 1, MAX_WIDTH, &config->text.n_heads, err));
     CLIPC_TRY(check_heads(s, &config->text, "heads", err));
     CLIPC_TRY(clipc_json_size(s, "context_length", 2, MAX_CONTEXT,
                               &config->context_length, err));
@@ -242,11 +245,16 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
 static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
                               clipc_error *err)
 {
-    static const char *const known[] = {
-        "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text",
-        "init_logit_scale", "nonscalar_logit_scale", "cast_dtype",
-        "output_dict", NULL
-    };
+    static const char *const known[] = { "embed_dim",
+                                         "vision_cfg",
+                                         "text_cfg",
+                                         "quick_gelu",
+                                         "custom_text",
+                                         "init_logit_scale",
+                                         "nonscalar_logit_scale",
+                                         "cast_dtype",
+                                         "output_dict",
+                                         NULL };
     clipc_json_object vision, text;
     bool quick_gelu = false;
 

@@ -79,7 +79,9 @@ const char *clipc_network_of_class(const char *architecture)
 
 const char *clipc_network_of_tensor(const char *name)
 {
-    static const struct { const char *prefix, *network; } tensors[] = {
+    static const struct {
+        const char *prefix, *network;
+    } tensors[] = {
         { "logit_bias", "SigLIP" },
         { "vision_model.head.probe", "SigLIP" },
         { "visual.trunk.attn_pool.", "SigLIP, or another with a timm image "

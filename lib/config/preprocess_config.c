@@ -93,10 +93,10 @@ static clipc_status get_size(const clipc_json_object *f, const char *key,
     if (json_is_object(value)) {
         CLIPC_TRY(get_size_object(f, key, value, &size, err));
     } else if (json_is_array(value) && json_array_size(value) == 2) {
-        CLIPC_TRY(get_edge(f, key, json_array_get(value, 0), &size.height,
-                           err));
-        CLIPC_TRY(get_edge(f, key, json_array_get(value, 1), &size.width,
-                           err));
+        CLIPC_TRY(
+            get_edge(f, key, json_array_get(value, 0), &size.height, err));
+        CLIPC_TRY(
+            get_edge(f, key, json_array_get(value, 1), &size.width, err));
     } else {
         size_t edge;
         CLIPC_TRY(get_edge(f, key, value, &edge, err));
@@ -149,8 +149,8 @@ static clipc_status get_crop(clipc_preprocess_config *config,
 
     CLIPC_TRY(clipc_json_bool(f, "do_center_crop", &config->center_crop, err));
     /* clipc's own, in packed files made from a checkpoint of open_clip. */
-    CLIPC_TRY(clipc_json_bool(f, "clipc_crop_rounds", &config->crop_rounds,
-                              err));
+    CLIPC_TRY(
+        clipc_json_bool(f, "clipc_crop_rounds", &config->crop_rounds, err));
     CLIPC_TRY(check_given(f, "crop_size", config->center_crop, err));
     CLIPC_TRY(get_size(f, "crop_size", true, &size, err));
     if (config->center_crop && !size.height)
@@ -209,10 +209,10 @@ static clipc_status get_string(const clipc_json_object *f, const char *key,
 static clipc_status check_type(const clipc_json_object *f, const char *key,
                                clipc_error *err)
 {
-    static const char *const known[] = {
-        "CLIPImageProcessor", "CLIPImageProcessorFast",
-        "CLIPImageProcessorPil", "CLIPFeatureExtractor"
-    };
+    static const char *const known[] = { "CLIPImageProcessor",
+                                         "CLIPImageProcessorFast",
+                                         "CLIPImageProcessorPil",
+                                         "CLIPFeatureExtractor" };
     const char *name = NULL;
 
     CLIPC_TRY(get_string(f, key, &name, err));

@@ -23,21 +23,21 @@ static bool ipv4_is_public(const unsigned char *address)
     static const struct {
         unsigned char prefix[4], n_bits;
     } special[] = {
-        { { 0 }, 8 },              /* this network */
-        { { 10 }, 8 },             /* private */
-        { { 100, 64 }, 10 },       /* shared, carrier NAT */
-        { { 127 }, 8 },            /* loopback */
-        { { 169, 254 }, 16 },      /* link-local, cloud metadata */
-        { { 172, 16 }, 12 },       /* private */
-        { { 192, 0, 0 }, 24 },     /* protocol assignments */
-        { { 192, 0, 2 }, 24 },     /* documentation */
-        { { 192, 88, 99 }, 24 },   /* 6to4 relays, withdrawn */
-        { { 192, 168 }, 16 },      /* private */
-        { { 198, 18 }, 15 },       /* benchmarks */
-        { { 198, 51, 100 }, 24 },  /* documentation */
-        { { 203, 0, 113 }, 24 },   /* documentation */
-        { { 224 }, 4 },            /* multicast */
-        { { 240 }, 4 },            /* reserved, broadcast */
+        { { 0 }, 8 },             /* this network */
+        { { 10 }, 8 },            /* private */
+        { { 100, 64 }, 10 },      /* shared, carrier NAT */
+        { { 127 }, 8 },           /* loopback */
+        { { 169, 254 }, 16 },     /* link-local, cloud metadata */
+        { { 172, 16 }, 12 },      /* private */
+        { { 192, 0, 0 }, 24 },    /* protocol assignments */
+        { { 192, 0, 2 }, 24 },    /* documentation */
+        { { 192, 88, 99 }, 24 },  /* 6to4 relays, withdrawn */
+        { { 192, 168 }, 16 },     /* private */
+        { { 198, 18 }, 15 },      /* benchmarks */
+        { { 198, 51, 100 }, 24 }, /* documentation */
+        { { 203, 0, 113 }, 24 },  /* documentation */
+        { { 224 }, 4 },           /* multicast */
+        { { 240 }, 4 },           /* reserved, broadcast */
     };
 
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)

@@ -98,8 +98,8 @@ static int take_body(void *user, const char *data, size_t n)
 
     if (r->n == 0) {
         curl_off_t announced = -1;
-        curl_easy_getinfo(r->transfer.easy,
-                          CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+        curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+                          &announced);
         if (announced > 0 && (uint64_t)announced > max_bytes)
             return STOP_BODY;
     }
@@ -130,7 +130,8 @@ static int report_progress(void *user, uint64_t total)
     if (is_success(clipc_transfer_status(&r->transfer)))
         progress.total = total;
     return report && report(r->params->progress_user, &progress)
-               ? CLIPC_STOP_CANCELLED : CLIPC_STOP_NONE;
+               ? CLIPC_STOP_CANCELLED
+               : CLIPC_STOP_NONE;
 }
 
 static const clipc_transfer_calls calls = {
@@ -185,11 +186,13 @@ static clipc_status fail_stopped(const request *r, clipc_error *err)
     case CLIPC_STOP_HEADERS:
         return clipc_transfer_fail(t, CLIPC_ERR_LIMIT, err,
                                    "the answer has more than %d bytes of "
-                                   "headers", (int)CLIPC_MAX_HEADER_BYTES);
+                                   "headers",
+                                   (int)CLIPC_MAX_HEADER_BYTES);
     case CLIPC_STOP_IGNORED:
         return clipc_transfer_fail(t, CLIPC_ERR_LIMIT, err,
                                    "a redirect with more than %d bytes of "
-                                   "body", (int)CLIPC_MAX_IGNORED_BYTES);
+                                   "body",
+                                   (int)CLIPC_MAX_IGNORED_BYTES);
     case CLIPC_STOP_BLOCKED:
         return clipc_transfer_fail(
             t, CLIPC_ERR_URL_BLOCKED, err,
@@ -199,8 +202,7 @@ static clipc_status fail_stopped(const request *r, clipc_error *err)
                 : "set private_hosts to allow it");
     case CLIPC_STOP_CANCELLED:
         return clipc_transfer_fail(t, CLIPC_ERR_CANCELLED, err, "cancelled");
-    default:
-        return clipc_fail_nomem(err, "body of an HTTP answer");
+    default: return clipc_fail_nomem(err, "body of an HTTP answer");
     }
 }
 

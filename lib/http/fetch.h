@@ -9,12 +9,12 @@
 #include "base/file.h"
 
 typedef struct clipc_fetch_params {
-    size_t max_bytes; /* of the body */
-    unsigned timeout_ms; /* over all hops; 0: none */
+    size_t max_bytes;            /* of the body */
+    unsigned timeout_ms;         /* over all hops; 0: none */
     unsigned connect_timeout_ms; /* of each hop; 0: libcurl's own */
     unsigned max_redirects;
     clipc_private_hosts private_hosts;
-    const char *ca_file; /* or NULL */
+    const char *ca_file;        /* or NULL */
     clipc_progress_fn progress; /* bytes so far, bytes announced or 0 */
     void *progress_user;
 } clipc_fetch_params;

@@ -94,26 +94,26 @@ static clipc_status fail_url(const char *url, bool redirected, const char *why,
                       redirected ? "redirect to " : "", CLIPC_QUOTE(url), why);
 }
 
-static clipc_status fail_url_code(const char *url, bool redirected, CURLUcode code,
-                                  clipc_error *err)
+static clipc_status fail_url_code(const char *url, bool redirected,
+                                  CURLUcode code, clipc_error *err)
 {
     switch (code) {
-    case CURLUE_OUT_OF_MEMORY:
-        return clipc_fail_nomem(err, "URL");
+    case CURLUE_OUT_OF_MEMORY: return clipc_fail_nomem(err, "URL");
     case CURLUE_USER_NOT_ALLOWED:
-        return fail_url(url, redirected, "a user name or password in a URL is not "
-                        "accepted; remove the part before @", err);
+        return fail_url(url, redirected,
+                        "a user name or password in a URL is not "
+                        "accepted; remove the part before @",
+                        err);
     case CURLUE_BAD_PORT_NUMBER:
         return fail_url(url, redirected, "the port must be 1 to 65535", err);
     case CURLUE_NO_HOST:
         return fail_url(url, redirected, "the host is missing", err);
-    default:
-        return fail_url(url, redirected, "malformed URL", err);
+    default: return fail_url(url, redirected, "malformed URL", err);
     }
 }
 
 clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
-                              clipc_error *err)
+                                  clipc_error *err)
 {
     size_t len = strlen(url);
     CURLU *parts = NULL;
@@ -131,10 +131,11 @@ clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
         if ((unsigned char)url[i] < 0x20 || url[i] == 0x7f)
             return clipc_fail(err, CLIPC_ERR_URL, (int64_t)i,
                               "%s%s: control byte in the URL",
-                              redirected ? "redirect to " : "", CLIPC_QUOTE(url));
+                              redirected ? "redirect to " : "",
+                              CLIPC_QUOTE(url));
     if (!has_scheme(url, "http") && !has_scheme(url, "https"))
-        return fail_url(url, redirected, "only http:// and https:// URLs are fetched",
-                        err);
+        return fail_url(url, redirected,
+                        "only http:// and https:// URLs are fetched", err);
     if (strchr(url, ':')[3] == '/') /* libcurl would skip the slash */
         return fail_url(url, redirected, "the host is missing", err);
 
@@ -144,17 +145,19 @@ clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
     code = curl_url_set(parts, CURLUPART_URL, url,
                         CURLU_DISALLOW_USER | CURLU_URLENCODE
 #if LIBCURL_VERSION_NUM >= 0x074e00
-                        | CURLU_ALLOW_SPACE
+                            | CURLU_ALLOW_SPACE
 #endif
-                        );
+    );
     if (code)
         goto fail;
     code = curl_url_get(parts, CURLUPART_HOST, &text, 0);
     if (code)
         goto fail;
     if (!is_printable_ascii(text)) {
-        status = fail_url(url, redirected, "the host name is not ASCII; write its "
-                          "xn-- form", err);
+        status = fail_url(url, redirected,
+                          "the host name is not ASCII; write its "
+                          "xn-- form",
+                          err);
         goto done;
     }
     curl_free(text);

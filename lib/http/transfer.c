@@ -117,8 +117,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose,
 }
 
 /* A status line forgets all before it. */
-static void read_location(clipc_location *location, const char *line,
-                          size_t n)
+static void read_location(clipc_location *location, const char *line, size_t n)
 {
     const char *value;
     size_t len;
@@ -178,8 +177,8 @@ static int report_progress(void *user, curl_off_t total, curl_off_t done,
     clipc_transfer *t = user;
 
     (void)done, (void)up_total, (void)up_done;
-    return stops(t, t->calls->progress(t->user,
-                                       total > 0 ? (uint64_t)total : 0));
+    return stops(t,
+                 t->calls->progress(t->user, total > 0 ? (uint64_t)total : 0));
 }
 
 /* ---- connections -------------------------------------------------------- */
@@ -200,8 +199,8 @@ static CURLcode watch_connection(clipc_transfer *t)
 {
     CURLcode code = curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION,
                                      note_connection);
-    return code ? code : curl_easy_setopt(t->easy, CURLOPT_PREREQDATA,
-                                          &t->connected);
+    return code ? code
+                : curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, &t->connected);
 }
 
 bool clipc_transfer_connected(const clipc_transfer *t)
@@ -236,8 +235,8 @@ bool clipc_transfer_prepare(clipc_transfer *t)
 
     curl_easy_reset(easy);
     code = watch_connection(t);
-#define SET(option, value)                                   \
-    if (code == CURLE_OK)                                    \
+#define SET(option, value) \
+    if (code == CURLE_OK) \
     code = curl_easy_setopt(easy, (option), (value))
     SET(CURLOPT_URL, t->url);
     SET(CURLOPT_ERRORBUFFER, t->detail);
@@ -303,7 +302,8 @@ clipc_status clipc_transfer_redirect(char **out, const clipc_transfer *t,
     if (!location->text)
         return clipc_fail(err, CLIPC_ERR_HTTP, -1,
                           "%s: HTTP status %ld without a usable Location "
-                          "header", CLIPC_QUOTE(t->url), status);
+                          "header",
+                          CLIPC_QUOTE(t->url), status);
     parts = curl_url();
     CURLUcode code = parts ? curl_url_set(parts, CURLUPART_URL, t->url, 0)
                            : CURLUE_OUT_OF_MEMORY;
@@ -311,9 +311,9 @@ clipc_status clipc_transfer_redirect(char **out, const clipc_transfer *t,
         code = curl_url_set(parts, CURLUPART_URL, location->text,
                             CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME
 #if LIBCURL_VERSION_NUM >= 0x074e00
-                            | CURLU_ALLOW_SPACE
+                                | CURLU_ALLOW_SPACE
 #endif
-                            );
+        );
     if (!code)
         code = curl_url_get(parts, CURLUPART_URL, &text, 0);
     /* A Location that cannot be resolved is passed on unchanged: the check of
@@ -339,8 +339,8 @@ clipc_status clipc_transfer_fail(const clipc_transfer *t, clipc_status status,
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     return clipc_fail(err, status, -1, "%s%s: %s",
-                      t->redirected ? "redirect to " : "",
-                      CLIPC_QUOTE(t->url), what);
+                      t->redirected ? "redirect to " : "", CLIPC_QUOTE(t->url),
+                      what);
 }
 
 clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
@@ -374,9 +374,7 @@ clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
         what = "the server closed the connection without an answer";
         break;
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-        what = "the answer is not HTTP";
-        break;
+    case CURLE_WEIRD_SERVER_REPLY: what = "the answer is not HTTP"; break;
     case CURLE_URL_MALFORMAT:
         status = CLIPC_ERR_URL;
         what = "malformed URL";

@@ -41,7 +41,7 @@ typedef struct clipc_transfer_calls {
  * (CURLINFO_REDIRECT_URL) depends on the version: 8.23 takes a user name out
  * of the URL, so that a URL which must be refused looks good. */
 typedef struct clipc_location {
-    char *text; /* unchanged; NULL: none yet, or empty */
+    char *text;     /* unchanged; NULL: none yet, or empty */
     bool ambiguous; /* two that differ */
     bool nomem;
 } clipc_location;
@@ -49,8 +49,8 @@ typedef struct clipc_location {
 typedef struct clipc_transfer {
     /* By the caller. */
     CURL *easy;
-    const char *url; /* as clipc_http_check_url() gave it */
-    bool redirected; /* for messages */
+    const char *url;     /* as clipc_http_check_url() gave it */
+    bool redirected;     /* for messages */
     const char *ca_file; /* or NULL */
     unsigned connect_timeout_ms;
     /* The least bytes a second, on average over so many seconds; 0: none. */

@@ -280,8 +280,8 @@ static clipc_status take(int fd, const clipc_hub_params *params,
         if (*waited >= params->lock_timeout_ms)
             return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                               "another process has held %s for %u ms "
-                              "(lock_timeout_ms)", CLIPC_QUOTE(path),
-                              *waited);
+                              "(lock_timeout_ms)",
+                              CLIPC_QUOTE(path), *waited);
         CLIPC_TRY(clipc_hub_pause(params, file, 0, 0, POLL_MS, err));
         *waited += POLL_MS;
         if (*waited == NOTICE_MS)
@@ -344,12 +344,12 @@ clipc_status clipc_hub_partial_open(clipc_hub_partial *partial,
     int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 
     *partial = (clipc_hub_partial){ .fd = -1, .unique = lock < 0 };
-    CLIPC_TRY(clipc_hub_tree_path(&partial->blob_path, tree, "blobs", etag,
-                                  err));
+    CLIPC_TRY(
+        clipc_hub_tree_path(&partial->blob_path, tree, "blobs", etag, err));
     if (partial->unique) {
         flags |= O_EXCL;
-        partial->path = clipc_format("%s.%08lx.incomplete",
-                                     partial->blob_path, (long)getpid());
+        partial->path = clipc_format("%s.%08lx.incomplete", partial->blob_path,
+                                     (long)getpid());
     } else {
         partial->path = clipc_format("%s.clipc.incomplete",
                                      partial->blob_path);
@@ -391,7 +391,8 @@ clipc_status clipc_hub_partial_room(const clipc_hub_partial *partial,
         return CLIPC_OK;
     return clipc_fail(err, CLIPC_ERR_IO, -1,
                       "cannot write %s: %llu MB are needed and the disk has "
-                      "%llu MB left", CLIPC_QUOTE(partial->path),
+                      "%llu MB left",
+                      CLIPC_QUOTE(partial->path),
                       (unsigned long long)(more / 1000000),
                       (unsigned long long)(fs.f_bavail * (fs.f_frsize / 1000) /
                                            1000));

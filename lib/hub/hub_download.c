@@ -87,7 +87,7 @@ static clipc_status get_shards(clipc_hub_task *d, const char *index,
         status = clipc_hub_shards_read(&shards, path, err);
     for (size_t i = 0; status == CLIPC_OK && i < shards.n; i++)
         status = clipc_hub_file_get(d, shards.names[i], CLIPC_HUB_REQUIRED,
-                          d->params->max_file_bytes, &found, err);
+                                    d->params->max_file_bytes, &found, err);
     clipc_hub_shards_release(&shards);
     free(name);
     free(path);
@@ -122,7 +122,8 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: revision %.60s has no weights that clipc reads "
                       "(model.safetensors, pytorch_model.bin, their shards, "
-                      "or open_clip's)", d->id->repo, d->id->revision);
+                      "or open_clip's)",
+                      d->id->repo, d->id->revision);
 }
 
 /* vocab.json and merges.txt are asked for where tokenizer.json lacks. */
@@ -148,8 +149,8 @@ static clipc_status get_all(clipc_hub_task *d, clipc_error *err)
     if (!found && !open_clip)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%.80s: revision %.60s has no config.json: not a "
-                          "model that clipc reads", d->id->repo,
-                          d->id->revision);
+                          "model that clipc reads",
+                          d->id->repo, d->id->revision);
     CLIPC_TRY(get_small(d, CLIPC_PREPROCESSOR_CONFIG_JSON, &found, err));
     CLIPC_TRY(get_small(d, CLIPC_PROCESSOR_CONFIG_JSON, &found, err));
     CLIPC_TRY(get_tokenizer(d, err));
@@ -202,13 +203,17 @@ static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
         clipc_error ref = CLIPC_ERROR_INIT;
         if (clipc_hub_ref_write(&d->tree, d->id->revision, d->commit, &ref) !=
             CLIPC_OK)
-            tell(d->params, "%s: its files are in the cache, its revision is "
-                 "not: %s", d->id->repo, ref.message);
+            tell(d->params,
+                 "%s: its files are in the cache, its revision is "
+                 "not: %s",
+                 d->id->repo, ref.message);
     }
     if (status != CLIPC_OK && state != CLIPC_HUB_LACKING && !d->verify &&
         may_use_cache(d, status)) {
-        tell(d->params, "%s: using the files in the cache, which may be old "
-             "or not all: %s", d->id->repo, why.message);
+        tell(d->params,
+             "%s: using the files in the cache, which may be old "
+             "or not all: %s",
+             d->id->repo, why.message);
         memcpy(d->commit, cached, sizeof d->commit);
         return CLIPC_OK;
     }
@@ -217,8 +222,8 @@ static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
     return CLIPC_OK;
 }
 
-static clipc_status fail_lacking(const clipc_hub_id *id,
-                                 const char *cache_dir, clipc_error *err)
+static clipc_status fail_lacking(const clipc_hub_id *id, const char *cache_dir,
+                                 clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: only some files of this revision are in the hub "
@@ -285,6 +290,7 @@ clipc_status clipc_hub_download(char **folder, const char *name,
     if (!clipc_hub_parse(&id, name))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "%s: not a repository id (NAME or ORG/NAME, "
-                          "optionally @REVISION)", CLIPC_QUOTE(name));
+                          "optionally @REVISION)",
+                          CLIPC_QUOTE(name));
     return clipc_hub_get_files(folder, &id, &params, NULL, err);
 }

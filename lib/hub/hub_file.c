@@ -158,10 +158,9 @@ static clipc_status ask(clipc_hub_task *d, const char *file,
 {
     const char *revision = d->commit[0] ? d->commit : d->id->revision;
     char *name = encode(file, true), *encoded = encode(revision, false);
-    char *path = name && encoded
-                     ? clipc_format("%s/resolve/%s/%s", d->id->repo, encoded,
-                                    name)
-                     : NULL;
+    char *path = name && encoded ? clipc_format("%s/resolve/%s/%s",
+                                                d->id->repo, encoded, name)
+                                 : NULL;
     clipc_status status;
 
     *answer = (clipc_hub_answer){ 0 };
@@ -259,8 +258,10 @@ static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
                                 err);
     } else if ((n != 40 && n != CLIPC_HUB_MAX_ETAG) ||
                !clipc_hub_is_hex(answer.etag, n)) {
-        status = fail_not_a_hub(file, "the ETag is not a checksum of 40 or 64 "
-                                "hex digits", d, err);
+        status = fail_not_a_hub(file,
+                                "the ETag is not a checksum of 40 or 64 "
+                                "hex digits",
+                                d, err);
     } else {
         *found = true;
         memcpy(out->blob.etag, answer.etag, n + 1);
@@ -307,8 +308,8 @@ static clipc_status transfer(clipc_hub_task *d, const char *file,
     for (unsigned retry = 0, connections = 1;; retry++, connections++) {
         clipc_hub_answer answer;
         uint64_t before = sink->have;
-        clipc_status status =
-            clipc_hub_get(d->session, what->url, sink, &answer, err);
+        clipc_status status = clipc_hub_get(d->session, what->url, sink,
+                                            &answer, err);
         bool good = status == CLIPC_OK &&
                     (answer.status == 200 || answer.status == 206);
         if (good && (!sink->has_size || sink->have == sink->size)) {
@@ -322,8 +323,8 @@ static clipc_status transfer(clipc_hub_task *d, const char *file,
         if (sink->have > before)
             retry = 0;
         bool again = is_worth_a_retry(d, status, &answer) ||
-                     (status == CLIPC_OK && (answer.status == 416 ||
-                                             may_have_expired(&answer)));
+                     (status == CLIPC_OK &&
+                      (answer.status == 416 || may_have_expired(&answer)));
         if (!again || retry >= d->params->max_retries ||
             connections >= MAX_CONNECTIONS) {
             if (status == CLIPC_OK)
@@ -354,9 +355,9 @@ static clipc_status fail_checksum(const clipc_hub_task *d, const char *file,
 
 /* Fills the partial file and makes it the blob. *discard: the bytes of the
  * partial file are of no use. */
-static clipc_status fill(clipc_hub_task *d, const char *file, description *what,
-                         clipc_hub_partial *partial, uint64_t max_bytes,
-                         bool *discard, clipc_error *err)
+static clipc_status fill(clipc_hub_task *d, const char *file,
+                         description *what, clipc_hub_partial *partial,
+                         uint64_t max_bytes, bool *discard, clipc_error *err)
 {
     clipc_hub_sink sink = { .fd = partial->fd,
                             .name = partial->path,
@@ -373,13 +374,12 @@ static clipc_status fill(clipc_hub_task *d, const char *file, description *what,
             sink.have = 0;
         }
         if (sink.has_size)
-            CLIPC_TRY(clipc_hub_partial_room(partial, sink.size - sink.have,
-                                             err));
+            CLIPC_TRY(
+                clipc_hub_partial_room(partial, sink.size - sink.have, err));
         if (!sink.has_size || sink.have < sink.size) {
             clipc_status status = transfer(d, file, what, &sink, err);
             /* An answer that breaks the rules may have written anything. */
-            *discard = status == CLIPC_ERR_FORMAT ||
-                       status == CLIPC_ERR_LIMIT;
+            *discard = status == CLIPC_ERR_FORMAT || status == CLIPC_ERR_LIMIT;
             CLIPC_TRY(status);
         }
         CLIPC_TRY(clipc_hub_blob_check_fd(&good, &what->blob, partial->fd,
@@ -411,20 +411,24 @@ static clipc_status get_blob(clipc_hub_task *d, const char *file,
     if (what->blob.has_size && what->blob.size > max_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%.80s: %s has %llu bytes, more than %llu "
-                          "(max_file_bytes)", d->id->repo, CLIPC_QUOTE(file),
+                          "(max_file_bytes)",
+                          d->id->repo, CLIPC_QUOTE(file),
                           (unsigned long long)what->blob.size,
                           (unsigned long long)max_bytes);
-    CLIPC_TRY(clipc_hub_tree_path(&path, &d->tree, "blobs", what->blob.etag,
-                                  err));
-    CLIPC_TRY_GOTO(status, done, clipc_hub_blob_check(&good, &what->blob, path,
-                                                      d->verify, err));
+    CLIPC_TRY(
+        clipc_hub_tree_path(&path, &d->tree, "blobs", what->blob.etag, err));
+    CLIPC_TRY_GOTO(status, done,
+                   clipc_hub_blob_check(&good, &what->blob, path, d->verify,
+                                        err));
     if (good)
         goto done;
-    CLIPC_TRY_GOTO(status, done, clipc_hub_lock(&lock, &d->tree,
-                                                what->blob.etag, file, err));
+    CLIPC_TRY_GOTO(status, done,
+                   clipc_hub_lock(&lock, &d->tree, what->blob.etag, file,
+                                  err));
     /* Another process may have been faster. */
-    CLIPC_TRY_GOTO(status, done, clipc_hub_blob_check(&good, &what->blob, path,
-                                                      d->verify, err));
+    CLIPC_TRY_GOTO(status, done,
+                   clipc_hub_blob_check(&good, &what->blob, path, d->verify,
+                                        err));
     if (good)
         goto done;
     CLIPC_TRY_GOTO(status, done,

@@ -126,11 +126,13 @@ void clipc_hub_headers_read(clipc_hub_headers *h, const char *line, size_t n)
         h->has_length = whole_number(value, len, &h->length);
     } else if (clipc_http_header_is(line, n, "content-range", &value, &len)) {
         read_range(h, value, len);
-    } else if (clipc_http_header_is(line, n, "content-encoding", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "content-encoding", &value,
+                                    &len)) {
         h->encoded = !(len == 8 && memcmp(value, "identity", 8) == 0);
     } else if (clipc_http_header_is(line, n, "x-error-code", &value, &len)) {
         copy_text(a->error_code, sizeof a->error_code, value, len);
-    } else if (clipc_http_header_is(line, n, "x-error-message", &value, &len)) {
+    } else if (clipc_http_header_is(line, n, "x-error-message", &value,
+                                    &len)) {
         copy_text(a->error_text, sizeof a->error_text, value, len);
     } else if (clipc_http_header_is(line, n, "retry-after", &value, &len) ||
                clipc_http_header_is(line, n, "ratelimit", &value, &len)) {

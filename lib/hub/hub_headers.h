@@ -11,8 +11,8 @@
  * room. */
 typedef struct clipc_hub_answer {
     long status;
-    char commit[80];     /* X-Repo-Commit, or "" */
-    char etag[160];      /* of the file: cleaned, not checked; or "" */
+    char commit[80]; /* X-Repo-Commit, or "" */
+    char etag[160];  /* of the file: cleaned, not checked; or "" */
     bool has_size;
     uint64_t size;       /* of the file */
     char *url;           /* where its bytes are; of a HEAD alone */

@@ -68,11 +68,11 @@ struct clipc_hub_session {
 /* Reasons to stop a transfer, beside those of transfer.h. */
 enum {
     STOP_ENCODING = CLIPC_STOP_OWN, /* compressed, which was not asked for */
-    STOP_RANGE,   /* another part than was asked for */
-    STOP_LENGTH,  /* announces another length than the hub did */
-    STOP_BODY,    /* more bytes than announced or allowed */
-    STOP_WRITE,   /* os_error */
-    STOP_TOKEN,   /* not an address of this machine, and a token over http */
+    STOP_RANGE,                     /* another part than was asked for */
+    STOP_LENGTH, /* announces another length than the hub did */
+    STOP_BODY,   /* more bytes than announced or allowed */
+    STOP_WRITE,  /* os_error */
+    STOP_TOKEN,  /* not an address of this machine, and a token over http */
     STOP_SILENCE
 };
 
@@ -96,13 +96,11 @@ static bool is_loopback_name(const char *host)
 
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
-    return strncmp(host, "127.", 4) == 0 &&
-           strspn(host, "0123456789.") == n;
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
 }
 
 /* Of a URL that clipc_http_check_url() gave. */
-static clipc_status find_origin(origin *out, const char *url,
-                                clipc_error *err)
+static clipc_status find_origin(origin *out, const char *url, clipc_error *err)
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
     CURLU *parts = curl_url();
@@ -167,7 +165,8 @@ static clipc_status make_headers(clipc_hub_session *s, clipc_error *err)
     if (token && !is_sendable_token(token))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "the hub token has a character that no token has, "
-                          "or is longer than %d bytes", (int)MAX_TOKEN);
+                          "or is longer than %d bytes",
+                          (int)MAX_TOKEN);
     if (good && token && (s->origin.https || s->origin.loopback)) {
         snprintf(header, sizeof header, "Authorization: Bearer %s", token);
         good = append(&s->with_token, "Accept-Encoding: identity") &&
@@ -183,7 +182,8 @@ clipc_status clipc_hub_session_create(clipc_hub_session **out,
                                       clipc_error *err)
 {
     const char *endpoint = params->endpoint && *params->endpoint
-                               ? params->endpoint : DEFAULT_ENDPOINT;
+                               ? params->endpoint
+                               : DEFAULT_ENDPOINT;
     clipc_hub_session *s = clipc_alloc_zero(1, sizeof *s);
     char *checked = NULL;
     clipc_status status;
@@ -272,10 +272,12 @@ static int check_address(void *user, const unsigned char *address, size_t n)
 
     if (x->transfer.easy == s->storage)
         return s->endpoint_is_public && !public && !proxied
-                   ? CLIPC_STOP_BLOCKED : CLIPC_STOP_NONE;
+                   ? CLIPC_STOP_BLOCKED
+                   : CLIPC_STOP_NONE;
     s->endpoint_is_public = public;
     return x->has_token && !s->origin.https && !is_loopback(address, n)
-               ? STOP_TOKEN : CLIPC_STOP_NONE;
+               ? STOP_TOKEN
+               : CLIPC_STOP_NONE;
 }
 
 static void read_header(void *user, const char *line, size_t n)
@@ -314,10 +316,9 @@ static int check_start(exchange *x)
 
     if (h->encoded)
         return STOP_ENCODING;
-    if (status == 206 &&
-        (!h->has_range || h->range_start != sink->have ||
-         (sink->has_size && h->range_total != 0 &&
-          h->range_total != sink->size)))
+    if (status == 206 && (!h->has_range || h->range_start != sink->have ||
+                          (sink->has_size && h->range_total != 0 &&
+                           h->range_total != sink->size)))
         return STOP_RANGE;
     if (status == 200 && restart(x) != CLIPC_STOP_NONE)
         return STOP_WRITE;
@@ -422,8 +423,8 @@ static clipc_status fail_timeout(const exchange *x, clipc_error *err)
     if (!clipc_transfer_connected(t))
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s: no connection after %u ms "
-                          "(connect_timeout_ms)", CLIPC_QUOTE(t->url),
-                          p->connect_timeout_ms);
+                          "(connect_timeout_ms)",
+                          CLIPC_QUOTE(t->url), p->connect_timeout_ms);
     if (t->stop != STOP_SILENCE && x->sink)
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                           "%s: slower than %d bytes/s for %d s",
@@ -447,19 +448,22 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
     case CLIPC_STOP_IGNORED:
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: an answer without the file and with more than "
-                          "%d bytes of body", CLIPC_QUOTE(t->url),
-                          (int)CLIPC_MAX_IGNORED_BYTES);
+                          "%d bytes of body",
+                          CLIPC_QUOTE(t->url), (int)CLIPC_MAX_IGNORED_BYTES);
     case STOP_ENCODING:
-        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err, "the answer is "
+        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err,
+                                   "the answer is "
                                    "compressed, which was not asked for");
     case STOP_RANGE:
-        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err, "the server "
+        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err,
+                                   "the server "
                                    "sends another part of the file than was "
                                    "asked for");
     case STOP_LENGTH:
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: the server announces %llu bytes where %llu are "
-                          "left of the file", CLIPC_QUOTE(t->url),
+                          "left of the file",
+                          CLIPC_QUOTE(t->url),
                           (unsigned long long)x->headers.length,
                           (unsigned long long)(sink->size - sink->have));
     case STOP_BODY:
@@ -475,15 +479,16 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
     case STOP_WRITE:
         return clipc_fail_errno(err, "write", sink->name, t->os_error);
     case CLIPC_STOP_BLOCKED:
-        return clipc_transfer_fail(t, CLIPC_ERR_URL_BLOCKED, err, "the hub is "
+        return clipc_transfer_fail(t, CLIPC_ERR_URL_BLOCKED, err,
+                                   "the hub is "
                                    "public, but this host has a private, "
                                    "loopback or reserved address");
     case STOP_TOKEN:
-        return clipc_transfer_fail(t, CLIPC_ERR_URL_BLOCKED, err, "a token is "
+        return clipc_transfer_fail(t, CLIPC_ERR_URL_BLOCKED, err,
+                                   "a token is "
                                    "sent over http to this machine only, and "
                                    "this is another; use https");
-    case STOP_SILENCE:
-        return fail_timeout(x, err);
+    case STOP_SILENCE: return fail_timeout(x, err);
     default:
         return clipc_transfer_fail(t, CLIPC_ERR_CANCELLED, err, "cancelled");
     }
@@ -517,7 +522,8 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
     if (code != CURLE_OK)
         return clipc_transfer_fail_code(t, code, err);
     if (!x->headers.ended) /* libcurl takes a cut header for a whole one */
-        return clipc_transfer_fail(t, CLIPC_ERR_NETWORK, err, "the connection "
+        return clipc_transfer_fail(t, CLIPC_ERR_NETWORK, err,
+                                   "the connection "
                                    "ended within the header");
     x->answer->status = clipc_transfer_status(t);
     if (!clipc_http_is_redirect(x->answer->status))
@@ -528,7 +534,8 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
     CLIPC_TRY(status);
     if (strncmp(t->url, "https:", 6) == 0 &&
         strncmp(checked, "https:", 6) != 0)
-        status = clipc_transfer_fail(t, CLIPC_ERR_URL, err, "a redirect from "
+        status = clipc_transfer_fail(t, CLIPC_ERR_URL, err,
+                                     "a redirect from "
                                      "https to http is not followed");
     else if ((*next = clipc_strndup(checked, strlen(checked))) == NULL)
         status = clipc_fail_nomem(err, "URL");
@@ -576,7 +583,9 @@ clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
         return clipc_fail_nomem(err, "URL");
     for (unsigned hop = 0;; hop++) {
         exchange x = { .transfer = start_transfer(s, url, hop > 0),
-                       .session = s, .file = file, .answer = answer };
+                       .session = s,
+                       .file = file,
+                       .answer = answer };
         status = perform(&x, to_hub, NULL, &next, err);
         clipc_transfer_release(&x.transfer);
         if (status != CLIPC_OK)
@@ -587,8 +596,7 @@ clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
         /* Only on the hub's word is another host's file this one. */
         bool describes = to_hub && answer->commit[0] && answer->etag[0];
         if (!next || (!(stays && to_hub) && describes)) {
-            if (!x.headers.has_linked_size && x.headers.has_length &&
-                !next) {
+            if (!x.headers.has_linked_size && x.headers.has_length && !next) {
                 answer->has_size = true;
                 answer->size = x.headers.length;
             }
@@ -626,7 +634,9 @@ clipc_status clipc_hub_get(clipc_hub_session *s, const char *start,
     snprintf(range, sizeof range, "%llu-", (unsigned long long)sink->have);
     for (unsigned hop = 0;; hop++) {
         exchange x = { .transfer = start_transfer(s, url, hop > 0),
-                       .session = s, .file = sink->file, .answer = answer,
+                       .session = s,
+                       .file = sink->file,
+                       .answer = answer,
                        .sink = sink };
         bool stays;
         x.transfer.low_speed_bytes = LOW_SPEED_BYTES;

@@ -137,8 +137,7 @@ static clipc_status fail_missing(const clipc_hub_id *id, const char *cache_dir,
 }
 
 static clipc_status fail_no_repository(const clipc_hub_id *id,
-                                       const char *cache_dir,
-                                       clipc_error *err)
+                                       const char *cache_dir, clipc_error *err)
 {
     char names[48], near[64] = "";
 
@@ -149,9 +148,8 @@ static clipc_status fail_no_repository(const clipc_hub_id *id,
 }
 
 static clipc_status fail_no_revision(const clipc_hub_id *id,
-                                     const char *cache_dir,
-                                     const char *folder, const char *what,
-                                     clipc_error *err)
+                                     const char *cache_dir, const char *folder,
+                                     const char *what, clipc_error *err)
 {
     char names[48], near[64] = "";
 
@@ -190,7 +188,8 @@ static clipc_status read_ref(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
         } else {
             status = clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                                 "%s: it does not hold a commit of 40 hex "
-                                "digits", CLIPC_QUOTE(path));
+                                "digits",
+                                CLIPC_QUOTE(path));
         }
         clipc_bytes_release(&bytes);
     }
@@ -219,8 +218,10 @@ clipc_status clipc_hub_commit(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
         if (!snapshot)
             status = clipc_fail_nomem(err, "path in the hub cache");
         else if (!clipc_folder_exists(snapshot))
-            status = fail_no_revision(id, cache_dir, folder, "no files of "
-                                      "this revision in the hub cache", err);
+            status = fail_no_revision(id, cache_dir, folder,
+                                      "no files of "
+                                      "this revision in the hub cache",
+                                      err);
         free(snapshot);
     }
     free(folder);
@@ -263,9 +264,10 @@ clipc_status clipc_hub_shards_read(clipc_hub_shards *shards,
     *shards = (clipc_hub_shards){ 0 };
     CLIPC_TRY(clipc_file_read(&bytes, index_path, CLIPC_MAX_INDEX_BYTES,
                               "limit of an index of weights", err));
-    clipc_status status = clipc_shard_index_parse(
-        &index, (const char *)bytes.data, bytes.n,
-        clipc_shard_suffix(index_path), index_path, err);
+    clipc_status status =
+        clipc_shard_index_parse(&index, (const char *)bytes.data, bytes.n,
+                                clipc_shard_suffix(index_path), index_path,
+                                err);
     clipc_bytes_release(&bytes);
     CLIPC_TRY(status);
     shards->names = clipc_alloc_zero(index.n_shards, sizeof *shards->names);
@@ -341,7 +343,8 @@ clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
     if ((!has(&v, CLIPC_CONFIG_JSON) && !open_clip) ||
         !has_weights(&v, open_clip))
         return CLIPC_HUB_LACKING;
-    const bool preprocessing = is_settled(&v, CLIPC_PREPROCESSOR_CONFIG_JSON) ||
+    const bool preprocessing = is_settled(&v,
+                                          CLIPC_PREPROCESSOR_CONFIG_JSON) ||
                                has(&v, CLIPC_PROCESSOR_CONFIG_JSON);
     return is_tokenizer_settled(&v) && preprocessing ? CLIPC_HUB_COMPLETE
                                                      : CLIPC_HUB_USABLE;

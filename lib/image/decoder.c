@@ -19,7 +19,7 @@ clipc_status clipc_decode_set_size(clipc_decode_info *info, size_t width,
     if (width > params->max_pixels / height)
         return clipc_fail(err, CLIPC_ERR_LIMIT, offset,
                           "%s: %zux%zu pixels, over the limit of %zu "
-                          "(max_pixels)", name, width, height,
-                          params->max_pixels);
+                          "(max_pixels)",
+                          name, width, height, params->max_pixels);
     return CLIPC_OK;
 }

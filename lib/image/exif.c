@@ -27,15 +27,22 @@ enum {
 };
 
 enum { /* types of values */
-    SHORT = 3, LONG = 4, RATIONAL = 5, SIGNED_BYTE = 6, SIGNED_SHORT = 8,
-    SIGNED_LONG = 9, SIGNED_RATIONAL = 10, FLOAT = 11, DOUBLE = 12, IFD = 13,
-    LONG8 = 16
+       SHORT = 3,
+       LONG = 4,
+       RATIONAL = 5,
+       SIGNED_BYTE = 6,
+       SIGNED_SHORT = 8,
+       SIGNED_LONG = 9,
+       SIGNED_RATIONAL = 10,
+       FLOAT = 11,
+       DOUBLE = 12,
+       IFD = 13,
+       LONG8 = 16
 };
 
 /* Bytes of one value; 0: unknown type, whose entries are passed over. */
-static const uint8_t type_bytes[LONG8 + 1] = {
-    0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8
-};
+static const uint8_t type_bytes[LONG8 + 1] = { 0, 1, 1, 2, 4, 8, 1, 1, 2,
+                                               4, 8, 4, 8, 4, 0, 0, 8 };
 
 typedef struct reader {
     const uint8_t *data;
@@ -74,8 +81,7 @@ static int orientation_of(const reader *r, const uint8_t *p, unsigned type)
     case SIGNED_SHORT:
     case SIGNED_LONG:
     case IFD:
-    case LONG8:
-        break;
+    case LONG8: break;
     case RATIONAL:
     case SIGNED_RATIONAL:
         bits = read_number(r, p, 4);

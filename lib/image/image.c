@@ -21,7 +21,7 @@ typedef struct collector {
     clipc_resizer *resizer;             /* of a fitted image */
     const clipc_decode_info *info;
     bool auto_orient;
-    clipc_turn turn; /* of all pixels; a resizer turns by itself */
+    clipc_turn turn;  /* of all pixels; a resizer turns by itself */
     uint8_t *painted; /* [width, 3] a row without its key colour, or NULL */
     size_t n_rows;
 } collector;
@@ -38,7 +38,8 @@ static clipc_status begin_full(collector *c, size_t width, size_t height,
     clipc_image *image = c->image;
     size_t n_bytes;
 
-    if (!clipc_mul(width, height, &n_bytes) || !clipc_mul(n_bytes, 3, &n_bytes))
+    if (!clipc_mul(width, height, &n_bytes) ||
+        !clipc_mul(n_bytes, 3, &n_bytes))
         return clipc_fail_nomem(err, "pixels");
     if (c->auto_orient)
         c->turn = clipc_turn_of(c->info->orientation);
@@ -122,8 +123,8 @@ static clipc_status collector_row(void *self, const uint8_t *rgb,
         return clipc_fail(err, CLIPC_ERR_INTERNAL, -1,
                           "more than the %zu rows announced", image->height);
     if (c->resizer)
-        return clipc_resizer_row(
-            c->resizer, c->painted ? paint_key(c, rgb) : rgb, err);
+        return clipc_resizer_row(c->resizer,
+                                 c->painted ? paint_key(c, rgb) : rgb, err);
     clipc_turn_row(image->pixels, image->pixels_width * 3, c->turn, rgb,
                    image->width, image->height, c->n_rows - 1);
     return CLIPC_OK;
@@ -182,8 +183,8 @@ static clipc_status find_decoder(const uint8_t *data, size_t n,
     other = clipc_sniff(data, n);
     if (other)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: not a JPEG, PNG or WebP (looks like %s)",
-                          name, other->name);
+                          "%s: not a JPEG, PNG or WebP (looks like %s)", name,
+                          other->name);
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                       "%s: not a JPEG, PNG or WebP", name);
 }
@@ -205,7 +206,8 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
                                 clipc_error *err)
 {
     clipc_decode_info info = { 0 };
-    collector c = { .fit = fit, .info = &info,
+    collector c = { .fit = fit,
+                    .info = &info,
                     .auto_orient = params->auto_orient };
     const clipc_row_sink sink = { collector_begin, collector_row, &c };
     const clipc_quoted quoted = clipc_quote(name, strlen(name));
@@ -267,8 +269,8 @@ clipc_status clipc_image_make(clipc_image **image, const uint8_t *rgb,
 {
     const clipc_key_colour none = { false, { 0 } };
 
-    CLIPC_TRY(collect(image, rgb, width, height, stride_bytes, &none, fit,
-                      err));
+    CLIPC_TRY(
+        collect(image, rgb, width, height, stride_bytes, &none, fit, err));
     (*image)->format = "RGB";
     return CLIPC_OK;
 }

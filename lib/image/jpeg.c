@@ -125,14 +125,12 @@ static clipc_status fail_from_libjpeg(decoder *d)
                           "%s: the JPEG ends too early (%zu bytes)", d->name,
                           d->n_bytes);
     switch (errors->msg_code) {
-    case JERR_OUT_OF_MEMORY:
-        return clipc_fail_nomem(d->err, "JPEG decoder");
+    case JERR_OUT_OF_MEMORY: return clipc_fail_nomem(d->err, "JPEG decoder");
     case JERR_BAD_PRECISION:
         return unsupported(d, "other than 8 bits a sample");
     case JERR_SOF_UNSUPPORTED:
         return unsupported(d, "lossless or hierarchical coding");
-    case JERR_ARITH_NOTIMPL:
-        return unsupported(d, "arithmetic coding");
+    case JERR_ARITH_NOTIMPL: return unsupported(d, "arithmetic coding");
     case JERR_CONVERSION_NOTIMPL:
     case JERR_COMPONENT_COUNT:
         return unsupported(d, "this number of colour components");
@@ -145,8 +143,8 @@ static clipc_status fail_from_libjpeg(decoder *d)
                           (unsigned)errors->msg_parm.i[0]);
     default:
         errors->format_message((j_common_ptr)&d->cinfo, message);
-        return clipc_fail(d->err, CLIPC_ERR_FORMAT, -1,
-                          "%s: damaged JPEG: %s", d->name, message);
+        return clipc_fail(d->err, CLIPC_ERR_FORMAT, -1, "%s: damaged JPEG: %s",
+                          d->name, message);
     }
 }
 
@@ -262,9 +260,9 @@ static clipc_status check_memory(decoder *d)
     for (int i = 0; i < cinfo->num_components; i++) {
         const jpeg_component_info *c = cinfo->comp_info + i;
         /* At most 65,535 / 8 blocks and a few on each side: no overflow. */
-        n_bytes += round_up(c->width_in_blocks, c->h_samp_factor)
-                   * round_up(c->height_in_blocks, c->v_samp_factor)
-                   * sizeof(JBLOCK);
+        n_bytes += round_up(c->width_in_blocks, c->h_samp_factor) *
+                   round_up(c->height_in_blocks, c->v_samp_factor) *
+                   sizeof(JBLOCK);
     }
     if (n_bytes > d->params->max_decode_bytes)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
@@ -302,17 +300,10 @@ static clipc_status start(decoder *d, clipc_decode_info *info)
                                     cinfo->image_height, SIZE_MAX, d->params,
                                     d->name, -1, d->err));
     switch (cinfo->num_components) {
-    case 1:
-        cinfo->out_color_space = JCS_GRAYSCALE;
-        break;
-    case 3:
-        cinfo->out_color_space = JCS_RGB;
-        break;
-    case 4:
-        cinfo->out_color_space = JCS_CMYK;
-        break;
-    default:
-        return unsupported(d, "this number of colour components");
+    case 1: cinfo->out_color_space = JCS_GRAYSCALE; break;
+    case 3: cinfo->out_color_space = JCS_RGB; break;
+    case 4: cinfo->out_color_space = JCS_CMYK; break;
+    default: return unsupported(d, "this number of colour components");
     }
     CLIPC_TRY(check_memory(d));
     if (cinfo->num_components == 4)

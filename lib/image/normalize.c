@@ -35,17 +35,15 @@ static bool same_fit(const clipc_preprocess_config *a,
 {
     if (a->resize != b->resize || a->center_crop != b->center_crop)
         return false;
-    if (a->center_crop && (a->crop_height != b->crop_height ||
-                           a->crop_width != b->crop_width ||
-                           a->crop_rounds != b->crop_rounds))
+    if (a->center_crop &&
+        (a->crop_height != b->crop_height || a->crop_width != b->crop_width ||
+         a->crop_rounds != b->crop_rounds))
         return false;
     if (a->resize != CLIPC_RESIZE_NONE && a->resample != b->resample)
         return false;
     switch (a->resize) {
-    case CLIPC_RESIZE_NONE:
-        return true;
-    case CLIPC_RESIZE_SHORTEST:
-        return a->shortest == b->shortest;
+    case CLIPC_RESIZE_NONE: return true;
+    case CLIPC_RESIZE_SHORTEST: return a->shortest == b->shortest;
     case CLIPC_RESIZE_EXACT:
         return a->height == b->height && a->width == b->width;
     case CLIPC_RESIZE_BOUNDED:
@@ -71,8 +69,8 @@ clipc_status clipc_preprocess_check(const clipc_preprocess_config *config,
         return CLIPC_OK;
     return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                       "%s: pictures become %zux%zu, but the network's "
-                      "image_size is %zu", source, g.out_width, g.out_height,
-                      size);
+                      "image_size is %zu",
+                      source, g.out_width, g.out_height, size);
 }
 
 /* *fitted: the image itself, or *made, which the caller frees. The image has

@@ -42,9 +42,8 @@ enum {
     PREFIX_BYTES = SIGNATURE_BYTES + CHUNK_BYTES + IHDR_BYTES
 };
 
-static const uint8_t signature[SIGNATURE_BYTES] = {
-    0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'
-};
+static const uint8_t signature[SIGNATURE_BYTES] = { 0x89, 'P',  'N',  'G',
+                                                    '\r', '\n', 0x1A, '\n' };
 
 typedef struct header {
     uint32_t width, height;
@@ -83,29 +82,30 @@ typedef struct decoder {
     clipc_decode_info *info;
     uint8_t prefix[PREFIX_BYTES]; /* what libpng sees before data[at] */
     size_t prefix_at;
-    size_t cut; /* offset of an IDAT chunk that the data ends in, or SIZE_MAX */
+    size_t
+        cut; /* offset of an IDAT chunk that the data ends in, or SIZE_MAX */
     bool ran_out;       /* libpng asked for bytes past the end */
     bool out_of_memory; /* libpng could not allocate */
-    uint64_t n_made; /* rows that libpng has decoded, in all passes */
-    size_t row_at;   /* `at` when it made the last of them */
-    size_t n_sent;   /* rows that the sink has */
+    uint64_t n_made;    /* rows that libpng has decoded, in all passes */
+    size_t row_at;      /* `at` when it made the last of them */
+    size_t n_sent;      /* rows that the sink has */
     unsigned n_warnings;
-    clipc_status tail; /* verdict on the chunks after the image data */
-    char message[128];      /* libpng's last error */
+    clipc_status tail;       /* verdict on the chunks after the image data */
+    char message[128];       /* libpng's last error */
     uint8_t colours[256][3]; /* of a grey or palette sample up to 8 bits */
     int transparent_entry;   /* the palette's only one, or -1 */
     uint8_t alphas[256];     /* of palette entries, when laid on white */
     clipc_key_colour white;  /* the colour that becomes white then */
     size_t row_bytes;
     size_t pixel_bytes; /* of a sample row */
-    uint8_t *samples; /* one row, or all of an interlaced picture */
-    uint8_t *rgb;     /* [width, 3] */
+    uint8_t *samples;   /* one row, or all of an interlaced picture */
+    uint8_t *rgb;       /* [width, 3] */
 } decoder;
 
 static uint32_t read_u32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8
-           | p[3];
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
 }
 
 static void write_u32(uint8_t *p, uint32_t value)
@@ -172,8 +172,8 @@ static clipc_status check_length(decoder *d, const chunk *c)
         char type[5];
         uint8_t n;
     } least[] = {
-        { "gAMA", 4 }, { "cHRM", 32 }, { "sRGB", 1 },
-        { "pHYs", 9 }, { "acTL", 8 },  { "fcTL", 26 }, { "fdAT", 4 },
+        { "gAMA", 4 }, { "cHRM", 32 }, { "sRGB", 1 }, { "pHYs", 9 },
+        { "acTL", 8 }, { "fcTL", 26 }, { "fdAT", 4 },
     };
     for (size_t i = 0; i < sizeof least / sizeof *least; i++)
         if (is_type(c, least[i].type) && c->n < least[i].n)
@@ -212,8 +212,7 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
     case PNG_COLOR_TYPE_RGB_ALPHA:
         good_depth = h->depth == 8 || h->depth == 16;
         break;
-    default:
-        return fail_chunk(d, c, "has an unknown colour type");
+    default: return fail_chunk(d, c, "has an unknown colour type");
     }
     if (!good_depth)
         return fail_chunk(d, c, "has a bit depth its colour type lacks");
@@ -416,8 +415,7 @@ static clipc_status read_chunks(decoder *d)
         d->info->key.present = true;
         memcpy(d->info->key.rgb, d->colours[d->transparent_entry], 3);
     }
-    if (d->params->alpha_white &&
-        d->h.colour_type == PNG_COLOR_TYPE_PALETTE)
+    if (d->params->alpha_white && d->h.colour_type == PNG_COLOR_TYPE_PALETTE)
         for (size_t i = 0; i < 256; i++)
             for (size_t k = 0; k < 3; k++)
                 d->colours[i][k] = clipc_on_white(d->colours[i][k],
@@ -566,8 +564,8 @@ static void rgb_from_samples(const decoder *d, const uint8_t *in)
 static void lay_on_white(const decoder *d, const uint8_t *in)
 {
     const bool wide = d->h.depth == 16;
-    const size_t step = (d->h.colour_type == PNG_COLOR_TYPE_RGB_ALPHA ? 4u : 2u)
-                        << wide;
+    const size_t step =
+        (d->h.colour_type == PNG_COLOR_TYPE_RGB_ALPHA ? 4u : 2u) << wide;
     const size_t width = d->h.width;
     uint8_t *out = d->rgb;
 
@@ -705,8 +703,8 @@ static clipc_status start(decoder *d)
         (n_rows > 1 && n_bytes > d->params->max_decode_bytes))
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                           "%s: decoding an interlaced PNG of %ux%u takes more "
-                          "than %zu bytes (max_decode_bytes)", d->name,
-                          d->h.width, d->h.height,
+                          "than %zu bytes (max_decode_bytes)",
+                          d->name, d->h.width, d->h.height,
                           d->params->max_decode_bytes);
     d->samples = clipc_alloc_zero(n_rows, d->row_bytes);
     d->rgb = clipc_alloc(d->h.width, 3);
@@ -778,8 +776,8 @@ static uint64_t count_rows(const decoder *d, uint64_t n_rows,
         if (columns == 0)
             continue;
         rest = n_rows > total ? n_rows - total : 0;
-        *n_bytes += (rest < rows ? rest : rows)
-                    * (1 + (columns * bits + 7) / 8);
+        *n_bytes += (rest < rows ? rest : rows) *
+                    (1 + (columns * bits + 7) / 8);
         total += rows;
     }
     return total;

@@ -59,8 +59,8 @@ static bool bounded_size(size_t width, size_t height, size_t size,
     size_t lesser = width < height ? width : height;
     size_t greater = width < height ? height : width;
     double raw_size = 0.0, edge;
-    bool lowered = (double)greater / (double)lesser * (double)size
-                   > (double)longest;
+    bool lowered = (double)greater / (double)lesser * (double)size >
+                   (double)longest;
 
     if (lowered) {
         raw_size = (double)longest * (double)lesser / (double)greater;
@@ -96,11 +96,10 @@ static bool resized_size(clipc_geometry *g,
         return true;
     case CLIPC_RESIZE_SHORTEST:
         g->resized_width = g->resized_height = config->shortest;
-        return width <= height
-                   ? scale_length(config->shortest, height, width,
-                                  &g->resized_height)
-                   : scale_length(config->shortest, width, height,
-                                  &g->resized_width);
+        return width <= height ? scale_length(config->shortest, height, width,
+                                              &g->resized_height)
+                               : scale_length(config->shortest, width, height,
+                                              &g->resized_width);
     case CLIPC_RESIZE_BOUNDED:
         return bounded_size(width, height, config->shortest, config->longest,
                             &g->resized_width, &g->resized_height);
@@ -135,7 +134,8 @@ clipc_status clipc_geometry_compute(clipc_geometry *geometry,
         g.resized_height > INT32_MAX)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "a picture of %zux%zu would be resized to more than "
-                          "2147483647 pixels on one side", width, height);
+                          "2147483647 pixels on one side",
+                          width, height);
     if (g.resized_width == 0 || g.resized_height == 0)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "a picture of %zux%zu would be resized to %zux%zu",
@@ -153,8 +153,9 @@ clipc_status clipc_geometry_compute(clipc_geometry *geometry,
         n_pixels > MAX_OUT_PIXELS)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "a picture of %zux%zu would be preprocessed to "
-                          "%zux%zu; the limit is %zu pixels", width, height,
-                          g.out_width, g.out_height, MAX_OUT_PIXELS);
+                          "%zux%zu; the limit is %zu pixels",
+                          width, height, g.out_width, g.out_height,
+                          MAX_OUT_PIXELS);
     *geometry = g;
     return CLIPC_OK;
 }
@@ -247,14 +248,9 @@ static const struct {
     kernel_fn kernel;
     double support;
 } filters[MAX_RESAMPLE + 1] = {
-    { NULL, 0.0 },
-    { kernel_lanczos, 3.0 },
-    { kernel_bilinear, 1.0 },
-    { kernel_bicubic, 2.0 },
-    { kernel_box, 0.5 },
-    { kernel_hamming, 1.0 },
-    { kernel_mks2013, 2.5 },
-    { kernel_mks2021, 4.5 },
+    { NULL, 0.0 },           { kernel_lanczos, 3.0 }, { kernel_bilinear, 1.0 },
+    { kernel_bicubic, 2.0 }, { kernel_box, 0.5 },     { kernel_hamming, 1.0 },
+    { kernel_mks2013, 2.5 }, { kernel_mks2021, 4.5 },
 };
 
 /* ---- one axis ---------------------------------------------------------- */
@@ -318,8 +314,7 @@ static clipc_status axis_nearest(axis *a, clipc_error *err)
         size_t index = (size_t)position;
         if (i < a->first)
             continue;
-        a->begin[i - a->first] =
-            (uint32_t)(index < a->in ? index : a->in - 1);
+        a->begin[i - a->first] = (uint32_t)(index < a->in ? index : a->in - 1);
         a->n[i - a->first] = 1;
         set_weight(a, i - a->first, 0, (int32_t)1 << CLIPC_RESIZE_BITS);
     }
@@ -448,7 +443,7 @@ static void axis_mirror(axis *a)
 
 struct clipc_resizer {
     clipc_resize_kernels kernels;
-    axis x, y; /* along the stored picture's rows, and down them */
+    axis x, y;           /* along the stored picture's rows, and down them */
     bool vertical_first; /* both axes are filtered, y first */
     uint8_t *out;        /* first pixel of the first row that is computed */
     size_t out_stride;   /* bytes */
@@ -456,7 +451,7 @@ struct clipc_resizer {
     uint8_t *ring;       /* [ring_rows, ring_stride] */
     size_t ring_rows, ring_stride;
     const uint8_t **window; /* [ring_rows + 1] rows of a vertical window */
-    uint8_t *line; /* vertical first: one row between the passes */
+    uint8_t *line;          /* vertical first: one row between the passes */
     uint8_t *planes; /* [3, plane_stride] a row's colours for the x axis */
     size_t plane_stride;
     clipc_turn turn;
@@ -534,10 +529,10 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
                                   uint8_t *out, clipc_error *err)
 {
     const clipc_geometry *g = geometry;
-    const int64_t lost_rows = (int64_t)g->in_height
-                              - (int64_t)g->resized_height;
-    const int64_t lost_columns = (int64_t)g->in_width
-                                 - (int64_t)g->resized_width;
+    const int64_t lost_rows = (int64_t)g->in_height -
+                              (int64_t)g->resized_height;
+    const int64_t lost_columns = (int64_t)g->in_width -
+                                 (int64_t)g->resized_width;
     clipc_resizer *r;
     clipc_status status;
     axis *across, *down; /* the upright picture's */
@@ -559,8 +554,8 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
                    axis_init(down, g->in_height, g->resized_height,
                              g->crop_top, g->out_height, resample, err));
     r->vertical_first = r->x.filtered && r->y.filtered &&
-                        (lost_rows > 0 && lost_rows > 2 * lost_columns)
-                            != g->turn.transpose;
+                        (lost_rows > 0 && lost_rows > 2 * lost_columns) !=
+                            g->turn.transpose;
     r->out_stride = g->out_width * 3;
     memset(out, 0, g->out_height * r->out_stride); /* black around */
     r->out = out;
@@ -609,8 +604,8 @@ static uint8_t *row_to_make(const clipc_resizer *r, size_t row)
 static void turn_row(const clipc_resizer *r, size_t row)
 {
     if (r->unturned)
-        clipc_turn_row(r->out, r->out_stride, r->turn, r->unturned,
-                       r->x.count, r->y.count, row);
+        clipc_turn_row(r->out, r->out_stride, r->turn, r->unturned, r->x.count,
+                       r->y.count, row);
 }
 
 /* Output row `next` from the rows of its window in the ring. */

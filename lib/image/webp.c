@@ -43,8 +43,8 @@ typedef struct decoder {
 
 static uint32_t read_u32(const uint8_t *p)
 {
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16
-           | (uint32_t)p[3] << 24;
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+           (uint32_t)p[3] << 24;
 }
 
 static clipc_status fail_truncated(decoder *d, size_t n)
@@ -108,14 +108,14 @@ static clipc_status check_memory(decoder *d,
 {
     const size_t each = features->format == LOSSY && !features->has_alpha ? 4
                                                                           : 9;
-    const size_t n_bytes = (size_t)d->frame.width * (size_t)d->frame.height
-                           * each; /* at most 16,383^2 * 9 */
+    const size_t n_bytes = (size_t)d->frame.width * (size_t)d->frame.height *
+                           each; /* at most 16,383^2 * 9 */
 
     if (n_bytes > d->params->max_decode_bytes)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                           "%s: decoding a WebP of %dx%d takes %zu bytes, over "
-                          "the limit of %zu (max_decode_bytes)", d->name,
-                          d->frame.width, d->frame.height, n_bytes,
+                          "the limit of %zu (max_decode_bytes)",
+                          d->name, d->frame.width, d->frame.height, n_bytes,
                           d->params->max_decode_bytes);
     return CLIPC_OK;
 }
@@ -134,8 +134,7 @@ static clipc_status fail_from_libwebp(decoder *d, VP8StatusCode code)
         return clipc_fail(d->err, CLIPC_ERR_TRUNCATED, -1,
                           "%s: the image data of this WebP ends too early",
                           d->name);
-    default:
-        return fail_damaged(d, "its image data cannot be decoded");
+    default: return fail_damaged(d, "its image data cannot be decoded");
     }
 }
 

@@ -166,8 +166,8 @@ INLINE void store_bf16(uint16_t *p, vec v, size_t n)
     memcpy(p, half, n * sizeof *half);
 }
 
-INLINE void finish_store(const clipc_finish *finish, unsigned char *out,
-                         vec v, size_t n)
+INLINE void finish_store(const clipc_finish *finish, unsigned char *out, vec v,
+                         size_t n)
 {
     if (finish->format == CLIPC_OPERAND_BF16) {
         store_bf16((uint16_t *)(void *)out, v, n);
@@ -447,8 +447,7 @@ static void layernorm(float *y, const float *x, const float *gain,
     size_t i = 0;
 
     for (; i + LANES <= width; i += LANES)
-        store(y + i,
-              (load(x + i) - m) * r * load(gain + i) + load(bias + i));
+        store(y + i, (load(x + i) - m) * r * load(gain + i) + load(bias + i));
     for (; i < width; i++)
         y[i] = (x[i] - mean) * rstd * gain[i] + bias[i];
 }

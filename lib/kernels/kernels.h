@@ -31,7 +31,7 @@
 
 enum {
     CLIPC_STRIP_COLUMNS = 16,
-    CLIPC_STRIP_BYTES = 64, /* of one k-step */
+    CLIPC_STRIP_BYTES = 64,    /* of one k-step */
     CLIPC_PREFETCH_STEPS = 16, /* k-steps between two bursts of prefetches */
     CLIPC_MAX_TILE_ROWS = 32,
     CLIPC_MAX_TILE_STRIPS = 4
@@ -56,12 +56,12 @@ typedef enum clipc_operand_format {
 
 /* One product of a tile. */
 typedef struct clipc_tile {
-    void *c;             /* [rows, strips * 16] float, or int32_t of s8 */
-    size_t c_stride;     /* bytes from row to row */
-    const void *a;       /* [rows, padded K] in the kernel's operand format */
-    size_t a_stride;     /* bytes */
-    const void *b;       /* first strip */
-    size_t b_stride;     /* bytes from strip to strip */
+    void *c;         /* [rows, strips * 16] float, or int32_t of s8 */
+    size_t c_stride; /* bytes from row to row */
+    const void *a;   /* [rows, padded K] in the kernel's operand format */
+    size_t a_stride; /* bytes */
+    const void *b;   /* first strip */
+    size_t b_stride; /* bytes from strip to strip */
     size_t k_steps;
     size_t rows, strips; /* 1..max_rows, 1..max_strips */
     /* Lines of 64 bytes to prefetch while the product runs, from `prefetch`
@@ -101,10 +101,10 @@ typedef struct clipc_finish {
     const float *bias; /* [N] or NULL */
     float scale;       /* 1: no effect */
     clipc_finish_op op;
-    bool add;          /* out += v, F32 only: the residual */
+    bool add;                    /* out += v, F32 only: the residual */
     clipc_operand_format format; /* of out: F32, F32_BF16 or BF16 */
-    void *out;         /* [T, N] */
-    size_t out_stride; /* bytes */
+    void *out;                   /* [T, N] */
+    size_t out_stride;           /* bytes */
     /* s8: v = (float)(acc - column_sums[n]) * (row_scale[t] *
      * column_scale[n]); column_sums NULL for S8 operands, 128 times the sum
      * of the column's weights for U8. */
@@ -117,11 +117,11 @@ typedef struct clipc_kernels {
     const char *name; /* "c", "avx2", "avx512", "amx" */
 
     /* ---- matrix products ---- */
-    clipc_tile_kernel f32;  /* operand F32, strips F32 */
+    clipc_tile_kernel f32; /* operand F32, strips F32 */
     /* operand BF16, strips BF16. run is NULL where widening to f32 is at
      * least as fast. */
     clipc_tile_kernel bf16;
-    clipc_tile_kernel s8;   /* operand S8 or U8, strips S8 */
+    clipc_tile_kernel s8; /* operand S8 or U8, strips S8 */
 
     /* acc: the sums of rows [row, row + n_rows) and columns [column, column +
      * n_columns) of out. acc_stride counts elements. */

@@ -43,12 +43,10 @@ clipc_operand_format clipc_linear_format(const clipc_kernels *kernels,
                                          clipc_precision precision)
 {
     switch (precision) {
-    case CLIPC_PRECISION_INT8:
-        return kernels->s8.format;
+    case CLIPC_PRECISION_INT8: return kernels->s8.format;
     case CLIPC_PRECISION_BF16:
         return kernels->bf16.run ? CLIPC_OPERAND_BF16 : CLIPC_OPERAND_F32_BF16;
-    default:
-        return CLIPC_OPERAND_F32;
+    default: return CLIPC_OPERAND_F32;
     }
 }
 
@@ -57,16 +55,10 @@ static size_t operand_padded(clipc_operand_format format, size_t n_in,
                              size_t *element)
 {
     switch (format) {
-    case CLIPC_OPERAND_BF16:
-        *element = 2;
-        return round_up(n_in, 32);
+    case CLIPC_OPERAND_BF16: *element = 2; return round_up(n_in, 32);
     case CLIPC_OPERAND_S8:
-    case CLIPC_OPERAND_U8:
-        *element = 1;
-        return round_up(n_in, 64);
-    default:
-        *element = sizeof(float);
-        return n_in;
+    case CLIPC_OPERAND_U8: *element = 1; return round_up(n_in, 64);
+    default: *element = sizeof(float); return n_in;
     }
 }
 
@@ -85,15 +77,9 @@ void clipc_operand_put(const clipc_operand *operand,
     void *out = operand->rows + row * operand->stride;
 
     switch (operand->format) {
-    case CLIPC_OPERAND_F32:
-        memcpy(out, x, n_in * sizeof *x);
-        break;
-    case CLIPC_OPERAND_F32_BF16:
-        kernels->row_f32_bf16(out, x, n_in);
-        break;
-    case CLIPC_OPERAND_BF16:
-        kernels->row_bf16(out, x, n_in, n);
-        break;
+    case CLIPC_OPERAND_F32: memcpy(out, x, n_in * sizeof *x); break;
+    case CLIPC_OPERAND_F32_BF16: kernels->row_f32_bf16(out, x, n_in); break;
+    case CLIPC_OPERAND_BF16: kernels->row_bf16(out, x, n_in, n); break;
     case CLIPC_OPERAND_S8:
     case CLIPC_OPERAND_U8:
         kernels->row_s8(out, &operand->scale[row], x, n_in, n);
@@ -119,12 +105,9 @@ size_t clipc_strip_steps(clipc_storage storage, size_t n_in)
 {
     switch (storage) {
     case CLIPC_STORE_F16:
-    case CLIPC_STORE_BF16:
-        return round_up(n_in, 32) / 2;
-    case CLIPC_STORE_S8:
-        return round_up(n_in, 64) / 4;
-    default:
-        return n_in;
+    case CLIPC_STORE_BF16: return round_up(n_in, 32) / 2;
+    case CLIPC_STORE_S8: return round_up(n_in, 64) / 4;
+    default: return n_in;
     }
 }
 
@@ -207,10 +190,10 @@ typedef struct native_run {
     clipc_finish finish;
     clipc_storage storage; /* of the strips that the tile reads */
     size_t strip_bytes, k_steps;
-    size_t begin, end;        /* strips */
+    size_t begin, end; /* strips */
     size_t n_panels;
-    unsigned char *panel;     /* scratch, or NULL: strips are used in place */
-    float *panel_scale;       /* of a panel packed here */
+    unsigned char *panel; /* scratch, or NULL: strips are used in place */
+    float *panel_scale;   /* of a panel packed here */
     int32_t *panel_sums;
 } native_run;
 
@@ -327,8 +310,10 @@ static void finish_tile(const native_run *r, const clipc_finish *finish,
 static void run_panel(const native_run *r, size_t panel, size_t first,
                       size_t end, size_t tile_rows)
 {
-    enum { ACC_BYTES = CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS *
-                       CLIPC_STRIP_BYTES };
+    enum {
+        ACC_BYTES = CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS *
+                    CLIPC_STRIP_BYTES
+    };
     _Alignas(64) unsigned char acc[2][ACC_BYTES];
     const clipc_operand *in = r->run->in;
     const clipc_linear *linear = r->run->linear;
@@ -412,7 +397,8 @@ static void run_native(const clipc_linear_engine *engine,
                        const clipc_linear_run *run)
 {
     const clipc_linear *linear = run->linear;
-    native_run r = { .kernels = &engine->kernels, .run = run,
+    native_run r = { .kernels = &engine->kernels,
+                     .run = run,
                      .finish = run->finish };
     size_t block = run->n_rows, begun = 0;
 
@@ -431,8 +417,8 @@ static void run_native(const clipc_linear_engine *engine,
     if (!linear->strips.data || linear->strips.storage != r.storage) {
         r.panel = run->scratch;
         if (r.storage == CLIPC_STORE_S8) {
-            r.panel_scale = (void *)(r.panel + CLIPC_MAX_TILE_STRIPS *
-                                                   r.strip_bytes);
+            r.panel_scale = (void *)(r.panel +
+                                     CLIPC_MAX_TILE_STRIPS * r.strip_bytes);
             r.panel_sums = (int32_t *)(void *)(r.panel_scale +
                                                CLIPC_MAX_TILE_STRIPS *
                                                    CLIPC_STRIP_COLUMNS);
@@ -509,7 +495,8 @@ static void blas_product(const clipc_kernels *kernels, float *product,
             b = widened;
         }
         size_t width = end - column < CLIPC_STRIP_COLUMNS
-                           ? end - column : CLIPC_STRIP_COLUMNS;
+                           ? end - column
+                           : CLIPC_STRIP_COLUMNS;
         clipc_blas_nn(product + (column - begin), n, a, lda, b,
                       CLIPC_STRIP_COLUMNS, run->n_rows, width, k);
     }

@@ -14,7 +14,7 @@
 
 /* Weights row by row. */
 typedef struct clipc_matrix {
-    const void *data; /* [N, K], may be unaligned; NULL: only packed */
+    const void *data;      /* [N, K], may be unaligned; NULL: only packed */
     clipc_storage storage; /* F32, F16 or BF16 */
     size_t n_out, n_in;
 } clipc_matrix;

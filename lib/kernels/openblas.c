@@ -172,7 +172,8 @@ const char *clipc_openblas_core_better(void)
     if (features & CLIPC_CPU_HAS_AVX512)
         return "SkylakeX";
     return features & CLIPC_CPU_HAS_AVX2 && !(needs & CLIPC_CPU_HAS_AVX2)
-               ? "Haswell" : NULL;
+               ? "Haswell"
+               : NULL;
 }
 
 static clipc_status fail_openblas(clipc_error *err)
@@ -181,10 +182,12 @@ static clipc_status fail_openblas(clipc_error *err)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "OpenBLAS would run its %s kernels, which need more "
                           "than this CPU has; check OPENBLAS_CORETYPE, or use "
-                          "the native GEMM", blas.unfit);
+                          "the native GEMM",
+                          blas.unfit);
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                       "OpenBLAS (%s) cannot be loaded; install it, or use the "
-                      "native GEMM", LIBRARY);
+                      "native GEMM",
+                      LIBRARY);
 }
 
 static void product(enum CBLAS_TRANSPOSE transpose_b, float *c, size_t ldc,

@@ -10,8 +10,8 @@ static uint8_t clip8(uint32_t high, uint32_t low)
 {
     const uint32_t half = (uint32_t)1 << (CLIPC_RESIZE_BITS - 1);
     /* Shifts of negative numbers are arithmetic with gcc and clang. */
-    int32_t sum = (int32_t)((high << CLIPC_RESIZE_LOW_BITS) + low + half)
-                  >> CLIPC_RESIZE_BITS;
+    int32_t sum = (int32_t)((high << CLIPC_RESIZE_LOW_BITS) + low + half) >>
+                  CLIPC_RESIZE_BITS;
 
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }

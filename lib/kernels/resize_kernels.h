@@ -24,8 +24,8 @@
 #include <stdint.h>
 
 enum {
-    CLIPC_RESIZE_BITS = 22,      /* of the fixed point */
-    CLIPC_RESIZE_LOW_BITS = 11,  /* of the lower half */
+    CLIPC_RESIZE_BITS = 22,     /* of the fixed point */
+    CLIPC_RESIZE_LOW_BITS = 11, /* of the lower half */
     /* Windows are continued with weights 0 to a multiple of this. */
     CLIPC_RESIZE_TAPS = 16,
     /* Bytes behind the last window of a plane that kernels may read. Their

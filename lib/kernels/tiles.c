@@ -132,23 +132,16 @@ INLINE void product_s8(const clipc_tile *tile, size_t strip, size_t rows)
         memcpy(c + i * tile->c_stride, acc[i], sizeof acc[i]);
 }
 
-#define DEFINE_TILE(name, product, most)                           \
-    static void name(const clipc_tile *tile)                       \
-    {                                                              \
-        for (size_t strip = 0; strip < tile->strips; strip++)      \
-            switch (tile->rows) {                                  \
-            case 4:                                                \
-                product(tile, strip, (most) >= 4 ? 4 : 1);         \
-                break;                                             \
-            case 3:                                                \
-                product(tile, strip, (most) >= 3 ? 3 : 1);         \
-                break;                                             \
-            case 2:                                                \
-                product(tile, strip, (most) >= 2 ? 2 : 1);         \
-                break;                                             \
-            default:                                               \
-                product(tile, strip, 1);                           \
-            }                                                      \
+#define DEFINE_TILE(name, product, most) \
+    static void name(const clipc_tile *tile) \
+    { \
+        for (size_t strip = 0; strip < tile->strips; strip++) \
+            switch (tile->rows) { \
+            case 4: product(tile, strip, (most) >= 4 ? 4 : 1); break; \
+            case 3: product(tile, strip, (most) >= 3 ? 3 : 1); break; \
+            case 2: product(tile, strip, (most) >= 2 ? 2 : 1); break; \
+            default: product(tile, strip, 1); \
+            } \
     }
 DEFINE_TILE(tile_f32, product_f32, ROWS_F32)
 DEFINE_TILE(tile_s8, product_s8, ROWS_S8)
@@ -296,15 +289,17 @@ static void widen_strip(float *out, const uint16_t *strip,
 
 void clipc_tiles_init_c(clipc_kernels *kernels)
 {
-    kernels->f32 = (clipc_tile_kernel){
-        .name = SHAPE_F32, .format = CLIPC_OPERAND_F32,
-        .max_rows = ROWS_F32, .max_strips = 1, .run = tile_f32
-    };
+    kernels->f32 = (clipc_tile_kernel){ .name = SHAPE_F32,
+                                        .format = CLIPC_OPERAND_F32,
+                                        .max_rows = ROWS_F32,
+                                        .max_strips = 1,
+                                        .run = tile_f32 };
     kernels->bf16 = (clipc_tile_kernel){ .format = CLIPC_OPERAND_BF16 };
-    kernels->s8 = (clipc_tile_kernel){
-        .name = SHAPE_S8, .format = CLIPC_OPERAND_S8,
-        .max_rows = ROWS_S8, .max_strips = 1, .run = tile_s8
-    };
+    kernels->s8 = (clipc_tile_kernel){ .name = SHAPE_S8,
+                                       .format = CLIPC_OPERAND_S8,
+                                       .max_rows = ROWS_S8,
+                                       .max_strips = 1,
+                                       .run = tile_s8 };
     kernels->pack_f32 = pack_f32;
     kernels->pack_bf16 = pack_bf16;
     kernels->pack_f16 = pack_f16;

@@ -23,12 +23,12 @@
 typedef struct entry {
     const char *text, *file; /* the file's name is for messages */
     size_t n;
-    size_t order;    /* in which the entry was read */
-    int64_t id;      /* -1: the id in the vocabulary */
-    bool listed;     /* its flags win over those of a name */
-    bool named;      /* bos_token and the like */
+    size_t order; /* in which the entry was read */
+    int64_t id;   /* -1: the id in the vocabulary */
+    bool listed;  /* its flags win over those of a name */
+    bool named;   /* bos_token and the like */
     bool special, single_word, lstrip, rstrip;
-    int normalized;  /* -1: not said */
+    int normalized; /* -1: not said */
 } entry;
 
 typedef struct reader {
@@ -48,7 +48,8 @@ static clipc_status add_entry(reader *rd, const entry *item, const char *name,
     if (item->n > MAX_TOKEN_BYTES)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: added token \"%s...\" has %zu bytes, the limit "
-                          "is %d", CLIPC_QUOTE(name), quoted.text, item->n,
+                          "is %d",
+                          CLIPC_QUOTE(name), quoted.text, item->n,
                           MAX_TOKEN_BYTES);
     if (rd->n == MAX_ADDED)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
@@ -81,7 +82,8 @@ static clipc_status read_flags(const json_t *object, const char *name,
     if (!json_is_string(content))
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: an added token must be an object with a "
-                          "\"content\"", CLIPC_QUOTE(name));
+                          "\"content\"",
+                          CLIPC_QUOTE(name));
     out->text = json_string_value(content);
     out->n = json_string_length(content);
     CLIPC_TRY(clipc_json_bool(&o, "special", &out->special, err));
@@ -120,7 +122,8 @@ static clipc_status read_decoder(reader *rd, json_t *decoder, clipc_error *err)
     const char *name = rd->source->config_name, *key;
     json_t *object;
 
-    json_object_foreach(decoder, key, object) {
+    json_object_foreach(decoder, key, object)
+    {
         entry item = { .id = 0, .listed = true };
         size_t digits = strspn(key, "0123456789");
         if (digits == 0 || digits > 9 || key[digits])
@@ -162,9 +165,12 @@ static clipc_status read_special(reader *rd, const json_t *value,
 static const struct {
     const char *key, *value;
 } NAMED[] = {
-    { "bos_token", "<|startoftext|>" }, { "eos_token", "<|endoftext|>" },
-    { "unk_token", "<|endoftext|>" },   { "sep_token", NULL },
-    { "pad_token", "<|endoftext|>" },   { "cls_token", NULL },
+    { "bos_token", "<|startoftext|>" },
+    { "eos_token", "<|endoftext|>" },
+    { "unk_token", "<|endoftext|>" },
+    { "sep_token", NULL },
+    { "pad_token", "<|endoftext|>" },
+    { "cls_token", NULL },
     { "mask_token", NULL },
 };
 enum { N_NAMED = sizeof NAMED / sizeof *NAMED, BOS = 0, EOS = 1 };
@@ -174,8 +180,11 @@ static clipc_status read_named(reader *rd, entry ends[2], clipc_error *err)
     for (size_t i = 0; i < N_NAMED; i++) {
         const json_t *value = json_object_get(rd->source->config,
                                               NAMED[i].key);
-        entry item = { .text = NAMED[i].value, .id = -1, .named = true,
-                       .special = true, .normalized = -1 };
+        entry item = { .text = NAMED[i].value,
+                       .id = -1,
+                       .named = true,
+                       .special = true,
+                       .normalized = -1 };
         if (value && (!json_is_null(value) || i == BOS || i == EOS)) {
             CLIPC_TRY(read_special(rd, value, NAMED[i].key, true, &item, err));
         } else if (!value && NAMED[i].value) {
@@ -222,7 +231,8 @@ static clipc_status read_extra(reader *rd, clipc_error *err)
             break; /* the newer name counts alone */
     }
     memcpy(&config, &rd->source->config, sizeof config);
-    json_object_foreach(config, key, value) {
+    json_object_foreach(config, key, value)
+    {
         size_t n = strlen(key);
         if (n > 6 && strcmp(key + n - 6, "_token") == 0 && !is_named(key) &&
             (json_is_string(value) || json_is_object(value)))
@@ -323,8 +333,7 @@ static clipc_status merge_entries(reader *rd, clipc_error *err)
             continue;
         }
         if (last->listed && item->listed)
-            return fail_token(CLIPC_ERR_FORMAT, item, "is listed twice",
-                              err);
+            return fail_token(CLIPC_ERR_FORMAT, item, "is listed twice", err);
         if (last->listed) {
             last->special |= item->named;
             continue;
@@ -377,9 +386,12 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
         if ((item->normalized != 0) != normalized)
             continue;
         *token = (clipc_added_token){
-            .id = (int32_t)item->id, .special = item->special,
-            .single_word = item->single_word, .lstrip = item->lstrip,
-            .rstrip = item->rstrip, .normalized = normalized,
+            .id = (int32_t)item->id,
+            .special = item->special,
+            .single_word = item->single_word,
+            .lstrip = item->lstrip,
+            .rstrip = item->rstrip,
+            .normalized = normalized,
         };
         bool ok = !normalized ||
                   clipc_unicode_normalize(item->text, item->n, &text);
@@ -553,8 +565,8 @@ static size_t strip_right(const char *text, size_t n, size_t stop)
 {
     uint32_t code;
     size_t len;
-    while (stop < n && (len = clipc_utf8_decode(text + stop, n - stop,
-                                                &code)) != 0 &&
+    while (stop < n &&
+           (len = clipc_utf8_decode(text + stop, n - stop, &code)) != 0 &&
            clipc_unicode_class(code) == CLIPC_CODE_SPACE)
         stop += len;
     return stop;

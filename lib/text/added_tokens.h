@@ -12,10 +12,10 @@ typedef struct clipc_added_token {
     char *text; /* as it is searched: normalised where `normalized` */
     size_t n;
     int32_t id;
-    bool special;     /* CLIPC_TEXT_SPECIALS_PLAIN turns it into text */
-    bool single_word; /* no word character may touch it */
+    bool special;        /* CLIPC_TEXT_SPECIALS_PLAIN turns it into text */
+    bool single_word;    /* no word character may touch it */
     bool lstrip, rstrip; /* takes the white space on that side along */
-    bool normalized;  /* searched in normalised text, else in the raw one */
+    bool normalized;     /* searched in normalised text, else in the raw one */
 } clipc_added_token;
 
 /* Tokens searched together, sorted by their bytes. */
@@ -37,7 +37,7 @@ typedef struct clipc_added {
 /* The JSON that has the added tokens; names are for the messages. */
 typedef struct clipc_added_source {
     const json_t *vocab;
-    size_t n_ids; /* one more than the largest id of vocab */
+    size_t n_ids;               /* one more than the largest id of vocab */
     const json_t *added_tokens; /* array of tokenizer.json, or NULL */
     const json_t *config;       /* tokenizer_config.json, or NULL */
     const char *tokens_name, *config_name;

@@ -54,8 +54,10 @@ static clipc_status check_vocab(clipc_bpe *bpe, loader *ld, size_t vocab_size,
         return clipc_fail_nomem(err, "vocabulary");
     /* The iteration macro wants a plain pointer; nothing is changed. */
     memcpy(&vocab, &ld->source->vocab, sizeof vocab);
-    json_object_keylen_foreach(vocab, token, n, value) {
-        json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    json_object_keylen_foreach(vocab, token, n, value)
+    {
+        json_int_t id = json_is_integer(value) ? json_integer_value(value)
+                                               : -1;
         const char *what = NULL;
         if (n == 0)
             what = "is empty";
@@ -175,8 +177,9 @@ static clipc_status add_merge_line(loader *ld, const char *line, size_t n,
     size_t n_left = space ? (size_t)(space - line) : 0;
 
     if (!space || memchr(space + 1, ' ', n - n_left - 1))
-        return fail_merge(ld, "not two tokens with a space between them:",
-                          line, n, err);
+        return fail_merge(ld,
+                          "not two tokens with a space between them:", line, n,
+                          err);
     return add_merge(ld, line, n_left, space + 1, n - n_left - 1, err);
 }
 
@@ -441,8 +444,9 @@ bool clipc_bpe_word(const clipc_bpe *bpe, const char *word, size_t n,
         if (previous[left] >= 0) {
             merge = find_merge(bpe, ids[previous[left]], ids[left]);
             if (merge)
-                heap_push(heap, &n_heap, (uint64_t)merge->rank << 32 |
-                                             (uint32_t)previous[left]);
+                heap_push(heap, &n_heap,
+                          (uint64_t)merge->rank << 32 |
+                              (uint32_t)previous[left]);
         }
     }
     for (int32_t i = n > 0 ? 0 : -1; i >= 0; i = next[i])

@@ -35,7 +35,7 @@ typedef struct clipc_bpe {
                              * merges[starts[i]] .. merges[starts[i + 1] - 1],
                              * by rising right id */
     const clipc_merge *merges;
-    void *memory[2];        /* holds these two; NULL: borrowed */
+    void *memory[2]; /* holds these two; NULL: borrowed */
 } clipc_bpe;
 
 /* Where the model comes from: vocab is {"token": id}; merges is an array of

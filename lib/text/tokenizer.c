@@ -63,10 +63,9 @@ static bool object_is(const json_t *object, const member *members, size_t n,
             continue;
         }
         known++;
-        if (members[i].text
-                ? !string_is(value, members[i].text)
-                : !json_is_boolean(value) ||
-                      json_is_true(value) != members[i].boolean)
+        if (members[i].text ? !string_is(value, members[i].text)
+                            : !json_is_boolean(value) ||
+                                  json_is_true(value) != members[i].boolean)
             return false;
     }
     return known == json_object_size(object);
@@ -196,13 +195,13 @@ static clipc_status parse_object(json_t **root,
                                  const clipc_tokenizer_file *file, bool reals,
                                  clipc_error *err)
 {
-    CLIPC_TRY(reals ? clipc_json_parse_reals(root, file->data, file->n,
-                                             file->name, err)
-                    : clipc_json_parse(root, file->data, file->n, file->name,
-                                       err));
+    CLIPC_TRY(
+        reals ? clipc_json_parse_reals(root, file->data, file->n, file->name,
+                                       err)
+              : clipc_json_parse(root, file->data, file->n, file->name, err));
     if (!json_is_object(*root))
-        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                          "%s: not a JSON object", CLIPC_QUOTE(file->name));
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: not a JSON object",
+                          CLIPC_QUOTE(file->name));
     return CLIPC_OK;
 }
 
@@ -214,7 +213,8 @@ static clipc_status load(clipc_tokenizer *tokenizer,
     const char *name = files->tokenizer_json.data ? files->tokenizer_json.name
                                                   : files->vocab_json.name;
     clipc_bpe_source source = { .vocab = root, .vocab_name = name };
-    clipc_added_source added = { .tokens_name = name, .config = config,
+    clipc_added_source added = { .tokens_name = name,
+                                 .config = config,
                                  .config_name = files->tokenizer_config.name };
 
     if (files->tokenizer_json.data) {
@@ -264,9 +264,10 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
                           "a vocabulary of %zu tokens; 1 to %zu are allowed",
                           vocab_size, MAX_VOCAB_SIZE);
     CLIPC_TRY_GOTO(status, done,
-                   parse_object(&root, files->tokenizer_json.data
-                                           ? &files->tokenizer_json
-                                           : &files->vocab_json,
+                   parse_object(&root,
+                                files->tokenizer_json.data
+                                    ? &files->tokenizer_json
+                                    : &files->vocab_json,
                                 false, err));
     if (files->tokenizer_config.data)
         CLIPC_TRY_GOTO(status, done,
@@ -358,7 +359,7 @@ static bool starts_with(const char *s, size_t n, const char *prefix)
 /* Length of the contraction at s ('s, 're, ...), or 0. */
 static size_t contraction(const char *s, size_t n)
 {
-    static const char *const ALL[] = { "'s", "'t", "'re", "'ve",
+    static const char *const ALL[] = { "'s", "'t",  "'re", "'ve",
                                        "'m", "'ll", "'d" };
     for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++)
         if (starts_with(s, n, ALL[i]))
@@ -375,7 +376,7 @@ static size_t spelled_special(const char *s, size_t n)
     if (n == 0 || s[0] != '<')
         return 0;
     return starts_with(s, n, START) ? sizeof START - 1
-         : starts_with(s, n, END)   ? sizeof END - 1
+           : starts_with(s, n, END) ? sizeof END - 1
                                     : 0;
 }
 

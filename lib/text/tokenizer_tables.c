@@ -113,8 +113,7 @@ static void write_set(const clipc_added_set *set, unsigned char **record,
 
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_bpe *bpe,
-                                    const clipc_added *added,
-                                    clipc_error *err)
+                                    const clipc_added *added, clipc_error *err)
 {
     /* bpe.c and added_tokens.c bounded the sizes when they read them. */
     const header h = {
@@ -177,8 +176,9 @@ static clipc_status read_header(reader *r, size_t n)
     if (h->version != VERSION)
         return clipc_fail(r->err, CLIPC_ERR_UNSUPPORTED, MAGIC_BYTES,
                           "%s: binary vocabulary of version %lu; this clipc "
-                          "reads version %d", CLIPC_QUOTE(r->name),
-                          (unsigned long)h->version, VERSION);
+                          "reads version %d",
+                          CLIPC_QUOTE(r->name), (unsigned long)h->version,
+                          VERSION);
     if (h->n_added > MAX_ADDED)
         return clipc_fail(r->err, CLIPC_ERR_LIMIT, MAGIC_BYTES,
                           "%s: binary vocabulary: more than %d added tokens",
@@ -189,8 +189,8 @@ static clipc_status read_header(reader *r, size_t n)
         h->start_id >= r->vocab_size || h->end_id >= r->vocab_size)
         return clipc_fail(r->err, CLIPC_ERR_CONFIG, MAGIC_BYTES,
                           "%s: binary vocabulary: ids past the %zu rows of "
-                          "the token embedding", CLIPC_QUOTE(r->name),
-                          r->vocab_size);
+                          "the token embedding",
+                          CLIPC_QUOTE(r->name), r->vocab_size);
     if (h->flags > 1)
         return fail(r, MAGIC_BYTES, "unknown flags");
     return CLIPC_OK;
@@ -207,7 +207,8 @@ static clipc_status read_bpe(const reader *r, clipc_bpe *bpe)
     for (size_t i = 0; i < N_BYTES; i++)
         if ((uint32_t)bpe->inner_ids[i] >= n_ids ||
             (uint32_t)bpe->last_ids[i] >= n_ids)
-            return fail(r, r->l.inner_ids, "the id of a byte is past the last");
+            return fail(r, r->l.inner_ids,
+                        "the id of a byte is past the last");
     if (starts[0] != 0 || starts[n_ids] != n_merges)
         return fail(r, r->l.starts, "its merges are not all in the table");
     for (uint32_t id = 0; id < n_ids; id++)
@@ -249,7 +250,8 @@ static clipc_status read_token(const reader *r, clipc_added *added,
         clipc_utf8_check(bytes, record->n) < record->n)
         return fail(r, offset, "an added token's text is damaged");
     if (record->id >= r->vocab_size || record->flags > ALL_FLAGS)
-        return fail(r, offset, "an added token's id or flags are out of range");
+        return fail(r, offset,
+                    "an added token's id or flags are out of range");
     if (!normalized && added->normalized.n > 0)
         return fail(r, offset, "its added tokens are out of order");
     *token = (clipc_added_token){
@@ -276,8 +278,8 @@ static clipc_status read_added(const reader *r, clipc_added *added)
 
     added->raw.tokens = clipc_alloc_zero(r->h.n_added,
                                          sizeof *added->raw.tokens);
-    added->normalized.tokens = clipc_alloc_zero(
-        r->h.n_added, sizeof *added->normalized.tokens);
+    added->normalized.tokens =
+        clipc_alloc_zero(r->h.n_added, sizeof *added->normalized.tokens);
     if (!added->raw.tokens || !added->normalized.tokens)
         return clipc_fail_nomem(r->err, "added tokens");
     for (size_t i = 0; i < r->h.n_added; i++) {
@@ -305,8 +307,9 @@ clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
                                    const char *name, size_t vocab_size,
                                    clipc_error *err)
 {
-    reader r = { .data = data, .name = name, .vocab_size = vocab_size,
-                 .err = err };
+    reader r = {
+        .data = data, .name = name, .vocab_size = vocab_size, .err = err
+    };
 
     *bpe = (clipc_bpe){ 0 };
     memset(added, 0, sizeof *added);

@@ -20,7 +20,8 @@ bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
     const size_t columns = CLIPC_STRIP_COLUMNS;
 
     return clipc_mul(clipc_strip_count(longest) * columns, dim, key_floats) &&
-           clipc_mul(clipc_strip_count(dim) * columns, longest, value_floats) &&
+           clipc_mul(clipc_strip_count(dim) * columns, longest,
+                     value_floats) &&
            clipc_mul(clipc_strip_count(longest) * columns, CLIPC_MAX_TILE_ROWS,
                      score_floats);
 }
@@ -28,7 +29,7 @@ bool clipc_attention_scratch(const clipc_tower *tower, size_t longest,
 /* One head of one sequence. */
 typedef struct head {
     const clipc_worker *worker;
-    const uint32_t *keys; /* [n_keys] rows */
+    const uint32_t *keys;       /* [n_keys] rows */
     size_t n_keys, offset, dim; /* offset: of the head in a row */
 } head;
 
@@ -100,8 +101,8 @@ static void multiply(const head *h, float *c, size_t c_floats, const float *a,
 static void attend(const head *h, size_t q_row, size_t out_row,
                    size_t n_queries, size_t n_seen, bool causal)
 {
-    _Alignas(64) float acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS *
-                           CLIPC_STRIP_COLUMNS];
+    _Alignas(64) float
+        acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_COLUMNS];
     const clipc_kernels *kernels = clipc_lane_kernels(h->worker);
     const clipc_thread_scratch *scratch = h->worker->scratch;
     const clipc_lane *lane = h->worker->lane;
@@ -118,7 +119,8 @@ static void attend(const head *h, size_t q_row, size_t out_row,
         rows = n_queries - done;
         if (rows > kernels->f32.max_rows) /* even tiles */
             rows = (rows + 1) / 2 < kernels->f32.max_rows
-                       ? (rows + 1) / 2 : kernels->f32.max_rows;
+                       ? (rows + 1) / 2
+                       : kernels->f32.max_rows;
         const size_t keys = causal ? n_seen + done + rows - 1 : h->n_keys;
         const size_t stride = clipc_strip_count(keys) * columns;
         multiply(h, scratch->scores, stride,

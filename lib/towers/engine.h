@@ -14,8 +14,7 @@
  * stage of every chunk of sequences. */
 typedef void (*clipc_trace_fn)(void *user, const char *tower,
                                const char *stage, size_t layer,
-                               const float *data, size_t n_rows,
-                               size_t width);
+                               const float *data, size_t n_rows, size_t width);
 
 /* A part of clipc_ctx. One forward pass at a time uses an engine. */
 typedef struct clipc_engine {

@@ -27,29 +27,29 @@ typedef struct clipc_sequence {
 
 /* Scratch of one thread. */
 typedef struct clipc_thread_scratch {
-    void *linear;              /* for clipc_linear_compute() */
-    float *row;                /* [D] */
-    float *key_strips;         /* [longest / 16][K][16] */
-    float *value_strips;       /* [K / 16][longest][16] */
-    float *scores;             /* [tile rows, longest padded to 16] */
+    void *linear;        /* for clipc_linear_compute() */
+    float *row;          /* [D] */
+    float *key_strips;   /* [longest / 16][K][16] */
+    float *value_strips; /* [K / 16][longest][16] */
+    float *scores;       /* [tile rows, longest padded to 16] */
 } clipc_thread_scratch;
 
 /* A lane and its scratch. */
 typedef struct clipc_lane {
-    size_t first, n_seqs; /* sequences first .. first + n_seqs - 1 */
-    size_t n_rows;        /* of all its sequences: T */
+    size_t first, n_seqs;      /* sequences first .. first + n_seqs - 1 */
+    size_t n_rows;             /* of all its sequences: T */
     clipc_sequence *sequences; /* [n_seqs] */
-    uint32_t *keys;       /* numbers of rows, for all sequences */
-    float *x;             /* [T, D] residual stream */
-    clipc_operand y;      /* [T, D] */
-    clipc_operand h;      /* [T, M] */
-    clipc_operand patches; /* [n_seqs * patches, 3 P P], in the memory of h */
-    clipc_rows q, k, v;   /* [T, D] each */
-    clipc_rows attended;  /* [T, D]; the memory of y where y is f32 */
-    clipc_rows expanded;  /* [T, M], in the memory of q, k, v; INT8 only */
-    float *pooled_x;      /* [n_seqs, D] */
+    uint32_t *keys;            /* numbers of rows, for all sequences */
+    float *x;                  /* [T, D] residual stream */
+    clipc_operand y;           /* [T, D] */
+    clipc_operand h;           /* [T, M] */
+    clipc_operand patches;  /* [n_seqs * patches, 3 P P], in the memory of h */
+    clipc_rows q, k, v;     /* [T, D] each */
+    clipc_rows attended;    /* [T, D]; the memory of y where y is f32 */
+    clipc_rows expanded;    /* [T, M], in the memory of q, k, v; INT8 only */
+    float *pooled_x;        /* [n_seqs, D] */
     clipc_operand pooled_y; /* [n_seqs, D] */
-    clipc_operand pooled; /* [n_seqs, D] f32, for the projection */
+    clipc_operand pooled;   /* [n_seqs, D] f32, for the projection */
     clipc_thread_scratch *threads; /* one for each thread of the lane */
 } clipc_lane;
 
@@ -74,7 +74,7 @@ struct clipc_tower {
      * the first row is pooled. */
     bool causal;
     size_t n_patches, patch_floats; /* of the vision tower; 0 for text */
-    const void *input; /* for the three functions */
+    const void *input;              /* for the three functions */
     /* Rows of sequence i, at least 1. */
     size_t (*length)(const clipc_tower *tower, size_t i);
     /* Rows at the beginning of sequence i that equal those of sequence i - 1.

@@ -17,8 +17,9 @@
 enum { USES_BEFORE_PACKING = 2 };
 
 struct clipc_prepack_tower {
-    clipc_tower_weights weights; /* with strips; vectors are the checkpoint's */
-    void *memory;                /* of the strips */
+    clipc_tower_weights
+        weights;  /* with strips; vectors are the checkpoint's */
+    void *memory; /* of the strips */
 };
 
 /* ---- one tower --------------------------------------------------------- */

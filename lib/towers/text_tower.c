@@ -22,7 +22,7 @@
 typedef struct text_input {
     const clipc_text_weights *weights;
     const int32_t *ids;
-    const size_t *starts; /* [n + 1] in ids */
+    const size_t *starts;  /* [n + 1] in ids */
     const uint32_t *order; /* [n] texts in the order of their ids */
 } text_input;
 
@@ -55,10 +55,10 @@ static size_t text_length(const clipc_tower *tower, size_t i)
     const text_input *input = tower->input;
     size_t text = input->order[i];
 
-    return 1 + clipc_text_pooled_row(text_ids(input, i),
-                                     input->starts[text + 1] -
-                                         input->starts[text],
-                                     tower->config->eos_token_id);
+    return 1 +
+           clipc_text_pooled_row(text_ids(input, i),
+                                 input->starts[text + 1] - input->starts[text],
+                                 tower->config->eos_token_id);
 }
 
 /* Tokens of the common beginning of texts i - 1 and i. */
@@ -85,8 +85,8 @@ static void text_embed(const clipc_worker *w)
     const clipc_kernels *kernels = clipc_lane_kernels(w);
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
-    const size_t row_bytes =
-        width * (table->storage == CLIPC_STORE_F32 ? 4 : 2);
+    const size_t row_bytes = width *
+                             (table->storage == CLIPC_STORE_F32 ? 4 : 2);
     size_t begin, end;
 
     clipc_lane_share(w, lane->n_seqs, &begin, &end);
@@ -95,8 +95,9 @@ static void text_embed(const clipc_worker *w)
         const int32_t *ids = text_ids(input, lane->first + seq);
         float *x = lane->x + s->first_row * width; /* [n_rows, D] */
         for (size_t i = s->n_keys - s->n_rows; i < s->n_keys; i++) {
-            kernels->widen(x, (const unsigned char *)table->data +
-                                  (size_t)ids[i] * row_bytes,
+            kernels->widen(x,
+                           (const unsigned char *)table->data +
+                               (size_t)ids[i] * row_bytes,
                            table->storage, width);
             kernels->add(x, weights->position_embedding + i * width, width);
             x += width;
@@ -132,9 +133,9 @@ static void sort_texts(const text_input *input, uint32_t *order,
     sort_texts(input, order + half, spare, n - half);
     memcpy(spare, order, n * sizeof *order);
     while (left < half || right < n) {
-        bool take_left = right == n || (left < half && before(input,
-                                                              spare[left],
-                                                              spare[right]));
+        bool take_left = right == n ||
+                         (left < half &&
+                          before(input, spare[left], spare[right]));
         order[i++] = spare[take_left ? left++ : right++];
     }
 }

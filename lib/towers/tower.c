@@ -186,10 +186,11 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane,
     cuts.h = cut_operand(arena, format, rows, mlp);
     end = arena->used;
     arena->used = begin;
-    cuts.patches = cut_operand(
-        arena, clipc_linear_format(&engine->linear.kernels,
-                               clipc_patch_precision(engine->precision)),
-        seqs * tower->n_patches, tower->patch_floats);
+    cuts.patches = cut_operand(arena,
+                               clipc_linear_format(&engine->linear.kernels,
+                                                   clipc_patch_precision(
+                                                       engine->precision)),
+                               seqs * tower->n_patches, tower->patch_floats);
     if (arena->used < end)
         arena->used = end;
 

@@ -72,7 +72,8 @@ static void lane_put(const clipc_worker *w, const clipc_operand *out,
 
 static clipc_finish finish_rows(const clipc_rows *out, float scale)
 {
-    return (clipc_finish){ .scale = scale, .out = out->data,
+    return (clipc_finish){ .scale = scale,
+                           .out = out->data,
                            .out_stride = out->stride * sizeof(float) };
 }
 
@@ -233,7 +234,8 @@ void clipc_lane_run(const clipc_worker *w, float *out)
     trace(w, "pooled", 0, lane->pooled_x, lane->n_seqs, width);
 
     out += lane->first * dim;
-    const clipc_finish finish = { .scale = 1.0f, .out = out,
+    const clipc_finish finish = { .scale = 1.0f,
+                                  .out = out,
                                   .out_stride = dim * sizeof(float) };
     clipc_lane_linear(w, &weights->projection, NULL, CLIPC_PRECISION_F32,
                       &lane->pooled, lane->n_seqs, &finish);

@@ -53,9 +53,9 @@ static void put_patches(const clipc_worker *w)
 
     clipc_lane_share(w, lane->n_seqs * tower->n_patches, &begin, &end);
     for (size_t i = begin; i < end; i++) {
-        const float *pixels = input->pixels + (lane->first +
-                                               i / tower->n_patches) *
-                                                  3 * size * size;
+        const float *pixels = input->pixels +
+                              (lane->first + i / tower->n_patches) * 3 * size *
+                                  size;
         bool in_place = patches->format == CLIPC_OPERAND_F32;
         /* A row of patches is no longer than the linear layers' scratch. */
         float *row = in_place ? (float *)(void *)(patches->rows +

@@ -33,8 +33,7 @@ static void check_config(const clipc_config *config)
     check_tower(&config->text);
     check(config->has_vision || config->has_text);
     check(isfinite(exp(config->logit_scale_init)));
-    check(config->patch_size >= 1 &&
-          config->patch_size <= config->image_size);
+    check(config->patch_size >= 1 && config->patch_size <= config->image_size);
     check(config->trained_image_size == config->image_size);
     check(config->image_size >= 1 && config->image_size <= 8192);
     check(config->context_length >= 2 && config->context_length <= 65536);
@@ -99,8 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             status = clipc_preprocess_config_parse(&preprocess, text, n - 1,
                                                    "fuzz", &err);
         else
-            status = clipc_preprocess_config_parse_nested(
-                &preprocess, &found, text, n - 1, "fuzz", &err);
+            status = clipc_preprocess_config_parse_nested(&preprocess, &found,
+                                                          text, n - 1, "fuzz",
+                                                          &err);
         if (status == CLIPC_OK)
             check_preprocess(&preprocess);
     }

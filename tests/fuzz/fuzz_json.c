@@ -30,8 +30,9 @@ static void check_again(const json_t *root)
  * follows a number. */
 static void check_jansson(const json_t *root, const char *text, size_t n)
 {
-    json_t *other = json_loadb(text, n, JSON_REJECT_DUPLICATES |
-                                            JSON_ALLOW_NUL | JSON_DECODE_ANY,
+    json_t *other = json_loadb(text, n,
+                               JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
+                                   JSON_DECODE_ANY,
                                NULL);
     if (root ? !json_equal(root, other) : other && !memchr(text, 0, n))
         abort();

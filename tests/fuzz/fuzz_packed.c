@@ -60,14 +60,10 @@ static size_t place(const packed *file, const uint8_t edit[EDIT_BYTES])
     size_t tail = file->n - file->header;
 
     switch (edit[0] % 4) {
-    case 0:
-        return at % file->header;
-    case 1:
-        return file->n - 1 - at % (tail < 1200 ? tail : 1200);
-    case 2:
-        return file->n - 1 - at % (tail < 70000 ? tail : 70000);
-    default:
-        return at % file->n;
+    case 0: return at % file->header;
+    case 1: return file->n - 1 - at % (tail < 1200 ? tail : 1200);
+    case 2: return file->n - 1 - at % (tail < 70000 ? tail : 70000);
+    default: return at % file->n;
     }
 }
 

@@ -8,13 +8,12 @@
 
 #include <zlib.h>
 
-static const uint8_t magic[] = { 0x89, 'P', 'N', 'G',
-                                 '\r', '\n', 0x1A, '\n' };
+static const uint8_t magic[] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n' };
 
 static uint32_t read_u32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8
-           | p[3];
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
 }
 
 /* A last byte of 1 in the header's checksum leaves all as they are. */

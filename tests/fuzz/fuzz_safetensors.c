@@ -28,19 +28,23 @@ static void use_tensors(const clipc_tensor_files *st)
 
 static void use_checkpoint(const void *file, size_t size)
 {
-    const clipc_tower_config tower = { .width = 1, .n_layers = 1,
-                                       .n_heads = 1, .mlp_width = 2 };
-    clipc_config config = { .vision = tower, .text = tower,
-                            .image_size = 1, .patch_size = 1,
-                            .context_length = 2, .vocab_size = 3,
+    const clipc_tower_config tower = {
+        .width = 1, .n_layers = 1, .n_heads = 1, .mlp_width = 2
+    };
+    clipc_config config = { .vision = tower,
+                            .text = tower,
+                            .image_size = 1,
+                            .patch_size = 1,
+                            .context_length = 2,
+                            .vocab_size = 3,
                             .projection_dim = 1 };
     const clipc_vision_weights *vision;
     const clipc_text_weights *text;
     clipc_checkpoint *checkpoint;
     clipc_tensor_files *weights;
 
-    if (clipc_tensor_files_open_memory(&weights, file, size, "fuzz", MAX_HEADER,
-                                       NULL) != CLIPC_OK)
+    if (clipc_tensor_files_open_memory(&weights, file, size, "fuzz",
+                                       MAX_HEADER, NULL) != CLIPC_OK)
         abort();
     size_t n = clipc_tensor_files_count(weights);
     if (clipc_checkpoint_open(&checkpoint, weights, &config,
@@ -98,8 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     unsigned char *file = make_file(data, n, &size);
     if (!file)
         return 0;
-    clipc_status status = clipc_tensor_files_open_memory(
-        &st, file, size, "fuzz", MAX_HEADER, &err);
+    clipc_status status = clipc_tensor_files_open_memory(&st, file, size,
+                                                         "fuzz", MAX_HEADER,
+                                                         &err);
     if ((status == CLIPC_OK) != (st != NULL) ||
         (status != CLIPC_OK && err.message[0] == '\0') ||
         status == CLIPC_ERR_NOMEM)

@@ -30,8 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n == 0)
         return 0;
     const char *suffix = data[0] & 1 ? ".bin" : ".safetensors";
-    clipc_status status = clipc_shard_index_parse(
-        &index, (const char *)data + 1, n - 1, suffix, "fuzz", &err);
+    clipc_status status = clipc_shard_index_parse(&index,
+                                                  (const char *)data + 1,
+                                                  n - 1, suffix, "fuzz", &err);
     if ((status == CLIPC_OK) != (index.n_entries > 0) ||
         (status != CLIPC_OK && err.message[0] == '\0') ||
         status == CLIPC_ERR_NOMEM)

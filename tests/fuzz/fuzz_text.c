@@ -35,19 +35,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const char *const PATHS[] = {
-        "tests/data/tokenizer/tokenizer.json",
-        "tests/data/tokenizer/hub.json", "tests/data/tokenizer/added.json"
-    };
+    static const char *const PATHS[] = { "tests/data/tokenizer/tokenizer.json",
+                                         "tests/data/tokenizer/hub.json",
+                                         "tests/data/tokenizer/added.json" };
     static clipc_tokenizer *tokenizers[3];
     static clipc_ids whole, cut;
     clipc_error err = CLIPC_ERROR_INIT;
 
     if (n == 0)
         return 0;
-    unsigned which = data[0] % 3, flags = data[0] & 0x80
-                                              ? CLIPC_TEXT_SPECIALS_PLAIN
-                                              : 0;
+    unsigned which = data[0] % 3,
+             flags = data[0] & 0x80 ? CLIPC_TEXT_SPECIALS_PLAIN : 0;
     size_t max_ids = 2 + (data[0] >> 2 & 0x1F);
     clipc_text text = { (const char *)data + 1, n - 1 };
     if (!tokenizers[which])

@@ -77,9 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     clipc_tokenizer_file base = { good.data, good.n, "good" };
     int32_t vocab_size = data[0] & 0x80 ? 565 : 600;
     switch (data[0] % 5) {
-    case 0:
-        files.tokenizer_json = rest;
-        break;
+    case 0: files.tokenizer_json = rest; break;
     case 1:
     case 2:
         memcpy(&edited, data[0] % 5 == 1 ? &good : &hub, sizeof edited);

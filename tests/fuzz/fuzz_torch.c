@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (file.n)
         memcpy(copy, file.data, file.n);
     clipc_status status = clipc_tensor_files_open_memory(&torch, copy, file.n,
-                                                         "fuzz", MAX_HEADER, &err);
+                                                         "fuzz", MAX_HEADER,
+                                                         &err);
     if ((status == CLIPC_OK) != (torch != NULL) ||
         (status != CLIPC_OK && err.message[0] == '\0') ||
         status == CLIPC_ERR_NOMEM)

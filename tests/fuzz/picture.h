@@ -23,8 +23,8 @@ static inline void picture_decode(const uint8_t *file, size_t n,
     static volatile uint8_t sum;
     clipc_image *image;
 
-    if (clipc_image_decode(&image, file, n, "fuzz", fit, params, NULL)
-        != CLIPC_OK)
+    if (clipc_image_decode(&image, file, n, "fuzz", fit, params, NULL) !=
+        CLIPC_OK)
         return;
     for (size_t i = 0; i < image->pixels_width * image->pixels_height * 3; i++)
         sum = (uint8_t)(sum ^ image->pixels[i]);
@@ -39,8 +39,12 @@ static inline int picture_fuzz(const uint8_t *data, size_t n, size_t least,
                                         .max_decode_bytes = 1 << 20,
                                         .max_scans = 20 };
     const clipc_preprocess_config fit = {
-        .resize = CLIPC_RESIZE_SHORTEST, .shortest = 16, .resample = 3,
-        .center_crop = true, .crop_height = 16, .crop_width = 16,
+        .resize = CLIPC_RESIZE_SHORTEST,
+        .shortest = 16,
+        .resample = 3,
+        .center_crop = true,
+        .crop_height = 16,
+        .crop_width = 16,
     };
     clipc_decode_params turned = plain;
     uint8_t *file = n < least ? NULL : malloc(n);

@@ -141,7 +141,8 @@ static float *read_pixels(const char *path, size_t image, size_t *n)
 
     if (bytes < 10 || memcmp(data, "\x93NUMPY\x01", 7) != 0)
         die("not a NumPy file of version 1", path);
-    header = 10 + (unsigned char)data[8] + ((size_t)(unsigned char)data[9] << 8);
+    header = 10 + (unsigned char)data[8] +
+             ((size_t)(unsigned char)data[9] << 8);
     if (header > bytes || !memchr(data, '<', header) ||
         (bytes - header) % (image * sizeof(float)) != 0)
         die("not pixels of this model", path);
@@ -169,8 +170,10 @@ static texts read_ids(const char *path)
     t.ids = malloc((bytes + 1) * sizeof *t.ids); /* more than enough */
     if (!t.starts || !t.ids)
         die("out of memory", path);
-    json_array_foreach(root, i, row) {
-        json_array_foreach(row, k, id) {
+    json_array_foreach(root, i, row)
+    {
+        json_array_foreach(row, k, id)
+        {
             if (!json_is_integer(id))
                 die("an id is not an integer", path);
             t.ids[n_ids++] = (int32_t)json_integer_value(id);
@@ -260,7 +263,8 @@ int main(int argc, char **argv)
             batch = strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--image-size") == 0)
             params.image_size = strtoul(value, NULL, 10);
-        else if (strcmp(argv[i], "--gemm") == 0 && strcmp(value, "native") == 0)
+        else if (strcmp(argv[i], "--gemm") == 0 &&
+                 strcmp(value, "native") == 0)
             gemm = CLIPC_GEMM_NATIVE;
         else if (strcmp(argv[i], "--gemm") == 0 &&
                  strcmp(value, "openblas") == 0)
@@ -276,10 +280,12 @@ int main(int argc, char **argv)
         batch = SIZE_MAX;
 
     need(clipc_model_open(&model, argv[1], &params, &err), &err);
-    clipc_kernels_init(&engine.linear.kernels, clipc_cpu_features() & features);
+    clipc_kernels_init(&engine.linear.kernels,
+                       clipc_cpu_features() & features);
     engine.precision = CLIPC_PRECISION_F32;
     engine.linear.cache_bytes = clipc_cpu_cache_bytes();
-    need(clipc_gemm_select(&engine.linear.gemm, gemm, true, false, &err), &err);
+    need(clipc_gemm_select(&engine.linear.gemm, gemm, true, false, &err),
+         &err);
     need(clipc_pool_create(&engine.pool, threads, &err), &err);
     engine.trace = record;
     engine.trace_user = &list;

@@ -97,8 +97,10 @@ static clipc_status preprocess_call(void)
 
 static clipc_status refused_call(void)
 {
-    return clipc_encode_images(ctx, NULL, 1, out, 0, &err)
-               == CLIPC_ERR_ARGUMENT ? CLIPC_OK : CLIPC_ERR_INTERNAL;
+    return clipc_encode_images(ctx, NULL, 1, out, 0, &err) ==
+                   CLIPC_ERR_ARGUMENT
+               ? CLIPC_OK
+               : CLIPC_ERR_INTERNAL;
 }
 
 static void prepare(clipc_gemm gemm)
@@ -133,8 +135,7 @@ static void finish(void)
 TEST(a_warm_context_allocates_nothing)
 {
     static clipc_status (*const calls[])(void) = {
-        images_call, pixels_call, classify_call, preprocess_call,
-        refused_call
+        images_call, pixels_call, classify_call, preprocess_call, refused_call
     };
 
     if (!COUNTS)

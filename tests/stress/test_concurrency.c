@@ -9,12 +9,7 @@
 
 #include <pthread.h>
 
-enum {
-    N_THREADS = 16,
-    N_TEXTS = 9,
-    N_IMAGES = 5,
-    N_IDS = 40
-};
+enum { N_THREADS = 16, N_TEXTS = 9, N_IMAGES = 5, N_IDS = 40 };
 
 /* Fewer where everything takes longer. */
 static unsigned rounds(unsigned n)
@@ -40,8 +35,9 @@ typedef struct answers {
 static void make_inputs(const clipc_model *fit)
 {
     static const char *const words[N_TEXTS] = {
-        "red car", "the blue truck", "", "caf\xc3\xa9", "a photo of the van",
-        "WHITE TRUCK", "van<|endoftext|>", "\xe8\xbb\x8a 240", "black"
+        "red car",          "the blue truck",     "",
+        "caf\xc3\xa9",      "a photo of the van", "WHITE TRUCK",
+        "van<|endoftext|>", "\xe8\xbb\x8a 240",   "black"
     };
     for (size_t i = 0; i < N_TEXTS; i++)
         texts[i] = text(words[i]);
@@ -58,8 +54,7 @@ static void free_inputs(void)
 /* The calls, beginning with number `first`, so that threads that start
  * together do different things. */
 static clipc_status work(answers *a, const clipc_model *m, clipc_ctx *c,
-                         unsigned first, const char *cache_dir,
-                         clipc_error *e)
+                         unsigned first, const char *cache_dir, clipc_error *e)
 {
     enum { N_CALLS = 6 };
     clipc_labels_params params = clipc_labels_params_default();
@@ -87,9 +82,7 @@ static clipc_status work(answers *a, const clipc_model *m, clipc_ctx *c,
             s = clipc_classify(c, labels, images, N_IMAGES, 3, a->classes, e);
             clipc_labels_free(labels);
             break;
-        case 4:
-            s = clipc_model_get_info(m, &a->info, e);
-            break;
+        case 4: s = clipc_model_get_info(m, &a->info, e); break;
         case 5: {
             static const float vectors[3 * DIM] = { 1, [DIM] = 2, 3,
                                                     [2 * DIM + 5] = -1 };
@@ -175,9 +168,13 @@ static void run_tasks(const clipc_model *m, const answers *want,
 
     CHECK(pthread_barrier_init(&start, NULL, N_THREADS) == 0);
     for (unsigned i = 0; i < N_THREADS; i++) {
-        tasks[i] = (task){ .model = m, .want = want, .start = &start,
-                           .cache_dir = cache_dir, .index = i,
-                           .rounds = n_rounds, .err = CLIPC_ERROR_INIT };
+        tasks[i] = (task){ .model = m,
+                           .want = want,
+                           .start = &start,
+                           .cache_dir = cache_dir,
+                           .index = i,
+                           .rounds = n_rounds,
+                           .err = CLIPC_ERROR_INIT };
         CHECK(pthread_create(&threads[i], NULL, start_task, &tasks[i]) == 0);
     }
     for (unsigned i = 0; i < N_THREADS; i++)
@@ -205,10 +202,11 @@ TEST(threads_share_a_model_and_get_the_serial_bits)
  * the others wait. */
 TEST(threads_are_first_to_use_a_model_together)
 {
-    static const tiny_model_options kinds[] = {
-        { .dtype = "F16" }, { .misaligned = 1 },
-        { .dtype = "BF16", .vocab_merges = 1 }, { 0 }
-    };
+    static const tiny_model_options kinds[] = { { .dtype = "F16" },
+                                                { .misaligned = 1 },
+                                                { .dtype = "BF16",
+                                                  .vocab_merges = 1 },
+                                                { 0 } };
     char *cache = strdup(test_path("cache"));
 
     CHECK(cache != NULL);
@@ -378,7 +376,8 @@ TEST(the_last_thread_frees_the_model)
         for (int i = 0; i < N_THREADS; i++) {
             owners[i].ctx = make_ctx(shared, 1);
             CHECK_OK(clipc_labels_create(&owners[i].labels, owners[i].ctx,
-                                         texts, 2, NULL, &err), err);
+                                         texts, 2, NULL, &err),
+                     err);
         }
         clipc_model_free(shared);
         for (int i = 0; i < N_THREADS; i++)

@@ -21,9 +21,9 @@ enum { N_NAMES = 5 };
 
 static void make_names(clipc_text *names)
 {
-    static const char *const words[N_NAMES] = {
-        "red car", "the blue truck", "", "caf\xc3\xa9", "a photo of the van"
-    };
+    static const char *const words[N_NAMES] = { "red car", "the blue truck",
+                                                "", "caf\xc3\xa9",
+                                                "a photo of the van" };
     for (size_t i = 0; i < N_NAMES; i++)
         names[i] = text(words[i]);
 }
@@ -38,10 +38,10 @@ typedef struct life {
 
 static clipc_status live(life *l, clipc_error *e)
 {
-    static const char *const pictures[4] = {
-        PICTURES "420.jpg", PICTURES "420-progressive.jpg",
-        PICTURES "c3-d4-adam7.png", PICTURES "c2-d16-adam7.png"
-    };
+    static const char *const pictures[4] = { PICTURES "420.jpg",
+                                             PICTURES "420-progressive.jpg",
+                                             PICTURES "c3-d4-adam7.png",
+                                             PICTURES "c2-d16-adam7.png" };
     const clipc_text templates[2] = { text("a photo of a {}"), text("{}") };
     clipc_image_params fit = clipc_image_params_default();
     clipc_ctx_params cp = clipc_ctx_params_default();
@@ -189,7 +189,8 @@ TEST(repeated_work_takes_no_more_memory)
         CHECK_OK(clipc_classify(ctx, labels, images, 2, 1, results, &err),
                  err);
         CHECK_OK(clipc_similarity_topk(ctx, out, 1, out, N_NAMES, DIM, 1,
-                                       results, &err), err);
+                                       results, &err),
+                 err);
         CHECK_OK(clipc_labels_create(&more, ctx, names, N_NAMES, NULL, &err),
                  err);
         clipc_labels_free(more);
@@ -198,7 +199,8 @@ TEST(repeated_work_takes_no_more_memory)
                  err);
         clipc_image_free(read);
         CHECK_STATUS(clipc_encode_texts(ctx, &(clipc_text){ "\xff", 1 }, 1,
-                                        out, 0, &err), CLIPC_ERR_UTF8);
+                                        out, 0, &err),
+                     CLIPC_ERR_UTF8);
         if (round == 9)
             warm = in_use();
         else if (round > 9 && !emulated())
@@ -280,8 +282,7 @@ TEST(no_descriptor_left_is_an_error_that_passes)
                                             &err);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK_OK(made, err);
-    memcpy(got, label_vectors(labels, NULL, NULL, NULL),
-           sizeof got);
+    memcpy(got, label_vectors(labels, NULL, NULL, NULL), sizeof got);
     CHECK_BYTES(got, want, sizeof want);
     clipc_labels_free(labels);
     clipc_ctx_free(c);
@@ -387,9 +388,9 @@ static int all_pictures(stack_job *job)
 static int long_texts(stack_job *job)
 {
     enum { N = 100000 };
-    static const char *const pieces[] = {
-        "z", "a\xcc\x81\xcc\xa7", "\xe8\xbb\x8a ", "'s <|endoftext|>"
-    };
+    static const char *const pieces[] = { "z", "a\xcc\x81\xcc\xa7",
+                                          "\xe8\xbb\x8a ",
+                                          "'s <|endoftext|>" };
     char *buffer = malloc(N);
     clipc_text t = { buffer, 0 };
     float out[DIM];
@@ -531,8 +532,8 @@ static void speak(spoken *s, const clipc_model_files *of)
     clipc_model_free(opened);
     clipc_model_files wrong = *of;
     wrong.preprocessor_config = "{\"image_mean\": [0.5, 1.5, -2.5, 7]}";
-    wrong.preprocessor_config_bytes =
-        strlen((const char *)wrong.preprocessor_config);
+    wrong.preprocessor_config_bytes = strlen(
+        (const char *)wrong.preprocessor_config);
     clipc_model_open_memory(&none, &wrong, NULL, &s->err);
 }
 
@@ -559,8 +560,7 @@ TEST(the_locale_changes_nothing)
     CHECK_INT(foreign.status[2], CLIPC_OK);
     CHECK_INT(foreign.n_ids, plain.n_ids);
     CHECK_BYTES(foreign.ids, plain.ids, sizeof plain.ids);
-    CHECK_BYTES(foreign.embeddings, plain.embeddings,
-                sizeof plain.embeddings);
+    CHECK_BYTES(foreign.embeddings, plain.embeddings, sizeof plain.embeddings);
     CHECK_BYTES(&foreign.info, &plain.info, sizeof plain.info);
     CHECK_STR(foreign.err.message, plain.err.message);
     CHECK_HAS(plain.err.message, "image_mean");
@@ -621,13 +621,16 @@ TEST(a_model_is_valid_in_a_forked_child)
         make_names(job.names);
         job.image = draw(5, 44, 55, model);
         CHECK_OK(clipc_encode_texts(ctx, job.names, N_NAMES, job.texts, 0,
-                                    &err), err);
-        CHECK_OK(clipc_encode_images(ctx, &job.image, 1, job.picture, 0,
-                                     &err), err);
+                                    &err),
+                 err);
+        CHECK_OK(clipc_encode_images(ctx, &job.image, 1, job.picture, 0, &err),
+                 err);
         CHECK_OK(clipc_labels_create(&job.labels, ctx, job.names, N_NAMES,
-                                     NULL, &err), err);
-        CHECK_OK(clipc_classify(ctx, job.labels, &job.image, 1, 1,
-                                &job.result, &err), err);
+                                     NULL, &err),
+                 err);
+        CHECK_OK(clipc_classify(ctx, job.labels, &job.image, 1, 1, &job.result,
+                                &err),
+                 err);
         run_child(encode_in_child, &job);
         clipc_image_free(job.image);
         clipc_labels_free(job.labels);

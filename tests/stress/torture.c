@@ -36,11 +36,11 @@
 #define PICTURES "tests/data/images/pictures/"
 
 enum {
-    MAX_RESULT = 8192,   /* bytes compared */
+    MAX_RESULT = 8192, /* bytes compared */
     MAX_FDS = 256,
-    QUICK_FIRST = 8,     /* --quick: all of the first, then ... */
-    QUICK_MORE = 8,      /* ... so many more, evenly */
-    SECONDS = 3000       /* the whole is ended after */
+    QUICK_FIRST = 8, /* --quick: all of the first, then ... */
+    QUICK_MORE = 8,  /* ... so many more, evenly */
+    SECONDS = 3000   /* the whole is ended after */
 };
 
 /* ---- the shim ---------------------------------------------------------- */
@@ -69,7 +69,9 @@ static unsigned char result[MAX_RESULT];
 static size_t n_result;
 
 static const clipc_text texts[] = {
-    { "a red car", 9 }, { "", 0 }, { "Volvo 240 caf\xc3\xa9, 12 <|endoftext|>", 33 }
+    { "a red car", 9 },
+    { "", 0 },
+    { "Volvo 240 caf\xc3\xa9, 12 <|endoftext|>", 33 }
 };
 enum { N_TEXTS = sizeof texts / sizeof *texts };
 
@@ -202,15 +204,16 @@ static void empty_cache(void)
 
 static clipc_status create_labels(clipc_error *err)
 {
-    static const clipc_text templates[] = { { "{}", 2 }, { "a photo of {}.", 14 } };
+    static const clipc_text templates[] = { { "{}", 2 },
+                                            { "a photo of {}.", 14 } };
     clipc_labels_params params = clipc_labels_params_default();
     clipc_labels_info info = { .struct_size = sizeof info };
 
     params.cache_dir = scratch("cache");
     params.templates = templates;
     params.n_templates = 2;
-    clipc_status status =
-        clipc_labels_create(&labels, ctx, texts, N_TEXTS, &params, err);
+    clipc_status status = clipc_labels_create(&labels, ctx, texts, N_TEXTS,
+                                              &params, err);
     if (status == CLIPC_OK) {
         (void)clipc_labels_get_info(labels, &info, NULL);
         keep(info.embeddings, info.n * info.dim * sizeof *info.embeddings);
@@ -433,8 +436,8 @@ static clipc_status run_own_labels(clipc_error *err)
     float v[2 * TINY_DIM] = { 1 };
     v[TINY_DIM] = 2;
     clipc_labels_info info = { .struct_size = sizeof info };
-    clipc_status status = clipc_labels_from_embeddings(
-        &labels, model, texts, v, 2, TINY_DIM, err);
+    clipc_status status = clipc_labels_from_embeddings(&labels, model, texts,
+                                                       v, 2, TINY_DIM, err);
     if (status == CLIPC_OK) {
         (void)clipc_labels_get_info(labels, &info, NULL);
         keep(info.embeddings, sizeof v);
@@ -448,14 +451,26 @@ static clipc_status run_context(clipc_error *err)
 }
 
 /* A handle that a failed run must leave NULL. */
-static bool model_is_null(void) { return !model; }
-static bool ctx_is_null(void) { return !ctx; }
-static bool image_is_null(void) { return !image; }
-static bool labels_is_null(void) { return !labels; }
+static bool model_is_null(void)
+{
+    return !model;
+}
+static bool ctx_is_null(void)
+{
+    return !ctx;
+}
+static bool image_is_null(void)
+{
+    return !image;
+}
+static bool labels_is_null(void)
+{
+    return !labels;
+}
 
 static const struct scenario {
     const char *name;
-    void (*set_up)(void);  /* or NULL */
+    void (*set_up)(void); /* or NULL */
     clipc_status (*run)(clipc_error *err);
     bool (*is_null)(void); /* or NULL */
     unsigned classes;      /* besides SHIM_ALLOC */
@@ -550,19 +565,15 @@ static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
     if (how == SHIM_INTERRUPT || how == SHIM_SHORT)
         return false; /* such a call is to be repeated */
     switch (class) {
-    case SHIM_ALLOC:
-        return status == CLIPC_ERR_NOMEM;
+    case SHIM_ALLOC: return status == CLIPC_ERR_NOMEM;
     case SHIM_WRITE: /* of a cache: never a failure */
         return s->run == run_pack && status == CLIPC_ERR_IO;
     case SHIM_READ:
-    case SHIM_OPEN:
-        return status == CLIPC_ERR_IO;
-    case SHIM_MMAP:
-        return status == CLIPC_ERR_IO || status == CLIPC_ERR_NOMEM;
+    case SHIM_OPEN: return status == CLIPC_ERR_IO;
+    case SHIM_MMAP: return status == CLIPC_ERR_IO || status == CLIPC_ERR_NOMEM;
     case SHIM_NETWORK:
         return status == CLIPC_ERR_NETWORK || status == CLIPC_ERR_IO;
-    default:
-        return false; /* fewer threads, no cache: never a failure */
+    default: return false; /* fewer threads, no cache: never a failure */
     }
 }
 
@@ -701,8 +712,7 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     s->run(&err);
     total = disarm();
     free_all();
-    for (n = only ? only : 1;; n = only ? LONG_MAX
-                                       : next_n(n, total, quick)) {
+    for (n = only ? only : 1;; n = only ? LONG_MAX : next_n(n, total, quick)) {
         snprintf(current, sizeof current, "%s %s %s n=%ld", s->name,
                  classes[c].name, mode_names[how], n);
         bool hit = disturb(s, classes[c].class, how, n, &t);
@@ -739,7 +749,8 @@ static void make_models(void)
     clipc_error err = CLIPC_ERROR_INIT;
     set_up_model("f32");
     must(clipc_model_pack(model, scratch("packed"), CLIPC_PRECISION_BF16, NULL,
-                          &err), &err);
+                          &err),
+         &err);
     free_all();
     write_torch_model(scratch("torch"), NULL);
     write_split_model(scratch("split"), NULL, 3, false);

@@ -151,7 +151,8 @@ void pickle_tensor(builder *b, const char *storage_class, const char *key,
     build_string(b, "t(");
     for (size_t i = 0; i < rank; i++)
         pickle_integer(b, stride[i]);
-    build_string(b, "t\x89" "ccollections\nOrderedDict\n)RtR");
+    build_string(b, "t\x89"
+                    "ccollections\nOrderedDict\n)RtR");
 }
 
 /* ---- checkpoints ------------------------------------------------------- */
@@ -173,8 +174,10 @@ static const char *storage_class(const clipc_tensor *tensor)
 {
     static const struct {
         const char *dtype, *class_name;
-    } classes[] = { { "F32", "FloatStorage" }, { "F16", "HalfStorage" },
-                    { "BF16", "BFloat16Storage" }, { "I64", "LongStorage" } };
+    } classes[] = { { "F32", "FloatStorage" },
+                    { "F16", "HalfStorage" },
+                    { "BF16", "BFloat16Storage" },
+                    { "I64", "LongStorage" } };
 
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (strcmp(tensor->dtype_name, classes[i].dtype) == 0)

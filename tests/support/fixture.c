@@ -18,7 +18,7 @@ clipc_text text(const char *s)
 }
 
 clipc_model *open_tiny(clipc_model_files *made,
-                                     const tiny_model_options *options)
+                       const tiny_model_options *options)
 {
     clipc_model *opened;
 
@@ -56,7 +56,7 @@ void open_all(void)
 }
 
 clipc_image *draw(unsigned seed, size_t width, size_t height,
-                                const clipc_model *fit)
+                  const clipc_model *fit)
 {
     clipc_image_params params = clipc_image_params_default();
     clipc_image *image;
@@ -74,10 +74,12 @@ clipc_image *draw(unsigned seed, size_t width, size_t height,
     return image;
 }
 
-float *tensor_data(const clipc_model_files *in,
-                                 const char *name, size_t *n)
+float *tensor_data(const clipc_model_files *in, const char *name, size_t *n)
 {
-    union { const void *in; unsigned char *out; } bytes = { in->weights };
+    union {
+        const void *in;
+        unsigned char *out;
+    } bytes = { in->weights };
     char key[160];
     uint64_t header;
     size_t begin, end;
@@ -98,8 +100,7 @@ float *tensor_data(const clipc_model_files *in,
     return (float *)(void *)(bytes.out + 8 + header + begin);
 }
 
-void fill_tensor(const clipc_model_files *in,
-                               const char *name, float value)
+void fill_tensor(const clipc_model_files *in, const char *name, float value)
 {
     size_t n;
     float *data = tensor_data(in, name, &n);
@@ -109,9 +110,8 @@ void fill_tensor(const clipc_model_files *in,
 
 static child_report *child_memory(void)
 {
-    child_report *report =
-        mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    child_report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(report != MAP_FAILED);
     memset(report, 0, sizeof *report);
     return report;

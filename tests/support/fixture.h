@@ -44,16 +44,16 @@ void fill_tensor(const clipc_model_files *in, const char *name, float value);
 
 /* A check in a child returns the line of its failure: CHECK would go on with
  * the parent's tests in the child. */
-#define CHILD_CHECK(condition)   \
-    do {                         \
-        if (!(condition))        \
-            return __LINE__;     \
+#define CHILD_CHECK(condition) \
+    do { \
+        if (!(condition)) \
+            return __LINE__; \
     } while (0)
 
 /* The child's answer, in memory shared with the parent. */
 typedef struct child_report {
-    int line;         /* 0: all good */
-    long value;       /* for the test to use */
+    int line;   /* 0: all good */
+    long value; /* for the test to use */
     char message[256];
 } child_report;
 

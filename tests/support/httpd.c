@@ -115,8 +115,10 @@ static void send_file(int fd, const char *name)
         return;
     }
     fseek(file, 0, SEEK_END);
-    send_text(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-              "Content-Length: %ld\r\n\r\n", ftell(file));
+    send_text(fd,
+              "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+              "Content-Length: %ld\r\n\r\n",
+              ftell(file));
     rewind(file);
     while ((n = fread(block, 1, sizeof block, file)) > 0)
         if (!send_all(fd, block, n))
@@ -126,8 +128,10 @@ static void send_file(int fd, const char *name)
 
 static void redirect(int fd, const char *location)
 {
-    send_text(fd, "HTTP/1.1 302 Found\r\nLocation: %s\r\n"
-              "Content-Length: 5\r\n\r\nmoved", location);
+    send_text(fd,
+              "HTTP/1.1 302 Found\r\nLocation: %s\r\n"
+              "Content-Length: 5\r\n\r\nmoved",
+              location);
 }
 
 /* The number after a prefix of the path; -1: another path. */
@@ -156,7 +160,7 @@ static void answer(int fd, const char *path, const char *request)
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     } else if (strcmp(path, "/gzip") == 0) {
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
-                  "Content-Length: 100\r\n\r\n");
+                      "Content-Length: 100\r\n\r\n");
         send_pattern(fd, 100, false);
     } else if (strcmp(path, "/short") == 0) {
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
@@ -166,16 +170,18 @@ static void answer(int fd, const char *path, const char *request)
         send_pattern(fd, 1000, false);
     } else if (strcmp(path, "/cut") == 0) {
         send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                  "64\r\nnot a hundred bytes");
+                      "64\r\nnot a hundred bytes");
     } else if (strcmp(path, "/bad-chunk") == 0) {
         send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                  "zz\r\nnot a number\r\n");
+                      "zz\r\nnot a number\r\n");
     } else if ((n = number_after(path, "/status/")) >= 0) {
         if (n == 204 || n == 304)
             send_text(fd, "HTTP/1.1 %ld Nothing\r\n\r\n", n);
         else
-            send_text(fd, "HTTP/1.1 %ld Status\r\nContent-Length: 12\r\n\r\n"
-                      "<p>error</p>", n);
+            send_text(fd,
+                      "HTTP/1.1 %ld Status\r\nContent-Length: 12\r\n\r\n"
+                      "<p>error</p>",
+                      n);
     } else if (strcmp(path, "/no-location") == 0) {
         send_text(fd, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
     } else if (strcmp(path, "/two-locations") == 0) {
@@ -229,7 +235,8 @@ static void answer(int fd, const char *path, const char *request)
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
                   strlen(request), request);
     } else if (strcmp(path, "/cookie") == 0) {
-        send_text(fd, "HTTP/1.1 302 Found\r\nLocation: /echo\r\n"
+        send_text(fd,
+                  "HTTP/1.1 302 Found\r\nLocation: /echo\r\n"
                   "Set-Cookie: clipc=1; Path=/\r\nContent-Length: 0\r\n\r\n");
     } else if (strcmp(path, "/count") == 0) {
         char text[32];
@@ -238,7 +245,7 @@ static void answer(int fd, const char *path, const char *request)
                   text);
     } else {
         send_text(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\n"
-                  "no such page");
+                      "no such page");
     }
 }
 
@@ -314,7 +321,7 @@ int main(int argc, char **argv)
             return has_loopback() ? 0 : 1;
         } else {
             fprintf(stderr, "usage: httpd [--root DIR] [--port-file FILE] "
-                    "[--stdin] [--seconds N] | --has-loopback\n");
+                            "[--stdin] [--seconds N] | --has-loopback\n");
             return 2;
         }
     }

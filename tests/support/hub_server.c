@@ -114,8 +114,8 @@ static void find_rule(hub_server *s, request *q, bool is_storage)
                      "%.*s auth=%s range=", (int)strcspn(line, "?"), line,
                      q->authorization[0] ? "yes" : "no");
     s->n_log += (size_t)n;
-    n = q->has_range ? snprintf(s->log + s->n_log, MAX_LOG - s->n_log,
-                                "%zu\n", q->range)
+    n = q->has_range ? snprintf(s->log + s->n_log, MAX_LOG - s->n_log, "%zu\n",
+                                q->range)
                      : snprintf(s->log + s->n_log, MAX_LOG - s->n_log, "-\n");
     s->n_log += (size_t)n;
     if (s->n_log > MAX_LOG / 2)
@@ -351,8 +351,8 @@ static bool answer_storage(const connection *c, const request *q)
     text head = { .n = 0 };
     size_t n;
 
-    snprintf(path, sizeof path, "%s%.*s", c->root,
-             (int)strcspn(q->path, "?"), q->path);
+    snprintf(path, sizeof path, "%s%.*s", c->root, (int)strcspn(q->path, "?"),
+             q->path);
     unsigned char *data = strstr(path, "..") ? NULL : read_file(path, &n);
     if (!data)
         return answer_error(c->fd, q, 404, NULL, NULL);
@@ -383,16 +383,14 @@ static bool read_word(const connection *c, const char *repo, const char *name,
 }
 
 static bool answer_file(const connection *c, const request *q,
-                        const char *repo, const char *commit,
-                        const char *file)
+                        const char *repo, const char *commit, const char *file)
 {
     bool lfs = ends_in(file, ".safetensors") || ends_in(file, ".bin");
     char path[8192], etag[80], quoted[96], size[32], location[4300];
     text head = { .n = 0 };
     size_t n;
 
-    snprintf(path, sizeof path, "%s/%s/%s/%s", c->root, repo, commit,
-             file);
+    snprintf(path, sizeof path, "%s/%s/%s/%s", c->root, repo, commit, file);
     unsigned char *data = strstr(path, "..") ? NULL : read_file(path, &n);
     if (!data)
         return answer_error(c->fd, q, 404, "EntryNotFound", commit);
@@ -401,8 +399,8 @@ static bool answer_file(const connection *c, const request *q,
     snprintf(size, sizeof size, "%zu", n);
     if (lfs) {
         snprintf(location, sizeof location,
-                 "%s/%s/%s/%s?X-Amz-Signature=secret",
-                 c->server->storage_url, repo, commit, file);
+                 "%s/%s/%s/%s?X-Amz-Signature=secret", c->server->storage_url,
+                 repo, commit, file);
         add(&head, "HTTP/1.1 302 Found\r\nETag: \"of-the-redirect\"\r\n");
         add_header(&head, q, "commit", "X-Repo-Commit", commit);
         add_header(&head, q, "etag", "X-Linked-Etag", quoted);
@@ -450,8 +448,7 @@ static bool answer_hub(const connection *c, const request *q)
         snprintf(folder, sizeof folder, "%s/%s", c->root, repo);
         if (access(folder, F_OK) != 0)
             return answer_error(c->fd, q, 404, "RepoNotFound", NULL);
-        snprintf(folder, sizeof folder, "%s/%s/%s", c->root, repo,
-                 revision);
+        snprintf(folder, sizeof folder, "%s/%s/%s", c->root, repo, revision);
         if (strlen(revision) != 40 || access(folder, F_OK) != 0)
             return answer_error(c->fd, q, 404, "RevisionNotFound", NULL);
         snprintf(word, sizeof word, "%s", revision);
@@ -481,8 +478,7 @@ static bool serve_request(const connection *c, const char *bytes)
 
     if (sscanf(bytes, "%7s %1023s", q.method, q.path) != 2)
         return false;
-    header_of(bytes, "Authorization", q.authorization,
-              sizeof q.authorization);
+    header_of(bytes, "Authorization", q.authorization, sizeof q.authorization);
     q.has_range = header_of(bytes, "Range", range, sizeof range) &&
                   sscanf(range, "bytes=%zu-", &q.range) == 1;
     find_rule(c->server, &q, c->is_storage);
@@ -547,7 +543,8 @@ static void *listen_for_ever(void *arg)
             continue;
         int one = 1; /* header and body are sent apart */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        *c = (connection){ .server = l->server, .fd = fd,
+        *c = (connection){ .server = l->server,
+                           .fd = fd,
                            .is_storage = l->is_storage };
         pthread_mutex_lock(&l->server->mutex);
         memcpy(c->root, l->server->root, sizeof c->root);

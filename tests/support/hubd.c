@@ -46,7 +46,7 @@ int main(int argc, char **argv)
     }
     if (!port_file || !log_file || argc % 2 == 0) {
         fprintf(stderr, "usage: hubd --root DIR --port-file FILE --log FILE "
-                "[--rule RULE]...\n");
+                        "[--rule RULE]...\n");
         return 2;
     }
     alarm(300);

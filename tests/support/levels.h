@@ -10,14 +10,13 @@
 #include "base/cpu.h"
 
 /* The features that a level may use, where the CPU has them. */
-static const unsigned levels[] = {
-    0,
-    CLIPC_CPU_HAS_AVX2,
-    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
-    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
-    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_VNNI,
-    CLIPC_CPU_KERNELS
-};
+static const unsigned levels[] = { 0,
+                                   CLIPC_CPU_HAS_AVX2,
+                                   CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
+                                   CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
+                                   CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512 |
+                                       CLIPC_CPU_HAS_VNNI,
+                                   CLIPC_CPU_KERNELS };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
 /* Whether level v differs from every earlier level on this CPU. */

@@ -70,8 +70,8 @@ static void report(int status)
         if (n > 0)
             printf("|%.*s|\n", (int)n, row);
     }
-    printf("exit %d\n", WIFEXITED(status) ? WEXITSTATUS(status)
-                                          : 128 + WTERMSIG(status));
+    printf("exit %d\n",
+           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 /* The master and the slave of a new terminal, or false. */

@@ -90,8 +90,7 @@ static bool hit(unsigned class)
     long i = atomic_fetch_add(&n_counted, 1) + 1;
     unsigned how = atomic_load(&mode);
     bool lasting = how == SHIM_FOR_GOOD || how == SHIM_SHORT;
-    if (i != atomic_load(&target) &&
-        !(lasting && i > atomic_load(&target)))
+    if (i != atomic_load(&target) && !(lasting && i > atomic_load(&target)))
         return false;
     if (atomic_fetch_add(&n_fired, 1) == 0 && tracing) {
         void *frames[32];
@@ -137,8 +136,8 @@ static bool fails(unsigned class, int error)
     X(int, rename, (const char *, const char *)) \
     X(void *, mmap, (void *, size_t, int, int, int, off_t)) \
     X(void *, mmap64, (void *, size_t, int, int, int, off64_t)) \
-    X(int, pthread_create, (pthread_t *, const pthread_attr_t *, \
-                            void *(*)(void *), void *)) \
+    X(int, pthread_create, \
+      (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
     X(int, socket, (int, int, int)) \
     X(int, connect, (int, const struct sockaddr *, socklen_t)) \
     X(ssize_t, recv, (int, void *, size_t, int)) \
@@ -261,24 +260,23 @@ static bool cannot_open(void)
     return true;
 }
 
-#define DEFINE_OPEN(name)                                        \
-    int name(const char *path, int flags, ...)                   \
-    {                                                            \
-        va_list args;                                            \
-        va_start(args, flags);                                   \
-        mode_t bits = mode_argument(flags, args);                \
-        va_end(args);                                            \
+#define DEFINE_OPEN(name) \
+    int name(const char *path, int flags, ...) \
+    { \
+        va_list args; \
+        va_start(args, flags); \
+        mode_t bits = mode_argument(flags, args); \
+        va_end(args); \
         return cannot_open() ? -1 : REAL(name)(path, flags, bits); \
     }
-#define DEFINE_OPENAT(name)                                      \
-    int name(int folder, const char *path, int flags, ...)       \
-    {                                                            \
-        va_list args;                                            \
-        va_start(args, flags);                                   \
-        mode_t bits = mode_argument(flags, args);                \
-        va_end(args);                                            \
-        return cannot_open() ? -1                                \
-                             : REAL(name)(folder, path, flags, bits); \
+#define DEFINE_OPENAT(name) \
+    int name(int folder, const char *path, int flags, ...) \
+    { \
+        va_list args; \
+        va_start(args, flags); \
+        mode_t bits = mode_argument(flags, args); \
+        va_end(args); \
+        return cannot_open() ? -1 : REAL(name)(folder, path, flags, bits); \
     }
 DEFINE_OPEN(open)
 DEFINE_OPEN(open64)
@@ -305,20 +303,21 @@ ssize_t read(int fd, void *data, size_t n)
 
 ssize_t pread(int fd, void *data, size_t n, off_t offset)
 {
-    return may_transfer(SHIM_READ, &n, EIO)
-               ? REAL(pread)(fd, data, n, offset) : -1;
+    return may_transfer(SHIM_READ, &n, EIO) ? REAL(pread)(fd, data, n, offset)
+                                            : -1;
 }
 
 ssize_t pread64(int fd, void *data, size_t n, off64_t offset)
 {
     return may_transfer(SHIM_READ, &n, EIO)
-               ? REAL(pread64)(fd, data, n, offset) : -1;
+               ? REAL(pread64)(fd, data, n, offset)
+               : -1;
 }
 
 ssize_t write(int fd, const void *data, size_t n)
 {
-    return may_transfer(SHIM_WRITE, &n, ENOSPC)
-               ? REAL(write)(fd, data, n) : -1;
+    return may_transfer(SHIM_WRITE, &n, ENOSPC) ? REAL(write)(fd, data, n)
+                                                : -1;
 }
 
 int fsync(int fd)
@@ -358,26 +357,26 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 int socket(int domain, int type, int protocol)
 {
-    return fails(SHIM_NETWORK, EMFILE)
-               ? -1
-               : REAL(socket)(domain, type, protocol);
+    return fails(SHIM_NETWORK, EMFILE) ? -1
+                                       : REAL(socket)(domain, type, protocol);
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t n)
 {
-    return fails(SHIM_NETWORK, ENETUNREACH)
-               ? -1
-               : REAL(connect)(fd, address, n);
+    return fails(SHIM_NETWORK, ENETUNREACH) ? -1
+                                            : REAL(connect)(fd, address, n);
 }
 
 ssize_t recv(int fd, void *data, size_t n, int flags)
 {
     return may_transfer(SHIM_NETWORK, &n, ECONNRESET)
-               ? REAL(recv)(fd, data, n, flags) : -1;
+               ? REAL(recv)(fd, data, n, flags)
+               : -1;
 }
 
 ssize_t send(int fd, const void *data, size_t n, int flags)
 {
     return may_transfer(SHIM_NETWORK, &n, EPIPE)
-               ? REAL(send)(fd, data, n, flags) : -1;
+               ? REAL(send)(fd, data, n, flags)
+               : -1;
 }

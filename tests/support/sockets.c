@@ -14,8 +14,7 @@ int listen_loopback(unsigned *port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 ||
-        bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(fd, 64) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         return -1;

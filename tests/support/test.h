@@ -62,80 +62,80 @@ void test_write(const char *path, const void *data, size_t n);
 /* malloc'ed, terminated; fails the test when the file cannot be read. */
 char *test_read(const char *path, size_t *n);
 
-#define TEST(name)                                                    \
-    static void test_##name(void);                                    \
-    __attribute__((constructor)) static void register_##name(void)    \
-    {                                                                 \
-        test_register(#name, test_##name);                            \
-    }                                                                 \
+#define TEST(name) \
+    static void test_##name(void); \
+    __attribute__((constructor)) static void register_##name(void) \
+    { \
+        test_register(#name, test_##name); \
+    } \
     static void test_##name(void)
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define SKIP(...) test_skip(__VA_ARGS__)
 
-#define CHECK(condition)                                              \
-    do {                                                              \
-        if (!(condition))                                             \
-            FAIL("%s is false", #condition);                          \
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) \
+            FAIL("%s is false", #condition); \
     } while (0)
 
-#define CHECK_INT(got, want)                                          \
-    do {                                                              \
+#define CHECK_INT(got, want) \
+    do { \
         long long got_ = (long long)(got), want_ = (long long)(want); \
-        if (got_ != want_)                                            \
-            FAIL("%s is %lld, not %lld", #got, got_, want_);          \
+        if (got_ != want_) \
+            FAIL("%s is %lld, not %lld", #got, got_, want_); \
     } while (0)
 
-#define CHECK_STR(got, want)                                          \
-    do {                                                              \
-        const char *got_ = (got), *want_ = (want);                    \
-        if (!got_ || strcmp(got_, want_) != 0)                        \
-            FAIL("%s is \"%s\", not \"%s\"", #got,                    \
-                 got_ ? got_ : "(null)", want_);                      \
+#define CHECK_STR(got, want) \
+    do { \
+        const char *got_ = (got), *want_ = (want); \
+        if (!got_ || strcmp(got_, want_) != 0) \
+            FAIL("%s is \"%s\", not \"%s\"", #got, got_ ? got_ : "(null)", \
+                 want_); \
     } while (0)
 
 /* The text contains a piece: for messages. */
-#define CHECK_HAS(got, piece)                                         \
-    do {                                                              \
-        const char *got_ = (got), *piece_ = (piece);                  \
-        if (!got_ || !strstr(got_, piece_))                           \
-            FAIL("%s is \"%s\", without \"%s\"", #got,                \
-                 got_ ? got_ : "(null)", piece_);                     \
+#define CHECK_HAS(got, piece) \
+    do { \
+        const char *got_ = (got), *piece_ = (piece); \
+        if (!got_ || !strstr(got_, piece_)) \
+            FAIL("%s is \"%s\", without \"%s\"", #got, \
+                 got_ ? got_ : "(null)", piece_); \
     } while (0)
 
-#define CHECK_STATUS(call, want)                                      \
-    do {                                                              \
-        clipc_status got_ = (call), want_ = (want);                   \
-        if (got_ != want_)                                            \
-            FAIL("%s gives %s, not %s", #call,                        \
-                 clipc_status_name(got_), clipc_status_name(want_));  \
+#define CHECK_STATUS(call, want) \
+    do { \
+        clipc_status got_ = (call), want_ = (want); \
+        if (got_ != want_) \
+            FAIL("%s gives %s, not %s", #call, clipc_status_name(got_), \
+                 clipc_status_name(want_)); \
     } while (0)
 
 /* The call succeeds; on failure shows err.message. */
-#define CHECK_OK(call, err)                                           \
-    do {                                                              \
-        clipc_status got_ = (call);                                   \
-        if (got_ != CLIPC_OK)                                         \
-            FAIL("%s gives %s: %s", #call, clipc_status_name(got_),   \
-                 (err).message);                                      \
+#define CHECK_OK(call, err) \
+    do { \
+        clipc_status got_ = (call); \
+        if (got_ != CLIPC_OK) \
+            FAIL("%s gives %s: %s", #call, clipc_status_name(got_), \
+                 (err).message); \
     } while (0)
 
-#define CHECK_NEAR(got, want, bound)                                  \
-    do {                                                              \
-        double got_ = (got), want_ = (want), bound_ = (bound);        \
-        if (!(fabs(got_ - want_) <= bound_))                          \
-            FAIL("%s is %.9g, not within %.3g of %.9g", #got, got_,   \
-                 bound_, want_);                                      \
+#define CHECK_NEAR(got, want, bound) \
+    do { \
+        double got_ = (got), want_ = (want), bound_ = (bound); \
+        if (!(fabs(got_ - want_) <= bound_)) \
+            FAIL("%s is %.9g, not within %.3g of %.9g", #got, got_, bound_, \
+                 want_); \
     } while (0)
 
-#define CHECK_BYTES(got, want, n)                                     \
-    do {                                                              \
-        const unsigned char *g_ = (const void *)(got);                \
-        const unsigned char *w_ = (const void *)(want);               \
-        for (size_t i_ = 0; i_ < (size_t)(n); i_++)                   \
-            if (g_[i_] != w_[i_])                                     \
-                FAIL("%s differs at byte %zu: %u, not %u", #got, i_,  \
-                     g_[i_], w_[i_]);                                 \
+#define CHECK_BYTES(got, want, n) \
+    do { \
+        const unsigned char *g_ = (const void *)(got); \
+        const unsigned char *w_ = (const void *)(want); \
+        for (size_t i_ = 0; i_ < (size_t)(n); i_++) \
+            if (g_[i_] != w_[i_]) \
+                FAIL("%s differs at byte %zu: %u, not %u", #got, i_, g_[i_], \
+                     w_[i_]); \
     } while (0)
 
 /* The unit vectors [n, dim] of labels, NULL for NULL; n, dim and n_encoded may

@@ -57,13 +57,13 @@ static void put(buffer *b, const char *format, ...)
 
 /* In rank order; "_" ends a word. Every half is a byte or made before. */
 static const char *const merges[][2] = {
-    { "c", "a" },    { "ca", "r_" },  { "t", "h" },    { "th", "e_" },
-    { "r", "e" },    { "re", "d_" },  { "o", "f_" },   { "p", "h" },
-    { "ph", "o" },   { "pho", "t" },  { "phot", "o_" }, { "b", "l" },
-    { "bl", "u" },   { "blu", "e_" }, { "v", "a" },    { "va", "n_" },
-    { "t", "r" },    { "tr", "u" },   { "tru", "c" },  { "truc", "k_" },
-    { "bl", "a" },   { "bla", "c" },  { "blac", "k_" }, { "i", "n_" },
-    { "w", "h" },    { "wh", "i" },   { "t", "e_" },   { "whi", "te_" },
+    { "c", "a" },  { "ca", "r_" },  { "t", "h" },     { "th", "e_" },
+    { "r", "e" },  { "re", "d_" },  { "o", "f_" },    { "p", "h" },
+    { "ph", "o" }, { "pho", "t" },  { "phot", "o_" }, { "b", "l" },
+    { "bl", "u" }, { "blu", "e_" }, { "v", "a" },     { "va", "n_" },
+    { "t", "r" },  { "tr", "u" },   { "tru", "c" },   { "truc", "k_" },
+    { "bl", "a" }, { "bla", "c" },  { "blac", "k_" }, { "i", "n_" },
+    { "w", "h" },  { "wh", "i" },   { "t", "e_" },    { "whi", "te_" },
 };
 enum { N_MERGES = sizeof merges / sizeof merges[0], N_BYTES = 256 };
 enum { START_ID = 2 * N_BYTES + N_MERGES, END_ID, VOCAB_SIZE };
@@ -163,10 +163,12 @@ static void put_tokenizer_json(buffer *b)
            "\"behavior\": \"Removed\", \"invert\": true}, "
            "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, "
            "\"trim_offsets\": true, \"use_regex\": true}]},\n");
-    put(b, "\"post_processor\": {\"type\": \"RobertaProcessing\", "
-           "\"sep\": [\"<|endoftext|>\", %d], "
-           "\"cls\": [\"<|startoftext|>\", %d], \"trim_offsets\": false, "
-           "\"add_prefix_space\": false},\n", END_ID, START_ID);
+    put(b,
+        "\"post_processor\": {\"type\": \"RobertaProcessing\", "
+        "\"sep\": [\"<|endoftext|>\", %d], "
+        "\"cls\": [\"<|startoftext|>\", %d], \"trim_offsets\": false, "
+        "\"add_prefix_space\": false},\n",
+        END_ID, START_ID);
     put(b, "\"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": "
            "true, \"trim_offsets\": true, \"use_regex\": true},\n"
            "\"model\": {\"type\": \"BPE\", \"dropout\": null, "
@@ -187,48 +189,54 @@ static void put_config(buffer *b, const tiny_model_options *o)
 {
     const char *act = o->activation ? o->activation : "quick_gelu";
 
-    put(b, "{\n  \"architectures\": [\"CLIPModel\"],\n"
-           "  \"model_type\": \"clip\",\n  \"projection_dim\": %d,\n"
-           "  \"logit_scale_init_value\": 2.6592,\n", TINY_DIM);
-    put(b, "  \"text_config\": {\"model_type\": \"clip_text_model\", "
-           "\"vocab_size\": %d, \"hidden_size\": %d, "
-           "\"intermediate_size\": %d, \"projection_dim\": %d, "
-           "\"num_hidden_layers\": %d, \"num_attention_heads\": %d, "
-           "\"max_position_embeddings\": %d, \"hidden_act\": \"%s\", "
-           "\"layer_norm_eps\": 1e-05, \"bos_token_id\": %d, "
-           "\"eos_token_id\": %d, \"pad_token_id\": %d},\n",
-        VOCAB_SIZE, TINY_TEXT_WIDTH, TINY_TEXT_MLP, TINY_DIM,
-        TINY_TEXT_LAYERS, TINY_TEXT_HEADS, TINY_CONTEXT, act, START_ID,
-        o->old_eos ? 2 : END_ID, END_ID);
-    put(b, "  \"vision_config\": {\"model_type\": \"clip_vision_model\", "
-           "\"hidden_size\": %d, \"intermediate_size\": %d, "
-           "\"projection_dim\": %d, \"num_hidden_layers\": %d, "
-           "\"num_attention_heads\": %d, \"num_channels\": 3, "
-           "\"image_size\": %d, \"patch_size\": %d, \"hidden_act\": \"%s\", "
-           "\"layer_norm_eps\": 1e-05}\n}\n",
+    put(b,
+        "{\n  \"architectures\": [\"CLIPModel\"],\n"
+        "  \"model_type\": \"clip\",\n  \"projection_dim\": %d,\n"
+        "  \"logit_scale_init_value\": 2.6592,\n",
+        TINY_DIM);
+    put(b,
+        "  \"text_config\": {\"model_type\": \"clip_text_model\", "
+        "\"vocab_size\": %d, \"hidden_size\": %d, "
+        "\"intermediate_size\": %d, \"projection_dim\": %d, "
+        "\"num_hidden_layers\": %d, \"num_attention_heads\": %d, "
+        "\"max_position_embeddings\": %d, \"hidden_act\": \"%s\", "
+        "\"layer_norm_eps\": 1e-05, \"bos_token_id\": %d, "
+        "\"eos_token_id\": %d, \"pad_token_id\": %d},\n",
+        VOCAB_SIZE, TINY_TEXT_WIDTH, TINY_TEXT_MLP, TINY_DIM, TINY_TEXT_LAYERS,
+        TINY_TEXT_HEADS, TINY_CONTEXT, act, START_ID, o->old_eos ? 2 : END_ID,
+        END_ID);
+    put(b,
+        "  \"vision_config\": {\"model_type\": \"clip_vision_model\", "
+        "\"hidden_size\": %d, \"intermediate_size\": %d, "
+        "\"projection_dim\": %d, \"num_hidden_layers\": %d, "
+        "\"num_attention_heads\": %d, \"num_channels\": 3, "
+        "\"image_size\": %d, \"patch_size\": %d, \"hidden_act\": \"%s\", "
+        "\"layer_norm_eps\": 1e-05}\n}\n",
         TINY_VISION_WIDTH, TINY_VISION_MLP, TINY_DIM, TINY_VISION_LAYERS,
         TINY_VISION_HEADS, TINY_IMAGE_SIZE, TINY_PATCH_SIZE, act);
 }
 
 static void put_preprocessor_config(buffer *b)
 {
-    put(b, "{\"crop_size\": {\"height\": %d, \"width\": %d}, "
-           "\"do_center_crop\": true, \"do_convert_rgb\": true, "
-           "\"do_normalize\": true, \"do_rescale\": true, "
-           "\"do_resize\": true,\n\"image_mean\": [0.48145466, 0.4578275, "
-           "0.40821073], \"image_std\": [0.26862954, 0.26130258, "
-           "0.27577711],\n\"image_processor_type\": \"CLIPImageProcessor\", "
-           "\"resample\": 3, \"rescale_factor\": 0.00392156862745098, "
-           "\"size\": {\"shortest_edge\": %d}}\n",
+    put(b,
+        "{\"crop_size\": {\"height\": %d, \"width\": %d}, "
+        "\"do_center_crop\": true, \"do_convert_rgb\": true, "
+        "\"do_normalize\": true, \"do_rescale\": true, "
+        "\"do_resize\": true,\n\"image_mean\": [0.48145466, 0.4578275, "
+        "0.40821073], \"image_std\": [0.26862954, 0.26130258, "
+        "0.27577711],\n\"image_processor_type\": \"CLIPImageProcessor\", "
+        "\"resample\": 3, \"rescale_factor\": 0.00392156862745098, "
+        "\"size\": {\"shortest_edge\": %d}}\n",
         TINY_IMAGE_SIZE, TINY_IMAGE_SIZE, TINY_IMAGE_SIZE);
 }
 
 static void put_tokenizer_config(buffer *b)
 {
-    put(b, "{\"backend\": \"tokenizers\", \"bos_token\": \"<|startoftext|>\", "
-           "\"eos_token\": \"<|endoftext|>\", \"model_max_length\": %d, "
-           "\"pad_token\": \"<|endoftext|>\", \"tokenizer_class\": "
-           "\"CLIPTokenizer\", \"unk_token\": \"<|endoftext|>\"}\n",
+    put(b,
+        "{\"backend\": \"tokenizers\", \"bos_token\": \"<|startoftext|>\", "
+        "\"eos_token\": \"<|endoftext|>\", \"model_max_length\": %d, "
+        "\"pad_token\": \"<|endoftext|>\", \"tokenizer_class\": "
+        "\"CLIPTokenizer\", \"unk_token\": \"<|endoftext|>\"}\n",
         TINY_CONTEXT);
 }
 
@@ -325,13 +333,14 @@ static void add_layers(tensor_list *list, const char *tower, size_t n_layers,
     char prefix[96];
     for (size_t layer = 0; layer < n_layers; layer++) {
         for (int i = 0; i < 4; i++) {
-            snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.self_attn.%s",
-                     tower, layer, projections[i]);
+            snprintf(prefix, sizeof prefix,
+                     "%s.encoder.layers.%zu.self_attn.%s", tower, layer,
+                     projections[i]);
             add_linear(list, prefix, width, width);
         }
         for (int i = 1; i <= 2; i++) {
-            snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm%d",
-                     tower, layer, i);
+            snprintf(prefix, sizeof prefix,
+                     "%s.encoder.layers.%zu.layer_norm%d", tower, layer, i);
             add_norm(list, prefix, width);
             snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.mlp.fc%d",
                      tower, layer, i);
@@ -374,8 +383,9 @@ static void put_weights(buffer *b, const tiny_model_options *o)
                          SIDE * SIDE + 1);
     add(&list, 127, 1, 0, "vision_model.embeddings.class_embedding", D, 0, 0,
         0);
-    add(&list, 127, 0.125f, 0, "vision_model.embeddings.patch_embedding.weight",
-        D, 3, TINY_PATCH_SIZE, TINY_PATCH_SIZE);
+    add(&list, 127, 0.125f, 0,
+        "vision_model.embeddings.patch_embedding.weight", D, 3,
+        TINY_PATCH_SIZE, TINY_PATCH_SIZE);
     add(&list, 127, 0.5f, 0,
         "vision_model.embeddings.position_embedding.weight", SIDE * SIDE + 1,
         D, 0, 0);
@@ -438,7 +448,10 @@ void tiny_model_files(clipc_model_files *files,
 
 static void release(const void *data)
 {
-    union { const void *in; void *out; } p = { data };
+    union {
+        const void *in;
+        void *out;
+    } p = { data };
     free(p.out);
 }
 

@@ -32,10 +32,18 @@ typedef struct settings {
 /* ---- command line ------------------------------------------------------ */
 
 enum {
-    OPT_LABELS = 1, OPT_LABEL, OPT_TEMPLATE, OPT_TEMPLATES, OPT_TOP,
-    OPT_FORMAT, OPT_HEADER, OPT_RESUME, OPT_NO_CACHE
+    OPT_LABELS = 1,
+    OPT_LABEL,
+    OPT_TEMPLATE,
+    OPT_TEMPLATES,
+    OPT_TOP,
+    OPT_FORMAT,
+    OPT_HEADER,
+    OPT_RESUME,
+    OPT_NO_CACHE
 };
 
+/* clang-format off */
 static const tool_option option_table[] = {
     TOOL_GROUP("Model and labels"),
     TOOL_MODEL_OPTIONS,
@@ -99,6 +107,7 @@ static const tool_command command = {
     TOOL_OPTIONS(option_table),
     .operands = TOOL_TAKES_FILE,
 };
+/* clang-format on */
 
 /* In the order of the words of --format. */
 static const tool_output_format formats[] = { TOOL_TEXT, TOOL_JSON, TOOL_JSONL,
@@ -227,8 +236,8 @@ static void warn_of_files(const tool_list *texts)
     struct stat st;
 
     for (size_t i = 0; i < texts->n; i++)
-        if (strpbrk(texts->items[i], "./") && stat(texts->items[i], &st) == 0 &&
-            S_ISREG(st.st_mode))
+        if (strpbrk(texts->items[i], "./") &&
+            stat(texts->items[i], &st) == 0 && S_ISREG(st.st_mode))
             tool_say("--label %s: taken as a text; --labels FILE reads a file",
                      tool_shown_name(texts->items[i]).text);
 }
@@ -412,17 +421,20 @@ static bool write_item(void *user, const tool_item *item)
 
 static int classify_all(session *s, settings *set, tool_sources *sources)
 {
-    tool_pipeline_params params = {
-        .sources = sources, .read = &set->common.read, .answered = s->answered,
-        .answer_bytes = set->top * sizeof(clipc_result),
-        .encode = encode, .write = write_item, .user = s
-    };
+    tool_pipeline_params params = { .sources = sources,
+                                    .read = &set->common.read,
+                                    .answered = s->answered,
+                                    .answer_bytes = set->top *
+                                                    sizeof(clipc_result),
+                                    .encode = encode,
+                                    .write = write_item,
+                                    .user = s };
 
     tool_answering();
     set->output.headed = !tool_sources_single(sources);
     if (set->output.headed)
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
-                                            : tool_build_info().n_cpus;
+                                                   : tool_build_info().n_cpus;
     s->in_images = true;
     if (set->header)
         tool_output_header();
@@ -432,7 +444,8 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
     if (!result.refused)
         tool_say_failed(result.n_failed, result.n_written, "images",
                         tool_output_is_json(&set->output)
-                            ? "the records say why" : NULL);
+                            ? "the records say why"
+                            : NULL);
     if (!result.refused && !result.threads_left)
         tool_sources_say_left_out(sources);
     int status = result.n_failed || result.refused ? TOOL_FAILED : TOOL_OK;

@@ -53,7 +53,9 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_MAX_BYTES:
         common->read.max_bytes = (size_t)tool_bytes(name, value, MOST);
         break;
-    case TOOL_OPT_TIMEOUT: image->timeout_ms = tool_seconds(name, value); break;
+    case TOOL_OPT_TIMEOUT:
+        image->timeout_ms = tool_seconds(name, value);
+        break;
     case TOOL_OPT_CA_FILE:
         image->ca_file = common->download.ca_file = value;
         break;
@@ -63,8 +65,8 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_UPDATE: common->download.update = true; break;
     case TOOL_OPT_TRUNCATE: common->text_flags |= CLIPC_TEXT_TRUNCATE; break;
     case TOOL_OPT_CONTEXT:
-        common->ctx.context_length =
-            (size_t)tool_whole(name, value, 3, MOST_TOKENS);
+        common->ctx.context_length = (size_t)tool_whole(name, value, 3,
+                                                        MOST_TOKENS);
         break;
     case TOOL_OPT_PLAIN_SPECIALS:
         common->text_flags |= CLIPC_TEXT_SPECIALS_PLAIN;

@@ -22,26 +22,40 @@ typedef struct tool_common {
     const char *model, *data_dir;
     size_t image_size; /* 0: the model's */
     const char *files_from;
-    tool_read_params read; /* of images */
+    tool_read_params read;  /* of images */
     tool_download download; /* of models */
-    unsigned text_flags;   /* CLIPC_TEXT_... */
+    unsigned text_flags;    /* CLIPC_TEXT_... */
     clipc_ctx_params ctx;
     bool quiet;
 } tool_common;
 
 /* A program's own ids are below 900 (options.h). */
 enum {
-    TOOL_OPT_MODEL = 1000, TOOL_OPT_DATA_DIR, TOOL_OPT_IMAGE_SIZE,
-    TOOL_OPT_EXIF, TOOL_OPT_ALPHA,
-    TOOL_OPT_FILES_FROM, TOOL_OPT_MAX_PIXELS, TOOL_OPT_MAX_BYTES,
-    TOOL_OPT_TIMEOUT, TOOL_OPT_CA_FILE, TOOL_OPT_OFFLINE, TOOL_OPT_UPDATE,
-    TOOL_OPT_TRUNCATE, TOOL_OPT_CONTEXT, TOOL_OPT_PLAIN_SPECIALS,
-    TOOL_OPT_THREADS, TOOL_OPT_GEMM, TOOL_OPT_CPU, TOOL_OPT_DTYPE,
+    TOOL_OPT_MODEL = 1000,
+    TOOL_OPT_DATA_DIR,
+    TOOL_OPT_IMAGE_SIZE,
+    TOOL_OPT_EXIF,
+    TOOL_OPT_ALPHA,
+    TOOL_OPT_FILES_FROM,
+    TOOL_OPT_MAX_PIXELS,
+    TOOL_OPT_MAX_BYTES,
+    TOOL_OPT_TIMEOUT,
+    TOOL_OPT_CA_FILE,
+    TOOL_OPT_OFFLINE,
+    TOOL_OPT_UPDATE,
+    TOOL_OPT_TRUNCATE,
+    TOOL_OPT_CONTEXT,
+    TOOL_OPT_PLAIN_SPECIALS,
+    TOOL_OPT_THREADS,
+    TOOL_OPT_GEMM,
+    TOOL_OPT_CPU,
+    TOOL_OPT_DTYPE,
     TOOL_OPT_QUIET
 };
 
 /* Rows of tables (tool_option, options.h). */
 
+/* clang-format off */
 #define TOOL_DATA_DIR_OPTION                                                  \
     { 0, "data-dir", TOOL_OPT_DATA_DIR, TOOL_TAKES_FOLDER, "DIR", NULL,       \
       "look here first for the built-in model and lists of labels" }
@@ -138,6 +152,7 @@ enum {
     "could not be written; 2 wrong usage; 3 the model, the labels or another\n"\
     "list of inputs could not be loaded.\n"                                   \
     "\n"
+/* clang-format on */
 
 tool_common tool_common_default(void);
 

@@ -44,8 +44,7 @@ static void print_description(const char *help, tool_shell shell)
         char c = help[i];
         if (c == '\'')
             fputs(shell == TOOL_FISH ? "\\'" : "'\\''", stdout);
-        else if (c == '\\' ||
-                 (shell == TOOL_ZSH && (c == '[' || c == ']')))
+        else if (c == '\\' || (shell == TOOL_ZSH && (c == '[' || c == ']')))
             printf("\\%c", c);
         else
             putchar(c);
@@ -165,11 +164,13 @@ static void bash_script(const tool_command *program)
           "        --) ended=1 prev='' last=''; break ;;\n"
           "        -*) last=${COMP_WORDS[i]} ;;\n"
           "        esac\n"
-          "    done\n", stdout);
+          "    done\n",
+          stdout);
     if (program->n_commands)
         fputs("    local command=''\n"
               "    ((COMP_CWORD < 2)) || command=${COMP_WORDS[1]}\n"
-              "    case $command in\n", stdout);
+              "    case $command in\n",
+              stdout);
     for (size_t i = 0; i < program->n_commands; i++) {
         printf("    %s)\n", program->commands[i].name);
         bash_command(&program->commands[i], "        ");
@@ -199,7 +200,8 @@ static void bash_script(const tool_command *program)
           "    )\"\n"
           "    [[ ${COMPREPLY[0]} ]] || COMPREPLY=()\n"
           "}\n"
-          "complete -o bashdefault -o default -F ", stdout);
+          "complete -o bashdefault -o default -F ",
+          stdout);
     print_function(program);
     printf(" %s\n", program->name);
 }
@@ -281,14 +283,16 @@ static void zsh_script(const tool_command *program)
     fputs("()\n{\n    ", stdout);
     if (program->n_commands)
         fputs("local curcontext=$curcontext state line ret=1\n"
-              "    typeset -A opt_args\n    ", stdout);
+              "    typeset -A opt_args\n    ",
+              stdout);
     zsh_command(program);
     if (program->n_commands) {
         fputs(" && ret=0\n"
               "    case $state in\n"
               "    command)\n"
               "        local -a commands\n"
-              "        commands=(\n", stdout);
+              "        commands=(\n",
+              stdout);
         for (size_t i = 0; i < program->n_commands; i++) {
             printf("            '%s:", program->commands[i].name);
             print_description(program->commands[i].summary, TOOL_ZSH);
@@ -297,7 +301,8 @@ static void zsh_script(const tool_command *program)
         fputs("        )\n"
               "        _describe -t commands command commands && ret=0 ;;\n"
               "    argument)\n"
-              "        case $line[1] in\n", stdout);
+              "        case $line[1] in\n",
+              stdout);
         for (size_t i = 0; i < program->n_commands; i++) {
             printf("        %s) ", program->commands[i].name);
             zsh_command(&program->commands[i]);
@@ -305,7 +310,8 @@ static void zsh_script(const tool_command *program)
         }
         fputs("        esac ;;\n"
               "    esac\n"
-              "    return ret", stdout);
+              "    return ret",
+              stdout);
     }
     /* Loaded from a folder of functions, or read by a shell that runs. */
     fputs("\n}\n\nif [[ $funcstack[1] == ", stdout);
@@ -381,7 +387,8 @@ static void fish_script(const tool_command *program)
               "function __clipc_command_is\n"
               "    set -l words (commandline -opc)\n"
               "    test \"$words[2]\" = \"$argv[1]\"\n"
-              "end\n\n", stdout);
+              "end\n\n",
+              stdout);
     fish_command(program, program);
     for (size_t i = 0; i < program->n_commands; i++) {
         const tool_command *command = &program->commands[i];

@@ -69,8 +69,7 @@ static void add_file(tool_folder *folder, const char *name)
     }
     free(path);
     if ((folder->n & (folder->n - 1)) == 0) /* 0, 1, 2, 4, 8 ...: full */
-        folder->files = tool_grow(folder->files,
-                                  folder->n ? 2 * folder->n : 1,
+        folder->files = tool_grow(folder->files, folder->n ? 2 * folder->n : 1,
                                   sizeof *folder->files);
     folder->files[folder->n++] = file;
 }

@@ -10,7 +10,7 @@
 #include "common/tool.h"
 
 typedef struct tool_file {
-    char *name;         /* in the folder */
+    char *name; /* in the folder */
     uint64_t bytes;
     const char *format; /* "JSON", "safetensors", ...; "link to nothing" or
                          * "not readable" of a file that cannot be read */

@@ -73,8 +73,7 @@ void tool_help_print(const tool_command *program, const tool_command *command)
     }
     printf("\n%s", command->about);
     if (command->n_commands)
-        printf("\nCommands (%s COMMAND --help says more):\n",
-               program->name);
+        printf("\nCommands (%s COMMAND --help says more):\n", program->name);
     for (size_t i = 0; i < command->n_commands; i++)
         printf("  %-*s%s\n", COLUMN - 2, command->commands[i].name,
                command->commands[i].summary);

@@ -122,8 +122,7 @@ static bool split(tool_lines *lines, char *data, size_t n, char message[256])
         }
         if (lines->n == room) {
             room = room ? 2 * room : 256;
-            lines->items = tool_grow(lines->items, room,
-                                     sizeof *lines->items);
+            lines->items = tool_grow(lines->items, room, sizeof *lines->items);
         }
         lines->items[lines->n].data = line;
         lines->items[lines->n++].len = len;
@@ -183,7 +182,8 @@ tool_texts *tool_texts_open(const char *path, size_t line_bytes,
         return NULL;
     }
     tool_texts *texts = tool_grow(NULL, 1, sizeof *texts);
-    *texts = (tool_texts){ .file = file, .line_bytes = line_bytes,
+    *texts = (tool_texts){ .file = file,
+                           .line_bytes = line_bytes,
                            .is_stdin = is_stdin };
     if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode))
         texts->bytes = (uint64_t)st.st_size;

@@ -31,8 +31,9 @@ void tool_lines_free(tool_lines *lines);
 typedef struct tool_text {
     char *data; /* grows; the caller frees it after the last line */
     size_t len, room;
-    clipc_status status; /* CLIPC_ERR_LIMIT: data is the start of a longer one */
-    char message[256];   /* of a failure */
+    clipc_status
+        status;        /* CLIPC_ERR_LIMIT: data is the start of a longer one */
+    char message[256]; /* of a failure */
 } tool_text;
 
 typedef struct tool_texts tool_texts;

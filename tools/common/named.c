@@ -28,8 +28,8 @@ enum { N_BUILT_IN = sizeof built_in / sizeof *built_in };
 static size_t find(tool_named_kind kind, const char *name)
 {
     size_t i = 0;
-    while (i < N_BUILT_IN && (built_in[i].kind != kind ||
-                              strcmp(built_in[i].name, name) != 0))
+    while (i < N_BUILT_IN &&
+           (built_in[i].kind != kind || strcmp(built_in[i].name, name) != 0))
         i++;
     return i;
 }
@@ -96,7 +96,8 @@ bool tool_named_read(tool_lines *lines, tool_named_kind kind,
         tool_say("labels/%s.txt is in no data folder: looked in %s", name,
                  looked_in);
         tool_say("name the right one with --data-dir DIR, or a list of your "
-                 "own with %s FILE", option);
+                 "own with %s FILE",
+                 option);
     }
     free(path);
     free(looked_in);
@@ -121,9 +122,9 @@ static size_t read_cars(tool_lines lists[N_BUILT_IN], const char *data_dir)
 
     for (size_t i = 0; i < N_BUILT_IN; i++) {
         char message[256], *looked_in;
-        char *path = built_in[i].cars
-                         ? built_in_path(built_in[i].name, data_dir, &looked_in)
-                         : NULL;
+        char *path = built_in[i].cars ? built_in_path(built_in[i].name,
+                                                      data_dir, &looked_in)
+                                      : NULL;
         if (path && tool_lines_read(&lists[n], path, message))
             n++;
         if (built_in[i].cars)

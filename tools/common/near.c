@@ -49,9 +49,8 @@ static char *near_in(const char *folder, const char *prefix, const char *name,
 
     while (dir && (entry = readdir(dir)) != NULL) {
         const char *other = entry->d_name;
-        if (other[0] == '.' ||
-            !(tool_nearly(name, other) ||
-              (!*rest && lacks_ending(name, other))))
+        if (other[0] == '.' || !(tool_nearly(name, other) ||
+                                 (!*rest && lacks_ending(name, other))))
             continue;
         char *path = tool_format("%s%s%s", prefix, other, rest);
         if (access(path, F_OK) == 0 && (!found || strcmp(path, found) < 0)) {

@@ -25,8 +25,7 @@ size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array)
                                 array->descr);
     for (size_t i = 0; i < array->rank; i++)
         n += (size_t)snprintf(dict + n, sizeof dict - n, "%zu,%s",
-                              array->shape[i],
-                              i + 1 < array->rank ? " " : "");
+                              array->shape[i], i + 1 < array->rank ? " " : "");
     if (array->rank > 1)
         n--; /* (3, 4) but (3,) */
     n += (size_t)snprintf(dict + n, sizeof dict - n, "), }");

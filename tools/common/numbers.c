@@ -52,8 +52,8 @@ static bool read_with_unit(const char *text, const unit *units, size_t n,
         return false;
     while (*text && i < n && strcmp(text, units[i].name) != 0)
         i++;
-    if (i == n || (*text &&
-                   __builtin_mul_overflow(*value, units[i].factor, value)))
+    if (i == n ||
+        (*text && __builtin_mul_overflow(*value, units[i].factor, value)))
         return false;
     return *value >= 1 && *value <= max;
 }
@@ -61,10 +61,10 @@ static bool read_with_unit(const char *text, const unit *units, size_t n,
 uint64_t tool_bytes(const char *option, const char *text, uint64_t max)
 {
     static const unit units[] = {
-        { "B", 1 },
-        { "K", 1 << 10 }, { "KiB", 1 << 10 }, { "kB", 1000 }, { "KB", 1000 },
-        { "M", 1 << 20 }, { "MiB", 1 << 20 }, { "MB", 1000000 },
-        { "G", 1 << 30 }, { "GiB", 1 << 30 }, { "GB", 1000000000 },
+        { "B", 1 },         { "K", 1 << 10 },     { "KiB", 1 << 10 },
+        { "kB", 1000 },     { "KB", 1000 },       { "M", 1 << 20 },
+        { "MiB", 1 << 20 }, { "MB", 1000000 },    { "G", 1 << 30 },
+        { "GiB", 1 << 30 }, { "GB", 1000000000 },
     };
     uint64_t value;
 
@@ -72,7 +72,8 @@ uint64_t tool_bytes(const char *option, const char *text, uint64_t max)
                         &value))
         tool_usage_error("%s %s: not a number of bytes from 1 to %llu (512K, "
                          "64M, 64MiB and 1G are in powers of 1024, 64MB in "
-                         "powers of 1000)", option, tool_shown_name(text).text,
+                         "powers of 1000)",
+                         option, tool_shown_name(text).text,
                          (unsigned long long)max);
     return value;
 }
@@ -85,7 +86,8 @@ uint64_t tool_pixels(const char *option, const char *text, uint64_t max)
     if (!read_with_unit(text, units, sizeof units / sizeof *units, max,
                         &value))
         tool_usage_error("%s %s: not a number of pixels from 1 to %llu (50M "
-                         "is 50000000)", option, tool_shown_name(text).text,
+                         "is 50000000)",
+                         option, tool_shown_name(text).text,
                          (unsigned long long)max);
     return value;
 }

@@ -90,8 +90,8 @@ static char *id_of_url(const char *url)
 {
     const char *path = strchr(strstr(url, "://") + 3, '/');
     size_t org = path ? strcspn(path + 1, "/?#") : 0;
-    size_t name = org && path[1 + org] == '/'
-                      ? strcspn(path + org + 2, "/?#") : 0;
+    size_t name = org && path[1 + org] == '/' ? strcspn(path + org + 2, "/?#")
+                                              : 0;
 
     return name ? tool_format("%.*s", (int)(org + 1 + name), path + 1) : NULL;
 }
@@ -131,7 +131,8 @@ static void explain_name(const char *name, const char *message)
     }
     if (!strstr(message, "no such folder"))
         tool_say("%s: there is no such folder or file, so the name was taken "
-                 "for a repository id%s", asked.text,
+                 "for a repository id%s",
+                 asked.text,
                  strchr(name, '/') ? "" : " (today they are ORG/NAME)");
     char *near = meant(name);
     if (near)

@@ -4,7 +4,6 @@
  */
 #include "common/options.h"
 
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +28,7 @@ static void list_words(char *text, size_t room, const char *words)
     text[0] = '\0';
     for (const char *word = words; tool_word(word) && used < room;) {
         const char *next = tool_word_next(word);
-        const char *before = word == words      ? ""
+        const char *before = word == words     ? ""
                              : tool_word(next) ? ", "
                                                : " or ";
         used += (size_t)snprintf(text + used, room - used, "%s%.*s", before,
@@ -64,8 +63,7 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
         for (size_t j = 1; j <= m; j++) {
             row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]),
                            1 + least(above[j], row[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-                a[i - 2] == b[j - 1])
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = least(row[j], above_it[j - 2] + 1);
         }
     }
@@ -109,12 +107,11 @@ static const char *command_names(const tool_command *program, char text[128])
     size_t used = 0;
 
     for (size_t i = 0; i < program->n_commands && used < 128; i++)
-        used += (size_t)snprintf(
-            text + used, 128 - used, "%s%s",
-            i == 0                         ? ""
-            : i + 1 < program->n_commands ? ", "
-                                           : " or ",
-            program->commands[i].name);
+        used += (size_t)snprintf(text + used, 128 - used, "%s%s",
+                                 i == 0                        ? ""
+                                 : i + 1 < program->n_commands ? ", "
+                                                               : " or ",
+                                 program->commands[i].name);
     return text;
 }
 
@@ -193,12 +190,8 @@ static void act(const tool_scan *scan)
         return;
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     switch (id) {
-    case TOOL_OPT_HELP:
-        tool_help_print(scan->program, scan->command);
-        break;
-    case TOOL_OPT_VERSION:
-        tool_print_version(scan->program->name);
-        break;
+    case TOOL_OPT_HELP: tool_help_print(scan->program, scan->command); break;
+    case TOOL_OPT_VERSION: tool_print_version(scan->program->name); break;
     case TOOL_OPT_COMPLETION:
         tool_completion_print(scan->program, (tool_shell)tool_choice(scan));
         break;

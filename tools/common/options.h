@@ -16,8 +16,8 @@
 
 typedef enum tool_kind {
     TOOL_TAKES_NOTHING,
-    TOOL_TAKES_VALUE,  /* a number, a text: a shell cannot complete it */
-    TOOL_TAKES_FILE,   /* or one of `words` */
+    TOOL_TAKES_VALUE, /* a number, a text: a shell cannot complete it */
+    TOOL_TAKES_FILE,  /* or one of `words` */
     TOOL_TAKES_FOLDER,
     TOOL_TAKES_CHOICE, /* one of `words` and nothing else */
     TOOL_HEADING,      /* not an option: `help` stands above what follows */
@@ -26,9 +26,9 @@ typedef enum tool_kind {
 
 /* A row. An option has a letter, a name, or both. */
 typedef struct tool_option {
-    char letter;         /* of -o */
-    const char *name;    /* of --output */
-    int id;              /* positive */
+    char letter;      /* of -o */
+    const char *name; /* of --output */
+    int id;           /* positive */
     tool_kind kind;
     const char *metavar; /* of the value in the help; NULL: `words`. One that
                           * ends in "..." takes the operands up to the next
@@ -41,16 +41,29 @@ typedef struct tool_option {
  * below 900. */
 enum { TOOL_OPT_HELP = 900, TOOL_OPT_VERSION, TOOL_OPT_COMPLETION };
 
-#define TOOL_GROUP(heading) { .kind = TOOL_HEADING, .help = heading }
+#define TOOL_GROUP(heading) \
+    { \
+        .kind = TOOL_HEADING, .help = heading \
+    }
 
-#define TOOL_HELP_OPTIONS                                                     \
-    { 'V', "version", TOOL_OPT_VERSION, TOOL_TAKES_NOTHING, NULL, NULL,       \
-      "versions of the program and its libraries" },                          \
-    { 'h', "help", TOOL_OPT_HELP, TOOL_TAKES_NOTHING, NULL, NULL, "this text" }
+#define TOOL_HELP_OPTIONS \
+    { 'V', \
+      "version", \
+      TOOL_OPT_VERSION, \
+      TOOL_TAKES_NOTHING, \
+      NULL, \
+      NULL, \
+      "versions of the program and its libraries" }, \
+    { \
+        'h', "help", TOOL_OPT_HELP, TOOL_TAKES_NOTHING, NULL, NULL, \
+            "this text" \
+    }
 
-#define TOOL_COMPLETION_OPTION                                                \
-    { 0, "completion", TOOL_OPT_COMPLETION, TOOL_TAKES_CHOICE, NULL,          \
-      "bash|zsh|fish", "write this program's completions for a shell" }
+#define TOOL_COMPLETION_OPTION \
+    { \
+        0, "completion", TOOL_OPT_COMPLETION, TOOL_TAKES_CHOICE, NULL, \
+            "bash|zsh|fish", "write this program's completions for a shell" \
+    }
 
 /* A program, or one of the commands of a program. */
 typedef struct tool_command {
@@ -61,7 +74,7 @@ typedef struct tool_command {
     const char *end;     /* help after them, or NULL: the program's */
     const tool_option *options;
     size_t n_options;
-    tool_kind operands;  /* what a shell offers for them */
+    tool_kind operands; /* what a shell offers for them */
     const char *operand_words;
     const struct tool_command *commands;
     size_t n_commands;
@@ -81,9 +94,9 @@ typedef struct tool_scan {
     const tool_command *command; /* `program`, or the command that was named */
     int next;                    /* argument to look at */
     bool operands_only;
-    const tool_option *option;   /* the row, or NULL */
-    const char *value;           /* of the option or operand, or NULL */
-    char name[32];               /* of the option as it was spelt: "--top" */
+    const tool_option *option; /* the row, or NULL */
+    const char *value;         /* of the option or operand, or NULL */
+    char name[32];             /* of the option as it was spelt: "--top" */
 } tool_scan;
 
 /* Id of the next option, TOOL_OPERAND or TOOL_END. -h, -V and --completion

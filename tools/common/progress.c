@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 enum {
-    BAR = 16,            /* characters of the bar */
+    BAR = 16,             /* characters of the bar */
     DEFAULT_COLUMNS = 80, /* of a terminal that does not know its width */
-    ECHO = 2,            /* columns of the ^C that the terminal shows */
-    TEXT = 320,          /* bytes of the line */
-    LEAST_NAME = 8       /* columns: a shorter name is useless */
+    ECHO = 2,             /* columns of the ^C that the terminal shows */
+    TEXT = 320,           /* bytes of the line */
+    LEAST_NAME = 8        /* columns: a shorter name is useless */
 };
 static const double PATIENCE = 0.5; /* seconds before the first line */
 static const double INTERVAL = 0.1; /* seconds between lines */
@@ -105,7 +105,8 @@ static void add_rate(char *out, size_t room, size_t done, size_t total,
     double left = (double)(total - done) / rate + 0.5;
     unsigned long s = left < 3e9 ? (unsigned long)left : 3000000000u;
     if (s < 3600)
-        snprintf(out + n, room - (size_t)n, ", %lu:%02lu left", s / 60, s % 60);
+        snprintf(out + n, room - (size_t)n, ", %lu:%02lu left", s / 60,
+                 s % 60);
     else
         snprintf(out + n, room - (size_t)n, ", %lu:%02lu:%02lu left", s / 3600,
                  s / 60 % 60, s % 60);
@@ -147,10 +148,10 @@ static void blank(size_t columns)
 
 /* The parts of the line. */
 typedef struct parts {
-    char bar[BAR + 1];   /* "" without a total */
-    char counts[72];     /* "12 of 300" */
-    char rate[64];       /* ", 12.5/s, 0:40 left", or "" */
-    char percent[8];     /* "4%", or the count alone without a total */
+    char bar[BAR + 1]; /* "" without a total */
+    char counts[72];   /* "12 of 300" */
+    char rate[64];     /* ", 12.5/s, 0:40 left", or "" */
+    char percent[8];   /* "4%", or the count alone without a total */
 } parts;
 
 /* The name of the phase in at most `room` columns, its end cut off. */

@@ -10,7 +10,7 @@
 #include "common/tool.h"
 
 typedef struct tool_shape {
-    const char *name;       /* "ViT-B/32" */
+    const char *name; /* "ViT-B/32" */
     size_t vision_width, vision_layers, patch_size, image_size;
     size_t text_width, text_layers, dim;
     size_t n_parameters;
@@ -22,7 +22,8 @@ const tool_shape *tool_published_shape(const clipc_model_info *info);
 /* The vocabulary of all of them: its tokens in the order of their ids, and its
  * merges as "left right", each with a line feed after it. */
 enum {
-    TOOL_PUBLISHED_TOKENS = 49408, TOOL_PUBLISHED_MERGES = 48894,
+    TOOL_PUBLISHED_TOKENS = 49408,
+    TOOL_PUBLISHED_MERGES = 48894,
     TOOL_SHA256_BYTES = 32
 };
 extern const unsigned char tool_published_tokens[TOOL_SHA256_BYTES];

@@ -101,28 +101,31 @@ static json_t *record_as_json(const tool_record *record)
 
     failed |= !tool_json_set_bytes(object, "image", record->image,
                                    strlen(record->image));
-    failed |= json_object_set_new(
-        object, "status", json_string(clipc_status_name(record->status)));
+    failed |= json_object_set_new(object, "status",
+                                  json_string(
+                                      clipc_status_name(record->status)));
     failed |= json_object_set_new(object, "error",
                                   tool_json_message(record->message));
     for (size_t i = 0; i < record->k; i++)
         failed |= json_array_append_new(list, prediction_as_json(record, i));
     failed |= json_object_set_new(object, "predictions", list);
-    failed |= json_object_set_new(
-        object, "width",
-        info ? json_integer((json_int_t)info->width) : json_null());
-    failed |= json_object_set_new(
-        object, "height",
-        info ? json_integer((json_int_t)info->height) : json_null());
-    failed |= json_object_set_new(
-        object, "format", info ? json_string(info->format) : json_null());
-    failed |= json_object_set_new(
-        object, "orientation",
-        info && info->orientation ? json_integer(info->orientation)
-                                  : json_null());
-    failed |= json_object_set_new(
-        object, "warnings",
-        json_integer(info ? (json_int_t)info->n_warnings : 0));
+    failed |= json_object_set_new(object, "width",
+                                  info ? json_integer((json_int_t)info->width)
+                                       : json_null());
+    failed |= json_object_set_new(object, "height",
+                                  info ? json_integer((json_int_t)info->height)
+                                       : json_null());
+    failed |= json_object_set_new(object, "format",
+                                  info ? json_string(info->format)
+                                       : json_null());
+    failed |= json_object_set_new(object, "orientation",
+                                  info && info->orientation
+                                      ? json_integer(info->orientation)
+                                      : json_null());
+    failed |= json_object_set_new(object, "warnings",
+                                  json_integer(
+                                      info ? (json_int_t)info->n_warnings
+                                           : 0));
     if (!failed)
         return object;
     json_decref(object);

@@ -16,18 +16,18 @@ typedef enum tool_output_format {
 } tool_output_format;
 
 typedef struct tool_record {
-    const char *image;    /* as the user named it */
+    const char *image; /* as the user named it */
     clipc_status status;
-    const char *message;  /* of a failure */
+    const char *message;          /* of a failure */
     const clipc_image_info *info; /* of a success */
-    const clipc_result *results;        /* [k] of a success */
+    const clipc_result *results;  /* [k] of a success */
     size_t k;
     const clipc_text *labels; /* all */
 } tool_record;
 
 typedef struct tool_output {
     tool_output_format format;
-    bool headed; /* text: each block begins with the image's name */
+    bool headed;  /* text: each block begins with the image's name */
     bool of_cars; /* text: the labels are the names of cars */
     size_t n_records;
 } tool_output;

@@ -195,7 +195,8 @@ tool_name tool_shown_name(const char *name)
         total += len;
         if (tail_used + len > HALF) {
             size_t drop = tail_used + len - HALF;
-            while (drop < tail_used && ((unsigned char)tail[drop] & 0xC0) == 0x80)
+            while (drop < tail_used &&
+                   ((unsigned char)tail[drop] & 0xC0) == 0x80)
                 drop++;
             memmove(tail, tail + drop, tail_used - drop);
             tail_used -= drop;

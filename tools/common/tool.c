@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 static const char *program = "clipc";
-static const char *usage_command;    /* of the program, or NULL */
-static atomic_int caught;            /* the signal, or 0 */
-static int write_error;              /* errno of the first failed flush */
-static bool lost_reader;             /* of a pipe that was written to */
+static const char *usage_command;         /* of the program, or NULL */
+static atomic_int caught;                 /* the signal, or 0 */
+static int write_error;                   /* errno of the first failed flush */
+static bool lost_reader;                  /* of a pipe that was written to */
 static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
@@ -281,6 +281,8 @@ void tool_print_version(const char *name)
         printf("OpenBLAS       %s\n", info.openblas ? info.openblas : "none");
     printf("libjpeg        %s\n", info.libjpeg ? info.libjpeg : "unknown");
     printf("libpng         %s\n", info.libpng ? info.libpng : "unknown");
-    printf("libwebp        %s\n", info.libwebp ? info.libwebp : "not built in");
-    printf("libcurl        %s\n", info.libcurl ? info.libcurl : "not built in");
+    printf("libwebp        %s\n",
+           info.libwebp ? info.libwebp : "not built in");
+    printf("libcurl        %s\n",
+           info.libcurl ? info.libcurl : "not built in");
 }

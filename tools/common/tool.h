@@ -21,9 +21,10 @@
 /* Exit status of all programs. TOOL_USAGE is decided before any file is
  * opened: a missing or malformed file is never a usage error. */
 enum {
-    TOOL_OK = 0,     /* everything was answered */
-    TOOL_FAILED = 1, /* some inputs failed, or the output could not be written */
-    TOOL_USAGE = 2,  /* the command line itself */
+    TOOL_OK = 0, /* everything was answered */
+    TOOL_FAILED =
+        1, /* some inputs failed, or the output could not be written */
+    TOOL_USAGE = 2,   /* the command line itself */
     TOOL_NO_MODEL = 3 /* the model, the labels or another list of inputs could
                        * not be loaded, or the model cannot compute here as the
                        * options ask */

@@ -31,10 +31,17 @@ typedef struct settings {
 /* ---- command line ------------------------------------------------------ */
 
 enum {
-    OPT_OUT = 1, OPT_SHARD_ROWS, OPT_OUTPUT_DTYPE, OPT_RAW, OPT_APPEND,
-    OPT_RESUME, OPT_TEXTS, OPT_GONE
+    OPT_OUT = 1,
+    OPT_SHARD_ROWS,
+    OPT_OUTPUT_DTYPE,
+    OPT_RAW,
+    OPT_APPEND,
+    OPT_RESUME,
+    OPT_TEXTS,
+    OPT_GONE
 };
 
+/* clang-format off */
 static const tool_option option_table[] = {
     TOOL_GROUP("Output: PREFIX-00000.npy and PREFIX-00000.jsonl, then 00001 "
                "and so on"),
@@ -91,6 +98,7 @@ static const tool_command command = {
     TOOL_OPTIONS(option_table),
     .operands = TOOL_TAKES_FILE,
 };
+/* clang-format on */
 
 static void check_settings(settings *set)
 {
@@ -119,7 +127,8 @@ static void check_dtype(const char *value)
     if (half || strcmp(value, "float32") == 0)
         tool_usage_error("--dtype %s: --dtype is the arithmetic (f32, bf16 or "
                          "int8); the numbers of the array are --output-dtype "
-                         "%s", value, half ? "float16" : "float32");
+                         "%s",
+                         value, half ? "float16" : "float32");
 }
 
 static void read_options(settings *set, int argc, char **argv)
@@ -140,8 +149,8 @@ static void read_options(settings *set, int argc, char **argv)
         case TOOL_OPERAND: tool_list_add(&set->images, value); break;
         case OPT_OUT: set->shards.prefix = value; break;
         case OPT_SHARD_ROWS:
-            set->shards.max_rows =
-                (size_t)tool_whole(scan.name, value, 1, 1000000000);
+            set->shards.max_rows = (size_t)tool_whole(scan.name, value, 1,
+                                                      1000000000);
             break;
         case OPT_OUTPUT_DTYPE:
             set->shards.half = tool_choice(&scan) == 1;
@@ -227,8 +236,8 @@ static clipc_status encode(void *user, clipc_image *const *images, size_t n,
                            void *answers, clipc_error *err)
 {
     const session *s = user;
-    return clipc_encode_images(s->ctx, images, n, answers,
-                               s->set->embed_flags, err);
+    return clipc_encode_images(s->ctx, images, n, answers, s->set->embed_flags,
+                               err);
 }
 
 static bool write_item(void *user, const tool_item *item)
@@ -242,15 +251,17 @@ static bool write_item(void *user, const tool_item *item)
 static bool embed_images(session *s, tool_sources *sources)
 {
     const settings *set = s->set;
-    tool_pipeline_params params = {
-        .sources = sources, .read = &set->common.read, .answered = s->answered,
-        .answer_bytes = s->dim * sizeof(float),
-        .encode = encode, .write = write_item, .user = s
-    };
+    tool_pipeline_params params = { .sources = sources,
+                                    .read = &set->common.read,
+                                    .answered = s->answered,
+                                    .answer_bytes = s->dim * sizeof(float),
+                                    .encode = encode,
+                                    .write = write_item,
+                                    .user = s };
 
     if (!tool_sources_single(sources))
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
-                                            : tool_build_info().n_cpus;
+                                                   : tool_build_info().n_cpus;
     tool_progress_begin("images");
     return tool_pipeline_run(&params).threads_left;
 }
@@ -318,9 +329,9 @@ static void encode_texts(session *s, text_batch *batch)
         together &= batch->texts[i].status == CLIPC_OK;
     }
     if (batch->n == 0 ||
-        (together && clipc_encode_texts(s->ctx, texts, batch->n,
-                                        batch->embeddings, flags,
-                                        &err) == CLIPC_OK))
+        (together &&
+         clipc_encode_texts(s->ctx, texts, batch->n, batch->embeddings, flags,
+                            &err) == CLIPC_OK))
         return;
     for (size_t i = 0; i < batch->n && !tool_interrupted(); i++) {
         tool_text *text = &batch->texts[i];
@@ -386,7 +397,8 @@ static int start(session *s, settings *set)
     s->set = set;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
                                set->common.image_size);
-    if (!s->model || !tool_model_has(s->model, !set->texts, set->texts != NULL))
+    if (!s->model ||
+        !tool_model_has(s->model, !set->texts, set->texts != NULL))
         return TOOL_NO_MODEL;
     set->common.ctx.progress = on_progress;
     s->ctx = tool_ctx_create(s->model, &set->common.ctx);
@@ -459,8 +471,8 @@ int main(int argc, char **argv)
     tool_catch_signals();
     memset(&all, 0, sizeof all);
     int status = TOOL_NO_MODEL;
-    if (set.texts && !(texts = tool_texts_open(set.texts, TOOL_TEXT_BYTES,
-                                                  message)))
+    if (set.texts &&
+        !(texts = tool_texts_open(set.texts, TOOL_TEXT_BYTES, message)))
         tool_say("--texts %s: %s", tool_shown_name(set.texts).text, message);
     else if (tool_sources_listed(sources, "--files-from"))
         status = start(&all, &set);

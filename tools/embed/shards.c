@@ -22,10 +22,10 @@ enum { MESSAGE = 256, MAX_DIGITS = 9 };
 
 struct tool_shards {
     tool_shards_params params;
-    char *folder;         /* of the prefix */
-    const char *base;     /* the prefix in it */
-    unsigned long number; /* of the current or next shard */
-    size_t n_rows;        /* in it */
+    char *folder;                    /* of the prefix */
+    const char *base;                /* the prefix in it */
+    unsigned long number;            /* of the current or next shard */
+    size_t n_rows;                   /* in it */
     char *names[2], *temporaries[2]; /* its array and index, or NULL */
     FILE *array, *index;
     bool failed; /* the temporaries are incomplete */
@@ -141,8 +141,9 @@ static bool check_array(const tool_shards *s, unsigned long number,
 
     if (good) {
         size_t rows = st.st_size < TOOL_NPY_ROWS_AT
-                          ? 0 : (size_t)(st.st_size - TOOL_NPY_ROWS_AT) /
-                                    row_bytes(s);
+                          ? 0
+                          : (size_t)(st.st_size - TOOL_NPY_ROWS_AT) /
+                                row_bytes(s);
         make_header(s, rows, header);
         good = memcmp(header, found, sizeof found) == 0;
     }
@@ -352,10 +353,10 @@ bool tool_shards_add(tool_shards *shards, json_t *record,
     bool good = (!full || finish_shard(s, message)) &&
                 (s->array || open_shard(s, message));
     char *line = NULL;
-    if (good && json_object_set_new(
-                    record, "row",
-                    embedding ? json_integer((json_int_t)s->n_rows)
-                              : json_null()) == 0)
+    if (good &&
+        json_object_set_new(record, "row",
+                            embedding ? json_integer((json_int_t)s->n_rows)
+                                      : json_null()) == 0)
         line = json_dumps(record, 0);
     json_decref(record);
     if (good && !line) {

@@ -13,10 +13,19 @@
 /* ---- the tables -------------------------------------------------------- */
 
 enum {
-    OPT_TENSORS = 1, OPT_FORMAT, OPT_U8, OPT_OUT, OPT_RAW, OPT_IMAGE, OPT_TEXT,
-    OPT_IMAGES_FROM, OPT_TEXTS_FROM, OPT_HEADER
+    OPT_TENSORS = 1,
+    OPT_FORMAT,
+    OPT_U8,
+    OPT_OUT,
+    OPT_RAW,
+    OPT_IMAGE,
+    OPT_TEXT,
+    OPT_IMAGES_FROM,
+    OPT_TEXTS_FROM,
+    OPT_HEADER
 };
 
+/* clang-format off */
 #define ARRAY_OPTION                                                          \
     { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "FILE.npy", NULL,              \
       "a NumPy file, instead of standard output" }
@@ -205,6 +214,7 @@ static const tool_command program = {
     .commands = commands,
     .n_commands = sizeof commands / sizeof *commands,
 };
+/* clang-format on */
 
 static int (*const runs[])(const clipc_model *, const tool_inspection *) = {
     [MODEL] = tool_inspect_model,   [CHECK] = tool_inspect_check,
@@ -213,9 +223,9 @@ static int (*const runs[])(const clipc_model *, const tool_inspection *) = {
 };
 
 /* In the order of the words of --format. */
-static const tool_inspect_format formats[] = {
-    TOOL_INSPECT_TEXT, TOOL_INSPECT_JSON, TOOL_INSPECT_TSV
-};
+static const tool_inspect_format formats[] = { TOOL_INSPECT_TEXT,
+                                               TOOL_INSPECT_JSON,
+                                               TOOL_INSPECT_TSV };
 
 /* ---- command line ------------------------------------------------------ */
 

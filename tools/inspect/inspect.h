@@ -9,7 +9,9 @@
 #include "common/common_options.h"
 
 typedef enum tool_inspect_format {
-    TOOL_INSPECT_TEXT, TOOL_INSPECT_JSON, TOOL_INSPECT_TSV
+    TOOL_INSPECT_TEXT,
+    TOOL_INSPECT_JSON,
+    TOOL_INSPECT_TSV
 } tool_inspect_format;
 
 /* The values of the command line. */

@@ -53,7 +53,7 @@ int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_info properties = { .struct_size = sizeof properties,
-                                          .image_size = 224 };
+                                    .image_size = 224 };
     clipc_image *image = read_image(set->images.items[0], model, set);
     clipc_status status;
 
@@ -161,7 +161,9 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
     clipc_ctx *ctx = tool_inspect_ctx(model, set);
     if (!ctx)
         return TOOL_NO_MODEL;
-    tool_array array = { .descr = "<f4", .element_bytes = 4, .rank = 2,
+    tool_array array = { .descr = "<f4",
+                         .element_bytes = 4,
+                         .rank = 2,
                          .shape = { n, properties.dim } };
     float *embeddings = tool_grow(NULL, n, properties.dim * sizeof(float));
     bool good = set->images.n

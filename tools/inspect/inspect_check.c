@@ -21,7 +21,7 @@ static const char *const verdict_names[] = { "ok", "PROBLEM", "differs",
                                              "cannot tell" };
 
 enum {
-    MAX_NAMED = 20,     /* tensors, tokens ... that are named of one kind */
+    MAX_NAMED = 20,      /* tensors, tokens ... that are named of one kind */
     MAX_ROUND_TRIP = 512 /* bytes of a token that is tokenized */
 };
 
@@ -47,11 +47,12 @@ report(check *c, verdict v, const char *subject, const char *format, ...)
     c->counts[v]++;
     tool_progress_clear();
     if (c->findings)
-        json_array_append_new(
-            c->findings,
-            json_pack("{s:s, s:s, s:o}", "verdict",
-                      v == PROBLEM ? "problem" : verdict_names[v], "subject",
-                      subject, "text", tool_json_message(text)));
+        json_array_append_new(c->findings,
+                              json_pack("{s:s, s:s, s:o}", "verdict",
+                                        v == PROBLEM ? "problem"
+                                                     : verdict_names[v],
+                                        "subject", subject, "text",
+                                        tool_json_message(text)));
     else
         printf("%-12s %-14s %s\n", verdict_names[v], subject, text);
 }
@@ -63,9 +64,10 @@ static void check_json(check *c, const tool_file *file)
     char *path = tool_folder_path(&c->folder, file);
     json_error_t err;
     /* model_max_length is often an integer of thirty digits. */
-    json_t *root = tool_json_load(path, JSON_REJECT_DUPLICATES |
-                                            JSON_DECODE_ANY |
-                                            JSON_DECODE_INT_AS_REAL, &err);
+    json_t *root = tool_json_load(path,
+                                  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY |
+                                      JSON_DECODE_INT_AS_REAL,
+                                  &err);
 
     if (root)
         report(c, OK, "file", "%s: JSON, %llu bytes",
@@ -195,8 +197,8 @@ static void check_tensors(check *c)
                        shown, t.n);
             else if (bad && n_bad <= MAX_NAMED)
                 report(c, tensor.used ? PROBLEM : DIFFERS, "tensor",
-                       "%s: %zu of %zu numbers are NaN, %zu infinite%s",
-                       shown, t.n_nan, t.n, t.n_infinite,
+                       "%s: %zu of %zu numbers are NaN, %zu infinite%s", shown,
+                       t.n_nan, t.n, t.n_infinite,
                        tensor.used ? "" : " (not used)");
         }
         if (!tensor.used && ++n_extra <= MAX_NAMED)
@@ -218,8 +220,10 @@ static void check_tensors(check *c)
                "matrix is zero; none is missing",
                c->info.n_tensors, n_numbers);
     if (n_uncounted > 0)
-        report(c, OK, "tensors", "%zu of integers or packed numbers: not "
-               "looked into", n_uncounted);
+        report(c, OK, "tensors",
+               "%zu of integers or packed numbers: not "
+               "looked into",
+               n_uncounted);
 }
 
 /* ---- tokenizer --------------------------------------------------------- */
@@ -255,9 +259,11 @@ static bool spells(const tool_vocabulary *v, const int32_t *ids, size_t n,
 
     for (size_t i = 1; i + 1 < n; i++) {
         const char *token = ids[i] >= 0 && (size_t)ids[i] < v->n
-                                ? v->tokens[ids[i]] : NULL;
-        if (!token || !tool_vocabulary_bytes(token, bytes, sizeof bytes, &more)
-            || more > len - at || memcmp(text + at, bytes, more) != 0)
+                                ? v->tokens[ids[i]]
+                                : NULL;
+        if (!token ||
+            !tool_vocabulary_bytes(token, bytes, sizeof bytes, &more) ||
+            more > len - at || memcmp(text + at, bytes, more) != 0)
             return false;
         at += more;
     }
@@ -280,14 +286,16 @@ static void check_round_trip(check *c, const tool_vocabulary *v)
         if (!ids_of(c, (clipc_text){ text, len }, ids, MAX_ROUND_TRIP + 2, &n))
             return;
         if (!spells(v, ids, n, text, len) && ++n_wrong <= MAX_NAMED)
-            report(c, PROBLEM, "tokenizer", "\"%.*s\", token %zu: its ids "
-                   "spell another text", (int)len, text, i);
+            report(c, PROBLEM, "tokenizer",
+                   "\"%.*s\", token %zu: its ids "
+                   "spell another text",
+                   (int)len, text, i);
         tool_progress_show(i, v->n);
     }
     tool_progress_clear();
     if (n_wrong == 0 && !tool_interrupted())
-        report(c, OK, "tokenizer",
-               "%zu tokens of %s made ids and text again", n_texts, v->file);
+        report(c, OK, "tokenizer", "%zu tokens of %s made ids and text again",
+               n_texts, v->file);
 }
 
 static void check_vectors(check *c)
@@ -299,7 +307,8 @@ static void check_vectors(check *c)
         const tool_vector *vector = &tool_published_vectors[i];
         size_t n;
         bool same = ids_of(c, (clipc_text){ vector->text, vector->len }, ids,
-                           TOOL_VECTOR_IDS + 2, &n) && n == vector->n + 2 &&
+                           TOOL_VECTOR_IDS + 2, &n) &&
+                    n == vector->n + 2 &&
                     ids[0] == TOOL_PUBLISHED_TOKENS - 2 &&
                     ids[n - 1] == TOOL_PUBLISHED_TOKENS - 1;
         for (size_t k = 0; same && k < vector->n; k++)
@@ -310,8 +319,10 @@ static void check_vectors(check *c)
                    i + 1);
     }
     if (n_wrong == 0)
-        report(c, OK, "tokenizer", "%zu known texts have the ids that the "
-               "reference gives", tool_n_published_vectors);
+        report(c, OK, "tokenizer",
+               "%zu known texts have the ids that the "
+               "reference gives",
+               tool_n_published_vectors);
 }
 
 /* Whether vocabulary and merges are the published ones. */
@@ -326,7 +337,8 @@ static bool check_published_tokens(check *c, const tool_vocabulary *v)
 
     report(c, tokens ? OK : DIFFERS, "vocabulary",
            tokens ? "%zu tokens, those of all published models (SHA-256)"
-                  : "%zu tokens, not those of the published models", v->n);
+                  : "%zu tokens, not those of the published models",
+           v->n);
     report(c, merges ? OK : DIFFERS, "merges",
            merges ? "%zu merges, those of all published models (SHA-256)"
                   : "%zu merges, not those of the published models",
@@ -351,8 +363,10 @@ static void check_tokenizer(check *c)
     if (n != 2 || ids[0] < 0 || ids[1] < 0 ||
         (size_t)ids[0] >= c->info.vocab_size ||
         (size_t)ids[1] >= c->info.vocab_size)
-        report(c, PROBLEM, "tokenizer", "an empty text is not start and end "
-               "token, below %zu", c->info.vocab_size);
+        report(c, PROBLEM, "tokenizer",
+               "an empty text is not start and end "
+               "token, below %zu",
+               c->info.vocab_size);
     if (!tool_vocabulary_read(&v, &c->folder, message)) {
         report(c, *message ? PROBLEM : CANNOT_TELL, "vocabulary", "%s",
                *message ? message : "its file is not in the folder");
@@ -360,16 +374,21 @@ static void check_tokenizer(check *c)
         return;
     }
     if (v.n > c->info.vocab_size)
-        report(c, PROBLEM, "vocabulary", "%zu tokens, the model has %zu "
-               "embeddings", v.n, c->info.vocab_size);
+        report(c, PROBLEM, "vocabulary",
+               "%zu tokens, the model has %zu "
+               "embeddings",
+               v.n, c->info.vocab_size);
     else if (v.n < c->info.vocab_size)
-        report(c, DIFFERS, "vocabulary", "%zu tokens; the model has %zu "
-               "embeddings", v.n, c->info.vocab_size);
+        report(c, DIFFERS, "vocabulary",
+               "%zu tokens; the model has %zu "
+               "embeddings",
+               v.n, c->info.vocab_size);
     check_round_trip(c, &v);
     if (check_published_tokens(c, &v))
         check_vectors(c);
     else
-        report(c, CANNOT_TELL, "tokenizer", "known texts and ids are of the "
+        report(c, CANNOT_TELL, "tokenizer",
+               "known texts and ids are of the "
                "published vocabulary");
     tool_vocabulary_free(&v);
 }
@@ -393,16 +412,20 @@ static void check_towers(check *c)
                 CLIPC_OK &&
             clipc_encode_images(c->ctx, &image, 1, embedding, 0, &err) ==
                 CLIPC_OK)
-            report(c, OK, "image tower", "an embedding of %zu numbers comes "
-                   "out", c->info.dim);
+            report(c, OK, "image tower",
+                   "an embedding of %zu numbers comes "
+                   "out",
+                   c->info.dim);
         else if (!tool_interrupted())
             report(c, PROBLEM, "image tower", "%s", err.message);
     }
     if (c->info.has_text && strcmp(c->info.tokenizer, "none") != 0) {
-        if (clipc_encode_texts(c->ctx, &text, 1, embedding, CLIPC_TEXT_TRUNCATE,
-                               &err) == CLIPC_OK)
-            report(c, OK, "text tower", "an embedding of %zu numbers comes "
-                   "out", c->info.dim);
+        if (clipc_encode_texts(c->ctx, &text, 1, embedding,
+                               CLIPC_TEXT_TRUNCATE, &err) == CLIPC_OK)
+            report(c, OK, "text tower",
+                   "an embedding of %zu numbers comes "
+                   "out",
+                   c->info.dim);
         else if (!tool_interrupted())
             report(c, PROBLEM, "text tower", "%s", err.message);
     }
@@ -419,8 +442,10 @@ static void check_constants(check *c)
     bool same = true;
 
     if (!shape)
-        report(c, CANNOT_TELL, "shape", "not one of the published shapes "
-               "that are known here: %zu parameters", info->n_parameters);
+        report(c, CANNOT_TELL, "shape",
+               "not one of the published shapes "
+               "that are known here: %zu parameters",
+               info->n_parameters);
     else if (info->n_parameters == shape->n_parameters)
         report(c, OK, "shape", "%s, %zu parameters", shape->name,
                info->n_parameters);
@@ -434,28 +459,27 @@ static void check_constants(check *c)
         report(c, DIFFERS, "logit scale", "%.6g; OpenAI's models end at 100",
                info->logit_scale);
     for (size_t i = 0; i < 3; i++)
-        same = same &&
-               fabsf(info->mean[i] - tool_published_mean[i]) < 1e-6f &&
+        same = same && fabsf(info->mean[i] - tool_published_mean[i]) < 1e-6f &&
                fabsf(info->std[i] - tool_published_std[i]) < 1e-6f;
     report(c, same ? OK : DIFFERS, "normalisation",
            "mean %.6g %.6g %.6g, std %.6g %.6g %.6g, %sOpenAI's (%s)",
-           (double)info->mean[0], (double)info->mean[1],
-           (double)info->mean[2], (double)info->std[0],
-           (double)info->std[1], (double)info->std[2], same ? "" : "not ",
-           tool_shown_name(info->preprocessing).text);
+           (double)info->mean[0], (double)info->mean[1], (double)info->mean[2],
+           (double)info->std[0], (double)info->std[1], (double)info->std[2],
+           same ? "" : "not ", tool_shown_name(info->preprocessing).text);
 }
 
 /* ---- the whole --------------------------------------------------------- */
 
 static bool write_json(check *c)
 {
-    json_t *root = json_pack(
-        "{s:o, s:b, s:I, s:I, s:I, s:I, s:O}", "source",
-        tool_json_message(c->info.source), "sound", c->counts[PROBLEM] == 0,
-        "ok", (json_int_t)c->counts[OK], "problems",
-        (json_int_t)c->counts[PROBLEM], "differs",
-        (json_int_t)c->counts[DIFFERS], "cannot_tell",
-        (json_int_t)c->counts[CANNOT_TELL], "findings", c->findings);
+    json_t *root = json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:O}", "source",
+                             tool_json_message(c->info.source), "sound",
+                             c->counts[PROBLEM] == 0, "ok",
+                             (json_int_t)c->counts[OK], "problems",
+                             (json_int_t)c->counts[PROBLEM], "differs",
+                             (json_int_t)c->counts[DIFFERS], "cannot_tell",
+                             (json_int_t)c->counts[CANNOT_TELL], "findings",
+                             c->findings);
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
     json_decref(root);
@@ -493,9 +517,9 @@ int tool_inspect_check(const clipc_model *model, const tool_inspection *set)
         sound = write_json(&c) && sound;
     else
         printf("\n%s: %zu ok, %zu problems, %zu differ from the published "
-               "models, %zu cannot be told\n", sound ? "sound" : "NOT SOUND",
-               c.counts[OK], c.counts[PROBLEM], c.counts[DIFFERS],
-               c.counts[CANNOT_TELL]);
+               "models, %zu cannot be told\n",
+               sound ? "sound" : "NOT SOUND", c.counts[OK], c.counts[PROBLEM],
+               c.counts[DIFFERS], c.counts[CANNOT_TELL]);
     json_decref(c.findings);
     clipc_ctx_free(c.ctx);
     tool_folder_free(&c.folder);

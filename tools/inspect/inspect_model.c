@@ -69,7 +69,8 @@ static tower_weights weights_of(const clipc_model *model, size_t n_tensors,
         for (size_t d = 0; d < tensor.rank; d++)
             n *= tensor.shape[d];
         w.dtype = w.n_parameters == 0 || strcmp(w.dtype, tensor.dtype) == 0
-                      ? tensor.dtype : "mixed";
+                      ? tensor.dtype
+                      : "mixed";
         w.n_parameters += n;
         w.n_bytes += tensor.n_bytes;
     }
@@ -175,7 +176,8 @@ static void show_machine(void)
            clipc_version(), cpu.libpng ? cpu.libpng : "unknown",
            cpu.libcurl ? "libcurl " : "no libcurl",
            cpu.libcurl ? cpu.libcurl : "");
-    printf("%-15s %s, %s%s\n", "", cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown",
+    printf("%-15s %s, %s%s\n", "",
+           cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown",
            cpu.libwebp ? "libwebp " : "no libwebp",
            cpu.libwebp ? cpu.libwebp : "");
     if (cpu.openblas_core_better && strcmp(cpu.gemm, "openblas") == 0)
@@ -186,8 +188,7 @@ static void show_machine(void)
                cpu.openblas_core_better);
 }
 
-static int report_text(const clipc_model *model,
-                       const clipc_model_info *p,
+static int report_text(const clipc_model *model, const clipc_model_info *p,
                        const tool_folder *folder, bool tensors)
 {
     const tower_weights vision = weights_of(model, p->n_tensors, "vision");
@@ -208,7 +209,8 @@ static int report_text(const clipc_model *model,
         printf("%-15s %zux%zu pixels, patches of %zux%zu%s\n", "",
                p->image_size, p->image_size, p->patch_size, p->patch_size,
                p->image_size == p->trained_image_size
-                   ? "" : "; positions interpolated");
+                   ? ""
+                   : "; positions interpolated");
     show_tower("text tower", &p->text, &text);
     if (p->has_text)
         printf("%-15s %zu tokens at most, vocabulary of %zu\n", "",
@@ -254,11 +256,9 @@ static json_t *tower_as_json(const clipc_model *model, size_t n_tensors,
                      weights.packed
                          ? json_null()
                          : json_integer((json_int_t)weights.n_parameters),
-                     "weight_bytes",
-                     (json_int_t)weights.n_bytes, "dtype", weights.dtype,
-                     "width",
-                     (json_int_t)tower->width, "layers",
-                     (json_int_t)tower->n_layers, "heads",
+                     "weight_bytes", (json_int_t)weights.n_bytes, "dtype",
+                     weights.dtype, "width", (json_int_t)tower->width,
+                     "layers", (json_int_t)tower->n_layers, "heads",
                      (json_int_t)tower->n_heads, "mlp_width",
                      (json_int_t)tower->mlp_width, "activation",
                      string_as_json(tower->activation));
@@ -296,12 +296,13 @@ static json_t *machine_as_json(void)
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
-        "s:o, s:o}", "gemm",
-        string_as_json(cpu.gemm), "openblas", string_as_json(cpu.openblas),
-        "openblas_core", string_as_json(cpu.openblas_core),
-        "openblas_core_better", string_as_json(cpu.openblas_core_better),
-        "isa", string_as_json(cpu.isa), "f32", string_as_json(cpu.kernel_f32),
-        "bf16", string_as_json(cpu.kernel_bf16), "int8",
+        "s:o, s:o}",
+        "gemm", string_as_json(cpu.gemm), "openblas",
+        string_as_json(cpu.openblas), "openblas_core",
+        string_as_json(cpu.openblas_core), "openblas_core_better",
+        string_as_json(cpu.openblas_core_better), "isa",
+        string_as_json(cpu.isa), "f32", string_as_json(cpu.kernel_f32), "bf16",
+        string_as_json(cpu.kernel_bf16), "int8",
         string_as_json(cpu.kernel_int8), "cpus", (json_int_t)cpu.n_cpus,
         "features", string_as_json(cpu.features), "libclipc",
         string_as_json(clipc_version()), "libjpeg",
@@ -316,16 +317,15 @@ static json_t *files_as_json(const tool_folder *folder)
 
     for (size_t i = 0; i < folder->n; i++) {
         const tool_file *file = &folder->files[i];
-        json_array_append_new(
-            list, json_pack("{s:o, s:I, s:s}", "name",
-                            string_as_json(file->name), "bytes",
-                            (json_int_t)file->bytes, "format", file->format));
+        json_array_append_new(list, json_pack("{s:o, s:I, s:s}", "name",
+                                              string_as_json(file->name),
+                                              "bytes", (json_int_t)file->bytes,
+                                              "format", file->format));
     }
     return list;
 }
 
-static int report_json(const clipc_model *model,
-                       const clipc_model_info *p,
+static int report_json(const clipc_model *model, const clipc_model_info *p,
                        const tool_folder *folder, bool tensors)
 {
     const tool_shape *shape = tool_published_shape(p);
@@ -342,14 +342,12 @@ static int report_json(const clipc_model *model,
         "dtype", string_as_json(p->dtype), "vision",
         tower_as_json(model, p->n_tensors, &p->vision, "vision"), "text",
         tower_as_json(model, p->n_tensors, &p->text, "text"), "dim",
-        (json_int_t)p->dim,
-        "image_size", (json_int_t)p->image_size, "patch_size",
-        (json_int_t)p->patch_size, "context_length",
+        (json_int_t)p->dim, "image_size", (json_int_t)p->image_size,
+        "patch_size", (json_int_t)p->patch_size, "context_length",
         (json_int_t)p->context_length, "vocab_size", (json_int_t)p->vocab_size,
         "logit_scale", p->logit_scale, "tokenizer",
         string_as_json(p->tokenizer), "labels", string_as_json(p->labels),
-        "preprocessing",
-        string_as_json(p->preprocessing), "layout",
+        "preprocessing", string_as_json(p->preprocessing), "layout",
         string_as_json(p->layout), "trained_image_size",
         (json_int_t)p->trained_image_size, "mean", (double)p->mean[0],
         (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],

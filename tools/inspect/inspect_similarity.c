@@ -21,7 +21,7 @@ enum { DIGITS = 9 }; /* enough to read back the same float */
 
 /* Embeddings and names of one side of the matrix. */
 typedef struct side {
-    const char *kind; /* "image" or "text" */
+    const char *kind;  /* "image" or "text" */
     clipc_text *names; /* [n] */
     size_t n;
     float *embeddings; /* [n, dim] */
@@ -30,7 +30,7 @@ typedef struct side {
 typedef struct matrix {
     const side *rows, *columns; /* the same side: cosines alone */
     double logit_scale;
-    float *cosines, *logits;    /* [rows, columns]; logits of image-text */
+    float *cosines, *logits;     /* [rows, columns]; logits of image-text */
     float *per_row, *per_column; /* softmax of logits along the other */
 } matrix;
 
@@ -368,12 +368,11 @@ int tool_inspect_similarity(const clipc_model *model,
         status = list_images(&images, set);
     if (status == TOOL_OK && has_texts)
         status = list_texts(&texts, set);
-    bool good = status == TOOL_OK && !tool_interrupted() &&
-                (!has_images || embed_side(&images, ctx, model, set,
-                                           info.dim)) &&
-                (!has_texts || embed_side(&texts, ctx, model, set,
-                                          info.dim)) &&
-                !tool_interrupted() && fill(&m, ctx, info.dim);
+    bool good =
+        status == TOOL_OK && !tool_interrupted() &&
+        (!has_images || embed_side(&images, ctx, model, set, info.dim)) &&
+        (!has_texts || embed_side(&texts, ctx, model, set, info.dim)) &&
+        !tool_interrupted() && fill(&m, ctx, info.dim);
     if (status == TOOL_OK)
         status = TOOL_FAILED;
     if (good)

@@ -44,8 +44,8 @@ static bool fit_context(const tool_inspection *set, int32_t *ids, size_t *n,
     if (context == 0 || *n <= context)
         return true;
     if (!(set->common.text_flags & CLIPC_TEXT_TRUNCATE)) {
-        tool_say("%s %zu: %zu tokens, --context %zu; --truncate cuts it",
-                 what, number, *n, context);
+        tool_say("%s %zu: %zu tokens, --context %zu; --truncate cuts it", what,
+                 number, *n, context);
         return false;
     }
     ids[context - 1] = ids[*n - 1];
@@ -145,8 +145,9 @@ static void read_lines(job *j, const char *path)
     tool_text line = { 0 };
 
     /* Flushed line by line: a program may be waiting at the other end. */
-    for (size_t number = 1; file && tool_flush() &&
-                            tool_texts_next(file, &line, message); number++) {
+    for (size_t number = 1;
+         file && tool_flush() && tool_texts_next(file, &line, message);
+         number++) {
         if (line.status != CLIPC_OK) {
             tool_say("line %zu: %s", number, line.message);
             fail(j);
@@ -174,8 +175,9 @@ int tool_inspect_tokens(const clipc_model *model, const tool_inspection *set)
     if (!tool_context_fits(model, set->common.ctx.context_length))
         return TOOL_NO_MODEL;
     for (size_t i = 0; i < set->texts.n; i++)
-        write_tokens(&j, (clipc_text){ set->texts.items[i],
-                                       strlen(set->texts.items[i]) },
+        write_tokens(&j,
+                     (clipc_text){ set->texts.items[i],
+                                   strlen(set->texts.items[i]) },
                      "text", i + 1);
     if (set->texts_from || set->texts.n == 0)
         read_lines(&j, set->texts_from);

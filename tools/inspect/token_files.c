@@ -43,7 +43,8 @@ static void hash_merges(tool_vocabulary *v, const json_t *merges)
     size_t i;
 
     sha256_init(&sha);
-    json_array_foreach(merges, i, merge) {
+    json_array_foreach(merges, i, merge)
+    {
         const char *whole = json_string_value(merge);
         const char *left = json_string_value(json_array_get(merge, 0));
         const char *right = json_string_value(json_array_get(merge, 1));
@@ -144,8 +145,8 @@ static bool read_tokens(tool_vocabulary *v, json_t *vocab, json_t *added)
         good = good && add_token(v, token, id);
     json_array_foreach(added, i, entry)
         good = good &&
-               add_token(v, json_string_value(json_object_get(entry,
-                                                              "content")),
+               add_token(v,
+                         json_string_value(json_object_get(entry, "content")),
                          json_object_get(entry, "id"));
     return good;
 }
@@ -161,9 +162,9 @@ bool tool_vocabulary_read(tool_vocabulary *v, const tool_folder *folder,
     if (there) {
         json_t *model = json_object_get(v->root, "model");
         v->file = "tokenizer.json";
-        good = v->root && read_tokens(v, json_object_get(model, "vocab"),
-                                      json_object_get(v->root,
-                                                      "added_tokens"));
+        good = v->root &&
+               read_tokens(v, json_object_get(model, "vocab"),
+                           json_object_get(v->root, "added_tokens"));
         hash_merges(v, json_object_get(model, "merges"));
     } else {
         v->root = load(folder, "vocab.json", message, &there);

@@ -15,7 +15,7 @@ typedef struct tool_vocabulary {
     json_t *root;        /* owns the tokens */
     const char **tokens; /* [n] by id; NULL: no token has it */
     size_t n, room, n_merges;
-    const char *file;    /* they come from */
+    const char *file;                               /* they come from */
     unsigned char tokens_digest[TOOL_SHA256_BYTES]; /* as in published.h */
     unsigned char merges_digest[TOOL_SHA256_BYTES];
 } tool_vocabulary;

@@ -16,6 +16,7 @@
 
 enum { OPT_OUT = 1, OPT_TOWER, OPT_CHECK, OPT_CHECK_LABELS };
 
+/* clang-format off */
 static const tool_option option_table[] = {
     TOOL_GROUP("The file"),
     { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "FILE", NULL,
@@ -65,6 +66,7 @@ static const tool_command command = {
     .operands = TOOL_TAKES_FILE,
     .operand_words = "demo",
 };
+/* clang-format on */
 
 /* In the order of the words of --tower; 0: all towers of the model. */
 static const unsigned towers[] = { 0, CLIPC_TOWER_IMAGE, CLIPC_TOWER_TEXT };
@@ -194,8 +196,9 @@ static int pack(const clipc_model *model, const settings *set)
     params.progress = show_progress;
     params.towers = set->towers;
     tool_progress_begin("packing (MiB)");
-    clipc_status status = clipc_model_pack(
-        model, set->out, set->common.ctx.precision, &params, &err);
+    clipc_status status = clipc_model_pack(model, set->out,
+                                           set->common.ctx.precision, &params,
+                                           &err);
     tool_progress_clear();
     if (status == CLIPC_OK) {
         print_size(set->out);
@@ -216,9 +219,8 @@ int main(int argc, char **argv)
     tool_start("clipc-pack");
     read_options(&set, argc, argv);
     tool_catch_signals();
-    if (!set.labels ||
-        tool_named_read(&labels, TOOL_LABELS, "--check-labels", set.labels,
-                        set.common.data_dir))
+    if (!set.labels || tool_named_read(&labels, TOOL_LABELS, "--check-labels",
+                                       set.labels, set.common.data_dir))
         model = tool_model_open(set.model, set.common.data_dir,
                                 set.common.image_size);
     if (model) {

@@ -133,14 +133,15 @@ static void run_pictures(job *j)
         } else if (!tool_interrupted()) {
             tool_progress_clear();
             tool_say_failure(source.name, source.status == CLIPC_OK
-                                              ? err.message : source.message);
+                                              ? err.message
+                                              : source.message);
             j->failed = true;
         }
         tool_source_free(&source);
         size_t rest = 0;
         n++;
-        tool_progress_show(n, tool_sources_rest(sources, &rest) ? n + rest
-                                                                : 0);
+        tool_progress_show(n,
+                           tool_sources_rest(sources, &rest) ? n + rest : 0);
         if (j->n_batch == BATCH && !flush_batch(j)) {
             j->failed = true;
             break;
@@ -195,8 +196,7 @@ static bool open_sides(job *j, const char *packed_path)
     j->packed = tool_model_open(packed_path, NULL, 0);
     for (int i = 0; j->packed && i < 2; i++) {
         clipc_ctx_params params = j->check->ctx;
-        params.precision = i == 0 ? CLIPC_PRECISION_F32
-                                  : CLIPC_PRECISION_AUTO;
+        params.precision = i == 0 ? CLIPC_PRECISION_F32 : CLIPC_PRECISION_AUTO;
         params.progress = stop_on_signal;
         j->sides[i].ctx = tool_ctx_create(i == 0 ? j->model : j->packed,
                                           &params);
@@ -206,8 +206,8 @@ static bool open_sides(job *j, const char *packed_path)
     return j->sides[0].ctx && j->sides[1].ctx;
 }
 
-int tool_pack_check_run(const tool_pack_check *check,
-                        const clipc_model *model, const char *packed_path)
+int tool_pack_check_run(const tool_pack_check *check, const clipc_model *model,
+                        const char *packed_path)
 {
     job j = { .check = check, .model = model };
 

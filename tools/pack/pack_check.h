@@ -19,7 +19,7 @@ typedef struct tool_pack_check {
 
 /* Writes its findings to standard output. Returns an exit status: TOOL_FAILED
  * when a picture cannot be read, or an embedding made. */
-int tool_pack_check_run(const tool_pack_check *check,
-                        const clipc_model *model, const char *packed_path);
+int tool_pack_check_run(const tool_pack_check *check, const clipc_model *model,
+                        const char *packed_path);
 
 #endif /* CLIPC_TOOL_PACK_CHECK_H */

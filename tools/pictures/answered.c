@@ -51,8 +51,7 @@ static void add(tool_answered *a, const char *name, size_t n)
     }
     if (a->n == a->entry_room) {
         a->entry_room = a->entry_room ? 2 * a->entry_room : 1024;
-        a->entries = tool_grow(a->entries, a->entry_room,
-                               sizeof *a->entries);
+        a->entries = tool_grow(a->entries, a->entry_room, sizeof *a->entries);
     }
     if (n > 0)
         memcpy(a->block + a->used, name, n);
@@ -64,8 +63,9 @@ static void add(tool_answered *a, const char *name, size_t n)
 static bool add_line(tool_answered *a, const char *line, size_t n,
                      const char *key)
 {
-    json_t *json = tool_json_parse(
-        line, n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    json_t *json = tool_json_parse(line, n,
+                                   JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES,
+                                   NULL);
     size_t len;
     char *name = NULL;
 
@@ -150,10 +150,9 @@ bool tool_answered_take(tool_answered *answered, const char *name, size_t n)
 
     if (!answered->sorted)
         sort(answered);
-    entry *found = answered->n
-                       ? bsearch(&key, answered->entries, answered->n,
-                                 sizeof key, compare_entries)
-                       : NULL;
+    entry *found = answered->n ? bsearch(&key, answered->entries, answered->n,
+                                         sizeof key, compare_entries)
+                               : NULL;
     if (!found || found->n_left == 0)
         return false;
     found->n_left--;

@@ -36,7 +36,7 @@ enum {
     AHEAD = 3 * BATCH, /* pictures of either kind decoded ahead */
     WINDOW = 1024,     /* inputs in flight */
     MAX_READERS = 64,
-    MAX_FETCHERS = 8   /* transfers at a time */
+    MAX_FETCHERS = 8 /* transfers at a time */
 };
 
 /* Most of the answers in the window; a record may have a million labels. */
@@ -47,9 +47,9 @@ enum {
  * memory does not grow with the number of readers. */
 #define SMALL_DECODE_BYTES ((size_t)128 << 20)
 
-#define PATIENCE_NS 250000000  /* without a new picture, for a full batch */
-#define LOOK_NS 100000000      /* between looks for signals */
-#define GRACE_NS 200000000     /* for threads to end when stopped */
+#define PATIENCE_NS 250000000 /* without a new picture, for a full batch */
+#define LOOK_NS 100000000     /* between looks for signals */
+#define GRACE_NS 200000000    /* for threads to end when stopped */
 
 enum { FAST, SLOW, KINDS };
 
@@ -66,7 +66,7 @@ typedef struct pipeline {
     tool_read_params read;
     slot *slots; /* [window] */
     size_t window;
-    char *answers;      /* [window, answer_bytes] */
+    char *answers;       /* [window, answer_bytes] */
     char *batch_answers; /* [BATCH, answer_bytes] */
 
     pthread_mutex_t mutex;
@@ -74,16 +74,16 @@ typedef struct pipeline {
     pthread_cond_t room;        /* for the thread that finds names */
     pthread_cond_t work[KINDS]; /* for readers: a name, or a picture gone */
     size_t head, tail;
-    size_t next[KINDS];     /* where readers look for a name */
+    size_t next[KINDS]; /* where readers look for a name */
     size_t n_queued[KINDS];
     size_t n_pictures[KINDS]; /* READING and READ */
-    size_t n_idle[KINDS];   /* readers waiting */
+    size_t n_idle[KINDS];     /* readers waiting */
     unsigned n_readers[KINDS];
-    unsigned n_running;     /* threads that have not ended */
-    bool ended;             /* all inputs are named */
-    bool starved;           /* the writer of a list is awaited */
+    unsigned n_running;       /* threads that have not ended */
+    bool ended;               /* all inputs are named */
+    bool starved;             /* the writer of a list is awaited */
     size_t n_answered, total; /* inputs, total 0 or a guess */
-    int64_t changed_ns;     /* when a picture came last */
+    int64_t changed_ns;       /* when a picture came last */
     atomic_bool stop;
 
     pthread_mutex_t large; /* held while a large picture is decoded */
@@ -113,8 +113,7 @@ static bool next_item(pipeline *p, tool_item *item)
             !tool_answered_take(p->params->answered, item->source.name,
                                 strlen(item->source.name))) {
             item->status = item->source.status;
-            memcpy(item->message, item->source.message,
-                   sizeof item->message);
+            memcpy(item->message, item->source.message, sizeof item->message);
             return true;
         }
         tool_source_free(&item->source);
@@ -342,8 +341,8 @@ static void encode_items(pipeline *p, tool_item *const *items, size_t n)
          * not take the others with it. */
         items[i]->status = status;
         if (status != CLIPC_OK && n > 1)
-            items[i]->status =
-                tool_interrupted() ? CLIPC_ERR_CANCELLED
+            items[i]->status = tool_interrupted()
+                                   ? CLIPC_ERR_CANCELLED
                                    : params->encode(params->user, &images[i],
                                                     1, answer, &err);
         if (items[i]->status == CLIPC_OK)
@@ -397,9 +396,8 @@ static void encode_batch(pipeline *p, slot *const *batch, size_t n)
  * own thread a signal breaks off reads, too. */
 static bool write_item(pipeline *p, tool_item *item)
 {
-    if (tool_interrupted() &&
-        (item->status == CLIPC_ERR_CANCELLED ||
-         (item->status != CLIPC_OK && p->window == 1)))
+    if (tool_interrupted() && (item->status == CLIPC_ERR_CANCELLED ||
+                               (item->status != CLIPC_OK && p->window == 1)))
         return false;
     p->result.refused = !p->params->write(p->params->user, item);
     if (p->result.refused)

@@ -22,10 +22,10 @@
 typedef struct tool_item {
     tool_source source;
     clipc_status status;
-    char message[256];           /* of a failure */
-    clipc_image *image;          /* between reading and encoding, or NULL */
+    char message[256];     /* of a failure */
+    clipc_image *image;    /* between reading and encoding, or NULL */
     clipc_image_info info; /* of a success; without its pixels */
-    void *answer;                /* of a success: answer_bytes of encode() */
+    void *answer;          /* of a success: answer_bytes of encode() */
 } tool_item;
 
 typedef struct tool_pipeline_params {
@@ -45,9 +45,9 @@ typedef struct tool_pipeline_params {
 } tool_pipeline_params;
 
 typedef struct tool_pipeline_result {
-    size_t n_written; /* records */
-    size_t n_failed;  /* of them */
-    bool refused;     /* write() returned false */
+    size_t n_written;  /* records */
+    size_t n_failed;   /* of them */
+    bool refused;      /* write() returned false */
     bool threads_left; /* stopped while a thread waits for a file or a server
                         * and cannot be woken: the sources and the model must
                         * not be closed, and the program ends by

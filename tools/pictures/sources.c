@@ -28,21 +28,29 @@ enum { LIST_BUFFER = 65536, MESSAGE = 256 };
  * .DS_Store). A file that the user names is
  * read, whatever its name. */
 static const char *const litter[] = {
-    "@eaDir",           "#recycle",     "@Recycle",
-    "#snapshot",        "@Recently-Snapshot", "$RECYCLE.BIN",
-    "RECYCLER",         "System Volume Information", "lost+found",
-    "__MACOSX",         "Thumbs.db",    "ehthumbs.db",
+    "@eaDir",
+    "#recycle",
+    "@Recycle",
+    "#snapshot",
+    "@Recently-Snapshot",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    "System Volume Information",
+    "lost+found",
+    "__MACOSX",
+    "Thumbs.db",
+    "ehthumbs.db",
     "desktop.ini",
 };
 
 /* Endings of pictures that are not read. */
 static const char *const other_endings[] = {
-    "gif",  "bmp", "dib", "tif", "tiff", "avif", "heic", "heif", "hif", "jxl",
-    "jp2",  "j2k", "jpf", "jpx", "jxr",  "wdp",  "svg",  "svgz", "ico", "cur",
-    "psd",  "psb", "xcf", "tga", "pcx",  "pbm",  "pgm",  "ppm",  "pnm", "pam",
-    "exr",  "hdr", "qoi", "eps", "dng",  "raw",  "cr2",  "cr3",  "crw", "nef",
-    "nrw",  "arw", "srf", "sr2", "orf",  "rw2",  "raf",  "pef",  "srw", "rwl",
-    "3fr",  "fff", "iiq", "mrw", "x3f",  "dcr",  "kdc",  "erf",  "mef", "mos",
+    "gif", "bmp", "dib", "tif", "tiff", "avif", "heic", "heif", "hif", "jxl",
+    "jp2", "j2k", "jpf", "jpx", "jxr",  "wdp",  "svg",  "svgz", "ico", "cur",
+    "psd", "psb", "xcf", "tga", "pcx",  "pbm",  "pgm",  "ppm",  "pnm", "pam",
+    "exr", "hdr", "qoi", "eps", "dng",  "raw",  "cr2",  "cr3",  "crw", "nef",
+    "nrw", "arw", "srf", "sr2", "orf",  "rw2",  "raf",  "pef",  "srw", "rwl",
+    "3fr", "fff", "iiq", "mrw", "x3f",  "dcr",  "kdc",  "erf",  "mef", "mos",
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -71,7 +79,7 @@ struct tool_sources {
     bool list_is_stdin, list_begun, list_ended;
     size_t list_bytes, list_used; /* of a regular file, else 0; used so far */
     size_t n_listed;              /* names it has given */
-    char separator; /* '\n', or '\0' when the list has one near its start */
+    char separator;    /* '\n', or '\0' when the list has one near its start */
     size_t begin, end; /* of what is read and not yet used */
     char buffer[LIST_BUFFER];
 
@@ -211,12 +219,12 @@ static bool is_litter(const char *name)
 
 static bool has_ending(const char *name)
 {
-    static const char *const endings[] = { "jpg", "jpeg", "jpe", "jfif",
-                                           "png", "webp" };
+    static const char *const endings[] = { "jpg",  "jpeg", "jpe",
+                                           "jfif", "png",  "webp" };
     const char *dot = strrchr(name, '.');
 
-    return dot && find_name(dot + 1, endings, LENGTH(endings)) <
-                      LENGTH(endings);
+    return dot &&
+           find_name(dot + 1, endings, LENGTH(endings)) < LENGTH(endings);
 }
 
 static void count_other(tool_sources *sources, const char *name)
@@ -246,8 +254,8 @@ void tool_sources_say_left_out(const tool_sources *sources)
         for (size_t i = 1; i < LENGTH(left); i++)
             if (left[i] > left[most])
                 most = i;
-        used += (size_t)snprintf(list + used, sizeof list - used,
-                                 "%s%zu .%s", k ? ", " : "", left[most],
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%zu .%s",
+                                 k ? ", " : "", left[most],
                                  other_endings[most]);
         n_shown += left[most];
         left[most] = 0;
@@ -257,7 +265,8 @@ void tool_sources_say_left_out(const tool_sources *sources)
                  n_total - n_shown);
     tool_say("%zu %s left out (%s)", n_total,
              n_total == 1 ? "file of another format"
-                          : "files of other formats", list);
+                          : "files of other formats",
+             list);
 }
 
 static bool begins_as_image(const char *path)
@@ -369,7 +378,8 @@ static bool fill_buffer(tool_sources *sources)
         /* No name has a NUL: the list is from `find -print0`. */
         sources->list_begun = true;
         sources->separator = memchr(sources->buffer, '\0', sources->end)
-                                 ? '\0' : '\n';
+                                 ? '\0'
+                                 : '\n';
         if (sources->end >= 3 &&
             memcmp(sources->buffer, "\xEF\xBB\xBF", 3) == 0)
             sources->begin = 3;
@@ -451,9 +461,11 @@ bool tool_sources_rest(const tool_sources *sources, size_t *n)
     if (sources->list_bytes == 0)
         return false;
     size_t left = sources->list_bytes > sources->list_used
-                      ? sources->list_bytes - sources->list_used : 0;
-    double bytes = sources->n_listed ? (double)sources->list_used /
-                                           (double)sources->n_listed : 64;
+                      ? sources->list_bytes - sources->list_used
+                      : 0;
+    double bytes = sources->n_listed
+                       ? (double)sources->list_used / (double)sources->n_listed
+                       : 64;
     *n += (size_t)((double)left / bytes + 0.5);
     return true;
 }
@@ -506,8 +518,8 @@ bool tool_sources_next(tool_sources *sources, tool_source *source)
             continue;
         }
         if (sources->next_name < sources->n_names) {
-            source->name = tool_format(
-                "%s", sources->names[sources->next_name++]);
+            source->name = tool_format("%s",
+                                       sources->names[sources->next_name++]);
         } else if (sources->list_name) {
             source->name = next_listed(sources, source);
             source->listed = true;
@@ -571,8 +583,7 @@ static clipc_status read_stdin(clipc_image **image,
 }
 
 clipc_status tool_source_read(clipc_image **image, const tool_source *source,
-                              const tool_read_params *params,
-                              clipc_error *err)
+                              const tool_read_params *params, clipc_error *err)
 {
     clipc_image_params image_params = params->image;
 

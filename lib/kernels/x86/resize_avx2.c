@@ -10,9 +10,9 @@
 #endif
 #include <immintrin.h>
 
-#define INTS   __m256i
-#define V(op)  _mm256_##op
-#define NONE   _mm256_setzero_si256
+#define INTS __m256i
+#define V(op) _mm256_##op
+#define NONE _mm256_setzero_si256
 #include "kernels/x86/resize_lanes.h"
 
 /* ---- planes ------------------------------------------------------------ */
@@ -24,9 +24,9 @@ static __m128i pick(const __m128i *in, const int8_t (*places)[16])
 {
     __m128i v = _mm_setzero_si128();
     for (int i = 0; i < 3; i++)
-        v = _mm_or_si128(
-            v, _mm_shuffle_epi8(in[i], _mm_loadu_si128(
-                                           (const void *)places[i])));
+        v = _mm_or_si128(v,
+                         _mm_shuffle_epi8(in[i], _mm_loadu_si128((
+                                                     const void *)places[i])));
     return v;
 }
 
@@ -132,8 +132,9 @@ void clipc_resize_vertical_avx2(uint8_t *out, const uint8_t *const *rows,
             sum_high += (uint32_t)(rows[k][at] * high[k]);
             sum_low += (uint32_t)(rows[k][at] * low[k]);
         }
-        int32_t sum = (int32_t)((sum_high << CLIPC_RESIZE_LOW_BITS) + sum_low)
-                      >> CLIPC_RESIZE_BITS;
+        int32_t sum = (int32_t)((sum_high << CLIPC_RESIZE_LOW_BITS) +
+                                sum_low) >>
+                      CLIPC_RESIZE_BITS;
         out[at] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
     }
 }

@@ -11,9 +11,9 @@
 #endif
 #include <immintrin.h>
 
-#define INTS   __m512i
-#define V(op)  _mm512_##op
-#define NONE   _mm512_setzero_si512
+#define INTS __m512i
+#define V(op) _mm512_##op
+#define NONE _mm512_setzero_si512
 #include "kernels/x86/resize_lanes.h"
 
 /* ---- rows -------------------------------------------------------------- */

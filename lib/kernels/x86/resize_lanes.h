@@ -90,8 +90,7 @@ typedef struct column_sums {
 
 INLINE void clear_columns(column_sums *s)
 {
-    UNROLL for (int i = 0; i < 4; i++)
-        s->high[i] = s->low[i] = NONE();
+    UNROLL for (int i = 0; i < 4; i++) s->high[i] = s->low[i] = NONE();
 }
 
 /* The weights of two rows in every lane. */
@@ -108,8 +107,10 @@ INLINE void add_rows(column_sums *s, INTS a, INTS b, const int16_t *high,
     const INTS h = pair_of(high), l = pair_of(low), zero = NONE();
     const INTS first = V(unpacklo_epi8)(a, b), second = V(unpackhi_epi8)(a, b);
     const INTS pairs[4] = {
-        V(unpacklo_epi8)(first, zero), V(unpackhi_epi8)(first, zero),
-        V(unpacklo_epi8)(second, zero), V(unpackhi_epi8)(second, zero),
+        V(unpacklo_epi8)(first, zero),
+        V(unpackhi_epi8)(first, zero),
+        V(unpacklo_epi8)(second, zero),
+        V(unpackhi_epi8)(second, zero),
     };
 
     UNROLL for (int i = 0; i < 4; i++)

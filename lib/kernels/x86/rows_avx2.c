@@ -19,8 +19,8 @@
 #include <string.h>
 
 #define FLOATS __m256
-#define MASK   __m256i
-#define V(op)  _mm256_##op
+#define MASK __m256i
+#define V(op) _mm256_##op
 enum { LANES = 8 };
 #include "kernels/x86/rows_lanes.h"
 
@@ -100,9 +100,9 @@ INLINE __m256 exp8(__m256 x)
     q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(4.99999934e-1f));
     q = _mm256_fmadd_ps(_mm256_mul_ps(r, r), q, r);
     /* The low bits of `shifted` are n, which becomes the exponent. */
-    const __m256i power = _mm256_add_epi32(
-        _mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
-        _mm256_set1_epi32(127 << 23));
+    const __m256i power =
+        _mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
+                         _mm256_set1_epi32(127 << 23));
     return _mm256_mul_ps(_mm256_add_ps(q, _mm256_set1_ps(1.0f)),
                          _mm256_castsi256_ps(power));
 }
@@ -147,19 +147,20 @@ INLINE __m256i to_bf16(__m256 v)
     const __m256i bits = _mm256_castps_si256(v);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16),
                                          _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_add_epi32(
-        bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
-    const __m256i quiet = _mm256_or_si256(bits,
-                                          _mm256_set1_epi32(0x00400000));
-    return _mm256_castps_si256(_mm256_blendv_ps(
-        _mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet),
-        _mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+    const __m256i rounded =
+        _mm256_add_epi32(bits,
+                         _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000));
+    return _mm256_castps_si256(
+        _mm256_blendv_ps(_mm256_castsi256_ps(rounded),
+                         _mm256_castsi256_ps(quiet),
+                         _mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
 }
 
 INLINE __m256 round_to_bf16(__m256 v)
 {
-    return _mm256_castsi256_ps(_mm256_and_si256(
-        to_bf16(v), _mm256_set1_epi32((int)0xFFFF0000u)));
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(to_bf16(v), _mm256_set1_epi32((int)0xFFFF0000u)));
 }
 
 INLINE void store_bf16(uint16_t *out, __m256 v, size_t n)
@@ -202,8 +203,9 @@ INLINE void finish_lanes(const clipc_finish *finish, const char *acc,
         __m256 v = load(acc, mask, n);
         if (is_s8) {
             __m256i exact = _mm256_sub_epi32(_mm256_castps_si256(v), sums);
-            __m256 both = _mm256_mul_ps(
-                _mm256_set1_ps(finish->row_scale[row + i]), column_scale);
+            __m256 both = _mm256_mul_ps(_mm256_set1_ps(
+                                            finish->row_scale[row + i]),
+                                        column_scale);
             v = _mm256_mul_ps(_mm256_cvtepi32_ps(exact), both);
         }
         v = _mm256_mul_ps(_mm256_add_ps(v, bias), scale);
@@ -249,21 +251,23 @@ INLINE int32_t row_absmax(const float *x, size_t n)
     for (; i + 4 * LANES <= n; i += 4 * LANES) {
         UNROLL
         for (int k = 0; k < 4; k++)
-            highest[k] = _mm256_max_epi32(
-                highest[k],
-                _mm256_and_si256(magnitude,
-                                 _mm256_loadu_si256(
-                                     (const void *)(x + i + k * LANES))));
+            highest[k] =
+                _mm256_max_epi32(highest[k],
+                                 _mm256_and_si256(magnitude,
+                                                  _mm256_loadu_si256(
+                                                      (const void
+                                                           *)(x + i +
+                                                              k * LANES))));
     }
     for (; i < n; i += LANES)
         highest[0] = _mm256_max_epi32(
             highest[0],
             _mm256_and_si256(magnitude,
-                             _mm256_castps_si256(_mm256_maskload_ps(
-                                 x + i, first(n - i)))));
-    const __m256i all = _mm256_max_epi32(
-        _mm256_max_epi32(highest[0], highest[1]),
-        _mm256_max_epi32(highest[2], highest[3]));
+                             _mm256_castps_si256(
+                                 _mm256_maskload_ps(x + i, first(n - i)))));
+    const __m256i all =
+        _mm256_max_epi32(_mm256_max_epi32(highest[0], highest[1]),
+                         _mm256_max_epi32(highest[2], highest[3]));
     __m128i m = _mm_max_epi32(_mm256_castsi256_si128(all),
                               _mm256_extracti128_si256(all, 1));
     m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4E));
@@ -326,8 +330,8 @@ INLINE __m256 widen8(const uint16_t *in, const bool is_f16)
 {
     const __m128i half = _mm_loadu_si128((const void *)in);
     return is_f16 ? _mm256_cvtph_ps(half)
-                  : _mm256_castsi256_ps(_mm256_slli_epi32(
-                        _mm256_cvtepu16_epi32(half), 16));
+                  : _mm256_castsi256_ps(
+                        _mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
 INLINE void widen_half(float *out, const uint16_t *in, size_t n,
@@ -390,8 +394,8 @@ INLINE void normalize(float *y, const float *x, const float *gain,
     for (size_t i = 0; i < width; i += LANES) {
         const size_t n = width - i;
         const __m256i mask = first(n);
-        __m256 unit = _mm256_mul_ps(
-            _mm256_sub_ps(load(x + i, mask, n), mean), rstd);
+        __m256 unit = _mm256_mul_ps(_mm256_sub_ps(load(x + i, mask, n), mean),
+                                    rstd);
         store(y + i,
               _mm256_fmadd_ps(unit, load(gain + i, mask, n),
                               load(bias + i, mask, n)),
@@ -414,10 +418,10 @@ static void softmax(float *x, size_t n)
     }
     for (; i < n; i += LANES) {
         const __m256i mask = first(n - i);
-        highest[0] = _mm256_max_ps(
-            _mm256_blendv_ps(least, load(x + i, mask, n - i),
-                             _mm256_castsi256_ps(mask)),
-            highest[0]);
+        highest[0] = _mm256_max_ps(_mm256_blendv_ps(least,
+                                                    load(x + i, mask, n - i),
+                                                    _mm256_castsi256_ps(mask)),
+                                   highest[0]);
     }
     const __m256 max = _mm256_set1_ps(
         max_of(_mm256_max_ps(highest[0], highest[1])));
@@ -435,8 +439,8 @@ static void softmax(float *x, size_t n)
         const __m256i mask = first(n - i);
         __m256 e = exp8(_mm256_sub_ps(load(x + i, mask, n - i), max));
         store(x + i, e, mask, n - i);
-        total[0] = _mm256_add_ps(
-            total[0], _mm256_and_ps(e, _mm256_castsi256_ps(mask)));
+        total[0] = _mm256_add_ps(total[0],
+                                 _mm256_and_ps(e, _mm256_castsi256_ps(mask)));
     }
     const __m256 share = _mm256_set1_ps(
         1.0f / sum_of(_mm256_add_ps(total[0], total[1])));

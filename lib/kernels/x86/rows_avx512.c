@@ -19,8 +19,8 @@
 #include <string.h>
 
 #define FLOATS __m512
-#define MASK   __mmask16
-#define V(op)  _mm512_##op
+#define MASK __mmask16
+#define V(op) _mm512_##op
 enum { LANES = 16 };
 #include "kernels/x86/rows_lanes.h"
 
@@ -30,8 +30,8 @@ enum { MOST_TOGETHER = 4 };
 /* One operation on vector after vector. A single chain of operations waits for
  * itself most of the time, and the processor looks ahead only a few dozen
  * operations. */
-#define EACH                                                               \
-    UNROLL                                                                 \
+#define EACH \
+    UNROLL \
     for (int k = 0; k < n_vectors; k++)
 
 /* The choice of vrangeps between two numbers, and the sign of the result. Of a
@@ -129,9 +129,9 @@ INLINE void quick_gelu16(__m512 *x, const int n_vectors)
 INLINE void gelu16(__m512 *x, const int n_vectors)
 {
     static const float coefficients[] = {
-        3.44605737e-6f,  -3.1844375e-5f, 1.29643953e-4f,
-        1.1913659e-4f,   -4.94814331e-3f, 3.64336124e-2f,
-        3.1828098e-1f,   7.97887829e-1f, 6.93147121e-1f,
+        3.44605737e-6f, -3.1844375e-5f,  1.29643953e-4f,
+        1.1913659e-4f,  -4.94814331e-3f, 3.64336124e-2f,
+        3.1828098e-1f,  7.97887829e-1f,  6.93147121e-1f,
     };
     const __m512 zero = _mm512_setzero_ps();
     __m512 t[MOST_TOGETHER], p[MOST_TOGETHER];
@@ -146,8 +146,9 @@ INLINE void gelu16(__m512 *x, const int n_vectors)
     EACH p[k] = _mm512_sub_ps(zero, p[k]);
     exp16(p, n_vectors);
     EACH p[k] = _mm512_mul_ps(x[k], p[k]); /* the tail */
-    EACH x[k] = _mm512_mask_sub_ps(
-        p[k], _mm512_cmp_ps_mask(x[k], zero, _CMP_NLT_UQ), x[k], p[k]);
+    EACH x[k] = _mm512_mask_sub_ps(p[k],
+                                   _mm512_cmp_ps_mask(x[k], zero, _CMP_NLT_UQ),
+                                   x[k], p[k]);
 }
 
 /* ---- finish: after a product ------------------------------------------- */
@@ -160,16 +161,17 @@ INLINE __m512i to_bf16(__m512 v)
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16),
                                          _mm512_set1_epi32(1));
     const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-    const __m512i rounded = _mm512_add_epi32(
-        bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    const __m512i rounded =
+        _mm512_add_epi32(bits,
+                         _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
     return _mm512_mask_or_epi32(rounded, is_nan, bits,
                                 _mm512_set1_epi32(0x00400000));
 }
 
 INLINE __m512 round_to_bf16(__m512 v)
 {
-    return _mm512_castsi512_ps(_mm512_and_si512(
-        to_bf16(v), _mm512_set1_epi32((int)0xFFFF0000u)));
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(to_bf16(v), _mm512_set1_epi32((int)0xFFFF0000u)));
 }
 
 INLINE __m256i narrow_to_bf16(__m512 v)
@@ -197,14 +199,17 @@ INLINE void finish_rows(const finish_columns *columns, char *out,
     const __mmask16 mask = columns->mask;
     __m512 v[MOST_TOGETHER];
 
-    EACH {
+    EACH
+    {
         const char *from = acc + (size_t)k * acc_stride;
         if (is_s8) {
-            __m512i exact = _mm512_sub_epi32(
-                _mm512_maskz_loadu_epi32(mask, from), columns->sums);
-            __m512 both = _mm512_mul_ps(
-                _mm512_set1_ps(finish->row_scale[row + (size_t)k]),
-                columns->column_scale);
+            __m512i exact = _mm512_sub_epi32(_mm512_maskz_loadu_epi32(mask,
+                                                                      from),
+                                             columns->sums);
+            __m512 both =
+                _mm512_mul_ps(_mm512_set1_ps(
+                                  finish->row_scale[row + (size_t)k]),
+                              columns->column_scale);
             v[k] = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), both);
         } else {
             v[k] = _mm512_maskz_loadu_ps(mask, from);
@@ -216,7 +221,8 @@ INLINE void finish_rows(const finish_columns *columns, char *out,
         quick_gelu16(v, n_vectors);
     else if (op == CLIPC_FINISH_GELU)
         gelu16(v, n_vectors);
-    EACH {
+    EACH
+    {
         char *at = out + (size_t)k * stride;
         if (to == TO_BF16) {
             _mm256_mask_storeu_epi16(at, mask, narrow_to_bf16(v[k]));
@@ -251,10 +257,10 @@ INLINE void finish_lanes(const clipc_finish *finish, const char *acc,
     if (is_s8) {
         columns.column_scale =
             _mm512_maskz_loadu_ps(mask, finish->column_scale + column);
-        columns.sums = finish->column_sums
-                           ? _mm512_maskz_loadu_epi32(
-                                 mask, finish->column_sums + column)
-                           : _mm512_setzero_si512();
+        columns.sums =
+            finish->column_sums
+                ? _mm512_maskz_loadu_epi32(mask, finish->column_sums + column)
+                : _mm512_setzero_si512();
     }
     acc_stride *= 4;
     for (; row + MOST_TOGETHER <= end; row += MOST_TOGETHER) {
@@ -280,8 +286,9 @@ static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded)
                             narrow_to_bf16(_mm512_loadu_ps(x + i)));
     if (i < n) {
         const __mmask16 mask = first(n - i);
-        _mm256_mask_storeu_epi16(
-            out + i, mask, narrow_to_bf16(_mm512_maskz_loadu_ps(mask, x + i)));
+        _mm256_mask_storeu_epi16(out + i, mask,
+                                 narrow_to_bf16(
+                                     _mm512_maskz_loadu_ps(mask, x + i)));
     }
     memset(out + n, 0, (n_padded - n) * sizeof *out);
 }
@@ -302,9 +309,9 @@ INLINE float row_absmax(const float *x, size_t n)
                                          highest[k], MOST_MAGNITUDE);
     }
     for (; i < n; i += LANES)
-        highest[0] = _mm512_range_ps(
-            _mm512_maskz_loadu_ps(first(n - i), x + i), highest[0],
-            MOST_MAGNITUDE);
+        highest[0] = _mm512_range_ps(_mm512_maskz_loadu_ps(first(n - i),
+                                                           x + i),
+                                     highest[0], MOST_MAGNITUDE);
     highest[0] = _mm512_max_ps(highest[0], highest[1]);
     highest[2] = _mm512_max_ps(highest[2], highest[3]);
     return _mm512_reduce_max_ps(_mm512_max_ps(highest[0], highest[2]));
@@ -316,8 +323,8 @@ INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
                       size_t n_padded, const int offset)
 {
     const __m512i flip = _mm512_set1_epi8((char)offset);
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6,
-                                            10, 14, 3, 7, 11, 15);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10,
+                                            14, 3, 7, 11, 15);
     const float max = row_absmax(x, n);
     const float s = max / 127.0f;
     const bool is_zero = s < FLT_MIN;
@@ -334,16 +341,18 @@ INLINE void row_bytes(void *out, float *scale, const float *x, size_t n,
         if (i + 64 <= n) {
             UNROLL
             for (int k = 0; k < 4; k++)
-                v[k] = _mm512_cvtps_epi32(_mm512_mul_ps(
-                    _mm512_loadu_ps(x + i + k * LANES), inverse));
+                v[k] = _mm512_cvtps_epi32(
+                    _mm512_mul_ps(_mm512_loadu_ps(x + i + k * LANES),
+                                  inverse));
         } else {
             mask = ((__mmask64)1 << (n - i)) - 1;
             UNROLL
             for (int k = 0; k < 4; k++)
-                v[k] = _mm512_cvtps_epi32(_mm512_mul_ps(
-                    _mm512_maskz_loadu_ps((__mmask16)(mask >> k * LANES),
-                                          x + i + k * LANES),
-                    inverse));
+                v[k] = _mm512_cvtps_epi32(
+                    _mm512_mul_ps(_mm512_maskz_loadu_ps((__mmask16)(mask >>
+                                                                    k * LANES),
+                                                        x + i + k * LANES),
+                                  inverse));
         }
         __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(v[0], v[1]),
                                            _mm512_packs_epi32(v[2], v[3]));
@@ -365,8 +374,8 @@ INLINE __m512 widen16(const void *in, const __mmask16 mask, const bool is_f16)
 {
     const __m256i half = _mm256_maskz_loadu_epi16(mask, in);
     return is_f16 ? _mm512_cvtph_ps(half)
-                  : _mm512_castsi512_ps(_mm512_slli_epi32(
-                        _mm512_cvtepu16_epi32(half), 16));
+                  : _mm512_castsi512_ps(
+                        _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
 INLINE void widen_half(float *out, const uint16_t *in, size_t n,
@@ -414,8 +423,9 @@ static double sum_squares(const float *x, size_t n)
         v[0] = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, x + i));
         lanes[0] = _mm512_fmadd_pd(v[0], v[0], lanes[0]);
     }
-    return _mm512_reduce_add_pd(_mm512_add_pd(
-        _mm512_add_pd(lanes[0], lanes[1]), _mm512_add_pd(lanes[2], lanes[3])));
+    return _mm512_reduce_add_pd(
+        _mm512_add_pd(_mm512_add_pd(lanes[0], lanes[1]),
+                      _mm512_add_pd(lanes[2], lanes[3])));
 }
 
 INLINE void normalize(float *y, const float *x, const float *gain,
@@ -424,13 +434,13 @@ INLINE void normalize(float *y, const float *x, const float *gain,
 {
     size_t i = 0;
 
-#define NORMALIZED(mask)                                                   \
-    _mm512_fmadd_ps(                                                       \
-        _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i),    \
-                                    mean),                                 \
-                      rstd),                                               \
-        _mm512_maskz_loadu_ps(mask, gain + i),                             \
-        _mm512_maskz_loadu_ps(mask, bias + i))
+#define NORMALIZED(mask) \
+    _mm512_fmadd_ps(_mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, \
+                                                                      x + i), \
+                                                mean), \
+                                  rstd), \
+                    _mm512_maskz_loadu_ps(mask, gain + i), \
+                    _mm512_maskz_loadu_ps(mask, bias + i))
     for (; i + LANES <= width; i += LANES)
         _mm512_storeu_ps(y + i, NORMALIZED(0xFFFF));
     if (i < width) {
@@ -465,7 +475,8 @@ INLINE void softmax_short(float *x, size_t n, const int n_vectors)
     EACH total = _mm512_add_ps(total, v[k]);
     const __m512 share = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(total));
     EACH v[k] = _mm512_mul_ps(v[k], share);
-    EACH {
+    EACH
+    {
         if (k < last)
             _mm512_storeu_ps(x + k * LANES, v[k]);
         else
@@ -487,8 +498,9 @@ static void softmax_long(float *x, size_t n)
                                         highest[k]);
     }
     for (; i < n; i += LANES)
-        highest[0] = _mm512_max_ps(
-            _mm512_mask_loadu_ps(highest[0], first(n - i), x + i), highest[0]);
+        highest[0] = _mm512_max_ps(_mm512_mask_loadu_ps(highest[0],
+                                                        first(n - i), x + i),
+                                   highest[0]);
     EACH highest[0] = _mm512_max_ps(highest[k], highest[0]);
     const __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(highest[0]));
 
@@ -515,9 +527,10 @@ static void softmax_long(float *x, size_t n)
     }
     for (; i < n; i += LANES) {
         const __mmask16 mask = first(n - i);
-        _mm512_mask_storeu_ps(
-            x + i, mask,
-            _mm512_mul_ps(share, _mm512_maskz_loadu_ps(mask, x + i)));
+        _mm512_mask_storeu_ps(x + i, mask,
+                              _mm512_mul_ps(share,
+                                            _mm512_maskz_loadu_ps(mask,
+                                                                  x + i)));
     }
 }
 

@@ -57,8 +57,7 @@ INLINE void normalize(float *y, const float *x, const float *gain,
                       const float *bias, size_t width, const FLOATS mean,
                       const FLOATS rstd);
 
-static void row_bf16(uint16_t *out, const float *x, size_t n,
-                     size_t n_padded);
+static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded);
 static void add(float *x, const float *y, size_t n);
 static void softmax(float *x, size_t n);
 static double sum_squares(const float *x, size_t n);
@@ -166,8 +165,7 @@ static void widen(float *out, const void *in, clipc_storage storage, size_t n)
 
 INLINE float sum8(const FLOATS *v)
 {
-    const FLOATS low = V(add_ps)(V(add_ps)(v[0], v[1]),
-                                 V(add_ps)(v[2], v[3]));
+    const FLOATS low = V(add_ps)(V(add_ps)(v[0], v[1]), V(add_ps)(v[2], v[3]));
     const FLOATS high = V(add_ps)(V(add_ps)(v[4], v[5]),
                                   V(add_ps)(v[6], v[7]));
     return sum_of(V(add_ps)(low, high));

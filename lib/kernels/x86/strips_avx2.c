@@ -11,7 +11,7 @@
 #include <immintrin.h>
 
 #define FLOATS __m256
-#define INTS   __m256i
+#define INTS __m256i
 enum { LANES = 8 };
 #include "kernels/x86/strips_lanes.h"
 
@@ -72,8 +72,9 @@ INLINE __m256i narrow_bf16(__m256 x)
     const __m256i bits = _mm256_castps_si256(x);
     __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16),
                                    _mm256_set1_epi32(1));
-    __m256i rounded = _mm256_add_epi32(
-        _mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+    __m256i rounded =
+        _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)),
+                         odd);
     __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000));
     __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
     return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
@@ -84,8 +85,9 @@ INLINE __m256i bf16_of(const source *s, int row, clipc_storage from, size_t at)
     __m256 x[PARTS];
 
     numbers(x, s, row, from, at);
-    return _mm256_permute4x64_epi64(
-        _mm256_packus_epi32(narrow_bf16(x[0]), narrow_bf16(x[1])), 0xD8);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow_bf16(x[0]),
+                                                        narrow_bf16(x[1])),
+                                    0xD8);
 }
 
 /* rne(x / scale) in [-127, 127], 8 lanes of 32 bits. */
@@ -108,9 +110,9 @@ INLINE __m256i bytes_of(const source *s, int row, clipc_storage from,
                                      quantise(x[1], scale));
     __m256i high = _mm256_packs_epi32(quantise(x[2], scale),
                                       quantise(x[3], scale));
-    return _mm256_permutevar8x32_epi32(
-        _mm256_packs_epi16(low, high),
-        _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    return _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high),
+                                       _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3,
+                                                         7));
 }
 
 INLINE uint32_t largest_bits(const source *s, int row, clipc_storage from)
@@ -122,10 +124,10 @@ INLINE uint32_t largest_bits(const source *s, int row, clipc_storage from)
     for (size_t at = 0; at < s->k; at += 16) {
         __m256 x[2];
         numbers(x, s, row, from, at);
-        UNROLL for (int j = 0; j < 2; j++)
-            most[j] = _mm256_max_epu32(
-                most[j],
-                _mm256_and_si256(_mm256_castps_si256(x[j]), magnitude));
+        UNROLL for (int j = 0; j < 2; j++) most[j] =
+            _mm256_max_epu32(most[j],
+                             _mm256_and_si256(_mm256_castps_si256(x[j]),
+                                              magnitude));
     }
     _mm256_storeu_si256((__m256i *)(void *)lanes,
                         _mm256_max_epu32(most[0], most[1]));
@@ -140,17 +142,20 @@ INLINE void transpose(__m256i r[LANES])
 {
     __m256i t[LANES], u[LANES];
 
-    UNROLL for (int i = 0; i < 8; i += 2) {
+    UNROLL for (int i = 0; i < 8; i += 2)
+    {
         t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
         t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
     }
-    UNROLL for (int i = 0; i < 8; i += 4) {
+    UNROLL for (int i = 0; i < 8; i += 4)
+    {
         u[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
         u[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
         u[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
         u[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
     }
-    UNROLL for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 4; i++)
+    {
         r[i] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x20);
         r[i + 4] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x31);
     }
@@ -169,19 +174,21 @@ INLINE __m256i add_columns(__m256i sums, __m256i bytes)
 static void widen_strip(float *out, const uint16_t *strip,
                         clipc_storage storage, size_t k)
 {
-    const __m256i order = _mm256_setr_epi8(
-        0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,
-        0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6,
+                                           7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9,
+                                           12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
     const __m256i upper = _mm256_set1_epi32((int)0xFFFF0000);
 
     for (size_t at = 0; at < k; at += 2, strip += 32, out += 2 * COLUMNS)
-        UNROLL for (int half = 0; half < 2; half++) {
+        UNROLL for (int half = 0; half < 2; half++)
+        {
             __m256i pairs = _mm256_loadu_si256(
                 (const __m256i *)(const void *)(strip + half * 16));
             __m256 even, odd;
             if (storage == CLIPC_STORE_F16) {
-                pairs = _mm256_permute4x64_epi64(
-                    _mm256_shuffle_epi8(pairs, order), 0xD8);
+                pairs = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(pairs,
+                                                                     order),
+                                                 0xD8);
                 even = _mm256_cvtph_ps(_mm256_castsi256_si128(pairs));
                 odd = _mm256_cvtph_ps(_mm256_extracti128_si256(pairs, 1));
             } else {

@@ -11,7 +11,7 @@
 #include <immintrin.h>
 
 #define FLOATS __m512
-#define INTS   __m512i
+#define INTS __m512i
 enum { LANES = 16 };
 #include "kernels/x86/strips_lanes.h"
 
@@ -70,8 +70,9 @@ INLINE __m256i narrow_bf16(__m512 x)
     const __m512i bits = _mm512_castps_si512(x);
     __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16),
                                    _mm512_set1_epi32(1));
-    __m512i rounded = _mm512_add_epi32(
-        _mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
+    __m512i rounded =
+        _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)),
+                         odd);
     __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
     rounded = _mm512_mask_or_epi32(rounded, nan, bits,
                                    _mm512_set1_epi32(0x00400000));
@@ -97,7 +98,8 @@ INLINE __m128i quantise(__m512 x, __m512 scale, __m512 inverse)
     __m512 distance = _mm512_abs_ps(_mm512_sub_ps(quotient, rounded));
 
     if (__builtin_expect(_mm512_cmp_ps_mask(distance, _mm512_set1_ps(0.4999f),
-                                            _CMP_NLE_UQ) != 0, 0))
+                                            _CMP_NLE_UQ) != 0,
+                         0))
         rounded = _mm512_roundscale_ps(_mm512_div_ps(x, scale), NEAREST);
     __m512i q = _mm512_max_epi32(_mm512_cvtps_epi32(rounded),
                                  _mm512_set1_epi32(-127));
@@ -124,13 +126,14 @@ INLINE uint32_t largest_bits(const source *s, int row, clipc_storage from)
     const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
     __m512i most[4];
 
-    UNROLL for (int j = 0; j < 4; j++)
-        most[j] = _mm512_setzero_si512();
+    UNROLL for (int j = 0; j < 4; j++) most[j] = _mm512_setzero_si512();
     for (size_t at = 0; at < s->k; at += 64)
-        UNROLL for (int j = 0; j < 4; j++) {
+        UNROLL for (int j = 0; j < 4; j++)
+        {
             __m512 x = numbers_of(s, row, from, at + (size_t)j * 16);
-            most[j] = _mm512_max_epu32(
-                most[j], _mm512_and_si512(_mm512_castps_si512(x), magnitude));
+            most[j] = _mm512_max_epu32(most[j],
+                                       _mm512_and_si512(_mm512_castps_si512(x),
+                                                        magnitude));
         }
     return _mm512_reduce_max_epu32(
         _mm512_max_epu32(_mm512_max_epu32(most[0], most[1]),
@@ -143,23 +146,27 @@ INLINE void transpose(__m512i r[LANES])
 {
     __m512i t[LANES];
 
-    UNROLL for (int i = 0; i < 16; i += 2) {
+    UNROLL for (int i = 0; i < 16; i += 2)
+    {
         t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
         t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
     }
-    UNROLL for (int i = 0; i < 16; i += 4) {
+    UNROLL for (int i = 0; i < 16; i += 4)
+    {
         r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
         r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
         r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
         r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
     }
-    UNROLL for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 4; i++)
+    {
         t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
         t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xDD);
         t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
         t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xDD);
     }
-    UNROLL for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 4; i++)
+    {
         r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
         r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
         r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xDD);
@@ -171,8 +178,8 @@ INLINE void transpose(__m512i r[LANES])
 INLINE __m512i add_columns(__m512i sums, __m512i bytes)
 {
     __m512i pairs = _mm512_maddubs_epi16(_mm512_set1_epi8(64), bytes);
-    return _mm512_add_epi32(
-        sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(2)));
+    return _mm512_add_epi32(sums,
+                            _mm512_madd_epi16(pairs, _mm512_set1_epi16(2)));
 }
 
 /* ---- widening ---------------------------------------------------------- */
@@ -180,9 +187,10 @@ INLINE __m512i add_columns(__m512i sums, __m512i bytes)
 static void widen_strip(float *out, const uint16_t *strip,
                         clipc_storage storage, size_t k)
 {
-    const __m512i order = _mm512_set_epi16(
-        31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1,
-        30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i order = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15,
+                                           13, 11, 9, 7, 5, 3, 1, 30, 28, 26,
+                                           24, 22, 20, 18, 16, 14, 12, 10, 8,
+                                           6, 4, 2, 0);
     const __m512i high = _mm512_set1_epi32((int)0xFFFF0000);
 
     for (size_t at = 0; at < k; at += 2, strip += 32, out += 2 * COLUMNS) {

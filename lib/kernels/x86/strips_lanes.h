@@ -34,7 +34,7 @@ enum {
 /* The rows of a strip. An absent row is never read and gives zeros. */
 typedef struct source {
     const char *rows[COLUMNS];
-    uint64_t present[COLUMNS]; /* all ones or zeros */
+    uint64_t present[COLUMNS];              /* all ones or zeros */
     float scale[COLUMNS], inverse[COLUMNS]; /* of bytes */
     size_t k, row_bytes;
 } source;
@@ -87,7 +87,8 @@ INLINE void prefetch(const source *s, int row, size_t at, size_t n)
 {
     if (at % LINE != 0) /* the line was prefetched from its beginning */
         return;
-    UNROLL for (size_t line = 0; line < n; line += LINE) {
+    UNROLL for (size_t line = 0; line < n; line += LINE)
+    {
         size_t soon = at + line + AHEAD;
         if (soon >= s->row_bytes)
             soon += (COLUMNS - 1) * s->row_bytes;
@@ -98,8 +99,7 @@ INLINE void prefetch(const source *s, int row, size_t at, size_t n)
 /* LANES vectors, a line apart. */
 INLINE void store_lines(char *to, const INTS lines[LANES])
 {
-    UNROLL for (int i = 0; i < LANES; i++)
-        store_ints(to + i * LINE, lines[i]);
+    UNROLL for (int i = 0; i < LANES; i++) store_ints(to + i * LINE, lines[i]);
 }
 
 /* ---- f32 --------------------------------------------------------------- */
@@ -110,10 +110,12 @@ INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
 {
     const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
 
-    UNROLL for (int part = 0; part < PARTS; part++) {
+    UNROLL for (int part = 0; part < PARTS; part++)
+    {
         char *to = (char *)(steps + part * LANES);
         INTS squares[PARTS][LANES];
-        UNROLL for (int i = 0; i < LANES; i++) {
+        UNROLL for (int i = 0; i < LANES; i++)
+        {
             const int row = part * LANES + i;
             FLOATS x[PARTS];
             numbers(x, s, row, from, at);
@@ -121,7 +123,8 @@ INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
                 squares[j][i] = bits_of(x[j]);
             prefetch(s, row, at * element, 16 * element);
         }
-        UNROLL for (int j = 0; j < PARTS; j++) {
+        UNROLL for (int j = 0; j < PARTS; j++)
+        {
             transpose(squares[j]);
             store_lines(to + j * LANES * LINE, squares[j]);
         }
@@ -166,8 +169,10 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
     INTS total[PARTS] = { { 0 } }, lines[LANES];
 
     for (size_t at = 0; at < end; at += LANES * per_step)
-        UNROLL for (int part = 0; part < PARTS; part++) {
-            UNROLL for (int i = 0; i < LANES; i++) {
+        UNROLL for (int part = 0; part < PARTS; part++)
+        {
+            UNROLL for (int i = 0; i < LANES; i++)
+            {
                 const int row = part * LANES + i;
                 if (to == CLIPC_STORE_S8) { /* read before, for the scale */
                     lines[i] = bytes_of(s, row, from, at);

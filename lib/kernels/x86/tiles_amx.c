@@ -46,9 +46,7 @@ static void configure(size_t rows)
 
     /* A tile without rows must have no bytes. */
     for (int tile = 0; tile < 8; tile++) {
-        c.rows[tile] = tile >= 6                ? UNIT
-                       : tile < 2 || tile == 4 ? high
-                                                : low;
+        c.rows[tile] = tile >= 6 ? UNIT : tile < 2 || tile == 4 ? high : low;
         c.row_bytes[tile] = c.rows[tile] ? UNIT_BYTES : 0;
     }
     /* The intrinsics do not say what memory they read and write. */
@@ -70,68 +68,68 @@ INLINE const char *prefetch(const char *lines, size_t n)
 
 /* DP(sums, inputs, weights) multiplies one unit of K; tall and wide are
  * constants where this is expanded. */
-#define PRODUCT(DP, tile, tall, wide)                                      \
-    do {                                                                   \
-        const size_t a_stride = (tile)->a_stride;                          \
-        const size_t c_stride = (tile)->c_stride;                          \
-        const size_t n_lines = (tile)->prefetch_lines;                     \
-        const char *a = (tile)->a;                                         \
-        const char *a_low = a + ((tall) ? TILE_ROWS * a_stride : 0);       \
-        const char *b = (tile)->b;                                         \
-        const char *b_right = b + ((wide) ? (tile)->b_stride : 0);         \
-        const char *lines = (tile)->prefetch;                              \
-        char *c = (tile)->c;                                               \
-        char *c_low = c + ((tall) ? TILE_ROWS * c_stride : 0);             \
-                                                                           \
-        _tile_zero(0);                                                     \
-        _tile_zero(1);                                                     \
-        if (tall) {                                                        \
-            _tile_zero(2);                                                 \
-            _tile_zero(3);                                                 \
-        }                                                                  \
-        for (size_t left = (tile)->k_steps / UNIT; left > 0; left--) {     \
-            _tile_loadd(4, a, a_stride);                                   \
-            _tile_loadd(6, b, CLIPC_STRIP_BYTES);                          \
-            if (wide)                                                      \
-                _tile_loadd(7, b_right, CLIPC_STRIP_BYTES);                \
-            if (tall)                                                      \
-                _tile_loadd(5, a_low, a_stride);                           \
-            DP(0, 4, 6);                                                   \
-            if (wide)                                                      \
-                DP(1, 4, 7);                                               \
-            if (tall)                                                      \
-                DP(2, 5, 6);                                               \
-            if ((tall) && (wide))                                          \
-                DP(3, 5, 7);                                               \
-            lines = prefetch(lines, n_lines);                              \
-            a += UNIT_BYTES, a_low += UNIT_BYTES;                          \
-            b += UNIT * CLIPC_STRIP_BYTES;                                 \
-            b_right += UNIT * CLIPC_STRIP_BYTES;                           \
-        }                                                                  \
-        _tile_stored(0, c, c_stride);                                      \
-        if (wide)                                                          \
-            _tile_stored(1, c + CLIPC_STRIP_BYTES, c_stride);              \
-        if (tall)                                                          \
-            _tile_stored(2, c_low, c_stride);                              \
-        if ((tall) && (wide))                                              \
-            _tile_stored(3, c_low + CLIPC_STRIP_BYTES, c_stride);          \
-        __asm__ volatile("" : : : "memory");                               \
+#define PRODUCT(DP, tile, tall, wide) \
+    do { \
+        const size_t a_stride = (tile)->a_stride; \
+        const size_t c_stride = (tile)->c_stride; \
+        const size_t n_lines = (tile)->prefetch_lines; \
+        const char *a = (tile)->a; \
+        const char *a_low = a + ((tall) ? TILE_ROWS * a_stride : 0); \
+        const char *b = (tile)->b; \
+        const char *b_right = b + ((wide) ? (tile)->b_stride : 0); \
+        const char *lines = (tile)->prefetch; \
+        char *c = (tile)->c; \
+        char *c_low = c + ((tall) ? TILE_ROWS * c_stride : 0); \
+\
+        _tile_zero(0); \
+        _tile_zero(1); \
+        if (tall) { \
+            _tile_zero(2); \
+            _tile_zero(3); \
+        } \
+        for (size_t left = (tile)->k_steps / UNIT; left > 0; left--) { \
+            _tile_loadd(4, a, a_stride); \
+            _tile_loadd(6, b, CLIPC_STRIP_BYTES); \
+            if (wide) \
+                _tile_loadd(7, b_right, CLIPC_STRIP_BYTES); \
+            if (tall) \
+                _tile_loadd(5, a_low, a_stride); \
+            DP(0, 4, 6); \
+            if (wide) \
+                DP(1, 4, 7); \
+            if (tall) \
+                DP(2, 5, 6); \
+            if ((tall) && (wide)) \
+                DP(3, 5, 7); \
+            lines = prefetch(lines, n_lines); \
+            a += UNIT_BYTES, a_low += UNIT_BYTES; \
+            b += UNIT * CLIPC_STRIP_BYTES; \
+            b_right += UNIT * CLIPC_STRIP_BYTES; \
+        } \
+        _tile_stored(0, c, c_stride); \
+        if (wide) \
+            _tile_stored(1, c + CLIPC_STRIP_BYTES, c_stride); \
+        if (tall) \
+            _tile_stored(2, c_low, c_stride); \
+        if ((tall) && (wide)) \
+            _tile_stored(3, c_low + CLIPC_STRIP_BYTES, c_stride); \
+        __asm__ volatile("" : : : "memory"); \
     } while (0)
 
-#define DEFINE_TILE(name, DP)                     \
-    static void name(const clipc_tile *tile)      \
-    {                                             \
-        if (tile->rows > TILE_ROWS) {             \
-            if (tile->strips > 1)                 \
-                PRODUCT(DP, tile, 1, 1);          \
-            else                                  \
-                PRODUCT(DP, tile, 1, 0);          \
-        } else {                                  \
-            if (tile->strips > 1)                 \
-                PRODUCT(DP, tile, 0, 1);          \
-            else                                  \
-                PRODUCT(DP, tile, 0, 0);          \
-        }                                         \
+#define DEFINE_TILE(name, DP) \
+    static void name(const clipc_tile *tile) \
+    { \
+        if (tile->rows > TILE_ROWS) { \
+            if (tile->strips > 1) \
+                PRODUCT(DP, tile, 1, 1); \
+            else \
+                PRODUCT(DP, tile, 1, 0); \
+        } else { \
+            if (tile->strips > 1) \
+                PRODUCT(DP, tile, 0, 1); \
+            else \
+                PRODUCT(DP, tile, 0, 0); \
+        } \
     }
 DEFINE_TILE(tile_s8, _tile_dpbssd)
 DEFINE_TILE(tile_bf16, _tile_dpbf16ps)
@@ -141,15 +139,19 @@ void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16)
     if (has_int8 || has_bf16)
         kernels->name = "amx";
     if (has_int8)
-        kernels->s8 = (clipc_tile_kernel){
-            .name = "amx-int8 32x32", .format = CLIPC_OPERAND_S8,
-            .max_rows = ROWS, .max_strips = STRIPS,
-            .run = tile_s8, .begin = configure, .done = release
-        };
+        kernels->s8 = (clipc_tile_kernel){ .name = "amx-int8 32x32",
+                                           .format = CLIPC_OPERAND_S8,
+                                           .max_rows = ROWS,
+                                           .max_strips = STRIPS,
+                                           .run = tile_s8,
+                                           .begin = configure,
+                                           .done = release };
     if (has_bf16)
-        kernels->bf16 = (clipc_tile_kernel){
-            .name = "amx-bf16 32x32", .format = CLIPC_OPERAND_BF16,
-            .max_rows = ROWS, .max_strips = STRIPS,
-            .run = tile_bf16, .begin = configure, .done = release
-        };
+        kernels->bf16 = (clipc_tile_kernel){ .name = "amx-bf16 32x32",
+                                             .format = CLIPC_OPERAND_BF16,
+                                             .max_rows = ROWS,
+                                             .max_strips = STRIPS,
+                                             .run = tile_bf16,
+                                             .begin = configure,
+                                             .done = release };
 }

@@ -12,8 +12,9 @@
 
 void clipc_tiles_init_avx2(clipc_kernels *kernels)
 {
-    kernels->f32 = (clipc_tile_kernel){
-        .name = "avx2 6x16", .format = CLIPC_OPERAND_F32,
-        .max_rows = ROWS, .max_strips = 1, .run = run_tile
-    };
+    kernels->f32 = (clipc_tile_kernel){ .name = "avx2 6x16",
+                                        .format = CLIPC_OPERAND_F32,
+                                        .max_rows = ROWS,
+                                        .max_strips = 1,
+                                        .run = run_tile };
 }

@@ -11,8 +11,9 @@
 
 void clipc_tiles_init_avx512(clipc_kernels *kernels)
 {
-    kernels->f32 = (clipc_tile_kernel){
-        .name = "avx512 9x48", .format = CLIPC_OPERAND_F32,
-        .max_rows = ROWS, .max_strips = STRIPS, .run = run_tile
-    };
+    kernels->f32 = (clipc_tile_kernel){ .name = "avx512 9x48",
+                                        .format = CLIPC_OPERAND_F32,
+                                        .max_rows = ROWS,
+                                        .max_strips = STRIPS,
+                                        .run = run_tile };
 }

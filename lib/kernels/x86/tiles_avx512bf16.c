@@ -15,24 +15,23 @@
 #include <stdatomic.h>
 
 /* The time of 12 chains of `instruction`, the least of several. */
-#define DEFINE_TIMER(name, instruction)                                   \
-    static uint64_t name(void)                                            \
-    {                                                                     \
-        uint64_t least = UINT64_MAX;                                      \
-                                                                          \
-        for (int run = 0; run < 16; run++) {                              \
-            __m512 sums[12], one = _mm512_set1_ps(1.0f);                  \
-            UNROLL for (int i = 0; i < 12; i++)                           \
-                sums[i] = _mm512_setzero_ps();                            \
-            uint64_t begin = __rdtsc();                                   \
-            for (int n = 0; n < 64; n++)                                  \
-                UNROLL for (int i = 0; i < 12; i++)                       \
-                    __asm__ volatile(instruction " %1, %1, %0"            \
-                                     : "+v"(sums[i]) : "v"(one));         \
-            uint64_t time = __rdtsc() - begin;                            \
-            least = time < least ? time : least;                          \
-        }                                                                 \
-        return least;                                                     \
+#define DEFINE_TIMER(name, instruction) \
+    static uint64_t name(void) \
+    { \
+        uint64_t least = UINT64_MAX; \
+\
+        for (int run = 0; run < 16; run++) { \
+            __m512 sums[12], one = _mm512_set1_ps(1.0f); \
+            UNROLL for (int i = 0; i < 12; i++) \
+                sums[i] = _mm512_setzero_ps(); \
+            uint64_t begin = __rdtsc(); \
+            for (int n = 0; n < 64; n++) \
+                UNROLL for (int i = 0; i < 12; i++) __asm__ volatile( \
+                    instruction " %1, %1, %0" : "+v"(sums[i]) : "v"(one)); \
+            uint64_t time = __rdtsc() - begin; \
+            least = time < least ? time : least; \
+        } \
+        return least; \
     }
 DEFINE_TIMER(time_bf16, "vdpbf16ps")
 DEFINE_TIMER(time_f32, "vfmadd231ps")
@@ -56,8 +55,9 @@ static bool is_faster(void)
 void clipc_tiles_init_avx512bf16(clipc_kernels *kernels, bool always)
 {
     if (always || is_faster())
-        kernels->bf16 = (clipc_tile_kernel){
-            .name = "avx512-bf16 9x48", .format = CLIPC_OPERAND_BF16,
-            .max_rows = ROWS, .max_strips = STRIPS, .run = run_tile
-        };
+        kernels->bf16 = (clipc_tile_kernel){ .name = "avx512-bf16 9x48",
+                                             .format = CLIPC_OPERAND_BF16,
+                                             .max_rows = ROWS,
+                                             .max_strips = STRIPS,
+                                             .run = run_tile };
 }

@@ -12,8 +12,9 @@
 
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels)
 {
-    kernels->s8 = (clipc_tile_kernel){
-        .name = "avx-vnni 6x16", .format = CLIPC_OPERAND_U8,
-        .max_rows = ROWS, .max_strips = 1, .run = run_tile
-    };
+    kernels->s8 = (clipc_tile_kernel){ .name = "avx-vnni 6x16",
+                                       .format = CLIPC_OPERAND_U8,
+                                       .max_rows = ROWS,
+                                       .max_strips = 1,
+                                       .run = run_tile };
 }

@@ -74,8 +74,8 @@ INLINE void row_step(__m256i sums[HALVES], const int32_t *x, __m256i w0,
 /* c (+)= n k-steps, a multiple of 16; rows is a constant where this is
  * inlined. */
 INLINE void product(char *c, size_t c_stride, const wide_rows *wide,
-                    const char *b, const char *lines, size_t n_lines,
-                    size_t n, bool add, int rows)
+                    const char *b, const char *lines, size_t n_lines, size_t n,
+                    bool add, int rows)
 {
     __m256i acc[ROWS][HALVES];
 
@@ -98,9 +98,9 @@ INLINE void product(char *c, size_t c_stride, const wide_rows *wide,
     }
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int j = 0; j < HALVES; j++)
-            _mm256_storeu_si256(
-                (__m256i *)(void *)(c + (size_t)i * c_stride + j * 32),
-                acc[i][j]);
+            _mm256_storeu_si256((__m256i *)(void *)(c + (size_t)i * c_stride +
+                                                    j * 32),
+                                acc[i][j]);
 }
 
 INLINE void run_rows(const clipc_tile *tile, int rows)
@@ -135,21 +135,11 @@ static void run_tile(const clipc_tile *tile)
     clipc_tile twice = *tile;
 
     switch (tile->rows) {
-    case 6:
-        run_rows(tile, 6);
-        break;
-    case 5:
-        run_rows(tile, 5);
-        break;
-    case 4:
-        run_rows(tile, 4);
-        break;
-    case 3:
-        run_rows(tile, 3);
-        break;
-    case 2:
-        run_rows(tile, 2);
-        break;
+    case 6: run_rows(tile, 6); break;
+    case 5: run_rows(tile, 5); break;
+    case 4: run_rows(tile, 4); break;
+    case 3: run_rows(tile, 3); break;
+    case 2: run_rows(tile, 2); break;
     default: /* one row: computed twice, in the same place */
         twice.a_stride = twice.c_stride = 0;
         run_rows(&twice, 2);
@@ -158,8 +148,9 @@ static void run_tile(const clipc_tile *tile)
 
 void clipc_tiles_s8_init_avx2(clipc_kernels *kernels)
 {
-    kernels->s8 = (clipc_tile_kernel){
-        .name = "avx2 6x64", .format = CLIPC_OPERAND_S8,
-        .max_rows = ROWS, .max_strips = STRIPS, .run = run_tile
-    };
+    kernels->s8 = (clipc_tile_kernel){ .name = "avx2 6x64",
+                                       .format = CLIPC_OPERAND_S8,
+                                       .max_rows = ROWS,
+                                       .max_strips = STRIPS,
+                                       .run = run_tile };
 }

@@ -14,8 +14,9 @@
 
 void clipc_tiles_init_vnni(clipc_kernels *kernels)
 {
-    kernels->s8 = (clipc_tile_kernel){
-        .name = "avx512-vnni 9x48", .format = CLIPC_OPERAND_U8,
-        .max_rows = ROWS, .max_strips = STRIPS, .run = run_tile
-    };
+    kernels->s8 = (clipc_tile_kernel){ .name = "avx512-vnni 9x48",
+                                       .format = CLIPC_OPERAND_U8,
+                                       .max_rows = ROWS,
+                                       .max_strips = STRIPS,
+                                       .run = run_tile };
 }

@@ -45,9 +45,8 @@ INLINE void row_step(__m256 sums[HALVES], const float *x,
 {
     __m256 t;
 
-    __asm__ volatile("vbroadcastss %3, %2\n\t"
-                     MULTIPLY_ADD " %4, %2, %0\n\t"
-                     MULTIPLY_ADD " %5, %2, %1"
+    __asm__ volatile("vbroadcastss %3, %2\n\t" MULTIPLY_ADD
+                     " %4, %2, %0\n\t" MULTIPLY_ADD " %5, %2, %1"
                      : "+x"(sums[0]), "+x"(sums[1]), "=&x"(t)
                      : "m"(*x), "x"(w[0]), "x"(w[1]));
 }
@@ -68,7 +67,8 @@ INLINE void steps(__m256 acc[ROWS][HALVES], inputs *in, const char **weights,
 {
     const char *b = *weights;
 
-    UNROLL for (int k = 0; k < n; k++) {
+    UNROLL for (int k = 0; k < n; k++)
+    {
         __m256 w[HALVES];
         UNROLL for (int j = 0; j < HALVES; j++)
             w[j] = load(b + k * CLIPC_STRIP_BYTES + j * (int)sizeof w[j]);
@@ -109,23 +109,12 @@ INLINE void product(const clipc_tile *tile, int rows)
 static void run_tile(const clipc_tile *tile)
 {
     switch (tile->rows) {
-    case 6:
-        product(tile, 6);
-        break;
-    case 5:
-        product(tile, 5);
-        break;
-    case 4:
-        product(tile, 4);
-        break;
-    case 3:
-        product(tile, 3);
-        break;
-    case 2:
-        product(tile, 2);
-        break;
-    default:
-        product(tile, 1);
+    case 6: product(tile, 6); break;
+    case 5: product(tile, 5); break;
+    case 4: product(tile, 4); break;
+    case 3: product(tile, 3); break;
+    case 2: product(tile, 2); break;
+    default: product(tile, 1);
     }
 }
 

@@ -48,22 +48,19 @@ INLINE void row_step(__m512 sums[STRIPS], const float *x,
     __m512 t;
 
     if (strips == 3)
-        __asm__ volatile("vbroadcastss %4, %3\n\t"
-                         MULTIPLY_ADD " %5, %3, %0\n\t"
-                         MULTIPLY_ADD " %6, %3, %1\n\t"
-                         MULTIPLY_ADD " %7, %3, %2"
+        __asm__ volatile("vbroadcastss %4, %3\n\t" MULTIPLY_ADD
+                         " %5, %3, %0\n\t" MULTIPLY_ADD
+                         " %6, %3, %1\n\t" MULTIPLY_ADD " %7, %3, %2"
                          : "+v"(sums[0]), "+v"(sums[1]), "+v"(sums[2]),
                            "=&v"(t)
                          : "m"(*x), "v"(w[0]), "v"(w[1]), "v"(w[2]));
     else if (strips == 2)
-        __asm__ volatile("vbroadcastss %3, %2\n\t"
-                         MULTIPLY_ADD " %4, %2, %0\n\t"
-                         MULTIPLY_ADD " %5, %2, %1"
+        __asm__ volatile("vbroadcastss %3, %2\n\t" MULTIPLY_ADD
+                         " %4, %2, %0\n\t" MULTIPLY_ADD " %5, %2, %1"
                          : "+v"(sums[0]), "+v"(sums[1]), "=&v"(t)
                          : "m"(*x), "v"(w[0]), "v"(w[1]));
     else
-        __asm__ volatile("vbroadcastss %2, %1\n\t"
-                         MULTIPLY_ADD " %3, %1, %0"
+        __asm__ volatile("vbroadcastss %2, %1\n\t" MULTIPLY_ADD " %3, %1, %0"
                          : "+v"(sums[0]), "=&v"(t)
                          : "m"(*x), "v"(w[0]));
 }
@@ -84,7 +81,8 @@ INLINE void steps(__m512 acc[ROWS][STRIPS], inputs *in, const char **weights,
 {
     const char *b = *weights;
 
-    UNROLL for (int k = 0; k < n; k++) {
+    UNROLL for (int k = 0; k < n; k++)
+    {
         __m512 w[STRIPS];
         UNROLL for (int j = 0; j < strips; j++)
             w[j] = load(b + (size_t)j * b_stride + k * CLIPC_STRIP_BYTES);
@@ -130,18 +128,18 @@ INLINE void product(const clipc_tile *tile, int rows, int strips)
             _mm512_storeu_ps(c + j * CLIPC_STRIP_BYTES, acc[i][j]);
 }
 
-#define DEFINE_PRODUCTS(rows)                                   \
-    static void product_##rows##x1(const clipc_tile *tile)      \
-    {                                                           \
-        product(tile, rows, 1);                                 \
-    }                                                           \
-    static void product_##rows##x2(const clipc_tile *tile)      \
-    {                                                           \
-        product(tile, rows, 2);                                 \
-    }                                                           \
-    static void product_##rows##x3(const clipc_tile *tile)      \
-    {                                                           \
-        product(tile, rows, 3);                                 \
+#define DEFINE_PRODUCTS(rows) \
+    static void product_##rows##x1(const clipc_tile *tile) \
+    { \
+        product(tile, rows, 1); \
+    } \
+    static void product_##rows##x2(const clipc_tile *tile) \
+    { \
+        product(tile, rows, 2); \
+    } \
+    static void product_##rows##x3(const clipc_tile *tile) \
+    { \
+        product(tile, rows, 3); \
     }
 DEFINE_PRODUCTS(1)
 DEFINE_PRODUCTS(2)
@@ -154,7 +152,9 @@ DEFINE_PRODUCTS(8)
 DEFINE_PRODUCTS(9)
 
 #define PRODUCTS(rows) \
-    { product_##rows##x1, product_##rows##x2, product_##rows##x3 }
+    { \
+        product_##rows##x1, product_##rows##x2, product_##rows##x3 \
+    }
 
 static void run_tile(const clipc_tile *tile)
 {

@@ -22,7 +22,8 @@ void clipc_kernels_init_x86(clipc_kernels *kernels, unsigned features)
     }
     if (features & CLIPC_CPU_HAS_VNNI)
         clipc_tiles_init_vnni(kernels);
-    if ((features & CLIPC_CPU_HAS_BF16) && !(features & CLIPC_CPU_HAS_AMX_BF16))
+    if ((features & CLIPC_CPU_HAS_BF16) &&
+        !(features & CLIPC_CPU_HAS_AMX_BF16))
         clipc_tiles_init_avx512bf16(kernels, false);
     clipc_tiles_init_amx(kernels, features & CLIPC_CPU_HAS_AMX_INT8,
                          features & CLIPC_CPU_HAS_AMX_BF16);

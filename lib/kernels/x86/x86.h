@@ -29,7 +29,8 @@ void clipc_strips_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_vnni(clipc_kernels *kernels);
 /* always: also where f32 products are faster; for tests. */
 void clipc_tiles_init_avx512bf16(clipc_kernels *kernels, bool always);
-void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8, bool has_bf16);
+void clipc_tiles_init_amx(clipc_kernels *kernels, bool has_int8,
+                          bool has_bf16);
 
 /* ---- inner loops of the resize ------------------------------------------ */
 

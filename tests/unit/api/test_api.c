@@ -7,11 +7,11 @@
 #include "unit/api/helpers.h"
 
 /* The call is refused and the handle that held garbage is NULL. */
-#define CHECK_REFUSED(handle, call)               \
-    do {                                          \
-        (handle) = (void *)&err;                  \
-        CHECK_STATUS(call, CLIPC_ERR_ARGUMENT);   \
-        CHECK((handle) == NULL);                  \
+#define CHECK_REFUSED(handle, call) \
+    do { \
+        (handle) = (void *)&err; \
+        CHECK_STATUS(call, CLIPC_ERR_ARGUMENT); \
+        CHECK((handle) == NULL); \
     } while (0)
 
 /* One line of printable UTF-8 that fits. */
@@ -35,18 +35,31 @@ static void check_message(const clipc_error *e)
 TEST(status_numbers_and_names_are_pinned)
 {
     static const char *const names[] = {
-        "ok", "argument", "nomem", "io", "not_found", "format", "truncated",
-        "unsupported", "limit", "config", "utf8", "too_long", "numeric", "url",
-        "url_blocked", "network", "http", "timeout", "cancelled", "internal"
+        "ok",      "argument",  "nomem",       "io",        "not_found",
+        "format",  "truncated", "unsupported", "limit",     "config",
+        "utf8",    "too_long",  "numeric",     "url",       "url_blocked",
+        "network", "http",      "timeout",     "cancelled", "internal"
     };
-    static const clipc_status numbers[] = {
-        CLIPC_OK, CLIPC_ERR_ARGUMENT, CLIPC_ERR_NOMEM, CLIPC_ERR_IO,
-        CLIPC_ERR_NOT_FOUND, CLIPC_ERR_FORMAT, CLIPC_ERR_TRUNCATED,
-        CLIPC_ERR_UNSUPPORTED, CLIPC_ERR_LIMIT, CLIPC_ERR_CONFIG,
-        CLIPC_ERR_UTF8, CLIPC_ERR_TOO_LONG, CLIPC_ERR_NUMERIC, CLIPC_ERR_URL,
-        CLIPC_ERR_URL_BLOCKED, CLIPC_ERR_NETWORK, CLIPC_ERR_HTTP,
-        CLIPC_ERR_TIMEOUT, CLIPC_ERR_CANCELLED, CLIPC_ERR_INTERNAL
-    };
+    static const clipc_status numbers[] = { CLIPC_OK,
+                                            CLIPC_ERR_ARGUMENT,
+                                            CLIPC_ERR_NOMEM,
+                                            CLIPC_ERR_IO,
+                                            CLIPC_ERR_NOT_FOUND,
+                                            CLIPC_ERR_FORMAT,
+                                            CLIPC_ERR_TRUNCATED,
+                                            CLIPC_ERR_UNSUPPORTED,
+                                            CLIPC_ERR_LIMIT,
+                                            CLIPC_ERR_CONFIG,
+                                            CLIPC_ERR_UTF8,
+                                            CLIPC_ERR_TOO_LONG,
+                                            CLIPC_ERR_NUMERIC,
+                                            CLIPC_ERR_URL,
+                                            CLIPC_ERR_URL_BLOCKED,
+                                            CLIPC_ERR_NETWORK,
+                                            CLIPC_ERR_HTTP,
+                                            CLIPC_ERR_TIMEOUT,
+                                            CLIPC_ERR_CANCELLED,
+                                            CLIPC_ERR_INTERNAL };
     const int n = sizeof names / sizeof *names;
 
     for (int i = 0; i < n; i++) {
@@ -73,8 +86,8 @@ TEST(cpu_description_names_what_runs)
     CHECK_STATUS(clipc_get_build_info(&d, NULL), CLIPC_OK);
     CHECK(d.features && d.isa && d.gemm && d.libjpeg && d.libpng);
     CHECK(d.n_cpus > 0);
-    CHECK_STR(d.gemm, d.openblas && strcmp(d.isa, "c") == 0 ? "openblas"
-                                                             : "native");
+    CHECK_STR(d.gemm,
+              d.openblas && strcmp(d.isa, "c") == 0 ? "openblas" : "native");
     CHECK((d.openblas == NULL) == (d.openblas_core == NULL));
     CHECK_STATUS(clipc_get_build_info(NULL, NULL), CLIPC_ERR_ARGUMENT);
 }
@@ -212,19 +225,19 @@ TEST(reading_refuses_wrong_arguments)
     CHECK_REFUSED(image, clipc_image_read_file(&image, NULL, NULL, &err));
     CHECK_REFUSED(image, clipc_image_read_memory(&image, NULL, 1, NULL, &err));
     CHECK_REFUSED(image, clipc_image_read_url(&image, NULL, NULL, &err));
-    CHECK_REFUSED(image, clipc_image_from_rgb(&image, NULL, 1, 1, 3, NULL,
-                                              &err));
-    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 0, 1, 3, NULL,
-                                              &err));
-    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 1, 0, 3, NULL,
-                                              &err));
-    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 2, 1, 5, NULL,
-                                              &err));
+    CHECK_REFUSED(image,
+                  clipc_image_from_rgb(&image, NULL, 1, 1, 3, NULL, &err));
+    CHECK_REFUSED(image,
+                  clipc_image_from_rgb(&image, rgb, 0, 1, 3, NULL, &err));
+    CHECK_REFUSED(image,
+                  clipc_image_from_rgb(&image, rgb, 1, 0, 3, NULL, &err));
+    CHECK_REFUSED(image,
+                  clipc_image_from_rgb(&image, rgb, 2, 1, 5, NULL, &err));
     CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 1, SIZE_MAX, 3,
                                               NULL, &err));
     params.alpha = (clipc_alpha)2;
-    CHECK_REFUSED(image, clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params,
-                                              &err));
+    CHECK_REFUSED(image,
+                  clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params, &err));
     image = draw(1, 4, 4, NULL);
     CHECK_STATUS(clipc_image_get_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_image_get_info(image, NULL, &err), CLIPC_ERR_ARGUMENT);
@@ -280,18 +293,21 @@ TEST(scoring_refuses_wrong_arguments)
 
     open_all();
     image = draw(1, 40, 30, model);
-    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, NULL, vectors, 2, DIM,
-                                              &err), CLIPC_ERR_ARGUMENT);
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, NULL, NULL, vectors, 2,
-                                                     DIM, &err));
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, NULL, 2,
-                                                     DIM, &err));
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, vectors, 0,
-                                                     DIM, &err));
-    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, vectors, 2,
-                                                     DIM - 1, &err));
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, vectors, 2, DIM,
-                                          &err), err);
+    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, NULL, vectors, 2,
+                                              DIM, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, NULL, NULL,
+                                                     vectors, 2, DIM, &err));
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL, NULL,
+                                                     2, DIM, &err));
+    CHECK_REFUSED(none, clipc_labels_from_embeddings(&none, model, NULL,
+                                                     vectors, 0, DIM, &err));
+    CHECK_REFUSED(none,
+                  clipc_labels_from_embeddings(&none, model, NULL, vectors, 2,
+                                               DIM - 1, &err));
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, vectors, 2,
+                                          DIM, &err),
+             err);
     CHECK_STATUS(clipc_classify(NULL, labels, &image, 1, 1, results, &err),
                  CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_classify(ctx, NULL, &image, 1, 1, results, &err),
@@ -305,22 +321,30 @@ TEST(scoring_refuses_wrong_arguments)
     CHECK_STATUS(clipc_classify(ctx, labels, &image, 1, 3, results, &err),
                  CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_classify(ctx, labels, &image, SIZE_MAX / 2, 1, results,
-                                &err), CLIPC_ERR_NOMEM);
+                                &err),
+                 CLIPC_ERR_NOMEM);
 
     CHECK_STATUS(clipc_similarity_topk(NULL, vectors, 1, vectors, 2, DIM, 1,
-                                       results, &err), CLIPC_ERR_ARGUMENT);
+                                       results, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity_topk(ctx, NULL, 1, vectors, 2, DIM, 1,
-                                       results, &err), CLIPC_ERR_ARGUMENT);
+                                       results, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, NULL, 2, DIM, 1,
-                                       results, &err), CLIPC_ERR_ARGUMENT);
+                                       results, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors, 2, 0, 1,
-                                       results, &err), CLIPC_ERR_ARGUMENT);
+                                       results, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors, 2, DIM, 1,
-                                       NULL, &err), CLIPC_ERR_ARGUMENT);
+                                       NULL, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors, 2, DIM, 3,
-                                       results, &err), CLIPC_ERR_ARGUMENT);
+                                       results, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors, 0, DIM, 1,
-                                       results, &err), CLIPC_ERR_ARGUMENT);
+                                       results, &err),
+                 CLIPC_ERR_ARGUMENT);
     clipc_labels_free(labels);
     clipc_image_free(image);
     close_all();
@@ -337,10 +361,12 @@ TEST(nothing_to_do_is_no_error)
     CHECK_OK(clipc_encode_texts(ctx, NULL, 0, NULL, 0, &err), err);
     CHECK_OK(clipc_preprocess(model, NULL, 0, NULL, &err), err);
     CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, vector, 1, DIM,
-                                          &err), err);
+                                          &err),
+             err);
     CHECK_OK(clipc_classify(ctx, labels, NULL, 0, 1, NULL, &err), err);
     CHECK_OK(clipc_similarity_topk(ctx, NULL, 0, vector, 1, DIM, 1, NULL,
-                                   &err), err);
+                                   &err),
+             err);
     CHECK_INT(err.code, CLIPC_OK); /* success leaves the report alone */
     CHECK_STR(err.message, "");
     clipc_labels_free(labels);
@@ -361,9 +387,10 @@ TEST(freeing_null_is_nothing)
 TEST(parameters_of_an_older_header_are_completed)
 {
     /* Built when clipc_ctx_params ended after `threads`. */
-    struct { size_t struct_size; unsigned threads; } old = {
-        sizeof(size_t) + sizeof(unsigned), 2
-    };
+    struct {
+        size_t struct_size;
+        unsigned threads;
+    } old = { sizeof(size_t) + sizeof(unsigned), 2 };
     clipc_model_files older;
     clipc_ctx *made;
     clipc_model *opened;
@@ -414,8 +441,8 @@ TEST(structs_without_a_sensible_size_are_refused)
         CHECK_REFUSED(made, clipc_ctx_create(&made, model, &cp, &err));
         CHECK_REFUSED(image,
                       clipc_image_from_rgb(&image, rgb, 1, 1, 3, &ip, &err));
-        CHECK_REFUSED(image, clipc_image_read_memory(&image, "x", 1, &ip,
-                                                     &err));
+        CHECK_REFUSED(image,
+                      clipc_image_read_memory(&image, "x", 1, &ip, &err));
         CHECK_REFUSED(image, clipc_image_read_file(&image, "x", &ip, &err));
         CHECK_REFUSED(image, clipc_image_read_url(&image, "x", &ip, &err));
         CHECK_REFUSED(labels,
@@ -476,11 +503,17 @@ TEST(a_report_without_its_size_is_left_alone)
 TEST(messages_are_one_line_that_fits)
 {
     char long_ascii[5000], long_utf8[5001], bytes[256];
-    const char *const names[] = {
-        "/no\nsuch\tfolder", "/\x1b[31mred", "/bad\xff\xfe" "bytes\xc3",
-        "/\xed\xa0\x80", "/\xc2\x85next line", "/na\xc3\xafve",
-        long_ascii, long_utf8, bytes, "https://user:secret@host/?token=x#y"
-    };
+    const char *const names[] = { "/no\nsuch\tfolder",
+                                  "/\x1b[31mred",
+                                  "/bad\xff\xfe"
+                                  "bytes\xc3",
+                                  "/\xed\xa0\x80",
+                                  "/\xc2\x85next line",
+                                  "/na\xc3\xafve",
+                                  long_ascii,
+                                  long_utf8,
+                                  bytes,
+                                  "https://user:secret@host/?token=x#y" };
     clipc_model *opened;
     clipc_image *image;
 
@@ -541,16 +574,16 @@ TEST(invalid_utf8_is_reported_with_its_place)
         const char *bytes;
         size_t n, offset;
     } cases[] = {
-        { "abc\xff", 4, 3 },            /* never a byte of UTF-8 */
-        { "\xc0\xaf", 2, 0 },           /* overlong */
-        { "ab\xe0\x80\xaf", 5, 2 },     /* overlong */
-        { "\xf0\x80\x80\xaf", 4, 0 },   /* overlong */
-        { "x\xed\xa0\x80", 4, 1 },      /* surrogate */
-        { "x\xf4\x90\x80\x80", 5, 1 },  /* past U+10FFFF */
-        { "caf\xc3", 4, 3 },            /* cut */
-        { "\xe8\xbb", 2, 0 },           /* cut */
-        { "a\x80", 2, 1 },              /* continuation alone */
-        { "a\0b\xff", 4, 3 },           /* U+0000 is text */
+        { "abc\xff", 4, 3 },           /* never a byte of UTF-8 */
+        { "\xc0\xaf", 2, 0 },          /* overlong */
+        { "ab\xe0\x80\xaf", 5, 2 },    /* overlong */
+        { "\xf0\x80\x80\xaf", 4, 0 },  /* overlong */
+        { "x\xed\xa0\x80", 4, 1 },     /* surrogate */
+        { "x\xf4\x90\x80\x80", 5, 1 }, /* past U+10FFFF */
+        { "caf\xc3", 4, 3 },           /* cut */
+        { "\xe8\xbb", 2, 0 },          /* cut */
+        { "a\x80", 2, 1 },             /* continuation alone */
+        { "a\0b\xff", 4, 3 },          /* U+0000 is text */
     };
     float out[3 * DIM];
     int32_t ids[8];
@@ -558,7 +591,8 @@ TEST(invalid_utf8_is_reported_with_its_place)
 
     open_all();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        clipc_text texts[3] = { text("a car"), text("blue"),
+        clipc_text texts[3] = { text("a car"),
+                                text("blue"),
                                 { cases[i].bytes, cases[i].n } };
         CHECK_STATUS(clipc_tokenize(model, texts[2], ids, 8, &n, 0, &err),
                      CLIPC_ERR_UTF8);
@@ -626,7 +660,8 @@ TEST(a_thousand_of_everything)
         clipc_labels *l;
         CHECK_OK(clipc_model_open_memory(&m, &files, NULL, &err), err);
         CHECK_OK(clipc_ctx_create(&c, m, NULL, &err), err);
-        CHECK_OK(clipc_labels_from_embeddings(&l, m, NULL, vector, 1, DIM, &err),
+        CHECK_OK(clipc_labels_from_embeddings(&l, m, NULL, vector, 1, DIM,
+                                              &err),
                  err);
         clipc_image *image = draw((unsigned)i, 8, 8, m);
         clipc_model_free(m);
@@ -702,16 +737,15 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     CHECK_STATUS(clipc_encode_texts(ctx, texts, MANY, out, 0, &err),
                  CLIPC_ERR_CANCELLED);
     w = (watch){ .stop_at = 1 };
-    CHECK_REFUSED(cancelled, clipc_labels_create(&cancelled, ctx, texts, 0,
-                                                 NULL, &err));
+    CHECK_REFUSED(cancelled,
+                  clipc_labels_create(&cancelled, ctx, texts, 0, NULL, &err));
     CHECK_STATUS(clipc_labels_create(&cancelled, ctx, texts, MANY, NULL, &err),
                  CLIPC_ERR_CANCELLED);
     CHECK(cancelled == NULL);
     w = (watch){ 0 };
     CHECK_OK(clipc_labels_create(&labels, ctx, texts, MANY, NULL, &err), err);
     CHECK(!w.wrong && w.done == MANY && w.total == MANY);
-    CHECK_BYTES(label_vectors(labels, NULL, NULL, NULL), want,
-                sizeof want);
+    CHECK_BYTES(label_vectors(labels, NULL, NULL, NULL), want, sizeof want);
 
     w = (watch){ .stop_at = 16 };
     CHECK_STATUS(clipc_classify(ctx, labels, images, 20, 1, results, &err),
@@ -843,15 +877,18 @@ TEST(labels_keep_their_names)
     vectors[DIM] = 2;
     names[0] = clipc_text_from(other);
     CHECK_OK(clipc_labels_from_embeddings(&own, model, names, vectors, 2, DIM,
-                                          &err), err);
+                                          &err),
+             err);
     other[0] = 'g'; /* the names were copied */
     CHECK_STR(clipc_labels_name(own, 0).data, "blue");
     names[1] = (clipc_text){ "\xFF", 1 };
     CHECK_STATUS(clipc_labels_from_embeddings(&nameless, model, names, vectors,
-                                              2, DIM, &err), CLIPC_ERR_UTF8);
+                                              2, DIM, &err),
+                 CLIPC_ERR_UTF8);
     CHECK(nameless == NULL);
     CHECK_OK(clipc_labels_from_embeddings(&nameless, model, NULL, vectors, 2,
-                                          DIM, &err), err);
+                                          DIM, &err),
+             err);
     CHECK(clipc_labels_name(nameless, 0).data == NULL);
     clipc_labels_free(nameless);
     clipc_labels_free(own);
@@ -887,7 +924,8 @@ TEST(a_file_is_classified_in_one_call)
     clipc_image_free(image);
 
     CHECK_STATUS(clipc_classify_file(ctx, labels, "none.jpg", NULL, 2, one,
-                                     &err), CLIPC_ERR_NOT_FOUND);
+                                     &err),
+                 CLIPC_ERR_NOT_FOUND);
     CHECK_STATUS(clipc_classify_file(ctx, labels, "ftp://h/x.jpg", NULL, 2,
                                      one, &err),
                  strcmp(build_curl(), "none") == 0 ? CLIPC_ERR_UNSUPPORTED

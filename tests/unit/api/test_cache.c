@@ -133,7 +133,7 @@ TEST(what_was_put_is_found_again)
 TEST(prompts_are_bytes)
 {
     const char *folder = test_path("cache");
-    const clipc_text prompts[] = { { NULL, 0 }, { "a", 1 }, { "a\0", 2 },
+    const clipc_text prompts[] = { { NULL, 0 },   { "a", 1 }, { "a\0", 2 },
                                    { "a\0b", 3 }, { "A", 1 }, { "a ", 2 } };
     enum { N = sizeof prompts / sizeof *prompts };
     clipc_cache *cache = open_cache(folder, 1);
@@ -445,7 +445,8 @@ TEST(a_folder_does_not_fill_with_old_keys)
 /* ---- identity memo ----------------------------------------------------- */
 
 /* Files that were not made this moment: those of the repository. */
-static const char *const old_files[] = { "include/clipc.h", "lib/api/label_cache.h" };
+static const char *const old_files[] = { "include/clipc.h",
+                                         "lib/api/label_cache.h" };
 
 static void wait_until_old(void)
 {

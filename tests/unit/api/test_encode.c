@@ -58,11 +58,12 @@ TEST(the_context_length_is_exact)
     CHECK_HAS(err.message, "78 tokens");
     clipc_text t = { buffer, sizeof buffer };
     CHECK_OK(clipc_tokenize(model, t, ids, TINY_CONTEXT + 8, &n,
-                            CLIPC_TEXT_TRUNCATE, &err), err);
+                            CLIPC_TEXT_TRUNCATE, &err),
+             err);
     CHECK_INT(n, TINY_CONTEXT);
     CHECK_INT(ids[n - 1], tiny_model_vocab_size() - 1); /* the end is kept */
-    CHECK_OK(clipc_encode_texts(ctx, &t, 1, longer, CLIPC_TEXT_TRUNCATE,
-                                &err), err);
+    CHECK_OK(clipc_encode_texts(ctx, &t, 1, longer, CLIPC_TEXT_TRUNCATE, &err),
+             err);
     CHECK_BYTES(longer, exact, sizeof exact);
     CHECK_OK(clipc_encode_texts(ctx, NULL, 0, NULL, CLIPC_TEXT_TRUNCATE, &err),
              err);
@@ -80,7 +81,8 @@ TEST(special_tokens_are_text_when_asked)
     CHECK_INT(as_token, 4);
     CHECK_INT(ids[2], tiny_model_vocab_size() - 1);
     CHECK_OK(clipc_tokenize(model, special, ids, 32, &as_text,
-                            CLIPC_TEXT_SPECIALS_PLAIN, &err), err);
+                            CLIPC_TEXT_SPECIALS_PLAIN, &err),
+             err);
     CHECK(as_text > as_token);
     for (size_t i = 1; i + 1 < as_text; i++)
         CHECK(ids[i] < (int32_t)tiny_model_vocab_size() - 2);
@@ -99,7 +101,8 @@ TEST(raw_embeddings_are_unit_ones_times_their_length)
              err);
     CHECK_OK(clipc_encode_texts(ctx, &car, 1, unit[0], 0, &err), err);
     CHECK_OK(clipc_encode_images(ctx, &image, 1, raw[1], CLIPC_EMBED_RAW,
-                                 &err), err);
+                                 &err),
+             err);
     CHECK_OK(clipc_encode_images(ctx, &image, 1, unit[1], 0, &err), err);
     for (int k = 0; k < 2; k++) {
         double length = 0, one = 0;
@@ -194,10 +197,10 @@ TEST(images_fitted_for_another_model_are_refused)
         "{\"do_resize\": true, \"size\": 40, " CROP32 "}",
         "{\"do_resize\": true, \"resample\": 2, \"size\": 32, " CROP32 "}",
         "{\"do_resize\": false, " CROP32 "}",
-        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 32}, "
-        NO_CROP "}",
-        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 36}, "
-        CROP32 "}",
+        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 32}, " NO_CROP
+        "}",
+        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 36}, " CROP32
+        "}",
         "{\"do_resize\": true, \"size\": {\"shortest_edge\": 40, "
         "\"longest_edge\": 50}, " CROP32 "}",
         "{\"do_resize\": true, \"size\": {\"shortest_edge\": 40, "
@@ -214,8 +217,8 @@ TEST(images_fitted_for_another_model_are_refused)
         clipc_image *image = draw(1, 60, 50, models[i]);
         for (size_t k = 0; k < N; k++) {
             clipc_ctx *c = make_ctx(models[k], 1);
-            clipc_status status =
-                clipc_encode_images(c, &image, 1, out, 0, &err);
+            clipc_status status = clipc_encode_images(c, &image, 1, out, 0,
+                                                      &err);
             if (status != (i == k ? CLIPC_OK : CLIPC_ERR_ARGUMENT))
                 FAIL("%s for %s: %s", kinds[i], kinds[k],
                      clipc_status_name(status));
@@ -255,8 +258,8 @@ TEST(preprocessing_that_contradicts_the_network_is_refused)
         "{\"do_resize\": true, \"size\": 16, \"do_center_crop\": true, "
         "\"crop_size\": 16}",
         "{\"do_resize\": true, \"size\": 32, " NO_CROP "}",
-        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 36}, "
-        NO_CROP "}",
+        "{\"do_resize\": true, \"size\": {\"height\": 32, \"width\": 36}, " NO_CROP
+        "}",
         "{\"do_resize\": false, " NO_CROP "}",
     };
     const uint8_t rgb[3 * 60] = { 0 };
@@ -271,7 +274,8 @@ TEST(preprocessing_that_contradicts_the_network_is_refused)
         clipc_image *full = draw(1, 1, 60, NULL), *fitted = full;
         params.fit = odd;
         CHECK_STATUS(clipc_image_from_rgb(&fitted, rgb, 1, 60, 3, &params,
-                                          &err), CLIPC_ERR_CONFIG);
+                                          &err),
+                     CLIPC_ERR_CONFIG);
         CHECK(fitted == NULL);
         CHECK_HAS(err.message, "image_size is 32");
         CHECK_STATUS(clipc_encode_images(c, &full, 1, out, 0, &err),
@@ -330,7 +334,8 @@ TEST(damaged_image_weights_are_errors_not_scores)
             CHECK_OK(clipc_labels_create(&labels, ctx, &car, 1, NULL, &err),
                      err);
             CHECK_STATUS(clipc_classify(ctx, labels, images, 2, 1, &result,
-                                        &err), CLIPC_ERR_NUMERIC);
+                                        &err),
+                         CLIPC_ERR_NUMERIC);
             clipc_labels_free(labels);
             clipc_image_free(images[0]);
             clipc_image_free(images[1]);
@@ -357,7 +362,8 @@ TEST(damaged_text_weights_are_errors_not_scores)
                                             CLIPC_EMBED_RAW, &err),
                          CLIPC_ERR_NUMERIC);
             CHECK_STATUS(clipc_labels_create(&labels, ctx, names, 2, NULL,
-                                             &err), CLIPC_ERR_NUMERIC);
+                                             &err),
+                         CLIPC_ERR_NUMERIC);
             CHECK(labels == NULL);
         }
     close_all();
@@ -448,15 +454,15 @@ TEST(every_instruction_set_works_or_says_why_not)
         CHECK_STATUS(status, has ? CLIPC_OK : CLIPC_ERR_UNSUPPORTED);
         if (!has) {
             char message[200];
-            snprintf(message, sizeof message,
-                     "this CPU lacks %s (it has: %s)", levels[i].name,
-                     *cpu.features ? cpu.features : "none");
+            snprintf(message, sizeof message, "this CPU lacks %s (it has: %s)",
+                     levels[i].name, *cpu.features ? cpu.features : "none");
             CHECK(made == NULL);
             CHECK_STR(err.message, message);
             continue;
         }
         CHECK_OK(clipc_encode_texts(made, &car, 1, i ? out : reference, 0,
-                                    &err), err);
+                                    &err),
+                 err);
         for (int d = 0; i && d < DIM; d++)
             CHECK_NEAR(out[d], reference[d], 2e-6);
         clipc_ctx_free(made);

@@ -92,7 +92,8 @@ static void open_source(const tiny_model_options *options)
     n_tensors = 0;
     CHECK_OK(clipc_tensor_files_open_memory(&source, files.weights,
                                             files.weights_bytes, "source",
-                                            1 << 20, &err), err);
+                                            1 << 20, &err),
+             err);
 }
 
 static void transpose(stored *t)
@@ -149,7 +150,8 @@ static void make_open_clip(const tiny_model_options *options,
         if (place.transposed)
             transpose(&tensors[n_tensors - 1]);
     }
-    add("attn_mask", original("text_model.embeddings.position_embedding.weight"));
+    add("attn_mask",
+        original("text_model.embeddings.position_embedding.weight"));
     write_made();
 }
 
@@ -249,8 +251,11 @@ static void expect(const tiny_model_options *options, float image[DIM],
 TEST(open_clip_checkpoints_give_the_same_numbers)
 {
     static const tiny_model_options options[] = {
-        { .dtype = "F32" }, { .dtype = "F16" }, { .dtype = "BF16" },
-        { .activation = "gelu" }, { .dtype = "F32", .misaligned = 1 },
+        { .dtype = "F32" },
+        { .dtype = "F16" },
+        { .dtype = "BF16" },
+        { .activation = "gelu" },
+        { .dtype = "F32", .misaligned = 1 },
     };
     static const clipc_layout layouts[] = { CLIPC_LAYOUT_OPEN_CLIP,
                                             CLIPC_LAYOUT_OPEN_CLIP_TEXT };
@@ -284,7 +289,9 @@ TEST(open_clip_checkpoints_give_the_same_numbers)
 
 TEST(open_clip_tensors_are_checked)
 {
-    static const struct { const char *from, *to, *message; } cases[] = {
+    static const struct {
+        const char *from, *to, *message;
+    } cases[] = {
         { "visual.proj\"", "visual.prxj\"", "tensor visual.proj is missing" },
         { "resblocks.1.attn.in_proj_bias", "resblocks.1.attn.in_proj_biaz",
           "transformer.resblocks.1.attn.in_proj_bias is missing" },
@@ -467,8 +474,9 @@ TEST(an_image_tower_by_itself)
         CHECK_STATUS(clipc_labels_create(&labels, c, &name, 1, NULL, &err),
                      CLIPC_ERR_UNSUPPORTED);
         /* Labels may come from elsewhere. */
-        CHECK_OK(clipc_labels_from_embeddings(&labels, one, NULL, texts, 1, DIM,
-                                              &err), err);
+        CHECK_OK(clipc_labels_from_embeddings(&labels, one, NULL, texts, 1,
+                                              DIM, &err),
+                 err);
         clipc_labels_free(labels);
         clipc_ctx_free(c);
         clipc_model_free(one);
@@ -507,7 +515,9 @@ TEST(towers_without_projection_are_refused)
 
 TEST(other_networks_are_known_by_their_tensors)
 {
-    static const struct { const char *tensor, *network; } cases[] = {
+    static const struct {
+        const char *tensor, *network;
+    } cases[] = {
         { "logit_bias", "SigLIP" },
         { "vision_model.head.probe", "SigLIP" },
         { "visual.trunk.blocks.0.norm1.weight", "timm image tower" },
@@ -568,7 +578,8 @@ TEST(another_image_size)
             CHECK_BYTES(got, texts, sizeof got);
             /* Pictures come out with that size. */
             CHECK_OK(clipc_image_from_rgb(&picture, rgb, 40, 60, 120, NULL,
-                                          &err), err);
+                                          &err),
+                     err);
             clipc_ctx *c = make_ctx(sized, 1);
             CHECK_OK(clipc_encode_images(c, &picture, 1, got, 0, &err), err);
             clipc_ctx_free(c);
@@ -589,8 +600,12 @@ TEST(another_image_size)
 
 TEST(image_sizes_that_cannot_be)
 {
-    static const struct { size_t size; const char *message; } cases[] = {
-        { 7, "less than a patch" }, { 8193, "the limit is 8192" },
+    static const struct {
+        size_t size;
+        const char *message;
+    } cases[] = {
+        { 7, "less than a patch" },
+        { 8193, "the limit is 8192" },
         { SIZE_MAX, "the limit is 8192" },
     };
 

@@ -54,9 +54,9 @@ static void open_golden(golden *g, const char *name, clipc_gemm gemm,
     if (!g->root)
         FAIL("cannot read %s", path);
     error = (clipc_error)CLIPC_ERROR_INIT;
-    CHECK_OK(clipc_model_open(&g->model,
-                              json_string_value(field(g, "model")), NULL,
-                              &error), error);
+    CHECK_OK(clipc_model_open(&g->model, json_string_value(field(g, "model")),
+                              NULL, &error),
+             error);
     g->info.struct_size = sizeof g->info;
     CHECK_OK(clipc_model_get_info(g->model, &g->info, &error), error);
     CHECK(g->info.dim <= MAX_DIM);
@@ -77,7 +77,8 @@ static void open_golden(golden *g, const char *name, clipc_gemm gemm,
     for (size_t i = 0; i < g->n_images; i++) {
         json_t *file = json_array_get(field(g, "pictures"), i);
         CHECK_OK(clipc_image_read_file(&g->images[i], json_string_value(file),
-                                       &image_params, &error), error);
+                                       &image_params, &error),
+                 error);
     }
 }
 
@@ -130,7 +131,8 @@ static void check_ids(const char *name)
         int32_t ids[MAX_IDS];
         size_t n;
         CHECK_OK(clipc_tokenize(g.model, g.texts[i], ids, MAX_IDS, &n,
-                                CLIPC_TEXT_TRUNCATE, &error), error);
+                                CLIPC_TEXT_TRUNCATE, &error),
+                 error);
         CHECK_INT(n, json_array_size(want));
         for (size_t j = 0; j < n; j++)
             CHECK_INT(ids[j], json_integer_value(json_array_get(want, j)));
@@ -204,17 +206,20 @@ static void check_embeddings(const char *name, clipc_gemm gemm,
                  error);
         check_rows(&g, "text_raw", out, g.n_texts, raw);
         CHECK_OK(clipc_encode_images(g.ctx, images, g.n_images, out, flags,
-                                     &error), error);
+                                     &error),
+                 error);
         check_rows(&g, "image_raw", out, g.n_images, raw);
     }
     for (size_t i = 0; i < g.n_texts; i++) /* one by one: batch of 1 */
         CHECK_OK(clipc_encode_texts(g.ctx, &g.texts[i], 1,
                                     out + i * g.info.dim, CLIPC_TEXT_TRUNCATE,
-                                    &error), error);
+                                    &error),
+                 error);
     check_rows(&g, "text_raw", out, g.n_texts, false);
     for (size_t i = 0; i < g.n_images; i++)
         CHECK_OK(clipc_encode_images(g.ctx, &images[i], 1,
-                                     out + i * g.info.dim, 0, &error), error);
+                                     out + i * g.info.dim, 0, &error),
+                 error);
     check_rows(&g, "image_raw", out, g.n_images, false);
     close_golden(&g);
 }
@@ -248,12 +253,14 @@ static void check_logits(const char *name)
     open_golden(&g, name, CLIPC_GEMM_AUTO, 1);
     params.text_flags = CLIPC_TEXT_TRUNCATE;
     CHECK_OK(clipc_labels_create(&labels, g.ctx, g.texts, g.n_texts, &params,
-                                 &error), error);
+                                 &error),
+             error);
     for (size_t i = 0; i < g.n_images; i++) {
         clipc_image *image = g.images[i];
         double largest = -INFINITY, sum = 0;
         CHECK_OK(clipc_classify(g.ctx, labels, &image, 1, g.n_texts, results,
-                                &error), error);
+                                &error),
+                 error);
         for (size_t k = 0; k < g.n_texts; k++)
             largest = fmax(largest, number(&g, "logits", i, k));
         for (size_t k = 0; k < g.n_texts; k++)
@@ -330,7 +337,8 @@ static void check_published(const char *file, const char *const labels[2],
         float *embedding = malloc(info.dim * sizeof *embedding);
         CHECK(embedding && info.dim >= n_raw);
         CHECK_OK(clipc_encode_images(ctx, images, 1, embedding,
-                                     CLIPC_EMBED_RAW, &error), error);
+                                     CLIPC_EMBED_RAW, &error),
+                 error);
         for (size_t i = 0; i < n_raw; i++)
             CHECK_NEAR((double)embedding[i], raw[i], 2e-5);
         free(embedding);

@@ -56,12 +56,12 @@ static const float *rows(void)
 
 /* The call fails so, with the piece in its message. */
 static void check_refused(const clipc_text *names, size_t n,
-                          const clipc_labels_params *params,
-                          clipc_status want, const char *piece)
+                          const clipc_labels_params *params, clipc_status want,
+                          const char *piece)
 {
     clipc_labels *none = (clipc_labels *)1;
-    clipc_status status =
-        clipc_labels_create(&none, ctx, names, n, params, &err);
+    clipc_status status = clipc_labels_create(&none, ctx, names, n, params,
+                                              &err);
     if (status != want)
         FAIL("%s instead of %s: %s", clipc_status_name(status),
              clipc_status_name(want), err.message);
@@ -170,7 +170,8 @@ TEST(duplicates_are_kept_and_computed_once)
 
 static int count_progress(void *user, const clipc_progress *progress)
 {
-    size_t *seen = user; /* calls, last progress->done, progress->total, went wrong */
+    size_t *seen =
+        user; /* calls, last progress->done, progress->total, went wrong */
     if (progress->done < seen[1] || progress->done > progress->total ||
         (seen[0] && progress->total != seen[2]))
         seen[3] = 1;
@@ -185,7 +186,7 @@ TEST(many_labels_are_computed_in_blocks)
 {
     enum { N = 4500 };
     clipc_text *names = calloc(N, sizeof *names);
-    char (*buffers)[16] = calloc(N, sizeof *buffers);
+    char(*buffers)[16] = calloc(N, sizeof *buffers);
     float *want = calloc(N * DIM, sizeof *want);
     clipc_labels_params params = clipc_labels_params_default();
     size_t seen[4] = { 0 };
@@ -311,7 +312,8 @@ TEST(one_changed_label_is_encoded_alone)
 TEST(prompts_are_cached_not_labels)
 {
     clipc_labels_params params = cached(test_path("cache"));
-    const clipc_text templates[] = { text("a {}"), text("{}"), text("the {}") };
+    const clipc_text templates[] = { text("a {}"), text("{}"),
+                                     text("the {}") };
     clipc_text names[N_CARS];
 
     setup(NULL);
@@ -331,7 +333,9 @@ TEST(what_changes_the_numbers_changes_the_key)
     const char *folder = test_path("cache");
     clipc_labels_params params = cached(folder);
     static const tiny_model_options others[] = {
-        { .seed = 1 }, { .activation = "gelu" }, { .dtype = "F16" },
+        { .seed = 1 },
+        { .activation = "gelu" },
+        { .dtype = "F16" },
         { .vocab_merges = 1 },
     };
     clipc_text names[N_CARS];
@@ -442,14 +446,10 @@ TEST(templates_need_exactly_one_place)
     static const struct {
         const char *template, *piece;
     } cases[] = {
-        { "", "it has none" },
-        { "a photo", "\"a photo\"" },
-        { "{", "exactly one {}" },
-        { "}{", "it has none" },
-        { "{ }", "it has none" },
-        { "{} {}", "it has more" },
-        { "{}{}", "it has more" },
-        { "a {{}} {} b", "it has more" },
+        { "", "it has none" },     { "a photo", "\"a photo\"" },
+        { "{", "exactly one {}" }, { "}{", "it has none" },
+        { "{ }", "it has none" },  { "{} {}", "it has more" },
+        { "{}{}", "it has more" }, { "a {{}} {} b", "it has more" },
     };
     clipc_text name = text("car");
     clipc_labels_params params = clipc_labels_params_default();
@@ -482,9 +482,13 @@ TEST(bad_labels_are_named)
         const char *label;
         int offset;
     } utf8[] = {
-        { "\x80", 0 },         { "a\xc3", 1 },          { "\xc0\xaf", 0 },
-        { "ab\xed\xa0\x80", 2 }, { "\xf4\x90\x80\x80", 0 },
-        { "\xe0\x80\x80", 0 }, { "car\xff", 3 },
+        { "\x80", 0 },
+        { "a\xc3", 1 },
+        { "\xc0\xaf", 0 },
+        { "ab\xed\xa0\x80", 2 },
+        { "\xf4\x90\x80\x80", 0 },
+        { "\xe0\x80\x80", 0 },
+        { "car\xff", 3 },
     };
     clipc_text names[3] = { text("car"), text("van"), text("bus") };
     clipc_labels_params params = clipc_labels_params_default();
@@ -503,8 +507,7 @@ TEST(bad_labels_are_named)
     for (size_t i = 0; i < 2 << 20; i++)
         words[i] = i % 2 ? ' ' : 'x';
     names[1] = (clipc_text){ words, 400 };
-    check_refused(names, 3, NULL, CLIPC_ERR_TOO_LONG,
-                  "label 2 of 3 (\"x x x");
+    check_refused(names, 3, NULL, CLIPC_ERR_TOO_LONG, "label 2 of 3 (\"x x x");
     CHECK_HAS(err.message, "202 tokens, 77 are read at most");
     params.text_flags = CLIPC_TEXT_TRUNCATE;
     CHECK_INT(create(names, 3, &params), 3);
@@ -553,8 +556,9 @@ TEST(a_label_whose_embedding_is_not_finite_is_named)
     setup(NULL);
     CHECK_OK(clipc_tokenize(model, names[2], ids, 8, &n_ids, 0, &err), err);
     CHECK_INT(n_ids, 3);
-    float *rows_of_tokens = tensor_data(
-        &files, "text_model.embeddings.token_embedding.weight", &n);
+    float *rows_of_tokens =
+        tensor_data(&files, "text_model.embeddings.token_embedding.weight",
+                    &n);
     memset(rows_of_tokens + (size_t)ids[1] * TINY_TEXT_WIDTH, 0xff,
            TINY_TEXT_WIDTH * sizeof(float));
     check_refused(names, 4, NULL, CLIPC_ERR_NUMERIC, "label 3 of 4 (\"q\")");
@@ -577,7 +581,8 @@ TEST(own_embeddings_are_scaled)
     own[DIM + 2] = 1e-30f;
     for (size_t d = 0; d < DIM; d++)
         own[2 * DIM + d] = 3e38f;
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, own, 3, DIM, &err),
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, own, 3, DIM,
+                                          &err),
              err);
     size_t n, dim, n_encoded;
     const float *v = label_vectors(labels, &n, &dim, &n_encoded);
@@ -600,22 +605,28 @@ TEST(own_embeddings_that_have_no_direction_are_refused)
         own[0] = own[2 * DIM] = 1;
         own[DIM] = bad[i];
         none = (clipc_labels *)1;
-        CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, own, 3, DIM,
-                                                  &err), CLIPC_ERR_NUMERIC);
+        CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, own, 3,
+                                                  DIM, &err),
+                     CLIPC_ERR_NUMERIC);
         CHECK(none == NULL);
         CHECK_HAS(err.message, "embedding 2 of 3");
     }
     const float one[DIM] = { 1 };
-    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, one, 1, DIM - 1,
-                                              &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, one, 1,
+                                              DIM - 1, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_HAS(err.message, "15 numbers, the model's have 16");
     CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, one, 0, DIM,
-                                              &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_labels_from_embeddings(&none, NULL, NULL, one, 1, DIM, &err),
+                                              &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_labels_from_embeddings(&none, NULL, NULL, one, 1, DIM,
+                                              &err),
                  CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_labels_from_embeddings(&none, model, NULL, NULL, 1, DIM,
-                                              &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, NULL, one, 1, DIM, &err),
+                                              &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_labels_from_embeddings(NULL, model, NULL, one, 1, DIM,
+                                              &err),
                  CLIPC_ERR_ARGUMENT);
     teardown();
 }

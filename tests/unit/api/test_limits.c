@@ -93,10 +93,22 @@ static bytes png_plain(size_t width, size_t height, uint8_t value)
 static bytes jpeg_plain(size_t width, size_t height, uint8_t value,
                         int orientation)
 {
-    const uint8_t exif[] = {
-        'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01,
-        0x12, 0, 3, 0, 0, 0, 1, 0, (uint8_t)orientation, 0, 0, 0, 0, 0, 0
-    };
+    const uint8_t exif[] = { 'E',  'x',
+                             'i',  'f',
+                             0,    0,
+                             'M',  'M',
+                             0,    42,
+                             0,    0,
+                             0,    8,
+                             0,    1,
+                             0x01, 0x12,
+                             0,    3,
+                             0,    0,
+                             0,    1,
+                             0,    (uint8_t)orientation,
+                             0,    0,
+                             0,    0,
+                             0,    0 };
     struct jpeg_compress_struct cinfo;
     struct jpeg_error_mgr errors;
     unsigned char *out = NULL;
@@ -156,8 +168,8 @@ static clipc_status read_bytes(const bytes *b,
                                const clipc_image_params *params)
 {
     clipc_image *image = NULL;
-    clipc_status status =
-        clipc_image_read_memory(&image, b->data, b->n, params, &err);
+    clipc_status status = clipc_image_read_memory(&image, b->data, b->n,
+                                                  params, &err);
     CHECK((status == CLIPC_OK) == (image != NULL));
     clipc_image_free(image);
     return status;
@@ -207,8 +219,7 @@ TEST(file_bytes_are_at_most_64_mib)
         size_t n = 64 * MIB + (size_t)over;
         uint8_t *data = calloc(n, 1); /* zeros: not a picture */
         CHECK(data != NULL && ftruncate(fd, (off_t)n) == 0);
-        clipc_status want = over > 0 ? CLIPC_ERR_LIMIT
-                                     : CLIPC_ERR_UNSUPPORTED;
+        clipc_status want = over > 0 ? CLIPC_ERR_LIMIT : CLIPC_ERR_UNSUPPORTED;
         CHECK_STATUS(clipc_image_read_memory(&image, data, n, NULL, &err),
                      want);
         if (over >= 0) /* reads 64 MiB */
@@ -403,8 +414,8 @@ TEST(config_files_are_at_most_1_mib)
 TEST(texts_are_at_most_1_mib)
 {
     static const char *const pieces[] = {
-        "z", "z ", "\xcc\x81", "\xcc\xa7\xcc\x81", "<|endoftext|>", "'s",
-        "\xe1\x84\x80"
+        "z",  "z ",          "\xcc\x81", "\xcc\xa7\xcc\x81", "<|endoftext|>",
+        "'s", "\xe1\x84\x80"
     };
     char *buffer = malloc(MIB + 1);
     float out[DIM];
@@ -428,7 +439,8 @@ TEST(texts_are_at_most_1_mib)
             CHECK_STATUS(clipc_tokenize(model, t, NULL, 0, &n, 0, &err), want);
             CHECK(want != CLIPC_OK ? n == 0 : n > 1000);
             CHECK_STATUS(clipc_encode_texts(ctx, &t, 1, out,
-                                            CLIPC_TEXT_TRUNCATE, &err), want);
+                                            CLIPC_TEXT_TRUNCATE, &err),
+                         want);
         }
         CHECK_HAS(err.message, "text 0: ");
         if (!SANITIZED && !emulated() && cpu_seconds() - start > 6 * 2)
@@ -496,8 +508,8 @@ static int fit_in_child(child_report *report, void *arg)
 
     params.fit = model;
     params.auto_orient = job->shape->orientation != 0;
-    clipc_status status = clipc_image_read_memory(
-        &image, job->file->data, job->file->n, &params, &e);
+    clipc_status status = clipc_image_read_memory(&image, job->file->data,
+                                                  job->file->n, &params, &e);
     report->value = peak_kib() - before;
     snprintf(report->message, sizeof report->message, "%s %zux%zu: %.150s",
              job->shape->format, job->shape->width, job->shape->height,
@@ -518,19 +530,31 @@ static int fit_in_child(child_report *report, void *arg)
 TEST(extreme_and_large_shapes_take_little_memory)
 {
     static const shape shapes[] = {
-        { "PNG", 1, 1, 0 },         { "PNG", 1, 30000, 0 },
-        { "PNG", 30000, 1, 0 },     { "PNG", 1, 65535, 0 },
-        { "PNG", 65535, 1, 0 },     { "PNG", 1, 1000000, 0 },
-        { "PNG", 1000000, 1, 0 },   { "PNG", 40000, 33, 0 },
-        { "PNG", 33, 40000, 0 },    { "JPEG", 1, 1, 0 },
-        { "JPEG", 1, 30000, 0 },    { "JPEG", 30000, 1, 0 },
-        { "JPEG", 65500, 1, 0 },    { "JPEG", 1, 65500, 0 },
-        { "JPEG", 65500, 40, 0 },   { "JPEG", 40, 65500, 0 },
-        { "PNG", 10000, 10000, 0 }, { "JPEG", 10000, 10000, 0 },
-        { "JPEG", 65500, 3, 3 },    { "JPEG", 65500, 3, 6 },
-        { "JPEG", 3, 65500, 8 },    { "JPEG", 3, 65500, 5 },
+        { "PNG", 1, 1, 0 },
+        { "PNG", 1, 30000, 0 },
+        { "PNG", 30000, 1, 0 },
+        { "PNG", 1, 65535, 0 },
+        { "PNG", 65535, 1, 0 },
+        { "PNG", 1, 1000000, 0 },
+        { "PNG", 1000000, 1, 0 },
+        { "PNG", 40000, 33, 0 },
+        { "PNG", 33, 40000, 0 },
+        { "JPEG", 1, 1, 0 },
+        { "JPEG", 1, 30000, 0 },
+        { "JPEG", 30000, 1, 0 },
+        { "JPEG", 65500, 1, 0 },
+        { "JPEG", 1, 65500, 0 },
+        { "JPEG", 65500, 40, 0 },
+        { "JPEG", 40, 65500, 0 },
+        { "PNG", 10000, 10000, 0 },
+        { "JPEG", 10000, 10000, 0 },
+        { "JPEG", 65500, 3, 3 },
+        { "JPEG", 65500, 3, 6 },
+        { "JPEG", 3, 65500, 8 },
+        { "JPEG", 3, 65500, 5 },
 #if CLIPC_WEBP
-        { "WEBP", 16383, 1, 0 },    { "WEBP", 1, 16383, 0 },
+        { "WEBP", 16383, 1, 0 },
+        { "WEBP", 1, 16383, 0 },
 #endif
     };
     /* Some rows of the widest picture, in the decoder and here. */

@@ -25,7 +25,8 @@ static clipc_model *open_model(const char *folder)
 
 TEST(folder_and_memory_are_described_alike)
 {
-    const tiny_model_options options = { .dtype = "BF16", .position_ids = 1,
+    const tiny_model_options options = { .dtype = "BF16",
+                                         .position_ids = 1,
                                          .activation = "gelu",
                                          .vocab_merges = 1 };
     clipc_error err = CLIPC_ERROR_INIT;
@@ -69,10 +70,10 @@ TEST(folder_and_memory_are_described_alike)
             n_extra += !info.used;
             CHECK(info.data != NULL);
             CHECK_STR(info.tower,
-                      !info.used ? "none"
-                      : strncmp(info.name, "text_", 5) == 0     ? "text"
-                      : strncmp(info.name, "vis", 3) == 0 ? "vision"
-                                                          : "both");
+                      !info.used                            ? "none"
+                      : strncmp(info.name, "text_", 5) == 0 ? "text"
+                      : strncmp(info.name, "vis", 3) == 0   ? "vision"
+                                                            : "both");
             if (t == 0) {
                 CHECK_STR(info.name, "logit_scale");
                 CHECK_INT(info.rank, 0);
@@ -152,7 +153,8 @@ TEST(wrong_arguments)
                  CLIPC_ERR_ARGUMENT);
     CHECK_HAS(err.message, "weights");
     CHECK_STATUS(clipc_model_get_info(NULL, NULL, &err), CLIPC_ERR_ARGUMENT);
-    CHECK_STATUS(clipc_model_get_tensor(NULL, 0, NULL, &err), CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(clipc_model_get_tensor(NULL, 0, NULL, &err),
+                 CLIPC_ERR_ARGUMENT);
     clipc_model_free(NULL);
 }
 
@@ -168,7 +170,8 @@ TEST(names_lead_to_folders)
     CHECK_OK(clipc_folder_make(path_in(root, "hub/models--o--n/refs"), &err),
              err);
     CHECK_OK(clipc_folder_make(path_in(root, "hub/models--o--n/snapshots"),
-                               &err), err);
+                               &err),
+             err);
     write_text(path_in(root, "hub/models--o--n/refs/main"),
                "0123456789abcdef0123456789abcdef01234567\n");
     tiny_model_write(path_in(root, "hub/models--o--n/snapshots/"
@@ -239,8 +242,8 @@ TEST(incomplete_folders_say_what_is_wrong)
           CLIPC_ERR_UNSUPPORTED, "do_pad" },
         { NULL, "preprocessor_config.json", "", CLIPC_ERR_FORMAT,
           "preprocessor_config.json" },
-        { NULL, "processor_config.json", "{\"image_processor\": {\"size\": 0}}",
-          CLIPC_ERR_CONFIG, "size" },
+        { NULL, "processor_config.json",
+          "{\"image_processor\": {\"size\": 0}}", CLIPC_ERR_CONFIG, "size" },
     };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model *model;
@@ -284,7 +287,10 @@ TEST(preprocessing_comes_from_the_file_transformers_prefers)
 {
     clipc_model_info p = { .struct_size = sizeof p };
     const char *folder = test_path("tiny");
-    static const struct { const char *text, *source; float mean; } cases[] = {
+    static const struct {
+        const char *text, *source;
+        float mean;
+    } cases[] = {
         { "{\"processor_class\": \"CLIPProcessor\"}",
           "preprocessor_config.json", 0.48145466f },
         { "{\"image_processor\": {\"image_mean\": 0.25}}",
@@ -544,7 +550,8 @@ static size_t tensor_offset(const clipc_model_files *files, const char *name)
 
     CHECK_OK(clipc_tensor_files_open_memory(&st, files->weights,
                                             files->weights_bytes, "x", 1 << 20,
-                                            &err), err);
+                                            &err),
+             err);
     const clipc_tensor *tensor = clipc_tensor_files_find(st, name);
     CHECK(tensor != NULL);
     size_t offset = (size_t)(tensor->data -
@@ -574,7 +581,10 @@ TEST(identity_of_memory_is_never_remembered)
 
 TEST(identity_covers_the_text_side_alone)
 {
-    static const struct { const char *tensor; bool changes; } tensors[] = {
+    static const struct {
+        const char *tensor;
+        bool changes;
+    } tensors[] = {
         { "text_model.embeddings.token_embedding.weight", true },
         { "text_model.encoder.layers.2.mlp.fc2.bias", true },
         { "text_model.final_layer_norm.weight", true },
@@ -640,7 +650,8 @@ TEST(identity_is_remembered_for_unchanged_files)
 {
     static const char *const paths[] = {
         "tests/data/tiny/model.safetensors", "tests/data/tiny/config.json",
-        "tests/data/tiny/tokenizer.json", "tests/data/tiny/tokenizer_config.json"
+        "tests/data/tiny/tokenizer.json",
+        "tests/data/tiny/tokenizer_config.json"
     };
     const size_t n = clipc_file_exists(paths[3]) ? 4 : 3;
     clipc_error err = CLIPC_ERROR_INIT;

@@ -15,9 +15,9 @@ static const char *const words[N_TEXTS] = {
     "blue truck blue truck blue truck", "car"
 };
 
-static const clipc_precision precisions[] = {
-    CLIPC_PRECISION_F32, CLIPC_PRECISION_BF16, CLIPC_PRECISION_INT8
-};
+static const clipc_precision precisions[] = { CLIPC_PRECISION_F32,
+                                              CLIPC_PRECISION_BF16,
+                                              CLIPC_PRECISION_INT8 };
 enum { N_PRECISIONS = 3 };
 
 /* ---- packing and embedding --------------------------------------------- */
@@ -39,7 +39,8 @@ static unsigned char *pack(const tiny_model_options *options,
 
 static clipc_model *open_bytes(const void *data, size_t n)
 {
-    clipc_model_files one = { .struct_size = sizeof one, .weights = data,
+    clipc_model_files one = { .struct_size = sizeof one,
+                              .weights = data,
                               .weights_bytes = n };
     clipc_model *opened;
     CHECK_OK(clipc_model_open_memory(&opened, &one, NULL, &err), err);
@@ -89,7 +90,8 @@ static void check_round_trip(const tiny_model_options *options)
         for (int load = CLIPC_LOAD_MAP; load <= CLIPC_LOAD_READ; load++) {
             params.load = (clipc_load)load;
             CHECK_OK(clipc_model_open(&opened, test_path("packed"), &params,
-                                      &err), err);
+                                      &err),
+                     err);
             check_equal(opened, want);
             clipc_model_free(opened);
         }
@@ -116,12 +118,12 @@ TEST(a_packed_file_gives_the_same_bits)
 
 TEST(so_it_does_of_other_checkpoints)
 {
-    check_round_trip(&(tiny_model_options){ .dtype = "F16",
-                                            .vocab_merges = 1 });
-    check_round_trip(&(tiny_model_options){ .dtype = "BF16", .misaligned = 1,
-                                            .activation = "gelu" });
-    check_round_trip(&(tiny_model_options){ .seed = 5, .old_eos = 1,
-                                            .position_ids = 1 });
+    check_round_trip(
+        &(tiny_model_options){ .dtype = "F16", .vocab_merges = 1 });
+    check_round_trip(&(tiny_model_options){
+        .dtype = "BF16", .misaligned = 1, .activation = "gelu" });
+    check_round_trip(
+        &(tiny_model_options){ .seed = 5, .old_eos = 1, .position_ids = 1 });
 }
 
 TEST(openblas_runs_on_packed_f32_alone)
@@ -239,7 +241,8 @@ TEST(own_labels_go_into_a_packed_file)
         CHECK(named ? p.labels && strcmp(p.labels, "birds") == 0
                     : p.labels == NULL);
         CHECK_OK(clipc_model_pack(from, path, CLIPC_PRECISION_INT8, NULL,
-                                  &err), err);
+                                  &err),
+                 err);
         clipc_model_free(from);
         CHECK_OK(clipc_model_open(&packed, path, NULL, &err), err);
         CHECK_OK(clipc_model_get_info(packed, &p, &err), err);
@@ -307,25 +310,30 @@ TEST(packing_that_fails_leaves_nothing)
                                   CLIPC_PRECISION_F32, NULL, &err),
                  CLIPC_ERR_NOT_FOUND);
     CHECK_STATUS(clipc_model_pack(model, test_folder(), CLIPC_PRECISION_F32,
-                                  NULL, &err), CLIPC_ERR_IO);
+                                  NULL, &err),
+                 CLIPC_ERR_IO);
     CHECK_STATUS(clipc_model_pack(packed, path, CLIPC_PRECISION_F32, NULL,
-                                  &err), CLIPC_ERR_UNSUPPORTED);
+                                  &err),
+                 CLIPC_ERR_UNSUPPORTED);
     CHECK_HAS(err.message, "packed already");
     params.source = "\xFF";
     CHECK_STATUS(clipc_model_pack(model, path, CLIPC_PRECISION_F32, &params,
-                                  &err), CLIPC_ERR_UTF8);
+                                  &err),
+                 CLIPC_ERR_UTF8);
     params.source = NULL;
     params.progress = stop_at;
     params.progress_user = &calls;
     for (size_t i = 0; i < 40; i += 13) {
         calls = i;
         CHECK_STATUS(clipc_model_pack(model, path, CLIPC_PRECISION_INT8,
-                                      &params, &err), CLIPC_ERR_CANCELLED);
+                                      &params, &err),
+                     CLIPC_ERR_CANCELLED);
     }
     CHECK_INT(files_in(test_folder()), before);
     calls = 100000;
     CHECK_OK(clipc_model_pack(model, path, CLIPC_PRECISION_AUTO, &params,
-                              &err), err);
+                              &err),
+             err);
     CHECK_INT(files_in(test_folder()), before + 1);
     close_all();
     clipc_model_free(packed);
@@ -336,7 +344,8 @@ TEST(packing_that_fails_leaves_nothing)
 
 static clipc_status try_bytes(const void *data, size_t n)
 {
-    clipc_model_files one = { .struct_size = sizeof one, .weights = data,
+    clipc_model_files one = { .struct_size = sizeof one,
+                              .weights = data,
                               .weights_bytes = n };
     clipc_model *opened = (clipc_model *)1;
 
@@ -386,7 +395,9 @@ static const struct {
     clipc_status want;
     const char *piece;
 } edits[] = {
-    { "\"" LAYER "\"", "\"" "visian_model.encoder.layers.0.mlp.fc1.weight\"",
+    { "\"" LAYER "\"",
+      "\""
+      "visian_model.encoder.layers.0.mlp.fc1.weight\"",
       CLIPC_PRECISION_F32, CLIPC_ERR_FORMAT, "is missing" },
     { "\"" LAYER ".scale\"",
       "\"visian_model.encoder.layers.0.mlp.fc1.weight.scale\"",
@@ -401,8 +412,9 @@ static const struct {
       CLIPC_PRECISION_F32, CLIPC_ERR_FORMAT, "manifest's precision" },
     { "\"" LAYER "\":{\"dtype\":\"I8\"", "\"" LAYER "\":{\"dtype\":\"U8\"",
       CLIPC_PRECISION_INT8, CLIPC_ERR_FORMAT, "manifest's precision" },
-    { "\"" LAYER "\":{\"dtype\":\"BF16\",", "\"" LAYER "\":{\"dtype\":\"F16\" ,",
-      CLIPC_PRECISION_BF16, CLIPC_ERR_FORMAT, "manifest's precision" },
+    { "\"" LAYER "\":{\"dtype\":\"BF16\",",
+      "\"" LAYER "\":{\"dtype\":\"F16\" ,", CLIPC_PRECISION_BF16,
+      CLIPC_ERR_FORMAT, "manifest's precision" },
     { "\"clipc.manifest\":{\"dtype\":\"U8\"",
       "\"clipc.manifest\":{\"dtype\":\"I8\"", CLIPC_PRECISION_F32,
       CLIPC_ERR_FORMAT, "row of bytes" },
@@ -493,9 +505,9 @@ static clipc_status tokenize(const unsigned char *bytes, size_t n)
     int32_t ids[80];
     size_t n_ids;
 
-    clipc_status status = clipc_tokenize(
-        opened, text("Caf\xc3\xa9 <|endoftext|> a red car"), ids, 80, &n_ids,
-        0, &err);
+    clipc_status status =
+        clipc_tokenize(opened, text("Caf\xc3\xa9 <|endoftext|> a red car"),
+                       ids, 80, &n_ids, 0, &err);
     for (size_t i = 0; status == CLIPC_OK && i < n_ids; i++)
         CHECK(ids[i] >= 0 && (size_t)ids[i] < tiny_model_vocab_size());
     clipc_model_free(opened);
@@ -511,19 +523,19 @@ static const struct {
     { 0, 0x70696c63, CLIPC_OK }, /* "clip": as it is */
     { 4, 0, CLIPC_ERR_FORMAT },
     { 8, 2, CLIPC_ERR_UNSUPPORTED },
-    { 12, 0, CLIPC_ERR_FORMAT },           /* n_ids */
+    { 12, 0, CLIPC_ERR_FORMAT }, /* n_ids */
     { 12, 0xFFFFFFFF, CLIPC_ERR_FORMAT },
-    { 16, 0xFFFFFFFF, CLIPC_ERR_FORMAT },  /* n_merges */
+    { 16, 0xFFFFFFFF, CLIPC_ERR_FORMAT }, /* n_merges */
     { 16, 0, CLIPC_ERR_FORMAT },
-    { 20, 65537, CLIPC_ERR_LIMIT },        /* n_added */
+    { 20, 65537, CLIPC_ERR_LIMIT }, /* n_added */
     { 20, 1, CLIPC_ERR_FORMAT },
-    { 24, 0xFFFFFFFF, CLIPC_ERR_FORMAT },  /* text_bytes */
-    { 28, 0xFFFFFFFF, CLIPC_ERR_CONFIG },  /* start_id */
-    { 32, 100000, CLIPC_ERR_CONFIG },      /* end_id */
-    { 36, 2, CLIPC_ERR_FORMAT },           /* flags */
-    { 40, 0xFFFFFFFF, CLIPC_ERR_FORMAT },  /* inner_ids[0] */
+    { 24, 0xFFFFFFFF, CLIPC_ERR_FORMAT },    /* text_bytes */
+    { 28, 0xFFFFFFFF, CLIPC_ERR_CONFIG },    /* start_id */
+    { 32, 100000, CLIPC_ERR_CONFIG },        /* end_id */
+    { 36, 2, CLIPC_ERR_FORMAT },             /* flags */
+    { 40, 0xFFFFFFFF, CLIPC_ERR_FORMAT },    /* inner_ids[0] */
     { 40 + 2044, 100000, CLIPC_ERR_FORMAT }, /* last_ids[255] */
-    { 40 + 2048, 1, CLIPC_ERR_FORMAT },    /* starts[0] */
+    { 40 + 2048, 1, CLIPC_ERR_FORMAT },      /* starts[0] */
     { 40 + 2052, 0xFFFFFFFF, CLIPC_ERR_FORMAT },
 };
 
@@ -607,8 +619,9 @@ TEST(a_false_digest_writes_nothing_into_the_cache)
     size_t n, n_tensor;
     unsigned char *bytes = pack(NULL, CLIPC_PRECISION_INT8, &n);
     const char *cache_dir = test_path("cache");
-    float *bias = (void *)find_tensor(
-        bytes, "text_model.encoder.layers.0.mlp.fc1.bias", &n_tensor);
+    float *bias =
+        (void *)find_tensor(bytes, "text_model.encoder.layers.0.mlp.fc1.bias",
+                            &n_tensor);
 
     bias[0] += 1.0f;
     for (int i = 0; i < 2; i++) {

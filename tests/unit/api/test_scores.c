@@ -66,11 +66,10 @@ TEST(the_best_of_random_vectors_are_found)
 {
     static const struct {
         size_t n, dim, k;
-    } cases[] = {
-        { 1, 1, 1 }, { 1, 16, 1 }, { 2, 3, 2 }, { 7, 16, 1 }, { 7, 16, 7 },
-        { 100, 5, 10 }, { 1023, 16, 1023 }, { 1024, 16, 3 },
-        { 1025, 16, 1025 }, { 5000, 33, 17 }
-    };
+    } cases[] = { { 1, 1, 1 },        { 1, 16, 1 },    { 2, 3, 2 },
+                  { 7, 16, 1 },       { 7, 16, 7 },    { 100, 5, 10 },
+                  { 1023, 16, 1023 }, { 1024, 16, 3 }, { 1025, 16, 1025 },
+                  { 5000, 33, 17 } };
 
     open_all();
     clipc_ctx *pooled = make_ctx(model, 3);
@@ -82,12 +81,14 @@ TEST(the_best_of_random_vectors_are_found)
         clipc_result *again = malloc(3 * k * sizeof *again);
         CHECK(results && again);
         CHECK_OK(clipc_similarity_topk(ctx, queries, 3, vectors, n, dim, k,
-                                       results, &err), err);
+                                       results, &err),
+                 err);
         for (size_t q = 0; q < 3; q++)
             check_ranking(results + q * k, k, queries + q * dim, vectors, n,
                           dim);
         CHECK_OK(clipc_similarity_topk(pooled, queries, 3, vectors, n, dim, k,
-                                       again, &err), err);
+                                       again, &err),
+                 err);
         CHECK_BYTES(again, results, 3 * k * sizeof *results);
         free(vectors);
         free(queries);
@@ -108,16 +109,19 @@ TEST(a_hundred_thousand_vectors)
     state = 2;
     float *vectors = vectors_of(N, WIDTH), *query = vectors_of(1, WIDTH);
     CHECK_OK(clipc_similarity_topk(pooled, query, 1, vectors, N, WIDTH, K,
-                                   results, &err), err);
+                                   results, &err),
+             err);
     check_ranking(results, K, query, vectors, N, WIDTH);
     /* k = n ends sorted too. */
     clipc_result *sorted = malloc(N * sizeof *sorted);
     CHECK(sorted != NULL);
     CHECK_OK(clipc_similarity_topk(pooled, query, 1, vectors, N, WIDTH, N,
-                                   sorted, &err), err);
+                                   sorted, &err),
+             err);
     CHECK_BYTES(sorted, results, sizeof results);
     CHECK_OK(clipc_similarity_topk(pooled, query, 1, vectors, N, WIDTH, 1,
-                                   &all, &err), err);
+                                   &all, &err),
+             err);
     CHECK_BYTES(&all, results, sizeof all);
     free(sorted);
     free(vectors);
@@ -144,10 +148,11 @@ TEST(ties_are_in_order_of_their_indices)
             CHECK(results != NULL);
             for (size_t k = 1; k < n; k++)
                 for (size_t d = 0; d < dim; d++)
-                    vectors[k * dim + d] =
-                        ldexpf(vectors[d], (int)(k % 5) - 2);
+                    vectors[k * dim + d] = ldexpf(vectors[d],
+                                                  (int)(k % 5) - 2);
             CHECK_OK(clipc_similarity_topk(ctx, query, 1, vectors, n, dim, n,
-                                           results, &err), err);
+                                           results, &err),
+                     err);
             for (size_t k = 0; k < n; k++) {
                 CHECK_INT(results[k].index, k);
                 CHECK(results[k].cosine == results[0].cosine);
@@ -163,8 +168,8 @@ TEST(ties_are_in_order_of_their_indices)
 
 TEST(vectors_of_any_length_but_zero)
 {
-    static const float lengths[] = { 1e-44f, 1e-40f, 1e-30f, 1e-18f, 1e-3f, 1,
-                                     1e6f, 1e18f, 1e30f, 1e38f };
+    static const float lengths[] = { 1e-44f, 1e-40f, 1e-30f, 1e-18f, 1e-3f,
+                                     1,      1e6f,   1e18f,  1e30f,  1e38f };
     enum { N = sizeof lengths / sizeof *lengths, WIDTH = 32 };
     static float plain[N * WIDTH], scaled[N * WIDTH];
     clipc_result want[N], got[N];
@@ -182,9 +187,11 @@ TEST(vectors_of_any_length_but_zero)
         large[d] = query[d] * 3e37f;
     }
     CHECK_OK(clipc_similarity_topk(ctx, query, 1, plain, N, WIDTH, N, want,
-                                   &err), err);
+                                   &err),
+             err);
     CHECK_OK(clipc_similarity_topk(ctx, large, 1, scaled, N, WIDTH, N, got,
-                                   &err), err);
+                                   &err),
+             err);
     for (size_t i = 0; i < N; i++) {
         CHECK_INT(got[i].index, want[i].index);
         CHECK_NEAR(got[i].cosine, want[i].cosine, 1e-6);
@@ -193,12 +200,14 @@ TEST(vectors_of_any_length_but_zero)
     clipc_labels *labels;
     const float tiny[DIM] = { 0, 1e-44f }, huge[DIM] = { 0, 3e38f };
     const float *unit;
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, tiny, 1, DIM, &err),
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, tiny, 1, DIM,
+                                          &err),
              err);
     unit = label_vectors(labels, NULL, NULL, NULL);
     CHECK(unit[0] == 0 && unit[1] == 1);
     clipc_labels_free(labels);
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, huge, 1, DIM, &err),
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, huge, 1, DIM,
+                                          &err),
              err);
     unit = label_vectors(labels, NULL, NULL, NULL);
     CHECK(unit[0] == 0 && unit[1] == 1);
@@ -223,22 +232,23 @@ TEST(vectors_without_a_direction_are_named)
             queries[DIM + d] = bad[i];
             vectors[2 * DIM + d] = i < 2 ? bad[i] : d == 5 ? bad[i] : 1;
         }
-        CHECK_STATUS(clipc_similarity_topk(ctx, queries, 1, vectors, 4, DIM,
-                                           1, results, &err),
+        CHECK_STATUS(clipc_similarity_topk(ctx, queries, 1, vectors, 4, DIM, 1,
+                                           results, &err),
                      CLIPC_ERR_NUMERIC);
         CHECK_HAS(err.message, "vector 2");
-        CHECK_STATUS(clipc_similarity_topk(ctx, queries, 2, vectors, 2, DIM,
-                                           1, results, &err),
+        CHECK_STATUS(clipc_similarity_topk(ctx, queries, 2, vectors, 2, DIM, 1,
+                                           results, &err),
                      CLIPC_ERR_NUMERIC);
         CHECK_HAS(err.message, "query 1");
         labels = (clipc_labels *)&err;
-        CHECK_STATUS(clipc_labels_from_embeddings(&labels, model, NULL, vectors, 4,
-                                                  DIM, &err),
+        CHECK_STATUS(clipc_labels_from_embeddings(&labels, model, NULL,
+                                                  vectors, 4, DIM, &err),
                      CLIPC_ERR_NUMERIC);
         CHECK(labels == NULL);
         CHECK_HAS(err.message, "embedding 3 of 4");
         CHECK_OK(clipc_similarity_topk(ctx, queries, 1, vectors, 2, DIM, 1,
-                                       results, &err), err);
+                                       results, &err),
+                 err);
     }
     close_all();
 }
@@ -246,10 +256,18 @@ TEST(vectors_without_a_direction_are_named)
 TEST(classifying_is_encoding_and_scoring_by_hand)
 {
     enum { N_LABELS = 12, N_IMAGES = 11 };
-    static const char *const words[N_LABELS] = {
-        "red car", "blue car", "black van", "white truck", "the photo", "car",
-        "van", "truck", "red", "blue", "in the white car", ""
-    };
+    static const char *const words[N_LABELS] = { "red car",
+                                                 "blue car",
+                                                 "black van",
+                                                 "white truck",
+                                                 "the photo",
+                                                 "car",
+                                                 "van",
+                                                 "truck",
+                                                 "red",
+                                                 "blue",
+                                                 "in the white car",
+                                                 "" };
     clipc_text names[N_LABELS];
     float texts[N_LABELS * DIM], pictures[N_IMAGES * DIM];
     clipc_result results[N_IMAGES * N_LABELS], best[N_IMAGES];
@@ -267,12 +285,12 @@ TEST(classifying_is_encoding_and_scoring_by_hand)
              err);
     CHECK_OK(clipc_labels_create(&labels, ctx, names, N_LABELS, NULL, &err),
              err);
-    const float *vectors = label_vectors(labels, &n, &dim,
-                                                   &n_encoded);
+    const float *vectors = label_vectors(labels, &n, &dim, &n_encoded);
     CHECK(n == N_LABELS && dim == DIM && n_encoded == N_LABELS);
     CHECK_BYTES(vectors, texts, sizeof texts);
     CHECK_OK(clipc_classify(ctx, labels, images, N_IMAGES, N_LABELS, results,
-                            &err), err);
+                            &err),
+             err);
     for (size_t i = 0; i < N_IMAGES; i++) {
         double sum = 0;
         check_ranking(results + i * N_LABELS, N_LABELS, pictures + i * DIM,
@@ -297,8 +315,9 @@ TEST(classifying_is_encoding_and_scoring_by_hand)
     clipc_result same[N_IMAGES * N_LABELS];
     for (size_t i = 0; i < N_LABELS * DIM; i++)
         texts[i] *= 4;
-    CHECK_OK(clipc_labels_from_embeddings(&own, model, NULL, texts, N_LABELS, DIM,
-                                          &err), err);
+    CHECK_OK(clipc_labels_from_embeddings(&own, model, NULL, texts, N_LABELS,
+                                          DIM, &err),
+             err);
     CHECK_OK(clipc_classify(ctx, own, images, N_IMAGES, N_LABELS, same, &err),
              err);
     vectors = label_vectors(own, &n, &dim, &n_encoded);

@@ -21,10 +21,9 @@ TEST(every_pair_has_its_cosine)
 {
     static const struct {
         size_t n_a, n_b, dim;
-    } cases[] = {
-        { 1, 1, 1 }, { 1, 5, 20 }, { 5, 1, 20 }, { 7, 9, 33 }, { 64, 3, 512 },
-        { 65, 1025, 16 }, { 130, 2100, 7 }
-    };
+    } cases[] = { { 1, 1, 1 },     { 1, 5, 20 },   { 5, 1, 20 },
+                  { 7, 9, 33 },    { 64, 3, 512 }, { 65, 1025, 16 },
+                  { 130, 2100, 7 } };
     clipc_model_info info = { .struct_size = sizeof info };
 
     open_all();
@@ -73,7 +72,8 @@ TEST(logits_are_those_of_classify)
 {
     enum { N_LABELS = 7, N_IMAGES = 5 };
     static const char *const words[N_LABELS] = { "red car", "blue car", "van",
-                                                 "a photo", "", "car", "1" };
+                                                 "a photo", "",         "car",
+                                                 "1" };
     clipc_text names[N_LABELS];
     clipc_image *images[N_IMAGES];
     float texts[N_LABELS * DIM], pictures[N_IMAGES * DIM];
@@ -89,17 +89,21 @@ TEST(logits_are_those_of_classify)
     CHECK_OK(clipc_encode_texts(ctx, names, N_LABELS, texts, 0, &err), err);
     CHECK_OK(clipc_encode_images(ctx, images, N_IMAGES, pictures, 0, &err),
              err);
-    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, texts, N_LABELS, DIM,
-                                          &err), err);
+    CHECK_OK(clipc_labels_from_embeddings(&labels, model, NULL, texts,
+                                          N_LABELS, DIM, &err),
+             err);
     clipc_labels_free(labels);
     CHECK_OK(clipc_labels_create(&labels, ctx, names, N_LABELS, NULL, &err),
              err);
     CHECK_OK(clipc_classify(ctx, labels, images, N_IMAGES, N_LABELS, results,
-                            &err), err);
+                            &err),
+             err);
     CHECK_OK(clipc_similarity(ctx, pictures, N_IMAGES, texts, N_LABELS, DIM,
-                              logits, CLIPC_SIMILARITY_LOGITS, &err), err);
+                              logits, CLIPC_SIMILARITY_LOGITS, &err),
+             err);
     CHECK_OK(clipc_similarity(ctx, pictures, N_IMAGES, texts, N_LABELS, DIM,
-                              cosines, 0, &err), err);
+                              cosines, 0, &err),
+             err);
     for (size_t i = 0; i < N_IMAGES * N_LABELS; i++) {
         size_t at = i / N_LABELS * N_LABELS + results[i].index;
         CHECK(results[i].logit == logits[at]);
@@ -108,7 +112,8 @@ TEST(logits_are_those_of_classify)
     /* Against itself: one on the diagonal. */
     float self[N_LABELS * N_LABELS];
     CHECK_OK(clipc_similarity(ctx, texts, N_LABELS, texts, N_LABELS, DIM, self,
-                              0, &err), err);
+                              0, &err),
+             err);
     for (size_t i = 0; i < N_LABELS; i++)
         for (size_t j = 0; j < N_LABELS; j++) {
             CHECK(self[i * N_LABELS + j] == self[j * N_LABELS + i]);
@@ -176,7 +181,8 @@ TEST(what_has_no_similarity_is_refused)
     CHECK_STATUS(clipc_similarity(ctx, b, 1, b, 1, DIM, matrix, 1, &err),
                  CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_similarity(ctx, b, 1, b, SIZE_MAX / 8, DIM, matrix, 0,
-                                  &err), CLIPC_ERR_NOMEM);
+                                  &err),
+                 CLIPC_ERR_NOMEM);
     close_all();
 }
 
@@ -200,7 +206,8 @@ TEST(a_shorter_context_reads_fewer_tokens)
     CHECK_HAS(err.message, "context length is 5");
     CHECK_OK(clipc_encode_texts(small, words + 1, 2, cut + DIM, 0, &err), err);
     CHECK_OK(clipc_encode_texts(small, words, 1, cut, CLIPC_TEXT_TRUNCATE,
-                                &err), err);
+                                &err),
+             err);
     CHECK_BYTES(cut, cut + DIM, DIM * sizeof *cut);
     params.context_length = 0;
     CHECK_OK(clipc_ctx_create(&none, model, &params, &err), err);
@@ -223,8 +230,8 @@ TEST(a_shorter_context_reads_fewer_tokens)
         size_t n_encoded;
         CHECK_OK(clipc_labels_create(&labels, small, words, 3, &how, &err),
                  err);
-        CHECK_BYTES(label_vectors(labels, NULL, NULL, &n_encoded),
-                    cut, sizeof cut);
+        CHECK_BYTES(label_vectors(labels, NULL, NULL, &n_encoded), cut,
+                    sizeof cut);
         CHECK_INT(n_encoded, round ? 0 : 3);
         clipc_labels_free(labels);
     }
@@ -254,7 +261,8 @@ TEST(special_strings_are_text_on_request)
     CHECK_OK(clipc_encode_texts(ctx, words, 2, special, 0, &err), err);
     CHECK_BYTES(special, special + DIM, DIM * sizeof *special);
     CHECK_OK(clipc_encode_texts(ctx, words, 2, plain,
-                                CLIPC_TEXT_SPECIALS_PLAIN, &err), err);
+                                CLIPC_TEXT_SPECIALS_PLAIN, &err),
+             err);
     CHECK(memcmp(plain, plain + DIM, DIM * sizeof *plain) != 0);
     CHECK(memcmp(plain, special, DIM * sizeof *plain) != 0);
     close_all();

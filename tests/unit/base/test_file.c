@@ -29,9 +29,14 @@ static size_t entries(const char *folder)
 
 TEST(file_limit_is_the_largest_size_read)
 {
-    static const struct { size_t size, limit; clipc_status status; } cases[] = {
-        { 0, 0, CLIPC_OK },      { 1, 0, CLIPC_ERR_LIMIT },
-        { 99, 100, CLIPC_OK },   { 100, 100, CLIPC_OK },
+    static const struct {
+        size_t size, limit;
+        clipc_status status;
+    } cases[] = {
+        { 0, 0, CLIPC_OK },
+        { 1, 0, CLIPC_ERR_LIMIT },
+        { 99, 100, CLIPC_OK },
+        { 100, 100, CLIPC_OK },
         { 101, 100, CLIPC_ERR_LIMIT },
         { 100000, SIZE_MAX, CLIPC_OK },
     };
@@ -67,7 +72,10 @@ TEST(what_is_no_regular_file_is_refused_at_once)
 
     CHECK(mkfifo(fifo, 0600) == 0);
     CHECK(symlink(loop, loop) == 0);
-    const struct { const char *path, *message; clipc_status status; } cases[] = {
+    const struct {
+        const char *path, *message;
+        clipc_status status;
+    } cases[] = {
         { fifo, "not a regular file", CLIPC_ERR_IO },
         { test_folder(), "a directory", CLIPC_ERR_IO },
         { "/dev/zero", "not a regular file", CLIPC_ERR_IO },
@@ -116,8 +124,8 @@ TEST(no_descriptor_left_is_an_io_error)
     none = old;
     none.rlim_cur = 0;
     CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
-    clipc_status status = clipc_file_read(&bytes, "tests/support/test.h", 1 << 20, "",
-                                          &err);
+    clipc_status status = clipc_file_read(&bytes, "tests/support/test.h",
+                                          1 << 20, "", &err);
     CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
     CHECK_INT(status, CLIPC_ERR_IO);
     CHECK_HAS(err.message, "too many files are open in this process");
@@ -138,8 +146,11 @@ TEST(file_of_claimed_size_zero_is_read_whole)
 
 TEST(system_errors_are_told_in_words)
 {
-    static const struct { int error; clipc_status status; const char *text; }
-    cases[] = {
+    static const struct {
+        int error;
+        clipc_status status;
+        const char *text;
+    } cases[] = {
         { EACCES, CLIPC_ERR_IO, "permission denied" },
         { EDQUOT, CLIPC_ERR_IO, "quota" },
         { EEXIST, CLIPC_ERR_IO, "exists already" },

@@ -22,26 +22,65 @@ static const struct {
     int offset; /* of the error; -1: the text is valid */
     size_t n;   /* 0: strlen */
 } SYNTAX[] = {
-    { "{}", -1, 0 }, { " \t\r\n{ } \n", -1, 0 }, { "[1, -2.5e3, true]", -1, 0 },
-    { "\"a\"", -1, 0 }, { "null", -1, 0 }, { "[\"a\\u0000b\"]", -1, 0 },
-    { "[\"\\ud83d\\ude42\"]", -1, 0 }, { "[\n    1,\n    \"  \"\n]", -1, 0 },
-    { "", 0, 0 }, { "   ", 3, 0 }, { "{", 1, 0 }, { "[1,", 3, 0 },
-    { "{\"a\":", 5, 0 }, { "{\"a\":x}", 5, 0 }, { "[1,]", 3, 0 },
-    { "{\"a\":1,}", 7, 0 }, { "{a:1}", 1, 0 }, { "['a']", 1, 0 },
-    { "[1] x", 4, 0 }, { "[1]]", 3, 0 }, { "1]", 1, 0 }, { "1],[2", 1, 0 },
-    { "[1\x01]", 2, 0 }, { "[NaN]", 1, 0 }, { "[01]", 1, 0 }, { "[+1]", 1, 0 },
-    { "[1e999]", 5, 0 }, { "[9223372036854775808]", 19, 0 },
-    { "{\"a\":1,\"a\":2}", 9, 0 }, { "{\"a\\u0000\":1}", 9, 0 },
-    { "[\"\\ud800\"]", 2, 0 }, { "[\"\\x\"]", 3, 0 }, { "[\"a\nb\"]", 3, 0 },
-    { "\xff", 0, 0 }, { "[\"\xff\"]", 2, 0 }, { "[\"\xc0\x80\"]", 2, 0 },
-    { "[\"\xed\xa0\x80\"]", 2, 0 }, { "\xEF\xBB\xBF{}", 0, 0 },
-    { "{}\0", 2, 3 }, { "[1\0]", 2, 4 }, { "[\n    1,\n    x]", 13, 0 },
-    { "[-0, 0.5, 1E+2, -1.25e-3]", -1, 0 }, { "[\"\\\"\\\\\\/\"]", -1, 0 },
-    { "[1.]", 3, 0 }, { "[-]", 2, 0 }, { "[1e]", 3, 0 }, { "[.5]", 1, 0 },
-    { "[truex]", 1, 0 }, { "[tru", 4, 0 }, { "[1}", 2, 0 }, { "{\"a\" 1}", 5, 0 },
-    { "[,1]", 1, 0 }, { "{,}", 1, 0 }, { "[\"\\u12g4\"]", 6, 0 },
-    { "[\"\\udc00\"]", 2, 0 }, { "[\"\\ud83d\\u0041\"]", 2, 0 },
-    { "[\"a", 3, 0 }, { "[\"\\", 3, 0 }, { "[\"\\u00", 6, 0 },
+    { "{}", -1, 0 },
+    { " \t\r\n{ } \n", -1, 0 },
+    { "[1, -2.5e3, true]", -1, 0 },
+    { "\"a\"", -1, 0 },
+    { "null", -1, 0 },
+    { "[\"a\\u0000b\"]", -1, 0 },
+    { "[\"\\ud83d\\ude42\"]", -1, 0 },
+    { "[\n    1,\n    \"  \"\n]", -1, 0 },
+    { "", 0, 0 },
+    { "   ", 3, 0 },
+    { "{", 1, 0 },
+    { "[1,", 3, 0 },
+    { "{\"a\":", 5, 0 },
+    { "{\"a\":x}", 5, 0 },
+    { "[1,]", 3, 0 },
+    { "{\"a\":1,}", 7, 0 },
+    { "{a:1}", 1, 0 },
+    { "['a']", 1, 0 },
+    { "[1] x", 4, 0 },
+    { "[1]]", 3, 0 },
+    { "1]", 1, 0 },
+    { "1],[2", 1, 0 },
+    { "[1\x01]", 2, 0 },
+    { "[NaN]", 1, 0 },
+    { "[01]", 1, 0 },
+    { "[+1]", 1, 0 },
+    { "[1e999]", 5, 0 },
+    { "[9223372036854775808]", 19, 0 },
+    { "{\"a\":1,\"a\":2}", 9, 0 },
+    { "{\"a\\u0000\":1}", 9, 0 },
+    { "[\"\\ud800\"]", 2, 0 },
+    { "[\"\\x\"]", 3, 0 },
+    { "[\"a\nb\"]", 3, 0 },
+    { "\xff", 0, 0 },
+    { "[\"\xff\"]", 2, 0 },
+    { "[\"\xc0\x80\"]", 2, 0 },
+    { "[\"\xed\xa0\x80\"]", 2, 0 },
+    { "\xEF\xBB\xBF{}", 0, 0 },
+    { "{}\0", 2, 3 },
+    { "[1\0]", 2, 4 },
+    { "[\n    1,\n    x]", 13, 0 },
+    { "[-0, 0.5, 1E+2, -1.25e-3]", -1, 0 },
+    { "[\"\\\"\\\\\\/\"]", -1, 0 },
+    { "[1.]", 3, 0 },
+    { "[-]", 2, 0 },
+    { "[1e]", 3, 0 },
+    { "[.5]", 1, 0 },
+    { "[truex]", 1, 0 },
+    { "[tru", 4, 0 },
+    { "[1}", 2, 0 },
+    { "{\"a\" 1}", 5, 0 },
+    { "[,1]", 1, 0 },
+    { "{,}", 1, 0 },
+    { "[\"\\u12g4\"]", 6, 0 },
+    { "[\"\\udc00\"]", 2, 0 },
+    { "[\"\\ud83d\\u0041\"]", 2, 0 },
+    { "[\"a", 3, 0 },
+    { "[\"\\", 3, 0 },
+    { "[\"\\u00", 6, 0 },
 };
 
 TEST(json_syntax_and_error_offsets)
@@ -50,8 +89,7 @@ TEST(json_syntax_and_error_offsets)
         const char *text = SYNTAX[i].text;
         size_t n = SYNTAX[i].n ? SYNTAX[i].n : strlen(text);
         clipc_error err = CLIPC_ERROR_INIT;
-        clipc_status want = SYNTAX[i].offset < 0 ? CLIPC_OK
-                                                 : CLIPC_ERR_FORMAT;
+        clipc_status want = SYNTAX[i].offset < 0 ? CLIPC_OK : CLIPC_ERR_FORMAT;
         clipc_status got = parse(text, n, &err);
         if (got != want || err.offset != SYNTAX[i].offset)
             FAIL("%s: %s at %lld, not %d", text, clipc_status_name(got),
@@ -244,7 +282,8 @@ static json_t *sample(void)
         "\"triple\": [0, 1, 2.5]}";
     json_t *root;
     CHECK_STATUS(clipc_json_parse(&root, text, sizeof text - 1, "c.json",
-                                  NULL), CLIPC_OK);
+                                  NULL),
+                 CLIPC_OK);
     return root;
 }
 
@@ -315,10 +354,10 @@ TEST(json_getters_refuse_wrong_types_and_ranges)
     const char *text = "default";
     clipc_error err = CLIPC_ERROR_INIT;
 
-#define REFUSED(call, want)                        \
-    do {                                           \
-        CHECK_STATUS((call), CLIPC_ERR_CONFIG);    \
-        CHECK_STR(err.message, "c.json: " want);   \
+#define REFUSED(call, want) \
+    do { \
+        CHECK_STATUS((call), CLIPC_ERR_CONFIG); \
+        CHECK_STR(err.message, "c.json: " want); \
     } while (0)
     REFUSED(clipc_json_check_object(&list, &err), "it is not a JSON object");
     REFUSED(clipc_json_size(&o, "int", 8, 9, &size, &err),

@@ -10,7 +10,7 @@
 
 typedef struct sample {
     const char *bytes;
-    size_t n; /* 0: strlen */
+    size_t n;         /* 0: strlen */
     const char *what; /* NULL: not known */
 } sample;
 
@@ -23,19 +23,29 @@ static const sample samples[] = {
     { "RIFF\x10\0\0\0AVI LIST", 16, "a film (AVI)" },
     { "BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0", 26,
       "a BMP picture" },
-    { "\0\0\0\x1C" "ftypavif", 12, "an AVIF picture" },
-    { "\0\0\0\x1C" "ftypheic", 12, "a HEIC picture" },
-    { "\0\0\0\x1C" "ftypisom", 12, "a film (MP4 or QuickTime)" },
+    { "\0\0\0\x1C"
+      "ftypavif",
+      12, "an AVIF picture" },
+    { "\0\0\0\x1C"
+      "ftypheic",
+      12, "a HEIC picture" },
+    { "\0\0\0\x1C"
+      "ftypisom",
+      12, "a film (MP4 or QuickTime)" },
     { "P6\n2 2 255\n", 0, "a PNM picture" },
     { "\x1C\0\0\0TFL3\x14\0\x20\0", 12, "a TensorFlow Lite file" },
-    { "\x08\x07\x12\x07pytorch\x1A\x05" "1.13.", 18, "an ONNX file" },
+    { "\x08\x07\x12\x07pytorch\x1A\x05"
+      "1.13.",
+      18, "an ONNX file" },
     { "GGUF\3\0\0\0", 8, "a GGUF file" },
     { "\x89HDF\r\n\x1A\n", 8, "an HDF5 file" },
     { "\x80\2}q\0.", 6, "a Python pickle" },
     { "PK\3\4\x14\0\0\0", 8, "a zip archive" },
     { "\x1F\x8B\x08\0", 4, "gzip data" },
     { "%PDF-1.7\n", 0, "a PDF document" },
-    { "\x7F" "ELF\2\1\1", 7, "a program or library (ELF)" },
+    { "\x7F"
+      "ELF\2\1\1",
+      7, "a program or library (ELF)" },
     { " \n<!DOCTYPE html><p>", 0, "an HTML page" },
     { "<?xml version=\"1.0\"?><svg/>", 0, "an SVG picture" },
     { "<?xml version=\"1.0\"?><rss/>", 0, "XML text" },

@@ -298,8 +298,9 @@ TEST(quota_of_version_1_is_found)
 
 TEST(odd_quota_files_mean_no_quota)
 {
-    const char *const texts[] = { "", "\n", "max", "x y", "100000",
-                                  "100000 0", "0 100000", "-5 100000" };
+    const char *const texts[] = {
+        "", "\n", "max", "x y", "100000", "100000 0", "0 100000", "-5 100000"
+    };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         group_file("cpu.max", texts[i]);
         CHECK_INT(quota_of("0::/\n"), 0);

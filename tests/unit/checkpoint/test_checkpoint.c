@@ -27,7 +27,8 @@ static void make(const tiny_model_options *options)
     edited = NULL;
     tiny_model_files(&files, options);
     CHECK_OK(clipc_config_parse(&config, files.config, files.config_bytes,
-                                "config.json", &err), err);
+                                "config.json", &err),
+             err);
     edited = malloc(files.weights_bytes + 4096);
     CHECK(edited != NULL);
     edited_bytes = files.weights_bytes;
@@ -45,7 +46,8 @@ static size_t header_bytes(void)
 static void edit(const char *after, const char *from, const char *to)
 {
     char *header = (char *)edited + 8, *at = header;
-    size_t n = header_bytes(), from_bytes = strlen(from), to_bytes = strlen(to);
+    size_t n = header_bytes(), from_bytes = strlen(from),
+           to_bytes = strlen(to);
 
     /* A NUL for strstr: the first byte of the data, put back below. */
     char last = header[n];
@@ -56,7 +58,8 @@ static void edit(const char *after, const char *from, const char *to)
     CHECK(at != NULL);
     header[n] = last;
     memmove(at + to_bytes, at + from_bytes,
-            edited_bytes - (size_t)((unsigned char *)at - edited) - from_bytes);
+            edited_bytes - (size_t)((unsigned char *)at - edited) -
+                from_bytes);
     memcpy(at, to, to_bytes);
     edited_bytes = edited_bytes + to_bytes - from_bytes;
     uint64_t changed = n + to_bytes - from_bytes;
@@ -68,8 +71,9 @@ static clipc_status open_edited(clipc_checkpoint **checkpoint,
 {
     clipc_tensor_files *weights;
 
-    CHECK_OK(clipc_tensor_files_open_memory(&weights, edited, edited_bytes, "file",
-                                            LIMIT, err), *err);
+    CHECK_OK(clipc_tensor_files_open_memory(&weights, edited, edited_bytes,
+                                            "file", LIMIT, err),
+             *err);
     return clipc_checkpoint_open(checkpoint, weights, &config,
                                  CLIPC_PRECISION_AUTO, err);
 }
@@ -100,7 +104,8 @@ TEST(each_missing_tensor_is_named)
         make(NULL);
         checkpoint = open_good();
         snprintf(name, sizeof name, "%s",
-                 clipc_tensor_files_at(clipc_checkpoint_files(checkpoint), i)->name);
+                 clipc_tensor_files_at(clipc_checkpoint_files(checkpoint), i)
+                     ->name);
         CHECK(clipc_checkpoint_uses(checkpoint, i));
         clipc_checkpoint_free(checkpoint);
         snprintf(from, sizeof from, "\"%s\":", name);
@@ -165,14 +170,18 @@ TEST(wrong_shapes_and_dtypes_are_named)
 
 TEST(config_that_disagrees_is_refused)
 {
-    static const struct { size_t offset, value; const char *tensor; } cases[] = {
+    static const struct {
+        size_t offset, value;
+        const char *tensor;
+    } cases[] = {
         { offsetof(clipc_config, vision.width), 64, "vision_model" },
         { offsetof(clipc_config, vision.n_layers), 3, "vision_model" },
         { offsetof(clipc_config, vision.mlp_width), 81, "fc1" },
         { offsetof(clipc_config, text.width), 48, "text_model" },
         { offsetof(clipc_config, text.n_layers), 1000, "layers.3." },
         { offsetof(clipc_config, text.mlp_width), 1, "fc1" },
-        { offsetof(clipc_config, trained_image_size), 64, "position_embedding" },
+        { offsetof(clipc_config, trained_image_size), 64,
+          "position_embedding" },
         { offsetof(clipc_config, patch_size), 16, "patch_embedding" },
         { offsetof(clipc_config, context_length), 76, "position_embedding" },
         { offsetof(clipc_config, vocab_size), 49408, "token_embedding" },
@@ -218,10 +227,17 @@ TEST(extra_tensors_are_reported_unused)
 
 TEST(logit_scale_is_one_finite_number)
 {
-    static const struct { float value; clipc_status status; } cases[] = {
-        { 0, CLIPC_OK }, { 4.6052f, CLIPC_OK }, { -3, CLIPC_OK },
-        { 88, CLIPC_OK }, { 88.1f, CLIPC_ERR_NUMERIC },
-        { INFINITY, CLIPC_ERR_NUMERIC }, { NAN, CLIPC_ERR_NUMERIC },
+    static const struct {
+        float value;
+        clipc_status status;
+    } cases[] = {
+        { 0, CLIPC_OK },
+        { 4.6052f, CLIPC_OK },
+        { -3, CLIPC_OK },
+        { 88, CLIPC_OK },
+        { 88.1f, CLIPC_ERR_NUMERIC },
+        { INFINITY, CLIPC_ERR_NUMERIC },
+        { NAN, CLIPC_ERR_NUMERIC },
     };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_checkpoint *checkpoint;
@@ -380,8 +396,7 @@ static float reference(unsigned half, bool bf16)
                                      : ldexp(1024 + fraction, exponent - 25);
     value = (float)(half & 0x8000 ? -magnitude : magnitude);
     if (exponent == 31) { /* infinity and NaN, payload kept */
-        bits = (half & 0x8000u) << 16 | 0x7F800000u |
-               (uint32_t)fraction << 13;
+        bits = (half & 0x8000u) << 16 | 0x7F800000u | (uint32_t)fraction << 13;
         memcpy(&value, &bits, 4);
     }
     return value;

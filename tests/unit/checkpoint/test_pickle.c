@@ -18,8 +18,8 @@ static clipc_status run(const void *data, size_t n, clipc_error *err)
 
     CHECK(copy != NULL);
     memcpy(copy, data, n);
-    clipc_status status = clipc_pickle_read(&tensors, &n_tensors, copy, n,
-                                            "p", err);
+    clipc_status status = clipc_pickle_read(&tensors, &n_tensors, copy, n, "p",
+                                            err);
     CHECK((status == CLIPC_OK) == (tensors != NULL));
     CHECK((status == CLIPC_OK) == (n_tensors != 0));
     free(tensors);
@@ -27,16 +27,20 @@ static clipc_status run(const void *data, size_t n, clipc_error *err)
     return status;
 }
 
-#define TENSOR                                                             \
-    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\n"        \
-    "FloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\6tQK\0K\2K\3\x86K\3K\1\x86" \
-    "\x89" "ccollections\nOrderedDict\n)RtR"
+#define TENSOR \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\n" \
+    "FloatStorage\nX\1\0\0\0" \
+    "0X\3\0\0\0cpuK\6tQK\0K\2K\3\x86K\3K\1\x86" \
+    "\x89" \
+    "ccollections\nOrderedDict\n)RtR"
 #define KEY "X\1\0\0\0a"
 #define ORDERED "ccollections\nOrderedDict\n)R"
 #define P2 "\x80\2"
 
-#define CASE(program, status, message)                                     \
-    { "" program, sizeof program - 1, status, message }
+#define CASE(program, status, message) \
+    { \
+        "" program, sizeof program - 1, status, message \
+    }
 
 static const struct {
     const char *program;
@@ -55,11 +59,13 @@ static const struct {
          CLIPC_ERR_UNSUPPORTED, "POP"),
     CASE(P2 "}q\0" KEY "q\1" TENSOR "q\2s(X\1\0\0\0bj\2\0\0\0u.", CLIPC_OK,
          ""),
-    CASE(P2 "}" KEY "ctorch._utils\n_rebuild_parameter\n" TENSOR "\x88"
-         ORDERED "\x87Rs.", CLIPC_OK, ""),
+    CASE(P2 "}" KEY "ctorch._utils\n_rebuild_parameter\n" TENSOR "\x88" ORDERED
+            "\x87Rs.",
+         CLIPC_OK, ""),
     CASE(P2 "}(X\1\0\0\0bG\0\0\0\0\0\0\0\0X\1\0\0\0cM\1\1X\1\0\0\0dJ\0\0\0"
-         "\xFFX\1\0\0\0e](K\1Nt" "a(NNeX\1\0\0\0fNX\1\0\0\0g)r\1\0\0\0\x85"
-         KEY TENSOR "u.", CLIPC_OK, ""),
+            "\xFFX\1\0\0\0e](K\1Nt"
+            "a(NNeX\1\0\0\0fNX\1\0\0\0g)r\1\0\0\0\x85" KEY TENSOR "u.",
+         CLIPC_OK, ""),
     CASE(P2 "}X\12\0\0\0state_dict}" KEY TENSOR "ss.", CLIPC_OK, ""),
     CASE(P2 "}(K\1NK\2N" KEY TENSOR "u.", CLIPC_OK, ""),
     /* a dictionary inside itself */
@@ -178,23 +184,50 @@ TEST(programs_do_what_python_would_or_are_refused)
 
 TEST(refused_instructions_are_named)
 {
-    static const struct { unsigned char code; const char *name; } codes[] = {
-        { '0', "POP " }, { '1', "POP_MARK" }, { '2', "DUP" },
-        { 'F', "FLOAT" }, { 'I', "INT" }, { 'L', "LONG" }, { 'P', "PERSID" },
-        { 'S', "STRING" }, { 'T', "BINSTRING" }, { 'U', "SHORT_BINSTRING" },
-        { 'V', "UNICODE" }, { 'B', "BINBYTES" }, { 'C', "SHORT_BINBYTES" },
-        { 'd', "DICT" }, { 'g', "GET" }, { 'i', "INST" }, { 'l', "LIST" },
-        { 'o', "OBJ" }, { 'p', "PUT" }, { 0x81, "NEWOBJ" }, { 0x82, "EXT1" },
-        { 0x83, "EXT2" }, { 0x84, "EXT4" }, { 0x8B, "LONG4" },
-        { 0x8D, "BINUNICODE8" }, { 0x8E, "BINBYTES8" }, { 0x8F, "EMPTY_SET" },
-        { 0x90, "ADDITEMS" }, { 0x91, "FROZENSET" }, { 0x92, "NEWOBJ_EX" },
-        { 0x96, "BYTEARRAY8" }, { 0x97, "NEXT_BUFFER" },
+    static const struct {
+        unsigned char code;
+        const char *name;
+    } codes[] = {
+        { '0', "POP " },
+        { '1', "POP_MARK" },
+        { '2', "DUP" },
+        { 'F', "FLOAT" },
+        { 'I', "INT" },
+        { 'L', "LONG" },
+        { 'P', "PERSID" },
+        { 'S', "STRING" },
+        { 'T', "BINSTRING" },
+        { 'U', "SHORT_BINSTRING" },
+        { 'V', "UNICODE" },
+        { 'B', "BINBYTES" },
+        { 'C', "SHORT_BINBYTES" },
+        { 'd', "DICT" },
+        { 'g', "GET" },
+        { 'i', "INST" },
+        { 'l', "LIST" },
+        { 'o', "OBJ" },
+        { 'p', "PUT" },
+        { 0x81, "NEWOBJ" },
+        { 0x82, "EXT1" },
+        { 0x83, "EXT2" },
+        { 0x84, "EXT4" },
+        { 0x8B, "LONG4" },
+        { 0x8D, "BINUNICODE8" },
+        { 0x8E, "BINBYTES8" },
+        { 0x8F, "EMPTY_SET" },
+        { 0x90, "ADDITEMS" },
+        { 0x91, "FROZENSET" },
+        { 0x92, "NEWOBJ_EX" },
+        { 0x96, "BYTEARRAY8" },
+        { 0x97, "NEXT_BUFFER" },
         { 0x98, "READONLY_BUFFER" },
     };
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
-        const unsigned char program[] = { 0x80, 2, '}', codes[i].code, 1, '.' };
+        const unsigned char program[] = {
+            0x80, 2, '}', codes[i].code, 1, '.'
+        };
         CHECK_STATUS(run(program, sizeof program, &err),
                      CLIPC_ERR_UNSUPPORTED);
         CHECK_HAS(err.message, codes[i].name);
@@ -227,7 +260,8 @@ TEST(damaged_tensors_are_refused)
         { "", "K\1(t(tNNNN", CLIPC_ERR_UNSUPPORTED, "a call that" },
     };
     static const char good[] =
-        "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpu"
+        "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0"
+        "0X\3\0\0\0cpu"
         "K\6tQ";
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -257,9 +291,8 @@ TEST(damaged_tensors_are_refused)
  * the type by a function. */
 TEST(persistent_ids_are_storages)
 {
-    static const char *const parts[5] = {
-        "X\7", "ctorch\nFloatStorage\n", "X\1", "X\3", "K\6"
-    };
+    static const char *const parts[5] = { "X\7", "ctorch\nFloatStorage\n",
+                                          "X\1", "X\3", "K\6" };
     static const char *const values[5] = { "storage", "", "0", "cpu", "" };
 
     for (int bad = 0; bad < 7; bad++) {
@@ -303,8 +336,7 @@ static void read_names(const char *first, const char *second,
     CHECK_INT(tensors[0].name.len, strlen(want_first));
     CHECK(memcmp(tensors[0].name.data, want_first, strlen(want_first)) == 0);
     CHECK_INT(tensors[1].name.len, strlen(want_second));
-    CHECK(memcmp(tensors[1].name.data, want_second,
-                 strlen(want_second)) == 0);
+    CHECK(memcmp(tensors[1].name.data, want_second, strlen(want_second)) == 0);
     CHECK_STR(tensors[0].type->dtype_name, "F32");
     CHECK_STR(tensors[1].type->dtype_name, "F16");
     CHECK_INT(tensors[0].storage_elements, 20);
@@ -341,8 +373,12 @@ TEST(limits_bound_what_a_program_may_hold)
         { "(", 1, "values on its stack" },
         { "]}a", 3, "values on its stack" },
         { "}a", 2, "dictionaries" },
-        { "N\x94" "a", 3, "values in its memo" },
-        { "NNN\x87" "a", 5, "parts of tuples" },
+        { "N\x94"
+          "a",
+          3, "values in its memo" },
+        { "NNN\x87"
+          "a",
+          5, "parts of tuples" },
     };
     enum { BYTES = 8 << 20 };
 

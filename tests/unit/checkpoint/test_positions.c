@@ -35,7 +35,8 @@ TEST(positions_are_those_of_torch)
     size_t i;
 
     CHECK_INT(json_array_size(root), 10);
-    json_array_foreach(root, i, record) {
+    json_array_foreach(root, i, record)
+    {
         size_t from = size_of(record, "from"), to = size_of(record, "to");
         size_t width = size_of(record, "width");
         const json_t *want = json_object_get(record, "out");

@@ -58,26 +58,29 @@ static clipc_status open_header(const char *header, size_t data_bytes,
     return status;
 }
 
-#define T(name, dtype, shape, begin, end)                            \
-    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape        \
+#define T(name, dtype, shape, begin, end) \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape \
     "],\"data_offsets\":[" begin "," end "]}"
 
 TEST(valid_file_is_described)
 {
     static const char header[] =
-        " {" T("b.weight", "F16", "2,3", "4", "16") ",\n\t"
-        T("scale", "F32", "", "0", "4") ","
-        "\"__metadata__\":{\"format\":\"pt\",\"a\":\"\"},"
-        T("ids", "I64", "1,2", "16", "32") ","
-        T("none", "BF16", "0,7", "16", "16") ","
-        T("\\u00e9\\ud83d\\ude97\\\"", "BOOL", "1", "32", "33") "}  \n";
+        " {" T("b.weight", "F16", "2,3", "4", "16") ",\n\t" T(
+            "scale", "F32", "", "0",
+            "4") ","
+                 "\"__metadata__\":{\"format\":\"pt\",\"a\":\"\"}," T(
+                     "ids", "I64", "1,2", "16",
+                     "32") "," T("none", "BF16", "0,7", "16",
+                                 "16") "," T("\\u00e9\\ud83d\\ude97\\\"",
+                                             "BOOL", "1", "32", "33") "}  \n";
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_tensor_files *st;
     size_t size;
     unsigned char *file = make(header, sizeof header - 1, 33, 0, &size);
 
     CHECK_OK(clipc_tensor_files_open_memory(&st, file, size, "mine", LIMIT,
-                                            &err), err);
+                                            &err),
+             err);
     static const char *const names[] = { "scale", "b.weight", "none", "ids",
                                          "\u00e9\U0001F697\"" };
     CHECK_INT(clipc_tensor_files_count(st), 5);
@@ -110,13 +113,18 @@ TEST(valid_file_is_described)
 
 TEST(every_dtype_has_its_size)
 {
-    static const struct { const char *name; unsigned bits; } dtypes[] = {
-        { "F64", 64 }, { "F32", 32 }, { "F16", 16 }, { "BF16", 16 },
-        { "I64", 64 }, { "I32", 32 }, { "I16", 16 }, { "I8", 8 },
-        { "U64", 64 }, { "U32", 32 }, { "U16", 16 }, { "U8", 8 },
-        { "BOOL", 8 }, { "C64", 64 }, { "F8_E5M2", 8 }, { "F8_E4M3", 8 },
-        { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 }, { "F8_E4M3FNUZ", 8 },
-        { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "F4", 4 },
+    static const struct {
+        const char *name;
+        unsigned bits;
+    } dtypes[] = {
+        { "F64", 64 },        { "F32", 32 },    { "F16", 16 },
+        { "BF16", 16 },       { "I64", 64 },    { "I32", 32 },
+        { "I16", 16 },        { "I8", 8 },      { "U64", 64 },
+        { "U32", 32 },        { "U16", 16 },    { "U8", 8 },
+        { "BOOL", 8 },        { "C64", 64 },    { "F8_E5M2", 8 },
+        { "F8_E4M3", 8 },     { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
+        { "F8_E4M3FNUZ", 8 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 },
+        { "F4", 4 },
     };
     clipc_error err = CLIPC_ERROR_INIT;
 
@@ -125,11 +133,13 @@ TEST(every_dtype_has_its_size)
         unsigned bytes = dtypes[i].bits * 12 / 8;
         snprintf(header, sizeof header,
                  "{\"a\":{\"dtype\":\"%s\",\"shape\":[3,4],"
-                 "\"data_offsets\":[0,%u]}}", dtypes[i].name, bytes);
+                 "\"data_offsets\":[0,%u]}}",
+                 dtypes[i].name, bytes);
         CHECK_OK(open_header(header, bytes, &err), err);
         snprintf(header, sizeof header,
                  "{\"a\":{\"dtype\":\"%s\",\"shape\":[3,4],"
-                 "\"data_offsets\":[0,%u]}}", dtypes[i].name, bytes + 1);
+                 "\"data_offsets\":[0,%u]}}",
+                 dtypes[i].name, bytes + 1);
         CHECK_STATUS(open_header(header, bytes + 1, &err), CLIPC_ERR_FORMAT);
     }
     /* 3 * 4 bits are no number of bytes. */
@@ -150,7 +160,8 @@ TEST(malformed_headers_are_refused)
         { " \n\t\r{ } ", 0, CLIPC_OK, "" },
         { "{\"__metadata__\":{}}", 0, CLIPC_OK, "" },
         { "{" T("a", "F32", "1", "0", "4") "}", 4, CLIPC_OK, "" },
-        { "{" T("a", "F32", "1,1,1,1,1,1,1,1", "0", "4") "}", 4, CLIPC_OK, "" },
+        { "{" T("a", "F32", "1,1,1,1,1,1,1,1", "0", "4") "}", 4, CLIPC_OK,
+          "" },
         { "{" T("a", "F32", "0,9999999999", "0", "0") "}", 0, CLIPC_OK, "" },
         { "{" T("a", "U8", "2", "1", "3") "," T("b", "U8", "1", "0", "1") "}",
           3, CLIPC_OK, "" },
@@ -179,7 +190,8 @@ TEST(malformed_headers_are_refused)
         { "{\"a\":{\"\\", 0, CLIPC_ERR_FORMAT, "" },
         { "{\"a\":{\"b\":[[1]]}}", 0, CLIPC_ERR_FORMAT, "too deep" },
         /* metadata */
-        { "{\"__metadata__\":{\"a\":1}}", 0, CLIPC_ERR_FORMAT, "not a string" },
+        { "{\"__metadata__\":{\"a\":1}}", 0, CLIPC_ERR_FORMAT,
+          "not a string" },
         { "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, CLIPC_ERR_FORMAT,
           "duplicate" },
         { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, CLIPC_ERR_FORMAT,
@@ -196,11 +208,12 @@ TEST(malformed_headers_are_refused)
         { "{" T("a\xC0\x80", "F32", "1", "0", "4") "}", 4, CLIPC_ERR_FORMAT,
           "UTF-8" },
         { "{" T("a\n", "F32", "1", "0", "4") "}", 4, CLIPC_ERR_FORMAT, "" },
-        { "{" T("a", "F32", "1", "0", "4") "," T("a", "F32", "1", "4", "8")
-          "}", 8, CLIPC_ERR_FORMAT, "two tensors have this name" },
-        { "{" T("a", "F32", "1", "0", "4") ","
-          T("\\u0061", "F32", "1", "4", "8") "}", 8, CLIPC_ERR_FORMAT,
-          "two tensors have this name" },
+        { "{" T("a", "F32", "1", "0", "4") "," T("a", "F32", "1", "4",
+                                                 "8") "}",
+          8, CLIPC_ERR_FORMAT, "two tensors have this name" },
+        { "{" T("a", "F32", "1", "0", "4") "," T("\\u0061", "F32", "1", "4",
+                                                 "8") "}",
+          8, CLIPC_ERR_FORMAT, "two tensors have this name" },
         /* parts of an entry */
         { "{\"a\":{}}", 0, CLIPC_ERR_FORMAT, "dtype" },
         { "{\"a\":{\"dtype\":\"F32\"}}", 0, CLIPC_ERR_FORMAT, "shape" },
@@ -211,9 +224,11 @@ TEST(malformed_headers_are_refused)
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}", 4,
           CLIPC_ERR_FORMAT, "shape" },
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],"
-          "\"data_offsets\":[0,4]}}", 4, CLIPC_ERR_FORMAT, "duplicate" },
+          "\"data_offsets\":[0,4]}}",
+          4, CLIPC_ERR_FORMAT, "duplicate" },
         { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],"
-          "\"x\":1}}", 4, CLIPC_ERR_FORMAT, "unknown key" },
+          "\"x\":1}}",
+          4, CLIPC_ERR_FORMAT, "unknown key" },
         { "{" T("a", "F33", "1", "0", "4") "}", 4, CLIPC_ERR_FORMAT, "dtype" },
         { "{" T("a", "f32", "1", "0", "4") "}", 4, CLIPC_ERR_FORMAT, "dtype" },
         { "{" T("a", "", "1", "0", "4") "}", 4, CLIPC_ERR_FORMAT, "dtype" },
@@ -272,17 +287,20 @@ TEST(malformed_headers_are_refused)
         { "{}", 1, CLIPC_ERR_FORMAT, "after the last tensor" },
         { "{" T("a", "F32", "2", "0", "8") "}", 7, CLIPC_ERR_TRUNCATED,
           "cut off" },
-        { "{" T("a", "U8", "9223372036854775807", "0", "9223372036854775807")
-          "}", 7, CLIPC_ERR_FORMAT, "" },
-        { "{" T("a", "U8", "1000000000000000000", "0", "1000000000000000000")
-          "}", 7, CLIPC_ERR_TRUNCATED, "cut off" },
+        { "{" T("a", "U8", "9223372036854775807", "0",
+                "9223372036854775807") "}",
+          7, CLIPC_ERR_FORMAT, "" },
+        { "{" T("a", "U8", "1000000000000000000", "0",
+                "1000000000000000000") "}",
+          7, CLIPC_ERR_TRUNCATED, "cut off" },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
-        clipc_status status = open_header(cases[i].header,
-                                          cases[i].data_bytes, &err);
-        if (status != cases[i].status || !strstr(err.message, cases[i].message))
+        clipc_status status = open_header(cases[i].header, cases[i].data_bytes,
+                                          &err);
+        if (status != cases[i].status ||
+            !strstr(err.message, cases[i].message))
             FAIL("%s: %s \"%s\", not %s \"%s\"", cases[i].header,
                  clipc_status_name(status), err.message,
                  clipc_status_name(cases[i].status), cases[i].message);
@@ -323,7 +341,8 @@ TEST(header_length_is_checked_first)
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_tensor_files *st;
     CHECK_STATUS(open_exact((const unsigned char *)"\2\0\0\0\0\0\0\0{}", 10,
-                            &st, &err), CLIPC_OK);
+                            &st, &err),
+                 CLIPC_OK);
     CHECK_STATUS(clipc_tensor_files_open_memory(&st, "\2\0\0\0\0\0\0\0{}", 10,
                                                 "x", 1, &err),
                  CLIPC_ERR_LIMIT);
@@ -331,8 +350,11 @@ TEST(header_length_is_checked_first)
 
 TEST(other_files_are_named)
 {
-    static const struct { const char *bytes; size_t n; const char *message; }
-    cases[] = {
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *message;
+    } cases[] = {
         { "", 0, "shorter than 8 bytes" },
         { "\2", 1, "shorter than 8 bytes" },
         { "\2\0\0\0\0\0\0", 7, "shorter than 8 bytes" },
@@ -356,8 +378,9 @@ TEST(other_files_are_named)
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_tensor_files *st;
         test_write(path, cases[i].bytes, cases[i].n);
-        clipc_status status = clipc_tensor_files_open_file(
-            &st, path, CLIPC_LOAD_READ, LIMIT, &err);
+        clipc_status status = clipc_tensor_files_open_file(&st, path,
+                                                           CLIPC_LOAD_READ,
+                                                           LIMIT, &err);
         CHECK(st == NULL);
         CHECK_HAS(err.message, cases[i].message);
         CHECK(status == CLIPC_ERR_FORMAT ||
@@ -366,9 +389,9 @@ TEST(other_files_are_named)
 }
 
 static const char small[] =
-    "{\"__metadata__\":{\"format\":\"pt\"},"
-    T("a\\\"\\u00e9", "F32", "1,2", "0", "8") ","
-    T("b", "F16", "", "8", "10") "}";
+    "{\"__metadata__\":{\"format\":\"pt\"}," T("a\\\"\\u00e9", "F32", "1,2",
+                                               "0", "8") "," T("b", "F16", "",
+                                                               "8", "10") "}";
 
 TEST(header_cut_at_every_byte_is_refused)
 {
@@ -414,7 +437,7 @@ TEST(file_cut_or_grown_anywhere_is_refused)
 /* Whatever a changed byte does, it must not crash; a sanitizer looks on. */
 TEST(every_byte_of_the_header_changed)
 {
-    static const unsigned char values[] = { 0,   ' ', '"', '\\', '{', '}',
+    static const unsigned char values[] = { 0,   ' ', '"', '\\', '{',  '}',
                                             '[', ']', ',', '9',  0x80, 0xFF };
     clipc_tensor_files *st;
     size_t size, n_accepted = 0;
@@ -440,7 +463,8 @@ static double seconds(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+    return (double)usage.ru_utime.tv_sec +
+           (double)usage.ru_utime.tv_usec / 1e6;
 }
 
 /* A line of /proc/self/status; -1 where there is none. */
@@ -473,11 +497,12 @@ static void reset_peak(void)
 TEST(hostile_headers_are_cheap)
 {
     static const char *const units[] = {
-        "[", "{", "\"a\":", "{\"a\":{}},", "\"a\":{},", "[],", "0,", "\"\",",
-        "\"\\u0061\":\"\",", "\\\"", " ",
+        "[",   "{",  "\"a\":", "{\"a\":{}},",       "\"a\":{},",
+        "[],", "0,", "\"\",",  "\"\\u0061\":\"\",", "\\\"",
+        " ",
     };
     static const char *const starts[] = {
-        "", "{", "{\"a\":{", "{\"a\":{\"shape\":[", "{\"__metadata__\":{",
+        "",    "{", "{\"a\":{", "{\"a\":{\"shape\":[", "{\"__metadata__\":{",
         "{\"",
     };
     const size_t n_starts = sizeof starts / sizeof starts[0];
@@ -498,8 +523,9 @@ TEST(hostile_headers_are_cheap)
             double start = seconds();
             reset_peak();
             long before = kilobytes("VmRSS:");
-            clipc_status status = clipc_tensor_files_open_memory(
-                &st, file, size + 8, "x", LIMIT, &err);
+            clipc_status status = clipc_tensor_files_open_memory(&st, file,
+                                                                 size + 8, "x",
+                                                                 LIMIT, &err);
             CHECK(status == CLIPC_ERR_FORMAT || status == CLIPC_ERR_LIMIT);
             if (seconds() - start > 2.0)
                 FAIL("%s%s... takes %.3f s", starts[s], units[u],
@@ -519,8 +545,10 @@ static char *many_tensors(size_t n, size_t *length)
     CHECK(header != NULL);
     *p++ = '{';
     for (size_t i = 0; i < n; i++)
-        p += sprintf(p, "%s\"t%zu\":{\"dtype\":\"U8\",\"shape\":[1],"
-                     "\"data_offsets\":[%zu,%zu]}", i ? "," : "", i, i, i + 1);
+        p += sprintf(p,
+                     "%s\"t%zu\":{\"dtype\":\"U8\",\"shape\":[1],"
+                     "\"data_offsets\":[%zu,%zu]}",
+                     i ? "," : "", i, i, i + 1);
     *p++ = '}';
     *length = (size_t)(p - header);
     return header;
@@ -534,8 +562,8 @@ TEST(tensor_count_limit)
         size_t length, size;
         char *header = many_tensors(n, &length);
         unsigned char *file = make(header, length, n, 0, &size);
-        clipc_status status = clipc_tensor_files_open_memory(
-            &st, file, size, "x", LIMIT, &err);
+        clipc_status status = clipc_tensor_files_open_memory(&st, file, size,
+                                                             "x", LIMIT, &err);
         CHECK_INT(status, n <= 65536 ? CLIPC_OK : CLIPC_ERR_LIMIT);
         if (status == CLIPC_OK) {
             CHECK_INT(clipc_tensor_files_count(st), n);
@@ -562,7 +590,8 @@ TEST(name_length_limit)
         for (int form = 0; form < 2; form++) {
             snprintf(header, sizeof header,
                      "{\"%s\":{\"dtype\":\"U8\",\"shape\":[0],"
-                     "\"data_offsets\":[0,0]}}", form ? escaped : name);
+                     "\"data_offsets\":[0,0]}}",
+                     form ? escaped : name);
             CHECK_STATUS(open_header(header, 0, &err),
                          n <= 512 ? CLIPC_OK : CLIPC_ERR_LIMIT);
         }
@@ -582,8 +611,9 @@ TEST(files_are_mapped_or_copied)
     test_write(path, file, size);
     for (int load = CLIPC_LOAD_MAP; load <= CLIPC_LOAD_READ; load++) {
         clipc_tensor_files *st;
-        CHECK_OK(clipc_tensor_files_open_file(&st, path, (clipc_load)load, LIMIT,
-                                              &err), err);
+        CHECK_OK(clipc_tensor_files_open_file(&st, path, (clipc_load)load,
+                                              LIMIT, &err),
+                 err);
         CHECK_INT(clipc_tensor_files_at(st, 0)->data[0], 42);
         /* Replaced by rename while open: the old bytes stay. */
         CHECK_OK(clipc_file_replace(path, file, size, &err), err);
@@ -600,7 +630,10 @@ TEST(odd_paths_are_refused_without_waiting)
 
     CHECK(mkfifo(fifo, 0600) == 0);
     test_write(empty, "", 0);
-    const struct { const char *path; clipc_status status; } cases[] = {
+    const struct {
+        const char *path;
+        clipc_status status;
+    } cases[] = {
         { fifo, CLIPC_ERR_IO },
         { test_folder(), CLIPC_ERR_IO },
         { empty, CLIPC_ERR_TRUNCATED },
@@ -610,7 +643,8 @@ TEST(odd_paths_are_refused_without_waiting)
         for (int load = CLIPC_LOAD_MAP; load <= CLIPC_LOAD_READ; load++) {
             clipc_tensor_files *st;
             CHECK_STATUS(clipc_tensor_files_open_file(&st, cases[i].path,
-                                                      (clipc_load)load, LIMIT, &err),
+                                                      (clipc_load)load, LIMIT,
+                                                      &err),
                          cases[i].status);
             CHECK(st == NULL);
             CHECK_HAS(err.message, "clipc-test");

@@ -37,7 +37,8 @@ static void write_one(const char *path, const char *name, float value)
 
     snprintf(header, sizeof header,
              "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],"
-             "\"data_offsets\":[0,4]}}", name);
+             "\"data_offsets\":[0,4]}}",
+             name);
     build_number(&b, strlen(header), 8);
     build_string(&b, header);
     build(&b, &value, sizeof value);
@@ -74,11 +75,13 @@ static float value_of(const clipc_tensor_files *weights, const char *name)
     return value;
 }
 
-static clipc_status open_folder(clipc_tensor_files **weights, const char *folder)
+static clipc_status open_folder(clipc_tensor_files **weights,
+                                const char *folder)
 {
     err = (clipc_error)CLIPC_ERROR_INIT;
-    clipc_status status = clipc_tensor_files_open_folder(
-        weights, folder, CLIPC_LOAD_MAP, LIMIT, &err);
+    clipc_status status = clipc_tensor_files_open_folder(weights, folder,
+                                                         CLIPC_LOAD_MAP, LIMIT,
+                                                         &err);
     CHECK((status == CLIPC_OK) == (*weights != NULL));
     CHECK((status == CLIPC_OK) == (err.message[0] == '\0'));
     return status;
@@ -105,11 +108,12 @@ TEST(files_are_looked_for_in_order)
     write_one_torch(in(folder, "part.bin"), "a", 5);
     write_one_torch(in(folder, "open_clip_pytorch_model.bin"), "a", 6);
 
-    static const char *const names[] = {
-        "model.safetensors", "model.safetensors.index.json",
-        "open_clip_model.safetensors", "pytorch_model.bin",
-        "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin"
-    };
+    static const char *const names[] = { "model.safetensors",
+                                         "model.safetensors.index.json",
+                                         "open_clip_model.safetensors",
+                                         "pytorch_model.bin",
+                                         "pytorch_model.bin.index.json",
+                                         "open_clip_pytorch_model.bin" };
     for (int i = 0; i < 6; i++) {
         CHECK_OK(open_folder(&weights, folder), err);
         CHECK_INT(value_of(weights, "a"), i + 1);
@@ -118,7 +122,8 @@ TEST(files_are_looked_for_in_order)
         /* The same by its own name, copied. */
         CHECK(clipc_tensor_files_is_name(names[i]));
         CHECK_OK(clipc_tensor_files_open_file(&weights, in(folder, names[i]),
-                                              CLIPC_LOAD_READ, LIMIT, &err), err);
+                                              CLIPC_LOAD_READ, LIMIT, &err),
+                 err);
         CHECK_INT(value_of(weights, "a"), i + 1);
         clipc_tensor_files_free(weights);
         CHECK(unlink(in(folder, names[i])) == 0);
@@ -247,8 +252,7 @@ TEST(damaged_indexes_are_refused)
     write_text(in(folder, "4.safetensors"), "");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_tensor_files *weights;
-        write_text(in(folder, "model.safetensors.index.json"),
-                   cases[i].index);
+        write_text(in(folder, "model.safetensors.index.json"), cases[i].index);
         clipc_status status = open_folder(&weights, folder);
         clipc_tensor_files_free(weights);
         if (status != cases[i].status ||
@@ -273,8 +277,8 @@ static clipc_status parse_many(size_t n, bool own_files,
     }
     build_string(&b, "}}");
     err = (clipc_error)CLIPC_ERROR_INIT;
-    clipc_status status = clipc_shard_index_parse(
-        index, (const char *)b.data, b.n, ".bin", "index", &err);
+    clipc_status status = clipc_shard_index_parse(index, (const char *)b.data,
+                                                  b.n, ".bin", "index", &err);
     build_free(&b);
     return status;
 }
@@ -304,8 +308,8 @@ TEST(limits_of_an_index)
         char name[300];
         memset(name, 'x', sizeof name);
         snprintf(name + 251 + more, sizeof name - 251 - 1, ".bin");
-        snprintf(long_name, sizeof long_name, "{\"weight_map\":{\"a\":\"%s\"}}",
-                 name);
+        snprintf(long_name, sizeof long_name,
+                 "{\"weight_map\":{\"a\":\"%s\"}}", name);
         CHECK_STATUS(clipc_shard_index_parse(&index, long_name,
                                              strlen(long_name), ".bin", "i",
                                              &err),
@@ -341,8 +345,9 @@ TEST(a_file_may_not_have_two_tensors_of_one_name)
     zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
     zip_add(&z, "x/data/0", "1234", 4);
     zip_end(&z, true);
-    clipc_status status = clipc_tensor_files_open_memory(
-        &weights, z.out.data, z.out.n, "x.bin", LIMIT, &err);
+    clipc_status status = clipc_tensor_files_open_memory(&weights, z.out.data,
+                                                         z.out.n, "x.bin",
+                                                         LIMIT, &err);
     build_free(&pickle);
     build_free(&z.out);
     CHECK_STATUS(status, CLIPC_ERR_FORMAT);
@@ -370,26 +375,67 @@ TEST(storages_hold_what_tensors_need)
         { 6, 7, 1, { 0 }, { 1 }, "0", CLIPC_ERR_FORMAT, "outside" },
         { 6, INT64_MAX, 1, { 3 }, { 1 }, "0", CLIPC_ERR_FORMAT, "outside" },
         { 6, 0, 1, { INT64_MAX }, { 1 }, "0", CLIPC_ERR_FORMAT, "outside" },
-        { 6, 0, 2, { INT64_MAX, 3 }, { 3, 1 }, "0", CLIPC_ERR_FORMAT,
+        { 6,
+          0,
+          2,
+          { INT64_MAX, 3 },
+          { 3, 1 },
+          "0",
+          CLIPC_ERR_FORMAT,
           "overflows" },
-        { 6, 0, 3, { INT64_MAX, 3, 0 }, { 3, 1, 1 }, "0", CLIPC_ERR_FORMAT,
+        { 6,
+          0,
+          3,
+          { INT64_MAX, 3, 0 },
+          { 3, 1, 1 },
+          "0",
+          CLIPC_ERR_FORMAT,
           "overflows" },
         { 5, 0, 1, { 5 }, { 1 }, "0", CLIPC_ERR_FORMAT, "another size" },
         { 7, 0, 1, { 5 }, { 1 }, "0", CLIPC_ERR_FORMAT, "another size" },
-        { INT64_MAX, 0, 1, { 5 }, { 1 }, "0", CLIPC_ERR_FORMAT,
+        { INT64_MAX,
+          0,
+          1,
+          { 5 },
+          { 1 },
+          "0",
+          CLIPC_ERR_FORMAT,
           "another size" },
-        { 6, 0, 2, { 2, 3 }, { 1, 2 }, "0", CLIPC_ERR_UNSUPPORTED,
+        { 6,
+          0,
+          2,
+          { 2, 3 },
+          { 1, 2 },
+          "0",
+          CLIPC_ERR_UNSUPPORTED,
           "contiguous" },
-        { 6, 0, 2, { 2, 3 }, { 0, 1 }, "0", CLIPC_ERR_UNSUPPORTED,
+        { 6,
+          0,
+          2,
+          { 2, 3 },
+          { 0, 1 },
+          "0",
+          CLIPC_ERR_UNSUPPORTED,
           "contiguous" },
         { 6, 0, 1, { 2 }, { 2 }, "0", CLIPC_ERR_UNSUPPORTED, "contiguous" },
         { 6, 0, 1, { 6 }, { 1 }, "1", CLIPC_ERR_FORMAT, "no such storage" },
         { 6, 0, 1, { 6 }, { 1 }, "", CLIPC_ERR_FORMAT, "no such storage" },
-        { 6, 0, 1, { 6 }, { 1 }, "../data.pkl", CLIPC_ERR_FORMAT,
+        { 6,
+          0,
+          1,
+          { 6 },
+          { 1 },
+          "../data.pkl",
+          CLIPC_ERR_FORMAT,
           "no such storage" },
-        { 6, 0, 1, { 6 }, { 1 },
+        { 6,
+          0,
+          1,
+          { 6 },
+          { 1 },
           "00000000000000000000000000000000000000000000000000000000000000000",
-          CLIPC_ERR_FORMAT, "no such storage" },
+          CLIPC_ERR_FORMAT,
+          "no such storage" },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -399,15 +445,17 @@ TEST(storages_hold_what_tensors_need)
         err = (clipc_error)CLIPC_ERROR_INIT;
         build(&pickle, "\x80\2}", 3);
         pickle_text(&pickle, "a");
-        pickle_tensor(&pickle, "FloatStorage", cases[i].key,
-                      cases[i].elements, cases[i].offset, cases[i].rank,
-                      cases[i].shape, cases[i].stride);
+        pickle_tensor(&pickle, "FloatStorage", cases[i].key, cases[i].elements,
+                      cases[i].offset, cases[i].rank, cases[i].shape,
+                      cases[i].stride);
         build_string(&pickle, "s.");
         zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
         zip_add(&z, "x/data/0", "abcdefghijklmnopqrstuvwx", N);
         zip_end(&z, true);
-        clipc_status status = clipc_tensor_files_open_memory(
-            &weights, z.out.data, z.out.n, "x.bin", LIMIT, &err);
+        clipc_status status = clipc_tensor_files_open_memory(&weights,
+                                                             z.out.data,
+                                                             z.out.n, "x.bin",
+                                                             LIMIT, &err);
         clipc_tensor_files_free(weights);
         build_free(&pickle);
         build_free(&z.out);
@@ -426,7 +474,8 @@ TEST(archives_without_what_they_need)
         clipc_status status;
         const char *message;
     } cases[] = {
-        { "x/readme", "x/more", "", LIMIT, CLIPC_ERR_FORMAT, "without data.pkl" },
+        { "x/readme", "x/more", "", LIMIT, CLIPC_ERR_FORMAT,
+          "without data.pkl" },
         { "data.pkl", "more", "\x80\2}.", LIMIT, CLIPC_ERR_UNSUPPORTED,
           "no tensor" },
         { "x/data.pkl", "x/byteorder", "little", LIMIT, CLIPC_ERR_FORMAT,
@@ -443,8 +492,8 @@ TEST(archives_without_what_they_need)
           CLIPC_ERR_UNSUPPORTED, "TorchScript" },
         { "x/data.pkl", "x/more", /* 120 bytes; the directory has 112 */
           "123456789012345678901234567890123456789012345678901234567890"
-          "123456789012345678901234567890123456789012345678901234567890", 119,
-          CLIPC_ERR_LIMIT, "data.pkl of 120 bytes, the limit is 119" },
+          "123456789012345678901234567890123456789012345678901234567890",
+          119, CLIPC_ERR_LIMIT, "data.pkl of 120 bytes, the limit is 119" },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -455,8 +504,9 @@ TEST(archives_without_what_they_need)
         zip_add(&z, cases[i].second, cases[i].contents,
                 strlen(cases[i].contents));
         zip_end(&z, false);
-        clipc_status status = clipc_tensor_files_open_memory(
-            &weights, z.out.data, z.out.n, "x.bin", cases[i].limit, &err);
+        clipc_status status =
+            clipc_tensor_files_open_memory(&weights, z.out.data, z.out.n,
+                                           "x.bin", cases[i].limit, &err);
         CHECK(weights == NULL);
         build_free(&z.out);
         if (status != cases[i].status ||
@@ -540,8 +590,8 @@ TEST(the_cache_knows_every_file)
         CHECK_OK(clipc_model_open(&opened, test_path("m"), NULL, &err), err);
         clipc_ctx *context = make_ctx(opened, 1);
         params.cache_dir = test_path("cache");
-        CHECK_OK(clipc_labels_create(&made, context, &words, 1, &params,
-                                     &err), err);
+        CHECK_OK(clipc_labels_create(&made, context, &words, 1, &params, &err),
+                 err);
         const float *v = label_vectors(made, NULL, NULL, NULL);
         if (i == 0)
             memcpy(kept, v, sizeof kept);

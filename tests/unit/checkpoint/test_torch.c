@@ -21,7 +21,8 @@ static clipc_tensor_files *open_file(const char *name)
 
     snprintf(path, sizeof path, FOLDER "%s", name);
     CHECK_OK(clipc_tensor_files_open_file(&torch, path, CLIPC_LOAD_MAP, LIMIT,
-                                          &err), err);
+                                          &err),
+             err);
     return torch;
 }
 
@@ -56,10 +57,9 @@ static void check_f32(const clipc_tensor_files *torch, const char *name,
 
 TEST(state_dicts_of_every_protocol_are_read)
 {
-    static const char *const names[] = {
-        "state-dict.bin", "protocol-3.bin", "protocol-4.bin",
-        "protocol-5.bin", "training.pt"
-    };
+    static const char *const names[] = { "state-dict.bin", "protocol-3.bin",
+                                         "protocol-4.bin", "protocol-5.bin",
+                                         "training.pt" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         clipc_tensor_files *torch = open_file(names[i]);
@@ -85,8 +85,15 @@ TEST(dtypes_are_those_of_pytorch)
         { "f32", "F32", CLIPC_DTYPE_F32, 4, { 0, 0, 0, 0xC1 } },
         { "f16", "F16", CLIPC_DTYPE_F16, 2, { 0, 0xC8 } },
         { "bf16", "BF16", CLIPC_DTYPE_BF16, 2, { 0, 0xC1 } },
-        { "f64", "F64", CLIPC_DTYPE_OTHER, 8, { 0, 0, 0, 0, 0, 0, 0x20, 0xC0 } },
-        { "i64", "I64", CLIPC_DTYPE_OTHER, 8,
+        { "f64",
+          "F64",
+          CLIPC_DTYPE_OTHER,
+          8,
+          { 0, 0, 0, 0, 0, 0, 0x20, 0xC0 } },
+        { "i64",
+          "I64",
+          CLIPC_DTYPE_OTHER,
+          8,
           { 0xF8, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF } },
         { "i32", "I32", CLIPC_DTYPE_OTHER, 4, { 0xF8, 0xFF, 0xFF, 0xFF } },
         { "i16", "I16", CLIPC_DTYPE_OTHER, 2, { 0xF8, 0xFF } },
@@ -183,8 +190,10 @@ TEST(other_files_are_refused_by_name)
         { "script.pt", CLIPC_ERR_UNSUPPORTED, "TorchScript" },
         { "sparse.bin", CLIPC_ERR_UNSUPPORTED,
           "torch._utils._rebuild_sparse_tensor" },
-        { "float8.bin", CLIPC_ERR_UNSUPPORTED, "torch._utils._rebuild_tensor_v3" },
-        { "module.bin", CLIPC_ERR_UNSUPPORTED, "torch.nn.modules.linear.Linear" },
+        { "float8.bin", CLIPC_ERR_UNSUPPORTED,
+          "torch._utils._rebuild_tensor_v3" },
+        { "module.bin", CLIPC_ERR_UNSUPPORTED,
+          "torch.nn.modules.linear.Linear" },
         { "tensor.bin", CLIPC_ERR_UNSUPPORTED, "not a dictionary" },
         { "list.bin", CLIPC_ERR_UNSUPPORTED, "not a dictionary" },
         { "none.bin", CLIPC_ERR_UNSUPPORTED, "no tensor" },
@@ -211,8 +220,10 @@ TEST(other_files_are_refused_by_name)
         clipc_tensor_files *torch;
         char path[128];
         snprintf(path, sizeof path, FOLDER "%s", cases[i].name);
-        CHECK_STATUS(clipc_tensor_files_open_file(&torch, path, CLIPC_LOAD_READ, LIMIT,
-                                                  &err), cases[i].status);
+        CHECK_STATUS(clipc_tensor_files_open_file(&torch, path,
+                                                  CLIPC_LOAD_READ, LIMIT,
+                                                  &err),
+                     cases[i].status);
         CHECK(torch == NULL);
         CHECK_HAS(err.message, cases[i].message);
         CHECK_HAS(err.message, cases[i].name);
@@ -248,7 +259,8 @@ TEST(other_formats_are_recognised)
         test_write(path, cases[i].bytes, cases[i].n);
         CHECK_STATUS(clipc_tensor_files_open_file(&torch, path,
                                                   CLIPC_LOAD_READ, LIMIT,
-                                                  &err), cases[i].status);
+                                                  &err),
+                     cases[i].status);
         CHECK(torch == NULL);
         CHECK_HAS(err.message, cases[i].message);
     }
@@ -268,8 +280,8 @@ static clipc_status open_copy(const unsigned char *data, size_t n)
 
     CHECK(copy != NULL);
     memcpy(copy, data, n);
-    clipc_status status = clipc_tensor_files_open_memory(&torch, copy, n, "m.bin",
-                                                         LIMIT, &err);
+    clipc_status status = clipc_tensor_files_open_memory(&torch, copy, n,
+                                                         "m.bin", LIMIT, &err);
     CHECK((status == CLIPC_OK) == (torch != NULL));
     if (status == CLIPC_OK) {
         for (size_t i = 0; i < clipc_tensor_files_count(torch); i++) {

@@ -53,8 +53,7 @@ TEST(entries_are_found)
         builder b = make_two(zip64);
         clipc_zip zip;
 
-        CHECK_OK(clipc_zip_open(&zip, b.data, b.n, "a.zip", LIMIT, &err),
-                 err);
+        CHECK_OK(clipc_zip_open(&zip, b.data, b.n, "a.zip", LIMIT, &err), err);
         CHECK_INT(zip.n, 2);
         const clipc_zip_entry *one = clipc_zip_find(&zip, text("x/one"));
         const clipc_zip_entry *two = clipc_zip_find(&zip, text("x/two"));
@@ -134,8 +133,8 @@ TEST(damaged_archives_are_refused)
         { 0, END, 0, 20, "\1", 1, CLIPC_ERR_FORMAT, "comment" },
         /* zip64 */
         { 1, END, 0, 8, "\3\0\3", 3, CLIPC_ERR_FORMAT, "disagree" },
-        { 1, END, 0, 8, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
-          12, CLIPC_OK, "" },
+        { 1, END, 0, 8, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 12,
+          CLIPC_OK, "" },
         { 1, LOCATOR, 0, 4, "\1", 1, CLIPC_ERR_FORMAT, "several volumes" },
         { 1, LOCATOR, 0, 8, "\0", 1, CLIPC_ERR_FORMAT, "not before its end" },
         { 1, LOCATOR, 0, 15, "\xFF", 1, CLIPC_ERR_FORMAT,
@@ -240,15 +239,15 @@ TEST(zip64_fields_replace_sizes)
         { "\1\0\x18\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28,
           CLIPC_OK },
         { "\x99\x99\2\0xx\1\0\x18\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0"
-          "\0\0\0\0\0\0\0\0", 34, CLIPC_OK },
+          "\0\0\0\0\0\0\0\0",
+          34, CLIPC_OK },
         { "\1\0\x18\0\5\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28,
           CLIPC_ERR_FORMAT },
         { "\1\0\x18\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80", 28,
           CLIPC_ERR_FORMAT },
-        { "\1\0\x18\0\5\0\0\0\0\0\0\x80\5\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0",
-          28, CLIPC_ERR_FORMAT },
-        { "\1\0\x10\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0", 20,
+        { "\1\0\x18\0\5\0\0\0\0\0\0\x80\5\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0", 28,
           CLIPC_ERR_FORMAT },
+        { "\1\0\x10\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0", 20, CLIPC_ERR_FORMAT },
         { "\1\0\x19\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28,
           CLIPC_ERR_FORMAT },
         { "\1\0\0\0", 4, CLIPC_ERR_FORMAT },

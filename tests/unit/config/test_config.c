@@ -27,7 +27,8 @@ static clipc_status parse(clipc_config *config, const char *text,
 TEST(absent_keys_are_vit_b_32)
 {
     static const char *const texts[] = {
-        "{}", " {\"model_type\": \"clip\"} ",
+        "{}",
+        " {\"model_type\": \"clip\"} ",
         "{\"text_config\": {}, \"vision_config\": {}}",
         ("{\"text_config\": null, \"vision_config\": null, "
          "\"text_config_dict\": null, \"vision_config_dict\": null}"),
@@ -78,7 +79,9 @@ TEST(every_key_is_read)
                    "\"intermediate_size\": 61, \"num_hidden_layers\": 1, "
                    "\"num_attention_heads\": 6, \"image_size\": 336, "
                    "\"patch_size\": 14, \"hidden_act\": \"gelu\", "
-                   "\"num_channels\": 3, \"layer_norm_eps\": 0}}", &err), err);
+                   "\"num_channels\": 3, \"layer_norm_eps\": 0}}",
+                   &err),
+             err);
     CHECK_INT(c.projection_dim, 3);
     CHECK_INT(c.vocab_size, 99);
     CHECK_INT(c.text.width, 40);
@@ -104,19 +107,25 @@ TEST(one_tower_has_its_keys_at_the_root)
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_config c;
 
-    CHECK_OK(parse(&c, "{\"model_type\": \"clip_text_model\", "
+    CHECK_OK(parse(&c,
+                   "{\"model_type\": \"clip_text_model\", "
                    "\"hidden_size\": 768, \"num_attention_heads\": 12, "
                    "\"projection_dim\": 1280, \"hidden_act\": \"gelu\", "
-                   "\"image_size\": 0}", &err), err);
+                   "\"image_size\": 0}",
+                   &err),
+             err);
     CHECK(c.has_text && !c.has_vision);
     CHECK_INT(c.text.width, 768);
     CHECK_INT(c.text.activation, CLIPC_GELU);
     CHECK_INT(c.projection_dim, 1280);
     CHECK(c.logit_scale_init == 2.6592);
-    CHECK_OK(parse(&c, "{\"model_type\": \"clip_vision_model\", "
+    CHECK_OK(parse(&c,
+                   "{\"model_type\": \"clip_vision_model\", "
                    "\"hidden_size\": 1664, \"num_attention_heads\": 16, "
                    "\"image_size\": 230, \"patch_size\": 14, "
-                   "\"vocab_size\": 0}", &err), err);
+                   "\"vocab_size\": 0}",
+                   &err),
+             err);
     CHECK(c.has_vision && !c.has_text);
     CHECK_INT(c.vision.width, 1664);
     CHECK_INT(c.image_size, 230);
@@ -136,21 +145,29 @@ TEST(dict_sections_replace_the_others_whole)
                    "\"text_config_dict\": {\"hidden_size\": 80, "
                    "\"num_hidden_layers\": 5}, "
                    "\"vision_config\": {\"patch_size\": 16}, "
-                   "\"vision_config_dict\": {\"hidden_size\": 24}}", &err),
+                   "\"vision_config_dict\": {\"hidden_size\": 24}}",
+                   &err),
              err);
     CHECK_INT(c.text.width, 80);
     CHECK_INT(c.text.n_layers, 5);
     CHECK_INT(c.vocab_size, 49408);
     CHECK_INT(c.vision.width, 24);
     CHECK_INT(c.patch_size, 32);
-    CHECK_OK(parse(&c, "{\"text_config\": {\"hidden_size\": 40}, "
-                   "\"text_config_dict\": null}", &err), err);
+    CHECK_OK(parse(&c,
+                   "{\"text_config\": {\"hidden_size\": 40}, "
+                   "\"text_config_dict\": null}",
+                   &err),
+             err);
     CHECK_INT(c.text.width, 40);
     /* What is wrong in the section that does not count does not matter. */
-    CHECK_OK(parse(&c, "{\"text_config\": {\"hidden_size\": 0}, "
-                   "\"text_config_dict\": {}}", &err), err);
+    CHECK_OK(parse(&c,
+                   "{\"text_config\": {\"hidden_size\": 0}, "
+                   "\"text_config_dict\": {}}",
+                   &err),
+             err);
     CHECK_STATUS(parse(&c, "{\"text_config_dict\": {\"hidden_size\": 0}}",
-                       &err), CLIPC_ERR_CONFIG);
+                       &err),
+                 CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "\"text_config_dict.hidden_size\" is 0");
 }
 
@@ -166,7 +183,8 @@ TEST(own_labels_are_a_name)
         { "{\"clipc\": {\"other\": 1}, \"labels\": \"no\"}", "" },
         { "{\"clipc\": {\"labels\": \"demo\"}}", "demo" },
         { "{\"model_type\": \"clip_vision_model\", \"clipc\": "
-          "{\"labels\": \"Birds_2.a-b\"}}", "Birds_2.a-b" },
+          "{\"labels\": \"Birds_2.a-b\"}}",
+          "Birds_2.a-b" },
         { "{\"clipc\": {\"labels\": \"012345678901234567890123456789012345678"
           "901234567890123456789012\"}}",
           "012345678901234567890123456789012345678901234567890123456789012" },
@@ -241,8 +259,8 @@ TEST(wrong_configs_are_refused_by_key)
         { "{\"architectures\": [\"SiglipModel\"]}", CLIPC_ERR_UNSUPPORTED,
           "\"architectures\" is \"SiglipModel\": this is SigLIP," },
         { "{\"architectures\": [\"CLIPForImageClassification\"], "
-          "\"model_type\": \"clip\"}", CLIPC_ERR_UNSUPPORTED,
-          "a classifier on CLIP's image tower" },
+          "\"model_type\": \"clip\"}",
+          CLIPC_ERR_UNSUPPORTED, "a classifier on CLIP's image tower" },
         { "{\"architecture\": \"vit_base_patch32_clip_224\"}",
           CLIPC_ERR_UNSUPPORTED, "this is a network of timm" },
         { "{\"model_type\": 4}", CLIPC_ERR_CONFIG, "model_type" },
@@ -274,8 +292,8 @@ TEST(wrong_configs_are_refused_by_key)
           "projection_dim" },
         { "{\"projection_dim\": 9223372036854775808}", CLIPC_ERR_FORMAT,
           "config.json" },
-        { "{\"text_config\": {\"hidden_size\": 2147483648}}",
-          CLIPC_ERR_CONFIG, "text_config.hidden_size" },
+        { "{\"text_config\": {\"hidden_size\": 2147483648}}", CLIPC_ERR_CONFIG,
+          "text_config.hidden_size" },
         { "{\"text_config\": {\"hidden_size\": 0}}", CLIPC_ERR_CONFIG,
           "text_config.hidden_size" },
         { "{\"text_config\": {\"num_attention_heads\": 7}}", CLIPC_ERR_CONFIG,
@@ -284,8 +302,8 @@ TEST(wrong_configs_are_refused_by_key)
           "num_attention_heads" },
         { "{\"text_config\": {\"num_hidden_layers\": 0}}", CLIPC_ERR_CONFIG,
           "num_hidden_layers" },
-        { "{\"text_config\": {\"num_hidden_layers\": 1025}}",
-          CLIPC_ERR_CONFIG, "num_hidden_layers" },
+        { "{\"text_config\": {\"num_hidden_layers\": 1025}}", CLIPC_ERR_CONFIG,
+          "num_hidden_layers" },
         { "{\"text_config\": {\"intermediate_size\": 0}}", CLIPC_ERR_CONFIG,
           "intermediate_size" },
         { "{\"text_config\": {\"vocab_size\": 0}}", CLIPC_ERR_CONFIG,
@@ -317,7 +335,8 @@ TEST(wrong_configs_are_refused_by_key)
         { "{\"model_type\": \"clip_vision_model\", \"patch_size\": 0}",
           CLIPC_ERR_CONFIG, "\"patch_size\" is 0" },
         { "{\"model_type\": \"clip_vision_model\", \"num_attention_heads\": "
-          "5}", CLIPC_ERR_CONFIG, "\"num_attention_heads\" is 5, which" },
+          "5}",
+          CLIPC_ERR_CONFIG, "\"num_attention_heads\" is 5, which" },
         { "{\"vision_config\": {\"image_size\": [224, 224]}}",
           CLIPC_ERR_CONFIG, "image_size" },
         { "{\"vision_config\": {\"image_size\": 1000000}}", CLIPC_ERR_CONFIG,
@@ -327,33 +346,33 @@ TEST(wrong_configs_are_refused_by_key)
         { "{\"clipc\": {\"labels\": [\"a\", \"b\"]}}", CLIPC_ERR_CONFIG,
           "\"clipc.labels\" must be a string" },
         { "{\"clipc\": {\"labels\": \"\"}}", CLIPC_ERR_CONFIG, list_name },
-        { "{\"clipc\": {\"labels\": \"../../etc/passwd\"}}",
-          CLIPC_ERR_CONFIG, list_name },
+        { "{\"clipc\": {\"labels\": \"../../etc/passwd\"}}", CLIPC_ERR_CONFIG,
+          list_name },
         { "{\"clipc\": {\"labels\": \"/etc/passwd\"}}", CLIPC_ERR_CONFIG,
           list_name },
-        { "{\"clipc\": {\"labels\": \"a/b\"}}", CLIPC_ERR_CONFIG,
-          list_name },
+        { "{\"clipc\": {\"labels\": \"a/b\"}}", CLIPC_ERR_CONFIG, list_name },
         { "{\"clipc\": {\"labels\": \"..\"}}", CLIPC_ERR_CONFIG, list_name },
         { "{\"clipc\": {\"labels\": \"--top\"}}", CLIPC_ERR_CONFIG,
           list_name },
-        { "{\"clipc\": {\"labels\": \"a b\"}}", CLIPC_ERR_CONFIG,
+        { "{\"clipc\": {\"labels\": \"a b\"}}", CLIPC_ERR_CONFIG, list_name },
+        { "{\"clipc\": {\"labels\": \"demo\\u001b[2J\"}}", CLIPC_ERR_CONFIG,
           list_name },
-        { "{\"clipc\": {\"labels\": \"demo\\u001b[2J\"}}",
-          CLIPC_ERR_CONFIG, list_name },
         { "{\"clipc\": {\"labels\": \"demo\\n\"}}", CLIPC_ERR_CONFIG,
           list_name },
         { "{\"clipc\": {\"labels\": \"d\xC3\xA9mo\"}}", CLIPC_ERR_CONFIG,
           list_name },
-        { "{\"clipc\": {\"labels\": \"demo\\u0000x\"}}",
-          CLIPC_ERR_CONFIG, "\"clipc.labels\" must have no U+0000" },
+        { "{\"clipc\": {\"labels\": \"demo\\u0000x\"}}", CLIPC_ERR_CONFIG,
+          "\"clipc.labels\" must have no U+0000" },
         { "{\"clipc\": {\"labels\": \"0123456789012345678901234567890123456"
-          "789012345678901234567890123\"}}", CLIPC_ERR_CONFIG, list_name },
+          "789012345678901234567890123\"}}",
+          CLIPC_ERR_CONFIG, list_name },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_config c;
         clipc_status status = parse(&c, cases[i].text, &err);
-        if (status != cases[i].status || !strstr(err.message, cases[i].message))
+        if (status != cases[i].status ||
+            !strstr(err.message, cases[i].message))
             FAIL("%s: %s \"%s\", not %s \"%s\"", cases[i].text,
                  clipc_status_name(status), err.message,
                  clipc_status_name(cases[i].status), cases[i].message);
@@ -399,8 +418,9 @@ static clipc_status parse_pre(clipc_preprocess_config *config,
     char *copy = malloc(n ? n : 1);
     CHECK(copy != NULL);
     memcpy(copy, text, n);
-    clipc_status status = clipc_preprocess_config_parse(
-        config, copy, n, "preprocessor_config.json", err);
+    clipc_status status =
+        clipc_preprocess_config_parse(config, copy, n,
+                                      "preprocessor_config.json", err);
     free(copy);
     return status;
 }
@@ -467,12 +487,13 @@ TEST(sizes_in_every_form)
         size_t shortest, longest, height, width;
     } cases[] = {
         { "{\"size\": 336}", CLIPC_RESIZE_SHORTEST, 336, 0, 0, 0 },
-        { "{\"size\": {\"shortest_edge\": 8192}}", CLIPC_RESIZE_SHORTEST,
-          8192, 0, 0, 0 },
+        { "{\"size\": {\"shortest_edge\": 8192}}", CLIPC_RESIZE_SHORTEST, 8192,
+          0, 0, 0 },
         { "{\"size\": {\"height\": 3, \"width\": 4}}", CLIPC_RESIZE_EXACT, 0,
           0, 3, 4 },
         { "{\"size\": {\"height\": 3, \"width\": 4, \"shortest_edge\": null, "
-          "\"longest_edge\": null}}", CLIPC_RESIZE_EXACT, 0, 0, 3, 4 },
+          "\"longest_edge\": null}}",
+          CLIPC_RESIZE_EXACT, 0, 0, 3, 4 },
         { "{\"size\": [5, 6]}", CLIPC_RESIZE_EXACT, 0, 0, 5, 6 },
         { "{\"size\": 7, \"default_to_square\": true}", CLIPC_RESIZE_EXACT, 0,
           0, 7, 7 },
@@ -506,7 +527,9 @@ TEST(other_preprocessing_keys)
                        "\"resample\": 0, \"do_center_crop\": false, "
                        "\"do_rescale\": false, \"do_normalize\": false, "
                        "\"rescale_factor\": 0.5, \"image_mean\": 0.5, "
-                       "\"image_std\": [1, 2.5, -3]}", &err), err);
+                       "\"image_std\": [1, 2.5, -3]}",
+                       &err),
+             err);
     CHECK_INT(got.crop_height, 1);
     CHECK_INT(got.crop_width, 2);
     CHECK_INT(got.resample, 0);
@@ -520,7 +543,9 @@ TEST(other_preprocessing_keys)
  * fails on a null size, filter, factor, mean or deviation it has to use. */
 TEST(null_preprocessing_keys)
 {
-    static const struct { const char *text, *key; } cases[] = {
+    static const struct {
+        const char *text, *key;
+    } cases[] = {
         { "{\"size\": null}", "size" },
         { "{\"resample\": null}", "resample" },
         { "{\"crop_size\": null}", "crop_size" },
@@ -536,7 +561,9 @@ TEST(null_preprocessing_keys)
                        "null, \"do_center_crop\": null, \"crop_size\": null, "
                        "\"do_rescale\": null, \"rescale_factor\": null, "
                        "\"do_normalize\": null, \"image_mean\": null, "
-                       "\"image_std\": null}", &err), err);
+                       "\"image_std\": null}",
+                       &err),
+             err);
     CHECK_INT(got.resize, CLIPC_RESIZE_NONE);
     CHECK(!got.center_crop && !got.rescale && !got.normalize);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -607,7 +634,8 @@ TEST(wrong_preprocessing_is_refused_by_key)
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_preprocess_config got;
         clipc_status status = parse_pre(&got, cases[i].text, &err);
-        if (status != cases[i].status || !strstr(err.message, cases[i].message))
+        if (status != cases[i].status ||
+            !strstr(err.message, cases[i].message))
             FAIL("%s: %s \"%s\", not %s \"%s\"", cases[i].text,
                  clipc_status_name(status), err.message,
                  clipc_status_name(cases[i].status), cases[i].message);
@@ -624,10 +652,13 @@ TEST(nested_preprocessing_is_found_or_not)
     clipc_preprocess_config_default(&want);
     CHECK_OK(clipc_preprocess_config_parse_nested(
                  &got, &found, "{\"image_processor\": {\"size\": 99}}", 33,
-                 "x", &err), err);
+                 "x", &err),
+             err);
     CHECK(found && got.shortest == 99);
-    CHECK_OK(clipc_preprocess_config_parse_nested(
-                 &got, &found, "{\"size\": 99}", 12, "x", &err), err);
+    CHECK_OK(clipc_preprocess_config_parse_nested(&got, &found,
+                                                  "{\"size\": 99}", 12, "x",
+                                                  &err),
+             err);
     CHECK(!found && same(&got, &want));
     CHECK_STATUS(clipc_preprocess_config_parse_nested(&got, &found, "[]", 2,
                                                       "x", &err),

@@ -22,8 +22,9 @@ static clipc_status parse(const char *text)
     CHECK(copy != NULL);
     memcpy(copy, text, n);
     err = (clipc_error)CLIPC_ERROR_INIT;
-    clipc_status status = clipc_open_clip_config_parse(
-        &config, &pre, copy, n, "open_clip_config.json", &err);
+    clipc_status status = clipc_open_clip_config_parse(&config, &pre, copy, n,
+                                                       "open_clip_config.json",
+                                                       &err);
     free(copy);
     return status;
 }
@@ -66,7 +67,8 @@ TEST(own_labels_are_named_beside_the_model)
              err);
     CHECK_STR(config.labels, "birds");
     CHECK_STATUS(parse("{\"clipc\": {\"labels\": \"./x\"}, "
-                       "\"model_cfg\": {}}"), CLIPC_ERR_CONFIG);
+                       "\"model_cfg\": {}}"),
+                 CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "\"clipc.labels\"");
 }
 
@@ -83,34 +85,49 @@ TEST(published_configurations)
           "\"patch_size\": 32}, \"text_cfg\": {\"context_length\": 77, "
           "\"vocab_size\": 49408, \"width\": 512, \"heads\": 8, \"layers\": "
           "12}",
-          512, 224, 32, { 768, 12, 12, 3072, CLIPC_QUICK_GELU, 1e-5f },
+          512,
+          224,
+          32,
+          { 768, 12, 12, 3072, CLIPC_QUICK_GELU, 1e-5f },
           { 512, 12, 8, 2048, CLIPC_QUICK_GELU, 1e-5f } },
         { "\"embed_dim\": 768, \"vision_cfg\": {\"image_size\": 336, "
           "\"layers\": 24, \"width\": 1024, \"patch_size\": 14}, "
           "\"text_cfg\": {\"context_length\": 77, \"vocab_size\": 49408, "
           "\"width\": 768, \"heads\": 12, \"layers\": 12}",
-          768, 336, 14, { 1024, 24, 16, 4096, CLIPC_GELU, 1e-5f },
+          768,
+          336,
+          14,
+          { 1024, 24, 16, 4096, CLIPC_GELU, 1e-5f },
           { 768, 12, 12, 3072, CLIPC_GELU, 1e-5f } },
         { "\"embed_dim\": 1024, \"vision_cfg\": {\"image_size\": 224, "
           "\"layers\": 32, \"width\": 1280, \"head_width\": 80, "
           "\"patch_size\": 14}, \"text_cfg\": {\"context_length\": 77, "
           "\"vocab_size\": 49408, \"width\": 1024, \"heads\": 16, "
           "\"layers\": 24}",
-          1024, 224, 14, { 1280, 32, 16, 5120, CLIPC_GELU, 1e-5f },
+          1024,
+          224,
+          14,
+          { 1280, 32, 16, 5120, CLIPC_GELU, 1e-5f },
           { 1024, 24, 16, 4096, CLIPC_GELU, 1e-5f } },
         { "\"embed_dim\": 1024, \"vision_cfg\": {\"image_size\": 224, "
           "\"layers\": 40, \"width\": 1408, \"head_width\": 88, "
           "\"mlp_ratio\": 4.3637, \"patch_size\": 14}, \"text_cfg\": "
           "{\"context_length\": 77, \"vocab_size\": 49408, \"width\": 1024, "
           "\"heads\": 16, \"layers\": 24}",
-          1024, 224, 14, { 1408, 40, 16, 6144, CLIPC_GELU, 1e-5f },
+          1024,
+          224,
+          14,
+          { 1408, 40, 16, 6144, CLIPC_GELU, 1e-5f },
           { 1024, 24, 16, 4096, CLIPC_GELU, 1e-5f } },
         { "\"embed_dim\": 1280, \"vision_cfg\": {\"image_size\": 224, "
           "\"layers\": 48, \"width\": 1664, \"head_width\": 104, "
           "\"mlp_ratio\": 4.9231, \"patch_size\": 14}, \"text_cfg\": "
           "{\"context_length\": 77, \"vocab_size\": 49408, \"width\": 1280, "
           "\"heads\": 20, \"layers\": 32}",
-          1280, 224, 14, { 1664, 48, 16, 8192, CLIPC_GELU, 1e-5f },
+          1280,
+          224,
+          14,
+          { 1664, 48, 16, 8192, CLIPC_GELU, 1e-5f },
           { 1280, 32, 20, 5120, CLIPC_GELU, 1e-5f } },
         /* all that may be said and changes nothing */
         { "\"embed_dim\": 7, \"custom_text\": true, \"init_logit_bias\": "
@@ -126,7 +143,10 @@ TEST(published_configurations)
           "48, \"heads\": 6, \"mlp_ratio\": 2.01, \"hf_tokenizer_name\": "
           "\"openai/clip-vit-base-patch32\", \"pad_id\": 1, \"proj_type\": "
           "\"linear\", \"no_causal_mask\": false}",
-          7, 30, 8, { 128, 1, 2, 512, CLIPC_GELU, 1e-6f },
+          7,
+          30,
+          8,
+          { 128, 1, 2, 512, CLIPC_GELU, 1e-6f },
           { 48, 1, 6, 96, CLIPC_GELU, 1e-5f } },
     };
 
@@ -155,10 +175,12 @@ TEST(published_configurations)
 TEST(texts_are_pooled_at_the_highest_id_or_at_the_end_token)
 {
     CHECK_OK(parse("{\"model_cfg\": {\"text_cfg\": {\"pool_type\": "
-                   "\"argmax\", \"eos_id\": 7}}}"), err);
+                   "\"argmax\", \"eos_id\": 7}}}"),
+             err);
     CHECK_INT(config.eos_token_id, 2);
     CHECK_OK(parse("{\"model_cfg\": {\"text_cfg\": {\"pool_type\": \"eos\", "
-                   "\"eos_id\": 49407}}}"), err);
+                   "\"eos_id\": 49407}}}"),
+             err);
     CHECK_INT(config.eos_token_id, 49407);
 }
 
@@ -186,8 +208,8 @@ TEST(other_networks_are_refused_by_key)
           CLIPC_ERR_UNSUPPORTED, "vision_cfg.global_average_pool" },
         { "\"vision_cfg\": {\"attentional_pool\": \"parallel\"}",
           CLIPC_ERR_UNSUPPORTED, "vision_cfg.attentional_pool" },
-        { "\"vision_cfg\": {\"ls_init_value\": 0.0001}",
-          CLIPC_ERR_UNSUPPORTED, "vision_cfg.ls_init_value" },
+        { "\"vision_cfg\": {\"ls_init_value\": 0.0001}", CLIPC_ERR_UNSUPPORTED,
+          "vision_cfg.ls_init_value" },
         { "\"vision_cfg\": {\"qk_norm\": true}", CLIPC_ERR_UNSUPPORTED,
           "vision_cfg.qk_norm" },
         { "\"vision_cfg\": {\"block_type\": \"custom\"}",
@@ -213,8 +235,8 @@ TEST(other_networks_are_refused_by_key)
         { "\"text_cfg\": {\"pool_type\": \"eos\"}", CLIPC_ERR_UNSUPPORTED,
           "text_cfg.eos_id" },
         { "\"text_cfg\": {\"tokenizer_kwargs\": {\"clean\": "
-          "\"canonicalize\"}}", CLIPC_ERR_UNSUPPORTED,
-          "text_cfg.tokenizer_kwargs" },
+          "\"canonicalize\"}}",
+          CLIPC_ERR_UNSUPPORTED, "text_cfg.tokenizer_kwargs" },
         { "\"a_later_key\": [1]", CLIPC_ERR_UNSUPPORTED,
           "model_cfg.a_later_key" },
         { "\"embed_dim\": 0", CLIPC_ERR_CONFIG, "model_cfg.embed_dim" },
@@ -233,8 +255,7 @@ TEST(other_networks_are_refused_by_key)
           "vision_cfg.mlp_ratio" },
         { "\"vision_cfg\": {\"width\": 65536, \"mlp_ratio\": 4}",
           CLIPC_ERR_CONFIG, "vision_cfg.mlp_ratio" },
-        { "\"text_cfg\": {\"heads\": 7}", CLIPC_ERR_CONFIG,
-          "makes 7 heads" },
+        { "\"text_cfg\": {\"heads\": 7}", CLIPC_ERR_CONFIG, "makes 7 heads" },
         { "\"text_cfg\": {\"context_length\": 1}", CLIPC_ERR_CONFIG,
           "text_cfg.context_length" },
         { "\"text_cfg\": {\"vocab_size\": 16777217}", CLIPC_ERR_CONFIG,
@@ -247,7 +268,8 @@ TEST(other_networks_are_refused_by_key)
         char text[300];
         snprintf(text, sizeof text, "{\"model_cfg\": {%s}}", cases[i].text);
         clipc_status status = parse(text);
-        if (status != cases[i].status || !strstr(err.message, cases[i].message))
+        if (status != cases[i].status ||
+            !strstr(err.message, cases[i].message))
             FAIL("%s: %s \"%s\", not %s \"%s\"", text,
                  clipc_status_name(status), err.message,
                  clipc_status_name(cases[i].status), cases[i].message);
@@ -267,7 +289,8 @@ static clipc_status parse_pre(const char *text)
     char all[300];
     snprintf(all, sizeof all,
              "{\"model_cfg\": {\"vision_cfg\": {\"image_size\": 240}}, "
-             "\"preprocess_cfg\": {%s}}", text);
+             "\"preprocess_cfg\": {%s}}",
+             text);
     return parse(all);
 }
 
@@ -276,7 +299,8 @@ TEST(preprocessing_is_read)
     CHECK_OK(parse_pre("\"size\": 99, \"mode\": \"RGB\", \"mean\": [0.5, "
                        "0.25, 0], \"std\": [0.5, 1, 2], \"interpolation\": "
                        "\"bilinear\", \"resize_mode\": \"squash\", "
-                       "\"fill_color\": 0"), err);
+                       "\"fill_color\": 0"),
+             err);
     CHECK_INT(pre.resize, CLIPC_RESIZE_EXACT);
     CHECK_INT(pre.height, 240);
     CHECK_INT(pre.width, 240);
@@ -286,7 +310,8 @@ TEST(preprocessing_is_read)
     CHECK(pre.std[0] == 0.5f && pre.std[1] == 1 && pre.std[2] == 2);
     CHECK(pre.rescale && pre.normalize);
     CHECK_OK(parse_pre("\"mean\": 0.5, \"std\": null, \"interpolation\": "
-                       "\"random\""), err);
+                       "\"random\""),
+             err);
     CHECK_INT(pre.resize, CLIPC_RESIZE_SHORTEST);
     CHECK_INT(pre.shortest, 240);
     CHECK_INT(pre.crop_height, 240);
@@ -325,10 +350,13 @@ TEST(wrong_preprocessing_is_refused)
  * padding with one more pixel right and below. */
 TEST(the_crop_is_torchvisions)
 {
-    static const struct { size_t length, crop; int64_t start; } cases[] = {
+    static const struct {
+        size_t length, crop;
+        int64_t start;
+    } cases[] = {
         { 224, 224, 0 }, { 225, 224, 0 }, { 226, 224, 1 }, { 227, 224, 2 },
         { 228, 224, 2 }, { 229, 224, 2 }, { 231, 224, 4 }, { 300, 3, 148 },
-        { 10, 13, -1 }, { 10, 12, -1 }, { 10, 14, -2 },
+        { 10, 13, -1 },  { 10, 12, -1 },  { 10, 14, -2 },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -339,7 +367,8 @@ TEST(the_crop_is_torchvisions)
         c.crop_rounds = true;
         c.crop_height = c.crop_width = cases[i].crop;
         CHECK_OK(clipc_geometry_compute(&g, &c, cases[i].length,
-                                        cases[i].length, &err), err);
+                                        cases[i].length, &err),
+                 err);
         CHECK_INT(g.crop_left, cases[i].start);
         CHECK_INT(g.crop_top, cases[i].start);
     }

@@ -37,27 +37,27 @@ TEST(ipv4_ranges_end_where_the_registry_says)
         unsigned char address[4];
         bool public;
     } cases[] = {
-        { { 0, 0, 0, 0 }, false },       { { 0, 255, 255, 255 }, false },
-        { { 1, 0, 0, 0 }, true },        { { 1, 1, 1, 1 }, true },
-        { { 8, 8, 8, 8 }, true },        { { 9, 255, 255, 255 }, true },
-        { { 10, 0, 0, 0 }, false },      { { 10, 255, 255, 255 }, false },
-        { { 11, 0, 0, 0 }, true },       { { 100, 63, 255, 255 }, true },
-        { { 100, 64, 0, 0 }, false },    { { 100, 127, 255, 255 }, false },
-        { { 100, 128, 0, 0 }, true },    { { 126, 255, 255, 255 }, true },
-        { { 127, 0, 0, 1 }, false },     { { 127, 255, 255, 255 }, false },
-        { { 128, 0, 0, 0 }, true },      { { 169, 253, 255, 255 }, true },
+        { { 0, 0, 0, 0 }, false },         { { 0, 255, 255, 255 }, false },
+        { { 1, 0, 0, 0 }, true },          { { 1, 1, 1, 1 }, true },
+        { { 8, 8, 8, 8 }, true },          { { 9, 255, 255, 255 }, true },
+        { { 10, 0, 0, 0 }, false },        { { 10, 255, 255, 255 }, false },
+        { { 11, 0, 0, 0 }, true },         { { 100, 63, 255, 255 }, true },
+        { { 100, 64, 0, 0 }, false },      { { 100, 127, 255, 255 }, false },
+        { { 100, 128, 0, 0 }, true },      { { 126, 255, 255, 255 }, true },
+        { { 127, 0, 0, 1 }, false },       { { 127, 255, 255, 255 }, false },
+        { { 128, 0, 0, 0 }, true },        { { 169, 253, 255, 255 }, true },
         { { 169, 254, 169, 254 }, false }, { { 169, 255, 0, 0 }, true },
-        { { 172, 15, 255, 255 }, true }, { { 172, 16, 0, 0 }, false },
-        { { 172, 31, 255, 255 }, false }, { { 172, 32, 0, 0 }, true },
-        { { 192, 0, 0, 1 }, false },     { { 192, 0, 1, 0 }, true },
-        { { 192, 0, 2, 1 }, false },     { { 192, 0, 3, 0 }, true },
-        { { 192, 88, 99, 1 }, false },   { { 192, 167, 255, 255 }, true },
-        { { 192, 168, 0, 0 }, false },   { { 192, 168, 255, 255 }, false },
-        { { 192, 169, 0, 0 }, true },    { { 198, 17, 255, 255 }, true },
-        { { 198, 18, 0, 0 }, false },    { { 198, 19, 255, 255 }, false },
-        { { 198, 20, 0, 0 }, true },     { { 198, 51, 100, 7 }, false },
-        { { 203, 0, 113, 7 }, false },   { { 203, 0, 114, 0 }, true },
-        { { 223, 255, 255, 255 }, true }, { { 224, 0, 0, 1 }, false },
+        { { 172, 15, 255, 255 }, true },   { { 172, 16, 0, 0 }, false },
+        { { 172, 31, 255, 255 }, false },  { { 172, 32, 0, 0 }, true },
+        { { 192, 0, 0, 1 }, false },       { { 192, 0, 1, 0 }, true },
+        { { 192, 0, 2, 1 }, false },       { { 192, 0, 3, 0 }, true },
+        { { 192, 88, 99, 1 }, false },     { { 192, 167, 255, 255 }, true },
+        { { 192, 168, 0, 0 }, false },     { { 192, 168, 255, 255 }, false },
+        { { 192, 169, 0, 0 }, true },      { { 198, 17, 255, 255 }, true },
+        { { 198, 18, 0, 0 }, false },      { { 198, 19, 255, 255 }, false },
+        { { 198, 20, 0, 0 }, true },       { { 198, 51, 100, 7 }, false },
+        { { 203, 0, 113, 7 }, false },     { { 203, 0, 114, 0 }, true },
+        { { 223, 255, 255, 255 }, true },  { { 224, 0, 0, 1 }, false },
         { { 239, 255, 255, 255 }, false }, { { 240, 0, 0, 0 }, false },
         { { 255, 255, 255, 255 }, false },
     };
@@ -74,10 +74,10 @@ TEST(ipv6_is_public_only_where_it_is_global_unicast)
         unsigned groups[8];
         bool public;
     } cases[] = {
-        { { 0 }, false },                                   /* :: */
-        { { 0, 0, 0, 0, 0, 0, 0, 1 }, false },              /* ::1 */
-        { { 0, 0, 0, 0, 0, 0, 0x0808, 0x0808 }, false },    /* ::8.8.8.8 */
-        { { 0, 0, 0, 0, 0, 0xffff, 0x7f00, 1 }, false },    /* mapped */
+        { { 0 }, false },                                /* :: */
+        { { 0, 0, 0, 0, 0, 0, 0, 1 }, false },           /* ::1 */
+        { { 0, 0, 0, 0, 0, 0, 0x0808, 0x0808 }, false }, /* ::8.8.8.8 */
+        { { 0, 0, 0, 0, 0, 0xffff, 0x7f00, 1 }, false }, /* mapped */
         { { 0, 0, 0, 0, 0, 0xffff, 0x0a00, 1 }, false },
         { { 0, 0, 0, 0, 0, 0xffff, 0xa9fe, 0xa9fe }, false },
         { { 0, 0, 0, 0, 0, 0xffff, 0x0808, 0x0808 }, true },
@@ -86,7 +86,7 @@ TEST(ipv6_is_public_only_where_it_is_global_unicast)
         { { 0x64, 0xff9b, 0, 0, 0, 0, 0xc0a8, 1 }, false },
         { { 0x64, 0xff9b, 0, 0, 0, 0, 0x0808, 0x0808 }, true },
         { { 0x64, 0xff9b, 1, 0, 0, 0, 0x0808, 0x0808 }, false },
-        { { 0x100, 0, 0, 0, 0, 0, 0, 1 }, false },          /* discard */
+        { { 0x100, 0, 0, 0, 0, 0, 0, 1 }, false }, /* discard */
         { { 0x1fff, 0, 0, 0, 0, 0, 0, 1 }, false },
         { { 0x2001, 0, 0x0808, 0x0808, 0, 0, 0, 0 }, false }, /* Teredo */
         { { 0x2001, 0, 0x7f00, 1, 0, 0, 0, 0 }, false },
@@ -95,7 +95,7 @@ TEST(ipv6_is_public_only_where_it_is_global_unicast)
         { { 0x2001, 0x200, 0, 0, 0, 0, 0, 1 }, true },
         { { 0x2001, 0x4860, 0x4860, 0, 0, 0, 0, 0x8888 }, true },
         { { 0x2001, 0xdb8, 0, 0, 0, 0, 0, 1 }, false },
-        { { 0x2002, 0x7f00, 1, 0, 0, 0, 0, 1 }, false },    /* 6to4 */
+        { { 0x2002, 0x7f00, 1, 0, 0, 0, 0, 1 }, false }, /* 6to4 */
         { { 0x2002, 0xc0a8, 1, 0, 0, 0, 0, 1 }, false },
         { { 0x2002, 0x0808, 0x0808, 0, 0, 0, 0, 1 }, true },
         { { 0x2606, 0x4700, 0, 0, 0, 0, 0, 0x1111 }, true },
@@ -112,9 +112,8 @@ TEST(ipv6_is_public_only_where_it_is_global_unicast)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ipv6(address, cases[i].groups);
         if (clipc_address_is_public(address, 16) != cases[i].public)
-            FAIL("case %zu (%x:%x:...) is taken for %s", i,
-                 cases[i].groups[0], cases[i].groups[1],
-                 cases[i].public ? "private" : "public");
+            FAIL("case %zu (%x:%x:...) is taken for %s", i, cases[i].groups[0],
+                 cases[i].groups[1], cases[i].public ? "private" : "public");
     }
     CHECK(!clipc_address_is_public(address, 5));
 }
@@ -250,14 +249,22 @@ TEST(whole_bodies_arrive)
         const char *path;
         size_t n;
     } cases[] = {
-        { "/bytes/0", 0 },       { "/bytes/1", 1 },
-        { "/bytes/65535", 65535 }, { "/bytes/65536", 65536 },
-        { "/bytes/1048576", 1048576 }, { "/chunked/100000", 100000 },
-        { "/chunked/0", 0 },     { "/close/100000", 100000 },
-        { "/empty", 0 },         { "/gzip", 100 },
-        { "/extra", 100 },       { "/redirect/0", 100 },
-        { "/redirect/4", 100 },  { "/relative", 9 },
-        { "/bytes/10#part", 10 }, { "/bytes/10?x=/../y", 10 },
+        { "/bytes/0", 0 },
+        { "/bytes/1", 1 },
+        { "/bytes/65535", 65535 },
+        { "/bytes/65536", 65536 },
+        { "/bytes/1048576", 1048576 },
+        { "/chunked/100000", 100000 },
+        { "/chunked/0", 0 },
+        { "/close/100000", 100000 },
+        { "/empty", 0 },
+        { "/gzip", 100 },
+        { "/extra", 100 },
+        { "/redirect/0", 100 },
+        { "/redirect/4", 100 },
+        { "/relative", 9 },
+        { "/bytes/10#part", 10 },
+        { "/bytes/10?x=/../y", 10 },
     };
     clipc_fetch_params params = default_params();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -294,8 +301,8 @@ TEST(the_body_limit_is_exact)
     check_refused(server_url("/endless"), &params, CLIPC_ERR_LIMIT,
                   "max_bytes");
     /* Refused on the announcement, or this would run into the time limit. */
-    check_refused(server_url("/announce/4000000000"), &params,
-                  CLIPC_ERR_LIMIT, "max_bytes");
+    check_refused(server_url("/announce/4000000000"), &params, CLIPC_ERR_LIMIT,
+                  "max_bytes");
     params.max_bytes = 0;
     check_refused(server_url("/bytes/1"), &params, CLIPC_ERR_LIMIT,
                   "larger than 0 bytes");
@@ -379,8 +386,8 @@ TEST(a_header_line_without_end_fails)
     clipc_bytes body;
 
     /* libcurl's own limit, which old versions report as lack of memory. */
-    clipc_status status =
-        clipc_fetch(&body, server_url("/long-header"), &params, &err);
+    clipc_status status = clipc_fetch(&body, server_url("/long-header"),
+                                      &params, &err);
     CHECK(status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_NETWORK ||
           status == CLIPC_ERR_LIMIT);
     CHECK_HAS(err.message, "header");
@@ -443,7 +450,8 @@ static int cancel_at_once(void *user, const clipc_progress *progress)
 static int remember(void *user, const clipc_progress *progress)
 {
     size_t *seen = user;
-    if (progress->done < seen[0] || (progress->total && progress->done > progress->total))
+    if (progress->done < seen[0] ||
+        (progress->total && progress->done > progress->total))
         seen[2] = 1; /* went backwards */
     seen[0] = progress->done;
     seen[1] = progress->total;
@@ -558,14 +566,17 @@ TEST(messages_keep_secrets)
     clipc_bytes body;
 
     CHECK_STATUS(clipc_fetch(&body, server_url("/status/404?token=secret#s2"),
-                             &params, &err), CLIPC_ERR_HTTP);
+                             &params, &err),
+                 CLIPC_ERR_HTTP);
     CHECK(!strstr(err.message, "secret") && !strstr(err.message, "s2"));
     CHECK_STATUS(clipc_fetch(&body, "http://me:secret@127.0.0.1/x?secret",
-                             &params, &err), CLIPC_ERR_URL);
+                             &params, &err),
+                 CLIPC_ERR_URL);
     CHECK(!strstr(err.message, "secret") && !strstr(err.message, "me:"));
     CHECK_STATUS(clipc_fetch(&body,
                              server_url("/to?http://a:secret@127.0.0.1/"),
-                             &params, &err), CLIPC_ERR_URL);
+                             &params, &err),
+                 CLIPC_ERR_URL);
     CHECK(!strstr(err.message, "secret"));
     CHECK_STATUS(clipc_fetch(&body, "http://[::1]:1/\x1b[31m", &params, &err),
                  CLIPC_ERR_URL);
@@ -640,21 +651,44 @@ TEST(the_url_limit_is_8_kib)
 TEST(private_addresses_are_blocked_in_every_spelling)
 {
     static const char *const urls[] = {
-        "http://127.0.0.1/", "http://127.1/", "http://127.0.1/",
-        "http://0x7f000001/", "http://2130706433/", "http://017700000001/",
-        "http://0177.0.0.1/", "http://%31%32%37.0.0.1/",
-        "http://0/", "http://0.0.0.0/", "http://10.0.0.1/",
-        "http://172.16.0.1/", "http://172.31.255.255/",
-        "http://192.168.1.1/", "http://169.254.169.254/latest/meta-data/",
-        "http://100.64.0.1/", "http://224.0.0.1/", "http://255.255.255.255/",
-        "http://240.0.0.1/", "http://198.18.0.1/", "http://192.0.0.1/",
-        "http://[::1]/", "http://[::]/", "http://[::ffff:127.0.0.1]/",
-        "http://[::ffff:7f00:1]/", "http://[::ffff:10.0.0.1]/",
-        "http://[::127.0.0.1]/", "http://[fc00::1]/", "http://[fd00::1]/",
-        "http://[fe80::1]/", "http://[ff02::1]/", "http://[64:ff9b::7f00:1]/",
-        "http://[64:ff9b::10.0.0.1]/", "http://[2002:7f00:1::1]/",
-        "http://[2001:0:7f00:1::]/", "http://[2001:db8::1]/",
-        "https://127.0.0.1/", "https://[::1]/",
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://127.0.1/",
+        "http://0x7f000001/",
+        "http://2130706433/",
+        "http://017700000001/",
+        "http://0177.0.0.1/",
+        "http://%31%32%37.0.0.1/",
+        "http://0/",
+        "http://0.0.0.0/",
+        "http://10.0.0.1/",
+        "http://172.16.0.1/",
+        "http://172.31.255.255/",
+        "http://192.168.1.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://100.64.0.1/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+        "http://240.0.0.1/",
+        "http://198.18.0.1/",
+        "http://192.0.0.1/",
+        "http://[::1]/",
+        "http://[::]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[::ffff:7f00:1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[::127.0.0.1]/",
+        "http://[fc00::1]/",
+        "http://[fd00::1]/",
+        "http://[fe80::1]/",
+        "http://[ff02::1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[64:ff9b::10.0.0.1]/",
+        "http://[2002:7f00:1::1]/",
+        "http://[2001:0:7f00:1::]/",
+        "http://[2001:db8::1]/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
     };
     clipc_fetch_params params = default_params();
     params.private_hosts = CLIPC_PRIVATE_DENY;

@@ -103,8 +103,8 @@ getaddrinfo(const char *restrict name, const char *restrict service,
          * by its version. */
         for (size_t j = first; j < n && names[i].addresses[j]; j++) {
             if (family != AF_UNSPEC &&
-                family != (strchr(names[i].addresses[j], ':') ? AF_INET6
-                                                              : AF_INET))
+                family !=
+                    (strchr(names[i].addresses[j], ':') ? AF_INET6 : AF_INET))
                 continue;
             *end = answer(names[i].addresses[j], service);
             end = &(*end)->ai_next;
@@ -114,8 +114,7 @@ getaddrinfo(const char *restrict name, const char *restrict service,
     return EAI_NONAME;
 }
 
-__attribute__((visibility("default"))) void
-freeaddrinfo(struct addrinfo *info)
+__attribute__((visibility("default"))) void freeaddrinfo(struct addrinfo *info)
 {
     while (info) {
         struct addrinfo *next = info->ai_next;
@@ -173,11 +172,13 @@ static void *serve(void *arg)
         end = query ? strchr(query, ' ') : NULL;
         if (end) {
             *end = '\0';
-            snprintf(reply, sizeof reply, "HTTP/1.1 302 Found\r\nLocation: %s"
+            snprintf(reply, sizeof reply,
+                     "HTTP/1.1 302 Found\r\nLocation: %s"
                      "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
                      query + 4);
         } else {
-            snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\n"
+            snprintf(reply, sizeof reply,
+                     "HTTP/1.1 200 OK\r\n"
                      "Content-Length: 5\r\nConnection: close\r\n\r\nhello");
         }
         if (write(fd, reply, strlen(reply)) < 0)
@@ -214,8 +215,11 @@ static clipc_status fetch(const char *url, clipc_private_hosts private_hosts,
                           clipc_bytes *body, clipc_error *err)
 {
     const clipc_fetch_params params = {
-        .max_bytes = 1000, .timeout_ms = 5000, .connect_timeout_ms = 2000,
-        .max_redirects = 3, .private_hosts = private_hosts,
+        .max_bytes = 1000,
+        .timeout_ms = 5000,
+        .connect_timeout_ms = 2000,
+        .max_redirects = 3,
+        .private_hosts = private_hosts,
     };
     return clipc_fetch(body, url, &params, err);
 }
@@ -246,16 +250,18 @@ TEST(a_public_name_is_fetched)
     clipc_bytes_release(&body);
     CHECK_INT(n_public, 1);
     CHECK_STATUS(fetch("http://unknown.test/", CLIPC_PRIVATE_DENY, &body,
-                       &err), CLIPC_ERR_NETWORK);
+                       &err),
+                 CLIPC_ERR_NETWORK);
     CHECK_HAS(err.message, "no address found");
 }
 
 TEST(names_of_private_addresses_are_blocked)
 {
     static const char *const urls[] = {
-        "http://private.test/", "http://metadata.test/latest/meta-data/",
-        "http://six.test/", "http://mapped.test/", "https://private.test/",
-        "http://localhost/", "http://any.localhost/",
+        "http://private.test/",  "http://metadata.test/latest/meta-data/",
+        "http://six.test/",      "http://mapped.test/",
+        "https://private.test/", "http://localhost/",
+        "http://any.localhost/",
     };
     start();
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
@@ -283,16 +289,32 @@ TEST(a_second_lookup_helps_nobody)
 TEST(a_public_host_may_not_lead_to_private_ones)
 {
     static const char *const targets[] = {
-        "http://private.test/", "http://mixed.test/", "http://six.test/",
-        "http://127.0.0.1/", "http://127.1/", "http://0x7f000001/",
-        "http://2130706433/", "http://017700000001/", "http://[::1]/",
-        "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/",
-        "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.0.1/",
-        "http://100.64.0.1/", "http://0.0.0.0/", "http://[fc00::1]/",
-        "http://[fe80::1]/", "http://[64:ff9b::7f00:1]/",
-        "http://[2002:7f00:1::1]/", "http://[2001:0:7f00:1::]/",
-        "http://224.0.0.1/", "http://[ff02::1]/", "https://127.0.0.1/",
-        "//127.0.0.1/", "http://public.test/to?http://10.0.0.1/",
+        "http://private.test/",
+        "http://mixed.test/",
+        "http://six.test/",
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://0x7f000001/",
+        "http://2130706433/",
+        "http://017700000001/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://169.254.169.254/",
+        "http://10.0.0.1/",
+        "http://172.16.0.1/",
+        "http://192.168.0.1/",
+        "http://100.64.0.1/",
+        "http://0.0.0.0/",
+        "http://[fc00::1]/",
+        "http://[fe80::1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::1]/",
+        "http://[2001:0:7f00:1::]/",
+        "http://224.0.0.1/",
+        "http://[ff02::1]/",
+        "https://127.0.0.1/",
+        "//127.0.0.1/",
+        "http://public.test/to?http://10.0.0.1/",
     };
     char url[200];
 

@@ -14,12 +14,16 @@
 
 #define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B40 "0123456789abcdef0123456789abcdef01234567"
-#define N96 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
-            "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+#define N96 \
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 
 TEST(ids)
 {
-    static const struct { const char *name; bool is_id; } cases[] = {
+    static const struct {
+        const char *name;
+        bool is_id;
+    } cases[] = {
         { "openai/clip-vit-base-patch32", true },
         { "gpt2", true },
         { "a", true },
@@ -150,7 +154,9 @@ static void make_cache(void)
 
 TEST(snapshots_are_found)
 {
-    static const struct { const char *id, *folder; } cases[] = {
+    static const struct {
+        const char *id, *folder;
+    } cases[] = {
         { "o/n", "models--o--n/snapshots/" A40 },
         { "o/n@main", "models--o--n/snapshots/" A40 },
         { "o/n@refs/pr/15", "models--o--n/snapshots/" B40 },
@@ -167,8 +173,7 @@ TEST(snapshots_are_found)
         CHECK_STR(found, at(cases[i].folder));
         free(found);
         if (i == 0) {
-            snprintf(path, sizeof path, "%s/config.json",
-                     at(cases[i].folder));
+            snprintf(path, sizeof path, "%s/config.json", at(cases[i].folder));
             CHECK(clipc_file_exists(path));
         }
     }
@@ -176,7 +181,9 @@ TEST(snapshots_are_found)
 
 TEST(misses_name_the_cache_and_the_remedies)
 {
-    static const struct { const char *id, *message; } cases[] = {
+    static const struct {
+        const char *id, *message;
+    } cases[] = {
         { "o/absent", "not in the hub cache" },
         { "n", "not in the hub cache" },
         { "o/n@v2", "no such revision" },
@@ -216,7 +223,10 @@ TEST(longest_names_leave_room_for_the_cache)
 
 TEST(damaged_refs_are_refused)
 {
-    static const struct { const char *text; clipc_status status; } cases[] = {
+    static const struct {
+        const char *text;
+        clipc_status status;
+    } cases[] = {
         { "", CLIPC_ERR_FORMAT },
         { "\n", CLIPC_ERR_FORMAT },
         { "main", CLIPC_ERR_FORMAT },
@@ -231,8 +241,7 @@ TEST(damaged_refs_are_refused)
     make_cache();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         file("models--o--n/refs/main", cases[i].text);
-        CHECK_STATUS(find(&found, cache, "o/n", &err),
-                     cases[i].status);
+        CHECK_STATUS(find(&found, cache, "o/n", &err), cases[i].status);
         CHECK(found == NULL);
         CHECK_HAS(err.message, "refs/main");
     }
@@ -242,15 +251,15 @@ TEST(damaged_refs_are_refused)
     CHECK_STATUS(find(&found, cache, "o/n@feature", &err),
                  CLIPC_ERR_IO); /* a folder */
     CHECK(mkfifo(at("models--o--n/refs/pipe"), 0600) == 0);
-    CHECK_STATUS(find(&found, cache, "o/n@pipe", &err),
-                 CLIPC_ERR_IO);
-    CHECK_STATUS(find(&found, cache, "o/../n", &err),
-                 CLIPC_ERR_ARGUMENT);
+    CHECK_STATUS(find(&found, cache, "o/n@pipe", &err), CLIPC_ERR_IO);
+    CHECK_STATUS(find(&found, cache, "o/../n", &err), CLIPC_ERR_ARGUMENT);
 }
 
 TEST(near_misses_and_revisions_are_told)
 {
-    static const struct { const char *id, *message; } cases[] = {
+    static const struct {
+        const char *id, *message;
+    } cases[] = {
         { "o/m", "(it has o/n)" },
         { "other/n", "(it has o/n)" },
         { "n", "(it has o/n)" },

@@ -214,10 +214,11 @@ static void check_blobs(const char *repo, const char *commit)
     }
     if (dir)
         closedir(dir);
-    snprintf(folder, sizeof folder, "%s", in(cache, "models--o--%s/blobs",
-                                             repo));
-    unsigned n_links = count_entries(
-        in(cache, "models--o--%s/snapshots/%s", repo, commit), "");
+    snprintf(folder, sizeof folder, "%s",
+             in(cache, "models--o--%s/blobs", repo));
+    unsigned n_links = count_entries(in(cache, "models--o--%s/snapshots/%s",
+                                        repo, commit),
+                                     "");
     unsigned n_blobs = count_entries(folder, "") -
                        count_entries(folder, ".incomplete");
     CHECK(n_blobs <= n_links);
@@ -239,9 +240,9 @@ TEST(a_model_is_downloaded_into_the_tree_of_huggingface_hub)
     CHECK_INT(n, 40);
     CHECK_STR(ref, A40);
     free(ref);
-    ssize_t len = readlink(
-        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors"), target,
-        sizeof target - 1);
+    ssize_t len = readlink(in(cache, "models--o--n/snapshots/" A40
+                                     "/model.safetensors"),
+                           target, sizeof target - 1);
     CHECK_INT(len, 12 + 64 + (long)strlen("blobs/") - 6);
     target[len] = '\0';
     CHECK(strncmp(target, "../../blobs/", 12) == 0);
@@ -332,9 +333,10 @@ TEST(shards_are_fetched_by_their_index)
     CHECK(clipc_file_exists(
         in(cache, "models--o--split/snapshots/" A40 "/x.safetensors")));
 
-    static const char *const evil[] = { "../../x.safetensors", "/x.safetensors",
-                                        "a/../x.safetensors", "x\\\\y.safetensors",
-                                        ".x.safetensors", "x.txt" };
+    static const char *const evil[] = {
+        "../../x.safetensors", "/x.safetensors", "a/../x.safetensors",
+        "x\\\\y.safetensors",  ".x.safetensors", "x.txt"
+    };
     for (size_t i = 0; i < sizeof evil / sizeof *evil; i++) {
         char index[200];
         begin();
@@ -377,7 +379,8 @@ TEST(the_token_goes_to_the_hub_alone)
               hub_server_count(server, "auth=yes"));
     CHECK_INT(hub_server_count(server, "storage GET"), 1);
     CHECK_INT(hub_server_count(server, "storage GET /o/n/" A40
-                               "/model.safetensors auth=no"), 1);
+                                       "/model.safetensors auth=no"),
+              1);
 }
 
 TEST(private_and_gated_repositories)
@@ -412,25 +415,30 @@ TEST(redirects)
     /* A moved repository: the same origin, with the token. */
     begin();
     params.token = "hf_secret";
-    snprintf(rule, sizeof rule, "hub HEAD /old/n | status=307 location=%s/o/n/"
-             "resolve/main/config.json times=1", hub_server_url(server));
+    snprintf(rule, sizeof rule,
+             "hub HEAD /old/n | status=307 location=%s/o/n/"
+             "resolve/main/config.json times=1",
+             hub_server_url(server));
     hub_server_rule(server, rule);
     clipc_error err = CLIPC_ERROR_INIT;
     char *folder;
     (void)clipc_hub_download(&folder, "old/n", &params, &err);
     free(folder);
     CHECK_INT(hub_server_count(server, "HEAD /o/n/resolve/main/config.json "
-                               "auth=yes"), 1);
+                                       "auth=yes"),
+              1);
     /* Elsewhere without a description: asked there, without the token. */
     begin();
     params.token = "hf_secret";
-    snprintf(rule, sizeof rule, "hub HEAD | status=302 location=%s/o/n/" A40
-             "/config.json", hub_server_storage_url(server));
+    snprintf(rule, sizeof rule,
+             "hub HEAD | status=302 location=%s/o/n/" A40 "/config.json",
+             hub_server_storage_url(server));
     hub_server_rule(server, rule);
     refuse("o/n", CLIPC_ERR_FORMAT, "names no commit");
     CHECK_INT(hub_server_count(server, "storage HEAD"), 1);
     CHECK_INT(hub_server_count(server, "storage HEAD /o/n/" A40
-                               "/config.json auth=no"), 1);
+                                       "/config.json auth=no"),
+              1);
     /* And back: still without it. */
     begin();
     params.token = "hf_secret";
@@ -483,8 +491,13 @@ TEST(a_cut_transfer_is_continued)
 
     begin();
     CHECK(stat(in(root, "o/n/" A40 "/model.safetensors"), &st) == 0);
-    const long cuts[] = { 0, 1, 2, 1000, (long)st.st_size / 2,
-                          (long)st.st_size - 1, (long)st.st_size };
+    const long cuts[] = { 0,
+                          1,
+                          2,
+                          1000,
+                          (long)st.st_size / 2,
+                          (long)st.st_size - 1,
+                          (long)st.st_size };
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         snprintf(rule, sizeof rule, "storage GET | cut=%ld times=1", cuts[i]);
         check_recovers(rule);
@@ -537,11 +550,13 @@ TEST(an_expired_address_is_asked_for_again)
     hub_server_rule(server, "storage GET | status=403 times=1");
     get("o/n");
     check_blobs("n", A40);
-    CHECK_INT(hub_server_count(server, "HEAD /o/n/resolve/" A40
-                               "/model.safetensors"), 2);
+    CHECK_INT(hub_server_count(server,
+                               "HEAD /o/n/resolve/" A40 "/model.safetensors"),
+              2);
     begin();
     hub_server_rule(server, "storage GET | status=403");
-    refuse("o/n", CLIPC_ERR_HTTP, "storage host answered with HTTP status 403");
+    refuse("o/n", CLIPC_ERR_HTTP,
+           "storage host answered with HTTP status 403");
 }
 
 TEST(servers_that_are_busy_are_asked_again)
@@ -645,7 +660,8 @@ TEST(wrong_bytes_are_never_kept)
 TEST(a_wrong_part_is_refused)
 {
     static const char *const rules[] = {
-        "storage GET | range-start=4999", "storage GET | range-start=0",
+        "storage GET | range-start=4999",
+        "storage GET | range-start=0",
         "storage GET | range-total=5001",
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
@@ -742,9 +758,9 @@ TEST(a_partial_file_of_another_process_is_continued)
 
     begin();
     get("o/n");
-    ssize_t len = readlink(
-        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors"), etag,
-        sizeof etag - 1);
+    ssize_t len = readlink(in(cache, "models--o--n/snapshots/" A40
+                                     "/model.safetensors"),
+                           etag, sizeof etag - 1);
     etag[len] = '\0';
     memmove(etag, etag + strlen("../../blobs/"), 65);
     char *data = test_read(in(root, "o/n/" A40 "/model.safetensors"), &n);
@@ -784,8 +800,8 @@ TEST(dangling_links_are_filled_again)
 {
     begin();
     get("o/n");
-    const char *link =
-        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors");
+    const char *link = in(cache,
+                          "models--o--n/snapshots/" A40 "/model.safetensors");
     char *blob = realpath(link, NULL);
     CHECK(blob != NULL);
     CHECK(unlink(blob) == 0);
@@ -795,8 +811,8 @@ TEST(dangling_links_are_filled_again)
     CHECK_INT(hub_server_count(server, "storage GET"), 1);
     check_blobs("n", A40);
     /* A blob without its link costs no GET. */
-    CHECK(unlink(in(cache, "models--o--n/snapshots/" A40
-                    "/model.safetensors")) == 0);
+    CHECK(unlink(in(cache,
+                    "models--o--n/snapshots/" A40 "/model.safetensors")) == 0);
     hub_server_reset(server);
     get("o/n");
     CHECK_INT(hub_server_count(server, "GET"), 0);
@@ -828,8 +844,8 @@ TEST(a_damaged_file_of_the_cache_is_repaired)
     for (int i = 0; i < 3; i++) {
         begin();
         get("o/n");
-        const char *path =
-            in(cache, "models--o--n/snapshots/" A40 "/model.safetensors");
+        const char *path = in(cache, "models--o--n/snapshots/" A40
+                                     "/model.safetensors");
         if (i == 0) /* shorter */
             CHECK(truncate(path, 1000) == 0);
         if (i == 1) { /* a regular file of the right size, wrong */
@@ -841,8 +857,8 @@ TEST(a_damaged_file_of_the_cache_is_repaired)
             free(zeros);
         }
         if (i == 2)
-            write_text(in(cache, "models--o--n/snapshots/" A40
-                          "/config.json"), "not json");
+            write_text(in(cache, "models--o--n/snapshots/" A40 "/config.json"),
+                       "not json");
         how.hub = &params;
         params.allow_network = 0;
         CHECK(clipc_model_open(&model, "o/n", &how, &err) != CLIPC_OK);
@@ -866,8 +882,8 @@ TEST(without_the_network_what_is_there_is_used_and_told)
     CHECK_HAS(last_notice, "using the files in the cache");
     CHECK_INT(hub_server_count(server, ""), 1); /* not asked again */
     /* Missing weights cannot be done without. */
-    CHECK(unlink(in(cache, "models--o--n/snapshots/" A40
-                    "/model.safetensors")) == 0);
+    CHECK(unlink(in(cache,
+                    "models--o--n/snapshots/" A40 "/model.safetensors")) == 0);
     refuse("o/n", CLIPC_ERR_HTTP, "500");
     params.allow_network = 0;
     refuse("o/n", CLIPC_ERR_NOT_FOUND, "only some files");
@@ -912,8 +928,8 @@ TEST(two_processes_download_once)
         pids[i] = test_fork();
         if (pids[i] == 0) {
             char *folder;
-            clipc_status status =
-                clipc_hub_download(&folder, "o/n", &params, NULL);
+            clipc_status status = clipc_hub_download(&folder, "o/n", &params,
+                                                     NULL);
             _exit(status == CLIPC_OK ? 0 : 1);
         }
     }
@@ -938,8 +954,10 @@ TEST(a_process_that_is_killed_leaves_what_the_next_continues)
     }
     /* Until what the server sends of that file has come: other files have been
      * incomplete before. */
-    for (int i = 0; i < 3000 && (hub_server_count(server, "storage GET") == 0 ||
-                                 largest_incomplete("n") < 5000); i++)
+    for (int i = 0;
+         i < 3000 && (hub_server_count(server, "storage GET") == 0 ||
+                      largest_incomplete("n") < 5000);
+         i++)
         usleep(20000);
     CHECK(kill(pid, SIGKILL) == 0);
     CHECK(waitpid(pid, NULL, 0) == pid);
@@ -981,9 +999,9 @@ TEST(locks_are_those_of_huggingface_hub)
 
     begin();
     get("o/n");
-    ssize_t len = readlink(
-        in(cache, "models--o--n/snapshots/" A40 "/model.safetensors"), etag,
-        sizeof etag - 1);
+    ssize_t len = readlink(in(cache, "models--o--n/snapshots/" A40
+                                     "/model.safetensors"),
+                           etag, sizeof etag - 1);
     etag[len] = '\0';
     begin();
     snprintf(path, sizeof path, "%s",
@@ -1001,8 +1019,8 @@ TEST(locks_are_those_of_huggingface_hub)
     begin();
     CHECK_STATUS(clipc_folder_make(in(cache, ".locks/models--o--n"), NULL),
                  CLIPC_OK);
-    CHECK(symlink("/dev/null", in(cache, ".locks/models--o--n/%s.lock",
-                                  etag + 12)) == 0);
+    CHECK(symlink("/dev/null",
+                  in(cache, ".locks/models--o--n/%s.lock", etag + 12)) == 0);
     refuse("o/n", CLIPC_ERR_IO, "symbolic link");
 }
 

@@ -60,7 +60,8 @@ TEST(an_orientation_is_found_as_pillow_finds_it)
              LITTLE "\1\0\x12\1\3\0\3\0\0\0" FAR END "\7\0\1\0\1\0"),
         CASE("no value", 0, LITTLE "\1\0\x12\1\3\0\0\0\0\0\6\0\0\0"),
         CASE("first entry decides", 6,
-             LITTLE "\2\0\x12\1\3\0\1\0\0\0\6\0\0\0\x12\1\3\0\1\0\0\0\3\0\0\0"),
+             LITTLE
+             "\2\0\x12\1\3\0\1\0\0\0\6\0\0\0\x12\1\3\0\1\0\0\0\3\0\0\0"),
         CASE("entry of an unknown type", 3,
              LITTLE "\2\0\x12\1\x63\0\1\0\0\0\6\0\0\0"
                     "\x12\1\3\0\1\0\0\0\3\0\0\0"),
@@ -91,8 +92,7 @@ TEST(an_orientation_is_found_as_pillow_finds_it)
              LITTLE "\1\0\x12\1\x0A\0\1\0\0\0" FAR END
                     "\xFA\xFF\xFF\xFF\xFF\xFF\xFF\xFF"),
         CASE("SRATIONAL, negative", 0,
-             LITTLE "\1\0\x12\1\x0A\0\1\0\0\0" FAR END
-                    "\0\0\0\x80\0\0\0\x10"),
+             LITTLE "\1\0\x12\1\x0A\0\1\0\0\0" FAR END "\0\0\0\x80\0\0\0\x10"),
         CASE("LONG8", 6,
              LITTLE "\1\0\x12\1\x10\0\1\0\0\0" FAR END "\6\0\0\0\0\0\0\0"),
         CASE("value cut", 0,
@@ -118,9 +118,9 @@ TEST(an_orientation_is_found_as_pillow_finds_it)
 
 TEST(every_prefix_and_flip_of_a_block_is_read_within_its_bounds)
 {
-    static const char good[] =
-        "Exif\0\0" LITTLE "\2\0\x0F\1\2\0\x08\0\0\0\x26\0\0\0"
-        "\x12\1\3\0\1\0\0\0\6\0\0\0" END "maker!!";
+    static const char good[] = "Exif\0\0" LITTLE
+                               "\2\0\x0F\1\2\0\x08\0\0\0\x26\0\0\0"
+                               "\x12\1\3\0\1\0\0\0\6\0\0\0" END "maker!!";
     const size_t n = sizeof good;
     char data[sizeof good];
 
@@ -141,10 +141,9 @@ TEST(every_prefix_and_flip_of_a_block_is_read_within_its_bounds)
 TEST(each_orientation_moves_pixels_where_it_says)
 {
     /* A stored picture of 3 columns and 2 rows, a b c / d e f. */
-    static const char *const upright[9] = {
-        "abcdef", "abcdef", "cbafed", "fedcba", "defabc",
-        "adbecf", "daebfc", "fcebda", "cfbead"
-    };
+    static const char *const upright[9] = { "abcdef", "abcdef", "cbafed",
+                                            "fedcba", "defabc", "adbecf",
+                                            "daebfc", "fcebda", "cfbead" };
     for (int o = 0; o <= 10; o++) {
         const clipc_turn turn = clipc_turn_of(o);
         const char *want = o <= 8 ? upright[o] : upright[1];

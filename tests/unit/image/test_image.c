@@ -12,9 +12,9 @@
 
 #define DATA "tests/data/images/"
 
-static const clipc_decode_params no_limits = {
-    .max_pixels = 178956970, .max_decode_bytes = 512u << 20, .max_scans = 500
-};
+static const clipc_decode_params no_limits = { .max_pixels = 178956970,
+                                               .max_decode_bytes = 512u << 20,
+                                               .max_scans = 500 };
 
 static char *read_picture(const char *name, size_t *n)
 {
@@ -89,10 +89,10 @@ TEST(every_kind_of_picture_equals_pillow)
         CHECK_STR(image->format, strstr(name, ".jpg")   ? "JPEG"
                                  : strstr(name, ".png") ? "PNG"
                                                         : "WEBP");
-        CHECK_INT(image->orientation, !strncmp(name, "exif.", 5)         ? 1
+        CHECK_INT(image->orientation, !strncmp(name, "exif.", 5)           ? 1
                                       : !strcmp(name, "exif-segments.jpg") ? 6
                                       : !strcmp(name, "exif-before.png")   ? 3
-                                                                           : 0);
+                                                                         : 0);
         CHECK_INT(image->width, width);
         CHECK_INT(image->height, height);
         CHECK_INT(image->pixels_width, width);
@@ -407,11 +407,11 @@ TEST(damage_that_is_repaired_is_counted)
         const char *name;
         bool warns;
     } cases[] = {
-        { "420.jpg", false },       { "damaged.jpg", true },
+        { "420.jpg", false },          { "damaged.jpg", true },
         { "junk-for-eoi.jpg", false }, { "trailing.jpg", false },
-        { "c2-d8.png", false },     { "idat-crc.png", true },
-        { "rows-missing.png", true }, { "palette-none.png", true },
-        { "metadata.png", false },  { "trailing.png", false },
+        { "c2-d8.png", false },        { "idat-crc.png", true },
+        { "rows-missing.png", true },  { "palette-none.png", true },
+        { "metadata.png", false },     { "trailing.png", false },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -500,10 +500,11 @@ TEST(flipped_bytes_never_crash)
 {
     /* All bytes of one file of each kind, three values each. The verdict is
      * free; under the sanitizers this finds reads out of bounds and leaks. */
-    static const char *const names[] = { "grey.jpg", "1x1.jpg", "exif.jpg",
-                                         "c3-d4-adam7.png", "apng.png",
-                                         "lossy-alpha.webp", "lossless.webp",
-                                         "animated.webp", "exif.webp" };
+    static const char *const names[] = { "grey.jpg",      "1x1.jpg",
+                                         "exif.jpg",      "c3-d4-adam7.png",
+                                         "apng.png",      "lossy-alpha.webp",
+                                         "lossless.webp", "animated.webp",
+                                         "exif.webp" };
     static const uint8_t masks[] = { 0x01, 0x80, 0xFF };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -519,8 +520,8 @@ TEST(flipped_bytes_never_crash)
 
                 data[at] = (char)(data[at] ^ masks[m]);
                 n_read += clipc_image_decode(&image, (uint8_t *)data, n,
-                                             "picture", NULL, &limits, NULL)
-                          == CLIPC_OK;
+                                             "picture", NULL, &limits,
+                                             NULL) == CLIPC_OK;
                 clipc_image_free(image);
                 data[at] = (char)(data[at] ^ masks[m]);
             }

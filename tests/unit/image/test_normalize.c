@@ -62,7 +62,8 @@ TEST(all_768_floats_equal_the_reference)
         config.normalize = normalize;
         config.rescale_factor = strtod(factor, NULL);
         clipc_normalizer_init(&normalizer, &config);
-        CHECK_OK(clipc_preprocess_image(&config, &normalizer, image, out, &err),
+        CHECK_OK(clipc_preprocess_image(&config, &normalizer, image, out,
+                                        &err),
                  err);
         digest(got, out, sizeof out);
         if (strcmp(got, want) != 0)
@@ -77,7 +78,7 @@ TEST(all_768_floats_equal_the_reference)
 TEST(published_values_of_black_and_white)
 {
     const uint8_t rgb[6] = { 0, 0, 0, 255, 255, 255 };
-    const float want[6] = { -1.7922626f, 1.9303361f, -1.7520971f,
+    const float want[6] = { -1.7922626f, 1.9303361f,  -1.7520971f,
                             2.0748837f,  -1.4802198f, 2.145897f };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_preprocess_config config;
@@ -99,9 +100,11 @@ TEST(published_values_of_black_and_white)
 
 TEST(fitting_while_decoding_or_later_is_the_same)
 {
-    static const char *const names[] = { "420.jpg", "tall.jpg", "wide.jpg",
-                                         "trns-rgb.png", "trns-one-entry.png",
-                                         "c0-d1.png", "upscaled-1x400.png" };
+    static const char *const names[] = {
+        "420.jpg",           "tall.jpg",           "wide.jpg",
+        "trns-rgb.png",      "trns-one-entry.png", "c0-d1.png",
+        "upscaled-1x400.png"
+    };
     const clipc_decode_params limits = { .max_pixels = 1 << 20,
                                          .max_decode_bytes = 1 << 20,
                                          .max_scans = 100 };
@@ -156,8 +159,7 @@ TEST(transparent_colour_becomes_white_only_when_fitted)
     for (size_t i = 0; i < n; i++) {
         bool key = memcmp(image->pixels + 3 * i, image->key.rgb, 3) == 0;
         for (size_t c = 0; c < 3; c++)
-            CHECK_INT(planes[c * n + i],
-                      key ? 255 : image->pixels[3 * i + c]);
+            CHECK_INT(planes[c * n + i], key ? 255 : image->pixels[3 * i + c]);
         n_key += key;
     }
     CHECK(n_key > 0 && n_key < n);

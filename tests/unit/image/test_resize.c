@@ -26,21 +26,25 @@ static uint8_t *draw(size_t width, size_t height)
     for (size_t y = 0; y < height; y++)
         for (size_t x = 0; x < width; x++)
             for (size_t c = 0; c < 3; c++)
-                *p++ = (uint8_t)(3 * x * x + 7 * y * y + 5 * x * y + 101 * c
-                                 + 13 * x + 31 * y);
+                *p++ = (uint8_t)(3 * x * x + 7 * y * y + 5 * x * y + 101 * c +
+                                 13 * x + 31 * y);
     return rgb;
 }
 
 static clipc_preprocess_config rule(clipc_resize_rule resize, size_t a,
-                                    size_t b, int resample,
-                                    size_t crop_height, size_t crop_width)
+                                    size_t b, int resample, size_t crop_height,
+                                    size_t crop_width)
 {
     clipc_preprocess_config config = {
         .resize = resize,
-        .shortest = a, .longest = b, .height = a, .width = b,
+        .shortest = a,
+        .longest = b,
+        .height = a,
+        .width = b,
         .resample = resample,
         .center_crop = crop_height != 0,
-        .crop_height = crop_height, .crop_width = crop_width,
+        .crop_height = crop_height,
+        .crop_width = crop_width,
     };
     return config;
 }
@@ -115,8 +119,8 @@ TEST(crop_computes_the_middle_of_the_whole)
                      err);
             for (size_t y = 0; y < crop; y++)
                 CHECK_BYTES(part->pixels + y * crop * 3,
-                            full->pixels + ((top + y) * full->pixels_width
-                                            + left) * 3,
+                            full->pixels +
+                                ((top + y) * full->pixels_width + left) * 3,
                             crop * 3);
             clipc_image_free(part);
         }
@@ -289,8 +293,8 @@ TEST(kernels_equal_c)
         const size_t count = 1 + draw_number(MAX_OUT);
         const size_t n_columns = 1 + draw_number(MAX_N);
         const size_t n = 1 + draw_number((uint32_t)n_columns);
-        const size_t n_taps = (n + CLIPC_RESIZE_TAPS - 1) /
-                              CLIPC_RESIZE_TAPS * CLIPC_RESIZE_TAPS;
+        const size_t n_taps = (n + CLIPC_RESIZE_TAPS - 1) / CLIPC_RESIZE_TAPS *
+                              CLIPC_RESIZE_TAPS;
         const size_t stride = n_columns + n_taps + CLIPC_RESIZE_SLACK;
         const size_t n_rows = 2 + draw_number(MAX_ROWS / 2) * 2;
         const size_t n_bytes = 1 + draw_number(MAX_BYTES);
@@ -345,14 +349,10 @@ TEST(kernels_equal_c)
 static size_t draw_length(size_t shortest)
 {
     switch (draw_number(6)) {
-    case 0:
-        return 1 + draw_number(3);
-    case 1:
-        return shortest;
-    case 2:
-        return 1 + draw_number(400);
-    default:
-        return 1 + draw_number(120);
+    case 0: return 1 + draw_number(3);
+    case 1: return shortest;
+    case 2: return 1 + draw_number(400);
+    default: return 1 + draw_number(120);
     }
 }
 
@@ -372,8 +372,10 @@ TEST(resized_pictures_are_the_same_on_every_instruction_set)
         const int resample = (int)(round % 8);
         const clipc_preprocess_config config = {
             .resize = CLIPC_RESIZE_EXACT,
-            .width = out_width, .height = out_height,
-            .center_crop = true, .resample = resample,
+            .width = out_width,
+            .height = out_height,
+            .center_crop = true,
+            .resample = resample,
             .crop_width = 1 + draw_number((uint32_t)out_width),
             .crop_height = 1 + draw_number((uint32_t)out_height),
         };
@@ -437,8 +439,9 @@ TEST(sizes_that_cannot_be)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_geometry g;
-        clipc_status got = clipc_geometry_compute(
-            &g, &cases[i].config, cases[i].width, cases[i].height, &err);
+        clipc_status got = clipc_geometry_compute(&g, &cases[i].config,
+                                                  cases[i].width,
+                                                  cases[i].height, &err);
         if (got != cases[i].status)
             FAIL("case %zu: %s, not %s", i, clipc_status_name(got),
                  clipc_status_name(cases[i].status));
@@ -448,9 +451,12 @@ TEST(sizes_that_cannot_be)
 
 TEST(unknown_filters_and_extra_rows_are_errors)
 {
-    const clipc_geometry g = { .in_width = 2, .in_height = 2,
-                               .resized_width = 3, .resized_height = 3,
-                               .out_width = 3, .out_height = 3 };
+    const clipc_geometry g = { .in_width = 2,
+                               .in_height = 2,
+                               .resized_width = 3,
+                               .resized_height = 3,
+                               .out_width = 3,
+                               .out_height = 3 };
     uint8_t out[27];
     const uint8_t row[6] = { 0 };
     clipc_resizer *resizer;

@@ -25,11 +25,12 @@
 
 enum { MAX_N = 3080 };
 
-static const size_t sizes[] = { 1,  2,  3,   4,   5,   7,   8,   9,   15,
-                                16, 17, 19,  31,  32,  33,  47,  48,  49,
-                                50, 63, 64,  65,  77,  95,  96,  97,  127,
-                                128, 129, 191, 192, 193, 197, 255, 256, 257,
-                                512, 577, 768, 1021, 1024, 1280, 1664, 3072 };
+static const size_t sizes[] = { 1,    2,    3,    4,   5,   7,   8,   9,
+                                15,   16,   17,   19,  31,  32,  33,  47,
+                                48,   49,   50,   63,  64,  65,  77,  95,
+                                96,   97,   127,  128, 129, 191, 192, 193,
+                                197,  255,  256,  257, 512, 577, 768, 1021,
+                                1024, 1280, 1664, 3072 };
 #define N_SIZES (sizeof sizes / sizeof sizes[0])
 
 /* ---- instruction sets -------------------------------------------------- */
@@ -67,8 +68,8 @@ static bool next_table(clipc_kernels *kernels, size_t *at)
 }
 
 /* One test for each instruction set. */
-#define FOR_EACH_TABLE(k)                                             \
-    clipc_kernels k;                                                  \
+#define FOR_EACH_TABLE(k) \
+    clipc_kernels k; \
     for (size_t level_ = 0; next_table(&k, &level_);)
 
 /* ---- numbers and memory ------------------------------------------------ */
@@ -125,7 +126,7 @@ static unsigned char *room_and_page(size_t *page)
 
 static void dot_of_one(float *p)
 {
-    FOR_EACH_TABLE(k)
+    FOR_EACH_TABLE (k)
         (void)k.dot(p, p, 1);
 }
 
@@ -232,8 +233,10 @@ TEST(every_instruction_set_is_here)
 static void apply(const clipc_kernels *kernels, clipc_finish_op op, float *x,
                   size_t n)
 {
-    clipc_finish finish = { .scale = 1.0f, .op = op,
-                            .format = CLIPC_OPERAND_F32, .out = x,
+    clipc_finish finish = { .scale = 1.0f,
+                            .op = op,
+                            .format = CLIPC_OPERAND_F32,
+                            .out = x,
                             .out_stride = n * sizeof *x };
     kernels->finish_f32(&finish, x, n, 0, 1, 0, n);
 }
@@ -242,7 +245,7 @@ static void apply(const clipc_kernels *kernels, clipc_finish_op op, float *x,
  * quotient; below 1e-35 e^88 is not passed. */
 TEST(quick_gelu_is_within_its_bound)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (double at = -100; at <= 100; at += 0.0037) {
             float *x = floats(0, 3);
             x[0] = (float)at;
@@ -261,7 +264,7 @@ TEST(quick_gelu_is_within_its_bound)
  * small side is a product, never a difference. */
 TEST(gelu_is_within_its_bound)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (double at = -20; at <= 20; at += 0.00137) {
             float *x = floats(0, 3);
             x[0] = (float)at;
@@ -280,9 +283,9 @@ TEST(gelu_is_within_its_bound)
 
 TEST(activations_survive_extremes)
 {
-    const float x[8] = { 1e30f, -1e30f, 1e-40f, -1e-40f, FLT_MAX, -FLT_MAX,
-                         INFINITY, NAN };
-    FOR_EACH_TABLE(kernels) {
+    const float x[8] = { 1e30f,   -1e30f,   1e-40f,   -1e-40f,
+                         FLT_MAX, -FLT_MAX, INFINITY, NAN };
+    FOR_EACH_TABLE (kernels) {
         float *y = floats(0, 8);
         memcpy(y, x, sizeof x);
         apply(&kernels, CLIPC_FINISH_QUICK_GELU, y, 8);
@@ -307,7 +310,7 @@ TEST(activations_do_not_depend_on_position)
     float x[67];
 
     fill(x, 67, 8);
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (int a = 0; a < 2; a++) {
             for (size_t n = 1; n <= 67; n++) {
                 float *whole = floats(0, n);
@@ -471,7 +474,7 @@ TEST(finish_keeps_its_order_of_operations)
                                         { 3, 15 }, { 9, 16 },  { 9, 17 },
                                         { 4, 31 }, { 32, 32 }, { 9, 48 },
                                         { 6, 33 }, { 5, 63 },  { 1, 100 } };
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
             finish_case shape = { .n_rows = shapes[s][0],
                                   .n_columns = shapes[s][1] };
@@ -496,18 +499,18 @@ TEST(finish_keeps_special_numbers)
     const clipc_operand_format formats[] = { CLIPC_OPERAND_F32,
                                              CLIPC_OPERAND_F32_BF16,
                                              CLIPC_OPERAND_BF16 };
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (int f = 0; f < 3; f++) {
             for (int op = 0; op < 3; op++) {
                 float out[N];
                 clipc_finish finish = { .scale = 1.0f,
                                         .op = (clipc_finish_op)op,
-                                        .format = formats[f], .out = out };
+                                        .format = formats[f],
+                                        .out = out };
                 kernels.finish_f32(&finish, special, N, 0, 1, 0, N);
                 for (size_t i = 0; i < N; i++) {
-                    float got = f == 2
-                                    ? clipc_widen_bf16(((uint16_t *)out)[i])
-                                    : out[i];
+                    float got = f == 2 ? clipc_widen_bf16(((uint16_t *)out)[i])
+                                       : out[i];
                     float want = f ? clipc_widen_bf16(
                                          clipc_narrow_bf16(special[i]))
                                    : special[i];
@@ -533,7 +536,7 @@ static void random_bits(float *x, size_t n)
 
 TEST(rows_of_bf16_are_exact)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             size_t n = sizes[s], n_padded = (n + 31) / 32 * 32;
             float *x = floats(0, n), *y = floats(1, n);
@@ -593,8 +596,8 @@ static void check_row_s8(const clipc_kernels *kernels, const float *x,
         int offset = which == 1 || is_u8 ? 128 : 0;
         memset(out, 77, n_padded);
         plain_row_s8(want, &want_scale, x, n, n_padded, offset);
-        (which == 1 ? kernels->row_u8 : kernels->row_s8)(out, &got_scale, x,
-                                                         n, n_padded);
+        (which == 1 ? kernels->row_u8 : kernels->row_s8)(out, &got_scale, x, n,
+                                                         n_padded);
         CHECK_BYTES(out, want, n_padded);
         if (isnan(want_scale))
             CHECK(isnan(got_scale));
@@ -606,8 +609,10 @@ static void check_row_s8(const clipc_kernels *kernels, const float *x,
 
 TEST(rows_of_s8_are_the_same_everywhere)
 {
-    const double magnitudes[] = { 1, 127, 1e-30, 3e38, 1e-36, 1e-38, 1e-42, 0 };
-    FOR_EACH_TABLE(kernels) {
+    const double magnitudes[] = {
+        1, 127, 1e-30, 3e38, 1e-36, 1e-38, 1e-42, 0
+    };
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             size_t n = sizes[s];
             float *x = floats(0, n);
@@ -630,7 +635,7 @@ TEST(rows_of_s8_say_what_is_not_finite)
 {
     const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
     const double around[] = { 1, 0, 1e-42, 1e38 };
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t n = 1; n <= 150; n++) {
             for (size_t b = 0; b < 4; b++) {
                 float *x = floats(0, n);
@@ -648,7 +653,7 @@ TEST(rows_of_s8_say_what_is_not_finite)
 
 TEST(widening_is_exact)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t n = 65536, round = 0; round < 40; round++, n = round) {
             uint16_t *half = guarded(0, n * sizeof *half);
             float *out = floats(1, n);
@@ -679,7 +684,7 @@ TEST(widening_is_exact)
 
 TEST(adding_is_exact)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             size_t n = sizes[s];
             float *x = floats(0, n), *y = floats(1, n), z[MAX_N];
@@ -698,12 +703,12 @@ TEST(adding_is_exact)
  * EPS for each product. The same bits wherever the vectors lie. */
 TEST(dot_is_within_its_bound)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             size_t n = sizes[s];
             float *x = floats(0, n), *y = floats(1, n);
-            float *x_elsewhere = floats(2, n + 3), *y_elsewhere =
-                                                       floats(3, n + 5);
+            float *x_elsewhere = floats(2, n + 3),
+                  *y_elsewhere = floats(3, n + 5);
             double want = 0, magnitude = 0;
             fill(x, n, 1);
             fill(y, n, 1);
@@ -729,7 +734,7 @@ TEST(dot_is_within_its_bound)
 TEST(sum_of_squares_is_within_its_bound)
 {
     const double magnitudes[] = { 1, 1e-42, 3e38 };
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             for (size_t m = 0; m < 3; m++) {
                 size_t n = sizes[s];
@@ -788,10 +793,10 @@ static void check_layernorm(const clipc_kernels *kernels, size_t n,
 
 TEST(layernorm_is_within_its_bound)
 {
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             check_layernorm(&kernels, sizes[s], 0, 1, 1e-5f);
-            check_layernorm(&kernels, sizes[s], 100, 1, 1e-5f); /* mean */
+            check_layernorm(&kernels, sizes[s], 100, 1, 1e-5f);  /* mean */
             check_layernorm(&kernels, sizes[s], 0, 1e-4, 1e-5f); /* eps */
             check_layernorm(&kernels, sizes[s], 0, 1e-41, 1e-5f);
             check_layernorm(&kernels, sizes[s], 0, 1e15, 1e-5f);
@@ -805,7 +810,7 @@ TEST(layernorm_of_equal_values_is_the_bias)
 
     fill(gain, 21, 1);
     fill(bias, 21, 1);
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t i = 0; i < 21; i++)
             x[i] = 0.1f;
         kernels.layernorm(x, x, gain, bias, 1e-5f, 21);
@@ -821,7 +826,7 @@ TEST(nan_stays_nan)
 
     for (size_t i = 0; i < 300; i++)
         gain[i] = 1;
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             size_t n = widths[w];
             for (size_t at = 0; at < n; at++) {
@@ -847,7 +852,7 @@ TEST(softmax_is_within_its_bound)
 {
     const double spreads[] = { 0, 1e-40, 1, 20, 80, 1000, 1e30 };
 
-    FOR_EACH_TABLE(kernels) {
+    FOR_EACH_TABLE (kernels) {
         for (size_t s = 0; s < N_SIZES; s++) {
             for (size_t k = 0; k < sizeof spreads / sizeof *spreads; k++) {
                 size_t n = sizes[s];
@@ -868,8 +873,8 @@ TEST(softmax_is_within_its_bound)
                 for (size_t i = 0; i < n; i++) {
                     double below = largest - (double)x[i];
                     double want = exp(-below) / total;
-                    double relative =
-                        2.6e-7 + ((double)n / 4 + 8 + below) * EPS;
+                    double relative = 2.6e-7 +
+                                      ((double)n / 4 + 8 + below) * EPS;
                     /* exp is clamped at -87.3: 1.2e-38 */
                     CHECK_NEAR((double)y[i], want, want * relative + 1.3e-38);
                 }

@@ -36,10 +36,10 @@ static void *aligned(size_t bytes)
 /* A layer with its input; data of both in all forms. */
 typedef struct layer {
     size_t n_rows, n_out, n_in;
-    float *x;      /* [T, K] */
-    float *wide;   /* [N, K], what the stored weights are */
-    void *stored;  /* [N, K] */
-    float *bias;   /* [N] */
+    float *x;     /* [T, K] */
+    float *wide;  /* [N, K], what the stored weights are */
+    void *stored; /* [N, K] */
+    float *bias;  /* [N] */
     clipc_linear linear;
     void *strips, *scale, *sums;
 } layer;
@@ -126,7 +126,8 @@ static float *compute(const layer *l, unsigned features, clipc_gemm gemm,
             .precision = precision,
             .in = &in,
             .n_rows = l->n_rows,
-            .finish = { .scale = 1.0f, .out = out,
+            .finish = { .scale = 1.0f,
+                        .out = out,
                         .out_stride = l->n_out * sizeof *out },
             .thread = thread,
             .n_threads = n_threads,
@@ -157,13 +158,14 @@ static void check_layer(const layer *l, const float *out, double bound,
             double got = (double)out[i * l->n_out + j];
             if (!(fabs(got - want) <= bound * size))
                 FAIL("%s, %zu rows, %zu of %zu -> %zu: [%zu, %zu] is %g, "
-                     "not %g", what, l->n_rows, j, l->n_in, l->n_out, i, j,
-                     got, want);
+                     "not %g",
+                     what, l->n_rows, j, l->n_in, l->n_out, i, j, got, want);
         }
     }
 }
 
-static const size_t shapes[][3] = { /* rows, outputs, inputs */
+static const size_t shapes[][3] = {
+    /* rows, outputs, inputs */
     { 1, 1, 1 },    { 1, 16, 64 },   { 2, 17, 33 },   { 7, 48, 65 },
     { 9, 49, 128 }, { 10, 95, 31 },  { 50, 96, 192 }, { 33, 144, 100 },
     { 65, 40, 70 }, { 3, 200, 300 },
@@ -174,12 +176,10 @@ enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 static double bound_of(clipc_precision precision, size_t k)
 {
     switch (precision) {
-    case CLIPC_PRECISION_BF16:
-        return 2.1 / 256 + (double)k * EPS;
+    case CLIPC_PRECISION_BF16: return 2.1 / 256 + (double)k * EPS;
     case CLIPC_PRECISION_INT8:
         return 0.06; /* each operand within 1/254 of its row's largest */
-    default:
-        return (double)(k + 2) * EPS;
+    default: return (double)(k + 2) * EPS;
     }
 }
 
@@ -343,9 +343,9 @@ TEST(openblas_core_types_want_their_instructions)
         { "Haswell", { false, false, true, true } },
         { "Zen", { false, false, true, true } },
         { "SkylakeX", { false, false, false, true } },
-        { "Cooperlake", { false, false, false, false } }, /* and BF16 */
+        { "Cooperlake", { false, false, false, false } },   /* and BF16 */
         { "Opteron_SSE3", { false, false, false, false } }, /* 3DNow! */
-        { "Piledriver", { false, false, false, false } }, /* FMA4 */
+        { "Piledriver", { false, false, false, false } },   /* FMA4 */
         { "of tomorrow", { true, true, true, true } },
     };
     const unsigned features[4] = { 0, sse, avx2, avx512 };
@@ -358,8 +358,7 @@ TEST(openblas_core_types_want_their_instructions)
                 cases[i].on[f])
                 FAIL("%s on CPU %zu", cases[i].core, f);
     CHECK(clipc_openblas_core_runs("Cooperlake", avx512 | CLIPC_CPU_HAS_BF16));
-    CHECK(clipc_openblas_core_runs("Opteron_SSE3", sse |
-                                                   CLIPC_CPU_HAS_3DNOW));
+    CHECK(clipc_openblas_core_runs("Opteron_SSE3", sse | CLIPC_CPU_HAS_3DNOW));
     CHECK(clipc_openblas_core_runs("Piledriver", sse | CLIPC_CPU_HAS_FMA4));
 }
 #endif
@@ -372,8 +371,8 @@ TEST(openblas_says_what_it_is)
         clipc_error err = CLIPC_ERROR_INIT;
         CHECK(clipc_openblas_core() == NULL);
         CHECK(clipc_openblas_core_better() == NULL);
-        CHECK_STATUS(clipc_gemm_select(&gemm, CLIPC_GEMM_OPENBLAS, true,
-                                       false, &err),
+        CHECK_STATUS(clipc_gemm_select(&gemm, CLIPC_GEMM_OPENBLAS, true, false,
+                                       &err),
                      CLIPC_ERR_UNSUPPORTED);
         CHECK_HAS(err.message, "OpenBLAS");
         return;

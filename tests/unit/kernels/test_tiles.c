@@ -138,8 +138,9 @@ static float random_float(void)
 static int random_byte(void) /* [-127, 127], the ends often */
 {
     uint32_t bits = random_bits();
-    return bits % 8 == 0 ? 127 : bits % 8 == 1 ? -127
-                                               : (int)(bits / 8 % 255) - 127;
+    return bits % 8 == 0   ? 127
+           : bits % 8 == 1 ? -127
+                           : (int)(bits / 8 % 255) - 127;
 }
 
 /* ---- products ---------------------------------------------------------- */
@@ -147,8 +148,8 @@ static int random_byte(void) /* [-127, 127], the ends often */
 typedef struct problem {
     const clipc_tile_kernel *kernel;
     bool is_s8;
-    size_t unit;         /* inputs of a k-step */
-    size_t element;      /* bytes of an input */
+    size_t unit;    /* inputs of a k-step */
+    size_t element; /* bytes of an input */
     double a[MOST_ROWS][MOST_K];
     double b[MOST_K][MOST_STRIPS * COLUMNS];
     guarded a_memory, b_memory, c_memory;
@@ -230,18 +231,23 @@ static void problem_run(const problem *p, uint32_t *c, size_t k, size_t row,
     for (size_t s = 0; s < n_strips; s++)
         for (size_t j = 0; j < k; j++)
             for (size_t n = 0; n < COLUMNS; n++)
-                put(p, b + s * b_stride +
-                           (j / p->unit * COLUMNS + n) * 4 +
-                           j % p->unit * p->element,
+                put(p,
+                    b + s * b_stride + (j / p->unit * COLUMNS + n) * 4 +
+                        j % p->unit * p->element,
                     p->b[j][(strip + s) * COLUMNS + n]);
     memset(p->c_memory.map, before, p->c_memory.capacity);
 
-    clipc_tile tile = {
-        .c = to, .c_stride = c_stride, .a = a, .a_stride = a_stride,
-        .b = b, .b_stride = b_stride, .k_steps = k / p->unit,
-        .rows = n_rows, .strips = n_strips,
-        .prefetch = b, .prefetch_lines = random_bits() % 13
-    };
+    clipc_tile tile = { .c = to,
+                        .c_stride = c_stride,
+                        .a = a,
+                        .a_stride = a_stride,
+                        .b = b,
+                        .b_stride = b_stride,
+                        .k_steps = k / p->unit,
+                        .rows = n_rows,
+                        .strips = n_strips,
+                        .prefetch = b,
+                        .prefetch_lines = random_bits() % 13 };
     if (p->kernel->begin)
         p->kernel->begin(tile.rows);
     p->kernel->run(&tile);
@@ -277,7 +283,8 @@ static void check_element(const problem *p, uint32_t bits, size_t k,
         double bound = (double)k * 0x1p-23 * size;
         if (!(fabs(got - sum) <= bound))
             FAIL("k %zu, row %zu, column %zu: %.9g, the sum is %.9g, bound "
-                 "%.2g", k, row, n, got, sum, bound);
+                 "%.2g",
+                 k, row, n, got, sum, bound);
     }
 }
 
@@ -357,8 +364,9 @@ TEST(tiles_equal_the_sums_in_every_shape)
 /* The largest sums, of one sign. */
 TEST(byte_tiles_do_not_saturate)
 {
-    static const int signs[][2] = { { 127, 127 }, { 127, -127 },
-                                    { -127, 127 }, { -127, -127 } };
+    static const int signs[][2] = {
+        { 127, 127 }, { 127, -127 }, { -127, 127 }, { -127, -127 }
+    };
     static problem p;
     static uint32_t c[MOST_ROWS * MOST_STRIPS * COLUMNS];
 
@@ -533,12 +541,13 @@ static void weights_fill(weights *w, clipc_storage storage, size_t k)
     }
     for (size_t i = 0; i < COLUMNS; i++) {
         unsigned char *at = guarded_end(&w->memory[i], k * element);
-        memcpy(at, element == 4 ? (const void *)w->values[i]
-                                : (const void *)w->halves[i], k * element);
+        memcpy(at,
+               element == 4 ? (const void *)w->values[i]
+                            : (const void *)w->halves[i],
+               k * element);
         w->rows[i] = at;
     }
 }
-
 
 static void check_packs(const clipc_kernels *kernels, const weights *w,
                         size_t n_rows, const guarded *out)
@@ -616,8 +625,7 @@ static void check_pack_s8(const clipc_kernels *kernels, const weights *w,
 
 TEST(weights_are_packed_alike_by_all)
 {
-    static const clipc_storage storages[] = { CLIPC_STORE_F32,
-                                              CLIPC_STORE_F16,
+    static const clipc_storage storages[] = { CLIPC_STORE_F32, CLIPC_STORE_F16,
                                               CLIPC_STORE_BF16 };
     static const size_t sizes[] = { 1,  2,  3,  15, 16, 17,  31,  32, 33,
                                     63, 64, 65, 79, 80, 112, 128, 200 };
@@ -707,8 +715,8 @@ TEST(strips_of_halves_are_widened_exactly)
                 for (size_t n = 0; n < COLUMNS; n++) {
                     uint16_t half;
                     float got;
-                    memcpy(&half, strip + ((j / 2 * COLUMNS + n) * 2 + j % 2) *
-                                              2, 2);
+                    memcpy(&half,
+                           strip + ((j / 2 * COLUMNS + n) * 2 + j % 2) * 2, 2);
                     memcpy(&got, to + (j * COLUMNS + n) * 4, 4);
                     float want = is_f16 ? clipc_widen_f16(half)
                                         : clipc_widen_bf16(half);

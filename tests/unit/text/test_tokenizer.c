@@ -16,8 +16,9 @@
 
 static clipc_tokenizer_file text_file(const char *name, const char *text)
 {
-    return (clipc_tokenizer_file){ .data = text, .n = strlen(text),
-                                   .name = name };
+    const clipc_tokenizer_file file = { text, strlen(text), name };
+
+    return file;
 }
 
 static clipc_tokenizer *load(const char *name)
@@ -152,10 +153,11 @@ TEST(tokenizer_vocab_and_merges_give_the_same_ids)
         clipc_tokenizer_files files = { 0 };
         clipc_error err = CLIPC_ERROR_INIT;
         files.vocab_json = (clipc_tokenizer_file){ vocab, n_vocab, "v" };
-        files.merges_txt = (clipc_tokenizer_file){
-            i == 1 ? crlf : merges,
-            i == 1 ? n_crlf : i == 2 ? n_merges - 1 : n_merges, "m"
-        };
+        files.merges_txt = (clipc_tokenizer_file){ i == 1 ? crlf : merges,
+                                                   i == 1   ? n_crlf
+                                                   : i == 2 ? n_merges - 1
+                                                            : n_merges,
+                                                   "m" };
         CHECK_OK(clipc_tokenizer_create(&tokenizer, &files, VOCAB_SIZE, &err),
                  err);
         check_golden("tokenizer.json", tokenizer);
@@ -221,8 +223,10 @@ TEST(tokenizer_text_limit)
 /* Any of these takes minutes when a step is quadratic. */
 TEST(tokenizer_long_texts_are_quick)
 {
-    static const char *const UNITS[] = { "a", "cat", "photo", "\xCC\x81\xCC\xA7",
-                                         "<|endoftext|>", "<|", "'", "7" };
+    static const char *const UNITS[] = {
+        "a",  "cat", "photo", "\xCC\x81\xCC\xA7", "<|endoftext|>",
+        "<|", "'",   "7"
+    };
     clipc_tokenizer *tokenizer = load("added.json");
     char *text = malloc(1000000);
     clipc_ids ids = { 0 };
@@ -309,9 +313,10 @@ static const struct {
       "\"post_processor\"" },
     { "\"cls\": [\n   \"<|start", "\"cls\": [\n   \"<|Start",
       CLIPC_ERR_UNSUPPORTED, "\"post_processor\"" },
-    { "\"sep\": [\n   \"<|endoftext|>\",\n   56", "\"sep\": [\n   "
-      "\"<|endoftext|>\",\n   55", CLIPC_ERR_UNSUPPORTED,
-      "\"post_processor\"" },
+    { "\"sep\": [\n   \"<|endoftext|>\",\n   56",
+      "\"sep\": [\n   "
+      "\"<|endoftext|>\",\n   55",
+      CLIPC_ERR_UNSUPPORTED, "\"post_processor\"" },
     { "\"BPE\"", "\"WordPiece\"", CLIPC_ERR_UNSUPPORTED, "\"model.type\"" },
     { "\"dropout\": null", "\"dropout\": 0.1", CLIPC_ERR_UNSUPPORTED,
       "dropout" },
@@ -380,8 +385,8 @@ static const struct {
       CLIPC_ERR_FORMAT, "same id" },
     { "\"added_tokens\": [",
       "\"added_tokens\": [{\"content\": \"new\", \"id\": 563}, "
-      "{\"content\": \"new\", \"id\": 564},", CLIPC_ERR_FORMAT,
-      "listed twice" },
+      "{\"content\": \"new\", \"id\": 564},",
+      CLIPC_ERR_FORMAT, "listed twice" },
     { "\"added_tokens\": [",
       "\"added_tokens\": [{\"content\": \"Z\", \"id\": 57, \"special\": 1},",
       CLIPC_ERR_CONFIG, "\"special\"" },
@@ -429,7 +434,8 @@ TEST(tokenizer_every_prefix_of_a_file_is_refused)
         clipc_tokenizer_files files = { 0 };
         files.tokenizer_json = (clipc_tokenizer_file){ text, len, "t" };
         CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &files, VOCAB_SIZE,
-                                            NULL), CLIPC_ERR_FORMAT);
+                                            NULL),
+                     CLIPC_ERR_FORMAT);
         CHECK(tokenizer == NULL);
     }
     free(text);
@@ -461,11 +467,18 @@ TEST(tokenizer_merges_text_lines)
     static const struct {
         const char *text, *message;
     } CASES[] = {
-        { "", NULL }, { "#version: 0.2\n", NULL }, { "t h\n#version\n", NULL },
-        { "t h\n\n", "merge 1: not two" }, { "i\n", "merge 0: not two" },
-        { "t h a\n", "not two" }, { "t  h\n", "not two" },
-        { "t h", NULL }, { "t h\r\n", NULL }, { "t h\r", "unknown token" },
-        { "i \xFF\n", "unknown token \"\\xFF\"" }, { " i\n", "unknown token" },
+        { "", NULL },
+        { "#version: 0.2\n", NULL },
+        { "t h\n#version\n", NULL },
+        { "t h\n\n", "merge 1: not two" },
+        { "i\n", "merge 0: not two" },
+        { "t h a\n", "not two" },
+        { "t  h\n", "not two" },
+        { "t h", NULL },
+        { "t h\r\n", NULL },
+        { "t h\r", "unknown token" },
+        { "i \xFF\n", "unknown token \"\\xFF\"" },
+        { " i\n", "unknown token" },
         { "t h\nt h\n", "merges 0 and 1 are the same" },
     };
     size_t n;
@@ -492,7 +505,8 @@ TEST(tokenizer_merges_text_lines)
 
 /* ---- tokenizer_config.json --------------------------------------------- */
 
-#define END_FLAGS "\"lstrip\": false, \"rstrip\": false, \"single_word\": false"
+#define END_FLAGS \
+    "\"lstrip\": false, \"rstrip\": false, \"single_word\": false"
 
 static const struct {
     const char *config;
@@ -507,19 +521,22 @@ static const struct {
       "" },
     /* A list of added tokens with flags goes before names. */
     { "{\"added_tokens_decoder\": {\"562\": {\"content\": "
-      "\"<|endoftext|>\", \"normalized\": true, " END_FLAGS "}}}", true, 0,
-      "" },
+      "\"<|endoftext|>\", \"normalized\": true, " END_FLAGS "}}}",
+      true, 0, "" },
     { "{\"added_tokens_decoder\": {\"562\": {\"content\": "
-      "\"<|endoftext|>\", " END_FLAGS "}}}", false, 0, "" },
+      "\"<|endoftext|>\", " END_FLAGS "}}}",
+      false, 0, "" },
     /* An empty one replaces the list of tokenizer.json as well. */
     { "{\"added_tokens_decoder\": {}}", false, 0, "" },
     { "{\"added_tokens_decoder\": {}, \"pad_token\": null, \"unk_token\": "
       "null, \"eos_token\": {\"__type\": \"AddedToken\", \"content\": "
-      "\"<|endoftext|>\", \"normalized\": true}}", true, 0, "" },
+      "\"<|endoftext|>\", \"normalized\": true}}",
+      true, 0, "" },
     /* The last name of the same token counts: pad_token is plain. */
     { "{\"added_tokens_decoder\": {}, \"unk_token\": "
       "null, \"eos_token\": {\"__type\": \"AddedToken\", \"content\": "
-      "\"<|endoftext|>\", \"normalized\": true}}", false, 0, "" },
+      "\"<|endoftext|>\", \"normalized\": true}}",
+      false, 0, "" },
     { "{\"additional_special_tokens\": [\"Z\"]}", false, 0, "" },
     { "{\"extra_special_tokens\": {}}", false, 0, "" },
     { "[]", false, CLIPC_ERR_FORMAT, "not a JSON object" },
@@ -550,7 +567,8 @@ static const struct {
     { "{\"added_tokens_decoder\": {\"58\": {\"content\": \"Z\"}}}", false,
       CLIPC_ERR_FORMAT, "another id" },
     { "{\"added_tokens_decoder\": {\"057\": {\"content\": \"Z\"}, \"57\": "
-      "{\"content\": \"Z\"}}}", false, CLIPC_ERR_FORMAT, "same id" },
+      "{\"content\": \"Z\"}}}",
+      false, CLIPC_ERR_FORMAT, "same id" },
 };
 
 TEST(tokenizer_configurations)
@@ -594,7 +612,8 @@ TEST(tokenizer_split_special_tokens_of_the_configuration)
     clipc_text end = { "<|endoftext|>", 13 };
 
     files.tokenizer_json = (clipc_tokenizer_file){ text, n, "t.json" };
-    files.tokenizer_config = text_file("c", "{\"split_special_tokens\": true}");
+    files.tokenizer_config = text_file("c",
+                                       "{\"split_special_tokens\": true}");
     CHECK_OK(clipc_tokenizer_create(&tokenizer, &files, VOCAB_SIZE, &err),
              err);
     CHECK_OK(clipc_tokenizer_encode(tokenizer, end, 0, 0, &ids, &err), err);

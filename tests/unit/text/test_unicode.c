@@ -137,15 +137,30 @@ static const struct {
     const char *text;
     size_t n, valid; /* bytes before the first error */
 } UTF8[] = {
-    { "", 0, 0 }, { "abc", 3, 3 }, { "a\0b", 3, 3 }, { "\xC3\xA9", 2, 2 },
-    { "\xED\x9F\xBF\xEE\x80\x80", 6, 6 }, { "\xF4\x8F\xBF\xBF", 4, 4 },
-    { "a\xC3", 2, 1 }, { "ab\x80", 3, 2 }, { "\xC0\x80", 2, 0 },
-    { "\xC1\xBF", 2, 0 }, { "x\xE0\x80\x80", 4, 1 }, { "\xE0\x9F\xBF", 3, 0 },
-    { "\xED\xA0\x80", 3, 0 }, { "\xED\xBF\xBF", 3, 0 },
-    { "\xF0\x8F\xBF\xBF", 4, 0 }, { "\xF4\x90\x80\x80", 4, 0 },
-    { "\xF5\x80\x80\x80", 4, 0 }, { "\xFF", 1, 0 }, { "\xFE", 1, 0 },
-    { "ok\xE2\x82", 4, 2 }, { "\xF0\x9F\x99", 3, 0 }, { "\xC3\x28", 2, 0 },
-    { "\xE2\x28\xA1", 3, 0 }, { "\xE2\x82\x28", 3, 0 },
+    { "", 0, 0 },
+    { "abc", 3, 3 },
+    { "a\0b", 3, 3 },
+    { "\xC3\xA9", 2, 2 },
+    { "\xED\x9F\xBF\xEE\x80\x80", 6, 6 },
+    { "\xF4\x8F\xBF\xBF", 4, 4 },
+    { "a\xC3", 2, 1 },
+    { "ab\x80", 3, 2 },
+    { "\xC0\x80", 2, 0 },
+    { "\xC1\xBF", 2, 0 },
+    { "x\xE0\x80\x80", 4, 1 },
+    { "\xE0\x9F\xBF", 3, 0 },
+    { "\xED\xA0\x80", 3, 0 },
+    { "\xED\xBF\xBF", 3, 0 },
+    { "\xF0\x8F\xBF\xBF", 4, 0 },
+    { "\xF4\x90\x80\x80", 4, 0 },
+    { "\xF5\x80\x80\x80", 4, 0 },
+    { "\xFF", 1, 0 },
+    { "\xFE", 1, 0 },
+    { "ok\xE2\x82", 4, 2 },
+    { "\xF0\x9F\x99", 3, 0 },
+    { "\xC3\x28", 2, 0 },
+    { "\xE2\x28\xA1", 3, 0 },
+    { "\xE2\x82\x28", 3, 0 },
     { "\xF8\x88\x80\x80\x80", 5, 0 },
 };
 
@@ -175,10 +190,14 @@ TEST(unicode_normalizer_spaces_and_case)
     static const struct {
         const char *text, *want;
     } CASES[] = {
-        { "", "" }, { "ABC", "abc" }, { " \t\n x \xC2\xA0\xE3\x80\x80 y ", " x y " },
-        { "CAFE\xCC\x81", "caf\xC3\xA9" }, { "\xC4\xB0", "i\xCC\x87" },
+        { "", "" },
+        { "ABC", "abc" },
+        { " \t\n x \xC2\xA0\xE3\x80\x80 y ", " x y " },
+        { "CAFE\xCC\x81", "caf\xC3\xA9" },
+        { "\xC4\xB0", "i\xCC\x87" },
         { "\xCE\xA3\xCE\x91\xCE\xA3", "\xCF\x83\xCE\xB1\xCF\x83" },
-        { "\x1C\x1D\xE2\x80\x8B\xEF\xBB\xBF", "\x1C\x1D\xE2\x80\x8B\xEF\xBB\xBF" },
+        { "\x1C\x1D\xE2\x80\x8B\xEF\xBB\xBF",
+          "\x1C\x1D\xE2\x80\x8B\xEF\xBB\xBF" },
     };
     clipc_utf8 out = { 0 };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {

@@ -336,8 +336,10 @@ static void engine_open_as(clipc_engine *engine, unsigned threads,
 {
     clipc_error err = CLIPC_ERROR_INIT;
     memset(engine, 0, sizeof *engine);
-    clipc_kernels_init(&engine->linear.kernels, clipc_cpu_features() & features);
-    CHECK_OK(clipc_gemm_select(&engine->linear.gemm, gemm, true, false, &err), err);
+    clipc_kernels_init(&engine->linear.kernels,
+                       clipc_cpu_features() & features);
+    CHECK_OK(clipc_gemm_select(&engine->linear.gemm, gemm, true, false, &err),
+             err);
     engine->precision = precision;
     engine->linear.cache_bytes = 32768; /* small: rows in several blocks */
     CHECK_OK(clipc_pool_create(&engine->pool, threads, &err), err);
@@ -433,9 +435,8 @@ static float *run_text(clipc_engine *engine, const network *net,
 }
 
 /* Each vector within `bound` of its largest component. */
-static void check_close(const char *what, const float *got,
-                        const double *want, size_t n, size_t dim,
-                        double bound)
+static void check_close(const char *what, const float *got, const double *want,
+                        size_t n, size_t dim, double bound)
 {
     for (size_t i = 0; i < n; i++) {
         double largest = 0;
@@ -583,7 +584,8 @@ TEST(bits_do_not_depend_on_batch_or_threads_in_any_precision)
 }
 
 /* Least cosine of rows of a and b. */
-static double least_cosine(const float *a, const float *b, size_t n, size_t dim)
+static double least_cosine(const float *a, const float *b, size_t n,
+                           size_t dim)
 {
     double least = 1;
     for (size_t i = 0; i < n; i++, a += dim, b += dim) {
@@ -770,9 +772,9 @@ TEST(pooled_row_follows_the_config)
         { { 7, 1, 2, 9 }, 4, 9, 3 },
         { { 7, 9, 2, 9, 9 }, 5, 9, 1 }, /* the first */
         { { 9, 1 }, 2, 9, 0 },
-        { { 7, 1, 3 }, 3, 9, 0 },       /* none */
-        { { 7, 1, 2, 9 }, 4, 2, 3 },    /* 2: the highest */
-        { { 7, 9, 2, 9 }, 4, 2, 1 },    /* the first of them */
+        { { 7, 1, 3 }, 3, 9, 0 },    /* none */
+        { { 7, 1, 2, 9 }, 4, 2, 3 }, /* 2: the highest */
+        { { 7, 9, 2, 9 }, 4, 2, 1 }, /* the first of them */
         { { 9, 8, 7 }, 3, 2, 0 },
         { { 5 }, 1, 2, 0 },
         { { 3, 2, 1 }, 3, -1, 0 },
@@ -974,9 +976,9 @@ TEST(impossible_sizes_are_refused)
 
     engine_open(&engine, 1, CLIPC_GEMM_NATIVE);
     net->config.vision.mlp_width = SIZE_MAX / 4;
-    clipc_status status =
-        clipc_vision_forward(&engine, &net->config, &net->vision, &pixel, 1,
-                             out, &err);
+    clipc_status status = clipc_vision_forward(&engine, &net->config,
+                                               &net->vision, &pixel, 1, out,
+                                               &err);
     CHECK(status == CLIPC_ERR_LIMIT || status == CLIPC_ERR_NOMEM);
     engine_close(&engine);
     free_network(net);
@@ -997,8 +999,10 @@ TEST(last_layer_shortcut_changes_nothing)
     net->config.vision.n_layers = net->config.text.n_layers = 2;
     float *vision = run_vision(&engine, net, pixels, 3);
     float *text = run_text(&engine, net, &t, 0, 3);
-    clipc_layer_weights nothing = { .ln1_gain = ones, .ln1_bias = zeros,
-                                    .ln2_gain = ones, .ln2_bias = zeros };
+    clipc_layer_weights nothing = { .ln1_gain = ones,
+                                    .ln1_bias = zeros,
+                                    .ln2_gain = ones,
+                                    .ln2_bias = zeros };
     for (int i = 0; i < CLIPC_N_LAYER_LINEARS; i++) {
         nothing.linears[i] = net->vision_layers[0].linears[i];
         nothing.linears[i].weight.data = zeros;
