@@ -4,13 +4,13 @@
  * command's standard error is the terminal, its other streams are those of
  * this program.
  *
- *     pty COLUMNS [-i] COMMAND ARGUMENT...
+ *     pty COLUMNS [-i | -d FILE] COMMAND ARGUMENT...
  *
  * When the command has ended, this program writes to standard output: whether
  * a line was drawn over, how often a line wrapped, every line left on the
  * screen between bars, and the exit status as a shell counts it.
- * -i: types Ctrl-C when the first line has been drawn. Exit status 77: there
- * are no terminals here.
+ * -i: types Ctrl-C when the first line has been drawn. -d: makes FILE then.
+ * Exit status 77: there are no terminals here.
  *
  * The terminal understands: carriage return, newline, printable
  * characters; a character that does not fit goes to the next line.
@@ -104,15 +104,19 @@ int main(int argc, char **argv)
 {
     int fd[2], status = 0, first = 2;
     bool interrupt = false, ended = false;
+    const char *drawn = NULL;
     ssize_t n;
 
     if (argc > 2 && strcmp(argv[2], "-i") == 0) {
         interrupt = true;
         first = 3;
+    } else if (argc > 3 && strcmp(argv[2], "-d") == 0) {
+        drawn = argv[3];
+        first = 4;
     }
     screen.columns = argc > first ? (size_t)strtoul(argv[1], NULL, 10) : 0;
     if (screen.columns < 1 || screen.columns > MAX_COLUMNS) {
-        fprintf(stderr, "usage: pty COLUMNS [-i] COMMAND...\n");
+        fprintf(stderr, "usage: pty COLUMNS [-i | -d FILE] COMMAND...\n");
         return 2;
     }
     if (!open_terminal(fd)) {
@@ -135,6 +139,12 @@ int main(int argc, char **argv)
         if (interrupt && screen.n_returns > 2) {
             interrupt = false;
             (void)!write(fd[0], "\003", 1);
+        }
+        if (drawn && screen.n_returns > 2) {
+            FILE *file = fopen(drawn, "w");
+            if (file)
+                fclose(file);
+            drawn = NULL;
         }
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

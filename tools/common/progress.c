@@ -151,7 +151,7 @@ typedef struct parts {
     char bar[BAR + 1]; /* "" without a total */
     char counts[72];   /* "12 of 300" */
     char rate[64];     /* ", 12.5/s, 0:40 left", or "" */
-    char percent[8];   /* "4%", or the count alone without a total */
+    char percent[16];  /* "4%", or the count alone without a total */
 } parts;
 
 /* The name of the phase in at most `room` columns, its end cut off. */
