@@ -20,7 +20,7 @@
 
 enum {
     MOST_DOUBLINGS = 3,     /* of the wait before a retry */
-    MAX_SERVER_WAIT_S = 60, /* a longer Retry-After ends the download */
+    MAX_SERVER_WAIT_S = 60, /* no retry if the server asks for more */
     MAX_CONNECTIONS = 1000  /* for the bytes of one file */
 };
 

@@ -8,8 +8,8 @@
  * or its offset. No other tag and no other directory is read: one pass over at
  * most 65,535 entries.
  *
- * An orientation is an orientation for Pillow 13: the first readable entry
- * with the tag decides. The value is a number of any type but BYTE, the first
+ * Orientations are read as by Pillow 13: the first readable entry with the
+ * tag decides. The value is a number of any type but BYTE, the first
  * number if there are several. Entries after an entry whose value lies outside
  * the data are lost. Broken data has no orientation.
  *
