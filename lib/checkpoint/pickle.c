@@ -2,19 +2,18 @@
  *
  * pickle.c - the restricted pickle machine. See pickle.h.
  *
- * What torch.save() of a state dict makes it do, for each tensor:
+ * For each tensor of a state dict torch.save() writes these instructions:
  *     push the function torch._utils._rebuild_tensor_v2
- *     push the tuple ("storage", torch.FloatStorage, KEY, DEVICE, ELEMENTS),
- *          exchange it for the storage it stands for (BINPERSID)
- *     push offset, size, stride and what follows; make a tuple of all
+ *     push the tuple ("storage", torch.FloatStorage, KEY, DEVICE, ELEMENTS)
+ *     replace the tuple by the storage of this name (BINPERSID)
+ *     push offset, size, stride and the rest; make a tuple of all arguments
  *     call the function with the tuple (REDUCE)
- * A call changes nothing but the kind of the tuple: here a tensor *is* the
- * tuple of its arguments, and is looked at when the machine has stopped.
+ * Here a call changes only the kind of the tuple: a tensor *is* the tuple of
+ * its arguments. Tensors are checked when the machine has stopped.
  *
- * Values refer to texts in the pickle and to tuples by index; nothing is
- * walked recursively, so that neither nesting nor a cycle costs anything.
- * Every array has a limit, and none grows by more than one element for a byte
- * of the pickle.
+ * Values refer to texts in the pickle and to tuples by index. Nothing is
+ * walked recursively, so neither nesting nor a cycle costs anything. Every
+ * array has a limit and grows by at most one element per byte of the pickle.
  */
 #include "checkpoint/pickle.h"
 
@@ -26,24 +25,24 @@
 enum {
     MAX_STACK = 1 << 18, /* a dictionary of 65,536 tensors in one piece */
     MAX_MEMO = 1 << 20,
-    MAX_ITEMS = 1 << 21,   /* of all tuples */
-    MAX_ENTRIES = 1 << 18, /* of all dictionaries */
+    MAX_ITEMS = 1 << 21,   /* in all tuples together */
+    MAX_ENTRIES = 1 << 18, /* in all dictionaries together */
     MAX_DICTS = 1 << 18,
     MAX_TENSORS = 65536,
     MAX_NAME = 512
 };
 
 typedef enum kind {
-    MARK,  /* also: nothing */
-    OTHER, /* None, a truth value, a float: never asked for */
+    MARK,  /* also an empty value */
+    OTHER, /* None, a truth value, a float: never read */
     INTEGER,
     TEXT,
     TUPLE,
-    LIST, /* its content is never asked for */
+    LIST, /* the content is never read */
     DICT,
     GLOBAL,
-    STORAGE, /* the tuple that named it */
-    TENSOR   /* the tuple of its arguments */
+    STORAGE, /* the tuple that named the storage */
+    TENSOR   /* the tuple of the tensor's arguments */
 } kind;
 
 typedef struct value {
@@ -51,9 +50,9 @@ typedef struct value {
     union {
         int64_t integer;
         clipc_text text;
-        size_t index; /* in dicts or globals */
+        size_t index; /* index in dicts or globals */
         struct {
-            size_t first, n; /* in items */
+            size_t first, n; /* range in items */
         } tuple;
     } as;
 } value;
@@ -61,7 +60,7 @@ typedef struct value {
 typedef struct entry {
     clipc_text key;
     value value;
-    size_t next; /* entry of the same dictionary, or NONE */
+    size_t next; /* next entry of the same dictionary, or NONE */
 } entry;
 
 typedef struct dict {
@@ -73,7 +72,7 @@ typedef struct dict {
 typedef struct machine {
     const char *name; /* for messages */
     const unsigned char *data;
-    size_t n, pos, start; /* start: of the instruction */
+    size_t n, pos, start; /* start: first byte of the instruction */
     value *stack, *memo, *items;
     entry *entries;
     dict *dicts;
@@ -83,7 +82,7 @@ typedef struct machine {
     clipc_error *err;
 } machine;
 
-/* ---- what may be named ------------------------------------------------- */
+/* ---- names that a pickle may use --------------------------------------- */
 
 static const clipc_storage_type storage_types[] = {
     { "FloatStorage", "F32", CLIPC_DTYPE_F32, 4 },
@@ -103,7 +102,7 @@ enum {
     ORDERED_DICT,
     REBUILD_TENSOR,
     REBUILD_PARAMETER,
-    FIRST_STORAGE, /* then storage_types in order */
+    FIRST_STORAGE, /* storage_types follow in order */
     N_STORAGES = sizeof storage_types / sizeof storage_types[0]
 };
 
@@ -192,7 +191,7 @@ static clipc_status fail_opcode(const machine *m, unsigned char code)
 
 /* ---- memory ------------------------------------------------------------ */
 
-/* Room for one more element, *array[n]. */
+/* Makes room for element n of *array. */
 static clipc_status reserve(const machine *m, void *array, size_t *capacity,
                             size_t n, size_t element_bytes, size_t limit,
                             const char *what)
@@ -236,7 +235,7 @@ static clipc_status push_integer(machine *m, int64_t integer)
     return push(m, (value){ .kind = INTEGER, .as.integer = integer });
 }
 
-/* The top of the stack, which stays there. */
+/* Finds the top of the stack, without popping. */
 static clipc_status peek(const machine *m, value **top)
 {
     *top = NULL;
@@ -255,7 +254,7 @@ static clipc_status pop(machine *m, value *v)
     return CLIPC_OK;
 }
 
-/* How many values lie on the uppermost mark. */
+/* Counts the values above the uppermost mark. */
 static clipc_status count_marked(const machine *m, size_t *n)
 {
     for (*n = 0; *n < m->n_stack; ++*n)
@@ -275,7 +274,7 @@ static clipc_status take(machine *m, size_t n, const unsigned char **bytes)
     return CLIPC_OK;
 }
 
-/* An unsigned little-endian number of 1 to 8 bytes. */
+/* Takes an unsigned little-endian number of 1 to 8 bytes. */
 static clipc_status take_number(machine *m, size_t n, uint64_t *number)
 {
     const unsigned char *bytes;
@@ -287,7 +286,7 @@ static clipc_status take_number(machine *m, size_t n, uint64_t *number)
     return CLIPC_OK;
 }
 
-/* Up to the next line feed, which is taken and left out. */
+/* Takes a line; *line is without the line feed. */
 static clipc_status take_line(machine *m, clipc_text *line)
 {
     const unsigned char *begin = m->data + m->pos;
@@ -302,7 +301,7 @@ static clipc_status take_line(machine *m, clipc_text *line)
 
 /* ---- instructions ------------------------------------------------------ */
 
-/* A text whose length takes length_bytes. */
+/* Pushes a text; the text's length is a number of length_bytes. */
 static clipc_status do_text(machine *m, size_t length_bytes)
 {
     const unsigned char *bytes;
@@ -314,7 +313,7 @@ static clipc_status do_text(machine *m, size_t length_bytes)
                             .as.text = { (const char *)bytes, (size_t)n } });
 }
 
-/* A signed number of n bytes. */
+/* Pushes a signed number of n bytes. */
 static clipc_status do_long(machine *m)
 {
     uint64_t n, number;
@@ -364,7 +363,7 @@ static clipc_status do_dict(machine *m)
     return push(m, (value){ .kind = DICT, .as.index = m->n_dicts++ });
 }
 
-/* Only keys that are texts are ever asked for. */
+/* Only keys that are texts are kept: no other key is looked up. */
 static clipc_status add_entry(machine *m, size_t index, const value *key,
                               const value *v)
 {
@@ -382,8 +381,8 @@ static clipc_status add_entry(machine *m, size_t index, const value *key,
     return CLIPC_OK;
 }
 
-/* Puts the n values on top, keys and values, into the dictionary that lies
- * below them and below their mark, if there is one. */
+/* Pops n values, keys and values in turns, and their mark, if any. Adds them
+ * to the dictionary below. */
 static clipc_status do_set_items(machine *m, size_t n, bool marked)
 {
     size_t below = n + marked;
@@ -465,7 +464,7 @@ static clipc_status do_stack_global(machine *m)
     return find_global(m, module.as.text, name.as.text);
 }
 
-/* Takes function and arguments, leaves the result. */
+/* Pops function and arguments, pushes the result. */
 static clipc_status do_reduce(machine *m)
 {
     value function, arguments;
@@ -488,7 +487,7 @@ static clipc_status do_reduce(machine *m)
                 "a call that torch.save() does not make for a state dict");
 }
 
-/* Sets attributes of an object; attributes of an OrderedDict (_metadata) are
+/* Sets attributes of an object. An OrderedDict's attributes (_metadata) are
  * not needed. */
 static clipc_status do_build(machine *m)
 {
@@ -525,8 +524,8 @@ static clipc_status do_put(machine *m, uint64_t index)
     value *top;
 
     CLIPC_TRY(peek(m, &top));
-    /* Python numbers the remembered values from 0 on: a number above the bytes
-     * read so far is wrong. */
+    /* Python numbers memorised values from 0 on: an index above the bytes read
+     * so far is wrong. */
     if (index >= m->pos)
         return fail(m, CLIPC_ERR_FORMAT, "a memo beyond the pickle");
     while (m->n_memo <= index) {
@@ -554,7 +553,7 @@ static clipc_status do_frame(machine *m)
     return CLIPC_OK;
 }
 
-/* Instructions followed by one number. */
+/* Runs an instruction with one number. */
 static clipc_status do_numbered(machine *m, unsigned char code)
 {
     const bool long_form = code == 'J' || code == 'r' || code == 'j';
@@ -619,7 +618,7 @@ static clipc_status step(machine *m, unsigned char code)
     }
 }
 
-/* Runs to STOP, which must be the last byte; *result is the value left. */
+/* Runs to STOP, which must be the last byte. *result: the remaining value. */
 static clipc_status run(machine *m, value *result)
 {
     enum { PROTO = 0x80, STOP = '.' };
@@ -666,7 +665,7 @@ static bool get_size(const value *v, size_t *size)
     return true;
 }
 
-/* A tuple of `rank` sizes. */
+/* Reads a tuple of `rank` sizes. */
 static bool get_sizes(const machine *m, const value *tuple, size_t rank,
                       size_t sizes[CLIPC_MAX_RANK])
 {
@@ -681,7 +680,8 @@ static bool get_sizes(const machine *m, const value *tuple, size_t rank,
 static clipc_status read_tensor(const machine *m, const entry *e,
                                 clipc_pickled_tensor *tensor)
 {
-    /* storage, offset, size, stride, requires_grad, backward_hooks */
+    /* The arguments are storage, offset, size, stride, requires_grad,
+     * backward_hooks. */
     const value *argument = m->items + e->value.as.tuple.first;
 
     *tensor = (clipc_pickled_tensor){ .name = e->key };
@@ -714,7 +714,7 @@ static clipc_status read_tensor(const machine *m, const entry *e,
     return CLIPC_OK;
 }
 
-/* The last entry with the key decides, as in Python. */
+/* Returns the last entry with the key: the last entry decides in Python. */
 static const value *look_up(const machine *m, size_t index, const char *key)
 {
     const value *found = NULL;
@@ -725,7 +725,7 @@ static const value *look_up(const machine *m, size_t index, const char *key)
     return found;
 }
 
-/* Checkpoints of data-parallel training have a prefix before every name. */
+/* Removes the prefix that data-parallel training puts before every name. */
 static void strip_prefix(clipc_pickled_tensor *tensors, size_t n)
 {
     static const char prefix[] = "module.";

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * safetensors.c - reads a safetensors file and believes none of it.
+ * safetensors.c - reads a safetensors file and checks every field.
  *
  *     u64 n, little-endian | n bytes of JSON | tensor bytes
  *     {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
  *      "__metadata__": {"format": "pt"}}
  *
  * The tensors must tile the bytes after the header: no hole, no overlap, no
- * byte left over. Members of the header are found by brackets and quotes
- * alone and parsed one at a time, so that memory stays in proportion to the
- * tensors and not to the bytes of a hostile header; a first pass over all of
- * them rejects a broken header before anything is allocated.
+ * byte left over. Members of the header are found by brackets and quotes alone
+ * and parsed one at a time: memory is in proportion to the tensors, not to the
+ * bytes of a hostile header. A first pass over all members rejects a broken
+ * header before anything is allocated.
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
 #include "checkpoint/safetensors.h"
@@ -21,19 +21,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT_MAX_HEADER 100000000u /* bytes, by the format */
+#define FORMAT_MAX_HEADER 100000000u /* bytes, the format's limit */
 #define MAX_NAME_BYTES 512
 
 enum {
     LENGTH_BYTES = 8,
-    MAX_DEPTH = 2,        /* of a member's value: object, then array */
-    MAX_COMMAS = 64,      /* of a tensor's entry: rank 8 needs 10 */
-    MAX_METADATA = 16384, /* commas of "__metadata__" */
+    MAX_DEPTH = 2,        /* in a member's value: object, then array */
+    MAX_COMMAS = 64,      /* in a tensor's entry: rank 8 needs 10 */
+    MAX_METADATA = 16384, /* commas in "__metadata__" */
     /* "\u0041" is the longest way to write a byte. */
     MAX_RAW_NAME = 6 * MAX_NAME_BYTES + 2
 };
 
-/* ---- what it is instead ------------------------------------------------ */
+/* ---- files of other formats -------------------------------------------- */
 
 #define SHOWN(file) CLIPC_QUOTE((file)->name)
 
@@ -53,7 +53,7 @@ static clipc_status fail_other(const clipc_tensor_file *file,
 /* ---- members of the header --------------------------------------------- */
 
 typedef struct span {
-    size_t begin, end; /* in the header */
+    size_t begin, end; /* offsets in the header */
 } span;
 
 typedef struct reader {
@@ -145,7 +145,7 @@ static clipc_status reader_start(reader *r, const clipc_tensor_file *file,
     return CLIPC_OK;
 }
 
-/* Finds the next key and value; *more is false after the last one. Only their
+/* Finds the next key and value; *more is false after the last member. Only the
  * extents are checked, not the text between the brackets. */
 static clipc_status reader_next(reader *r, span *key, span *value, bool *more,
                                 clipc_error *err)
@@ -203,7 +203,7 @@ static clipc_status count_members(const clipc_tensor_file *file, size_t *count,
                               (int64_t)(LENGTH_BYTES + key.begin),
                               "%s: a tensor's name is longer than %d bytes",
                               SHOWN(file), MAX_NAME_BYTES);
-        if (++*count > CLIPC_MAX_TENSORS + 1) /* one may be __metadata__ */
+        if (++*count > CLIPC_MAX_TENSORS + 1) /* 1 for __metadata__ */
             break;
     }
     return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
@@ -424,8 +424,8 @@ static clipc_status check_metadata(const clipc_tensor_file *file, span value,
 
 /* ---- the whole --------------------------------------------------------- */
 
-/* By position; an empty tensor comes before one that begins at the same
- * byte. */
+/* Orders by position; of tensors that begin at the same byte the empty tensor
+ * comes first. */
 static int compare_positions(const void *a, const void *b)
 {
     const clipc_tensor *x = a, *y = b;
@@ -461,7 +461,7 @@ static clipc_status read_members(clipc_tensor_file *file, clipc_error *err)
     }
 }
 
-/* Every byte after the header belongs to exactly one tensor. */
+/* Checks that every byte after the header belongs to exactly one tensor. */
 static clipc_status check_tiling(const clipc_tensor_file *file,
                                  clipc_error *err)
 {
@@ -502,7 +502,7 @@ static clipc_status check_header_length(clipc_tensor_file *file,
         return fail_other(file, CLIPC_ERR_FORMAT, "empty header", err);
     bool too_long = n > max_header_bytes;
     bool cut_off = n > file->size - LENGTH_BYTES;
-    /* Another format's first bytes may be a possible length. */
+    /* Another format's first bytes may look like a length. */
     if ((too_long || cut_off) && file->size > LENGTH_BYTES &&
         file->data[LENGTH_BYTES] != '{' && clipc_sniff(file->data, file->size))
         return fail_other(file, CLIPC_ERR_FORMAT, "", err);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * torch.c - a PyTorch checkpoint as a list of tensors whose bytes stay where
- * they lie in the archive.
+ * torch.c - a PyTorch checkpoint as a list of tensors. Tensor bytes stay in
+ * the archive.
  *
  *     NAME/data.pkl    the pickle of the dictionary
  *     NAME/byteorder   "little" (absent before PyTorch 2.1)
  *     NAME/data/KEY    a storage: ELEMENTS of one type, none compressed
  *
- * NAME is whatever the file was called. torch.save() aligns storages to 64
- * bytes; nothing here depends on it. CRCs of storages are not checked: that
- * would read the whole file.
+ * NAME is the file's name at torch.save(). torch.save() aligns storages to 64
+ * bytes; nothing here depends on the alignment. CRCs of storages are not
+ * checked: a check would read the whole file.
  * Reference: torch/serialization.py, _save() and _load().
  */
 #include "checkpoint/torch.h"
@@ -22,13 +22,13 @@
 #include <string.h>
 
 enum {
-    MAX_KEY = 64, /* of a storage; torch.save() counts them */
+    MAX_KEY = 64, /* bytes; torch.save() numbers the storages */
     TAR_MAGIC_AT = 257
 };
 
 #define SHOWN(file) CLIPC_QUOTE((file)->name)
 
-/* ---- what it is instead ------------------------------------------------ */
+/* ---- files of other formats -------------------------------------------- */
 
 static bool begins(const clipc_tensor_file *file, size_t at, const char *magic,
                    size_t n)
@@ -76,7 +76,7 @@ bool clipc_torch_looks_like(const void *data, size_t n)
 
 /* ---- entries of the archive -------------------------------------------- */
 
-/* The archive's folder: up to the '/' of its first entry, included. */
+/* Returns the archive's folder: the first entry's name up to and with '/'. */
 static clipc_text find_root(const clipc_zip *zip)
 {
     clipc_text root = { "", 0 };
@@ -91,7 +91,7 @@ static clipc_text find_root(const clipc_zip *zip)
     return root;
 }
 
-/* The entry ROOT FOLDER NAME, or NULL. */
+/* Returns the entry named ROOT FOLDER NAME, joined, or NULL. */
 static const clipc_zip_entry *find_entry(const clipc_zip *zip, clipc_text root,
                                          const char *folder, clipc_text name)
 {
@@ -188,7 +188,8 @@ static clipc_status fail_tensor(const clipc_tensor_file *file,
                       CLIPC_QUOTE(name), what);
 }
 
-/* Row-major without gaps; the stride of a dimension of 1 does not matter. */
+/* Whether the tensor is row-major without gaps. The stride of a dimension of 1
+ * does not matter. */
 static bool is_contiguous(const clipc_pickled_tensor *p, size_t n_elements)
 {
     size_t expected = 1;
@@ -264,7 +265,7 @@ static clipc_status place_tensors(clipc_tensor_file *file,
                                   const clipc_pickled_tensor *pickled,
                                   size_t n, clipc_error *err)
 {
-    size_t name_bytes = n; /* the NULs; each name is bytes of the pickle */
+    size_t name_bytes = n; /* n NULs; the names are bytes of the pickle */
 
     for (size_t i = 0; i < n; i++)
         name_bytes += pickled[i].name.len;
@@ -302,7 +303,7 @@ static clipc_status read_archive(clipc_tensor_file *file, const clipc_zip *zip,
                                             &inner);
     if (status != CLIPC_OK) {
         int64_t offset = inner.offset;
-        if (offset >= 0) /* in the pickle */
+        if (offset >= 0) /* offset counts from the pickle's start */
             offset += (int64_t)(file->header - file->data);
         return clipc_fail(err, status, offset, "%s", inner.message);
     }
@@ -318,8 +319,8 @@ clipc_status clipc_torch_read(clipc_tensor_file *file, size_t max_header_bytes,
 
     if (!clipc_torch_looks_like(file->data, file->size))
         return fail_other(file, err);
-    /* Only the headers of the entries are read: the tensors between them are
-     * neither read from the disk yet nor kept in memory. */
+    /* Only the entries' headers are read now: the tensors between the headers
+     * are neither read from the disk nor kept in memory. */
     clipc_bytes_scattered(&file->bytes, true);
     clipc_status status = clipc_zip_open(&zip, file->data, file->size,
                                          file->name, max_header_bytes, err);

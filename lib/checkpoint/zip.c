@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * zip.c - reads the directory of a zip archive and believes none of it.
+ * zip.c - reads the directory of a zip archive and checks every field.
  *
  *     entry: header, name, extra, bytes | ... | directory | zip64 end | end
  *
- * One reading only is accepted: the end record is the last 22 bytes, without
- * a comment; the zip64 end record and its locator, when there, lie directly
- * before it; the directory ends where those begin; each entry's own header
- * agrees with the directory. What other readers would see elsewhere in the
- * file cannot exist.
+ * Only one layout is accepted, so that all readers see the same entries:
+ *   - the end record is the last 22 bytes and has no comment;
+ *   - a zip64 end record and its locator lie directly before the end record;
+ *   - the directory ends where these records begin;
+ *   - each entry's own header agrees with the directory.
  */
 #include "checkpoint/zip.h"
 
@@ -22,14 +22,13 @@ enum {
     LOCATOR_BYTES = 20,
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
-    MAX_ENTRIES = 66000, /* tensors and the entries beside them */
+    MAX_ENTRIES = 66000, /* tensors and other entries */
     MAX_NAME = 512,
     ZIP64_EXTRA = 1,
     STORED = 0,
     FLAG_ENCRYPTED = 1,
     FLAG_DESCRIPTOR = 8, /* sizes and CRC follow the bytes */
-    /* The flags of the strength of compression and of UTF-8 names are
-     * accepted. */
+    /* Compression strength and UTF-8 names are also accepted. */
     KNOWN_FLAGS = 0x0806 | FLAG_DESCRIPTOR
 };
 
@@ -45,7 +44,7 @@ typedef struct archive {
     const char *name;
 } archive;
 
-/* Where the directory is. */
+/* The place of the directory. */
 typedef struct place {
     uint64_t begin, bytes, n;
 } place;
@@ -82,7 +81,8 @@ static clipc_status fail_entry(const archive *a, clipc_status code,
 
 /* ---- the end records --------------------------------------------------- */
 
-/* A field of the end record: the true value, or all ones for "see zip64". */
+/* Whether a field of the end record has the value, or all ones: the value is
+ * in the zip64 record. */
 static bool agrees(uint64_t field, int bytes, uint64_t value)
 {
     uint64_t ones = ((uint64_t)1 << 8 * bytes) - 1;
@@ -147,12 +147,12 @@ static clipc_status find_directory(const archive *a, place *where,
 
 /* ---- one entry --------------------------------------------------------- */
 
-/* Sizes and position as the directory gives them. */
+/* Sizes and position from the directory. */
 typedef struct extent {
     uint64_t n, stored, offset;
 } extent;
 
-/* Reads fields of which all bits are set from the zip64 extra field. */
+/* Reads fields with all bits set from the zip64 extra field instead. */
 static bool widen(extent *e, const unsigned char *extra, size_t n_extra,
                   bool disk_is_ones)
 {
@@ -189,7 +189,7 @@ static bool widen(extent *e, const unsigned char *extra, size_t n_extra,
                      e->offset != UINT32_MAX && !disk_is_ones));
 }
 
-/* The header in front of the entry's bytes: sets entry->data. `central` is
+/* Reads the header before the entry's bytes and sets entry->data. `central` is
  * the entry of the directory. */
 static clipc_status read_local(const archive *a, const place *where,
                                const unsigned char *central,
@@ -335,7 +335,7 @@ static clipc_status read_all(clipc_zip *zip, const archive *a,
                           "%s: zip archive of more than %d entries (limit of "
                           "clipc)",
                           CLIPC_QUOTE(a->name), MAX_ENTRIES);
-    /* Before anything is allocated for them. */
+    /* Check the number of entries before allocating them. */
     if (where.n > where.bytes / CENTRAL_BYTES)
         return fail_at(a, (size_t)where.begin, "its directory is damaged",
                        err);

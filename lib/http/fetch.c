@@ -5,10 +5,10 @@
  *
  * Each hop is a fresh libcurl handle: no connection, cookie, name lookup or
  * login is carried over. libcurl's own redirects are off, so every hop is
- * parsed and checked like the first. Whether an address may be reached is
- * decided on the sockaddr that is about to be connected, never on the text of
- * the URL: 127.1, a DNS name, a second lookup all end there. A redirect from
- * https to http is followed.
+ * parsed and checked like the first hop. The sockaddr about to be connected
+ * decides whether an address may be reached, never the URL's text: 127.1, a
+ * DNS name and a second lookup all end in a sockaddr. A redirect from https to
+ * http is followed.
  */
 #include "http/fetch.h"
 
@@ -42,10 +42,10 @@ const char *clipc_fetch_version(void)
 enum {
     FIRST_CAPACITY = 64 * 1024,
     LOW_SPEED_BYTES = 1000, /* a second ... */
-    LOW_SPEED_SECONDS = 10  /* ... on average over so long */
+    LOW_SPEED_SECONDS = 10  /* ... on average over this time ends a transfer */
 };
 
-/* Reasons to stop a transfer, beside those of transfer.h. */
+/* Reasons to stop a transfer, beside transfer.h's reasons. */
 enum {
     STOP_BODY = CLIPC_STOP_OWN, /* larger than max_bytes */
     STOP_NOMEM
@@ -64,7 +64,7 @@ const char *clipc_fetch_version(void)
     return curl_version_info(CURLVERSION_NOW)->version;
 }
 
-/* ---- what a transfer asks ---------------------------------------------- */
+/* ---- callbacks of a transfer ------------------------------------------- */
 
 static int check_address(void *user, const unsigned char *address, size_t n)
 {
@@ -78,7 +78,7 @@ static int check_address(void *user, const unsigned char *address, size_t n)
     return CLIPC_STOP_BLOCKED;
 }
 
-/* Whether an answer carries the whole thing asked for. */
+/* Whether an answer carries the whole body. */
 static bool is_success(long status)
 {
     return status >= 200 && status < 300 && status != 204 && status != 205 &&
@@ -105,7 +105,7 @@ static int take_body(void *user, const char *data, size_t n)
     }
     if (n > max_bytes - r->n)
         return STOP_BODY;
-    /* The announced length is not trusted with an allocation. */
+    /* Do not allocate by the announced length: the length may be a lie. */
     if (r->n + n >= r->capacity) {
         size_t capacity = r->capacity ? r->capacity : FIRST_CAPACITY;
         while (capacity <= r->n + n)
@@ -143,7 +143,7 @@ static const clipc_transfer_calls calls = {
 
 /* ---- a hop ------------------------------------------------------------- */
 
-/* false: libcurl ran out of memory. */
+/* Returns false if libcurl ran out of memory. */
 static bool set_options(request *r, long timeout_ms)
 {
     CURL *easy = r->transfer.easy;
@@ -239,7 +239,7 @@ static clipc_status fail_code(const request *r, CURLcode code,
     return clipc_transfer_fail_code(t, code, err);
 }
 
-/* The answer in r->data, or *next: where a redirect leads. */
+/* Gets the answer into r->data, or *next: the target of a redirect. */
 static clipc_status transfer_run(request *r, uint64_t deadline, char **next,
                                  clipc_error *err)
 {
@@ -263,8 +263,8 @@ static clipc_status transfer_run(request *r, uint64_t deadline, char **next,
     return clipc_transfer_redirect(next, t, status, err);
 }
 
-/* One GET with its checks. deadline 0: none. On success *next is where a
- * redirect leads (malloc'ed), or NULL and *body is filled. */
+/* Sends one checked GET. deadline 0: no deadline. On success *next is the
+ * target of a redirect (malloc'ed), or *next is NULL and *body is filled. */
 static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
                             bool redirected, uint64_t deadline,
                             const clipc_fetch_params *params, clipc_error *err)
@@ -294,7 +294,7 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
     clipc_transfer_release(&r.transfer);
     curl_free(checked);
 
-    if (status == CLIPC_OK && !*next && !r.data) { /* empty, but a body */
+    if (status == CLIPC_OK && !*next && !r.data) { /* an empty body */
         r.data = clipc_alloc(1, 1);
         if (!r.data)
             status = clipc_fail_nomem(err, "body of an HTTP answer");

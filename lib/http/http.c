@@ -41,10 +41,10 @@ bool clipc_http_header_is(const char *line, size_t n, const char *name,
 #include <stdlib.h>
 #include <time.h>
 
-/* curl_global_init() once. libcurl before 7.84 wants no other thread in
- * libcurl meanwhile: only the program can promise this for its own use of
- * libcurl. Never undone: others may use libcurl too. Not pthread_once(): a
- * failure for want of memory may be retried. */
+/* Calls curl_global_init() once. With libcurl before 7.84 no other thread may
+ * be in libcurl meanwhile: only the program can promise this for its own use.
+ * The call is never undone: the program may use libcurl too. pthread_once()
+ * would not allow another try after a lack of memory. */
 bool clipc_http_ready(void)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -20,8 +20,8 @@
 /* ---- SIGPIPE ------------------------------------------------------------ */
 
 /* TLS libraries write with write(2): a peer that hung up would raise SIGPIPE
- * and end the program. The signal is blocked in this thread meanwhile, and
- * one that arrived is taken back; a signal that was pending before stays. */
+ * and end the program. The guard blocks SIGPIPE in this thread and takes back
+ * a SIGPIPE that arrived. A SIGPIPE that was pending before stays. */
 typedef struct sigpipe_guard {
     sigset_t before, only_pipe;
     bool was_pending;
@@ -73,9 +73,9 @@ void clipc_transfer_cleanup(CURL *easy)
     sigpipe_restore(&guard);
 }
 
-/* ---- what libcurl calls ------------------------------------------------ */
+/* ---- callbacks of libcurl ---------------------------------------------- */
 
-/* Whether there is a reason to stop, which is noted. */
+/* Notes a reason to stop; returns whether the transfer stops. */
 static bool stops(clipc_transfer *t, int reason)
 {
     if (reason != CLIPC_STOP_NONE)
@@ -83,8 +83,8 @@ static bool stops(clipc_transfer *t, int reason)
     return reason != CLIPC_STOP_NONE;
 }
 
-/* libcurl connects to the address this function is given. One bad address of
- * a name spoils the name. */
+/* libcurl connects to the address given to this function. A name with one
+ * forbidden address is refused. */
 static curl_socket_t open_socket(void *user, curlsocktype purpose,
                                  struct curl_sockaddr *address)
 {
@@ -109,14 +109,14 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose,
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
                     address->protocol);
     if (fd < 0) {
-        /* Another address may still do: a host without IPv6 answers so. */
+        /* Another address may work: a host without IPv6 fails here. */
         t->os_error = errno;
         return CURL_SOCKET_BAD;
     }
     return fd;
 }
 
-/* A status line forgets all before it. */
+/* A status line resets the location. */
 static void read_location(clipc_location *location, const char *line, size_t n)
 {
     const char *value;
@@ -183,8 +183,8 @@ static int report_progress(void *user, curl_off_t total, curl_off_t done,
 
 /* ---- connections -------------------------------------------------------- */
 
-/* Not CURLINFO_PRETRANSFER_TIME_T, where there is another way: libcurl 8.23
- * tells this time of a transfer without a connection too. */
+/* CURLINFO_PRETRANSFER_TIME_T only serves old libcurl: libcurl 8.23 gives this
+ * time also for a transfer without a connection. */
 #if LIBCURL_VERSION_NUM >= 0x075000
 
 static int note_connection(void *user, char *address, char *local_address,
@@ -248,7 +248,7 @@ bool clipc_transfer_prepare(clipc_transfer *t)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, ""); /* also against http_proxy in the environment */
+    SET(CURLOPT_PROXY, ""); /* also ignores http_proxy */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* no gzip bombs */
@@ -297,7 +297,7 @@ clipc_status clipc_transfer_redirect(char **out, const clipc_transfer *t,
     *out = NULL;
     if (location->nomem)
         return clipc_fail_nomem(err, "URL");
-    if (location->ambiguous) /* no HTTP, as libcurl 8.23 has it */
+    if (location->ambiguous) /* libcurl 8.23 refuses such an answer too */
         return clipc_transfer_fail_code(t, CURLE_WEIRD_SERVER_REPLY, err);
     if (!location->text)
         return clipc_fail(err, CLIPC_ERR_HTTP, -1,
@@ -317,7 +317,7 @@ clipc_status clipc_transfer_redirect(char **out, const clipc_transfer *t,
     if (!code)
         code = curl_url_get(parts, CURLUPART_URL, &text, 0);
     /* A Location that cannot be resolved is passed on unchanged: the check of
-     * URLs refuses the text in words of its own. */
+     * URLs refuses the text with its own message. */
     if (code != CURLUE_OUT_OF_MEMORY) {
         const char *leads = code ? location->text : text;
         *out = clipc_strndup(leads, strlen(leads));
@@ -385,7 +385,7 @@ clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
                           t->ca_file ? CLIPC_QUOTE(t->ca_file)
                                      : "the system's store");
     default:
-        /* libcurl's own words, which may quote the server: shown escaped. */
+        /* Escape libcurl's message: the message may quote the server. */
         what = t->detail[0] ? t->detail : curl_easy_strerror(code);
         return clipc_transfer_fail(t, status, err, "%s", CLIPC_QUOTE(what));
     }

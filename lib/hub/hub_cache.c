@@ -9,9 +9,8 @@
  *     models--ORG--NAME/.no_exist/COMMIT/FILE       empty
  *     .locks/models--ORG--NAME/ETAG.lock            flock()
  *
- * A blob appears under its name by rename, after its checksum was found right
- * and its bytes are on the disk; it is never written into. Files of others are
- * left alone.
+ * A blob gets its name by rename, once its checksum is right and its bytes are
+ * on the disk. A blob is never written into. Files of other programs stay.
  */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* flock */
@@ -39,10 +38,9 @@
 enum {
     HASH_BUFFER = 256 * 1024,
     SHA1_DIGITS = 40,
-    POLL_MS = 100,         /* between looks at a lock */
-    NOTICE_MS = 2000,      /* of waiting before the callback is told of the
-                            * wait */
-    MAX_LOCK_REOPENS = 100 /* of lock files that were removed meanwhile */
+    POLL_MS = 100,         /* between two tries of a lock */
+    NOTICE_MS = 2000,      /* of waiting before the callback reports a wait */
+    MAX_LOCK_REOPENS = 100 /* if other processes remove the lock file */
 };
 
 /* ---- paths ------------------------------------------------------------- */
@@ -78,7 +76,7 @@ clipc_status clipc_hub_tree_path(char **path, const clipc_hub_tree *tree,
     return *path ? CLIPC_OK : clipc_fail_nomem(err, "path in the hub cache");
 }
 
-/* Makes the folders that lead to path. */
+/* Makes the parent folders of path. */
 static clipc_status make_parents(const char *path, clipc_error *err)
 {
     const char *slash = strrchr(path, '/');
@@ -115,7 +113,7 @@ static void write_hex(char *out, const uint8_t *bytes, size_t n)
     out[2 * n] = '\0';
 }
 
-/* A blob's name says which of the two digests is needed. */
+/* SHA-1 or SHA-256: the blob's name decides which. */
 typedef struct checksum {
     bool is_sha1;
     struct sha1_ctx sha1;
@@ -137,7 +135,7 @@ static void checksum_init(checksum *sum, bool is_sha1, uint64_t size)
     sum->is_sha1 = is_sha1;
     sha1_init(&sum->sha1);
     sha256_init(&sum->sha256);
-    if (is_sha1) { /* git's: "blob SIZE" and a zero byte come first */
+    if (is_sha1) { /* git hashes "blob SIZE" and a zero byte first */
         int n = snprintf(header, sizeof header, "blob %llu",
                          (unsigned long long)size);
         checksum_add(sum, header, (size_t)n + 1);
@@ -248,8 +246,8 @@ static void tell(const clipc_hub_params *params, const char *file)
     params->notice(params->notice_user, text);
 }
 
-/* Opens the lock file; mode 0664 whatever the umask, so that a group can share
- * a cache. */
+/* Opens the lock file. The mode is 0664 whatever the umask, so that a group
+ * can share a cache. */
 static int open_lock(const char *path)
 {
     struct stat st;
@@ -311,8 +309,8 @@ clipc_status clipc_hub_lock(int *lock, const clipc_hub_tree *tree,
             break;
         }
         status = take(fd, tree->params, path, file, &waited, &has_locks, err);
-        /* Whether the file was removed between open and lock: another process
-         * may then lock the successor. */
+        /* If the file was removed between open and lock, another process may
+         * lock the file's successor. */
         if (status == CLIPC_OK && has_locks && fstat(fd, &st) == 0 &&
             st.st_nlink > 0) {
             *lock = fd;
@@ -384,7 +382,7 @@ clipc_status clipc_hub_partial_room(const clipc_hub_partial *partial,
     struct statvfs fs;
 
     if (fstatvfs(partial->fd, &fs) != 0 || fs.f_blocks == 0 ||
-        fs.f_frsize == 0) /* the file system does not say */
+        fs.f_frsize == 0) /* the file system gives no size */
         return CLIPC_OK;
     uint64_t blocks = more / fs.f_frsize;
     if (blocks <= fs.f_bavail)
@@ -406,8 +404,8 @@ clipc_status clipc_hub_partial_empty(const clipc_hub_partial *partial,
     return CLIPC_OK;
 }
 
-/* The names in the folder, too, are to survive a crash; where a folder cannot
- * be synced, a later run downloads again. */
+/* Syncs the folder, so that the file's name survives a crash. If a folder
+ * cannot be synced, a later run downloads again. */
 static void sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -430,14 +428,14 @@ clipc_status clipc_hub_partial_keep(clipc_hub_partial *partial,
         return clipc_fail_errno(err, "write", partial->blob_path, errno);
     sync_folder_of(partial->blob_path);
     free(partial->path);
-    partial->path = NULL; /* no longer there to be removed */
+    partial->path = NULL; /* the partial file has its new name */
     return CLIPC_OK;
 }
 
 void clipc_hub_partial_close(clipc_hub_partial *partial, bool discard)
 {
     if (partial->fd >= 0) {
-        /* Nothing to continue: one of no bytes is only litter. */
+        /* A partial file without bytes has nothing to continue. */
         bool empty = lseek(partial->fd, 0, SEEK_END) == 0;
         if (partial->path && (discard || partial->unique || empty))
             unlink(partial->path);
@@ -450,7 +448,8 @@ void clipc_hub_partial_close(clipc_hub_partial *partial, bool discard)
 
 /* ---- snapshots, refs, absences ----------------------------------------- */
 
-/* "../../blobs/ETAG", and one "../" more for each folder in the file's name. */
+/* Returns "../../blobs/ETAG" with a "../" more for each folder in the file's
+ * name. */
 static char *link_target(const char *file, const char *etag)
 {
     char *target = clipc_format("../../blobs/%s", etag);
@@ -463,7 +462,7 @@ static char *link_target(const char *file, const char *etag)
     return target;
 }
 
-/* Makes the link, by rename where a file has the name already. 0 or errno. */
+/* Makes the link, by rename if a file has the name. Returns 0 or errno. */
 static int make_link(const char *target, const char *path)
 {
     if (symlink(target, path) == 0)

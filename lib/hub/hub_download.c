@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub_download.c - clipc_hub_download(): what a model needs of a repository,
- * from the cache or from the hub.
+ * hub_download.c - clipc_hub_download(): the files that a model needs of a
+ * repository, from the cache or from the hub.
  *
- * The first request of a branch asks which commit it is (X-Repo-Commit); from
- * then on everything is asked of that commit, so that a branch that moves
- * meanwhile mixes nothing. The ref is written last.
+ * The first answer for a branch names the branch's commit (X-Repo-Commit).
+ * Every later request names this commit, so that a branch that moves meanwhile
+ * mixes no files. The ref is written last.
  */
 #include "hub/hub.h"
 
@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SMALL_BYTES ((uint64_t)64 << 20) /* of any file but weights */
+#define MAX_SMALL_BYTES \
+    ((uint64_t)64 << 20) /* of a file that has no weights */
 #define MAX_WEIGHT_BYTES ((uint64_t)64 << 30)
 
 enum {
@@ -94,12 +95,12 @@ static clipc_status get_shards(clipc_hub_task *d, const char *index,
     return status;
 }
 
-/* The first of the ways to store weights that the revision has. */
+/* Gets the first set of weights that the revision has. */
 static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
 {
     bool found;
 
-    /* The cache may have one of the later ways, from Python. */
+    /* The cache may have a later set, from Python. */
     if (!d->verify &&
         clipc_hub_examine(d->tree.repository, d->commit) != CLIPC_HUB_LACKING)
         return CLIPC_OK;
@@ -126,7 +127,8 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
                       d->id->repo, d->id->revision);
 }
 
-/* vocab.json and merges.txt are asked for where tokenizer.json lacks. */
+/* Gets tokenizer.json or, if the revision has none, vocab.json and
+ * merges.txt. */
 static clipc_status get_tokenizer(clipc_hub_task *d, clipc_error *err)
 {
     const char *const *names = clipc_tokenizer_file_names;
@@ -170,7 +172,7 @@ static void tell(const clipc_hub_params *params, const char *format,
     params->notice(params->notice_user, text);
 }
 
-/* Whether the cache may be used after this failure. */
+/* Whether the cache may serve the call after this failure. */
 static bool may_use_cache(const clipc_hub_task *d, clipc_status status)
 {
     return !d->final &&
@@ -179,7 +181,8 @@ static bool may_use_cache(const clipc_hub_task *d, clipc_status status)
             status == CLIPC_ERR_IO || status == CLIPC_ERR_UNSUPPORTED);
 }
 
-/* d->commit: of the cache, or "". Afterwards: whose files are there. */
+/* d->commit: the cache's commit, or ""; afterwards the commit whose files are
+ * complete. */
 static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
                                    clipc_error *err)
 {

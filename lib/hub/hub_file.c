@@ -2,11 +2,11 @@
  *
  * hub_file.c - one file of a repository.
  *
- *     HEAD /ORG/NAME/resolve/COMMIT/FILE    ETag, size, where it is
- *     GET  that place, Range: bytes=N-      to blobs/ETAG
+ *     HEAD /ORG/NAME/resolve/COMMIT/FILE    ETag, size, address
+ *     GET  the address, Range: bytes=N-     to blobs/ETAG
  *
- * A blob is accepted by its checksum alone: whoever sent it, and in however
- * many pieces.
+ * Only its checksum decides whether a blob is accepted, whatever the sender
+ * and the number of pieces.
  */
 #include "hub/hub_file.h"
 
@@ -20,7 +20,7 @@
 
 enum {
     MOST_DOUBLINGS = 3,     /* of the wait before a retry */
-    MAX_SERVER_WAIT_S = 60, /* a server that asks for more is not waited for */
+    MAX_SERVER_WAIT_S = 60, /* no retry if the server asks for more */
     MAX_CONNECTIONS = 1000  /* for the bytes of one file */
 };
 
@@ -30,7 +30,7 @@ typedef struct description {
     char *url;
 } description;
 
-/* ---- what the hub answered --------------------------------------------- */
+/* ---- answers of the hub ------------------------------------------------ */
 
 static bool code_is(const clipc_hub_answer *answer, const char *code)
 {
@@ -67,7 +67,7 @@ static clipc_status fail_revision(clipc_hub_task *d, clipc_error *err)
                       d->id->repo, CLIPC_QUOTE(d->id->revision), near);
 }
 
-/* An answer that is neither a file nor its absence. */
+/* Fails for an answer that is neither a file nor a file's absence. */
 static clipc_status fail_answer(clipc_hub_task *d, const char *file,
                                 const clipc_hub_answer *answer,
                                 clipc_error *err)
@@ -132,7 +132,7 @@ static clipc_status wait_before(const clipc_hub_task *d, unsigned retry,
 
 /* ---- descriptions ------------------------------------------------------ */
 
-/* text percent-encoded, malloc'ed; '/' stays where keep_slash. */
+/* Returns text percent-encoded, malloc'ed. With keep_slash '/' stays. */
 static char *encode(const char *text, bool keep_slash)
 {
     char *out = clipc_alloc(strlen(text) + 1, 3), *p = out;
@@ -152,7 +152,7 @@ static char *encode(const char *text, bool keep_slash)
     return out;
 }
 
-/* HEAD of a file, with retries, until an answer says something of the file. */
+/* Sends HEAD for a file, with retries, until an answer is about the file. */
 static clipc_status ask(clipc_hub_task *d, const char *file,
                         clipc_hub_answer *answer, clipc_error *err)
 {
@@ -199,7 +199,7 @@ static bool is_commit(const char *text)
            clipc_hub_is_hex(text, CLIPC_HUB_COMMIT_DIGITS);
 }
 
-/* Whether the answer describes a file, or says that there is none. */
+/* Whether the answer describes a file or reports the file's absence. */
 static bool is_description(const clipc_hub_answer *answer)
 {
     return answer->status == 200 ||
@@ -212,7 +212,8 @@ static bool is_absence(const clipc_hub_task *d, const clipc_hub_answer *answer)
         return false;
     if (code_is(answer, "EntryNotFound"))
         return true;
-    /* A 404 without a reason, about a commit that is known to exist. */
+    /* A 404 without a reason, of a commit that is known to exist, reports the
+     * file's absence. */
     return answer->error_code[0] == '\0' &&
            (answer->commit[0] || d->commit[0]);
 }
@@ -236,7 +237,7 @@ clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
     return status;
 }
 
-/* *found false: the commit has no such file. Release url with free(). */
+/* *found false: the commit has no such file. Free the description's url. */
 static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
                              description *out, clipc_error *err)
 {
@@ -276,7 +277,7 @@ static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
 
 /* ---- bytes ------------------------------------------------------------- */
 
-/* A signed address has expired: asks for a new one, of the same content. */
+/* Asks for a new address of the same content: a signed address expired. */
 static clipc_status renew_url(clipc_hub_task *d, const char *file,
                               description *what, clipc_error *err)
 {
@@ -300,7 +301,8 @@ static bool may_have_expired(const clipc_hub_answer *answer)
             answer->status == 404 || answer->status == 410);
 }
 
-/* Gets bytes until the sink has all, over as many connections as needed. */
+/* Gets bytes until the sink has every byte, over as many connections as
+ * needed. */
 static clipc_status transfer(clipc_hub_task *d, const char *file,
                              description *what, clipc_hub_sink *sink,
                              clipc_error *err)
@@ -316,7 +318,7 @@ static clipc_status transfer(clipc_hub_task *d, const char *file,
             clipc_hub_answer_release(&answer);
             return CLIPC_OK;
         }
-        if (good) /* no Content-Length, and the connection was cut */
+        if (good) /* the connection was cut; no Content-Length */
             status = clipc_fail(err, CLIPC_ERR_NETWORK, -1,
                                 "%s: %s: the connection ended early",
                                 d->id->repo, CLIPC_QUOTE(file));
@@ -334,7 +336,7 @@ static clipc_status transfer(clipc_hub_task *d, const char *file,
         }
         bool renew = may_have_expired(&answer);
         if (status == CLIPC_OK && answer.status == 416)
-            sink->have = 0; /* asked for from the start: answered with 200 */
+            sink->have = 0; /* the request from byte 0 is answered by 200 */
         status = wait_before(d, retry, &answer, file, sink->have,
                              sink->has_size ? sink->size : 0, err);
         clipc_hub_answer_release(&answer);
@@ -353,8 +355,8 @@ static clipc_status fail_checksum(const clipc_hub_task *d, const char *file,
                       d->id->repo, CLIPC_QUOTE(file));
 }
 
-/* Fills the partial file and makes it the blob. *discard: the bytes of the
- * partial file are of no use. */
+/* Fills the partial file and renames it to the blob. *discard: the partial
+ * file's bytes are useless. */
 static clipc_status fill(clipc_hub_task *d, const char *file,
                          description *what, clipc_hub_partial *partial,
                          uint64_t max_bytes, bool *discard, clipc_error *err)
@@ -389,15 +391,14 @@ static clipc_status fill(clipc_hub_task *d, const char *file,
         *discard = true;
         if (!continued)
             return fail_checksum(d, file, err);
-        /* The fault may be in the bytes of an earlier run: once more, from
-         * zero. */
+        /* An earlier run's bytes may be wrong: start again from zero. */
         continued = *discard = false;
         CLIPC_TRY(clipc_hub_partial_empty(partial, err));
         sink.have = 0;
     }
 }
 
-/* blobs/ETAG, found or downloaded. */
+/* Finds or downloads blobs/ETAG. */
 static clipc_status get_blob(clipc_hub_task *d, const char *file,
                              description *what, uint64_t max_bytes,
                              clipc_error *err)
@@ -425,7 +426,7 @@ static clipc_status get_blob(clipc_hub_task *d, const char *file,
     CLIPC_TRY_GOTO(status, done,
                    clipc_hub_lock(&lock, &d->tree, what->blob.etag, file,
                                   err));
-    /* Another process may have been faster. */
+    /* Another process may have made the blob meanwhile. */
     CLIPC_TRY_GOTO(status, done,
                    clipc_hub_blob_check(&good, &what->blob, path, d->verify,
                                         err));
@@ -444,7 +445,8 @@ done:
 
 /* ---- a file ------------------------------------------------------------ */
 
-/* Looks a file of the commit up in the cache: *settled, then *found. */
+/* Looks up a file of the commit in the cache. *settled: the cache knows, and
+ * *found is the answer. */
 static clipc_status look_up(const clipc_hub_task *d, const char *file,
                             clipc_hub_need need, bool *settled, bool *found,
                             clipc_error *err)
@@ -463,7 +465,7 @@ static clipc_status look_up(const clipc_hub_task *d, const char *file,
     CLIPC_TRY_GOTO(status, done,
                    clipc_hub_tree_path(&absent, &d->tree, ".no_exist", name,
                                        err));
-    if (d->verify) /* only files that are there are looked at again */
+    if (d->verify) /* verify only files in the cache */
         *settled = need == CLIPC_HUB_OPTIONAL && lstat(path, &st) != 0;
     else
         *settled = (*found = clipc_file_exists(path)) ||
@@ -475,8 +477,8 @@ done:
     return status;
 }
 
-/* With verify: whether the snapshot's file, which may be no link, has the
- * right content. */
+/* For verify: whether the snapshot's file has the right content. The file may
+ * be no link. */
 static clipc_status entry_is_good(const clipc_hub_task *d, const char *file,
                                   const description *what, bool *good,
                                   clipc_error *err)

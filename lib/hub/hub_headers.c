@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * hub_headers.c - reads what is of use in the header lines of a hub's answer:
- * X-Repo-Commit, ETag, X-Linked-Etag, X-Linked-Size, Content-Length,
- * Content-Range, Content-Encoding, X-Error-Code, X-Error-Message, Retry-After,
- * RateLimit. Hostile: every text is cut to its room, every number checked.
+ * hub_headers.c - reads these header lines of a hub's answer: X-Repo-Commit,
+ * ETag, X-Linked-Etag, X-Linked-Size, Content-Length, Content-Range,
+ * Content-Encoding, X-Error-Code, X-Error-Message, Retry-After, RateLimit.
+ * Headers are hostile: every text is cut to its room, every number checked.
  */
 #include "hub/hub_headers.h"
 
@@ -19,7 +19,7 @@ static void copy_text(char *out, size_t room, const char *text, size_t n)
     out[n] = '\0';
 }
 
-/* W/"abc" or "abc" as abc. */
+/* Copies abc of W/"abc" or "abc". */
 static void copy_etag(char *out, size_t room, const char *text, size_t n)
 {
     if (n >= 2 && text[0] == 'W' && text[1] == '/')
@@ -29,7 +29,7 @@ static void copy_etag(char *out, size_t room, const char *text, size_t n)
     copy_text(out, room, text, n);
 }
 
-/* Decimal digits at the start; *used 0: there is no number. */
+/* Reads decimal digits at the start; *used 0: text begins with no digit. */
 static uint64_t read_number(const char *text, size_t n, size_t *used)
 {
     uint64_t value = 0;
@@ -56,7 +56,7 @@ static bool whole_number(const char *text, size_t n, uint64_t *out)
     return true;
 }
 
-/* bytes 100-199/500 */
+/* Reads bytes 100-199/500. */
 static void read_range(clipc_hub_headers *h, const char *text, size_t n)
 {
     size_t used;
@@ -74,7 +74,7 @@ static void read_range(clipc_hub_headers *h, const char *text, size_t n)
         h->range_total = 0;
 }
 
-/* Retry-After: 30, or the t=30 of RateLimit: "api";r=0;t=30 */
+/* Reads Retry-After: 30, or t=30 of RateLimit: "api";r=0;t=30. */
 static void read_wait(clipc_hub_headers *h, const char *text, size_t n)
 {
     size_t used;
@@ -90,7 +90,7 @@ static void read_wait(clipc_hub_headers *h, const char *text, size_t n)
         h->answer->wait_s = seconds < 86400 ? (unsigned)seconds + 1 : 86400;
 }
 
-/* A new answer begins: also after a 100 Continue. */
+/* Called when a new answer begins, also after a 100 Continue. */
 static void forget_headers(clipc_hub_headers *h)
 {
     clipc_hub_answer *answer = h->answer;

@@ -3,18 +3,18 @@
  * hub_http.c - requests to a hub and its storage hosts. The servers are
  * hostile, and the token is worth stealing:
  *
- *  - Two libcurl handles: one speaks to the endpoint's own origin (scheme,
- *    host and port), the other to every other host. Only the first ever has
- *    the token among its headers. Once a redirect has left the origin, one
- *    that leads back is followed without it.
- *  - The token goes over https, or over http to an address of this machine,
- *    which is checked on the socket.
- *  - Redirects are followed by hand, never from https to http. From a public
- *    endpoint they must lead to public addresses.
- *  - Of bodies only those of 200 and 206 are kept, written as they come, and
- *    never more than was announced.
+ *  - One libcurl handle speaks to the endpoint's own origin (scheme, host and
+ *    port), another handle to every other host. Only the first handle ever has
+ *    the token in its headers. A redirect that leads back to the origin is
+ *    followed without the token.
+ *  - The token goes over https, or over http to an address of this machine.
+ *    The address is checked on the socket.
+ *  - Redirects are followed by hand, never from https to http. Redirects of a
+ *    public endpoint must lead to public addresses.
+ *  - Only bodies of 200 and 206 are kept. Bytes are written as they come, and
+ *    never more bytes than announced.
  *
- * Shown in messages are URLs without their query, which may be a signature.
+ * Messages show URLs without their query: a query may be a signature.
  */
 #include "hub/hub_http.h"
 
@@ -42,17 +42,17 @@ enum {
     MAX_REDIRECTS = 10,
     MAX_TOKEN = 4096,       /* bytes */
     LOW_SPEED_BYTES = 100,  /* a second ... */
-    LOW_SPEED_SECONDS = 30, /* ... on average over so long ends a transfer */
-    MAX_IO = 1 << 30        /* bytes of one system call */
+    LOW_SPEED_SECONDS = 30, /* ... on average over this time ends a transfer */
+    MAX_IO = 1 << 30        /* bytes in one system call */
 };
 
 #define DEFAULT_ENDPOINT "https://huggingface.co"
 
-/* scheme, host and port of a URL in one text: equal texts, equal origins. */
+/* A URL's scheme, host and port in one text: equal texts, equal origins. */
 typedef struct origin {
     char text[320]; /* "https://host:443" */
     bool https;
-    bool loopback; /* the host is written as one of this machine */
+    bool loopback; /* the host's text names this machine */
 } origin;
 
 struct clipc_hub_session {
@@ -61,18 +61,18 @@ struct clipc_hub_session {
     origin origin;
     CURL *hub, *storage;
     struct curl_slist *plain, *with_token;
-    bool endpoint_is_public; /* the last socket to the endpoint was */
+    bool endpoint_is_public; /* by the endpoint's last socket */
     bool connected;          /* at least once, to any host */
 };
 
-/* Reasons to stop a transfer, beside those of transfer.h. */
+/* Reasons to stop a transfer, beside transfer.h's reasons. */
 enum {
-    STOP_ENCODING = CLIPC_STOP_OWN, /* compressed, which was not asked for */
-    STOP_RANGE,                     /* another part than was asked for */
-    STOP_LENGTH, /* announces another length than the hub did */
+    STOP_ENCODING = CLIPC_STOP_OWN, /* compressed, against the request */
+    STOP_RANGE,                     /* a range other than requested */
+    STOP_LENGTH, /* announces a length other than the hub's */
     STOP_BODY,   /* more bytes than announced or allowed */
     STOP_WRITE,  /* os_error */
-    STOP_TOKEN,  /* not an address of this machine, and a token over http */
+    STOP_TOKEN,  /* a token over http to another machine */
     STOP_SILENCE
 };
 
@@ -84,7 +84,7 @@ typedef struct exchange {
     bool has_token;
     clipc_hub_answer *answer;
     clipc_hub_sink *sink; /* NULL: a HEAD */
-    bool started;         /* the first byte of a body that is kept came */
+    bool started;         /* the first byte of a kept body has come */
     clipc_hub_headers headers;
 } exchange;
 
@@ -99,7 +99,7 @@ static bool is_loopback_name(const char *host)
     return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
 }
 
-/* Of a URL that clipc_http_check_url() gave. */
+/* Finds the origin of a URL from clipc_http_check_url(). */
 static clipc_status find_origin(origin *out, const char *url, clipc_error *err)
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
@@ -250,7 +250,7 @@ bool clipc_hub_session_connected(const clipc_hub_session *s)
     return s->connected;
 }
 
-/* ---- what a transfer asks ---------------------------------------------- */
+/* ---- callbacks of a transfer ------------------------------------------- */
 
 static bool is_loopback(const unsigned char *address, size_t n)
 {
@@ -298,7 +298,7 @@ static int stop_write(exchange *x)
     return STOP_WRITE;
 }
 
-/* The file anew. */
+/* Empties the file, to begin again. */
 static int restart(exchange *x)
 {
     if (ftruncate(x->sink->fd, 0) != 0 || lseek(x->sink->fd, 0, SEEK_SET) != 0)
@@ -307,7 +307,7 @@ static int restart(exchange *x)
     return CLIPC_STOP_NONE;
 }
 
-/* Before the first byte of a body is kept. */
+/* Checks an answer before the first byte of a body is kept. */
 static int check_start(exchange *x)
 {
     const clipc_hub_headers *h = &x->headers;
@@ -387,7 +387,7 @@ static const clipc_transfer_calls calls = {
 
 /* ---- a request --------------------------------------------------------- */
 
-/* false: libcurl ran out of memory. */
+/* Returns false if libcurl ran out of memory. */
 static bool set_options(exchange *x, const char *range)
 {
     clipc_hub_session *s = x->session;
@@ -399,7 +399,7 @@ static bool set_options(exchange *x, const char *range)
     if (!clipc_transfer_prepare(&x->transfer) ||
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
                          x->has_token ? s->with_token : s->plain) ||
-        /* "": nor the proxy of the environment. */
+        /* "": not even the environment's proxy. */
         curl_easy_setopt(easy, CURLOPT_PROXY,
                          p->proxy && !local ? p->proxy : "") ||
         curl_easy_setopt(easy, CURLOPT_NOPROXY,
@@ -494,9 +494,9 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
     }
 }
 
-/* HEAD or GET of one URL, which clipc_http_check_url() gave. to_hub: the
- * token may go with it. *next is where a redirect leads, malloc'ed, checked;
- * or NULL. */
+/* Sends HEAD or GET for one URL from clipc_http_check_url(). to_hub: the
+ * request may have the token. *next: the checked target of a redirect,
+ * malloc'ed, or NULL. */
 static clipc_status perform(exchange *x, bool to_hub, const char *range,
                             char **next, clipc_error *err)
 {
@@ -593,7 +593,7 @@ clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
         bool stays = false;
         if (next && !same_origin(s, next, &stays, &status, err))
             break;
-        /* Only on the hub's word is another host's file this one. */
+        /* Only the hub says which file of another host is this file. */
         bool describes = to_hub && answer->commit[0] && answer->etag[0];
         if (!next || (!(stays && to_hub) && describes)) {
             if (!x.headers.has_linked_size && x.headers.has_length && !next) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * hub_http_none.c - hub_http.h without libcurl (CURL=0): no session can be
- * created. Empty otherwise.
+ * created. With libcurl this file is empty.
  */
 #include "hub/hub_http.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * hub_lookup.c - repository ids, and their files in a Hugging Face hub cache.
- * Only reads; hub_download.c fills the cache.
+ * This file only reads the cache; hub_download.c fills the cache.
  *
  *     CACHE/models--ORG--NAME/refs/REVISION             a commit, 40 hex
  *     CACHE/models--ORG--NAME/snapshots/COMMIT/FILE     usually a link
  *     CACHE/models--ORG--NAME/.no_exist/COMMIT/FILE     empty: not in the repo
  *
- * The tree is that of huggingface_hub 2.4. Names from outside never reach a
- * path before they are checked part by part.
+ * The tree is huggingface_hub 2.4's. Names from outside are checked part by
+ * part before they enter a path.
  */
 #include "hub/hub.h"
 
@@ -22,8 +22,8 @@
 #include <string.h>
 
 enum {
-    MAX_REF_BYTES = 1024, /* of a file in refs/ */
-    MAX_REF_DEPTH = 4     /* folders in refs/ that are listed */
+    MAX_REF_BYTES = 1024, /* in a file in refs/ */
+    MAX_REF_DEPTH = 4     /* of the folders listed in refs/ */
 };
 
 /* ---- ids --------------------------------------------------------------- */
@@ -57,8 +57,8 @@ bool clipc_hub_is_hex(const char *s, size_t n)
     return s[n] == '\0';
 }
 
-/* A branch, a tag, refs/pr/N or a commit: parts between '/' that are not
- * empty, "." or "..", of visible ASCII without '\'. */
+/* A branch, a tag, refs/pr/N or a commit: visible ASCII without '\'; no part
+ * between '/' is empty, "." or "..". */
 static bool is_revision(const char *s, size_t n)
 {
     size_t start = 0;
@@ -130,7 +130,8 @@ static clipc_status fail_missing(const clipc_hub_id *id, const char *cache_dir,
                                  const char *what, const char *near,
                                  clipc_error *err)
 {
-    /* The cache comes last: only its path may be too long for the message. */
+    /* The cache's path comes last: only this path may be too long for the
+     * message. */
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: %s%s, and downloading is off (hub cache: %s)",
                       id->repo, what, near, CLIPC_QUOTE(cache_dir));
@@ -228,7 +229,7 @@ clipc_status clipc_hub_commit(char commit[CLIPC_HUB_COMMIT_DIGITS + 1],
     return status;
 }
 
-/* ---- what a snapshot has ----------------------------------------------- */
+/* ---- the files of a snapshot ------------------------------------------- */
 
 /* A snapshot being looked at. */
 typedef struct view {
@@ -249,7 +250,7 @@ static bool has(const view *v, const char *file)
     return exists_in(v, "snapshots", file);
 }
 
-/* There, or known not to exist. */
+/* Whether the file is there or known not to exist. */
 static bool is_settled(const view *v, const char *file)
 {
     return has(v, file) || exists_in(v, ".no_exist", file);
@@ -352,7 +353,8 @@ clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
 
 /* ---- near misses ------------------------------------------------------- */
 
-/* Levenshtein's distance, case left out; both at most MAX_TEXT bytes. */
+/* Levenshtein's distance, without case; each text has at most MAX_TEXT
+ * bytes. */
 enum { MAX_TEXT = sizeof((clipc_hub_id *)0)->repo };
 
 static unsigned char lower(char c)
@@ -382,7 +384,7 @@ static size_t distance(const char *a, const char *b)
     return row[n];
 }
 
-/* "models--ORG--NAME" as ORG/NAME; false: not such a folder. */
+/* Turns "models--ORG--NAME" into ORG/NAME; false: no folder of a model. */
 static bool folder_id(char repo[MAX_TEXT], const char *entry)
 {
     size_t n_prefix = sizeof CLIPC_HUB_PREFIX - 1, n = strlen(entry);
@@ -396,7 +398,7 @@ static bool folder_id(char repo[MAX_TEXT], const char *entry)
     return clipc_hub_parse(&id, repo);
 }
 
-/* Adds ", name" as long as there is room; false: there is none. */
+/* Adds ", name"; false: no room is left. */
 static bool add_name(char *text, size_t room, const char *name)
 {
     size_t used = strlen(text), n = strlen(name);
@@ -427,7 +429,7 @@ void clipc_hub_near_misses(char *text, size_t room, const char *cache_dir,
         const char *name = slash ? slash + 1 : repo;
         size_t score = distance(repo, id->repo);
         if (distance(name, wanted) == 0)
-            score = 1; /* another organisation's, or none was given */
+            score = 1; /* the organisation differs or was not given */
         if (score > 2 + strlen(id->repo) / 6)
             continue;
         size_t at = n < MOST ? n++ : MOST;

@@ -3,15 +3,15 @@
  * exif.c - the orientation in a block of EXIF data, and turning pixels by it.
  *
  * EXIF data is a TIFF file without a picture: "II" (little-endian) or "MM"
- * (big-endian), 42, the offset of IFD0; there a 16-bit count and as many
- * entries of tag, type, count (16, 16, 32 bits) and 4 bytes that hold the
- * value or its offset. Nothing is followed but that: no other tag, no other
- * directory, one pass over at most 65,535 entries.
+ * (big-endian), 42, the offset of IFD0. IFD0 has a 16-bit count and as many
+ * entries: tag, type, count (16, 16, 32 bits) and 4 bytes that hold the value
+ * or its offset. No other tag and no other directory is read: one pass over at
+ * most 65,535 entries.
  *
- * What counts as an orientation is what Pillow 13 takes for one: the first
- * entry with the tag that can be read decides; a number of any type but BYTE,
- * the first one if there are several; entries after one whose value lies
- * outside the data are lost. Data that is broken has no orientation.
+ * Orientations are read as by Pillow 13: the first readable entry with the
+ * tag decides. The value is a number of any type but BYTE, the first
+ * number if there are several. Entries after an entry whose value lies outside
+ * the data are lost. Broken data has no orientation.
  *
  * Reference: TIFF 6.0; CIPA DC-008 (EXIF), tag Orientation.
  */
@@ -40,7 +40,7 @@ enum { /* types of values */
        LONG8 = 16
 };
 
-/* Bytes of one value; 0: unknown type, whose entries are passed over. */
+/* Bytes of one value; 0: an unknown type, whose entries are skipped. */
 static const uint8_t type_bytes[LONG8 + 1] = { 0, 1, 1, 2, 4, 8, 1, 1, 2,
                                                4, 8, 4, 8, 4, 0, 0, 8 };
 
@@ -65,8 +65,8 @@ static bool starts_with(const uint8_t *data, size_t n, const char *magic,
     return n >= n_magic && memcmp(data, magic, n_magic) == 0;
 }
 
-/* A value of 1 to 8, whatever its type; else 0. Signed types need no care:
- * a negative value is too large when read as unsigned. */
+/* Returns a value of 1 to 8, whatever the type, else 0. Signed types need no
+ * care: a negative value read as unsigned is too large. */
 static int orientation_of(const reader *r, const uint8_t *p, unsigned type)
 {
     uint64_t bits = read_number(r, p, type_bytes[type]), divisor;
@@ -88,7 +88,7 @@ static int orientation_of(const reader *r, const uint8_t *p, unsigned type)
         divisor = read_number(r, p + 4, 4);
         if (type == SIGNED_RATIONAL && bits >> 31 != divisor >> 31)
             return 0;
-        if (type == SIGNED_RATIONAL && bits >> 31) { /* both negative */
+        if (type == SIGNED_RATIONAL && bits >> 31) { /* two negatives */
             bits = (uint64_t)UINT32_MAX - bits + 1;
             divisor = (uint64_t)UINT32_MAX - divisor + 1;
         }
@@ -112,9 +112,9 @@ static int orientation_of(const reader *r, const uint8_t *p, unsigned type)
     return bits <= MOST_ORIENTATION ? (int)bits : 0;
 }
 
-/* The value of an entry: in the entry, or out of line. NULL: the value is
- * outside the data, or, with *skip, the entry is to be ignored. total: bytes
- * of all values out of line so far; never more than the data have. */
+/* Finds an entry's value, in the entry or out of line. NULL: the value lies
+ * outside the data or, with *skip, the entry is to be ignored. total: bytes of
+ * all out-of-line values so far; never more than the data have. */
 static const uint8_t *find_value(const reader *r, const uint8_t *entry,
                                  uint64_t *total, bool *skip)
 {
@@ -135,8 +135,8 @@ static const uint8_t *find_value(const reader *r, const uint8_t *entry,
                                                       : NULL;
 }
 
-/* The 42 in either order, and BigTIFF's 43 of one, which is then read like any
- * other: what the reference takes. */
+/* As in the reference: 42 in either byte order, or BigTIFF's 43 in one order;
+ * both are read alike. */
 static bool is_header(const reader *r)
 {
     static const char headers[][5] = { "MM\0*", "MM*\0", "MM\0+", "II*\0",
@@ -149,7 +149,7 @@ static bool is_header(const reader *r)
 
 int clipc_exif_orientation(const uint8_t *data, size_t n)
 {
-    static const char prefix[] = "Exif\0"; /* and the NUL that ends it */
+    static const char prefix[] = "Exif\0"; /* two NULs with the last */
     reader r = { .data = data, .n = n };
     uint64_t at, n_entries, total = 0;
 

@@ -2,15 +2,14 @@
  *
  * jpeg.c - JPEG in memory to RGB rows, through libjpeg-turbo.
  *
- * The settings and the verdict are those of Pillow 13: slow integer DCT,
- * fancy upsampling, libjpeg's own guess of the colour space, damaged entropy
- * data repaired and counted as warnings. A file that ends before its last row
- * is truncated; once all rows are out, running out of data is fine and any
- * other fatal error is not. CMYK is taken as inverted, with or without an
- * Adobe marker.
+ * Settings and verdicts are Pillow 13's: slow integer DCT, fancy upsampling,
+ * libjpeg's own guess of the colour space. Damaged entropy data is repaired
+ * and counted as warnings. A file that ends before its last row is truncated.
+ * After the last row, running out of data is fine; any other fatal error is
+ * not. CMYK is taken as inverted, with or without an Adobe marker.
  *
- * libjpeg reports errors by longjmp; everything to release hangs on struct
- * decoder, which outlives the jump.
+ * libjpeg reports errors by longjmp. struct decoder outlives the jump and owns
+ * everything to release.
  */
 #include "image/exif.h"
 #include "image/decoder.h"
@@ -34,7 +33,7 @@ typedef struct decoder {
     const char *name;
     const clipc_decode_params *params;
     clipc_error *err;
-    clipc_status status; /* of a failure that clipc found itself */
+    clipc_status status; /* of a failure found by clipc, not libjpeg */
     bool ran_out;        /* libjpeg asked for bytes past the end */
     bool rows_done;
     unsigned n_warnings;
@@ -90,7 +89,7 @@ static void term_source(j_decompress_ptr cinfo)
     (void)cinfo;
 }
 
-/* Called once per row of blocks while a multi-scan file is read. */
+/* libjpeg calls this once per row of blocks of a multi-scan file. */
 static void check_scans(j_common_ptr cinfo)
 {
     decoder *d = (decoder *)(void *)cinfo;
@@ -112,7 +111,7 @@ static clipc_status unsupported(decoder *d, const char *what)
                       "%s: JPEG with %s is not supported", d->name, what);
 }
 
-/* libjpeg's error as a status and a message. */
+/* Turns libjpeg's error into a status and a message. */
 static clipc_status fail_from_libjpeg(decoder *d)
 {
     struct jpeg_error_mgr *errors = &d->errors;
@@ -157,8 +156,9 @@ static unsigned multiply_255(unsigned a, unsigned b)
     return ((t >> 8) + t) >> 8;
 }
 
-/* Stored CMYK is inverted: a byte of 255 is no ink. With ink c = 255 - stored
- * and paper left by black p = stored K: p - c * p / 255, never below 0. */
+/* Stored CMYK is inverted: a byte of 255 is no ink. The ink is c = 255 -
+ * stored; the light left by black is p = stored K. A colour is p - c * p /
+ * 255, never below 0. */
 static void rgb_from_cmyk(uint8_t *rgb, const uint8_t *cmyk, size_t width)
 {
     for (size_t i = 0; i < width; i++, rgb += 3, cmyk += 4)
@@ -178,11 +178,12 @@ static void rgb_from_grey(uint8_t *rgb, const uint8_t *grey, size_t width)
 
 enum { SOI = 0xD8, EOI = 0xD9, SOS = 0xDA, APP1 = 0xE1, TEM = 1 };
 
-/* Offset of the next EXIF segment's data at or after *at and before the first
- * scan, or 0; *n: its bytes. *at: where to go on. */
+/* Returns the offset of the next EXIF segment's data, at or after *at and
+ * before the first scan, or 0. *n: bytes of the data. *at: where the next
+ * search begins. */
 static size_t next_exif(const decoder *d, size_t *at, size_t *n)
 {
-    static const char prefix[] = "Exif\0"; /* and the NUL that ends it */
+    static const char prefix[] = "Exif\0"; /* two NULs with the last */
 
     while (d->n_bytes - *at >= 4 && d->data[*at] == 0xFF) {
         const uint8_t *p = d->data + *at;
@@ -190,12 +191,12 @@ static size_t next_exif(const decoder *d, size_t *at, size_t *n)
         const size_t length = (size_t)p[2] << 8 | p[3];
         const size_t data = *at + 4;
 
-        if (marker == 0xFF) { /* fill */
+        if (marker == 0xFF) { /* a fill byte */
             ++*at;
             continue;
         }
         if (marker == TEM || (marker >= 0xD0 && marker <= SOI)) {
-            *at += 2; /* stands alone */
+            *at += 2; /* a marker without data */
             continue;
         }
         if (marker == SOS || marker == EOI || length < 2 ||
@@ -210,7 +211,7 @@ static size_t next_exif(const decoder *d, size_t *at, size_t *n)
     return 0;
 }
 
-/* Several EXIF segments are one block in pieces, each with the prefix. */
+/* Several EXIF segments are pieces of one block; each has the prefix. */
 static clipc_status find_orientation(const decoder *d, int *orientation)
 {
     enum { PREFIX = 6 };
@@ -273,13 +274,13 @@ static clipc_status check_memory(decoder *d)
     return CLIPC_OK;
 }
 
-/* Header, limits, output format. */
+/* Reads the header, checks limits, sets the output format. */
 static clipc_status start(decoder *d, clipc_decode_info *info)
 {
     struct jpeg_decompress_struct *cinfo = &d->cinfo;
 
     jpeg_create_decompress(cinfo);
-    /* 0 is no limit; libjpeg may have found one in the environment. */
+    /* 0 is no limit; libjpeg takes a limit from the environment. */
     cinfo->mem->max_memory_to_use = 0;
     d->source.init_source = init_source;
     d->source.fill_input_buffer = fill_input_buffer;
@@ -316,7 +317,7 @@ static clipc_status start(decoder *d, clipc_decode_info *info)
     return CLIPC_OK;
 }
 
-/* Everything that may longjmp. */
+/* Every call that may longjmp is made here. */
 static clipc_status decode(decoder *d, const clipc_row_sink *sink,
                            clipc_decode_info *info)
 {

@@ -2,24 +2,24 @@
  *
  * png.c - PNG in memory to RGB rows, through libpng.
  *
- * This file reads the chunks in front of the image data itself, with Pillow
- * 13's verdict on each: a wrong checksum there is fatal, metadata is measured
- * and otherwise never looked into, so that no compressed text can grow.
- * libpng is shown a fresh header and the file from the first IDAT on, and only
- * undoes compression, filters and interlacing: samples out, colours here.
- * Palettes are hidden from it behind the header of a grey image of the same
- * depth.
+ * This file reads the chunks before the image data itself, with Pillow 13's
+ * verdict on each: a wrong checksum in such a chunk is fatal. Metadata is
+ * measured but never opened, so that no compressed text can grow.
+ * libpng gets a fresh header and the file from the first IDAT on. libpng only
+ * undoes compression, filters and interlacing; this file makes the colours
+ * from libpng's samples. A palette image gets the header of a grey image of
+ * the same depth.
  *
- * Animations: the reference takes the image data that comes first, be it IDAT
- * or fdAT, and lets the last fcTL before say where in the picture the data
- * lies. The order numbers and places of frames are checked with or without an
- * acTL; what an animation has after its first frame is not looked at.
+ * Animations: the reference takes the first image data, be it IDAT or fdAT;
+ * the last fcTL before gives the place of the data in the picture. The order
+ * numbers and places of frames are checked with or without an acTL. Frames
+ * after the first are not read.
  *
- * As Pillow: alpha is dropped (a single transparent colour is reported) or the
- * picture laid on white, 16-bit grey is clamped to 255, 16-bit colour
- * keeps its high byte, an index beyond the palette is black, wrong checksums
- * of image data are repaired (and counted as warnings), and data that ends
- * after its last row is complete.
+ * As in Pillow: alpha is dropped (a single transparent colour is reported) or
+ * the picture is laid on white. 16-bit grey is clamped to 255; 16-bit colour
+ * keeps its high byte. An index beyond the palette is black. Wrong checksums
+ * of image data are repaired and counted as warnings. Data that ends after its
+ * last row is complete.
  *
  * Format: PNG specification, third edition, W3C.
  */
@@ -52,12 +52,12 @@ typedef struct header {
     size_t idat; /* offset of the first chunk of image data */
 } header;
 
-/* The facts from the chunks of an animation so far. */
+/* Facts from the animation chunks read so far. */
 typedef struct animation {
-    uint32_t n_frames; /* of acTL; 0: none, or not a good one */
+    uint32_t n_frames; /* from acTL; 0: no valid acTL */
     bool has_frame;    /* an fcTL came */
-    uint32_t last;     /* its number, or that of a later fcTL or fdAT */
-    bool more;         /* there are frames after the first */
+    uint32_t last;     /* order number of the last fcTL or fdAT */
+    bool more;         /* frames follow the first */
 } animation;
 
 /* Where the image data lies in the picture. */
@@ -71,7 +71,7 @@ typedef struct decoder {
     jmp_buf jump;
     const uint8_t *data;
     size_t file_bytes;
-    size_t n_bytes, at; /* of data; next byte libpng reads */
+    size_t n_bytes, at; /* bytes of data; the next byte for libpng */
     const char *name;
     const clipc_decode_params *params;
     clipc_error *err;
@@ -83,21 +83,21 @@ typedef struct decoder {
     uint8_t prefix[PREFIX_BYTES]; /* what libpng sees before data[at] */
     size_t prefix_at;
     size_t
-        cut; /* offset of an IDAT chunk that the data ends in, or SIZE_MAX */
+        cut; /* offset of the IDAT chunk that the data ends in, or SIZE_MAX */
     bool ran_out;       /* libpng asked for bytes past the end */
     bool out_of_memory; /* libpng could not allocate */
     uint64_t n_made;    /* rows that libpng has decoded, in all passes */
-    size_t row_at;      /* `at` when it made the last of them */
-    size_t n_sent;      /* rows that the sink has */
+    size_t row_at;      /* `at` when libpng made the last row */
+    size_t n_sent;      /* rows sent to the sink */
     unsigned n_warnings;
     clipc_status tail;       /* verdict on the chunks after the image data */
     char message[128];       /* libpng's last error */
-    uint8_t colours[256][3]; /* of a grey or palette sample up to 8 bits */
-    int transparent_entry;   /* the palette's only one, or -1 */
-    uint8_t alphas[256];     /* of palette entries, when laid on white */
-    clipc_key_colour white;  /* the colour that becomes white then */
+    uint8_t colours[256][3]; /* by grey or palette sample up to 8 bits */
+    int transparent_entry;   /* the palette's only transparent entry, or -1 */
+    uint8_t alphas[256];     /* by palette entry, if laid on white */
+    clipc_key_colour white;  /* the colour laid on white as white */
     size_t row_bytes;
-    size_t pixel_bytes; /* of a sample row */
+    size_t pixel_bytes; /* bytes of a pixel's samples */
     uint8_t *samples;   /* one row, or all of an interlaced picture */
     uint8_t *rgb;       /* [width, 3] */
 } decoder;
@@ -122,8 +122,8 @@ typedef struct chunk {
     size_t at; /* offset of the length field */
     uint32_t n;
     const uint8_t *type; /* [4] */
-    const uint8_t *data; /* [n], present as far as `available` says */
-    size_t available;    /* bytes of the file from data on */
+    const uint8_t *data; /* [n], of which `available` are present */
+    size_t available;    /* bytes from data to the end of the file */
 } chunk;
 
 static bool is_type(const chunk *c, const char *type)
@@ -137,7 +137,7 @@ static bool is_type_byte(uint8_t b)
            (b >= '0' && b <= '9') || b == '_';
 }
 
-/* False at the end of the file or where no chunk can be. */
+/* Returns false at the end of the file or where no chunk fits. */
 static bool read_chunk(const decoder *d, size_t at, chunk *c)
 {
     if (at > d->n_bytes || d->n_bytes - at < 8)
@@ -165,7 +165,7 @@ static clipc_status fail_truncated(decoder *d)
                       d->file_bytes);
 }
 
-/* Shortest data of the chunks whose length Pillow minds. */
+/* Checks the shortest length of the chunks whose length Pillow checks. */
 static clipc_status check_length(decoder *d, const chunk *c)
 {
     static const struct {
@@ -216,7 +216,7 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
     }
     if (!good_depth)
         return fail_chunk(d, c, "has a bit depth its colour type lacks");
-    /* The compression method, data[10], is ignored, as by the reference. */
+    /* As in the reference, the compression method, data[10], is ignored. */
     if (c->data[11] != 0)
         return fail_chunk(d, c, "has an unknown filter method");
     if (c->data[12] > 1)
@@ -231,14 +231,14 @@ static clipc_status read_ihdr(decoder *d, const chunk *c)
     return CLIPC_OK;
 }
 
-/* acTL, fcTL and fdAT, of which check_length() was told. */
+/* Reads acTL, fcTL or fdAT. Call check_length() first. */
 static clipc_status read_animation(decoder *d, const chunk *c)
 {
     animation *a = &d->a;
 
     if (is_type(c, "acTL")) {
         const uint32_t n = read_u32(c->data);
-        /* A second one takes the first back. */
+        /* A second acTL revokes the first. */
         a->n_frames = a->n_frames || n > 0x80000000u ? 0 : n;
         return CLIPC_OK;
     }
@@ -265,7 +265,7 @@ static clipc_status read_animation(decoder *d, const chunk *c)
     return CLIPC_OK;
 }
 
-/* Entries that are missing stay black. */
+/* Missing entries stay black. */
 static clipc_status read_palette(decoder *d, const chunk *c)
 {
     if (d->h.colour_type != PNG_COLOR_TYPE_PALETTE)
@@ -277,10 +277,9 @@ static clipc_status read_palette(decoder *d, const chunk *c)
     return CLIPC_OK;
 }
 
-/* The colour that the picture keeps as transparent after convert("RGB"), by
- * the reference's own rules: the values of tRNS are not scaled with the
- * samples, a palette counts when exactly one entry is transparent and all
- * others are opaque. */
+/* Reads the colour that stays transparent after Pillow's convert("RGB"). tRNS
+ * values are not scaled with the samples. A palette has such a colour when
+ * exactly one entry is transparent and all others are opaque. */
 static void read_key_colour(decoder *d, const chunk *c)
 {
     clipc_key_colour *key = &d->info->key;
@@ -289,7 +288,7 @@ static void read_key_colour(decoder *d, const chunk *c)
     key->present = false;
     switch (d->h.colour_type) {
     case PNG_COLOR_TYPE_GRAY:
-        if (d->h.depth == 16) { /* it looks for red of this value */
+        if (d->h.depth == 16) { /* Pillow looks for this red */
             key->present = c->data[1] == 0;
             memset(key->rgb, 0, 3);
             return;
@@ -314,9 +313,9 @@ static void read_key_colour(decoder *d, const chunk *c)
     }
 }
 
-/* The same where the picture is laid on white: entries of a palette have
- * their alphas, and the low bytes of a grey or RGB value name the samples, as
- * scaled to 8 bits, that are transparent. */
+/* Reads tRNS of a picture that is laid on white. Palette entries have their
+ * alphas. The low bytes of a grey or RGB value are compared with the samples
+ * after scaling to 8 bits; equal samples are transparent. */
 static void read_alphas(decoder *d, const chunk *c)
 {
     d->white.present = false;
@@ -344,7 +343,7 @@ static void make_grey_colours(decoder *d)
         memset(d->colours[v], (int)(v * (255 / top)), 3);
 }
 
-/* Everything up to the first chunk of image data. */
+/* Reads every chunk before the first chunk of image data. */
 static clipc_status read_chunks(decoder *d)
 {
     size_t at = SIGNATURE_BYTES;
@@ -405,12 +404,12 @@ static clipc_status read_chunks(decoder *d)
     d->h.idat = at;
     if (d->f.width == 0 || d->f.height == 0)
         return fail_chunk(d, &c, "belongs to a frame of no pixels");
-    /* Without an fcTL before it the data is no frame of the animation. */
+    /* Image data without an fcTL before it is no frame of the animation. */
     d->a.more = d->a.n_frames > 1 || (d->a.n_frames == 1 && !d->a.has_frame);
     if (d->h.colour_type == PNG_COLOR_TYPE_GRAY && d->h.depth <= 8)
         make_grey_colours(d);
     if (d->h.colour_type == PNG_COLOR_TYPE_PALETTE && !has_palette)
-        d->n_warnings++; /* all black */
+        d->n_warnings++; /* every pixel is black */
     if (d->transparent_entry >= 0) {
         d->info->key.present = true;
         memcpy(d->info->key.rgb, d->colours[d->transparent_entry], 3);
@@ -429,15 +428,15 @@ static bool is_image_data(const chunk *c)
     return is_type(c, "IDAT") || is_type(c, "fdAT") || is_type(c, "DDAT");
 }
 
-/* Bytes of a chunk of image data before the data: the number of fdAT. */
+/* Bytes before the image data in a chunk: fdAT has an order number there. */
 static size_t skip_of(const chunk *c)
 {
     return is_type(c, "fdAT") ? 4 : 0;
 }
 
-/* Chunks after the image data decide nothing but the orientation, but one that
- * is cut off makes the file truncated for the reference, so it does here.
- * Later frames of an animation are not looked at. */
+/* Chunks after the image data decide only the orientation. As in the
+ * reference, a chunk that is cut off makes the file truncated. Later frames of
+ * an animation are not read. */
 static clipc_status check_tail(decoder *d)
 {
     size_t at = d->h.idat;
@@ -518,7 +517,7 @@ static void release(png_structp png, png_voidp p)
     free(p);
 }
 
-/* Called once a row is complete, before libpng looks at what follows it. */
+/* libpng calls this when a row is complete, before reading further. */
 static void on_row(png_structp png, png_row_infop row, png_bytep data)
 {
     decoder *d = png_get_user_transform_ptr(png);
@@ -539,7 +538,7 @@ static void rgb_from_samples(const decoder *d, const uint8_t *in)
     switch (d->h.colour_type) {
     case PNG_COLOR_TYPE_GRAY:
     case PNG_COLOR_TYPE_PALETTE:
-        if (wide) /* clamped, not scaled: what the reference does */
+        if (wide) /* clamped, not scaled, as in the reference */
             for (size_t i = 0; i < width; i++, out += 3)
                 memset(out, in[2 * i] ? 255 : in[2 * i + 1], 3);
         else
@@ -570,7 +569,7 @@ static void lay_on_white(const decoder *d, const uint8_t *in)
     uint8_t *out = d->rgb;
 
     if (d->h.colour_type & PNG_COLOR_MASK_ALPHA) {
-        in += step - (1u << wide); /* of 16 bits the high byte */
+        in += step - (1u << wide); /* the high byte of 16 bits */
         for (size_t i = 0; i < width; i++, out += 3, in += step)
             for (size_t c = 0; c < 3; c++)
                 out[c] = clipc_on_white(out[c], *in);
@@ -583,7 +582,8 @@ static void lay_on_white(const decoder *d, const uint8_t *in)
 
 /* ---- decoding ---------------------------------------------------------- */
 
-/* The chunk at `at`, when it is image data; *n: how much of it there is. */
+/* Reads the chunk at `at`; false: not image data. *n: bytes of image data that
+ * are present. */
 static bool read_image_data(const decoder *d, size_t at, chunk *c, size_t *n)
 {
     if (!read_chunk(d, at, c) || !is_image_data(c))
@@ -595,8 +595,8 @@ static bool read_image_data(const decoder *d, size_t at, chunk *c, size_t *n)
     return true;
 }
 
-/* Where other chunks than IDAT have image data, a copy with IDAT chunks alone
- * takes the place of the file. */
+/* If chunks other than IDAT have image data, replaces the file by a copy of
+ * the image data in IDAT chunks. */
 static clipc_status join_image_data(decoder *d)
 {
     size_t at = d->h.idat, n_bytes = 0, n;
@@ -604,7 +604,7 @@ static clipc_status join_image_data(decoder *d)
     uint8_t *out;
     chunk c;
 
-    /* Only the last chunk can be cut: the sum is about the file's size. */
+    /* Only the last chunk can be cut: the sum stays near the file's size. */
     for (; read_image_data(d, at, &c, &n); at += CHUNK_BYTES + (size_t)c.n) {
         joined |= !is_type(&c, "IDAT");
         n_bytes += CHUNK_BYTES + n;
@@ -631,8 +631,8 @@ static clipc_status join_image_data(decoder *d)
     return CLIPC_OK;
 }
 
-/* The signature and header for libpng. Its checksum is right whatever the
- * file's other fields are. */
+/* Makes the signature and header for libpng. The header's checksum is right
+ * whatever the file's header has. */
 static void make_prefix(decoder *d)
 {
     uint8_t *p = d->prefix;
@@ -652,8 +652,8 @@ static void make_prefix(decoder *d)
     write_u32(p + 21, (uint32_t)crc32_z(0, p + 4, 4 + IHDR_BYTES));
 }
 
-/* libpng reads ahead and would miss the last rows of a cut chunk. For such a
- * chunk read_bytes() gives libpng the length that is really there. */
+/* Finds the cut IDAT chunk. libpng reads ahead and would miss the last rows of
+ * a cut chunk, so read_bytes() gives libpng the length that is present. */
 static size_t find_cut(const decoder *d)
 {
     size_t at = d->h.idat;
@@ -670,7 +670,7 @@ static clipc_status start(decoder *d)
 {
     size_t n_rows = d->h.interlaced ? d->h.height : 1, n_bytes;
 
-    /* The reference's passes know no place. */
+    /* The reference ignores the place of an interlaced frame. */
     if (d->h.interlaced)
         d->f.x = d->f.y = 0;
     make_prefix(d);
@@ -688,7 +688,7 @@ static clipc_status start(decoder *d)
     png_set_option(d->png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
     png_set_user_limits(d->png, MAX_SIDE, MAX_SIDE);
     png_read_info(d->png, d->png_info);
-    /* From here on: image data, whose checksum the reference ignores. */
+    /* The reference ignores the checksums of image data. */
     png_set_crc_action(d->png, PNG_CRC_WARN_USE, PNG_CRC_WARN_USE);
     png_set_packing(d->png);
     png_set_read_user_transform_fn(d->png, on_row);
@@ -730,7 +730,7 @@ static bool in_frame(const decoder *d, uint64_t n)
     return d->n_sent >= d->f.y && d->n_sent - d->f.y < n;
 }
 
-/* Everything that may longjmp. */
+/* Every call that may longjmp is made here. */
 static clipc_status decode(decoder *d, const clipc_row_sink *sink)
 {
     CLIPC_TRY(start(d));
@@ -754,10 +754,10 @@ static clipc_status decode(decoder *d, const clipc_row_sink *sink)
     return CLIPC_OK;
 }
 
-/* ---- data that ends early or goes wrong after the last row ------------- */
+/* ---- data that ends early or breaks after the last row ----------------- */
 
-/* Of the rows in all passes: how many there are, and how many bytes the first
- * n_rows of them take, filter bytes included. */
+/* Returns the number of rows in all passes. *n_bytes: bytes of the first
+ * n_rows rows, filter bytes included. */
 static uint64_t count_rows(const decoder *d, uint64_t n_rows,
                            uint64_t *n_bytes)
 {
@@ -783,8 +783,8 @@ static uint64_t count_rows(const decoder *d, uint64_t n_rows,
     return total;
 }
 
-/* Whether the compressed data ends properly, and right after the rows that
- * were made: the reference takes such a picture, its other samples 0. */
+/* Whether the compressed data ends properly, right after the last row made.
+ * The reference accepts such a picture; its other samples are 0. */
 static bool ends_after_row(decoder *d)
 {
     z_stream z = { .zalloc = NULL };
@@ -808,7 +808,7 @@ static bool ends_after_row(decoder *d)
         } while (result == Z_OK && (z.avail_in > 0 || z.avail_out == 0) &&
                  n_out <= n_bytes);
         if (result == Z_BUF_ERROR)
-            result = Z_OK; /* wants the next chunk */
+            result = Z_OK; /* zlib needs the next chunk */
         if (c.available < c.n)
             break;
     }
@@ -817,8 +817,8 @@ static bool ends_after_row(decoder *d)
     return result == Z_STREAM_END && n_out == n_bytes;
 }
 
-/* A cut chunk that no row was waiting for makes the file truncated for the
- * reference. */
+/* As in the reference, a cut chunk after the last row's data makes the file
+ * truncated. */
 static bool has_cut_chunk_left(const decoder *d)
 {
     uint64_t n_bytes;
@@ -827,10 +827,10 @@ static bool has_cut_chunk_left(const decoder *d)
            d->n_made == count_rows(d, 0, &n_bytes);
 }
 
-/* After a longjmp out of decode(). */
+/* Decides the status after a longjmp out of decode(). */
 static clipc_status recover(decoder *d, const clipc_row_sink *sink)
 {
-    static const char too_short[] = "Not enough image data"; /* libpng's */
+    static const char too_short[] = "Not enough image data"; /* of libpng */
     const bool ends_early = d->ran_out || strcmp(d->message, too_short) == 0;
     bool complete = false, accepted = false;
     uint64_t n_bytes;
@@ -876,8 +876,8 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
     d->transparent_entry = -1;
     memset(d->alphas, 255, sizeof d->alphas);
     CLIPC_TRY_GOTO(status, done, read_chunks(d));
-    /* Before the rows, which an orientation turns; its verdict counts only
-     * when theirs is good. */
+    /* The tail comes first: its orientation turns the rows. The tail's status
+     * counts only when the rows are good. */
     d->tail = check_tail(d);
     if (setjmp(d->jump) == 0)
         status = decode(d, sink);

@@ -3,9 +3,9 @@
  * resize.c - Pillow 13's 8-bit resize with a centre crop, fed row by row.
  *
  * Each axis is filtered apart: an output sample is sum(pixel * weight) over a
- * window of inputs, weights in 22-bit fixed point, rounded and clamped to
- * 8 bits after each pass. Windows are clipped at the border and renormalised.
- * The order of the passes shows in the result, because the first one rounds:
+ * window of inputs. Weights are in 22-bit fixed point. Each pass rounds and
+ * clamps to 8 bits. Windows are clipped at the border and renormalised.
+ * The order of the passes shows in the result, because the first pass rounds:
  * vertical first when in_h - out_h is positive and more than twice
  * in_w - out_w, else horizontal first. An axis that keeps its length is not
  * filtered.
@@ -14,10 +14,9 @@
  * filtered as they come and wait in a ring as long as the vertical window.
  * Vertical first: the ring holds the needed columns of the input rows.
  *
- * A picture that must be turned first is not: its rows are taken as they are
- * stored, through windows that are mirrored and passes whose order is that of
- * the upright picture, and only the result is turned. The bits are those of
- * turning first.
+ * Pillow turns a picture before resizing; this file turns only the result.
+ * Input rows are taken as stored, windows are mirrored, and the passes have
+ * the order of the upright picture: the bits are the same.
  *
  * Reference: Pillow 13.0.0, Image.resize(); transformers 5.23,
  * CLIPImageProcessorPil (sizes and crop).
@@ -33,14 +32,14 @@
 
 enum { MAX_RESAMPLE = 7 };
 
-/* Products of a size and a length stay exact in a double, which the reference
- * divides. */
+/* The reference divides products of a size and a length as doubles; below this
+ * limit a double holds the product exactly. */
 #define MAX_SIZE_PRODUCT ((uint64_t)1 << 45)
 #define MAX_OUT_PIXELS ((size_t)1 << 27)
 
 /* ---- geometry ---------------------------------------------------------- */
 
-/* int(size * length / reference) of Python. */
+/* Python's int(size * length / reference). */
 static bool scale_length(size_t size, size_t length, size_t reference,
                          size_t *out)
 {
@@ -64,7 +63,7 @@ static bool bounded_size(size_t width, size_t height, size_t size,
 
     if (lowered) {
         raw_size = (double)longest * (double)lesser / (double)greater;
-        size = (size_t)nearbyint(raw_size); /* half to even, as round() */
+        size = (size_t)nearbyint(raw_size); /* half to even, as in Python */
     }
     *out_width = width, *out_height = height;
     if (size == lesser)
@@ -108,8 +107,9 @@ static bool resized_size(clipc_geometry *g,
 }
 
 /* Start of a window of `crop` centred in `length`: (length - crop) / 2,
- * rounded down; or, as torchvision does it (`rounds`), to the nearest and
- * halves to even, what is missing being shared the other way round. */
+ * rounded down. With `rounds`, as in torchvision: rounded to the nearest,
+ * halves to even. A crop beyond `length` starts before 0: an odd missing pixel
+ * goes in front, with `rounds` behind. */
 static int64_t crop_start(size_t length, size_t crop, bool rounds)
 {
     if (crop > length)
@@ -243,7 +243,7 @@ static double kernel_mks2021(double x)
     return 577.0 / 576.0 - 239.0 / 144.0 * x * x;
 }
 
-/* By Pillow's number of the filter; 0, nearest, has no kernel. */
+/* Indexed by Pillow's filter number; 0, nearest, has no kernel. */
 static const struct {
     kernel_fn kernel;
     double support;
@@ -258,11 +258,11 @@ static const struct {
 /* The windows of the outputs that the crop keeps. */
 typedef struct axis {
     size_t in, out;      /* lengths of the whole picture */
-    size_t first, count; /* outputs kept: first .. first + count - 1 */
+    size_t first, count; /* outputs kept: [first, first + count) */
     bool filtered;       /* false: the lengths are equal, inputs are outputs */
-    size_t in_begin, in_end; /* inputs that any of them needs */
+    size_t in_begin, in_end; /* inputs the kept outputs need */
     size_t max_n;            /* inputs of the longest window */
-    size_t n_taps;           /* room for a window's weights, zeros behind */
+    size_t n_taps;           /* weights stored per window, padded with 0 */
     uint32_t *begin; /* [count] first input of each window, from in_begin */
     uint32_t *n;     /* [count] inputs of each window */
     int16_t *high, *low; /* [count, n_taps] see resize_kernels.h */
@@ -321,11 +321,11 @@ static clipc_status axis_nearest(axis *a, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* scale = in / out (of the float that holds `in`), filterscale =
- * max(scale, 1); output i is centred on (i + 0.5) * scale and its window
- * reaches support * filterscale to both sides. Weights are K((j - centre +
- * 0.5) / filterscale) divided by their sum, then rounded half away from zero
- * to 22 bits. All in double, in this order. */
+/* scale = in / out (`in` as a float), filterscale = max(scale, 1). Output i is
+ * centred on (i + 0.5) * scale; its window reaches support * filterscale to
+ * both sides. Weights are K((j - centre + 0.5) / filterscale) divided by their
+ * sum, then rounded half away from zero to 22 bits. Keep this order; compute
+ * in double. */
 static clipc_status axis_filter(axis *a, int resample, clipc_error *err)
 {
     const double scale = (double)(float)a->in / (double)a->out;
@@ -351,7 +351,7 @@ static clipc_status axis_filter(axis *a, int resample, clipc_error *err)
         size_t n;
         double sum = 0.0;
 
-        if (begin > end) /* where the float is longer than the axis */
+        if (begin > end) /* the float `in` exceeds the axis */
             begin = end;
         n = end - begin;
         if (n > a->max_n)
@@ -408,8 +408,8 @@ static void swap_weights(int16_t *a, int16_t *b)
     *b = w;
 }
 
-/* The same windows for a picture whose pixels come last to first: outputs are
- * then made last to first as well. */
+/* Mirrors the windows for a picture whose pixels come last to first. Outputs
+ * are then made last to first as well. */
 static void axis_mirror(axis *a)
 {
     const size_t begin = a->in - a->in_end, length = a->in_end - a->in_begin;
@@ -445,7 +445,7 @@ struct clipc_resizer {
     clipc_resize_kernels kernels;
     axis x, y;           /* along the stored picture's rows, and down them */
     bool vertical_first; /* both axes are filtered, y first */
-    uint8_t *out;        /* first pixel of the first row that is computed */
+    uint8_t *out;        /* first pixel of the first computed row */
     size_t out_stride;   /* bytes */
     size_t row, next;    /* input rows taken, output rows made */
     uint8_t *ring;       /* [ring_rows, ring_stride] */
@@ -493,8 +493,8 @@ static clipc_status alloc_ring(clipc_resizer *r, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* Behind the pixels of a plane lie zeros, for the weights 0 that continue the
- * last windows and for what the kernels read too much. */
+/* Zeros follow the pixels of a plane: the padded weights of the last windows
+ * and the kernels' reads reach past the last pixel. */
 static clipc_status alloc_planes(clipc_resizer *r, clipc_error *err)
 {
     if (!r->x.filtered)
@@ -535,7 +535,7 @@ clipc_status clipc_resizer_create(clipc_resizer **resizer,
                                  (int64_t)g->resized_width;
     clipc_resizer *r;
     clipc_status status;
-    axis *across, *down; /* the upright picture's */
+    axis *across, *down; /* axes of the upright picture */
 
     *resizer = NULL;
     if (resample < 0 || resample > MAX_RESAMPLE)
@@ -579,7 +579,7 @@ void clipc_resizer_use(clipc_resizer *resizer, unsigned features)
     clipc_resize_kernels_init(&resizer->kernels, features);
 }
 
-/* in: the row from the first column needed. */
+/* in: the input row, from the first needed column on. */
 static void make_columns(const clipc_resizer *r, uint8_t *out,
                          const uint8_t *in)
 {
@@ -594,7 +594,7 @@ static void make_columns(const clipc_resizer *r, uint8_t *out,
                           x->low, x->n_taps, x->count);
 }
 
-/* Where to make a row of the result as stored; turn_row() moves the row to its
+/* Returns where to make a row in stored order; turn_row() moves the row to its
  * place in the upright result. */
 static uint8_t *row_to_make(const clipc_resizer *r, size_t row)
 {
@@ -608,7 +608,7 @@ static void turn_row(const clipc_resizer *r, size_t row)
                        r->y.count, row);
 }
 
-/* Output row `next` from the rows of its window in the ring. */
+/* Makes output row `next` from its window's rows in the ring. */
 static void make_row(clipc_resizer *r)
 {
     const axis *y = &r->y;
@@ -618,7 +618,7 @@ static void make_row(clipc_resizer *r)
 
     for (size_t k = 0; k < n; k++)
         r->window[k] = r->ring + (begin + k) % r->ring_rows * r->ring_stride;
-    if (n % 2) /* one row more, with weight 0 */
+    if (n % 2) /* make n even with a row of weight 0 */
         r->window[n] = r->window[n - 1];
     r->kernels.vertical(r->vertical_first ? r->line : out, r->window,
                         y->high + weights, y->low + weights, n + n % 2,

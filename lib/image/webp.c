@@ -2,10 +2,11 @@
  *
  * webp.c - WebP in memory to RGB rows, through libwebp and its demuxer.
  *
- * As Pillow 13, which reads every file as an animation: the container must be
- * whole, bytes after it are ignored; of an animation the first frame, at its
- * place on a black canvas. libwebp decodes a frame as a whole, so its pixels
- * are held until the rows have been sent, within max_decode_bytes.
+ * As in Pillow 13, which reads every file as an animation: the container must
+ * be whole; bytes after the container are ignored; only the first frame of an
+ * animation is read, and lies at its place on a black canvas. libwebp decodes
+ * a frame as a whole, so the frame's pixels are held until the rows have been
+ * sent, within max_decode_bytes.
  *
  * Format: RFC 9649.
  */
@@ -24,8 +25,8 @@
 #include <webp/demux.h>
 
 enum {
-    RIFF_BYTES = 12,  /* "RIFF", length of what follows, "WEBP" */
-    MAX_SIDE = 16383, /* of a frame by the format; here of the canvas too */
+    RIFF_BYTES = 12,  /* "RIFF", length of the rest, "WEBP" */
+    MAX_SIDE = 16383, /* a frame's limit in the format; here also a canvas' */
     LOSSY = 1         /* WebPBitstreamFeatures.format */
 };
 
@@ -70,7 +71,7 @@ static void find_orientation(decoder *d, clipc_decode_info *info)
     WebPDemuxReleaseChunkIterator(&chunk);
 }
 
-/* Container, limits, canvas and frame. */
+/* Opens the container, checks limits, finds canvas and frame. */
 static clipc_status start(decoder *d, const uint8_t *data, size_t n,
                           clipc_decode_info *info)
 {
@@ -94,15 +95,15 @@ static clipc_status start(decoder *d, const uint8_t *data, size_t n,
                                     d->params, d->name, -1, d->err));
     if (!WebPDemuxGetFrame(d->demuxer, 1, &d->frame))
         return fail_damaged(d, "it has no frame");
-    /* As the reference: the flag in the header decides, not the pixels. */
+    /* As in the reference, the header's flag decides, not the pixels. */
     d->has_alpha = WebPGetFeatures(data, n, &features) != VP8_STATUS_OK ||
                    features.has_alpha;
     find_orientation(d, info);
     return CLIPC_OK;
 }
 
-/* A pixel takes 4 bytes of output; in libwebp, lossy coding without alpha
- * takes a few rows, lossless coding 4 bytes more, alpha up to 5. */
+/* A pixel takes 4 bytes of output. In libwebp, lossless coding takes 4 bytes
+ * more and alpha up to 5; lossy coding without alpha takes a few rows. */
 static clipc_status check_memory(decoder *d,
                                  const WebPBitstreamFeatures *features)
 {
@@ -165,7 +166,8 @@ static clipc_status decode_frame(decoder *d)
     return code == VP8_STATUS_OK ? CLIPC_OK : fail_from_libwebp(d, code);
 }
 
-/* Row y of the canvas, which is white for alpha_white and alpha, else black. */
+/* Makes row y of the canvas. The canvas is white if alpha_white is set and the
+ * frame has alpha, else black. */
 static void make_row(decoder *d, size_t y)
 {
     const size_t left = (size_t)d->frame.x_offset;

@@ -2,12 +2,11 @@
  *
  * added_tokens.c - added tokens: reading them and finding them in a text.
  *
- * Their flags come from where transformers 5.23 takes them: from
- * added_tokens_decoder in tokenizer_config.json, else from added_tokens in
- * tokenizer.json; a special token (bos_token, eos_token, ...) that neither
- * lists has the flags it carries itself, or those of a plain string: special,
- * not normalised. An id is never made up: a token is in the vocabulary, or
- * its id is the next one after it.
+ * As in transformers 5.23, flags come from added_tokens_decoder in
+ * tokenizer_config.json, else from added_tokens in tokenizer.json. A special
+ * token (bos_token, eos_token, ...) in neither list has the flags of its own
+ * object; a plain string is special and not normalised. No id is made up: a
+ * token is in the vocabulary, or has the next id after the vocabulary.
  */
 #include "text/added_tokens.h"
 #include "text/unicode.h"
@@ -21,14 +20,14 @@
 /* ---- reading ----------------------------------------------------------- */
 
 typedef struct entry {
-    const char *text, *file; /* the file's name is for messages */
+    const char *text, *file; /* file: the file's name, for messages */
     size_t n;
-    size_t order; /* in which the entry was read */
+    size_t order; /* position among the entries read */
     int64_t id;   /* -1: the id in the vocabulary */
-    bool listed;  /* its flags win over those of a name */
+    bool listed;  /* a listed entry's flags win over a named entry's */
     bool named;   /* bos_token and the like */
     bool special, single_word, lstrip, rstrip;
-    int normalized; /* -1: not said */
+    int normalized; /* -1: not given */
 } entry;
 
 typedef struct reader {
@@ -70,7 +69,7 @@ static clipc_status add_entry(reader *rd, const entry *item, const char *name,
     return CLIPC_OK;
 }
 
-/* {"content": "...", flags} */
+/* Reads {"content": "...", flags}. */
 static clipc_status read_flags(const json_t *object, const char *name,
                                entry *out, clipc_error *err)
 {
@@ -95,7 +94,7 @@ static clipc_status read_flags(const json_t *object, const char *name,
     return CLIPC_OK;
 }
 
-/* added_tokens of tokenizer.json: objects with an id. */
+/* Reads added_tokens of tokenizer.json: objects with an id. */
 static clipc_status read_list(reader *rd, clipc_error *err)
 {
     const json_t *list = rd->source->added_tokens;
@@ -116,7 +115,7 @@ static clipc_status read_list(reader *rd, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* added_tokens_decoder of tokenizer_config.json: {"id": object}. */
+/* Reads added_tokens_decoder of tokenizer_config.json: {"id": object}. */
 static clipc_status read_decoder(reader *rd, json_t *decoder, clipc_error *err)
 {
     const char *name = rd->source->config_name, *key;
@@ -138,7 +137,8 @@ static clipc_status read_decoder(reader *rd, json_t *decoder, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* A special token by name or in a list: a string, or an object with flags. */
+/* Reads a special token, named or in a list: a string, or an object with
+ * flags. */
 static clipc_status read_special(reader *rd, const json_t *value,
                                  const char *key, bool named, entry *item,
                                  clipc_error *err)
@@ -161,7 +161,7 @@ static clipc_status read_special(reader *rd, const json_t *value,
     return add_entry(rd, item, name, err);
 }
 
-/* In the order in which a later one replaces the flags of an earlier one. */
+/* Keep the order: a later token's flags replace an earlier token's. */
 static const struct {
     const char *key, *value;
 } NAMED[] = {
@@ -205,7 +205,7 @@ static bool is_named(const char *key)
     return false;
 }
 
-/* Further special tokens of tokenizer_config.json. */
+/* Reads further special tokens of tokenizer_config.json. */
 static clipc_status read_extra(reader *rd, clipc_error *err)
 {
     static const char *const LISTS[] = { "extra_special_tokens",
@@ -228,7 +228,7 @@ static clipc_status read_extra(reader *rd, clipc_error *err)
                                    false, &item, err));
         }
         if (json_array_size(list) > 0)
-            break; /* the newer name counts alone */
+            break; /* only the newer name counts */
     }
     memcpy(&config, &rd->source->config, sizeof config);
     json_object_foreach(config, key, value)
@@ -490,7 +490,7 @@ void clipc_added_free(clipc_added *added)
 
 /* ---- finding ----------------------------------------------------------- */
 
-/* The longest token that starts at text. */
+/* Returns the longest token that starts at text. */
 static const clipc_added_token *longest_at(const clipc_added_set *set,
                                            const char *text, size_t n)
 {
@@ -498,8 +498,8 @@ static const clipc_added_token *longest_at(const clipc_added_set *set,
     size_t low = set->first[(unsigned char)text[0]];
     size_t high = set->first[(unsigned char)text[0] + 1];
 
-    /* [low, high) are the tokens that start with text[0 .. depth). The one
-     * that ends there, if any, is the first of them. */
+    /* [low, high) are the tokens that start with text[0 .. depth). A token of
+     * `depth` bytes is the first of these tokens. */
     for (size_t depth = 1; low < high; depth++) {
         if (set->tokens[low].n == depth)
             best = &set->tokens[low++];
@@ -507,14 +507,14 @@ static const clipc_added_token *longest_at(const clipc_added_set *set,
             break;
         unsigned char byte = (unsigned char)text[depth];
         size_t end = high;
-        for (size_t above = high; low < above;) { /* first not below byte */
+        for (size_t above = high; low < above;) { /* first byte >= `byte` */
             size_t middle = (low + above) / 2;
             if ((unsigned char)set->tokens[middle].text[depth] < byte)
                 low = middle + 1;
             else
                 above = middle;
         }
-        for (size_t below = low; below < end;) { /* first above byte */
+        for (size_t below = low; below < end;) { /* first byte > `byte` */
             size_t middle = (below + end) / 2;
             if ((unsigned char)set->tokens[middle].text[depth] <= byte)
                 below = middle + 1;
@@ -526,7 +526,7 @@ static const clipc_added_token *longest_at(const clipc_added_set *set,
     return best;
 }
 
-/* Start of the character that ends at `end`, and the character. */
+/* Returns the start of the character that ends at `end`, and the character. */
 static size_t character_before(const char *text, size_t end, uint32_t *code)
 {
     size_t start = end - 1;
@@ -587,7 +587,7 @@ const clipc_added_token *clipc_added_next(const clipc_added_set *set,
         }
         size_t stop = start + token->n;
         walk->searched = stop;
-        /* A match that does not count is still passed over whole. */
+        /* The search skips a match that does not count. */
         if ((specials_plain && token->special) ||
             (token->single_word && touches_word(text, n, start, stop)))
             continue;
@@ -595,7 +595,7 @@ const clipc_added_token *clipc_added_next(const clipc_added_set *set,
             start = strip_left(text, start, walk->taken);
         if (token->rstrip)
             stop = strip_right(text, n, stop);
-        /* A token may start in white space that the last one took. */
+        /* A token may start in white space that the last token took. */
         walk->text_begin = walk->taken;
         walk->text_end = start > walk->taken ? start : walk->taken;
         walk->taken = stop;

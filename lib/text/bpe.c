@@ -2,14 +2,14 @@
  *
  * bpe.c - byte pair encoding.
  *
- * A word is a row of symbols, one a byte at first. Of all neighbouring pairs
- * that are in the list of merges, the one with the lowest rank, the leftmost
- * of equals, is replaced by its result, again and again until there is none.
- * A heap of (rank, position) over a linked list does that in n log n.
+ * A word is a row of symbols, at first one symbol per byte. Replace the
+ * neighbouring pair of the lowest rank in the list of merges, the leftmost of
+ * equals, by its result; repeat until no pair is in the list. A heap of (rank,
+ * position) over a linked list takes n log n steps.
  *
- * Tokens are written with one character a byte: 0x21-7E, A1-AC and AE-FF
- * stand for themselves, the other 68 in rising order for U+0100, U+0101, ...
- * (the byte-level alphabet of GPT-2).
+ * Tokens are written with one character per byte: bytes 0x21-7E, A1-AC and
+ * AE-FF as themselves, the other 68 bytes in rising order as U+0100, U+0101,
+ * ... (the byte-level alphabet of GPT-2).
  */
 #include "text/bpe.h"
 #include "base/utf8.h"
@@ -35,7 +35,7 @@ typedef struct loaded_merge {
     clipc_merge merge;
 } loaded_merge;
 
-/* Id of a token, -1 when it is not in the vocabulary. */
+/* Returns a token's id; -1: the token is not in the vocabulary. */
 static int32_t find_token(const loader *ld, const char *token, size_t n)
 {
     const json_t *id = json_object_getn(ld->source->vocab, token, n);
@@ -52,7 +52,7 @@ static clipc_status check_vocab(clipc_bpe *bpe, loader *ld, size_t vocab_size,
 
     if (!seen)
         return clipc_fail_nomem(err, "vocabulary");
-    /* The iteration macro wants a plain pointer; nothing is changed. */
+    /* jansson's iteration macro needs a pointer without const. */
     memcpy(&vocab, &ld->source->vocab, sizeof vocab);
     json_object_keylen_foreach(vocab, token, n, value)
     {
@@ -128,7 +128,7 @@ static clipc_status fail_merge(const loader *ld, const char *what,
                       CLIPC_QUOTE(ld->merges_name), ld->n, what, quoted.text);
 }
 
-/* The next merge in order of rank. */
+/* Adds the next merge. Call in order of rank. */
 static clipc_status add_merge(loader *ld, const char *left, size_t n_left,
                               const char *right, size_t n_right,
                               clipc_error *err)
@@ -141,7 +141,7 @@ static clipc_status add_merge(loader *ld, const char *left, size_t n_left,
         return fail_merge(ld, "unknown token", left, n_left, err);
     if (right_id < 0)
         return fail_merge(ld, "unknown token", right, n_right, err);
-    /* Both are tokens, so the sum cannot overflow. */
+    /* Both parts are tokens, so the sum cannot overflow. */
     if (n_left + n_right <= ld->longest_token) {
         memcpy(ld->joined, left, n_left);
         memcpy(ld->joined + n_left, right, n_right);
@@ -169,7 +169,7 @@ static clipc_status add_merge(loader *ld, const char *left, size_t n_left,
     return CLIPC_OK;
 }
 
-/* "left right": two parts, one space. */
+/* Adds the merge "left right": two parts, one space. */
 static clipc_status add_merge_line(loader *ld, const char *line, size_t n,
                                    clipc_error *err)
 {
@@ -229,8 +229,8 @@ static clipc_status add_merges_text(loader *ld, clipc_error *err)
 
 /* ---- loading: the table ------------------------------------------------ */
 
-/* Stable counting sort from `in` to `out` by right or left id. starts has
- * n_ids + 1 entries and holds the first index of each id afterwards. */
+/* Stable counting sort from `in` to `out` by right or left id. Afterwards
+ * starts [n_ids + 1] holds the first index of each id. */
 static void sort_merges(const loaded_merge *in, loaded_merge *out, size_t n,
                         bool by_left, uint32_t *starts, size_t n_ids)
 {
@@ -398,7 +398,7 @@ bool clipc_bpe_word(const clipc_bpe *bpe, const char *word, size_t n,
     int32_t *ids = scratch->symbols;
     int32_t *previous = ids + scratch->capacity;
     int32_t *next = previous + scratch->capacity;
-    uint64_t *heap = scratch->heap; /* rank << 32 | position of the left */
+    uint64_t *heap = scratch->heap; /* rank << 32 | left position */
     size_t n_heap = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -415,8 +415,8 @@ bool clipc_bpe_word(const clipc_bpe *bpe, const char *word, size_t n,
     for (size_t i = n_heap / 2; i-- > 0;)
         sift_down(heap, n_heap, i);
 
-    /* Each merge takes one entry out and puts at most two in, and there are
-     * fewer than n merges: 2 n entries are enough. */
+    /* Each merge removes one entry and adds at most two; fewer than n merges
+     * happen: 2 n entries are enough. */
     while (n_heap > 0) {
         uint64_t top = heap[0];
         heap[0] = heap[--n_heap];
@@ -426,10 +426,10 @@ bool clipc_bpe_word(const clipc_bpe *bpe, const char *word, size_t n,
         int32_t left = (int32_t)(top & UINT32_MAX);
         int32_t right = ids[left] < 0 ? -1 : next[left];
         if (right < 0)
-            continue; /* merged away, or now the last */
+            continue; /* `left` was merged away, or is the last symbol */
         const clipc_merge *merge = find_merge(bpe, ids[left], ids[right]);
         if (!merge || merge->rank != top >> 32)
-            continue; /* one of the two has grown since */
+            continue; /* a symbol of the pair has grown since */
 
         ids[left] = (int32_t)merge->result;
         ids[right] = -1;

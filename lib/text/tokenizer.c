@@ -2,16 +2,17 @@
  *
  * tokenizer.c - CLIP's tokenizer: text to token ids.
  *
- * start token, then for the text: added tokens that are searched in the raw
- * text; each piece between them normalised (NFC, white space, lower case);
- * added tokens that are searched in normalised text; each piece between those
- * split into words by
+ * The ids are the start token, the ids of the text, the end token. A text
+ * 1. is searched for raw added tokens;
+ * 2. is normalised between these tokens (NFC, white space, lower case);
+ * 3. is searched for normalised added tokens;
+ * 4. is split into words between these tokens by
  *     <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|
  *     [\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
- * and each word encoded by byte pair encoding; then the end token.
- * Reference: transformers 5.23 CLIPTokenizer, tokenizers 0.23. It builds this
- * pipeline itself and ignores the one in tokenizer.json; a file that says
- * something else was made for something else, and is refused here.
+ * 5. and each word is encoded by byte pair encoding.
+ * Reference: transformers 5.23 CLIPTokenizer, tokenizers 0.23. CLIPTokenizer
+ * builds this pipeline itself and ignores the pipeline in tokenizer.json. A
+ * file with another pipeline is not CLIP's and is refused here.
  */
 #include "text/tokenizer.h"
 #include "text/added_tokens.h"
@@ -28,12 +29,12 @@
 struct clipc_tokenizer {
     clipc_bpe bpe;
     clipc_added added;
-    unsigned char *vocabulary; /* that bpe points into, or NULL */
+    unsigned char *vocabulary; /* bpe points into this copy; or NULL */
 };
 
 /* ---- loading: the pipeline of tokenizer.json --------------------------- */
 
-/* One member an object may have. text NULL: the boolean. */
+/* A member that an object may have. text NULL: the member is a boolean. */
 typedef struct member {
     const char *key, *text;
     bool boolean, optional;
@@ -46,8 +47,8 @@ static bool string_is(const json_t *value, const char *text)
            memcmp(json_string_value(value), text, n) == 0;
 }
 
-/* The object has these members and no other. Members whose value is not
- * compared here (nested ones) are named in `nested`. */
+/* Whether the object has these members and no other. Name members whose value
+ * is not compared here in `nested`. */
 static bool object_is(const json_t *object, const member *members, size_t n,
                       const char *nested)
 {
@@ -124,7 +125,7 @@ static bool is_clip_pre_tokenizer(const json_t *object)
            OBJECT_IS(json_array_get(list, 1), BYTES, "");
 }
 
-/* ["token", id] */
+/* Whether pair is ["token", id]. */
 static bool is_end(const json_t *pair, const char *text, int32_t id)
 {
     const json_t *number = json_array_get(pair, 1);
@@ -152,7 +153,7 @@ static bool is_unset(const json_t *object, const char *key)
     return !value || json_is_null(value) || json_is_false(value);
 }
 
-/* Null, absent, or this text. */
+/* Whether the member is null, absent, or this text. */
 static bool is_text(const json_t *object, const char *key, const char *text)
 {
     const json_t *value = json_object_get(object, key);
@@ -344,7 +345,7 @@ clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
 typedef struct encoder {
     const clipc_tokenizer *tokenizer;
     clipc_ids *out;
-    size_t limit; /* enough once out->n is this */
+    size_t limit; /* encoding stops when out->n reaches the limit */
     bool specials_plain;
     clipc_bpe_scratch scratch;
     clipc_utf8 normalized;
@@ -356,7 +357,7 @@ static bool starts_with(const char *s, size_t n, const char *prefix)
     return n >= len && memcmp(s, prefix, len) == 0;
 }
 
-/* Length of the contraction at s ('s, 're, ...), or 0. */
+/* Returns the length of the contraction at s ('s, 're, ...), or 0. */
 static size_t contraction(const char *s, size_t n)
 {
     static const char *const ALL[] = { "'s", "'t",  "'re", "'ve",
@@ -367,9 +368,9 @@ static size_t contraction(const char *s, size_t n)
     return 0;
 }
 
-/* Length of the start or end token spelled out at s, or 0. Where a word
- * begins it goes before any other rule, even where it is text, and is then
- * three words (the byte-level step splits once more). */
+/* Returns the length of the start or end token spelled out at s, or 0. At the
+ * start of a word a spelled token precedes every other rule. A spelled token
+ * that is plain text is three words: the byte-level step splits once more. */
 static size_t spelled_special(const char *s, size_t n)
 {
     static const char START[] = "<|startoftext|>", END[] = "<|endoftext|>";
@@ -386,7 +387,7 @@ static bool add_word(encoder *enc, const char *word, size_t n)
                           enc->out);
 }
 
-/* Normalised text without added tokens. */
+/* Adds normalised text without added tokens. */
 static bool add_words(encoder *enc, const char *s, size_t n)
 {
     for (size_t i = 0; i < n && enc->out->n < enc->limit;) {
@@ -421,7 +422,7 @@ static bool add_words(encoder *enc, const char *s, size_t n)
     return true;
 }
 
-/* Raw text without added tokens of the raw kind. */
+/* Adds raw text without raw added tokens. */
 static bool add_piece(encoder *enc, const char *s, size_t n)
 {
     const clipc_added_set *set = &enc->tokenizer->added.normalized;

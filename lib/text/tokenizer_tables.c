@@ -13,8 +13,8 @@
  *     multiple of 4
  *
  * starts, merges and the byte tables are bpe.h's. Added tokens come in two
- * runs, those searched in the raw text and those searched in normalised text,
- * each by rising bytes.
+ * runs: tokens of the raw text, then tokens of normalised text. Each run rises
+ * by bytes.
  */
 #include "text/tokenizer_tables.h"
 
@@ -29,7 +29,7 @@
 enum {
     VERSION = 1,
     MAGIC_BYTES = 8,
-    N_BYTES = 256, /* values of a byte */
+    N_BYTES = 256, /* number of byte values */
     MAX_ADDED = 65536,
     MAX_TOKEN_BYTES = 256
 };
@@ -56,7 +56,7 @@ _Static_assert(sizeof(header) == 32, "no padding");
 _Static_assert(sizeof(added_record) == 12, "no padding");
 _Static_assert(sizeof(clipc_merge) == 12, "no padding");
 
-/* Where the parts begin. */
+/* Offsets of the parts. */
 typedef struct layout {
     size_t inner_ids, last_ids, starts, merges, added, text, text_end, end;
 } layout;

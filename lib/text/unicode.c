@@ -17,7 +17,7 @@
 
 static bool in_ranges(const clipc_code_range *ranges, size_t n, uint32_t code)
 {
-    size_t low = 0, high = n; /* the first range that ends at code or later */
+    size_t low = 0, high = n; /* search the first range with end >= code */
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (ranges[middle].last < code)
@@ -61,7 +61,7 @@ size_t clipc_unicode_lowercase(uint32_t code, uint32_t out[2])
             out[0] = code + 32;
         return 1;
     }
-    if (code == 0x130) { /* the only one that becomes two: i, dot above */
+    if (code == 0x130) { /* the only code that becomes two: i, dot above */
         out[0] = 'i';
         out[1] = 0x307;
         return 2;
@@ -102,7 +102,7 @@ bool clipc_codes_push(clipc_codes *text, uint32_t code)
 #define HANGUL_S 0xAC00u
 #define HANGUL_L 0x1100u
 #define HANGUL_V 0x1161u
-#define HANGUL_T 0x11A7u /* one before the first final consonant */
+#define HANGUL_T 0x11A7u /* the code before the first final consonant */
 #define N_L 19u
 #define N_V 21u
 #define N_T 28u
@@ -137,7 +137,7 @@ static bool decompose(clipc_codes *out, uint32_t code)
                clipc_codes_push(out, HANGUL_V + s % (N_V * N_T) / N_T) &&
                (s % N_T == 0 || clipc_codes_push(out, HANGUL_T + s % N_T));
     }
-    /* Only the first of a pair decomposes further. */
+    /* Only the first code of a pair decomposes further. */
     const clipc_decomposition *d;
     while ((d = find_decomposition(code)) != NULL) {
         if (d->second)
@@ -154,7 +154,7 @@ static bool decompose(clipc_codes *out, uint32_t code)
 
 /* ---- NFC: canonical order ---------------------------------------------- */
 
-#define MAX_RANK 63 /* 55 are in use */
+#define MAX_RANK 63 /* 55 ranks are in use */
 
 static uint8_t rank_of(uint32_t code)
 {
@@ -190,7 +190,7 @@ static bool sort_marks(uint32_t *codes, uint8_t *ranks, size_t n)
         }
         return true;
     }
-    /* Counting keeps a megabyte of marks linear. */
+    /* A counting sort stays linear for a megabyte of marks. */
     size_t next[MAX_RANK + 2] = { 0 };
     uint32_t *sorted = clipc_alloc(n, sizeof *sorted);
     if (!sorted)
@@ -228,7 +228,7 @@ static bool sort_all_marks(clipc_codes *text, uint8_t *ranks)
 
 /* ---- NFC: composition -------------------------------------------------- */
 
-/* The code that first and second compose to, or 0. */
+/* Returns the composition of first and second, or 0. */
 static uint32_t compose_pair(uint32_t first, uint32_t second)
 {
     if (first - HANGUL_L < N_L && second - HANGUL_V < N_V)
@@ -259,12 +259,12 @@ static void compose_all(clipc_codes *text, const uint8_t *ranks)
 {
     size_t n = 0, starter = 0;
     bool has_starter = false;
-    uint8_t last_rank = 0; /* of the last code kept */
+    uint8_t last_rank = 0; /* rank of the last kept code */
 
     for (size_t i = 0; i < text->n; i++) {
         uint32_t code = text->codes[i];
         uint8_t rank = ranks[i];
-        /* A starter composes only with the one right before it. */
+        /* A starter composes only with a starter right before. */
         if (has_starter && (n == starter + 1 || last_rank < rank)) {
             uint32_t whole = compose_pair(text->codes[starter], code);
             if (whole) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_config.c - config.json, preprocessor_config.json,
- * processor_config.json and open_clip_config.json: the first byte chooses. An
- * accepted file must keep the promises of config.h.
+ * processor_config.json and open_clip_config.json: the first byte chooses the
+ * file. An accepted file must keep the promises of config.h.
  */
 #include "config/config.h"
 
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     if (n == 0)
         return 0;
-    /* An exact copy: nothing may be read past the end. */
+    /* An exact copy: a sanitizer sees a read past the end. */
     char *text = malloc(n > 1 ? n - 1 : 1);
     if (!text)
         return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_exif.c - a block of EXIF data. The reader stays within the block; the
- * answer is an orientation or none, and the same with "Exif" in front.
+ * fuzz_exif.c - a block of EXIF data. The reader stays within the block. The
+ * answer is an orientation or none, and is the same with "Exif" in front.
  */
 #include "image/exif.h"
 

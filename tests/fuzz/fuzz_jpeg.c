@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_jpeg.c - a JPEG file in memory. Any input becomes one: only what
- * follows the magic is fuzzed.
+ * fuzz_jpeg.c - a JPEG file in memory. Every input gets JPEG's magic; only the
+ * bytes after the magic are fuzzed.
  */
 #include "picture.h"
 

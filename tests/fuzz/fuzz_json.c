@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_json.c - JSON text. clipc's reader must accept the texts that jansson's
- * own reader accepts, with the same values; an accepted value must come
- * through jansson's writer and back unchanged; errors must point into the
- * text.
+ * own reader accepts, with the same values. An accepted value must be the same
+ * after jansson's writer and clipc's reader. Errors must point into the text.
  */
 #include "base/json_object.h"
 
@@ -26,8 +25,8 @@ static void check_again(const json_t *root)
     free(text);
 }
 
-/* root NULL: it was refused as malformed. jansson passes over a NUL byte that
- * follows a number. */
+/* root NULL: clipc refused the text as malformed. jansson skips a NUL byte
+ * after a number. */
 static void check_jansson(const json_t *root, const char *text, size_t n)
 {
     json_t *other = json_loadb(text, n,

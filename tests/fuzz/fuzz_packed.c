@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_packed.c - packed files. The first byte of the input chooses a good file
- * (a precision, with spaces for room in its header); the rest are edits to it
- * at positions that favour the header, the manifest and the vocabulary. A
+ * fuzz_packed.c - packed files. The first byte chooses a good file (a
+ * precision, with spaces for room in its header). The rest are edits to this
+ * file at positions that favour the header, the manifest and the vocabulary. A
  * file that opens must embed and tokenise, or fail with a message.
  */
 #include "clipc.h"
@@ -17,7 +17,7 @@ enum { N_FILES = 3, EDIT_BYTES = 5, MAX_IDS = 100 };
 
 typedef struct packed {
     unsigned char *data;
-    size_t n, header; /* bytes before the tensors */
+    size_t n, header; /* header: bytes before the tensors */
 } packed;
 
 static packed good[N_FILES];
@@ -52,8 +52,8 @@ static void make(packed *out, clipc_precision precision)
     tiny_model_free(&files);
 }
 
-/* Where an edit goes: the header, the last bytes (manifest, configs, token
- * embedding), the bytes before those (vocabulary), or anywhere. */
+/* Returns the place of an edit: the header, the last bytes (manifest, configs,
+ * token embedding), the bytes before the last (vocabulary), or anywhere. */
 static size_t place(const packed *file, const uint8_t edit[EDIT_BYTES])
 {
     size_t at = (size_t)edit[1] << 16 | (size_t)edit[2] << 8 | edit[3];
@@ -87,7 +87,7 @@ static void use(const clipc_model *model)
         abort();
     }
     params.threads = 1;
-    /* An edited config may ask for more than a fuzzer has time for. */
+    /* An edited config may need more time than a fuzzer has. */
     if (p.dim > 64 || p.image_size > 64 || p.context_length > 128 ||
         clipc_ctx_create(&ctx, model, &params, NULL) != CLIPC_OK)
         return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_png.c - a PNG file in memory. Any input becomes one: only what follows
- * the magic is fuzzed. The checksums of chunks are mended, or nearly every
- * input would end at the first one.
+ * fuzz_png.c - a PNG file in memory. Every input gets PNG's magic; only the
+ * bytes after the magic are fuzzed. The checksums of chunks are mended: nearly
+ * every input would end at the first checksum.
  */
 #include "picture.h"
 
@@ -16,7 +16,7 @@ static uint32_t read_u32(const uint8_t *p)
            p[3];
 }
 
-/* A last byte of 1 in the header's checksum leaves all as they are. */
+/* A last byte of 1 in the header's checksum leaves all checksums unmended. */
 static void mend_checksums(uint8_t *file, size_t n)
 {
     size_t at = 8;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_safetensors.c - a safetensors file and, when its tensors are those of
- * the smallest possible CLIP, a checkpoint made of it.
+ * fuzz_safetensors.c - a safetensors file and, if its tensors are the tensors
+ * of the smallest possible CLIP, a checkpoint made of the file.
  *
- * First byte 255: the rest is the file. Else it is the number of tensor bytes
- * behind the header, and the rest is the header: the length needs no luck.
+ * First byte 255: the rest is the file. Else the first byte is the number of
+ * tensor bytes after the header, and the rest is the header: the length in the
+ * file is always right.
  */
 #include "checkpoint/checkpoint.h"
 

@@ -3,8 +3,8 @@
  * fuzz_shards.c - the index of a split checkpoint. Names that the
  * reader accepts are checked again: no name may lead out of the folder.
  *
- * First byte odd: of *.bin files; else of *.safetensors. The rest is the
- * index.
+ * First byte odd: an index of *.bin files; else of *.safetensors. The rest is
+ * the index.
  */
 #include "checkpoint/shard_index.h"
 

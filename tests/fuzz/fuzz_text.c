@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_text.c - texts through three tokenizers of tests/data/tokenizer: both
- * ends in place, ids in range, and a cut text is the start of the whole one.
- * The first byte of the input picks the file and the flags.
+ * fuzz_text.c - texts through three tokenizers of tests/data/tokenizer. Start
+ * and end token are in place, ids are in range, and the ids of a cut text
+ * begin the ids of the whole text. The first byte chooses the file and the
+ * flags.
  */
 #include "text/tokenizer.h"
 

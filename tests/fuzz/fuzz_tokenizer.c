@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_tokenizer.c - the tokenizer's files. Random bytes never hold the 512
- * byte tokens, so the first byte of the input chooses the kind of the rest: a whole
- * tokenizer.json; edits to a good one; merges.txt beside a good vocab.json;
- * tokenizer_config.json beside a good tokenizer.json. A tokenizer
+ * byte tokens, so the first byte chooses the kind of the rest: a whole
+ * tokenizer.json; edits to a good tokenizer.json; merges.txt beside a good
+ * vocab.json; tokenizer_config.json beside a good tokenizer.json. A tokenizer
  * that loads must encode to ids in range.
  */
 #include "text/tokenizer.h"
@@ -31,7 +31,8 @@ static void read_file(text_file *file, const char *path)
     fclose(stream);
 }
 
-/* Edits: position (2 bytes), bytes to drop, bytes to put in, those bytes. */
+/* An edit: position (2 bytes), number of bytes to drop, number of bytes to put
+ * in, the bytes to put in. */
 static void apply_edits(text_file *file, const uint8_t *data, size_t n)
 {
     while (n >= 4) {

@@ -2,9 +2,8 @@
  *
  * fuzz_torch.c - a PyTorch checkpoint: zip directory, pickle, tensors.
  *
- * First byte 255: the rest is the archive. Else the rest is data.pkl, put
- * into a good archive beside two storages of 64 bytes: the pickle needs no
- * luck with sizes and CRC.
+ * First byte 255: the rest is the archive. Else the rest is data.pkl in a good
+ * archive beside two storages of 64 bytes: sizes and CRC are always right.
  */
 #include "support/containers.h"
 #include "checkpoint/tensor_files.h"
@@ -58,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n == 0)
         return 0;
     make_file(&file, data, n);
-    /* A copy that ends where it ends. */
+    /* An exact copy: a sanitizer sees a read past the end. */
     unsigned char *copy = malloc(file.n ? file.n : 1);
     if (!copy)
         abort();

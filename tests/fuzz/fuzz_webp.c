@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_webp.c - a WebP file in memory. Any input becomes one. The length of
- * the container is mended, or nearly every input would end there; a fifth byte
- * of 0xFF leaves it.
+ * fuzz_webp.c - a WebP file in memory. Every input gets WebP's magic and,
+ * unless the fifth byte is 0xFF, the right length: nearly every input would
+ * end at a wrong length.
  */
 #include "picture.h"
 

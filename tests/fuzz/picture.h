@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * picture.h - shared by the picture targets: a private copy of the input,
- * mended so that the decoder takes it for its own, decoded twice under small
- * limits: all pixels, then upright, on white and fitted to a model.
+ * picture.h - shared by the picture targets. A copy of the input is mended, so
+ * that the decoder accepts the format, and decoded twice under small limits:
+ * all pixels; then upright, on white and fitted to a model.
  */
 #ifndef CLIPC_FUZZ_PICTURE_H
 #define CLIPC_FUZZ_PICTURE_H
@@ -31,7 +31,7 @@ static inline void picture_decode(const uint8_t *file, size_t n,
     clipc_image_free(image);
 }
 
-/* mend(file, n) changes the copy; inputs shorter than least are left out. */
+/* mend(file, n) changes the copy; inputs shorter than `least` are skipped. */
 static inline int picture_fuzz(const uint8_t *data, size_t n, size_t least,
                                void (*mend)(uint8_t *file, size_t n))
 {

@@ -3,7 +3,7 @@
 # run.sh [TARGET...] - builds the libFuzzer targets of this folder with clang,
 # AddressSanitizer and UBSan and runs each for FUZZ_SECONDS (60). The corpus
 # grows in build/fuzz/corpus/TARGET; seeds/TARGET beside this file is added
-# when present. A crash ends the run and leaves its input in build/fuzz/.
+# if present. A crash ends the run; the crashing input is in build/fuzz/.
 set -eu
 : "${FUZZ_SECONDS:=60}" "${CLANG:=clang}"
 here=tests/fuzz
@@ -18,9 +18,9 @@ flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
  -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
  $(pkg-config --cflags $packages)"
-# The library once for all targets. Files of an instruction set have flags of
-# their own, and no sanitizer: their bounds are tested against guard pages, and
-# an instrumented one takes minutes to compile.
+# Builds the library once for all targets. Files of an instruction set have
+# special flags and no sanitizer: tests check their bounds against guard pages,
+# and an instrumented file takes minutes to compile.
 objects=
 compile() { # FLAGS FILE...
     isa=$1

@@ -9,7 +9,7 @@
 
 #define MAX_HEADER ((size_t)1 << 20)
 
-/* Reads every byte: a sanitizer then sees bytes that are not there. */
+/* Reads every byte: a sanitizer then sees a range that is too long. */
 static inline void use(const void *data, size_t n)
 {
     static volatile unsigned char sum;

@@ -3,13 +3,12 @@
 #
 # codegen.sh - `make check-codegen`: compiles the matrix kernels as the
 # Makefile does and looks for accumulators that spill: an innermost loop that
-# multiplies vectors must not move a vector to or from the stack. Such a kernel
-# gives the right numbers at two thirds of its speed, so no other test sees it.
-# (AMX kernels name their tile registers themselves.)
+# multiplies vectors must not move a vector to or from the stack. A kernel that
+# spills gives the right numbers at two thirds of the speed, so no other test
+# sees the spill. (AMX kernels name their tile registers themselves.)
 #
-# The kernels are written so with VERSIONS. Another compiler may allocate
-# registers otherwise: what it spills costs speed alone, which is why this is
-# no part of `make check`.
+# The kernels do not spill with the compilers in VERSIONS. Another compiler may
+# spill; a spill costs only speed, so this test is no part of `make check`.
 # Environment: CC, one compiler instead of gcc and clang; MAKE, OBJDUMP.
 set -u
 : "${MAKE:=make}" "${OBJDUMP:=objdump}" "${CC:=}"
@@ -30,8 +29,8 @@ check() { # OBJECT
             n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
         return n
     }
-    # The loops of the function read: a jump back to `from` closes one. Of
-    # nested ones only the innermost count.
+    # The loops of the function: a jump back to `from` closes a loop. Only
+    # innermost loops count.
     function finish_function(   i, j, inner, multiplies, spills, lines) {
         for (i = 1; i <= n; i++) {
             if (target[i] == "" || target[i] > address[i] || target[i] < address[1])

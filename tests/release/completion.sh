@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# completion.sh - the completions of bash, zsh and fish, asked as a person at a
-# prompt asks them: words on a command line, and what is offered for the last
-# one. A shell that is not installed is skipped.
+# completion.sh - the completions of bash, zsh and fish, as at a prompt: words
+# on a command line, and the words offered for the last word. A shell that is
+# not installed is skipped.
 # Environment: BUILD, the folder that was built.
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}"
@@ -27,7 +27,7 @@ report() { # STATUS NAME
     fi
 }
 
-# What every shell must offer: the command line up to the cursor; the words.
+# The words every shell must offer: the command line up to the cursor; the words.
 everything='cat.jpg photos two words.png'
 cat >"$tmp/cases" <<END
 clipc-classify --form|--format
@@ -120,8 +120,8 @@ fi
 
 # ---- zsh -----------------------------------------------------------------
 
-# A shell in a pseudo-terminal is sent a line and the Tab key; compadd is
-# watched, for it is given every word that is offered.
+# A shell in a pseudo-terminal gets a line and the Tab key. compadd is watched:
+# compadd gets every word that zsh offers.
 cat >"$tmp/offer.zsh" <<'END'
 # offer.zsh FOLDER LINE
 zmodload zsh/zpty || exit 2

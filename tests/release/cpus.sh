@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# cpus.sh - `make check-cpus`: the unit tests on processors that this machine
-# is not, under qemu: x86-64 with SSE2 alone, x86-64 with AVX2 and no more,
-# and 64-bit ARM. The x86-64 programs are those of `make check`.
+# cpus.sh - `make check-cpus`: the unit tests on other processors, under qemu:
+# x86-64 with only SSE2, x86-64 up to AVX2, and 64-bit ARM. The x86-64 programs
+# are the programs of `make check`.
 #
-# OPENBLAS_CORETYPE is unset: OpenBLAS chooses by the CPU that qemu shows, and
-# on the one without SSE3 clipc does without OpenBLAS.
+# OPENBLAS_CORETYPE is unset: OpenBLAS chooses by the CPU that qemu shows. On
+# the CPU without SSE3 clipc does not use OpenBLAS.
 # Environment: MAKE, QEMU_X86_64, QEMU_AARCH64.
 set -u
 : "${MAKE:=make}" "${QEMU_X86_64:=qemu-x86_64-static}"
@@ -26,9 +26,9 @@ done
     exit 1
 }
 
-# The first x86-64 processors, without the SSE3 that they had not.
+# The first x86-64 processors had no SSE3; qemu's model has.
 sse2=Opteron_G1,-sse3
-# Without what qemu would warn that it lacks; no test asks for that.
+# Features that qemu lacks, and would warn about, are off; no test needs them.
 avx2=Haswell,-pcid,-x2apic,-tsc-deadline,-invpcid,-hle,-rtm
 
 failed=

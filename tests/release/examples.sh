@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# examples.sh - the programs of docs/examples, built by make, run with the
-# demo model; what they print is compared with the .out file beside them. README
-# and clipc.3 show two of them; the examples at the head of clipc.h compile; the
-# synopsis of clipc.3 has the calls of clipc.h in the header's order.
+# examples.sh - the programs of docs/examples, built by make, run with the demo
+# model and print the .out file beside each program. README and clipc.3 show two
+# of the programs. The examples at the head of clipc.h compile. The synopsis of
+# clipc.3 has the calls of clipc.h in the header's order.
 set -u
 : "${BUILD:=build/release}" "${CC:=gcc}"
 tmp=$(mktemp -d) || exit 1
@@ -41,7 +41,7 @@ sed -n '/^\.EX$/,/^\.EE$/p' docs/man/clipc.3 |
 same 'clipc.3 shows docs/examples/compare.c' "$tmp/man.c" \
     docs/examples/compare.c
 
-# One prototype a line.
+# Prints one prototype per line.
 prototypes() { tr '\n' ' ' | sed 's/  */ /g;s/( /(/g;s/; */;\n/g'; }
 awk '/^CLIPC_API/ { on = 1 } on { print } /;/ { on = 0 }' include/clipc.h |
     sed 's/^CLIPC_API //' |

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # install.sh - installs into scratch folders and builds small programs against
 # the copies: with pkg-config, CMake and Meson, shared and static, in C and
-# C++; the installed programs find their data; uninstall takes what install
-# put and nothing else; names that cannot be carried are refused.
+# C++; the installed programs find their data; uninstall removes exactly the
+# installed files; names that make or a file cannot carry are refused.
 set -u
 : "${BUILD:=build/release}" "${CC:=gcc}" "${MAKE:=make}"
 case $CC in *clang*) CXX=${CXX:-clang++} ;; *) CXX=${CXX:-g++} ;; esac
@@ -23,7 +23,7 @@ report() { # STATUS NAME
 }
 skip() { echo "skip - install: $*"; }
 
-# Every folder is given: what the caller has set must not reach the copy.
+# Give every folder: the caller's settings must not reach the copy.
 in_prefix() { # PREFIX GOAL VARIABLE=VALUE...
     prefix=$1
     shift
@@ -65,7 +65,7 @@ esac
 here=$tmp/here
 in_prefix "$here" install DESTDIR= >"$tmp/log" 2>&1
 report $? 'make install PREFIX'
-# A copy that the loader does not look for is said to be one.
+# Install warns when the loader does not look in the folder.
 [ "$(grep -c "^install: .*libclipc.so.0.*rpath.*$here/lib" "$tmp/log")" = 1 ]
 report $? 'a word about the loader'
 files "$here" >"$tmp/once"
@@ -86,15 +86,15 @@ static_by() { # PROGRAM: it runs by itself
 { $CC -Wall -Werror $sanitize program.c -o shared \
     $(pkg-config --cflags --libs clipc) && shared_by ./shared; } >log 2>&1
 report $? 'ten lines of C, shared'
-# Their own --static would want what curl needs: static clipc, shared rest.
+# libcurl's own --static would need curl's libraries: static clipc, shared rest.
 rest=$(pkg-config --print-requires-private clipc)
 { $CC -Wall -Werror $sanitize $(pkg-config --cflags clipc) program.c -o static \
     "$(pkg-config --variable=libdir clipc)/libclipc.a" \
     $(pkg-config --libs $rest) -lm -ldl -pthread && static_by ./static; } >log 2>&1
 report $? 'ten lines of C, static'
 
-# `pkg-config --static` names everything below, too. Whether that is installed
-# is a matter of the libraries, not of clipc: asked without it.
+# `pkg-config --static` also names the libraries below. Other packages decide
+# whether these are installed: first try without clipc.
 echo 'int main(void) { return 0; }' >empty.c
 closure=
 if $CC empty.c -o empty $(pkg-config --static --libs $rest) >log 2>&1; then
@@ -192,8 +192,9 @@ if command -v cmake >/dev/null 2>&1; then
 else
     skip 'CMake: not installed'
 fi
-# Meson takes an archive for each library below; an archive may want others that
-# its pkg-config file does not name (Debian's libcurl: libunistring, Kerberos).
+# Meson takes an archive for each library below. An archive may need libraries
+# that its pkg-config file does not name (Debian's libcurl: libunistring,
+# Kerberos).
 archives= # whether a program of their own links that way
 meson_project() { # FOLDER STATIC
     CC="$CC" CFLAGS="$sanitize" LDFLAGS="$sanitize" meson setup \
@@ -267,7 +268,7 @@ done >"$tmp/log" 2>&1
 report $? 'completions are where the shells look for them'
 cd "$tmp" || exit 1
 
-# What others put into our folders stays, and so do the folders.
+# Files of others in our folders stay, and so do the folders.
 for other in usr/share/other usr/share/clipc/other usr/share/clipc/labels/other \
     usr/lib/cmake/clipc/other usr/bin/other; do
     echo "./$other" >"$stage/$other"
@@ -322,7 +323,7 @@ if [ "$(id -u)" -ne 0 ]; then
 else
     skip 'no right to write: root has it everywhere'
 fi
-# The programs of the build folder know the last prefix: back to the caller's.
+# The build folder's programs know the last prefix: restore the caller's prefix.
 $MAKE --no-print-directory all CC="$CC" BUILD="$BUILD" >"$tmp/log" 2>&1
 report $? 'the build folder is as it was'
 exit $failed

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # layers.sh - includes point down. Each folder has a level; a file includes
-# headers of its own folder, or of a folder on a lower level. Inside a folder
-# nothing includes in a circle, where name.c and name.h are one thing.
+# headers of its own folder or of a folder on a lower level. Inside a folder no
+# files include each other in a circle; name.c and name.h count as one file.
 #
 # The levels stand below and in docs/ARCHITECTURE.md, in the same words.
 set -u
@@ -29,7 +29,7 @@ tools/pack       8
 bench            8
 '
 
-# "FILE INCLUDED" a line, both from the top of the repository.
+# Prints lines "FILE INCLUDED", both paths from the top of the repository.
 edges() { # FOLDER ROOT
     for file in $(find "$1" -name '*.[ch]' | sort); do
         sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file" |
@@ -59,7 +59,7 @@ check() { # stdin: edges. Prints what is wrong; the status says whether.
         sub(/\.[ch]$/, "", path)
         return path
     }
-    # Depth first; state 1: on the way, 2: done.
+    # Depth first; state 1: on the current path, 2: done.
     function visit(name, way,   list, i, n) {
         if (state[name] == 2)
             return
@@ -131,12 +131,12 @@ edges lib lib >"$tmp/lib"
 edges tools tools >"$tmp/tools"
 edges bench lib >"$tmp/bench"
 for part in lib tools bench; do
-    # A check of nothing would pass.
+    # A check of no files would pass.
     { [ -s "$tmp/$part" ] && check <"$tmp/$part"; } >"$tmp/log"
     report $? "includes of $part point down"
 done
 
-# The check finds what it is for.
+# The check must find a wrong include.
 echo 'lib/base/file.c lib/image/image.h' >"$tmp/up"
 echo 'lib/image/jpeg.c lib/config/none.h
 lib/text/a.c lib/text/b.h

@@ -3,7 +3,7 @@
 #
 # lint.sh [FILE...] - the body of `make lint`: the style of .clang-format, the
 # checks of .clang-tidy, cppcheck's errors and shellcheck, on all files of the
-# repository or on those named. Exit status 1 when one has a word to say.
+# repository or on the files named. Exit status 1 when a tool complains.
 #
 # Written for clang-format and clang-tidy 14, cppcheck 2.10, shellcheck 0.9.
 set -u
@@ -47,8 +47,8 @@ data='-DCLIPC_DATA_DIR="/usr/share/clipc"'
         report $? 'clang-format (make format applies it)'
     fi
     if [ -n "$sources" ]; then
-        # The files of an instruction set need their flags; their bodies are
-        # compiled by both compilers with all warnings anyway.
+        # Files of an instruction set need special flags; gcc and clang compile
+        # these files with all warnings anyway.
         plain=$(printf '%s\n' $sources | grep -v '/x86/')
         printf '%s\n' $plain | xargs -P "$(nproc)" -n 8 sh -c \
             'flags=$1; data=$2; shift 2; clang-tidy --quiet "$@" -- $flags "$data"' \

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# make.sh - the Makefile on a machine that lacks what `make deps` installs,
-# from another folder, and with compilers that clipc refuses. Programs that are
-# missing, apt-get and sudo are played by scripts; one file is compiled.
+# make.sh - the Makefile on a machine without the packages of `make deps`, from
+# another folder, and with compilers that clipc refuses. Scripts play missing
+# programs, apt-get and sudo; one file is compiled.
 set -u
 : "${CC:=gcc}" "${MAKE:=make}"
 root=$PWD
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 failed=0
-# The options of the make around this one, its job server too, stay outside.
-# OPENBLAS, CURL and WEBP are as they were: what is left out may be missing.
+# Options and job server of the outer make stay outside. Keep OPENBLAS, CURL
+# and WEBP: a library that is switched off may be missing.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES PREFIX DESTDIR VARIANT CFLAGS \
     LDFLAGS
 unit=$tmp/build/lib/base/error.o
@@ -28,7 +28,7 @@ report() { # STATUS NAME
 : >"$tmp/err"
 try() { "$@" >"$tmp/log" 2>"$tmp/err"; }
 build() { try "$MAKE" --no-print-directory BUILD="$tmp/build" CC="$CC" "$@"; }
-# It fails with one line of ours, that says REASON.
+# make fails with one line of ours, which says REASON.
 refuses() { # REASON ARGUMENT...
     reason=$1
     shift

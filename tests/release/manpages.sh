@@ -19,11 +19,11 @@ report() { # STATUS NAME
     fi
 }
 
-# "-o, --output FILE" of each line of --help that describes an option.
+# Prints "-o, --output FILE" of each line of --help that describes an option.
 options_of() { "$@" --help | sed -n 's/^  \(-.*\)/\1/p' | sed 's/   *.*//'; }
 
-# The same of a man page: what stands after .TP and .TQ under OPTIONS, and in
-# parentheses the commands that have it: "OPTION<TAB>COMMANDS".
+# The same for a man page: prints "OPTION<TAB>COMMANDS". The option follows .TP
+# or .TQ under OPTIONS; its commands are in parentheses.
 cat >"$tmp/man.awk" <<'END'
 function plain(line,    macro, joined, out, i, c, quoted) {
     macro = ""

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # many.sh - N good, bad and hostile inputs in one run of clipc-classify and of
-# clipc-embed: one record for each, in order, and memory that a tenth of them
-# needs as well. Run by hand: sh tests/stress/many.sh [N], from the repository root;
-# N is 10000. MODEL is tests/data/tiny; THREADS, JSONL (keep the output there).
+# clipc-embed: one record for each input, in order. N inputs take no more memory
+# than N / 10. Run by hand from the repository root: sh tests/stress/many.sh [N];
+# N is 10000 by default. Environment: MODEL, default tests/data/tiny; THREADS;
+# JSONL, a file that keeps the output.
 #
-# The inputs: the committed pictures; each of them cut, with bytes changed,
+# The inputs: the committed pictures; each picture cut, with bytes changed,
 # with rubbish in front; other formats; PNG headers of 65,535 x 65,535, also
-# interlaced; a PNG of 40 megapixels in 40 kB; names that lead nowhere, to a
-# folder, to a socket that refuses; a URL that is none.
+# interlaced; a PNG of 40 megapixels in 40 kB; names of nothing, of a folder, of
+# a socket that refuses; an invalid URL.
 set -eu
 : "${BUILD:=build/release}" "${MODEL:=$PWD/tests/data/tiny}" "${THREADS:=}" "${JSONL:=}"
 n=${1:-10000}
@@ -87,15 +88,15 @@ rm -f "$tmp.files"
 kinds=$(wc -l <"$tmp/kinds")
 echo "$n inputs of $kinds kinds"
 
-# Names in an order of our own; whole rounds would fill every batch alike.
+# Shuffle the names: whole rounds would fill every batch alike.
 names() { # N
     perl -e '
         my ($n, $file) = @ARGV;
         open my $f, "<", $file or die; my @kinds = <$f>;
         for my $i (0 .. $n - 1) { print $kinds[$i * 7919 % @kinds] }' "$1" "$tmp/kinds"
 }
-# Runs a program over a list that stays open until its memory has been read,
-# which is when it has computed nothing for a second.
+# Runs a program over a list that stays open until the program has computed
+# nothing for a second and its memory has been read.
 measured() { # N RECORDS COMMAND...
     names "$1" >"$tmp/names"
     want=$1

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_allocation.c - a context that has seen the largest of its work once
- * asks for no more memory: every call of malloc() in this program is counted
- * by the definitions below, which stand before glibc's. The tokenizer alone
- * takes a few blocks for each text, and gives them back.
+ * test_allocation.c - after its largest work a context asks for no more
+ * memory. The definitions below replace glibc's and count every call of
+ * malloc() in this program. Only the tokenizer takes a few blocks for each
+ * text, and frees these blocks.
  */
 #include "support/fixture.h"
 
@@ -18,7 +18,7 @@ void *__libc_realloc(void *p, size_t n);
 void *__libc_memalign(size_t alignment, size_t n);
 void __libc_free(void *p);
 
-static size_t n_allocations; /* of one thread: contexts here have no other */
+static size_t n_allocations; /* contexts here have one thread */
 
 void *malloc(size_t n)
 {
@@ -68,7 +68,7 @@ static float pixels[N_IMAGES * PIXEL_FLOATS], out[N_TEXTS * DIM];
 static clipc_labels *labels;
 static clipc_result results[N_IMAGES * 3];
 
-static size_t n_texts, n_images; /* of the next call */
+static size_t n_texts, n_images; /* for the next call */
 
 static clipc_status images_call(void)
 {
@@ -111,7 +111,7 @@ static void prepare(clipc_gemm gemm)
     clipc_ctx_free(ctx);
     params.threads = 1;
     params.gemm = gemm;
-    params.packing = CLIPC_PACKING_ALWAYS; /* all at the first call */
+    params.packing = CLIPC_PACKING_ALWAYS; /* pack at the first call */
     CHECK_OK(clipc_ctx_create(&ctx, model, &params, &err), err);
     for (size_t i = 0; i < N_TEXTS; i++) {
         snprintf(words[i], sizeof words[i], "Caf\xc3\xa9 car no. %zu", i * i);

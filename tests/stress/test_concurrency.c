@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_concurrency.c - one model shared by many threads, each with its own
- * context: the same bits as one after the other, whoever is first to need the
- * lazy parts; and the same bits from a context of any number of threads. Made
- * to run under ThreadSanitizer (make check-tsan).
+ * context: the same bits as from one thread, whichever thread makes the lazy
+ * parts; and the same bits from a context of any number of threads. Run also
+ * under ThreadSanitizer (make check-tsan).
  */
 #include "support/fixture.h"
 
@@ -11,7 +11,7 @@
 
 enum { N_THREADS = 16, N_TEXTS = 9, N_IMAGES = 5, N_IDS = 40 };
 
-/* Fewer where everything takes longer. */
+/* Fewer rounds under a sanitizer or an emulator. */
 static unsigned rounds(unsigned n)
 {
     return SANITIZED || emulated() ? 1 + n / 5 : n;
@@ -22,7 +22,7 @@ static unsigned rounds(unsigned n)
 static clipc_text texts[N_TEXTS];
 static clipc_image *images[N_IMAGES]; /* some fitted, some full; shared */
 
-/* Answers of one kind of each call. */
+/* One answer of each kind of call. */
 typedef struct answers {
     float texts[N_TEXTS * DIM], images[N_IMAGES * DIM];
     float labels[N_TEXTS * DIM];
@@ -51,8 +51,8 @@ static void free_inputs(void)
         clipc_image_free(images[i]);
 }
 
-/* The calls, beginning with number `first`, so that threads that start
- * together do different things. */
+/* Makes the calls, call number `first` first: threads that start together make
+ * different calls. */
 static clipc_status work(answers *a, const clipc_model *m, clipc_ctx *c,
                          unsigned first, const char *cache_dir, clipc_error *e)
 {
@@ -102,7 +102,7 @@ static answers *new_answers(void)
     return a;
 }
 
-/* The strings of the info are the model's own, and no part of the answer. */
+/* The info's strings belong to the model and are not compared. */
 static bool same(const answers *a, const answers *b)
 {
     return memcmp(a, b, offsetof(answers, info)) == 0 &&
@@ -158,7 +158,7 @@ static void *start_task(void *arg)
     return NULL;
 }
 
-/* All threads at once; fails the test when one does. */
+/* Runs all threads at once; fails the test when a thread fails. */
 static void run_tasks(const clipc_model *m, const answers *want,
                       unsigned n_rounds, const char *cache_dir)
 {
@@ -198,8 +198,8 @@ TEST(threads_share_a_model_and_get_the_serial_bits)
     close_all();
 }
 
-/* Tokenizer, converted weights and identity are made by whoever comes first;
- * the others wait. */
+/* The first thread makes tokenizer, converted weights and identity; the other
+ * threads wait. */
 TEST(threads_are_first_to_use_a_model_together)
 {
     static const tiny_model_options kinds[] = { { .dtype = "F16" },
@@ -227,7 +227,7 @@ TEST(threads_are_first_to_use_a_model_together)
     free(cache);
 }
 
-/* From a folder, with a cache that all of them write. */
+/* The model is from a folder; all threads write one cache. */
 TEST(threads_share_a_folder_and_a_cache)
 {
     char *folder = strdup(test_path("model"));
@@ -331,7 +331,8 @@ TEST(a_tokenizer_that_failed_is_tried_again)
     CHECK(rename(to, from) == 0);
     clipc_status again = clipc_tokenize(opened, text("car"), NULL, 0, &n, 0,
                                         &err);
-    /* rename() may set the file's change time, which says another file. */
+    /* rename() may set the file's change time: the library then sees another
+     * file. */
     if (again != CLIPC_OK) {
         CHECK_STATUS(again, CLIPC_ERR_IO);
         CHECK_HAS(err.message, "changed");
@@ -345,7 +346,7 @@ TEST(a_tokenizer_that_failed_is_tried_again)
 /* ---- lifetimes across threads ------------------------------------------ */
 
 typedef struct owner {
-    clipc_model *model; /* a reference of the thread's context only */
+    clipc_model *model; /* only the thread's context holds a reference */
     clipc_ctx *ctx;
     clipc_labels *labels;
     clipc_status status;
@@ -361,7 +362,7 @@ static void *use_and_free(void *arg)
     return NULL;
 }
 
-/* The last of the threads frees the model, whichever that is. */
+/* The last thread, whichever thread is last, frees the model. */
 TEST(the_last_thread_frees_the_model)
 {
     for (unsigned round = 0; round < rounds(10); round++) {
@@ -427,7 +428,7 @@ TEST(any_number_of_threads_gives_the_same_bits)
         CHECK_BYTES(got, want, sizeof want);
         CHECK_BYTES(found, best, sizeof best);
     }
-    /* And any order of the texts, one at a time. */
+    /* The texts one at a time, in another order. */
     for (size_t i = MANY; i-- > 0;) {
         CHECK_OK(clipc_encode_texts(ctx, &many[i], 1, got, 0, &err), err);
         CHECK_BYTES(got, want + i * DIM, DIM * sizeof *got);
@@ -467,7 +468,7 @@ TEST(a_cancelled_pool_goes_on)
                      CLIPC_ERR_CANCELLED);
         CHECK_INT(n_calls, i);
     }
-    /* What was done before it stopped is right. */
+    /* The answers from before the stop are right. */
     CHECK_BYTES(got, want, DIM * sizeof *got);
     clipc_ctx_free(c);
     close_all();
@@ -481,7 +482,7 @@ static void *use_once(void *arg)
                                                                      : NULL;
 }
 
-/* A context belongs to one thread at a time, not to one thread. */
+/* A context may be used by different threads, one thread at a time. */
 TEST(a_context_may_move_between_threads)
 {
     open_all();

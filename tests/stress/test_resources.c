@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_resources.c - what happens when memory, descriptors or stack run out,
- * in another locale, in a forked child; and that work repeated takes no more
- * memory.
+ * test_resources.c - the library with too little memory, descriptors or stack,
+ * in another locale, in a forked child. Repeated work takes no more memory.
  */
 #define _GNU_SOURCE /* mallinfo2 */
 #include "support/fixture.h"
@@ -28,7 +27,7 @@ static void make_names(clipc_text *names)
         names[i] = text(words[i]);
 }
 
-/* What a program does from beginning to end, with files from disk. */
+/* The calls of a program from beginning to end, with files from disk. */
 typedef struct life {
     const char *folder, *cache_dir;
     clipc_gemm gemm;
@@ -103,9 +102,9 @@ static size_t address_space(void)
     return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Too little address space at first, then more and more: every life ends with
- * an answer or CLIPC_ERR_NOMEM (or CLIPC_ERR_IO: mmap), and the next one with
- * room is as if nothing had been. Returns how many failed. */
+/* Gives too little address space, then more and more. Every life ends with an
+ * answer, CLIPC_ERR_NOMEM or, from mmap(), CLIPC_ERR_IO. A later life with
+ * room gives the usual answer. Returns the number of lives that failed. */
 static int starve(child_report *report, void *arg)
 {
     life *l = arg;
@@ -150,7 +149,7 @@ TEST(little_memory_is_an_error_not_an_end)
     CHECK(n_failed > 0);
 }
 
-/* Bytes in use, of all arenas. */
+/* Bytes in use in all of malloc's arenas. */
 static size_t in_use(void)
 {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
@@ -206,7 +205,7 @@ TEST(repeated_work_takes_no_more_memory)
         else if (round > 9 && !emulated())
             CHECK_INT(in_use(), warm);
     }
-    /* The smallest block takes 24 bytes: one left behind a round is 4,800.
+    /* The smallest block takes 24 bytes: a block leaked per round is 4,800.
      * Under qemu a thread's first allocations may come late, once. */
     size_t grown = in_use() > warm ? in_use() - warm : 0;
     if (grown >= 24 * 200)
@@ -250,7 +249,7 @@ TEST(no_descriptor_left_is_an_error_that_passes)
     clipc_ctx *c = make_ctx(opened, 1);
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     const struct rlimit before = limit;
-    limit.rlim_cur = 0; /* what is open stays open */
+    limit.rlim_cur = 0; /* open files stay open */
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 
     clipc_error e[5];
@@ -259,7 +258,7 @@ TEST(no_descriptor_left_is_an_error_that_passes)
     clipc_status s[5] = {
         clipc_model_open(&other, l.folder, NULL, &e[0]),
         clipc_image_read_file(&image, PICTURES "420.jpg", NULL, &e[1]),
-        /* Needs the tokenizer's file. */
+        /* This call opens the tokenizer's file. */
         clipc_tokenize(opened, names[0], NULL, 0, &n, 0, &e[2]),
         clipc_encode_texts(c, names, N_NAMES, got, 0, &e[3]),
         clipc_labels_create(&labels, c, names, N_NAMES, &lp, &e[4])
@@ -273,7 +272,7 @@ TEST(no_descriptor_left_is_an_error_that_passes)
     }
     CHECK(other == NULL && image == NULL && labels == NULL && n == 0);
 
-    /* The same model and context go on. */
+    /* The same model and context work again. */
     CHECK_OK(clipc_encode_texts(c, names, N_NAMES, want, 0, &err), err);
     limit.rlim_cur = 0;
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -329,7 +328,7 @@ static int whole_life(stack_job *job)
     return job->status == CLIPC_OK ? 0 : __LINE__;
 }
 
-/* Nesting as deep as is read, and deeper. */
+/* JSON nested up to the limit, and deeper. */
 static int deep_json(stack_job *job)
 {
     static const size_t depths[] = { 62, 63, 64, 65, 1000, 100000 };
@@ -363,7 +362,7 @@ static int deep_json(stack_job *job)
     return 0;
 }
 
-/* Every picture there is, intact or not. */
+/* Decodes every test picture, intact or not. */
 static int all_pictures(stack_job *job)
 {
     clipc_image_params params = clipc_image_params_default();
@@ -430,7 +429,7 @@ static void check_small_stack(int (*run)(stack_job *), stack_job *job)
         CHECK(pthread_attr_setstacksize(&attr, PTHREAD_STACK_MIN) == 0);
     int failed = pthread_create(&thread, &attr, run_on_stack, job);
     if (failed == EINVAL) {
-        /* Thread-local data lie on the stack too; OpenBLAS has 60 KiB. */
+        /* Thread-local data lie on the stack; OpenBLAS has 60 KiB of them. */
         CHECK(pthread_attr_setstacksize(&attr, STACK + OPENBLAS_DATA) == 0);
         failed = pthread_create(&thread, &attr, run_on_stack, job);
     }
@@ -456,8 +455,8 @@ TEST(stacks_of_64_kib_are_enough)
             job.life = new_life(&kinds[i]);
             job.life.cache_dir = test_path("cache");
             job.life.gemm = (clipc_gemm)gemm;
-            check_small_stack(whole_life, &job); /* cache made */
-            check_small_stack(whole_life, &job); /* and used */
+            check_small_stack(whole_life, &job); /* makes the cache */
+            check_small_stack(whole_life, &job); /* uses the cache */
         }
     open_all();
     check_small_stack(deep_json, &job);
@@ -468,8 +467,8 @@ TEST(stacks_of_64_kib_are_enough)
 
 /* ---- locales ----------------------------------------------------------- */
 
-/* One with a decimal comma and the dotless i, compiled here where the system
- * has its source only. */
+/* Sets a locale with a decimal comma and the dotless i. Compiles the locale if
+ * the system has only its source. */
 static bool set_foreign_locale(void)
 {
     static const char *const names[] = { "tr_TR.UTF-8", "tr_TR.utf8" };
@@ -496,7 +495,7 @@ typedef struct spoken {
     clipc_error err;
 } spoken;
 
-/* Numbers are read, letters lowered, messages made. */
+/* Reads numbers, lowers letters, makes messages. */
 static void speak(spoken *s, const clipc_model_files *of)
 {
     const clipc_text shouted = text("THE TITLE IN ISTANBUL, "
@@ -608,7 +607,7 @@ static int encode_in_child(child_report *report, void *arg)
 
 TEST(a_model_is_valid_in_a_forked_child)
 {
-    /* Equal bits from OpenBLAS too: the same shapes, one thread of its own. */
+    /* OpenBLAS gives equal bits too: equal shapes, one thread. */
     for (int gemm = CLIPC_GEMM_AUTO; gemm <= CLIPC_GEMM_NATIVE; gemm++) {
         fork_job job = { .gemm = (clipc_gemm)gemm };
         clipc_ctx_params params = clipc_ctx_params_default();
@@ -638,8 +637,8 @@ TEST(a_model_is_valid_in_a_forked_child)
     }
 }
 
-/* One that was never used in the parent: its lazy parts are made in the
- * child. */
+/* Uses a model that the parent never used: the child makes the model's lazy
+ * parts. */
 static int use_fresh_model(child_report *report, void *arg)
 {
     clipc_error e = CLIPC_ERROR_INIT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_torture.c - the quick part of `make torture`: some sixteen failing
- * calls of each kind in each operation. It runs tests/stress/torture under
- * tests/support/shim.so.
+ * calls of each kind in each operation. This test runs tests/stress/torture
+ * under tests/support/shim.so.
  */
 #include "support/test.h"
 
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The path of a built file, given from the folder of this program. */
+/* Makes the path of a built file; name counts from this program's folder. */
 static void sibling(char *path, size_t size, const char *name)
 {
     ssize_t n = readlink("/proc/self/exe", path, size - 32);

@@ -6,16 +6,16 @@
  *     LD_PRELOAD=BUILD/tests/support/shim.so BUILD/tests/stress/torture [--quick] [--at N]
  *                                        [--url URL] [SCENARIO...]
  *
- * from the repository root; `make torture` runs it, see torture.sh. For n = 1,
- * 2, ... until nothing is left to fail: the objects an operation needs are
- * made, the n-th call of a class (shim.h) misbehaves, and the operation must
- *   - fail with a status that names the reason, a message, and NULL handles,
- *     or succeed with the very same numbers as undisturbed;
- *   - succeed with the same objects when it is tried again;
- *   - leave no allocation and no descriptor behind once all is freed.
- * --quick tries some sixteen n of each; --at N only that one (with SHIM_TRACE=1
- * in the environment: shows where it is). A line each: "ok - ..." with counts,
- * or "not ok - ..." with the n that reproduces it.
+ * from the repository root; `make torture` runs this program, see torture.sh.
+ * For n = 1, 2, ... until no call is left to fail: the objects of an operation
+ * are made, the n-th call of a class (shim.h) misbehaves, and the operation
+ *   - must fail with a status that names the reason, a message and NULL
+ *     handles, or succeed with the same numbers as undisturbed;
+ *   - must succeed with the same objects when tried again;
+ *   - must leave no allocation and no descriptor once all objects are freed.
+ * --quick tries some sixteen n of each class, --at N only N; SHIM_TRACE=1 in
+ * the environment shows the stack of the failing call. Each sweep prints a
+ * line: "ok - ..." with counts, or "not ok - ..." with the n of the failure.
  */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "clipc.h"
@@ -38,9 +38,9 @@
 enum {
     MAX_RESULT = 8192, /* bytes compared */
     MAX_FDS = 256,
-    QUICK_FIRST = 8, /* --quick: all of the first, then ... */
-    QUICK_MORE = 8,  /* ... so many more, evenly */
-    SECONDS = 3000   /* the whole is ended after */
+    QUICK_FIRST = 8, /* --quick tries the first n, then ... */
+    QUICK_MORE = 8,  /* ... this many more, spread evenly */
+    SECONDS = 3000   /* the program ends after this time */
 };
 
 /* ---- the shim ---------------------------------------------------------- */
@@ -55,7 +55,7 @@ static bool find(void *function, const char *name)
     return symbol != NULL;
 }
 
-/* ---- what is tortured -------------------------------------------------- */
+/* ---- scenarios --------------------------------------------------------- */
 
 static char folder[64]; /* scratch: models, cache */
 static const char *url; /* of a picture, or NULL */
@@ -100,7 +100,7 @@ static const char *scratch(const char *name)
     return path;
 }
 
-/* In setup nothing fails. */
+/* Setup must succeed. */
 static void must(clipc_status status, const clipc_error *err)
 {
     if (status != CLIPC_OK) {
@@ -331,7 +331,7 @@ static clipc_status run_png_interlaced(clipc_error *err)
     return read_picture(PICTURES "c3-d4-adam7.png", model, err);
 }
 
-/* EXIF data in two segments, and a resizer that turns. */
+/* A picture with EXIF data in two segments, turned while resizing. */
 static clipc_status run_jpeg_turned(clipc_error *err)
 {
     return read_picture(PICTURES "exif-segments.jpg", model, err);
@@ -383,7 +383,7 @@ static clipc_status run_encode_texts(clipc_error *err)
     return status;
 }
 
-/* Enough work that threads are started for it. */
+/* Enough work that the library starts threads. */
 static clipc_status run_encode_long_texts(clipc_error *err)
 {
     enum { N = 8 };
@@ -404,7 +404,7 @@ static clipc_status run_classify(clipc_error *err)
 {
     clipc_result best[N_TEXTS];
 
-    free_all(); /* of a failed try: this one makes everything itself */
+    free_all(); /* objects of a failed try: this try makes its own */
     clipc_status status = open_named("f32", CLIPC_LOAD_MAP, err);
     if (status == CLIPC_OK)
         status = make_ctx(1, err);
@@ -450,7 +450,7 @@ static clipc_status run_context(clipc_error *err)
     return make_ctx(2, err);
 }
 
-/* A handle that a failed run must leave NULL. */
+/* A failed run must leave the handle NULL. */
 static bool model_is_null(void)
 {
     return !model;
@@ -473,7 +473,7 @@ static const struct scenario {
     void (*set_up)(void); /* or NULL */
     clipc_status (*run)(clipc_error *err);
     bool (*is_null)(void); /* or NULL */
-    unsigned classes;      /* besides SHIM_ALLOC */
+    unsigned classes;      /* classes besides SHIM_ALLOC */
 } scenarios[] = {
     { "open", NULL, run_open, model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
@@ -533,7 +533,7 @@ static const struct scenario {
 static const struct {
     unsigned class;
     const char *name;
-    unsigned modes; /* bits of those that make sense */
+    unsigned modes; /* bits of the modes that make sense */
 } classes[] = {
     { SHIM_ALLOC, "alloc", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
     { SHIM_READ, "read", 15 },
@@ -553,20 +553,20 @@ static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
 {
     if (status == CLIPC_OK)
         return true;
-    /* libcurl calls lack of memory in its resolver a failed lookup. */
+    /* libcurl reports lack of memory in its resolver as a failed lookup. */
     if (s->run == run_url && class == SHIM_ALLOC)
         return status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_NETWORK;
 #if CLIPC_WEBP
-    /* libwebp's demuxer calls it damage. */
+    /* libwebp's demuxer reports lack of memory as damage. */
     if ((s->run == run_webp || s->run == run_webp_fitted) &&
         class == SHIM_ALLOC)
         return status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_FORMAT;
 #endif
     if (how == SHIM_INTERRUPT || how == SHIM_SHORT)
-        return false; /* such a call is to be repeated */
+        return false; /* the library must repeat such a call */
     switch (class) {
     case SHIM_ALLOC: return status == CLIPC_ERR_NOMEM;
-    case SHIM_WRITE: /* of a cache: never a failure */
+    case SHIM_WRITE: /* writing a cache never fails an operation */
         return s->run == run_pack && status == CLIPC_ERR_IO;
     case SHIM_READ:
     case SHIM_OPEN: return status == CLIPC_ERR_IO;
@@ -608,7 +608,7 @@ static unsigned open_descriptors(void)
     return n;
 }
 
-/* What the scenario gives undisturbed. */
+/* The result of the undisturbed scenario. */
 static unsigned char reference[MAX_RESULT];
 static size_t n_reference;
 
@@ -618,7 +618,8 @@ static bool same_result(void)
            memcmp(result, reference, n_reference) == 0;
 }
 
-/* Undisturbed, twice: what libraries allocate once and keep is there then. */
+/* Runs the scenario undisturbed, twice: libraries then have the memory that
+ * libraries allocate once and keep. */
 static bool warm_up(const struct scenario *s)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -641,10 +642,10 @@ static bool warm_up(const struct scenario *s)
 
 typedef struct tally {
     long refused, absorbed;
-    long kept; /* allocations more than before the last one */
+    long kept; /* allocations that the last operation kept */
 } tally;
 
-/* false: call n was not made, the sweep is over. */
+/* Returns false if call n was not made: the sweep is over. */
 static bool disturb(const struct scenario *s, unsigned class, unsigned how,
                     long n, tally *t)
 {
@@ -689,7 +690,7 @@ static bool disturb(const struct scenario *s, unsigned class, unsigned how,
     return hit;
 }
 
-/* The next n to try; all but --quick. */
+/* Returns the next n to try: n + 1 without --quick. */
 static long next_n(long n, long total, bool quick)
 {
     if (!quick || n < QUICK_FIRST || n >= total)
@@ -716,7 +717,8 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
         snprintf(current, sizeof current, "%s %s %s n=%ld", s->name,
                  classes[c].name, mode_names[how], n);
         bool hit = disturb(s, classes[c].class, how, n, &t);
-        /* A leak leaks again; what a library keeps for later does not. */
+        /* A leak grows with every repetition; a library's own cache does
+         * not. */
         for (int i = 0; i < 3 && t.kept > 0; i++)
             disturb(s, classes[c].class, how, n, &t);
         if (t.kept > 0)
@@ -786,7 +788,7 @@ int main(int argc, char **argv)
     signal(SIGABRT, crashed);
     signal(SIGALRM, crashed);
     alarm(SECONDS);
-    /* In memory, where there is such a folder: fsync() takes no time there. */
+    /* Prefer a folder in memory: fsync() takes no time there. */
     strcpy(folder, "/dev/shm/clipc-torture-XXXXXX");
     if (!mkdtemp(folder)) {
         strcpy(folder, "/tmp/clipc-torture-XXXXXX");

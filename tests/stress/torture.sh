@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # torture.sh - `make torture`: every allocation, read, open, write, map, thread
-# start and network call of every operation fails in turn (torture.c), and so
-# do those of the whole program clipc-classify.
+# start and network call of every operation (torture.c) and of the program
+# clipc-classify fails in turn.
 #
-# Environment: BUILD, a folder built without sanitizers (the shim stands where
-# theirs would); TORTURE_STEP, of the calls of the program, default 23: every
-# 23rd after the first 100. Exit status 1 when something failed.
+# Environment: BUILD, a folder built without sanitizers (the shim replaces the
+# functions that sanitizers replace); TORTURE_STEP, default 23: the first 100
+# calls of the program fail, then every 23rd. Exit status 1 when a test failed.
 set -u
 : "${BUILD:=build/release}" "${TORTURE_STEP:=23}"
 case $BUILD in
@@ -73,8 +73,8 @@ sweep() { # NAME CLASSES MODE
             cmp -s "$tmp/out" "$tmp/want" ||
                 echo "not ok - torture program $1 n=$n: another answer" >>"$programs"
             good=$((good + 1))
-            # Beyond the last call nothing fails any more; one that only
-            # costs the cache is not the last.
+            # Beyond the last call nothing fails. A failure that only costs
+            # the cache is not the end.
             [ $good -ge 40 ] && break
             ;;
         1 | 3)

@@ -186,7 +186,7 @@ static const char *storage_class(const clipc_tensor *tensor)
     exit(1);
 }
 
-/* Tensors first, first + step, ... of st. */
+/* Writes the tensors first, first + step, ... of st. */
 static void torch_part(builder *b, const clipc_tensor_files *st, size_t first,
                        size_t step)
 {
@@ -262,7 +262,7 @@ static void safetensors_part(builder *b, const clipc_tensor_files *st,
     build_free(&header);
 }
 
-/* The tiny model without its weights, which are returned. */
+/* Writes the tiny model without its weights and returns the weights. */
 static clipc_tensor_files *write_rest(const char *folder,
                                       const tiny_model_options *options,
                                       clipc_model_files *files)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * digest.h - the hash of the golden tables: first 16 hexadecimal digits of
+ * digest.h - the hash of the golden tables: the first 16 hexadecimal digits of
  * SHA-256.
  */
 #ifndef CLIPC_TEST_DIGEST_H

@@ -5,7 +5,7 @@
 #ifndef CLIPC_TEST_FILES_H
 #define CLIPC_TEST_FILES_H
 
-/* "FOLDER/name", valid until the 4th call from now. */
+/* Returns "FOLDER/name", valid until the 4th call from now. */
 const char *path_in(const char *folder, const char *name);
 void write_text(const char *path, const char *text);
 

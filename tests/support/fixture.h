@@ -16,8 +16,8 @@
 
 enum { DIM = TINY_DIM, PIXEL_FLOATS = 3 * TINY_IMAGE_SIZE * TINY_IMAGE_SIZE };
 
-/* Of the running test: open_all() makes them, after freeing those of a test
- * that failed; close_all() frees them. */
+/* The running test's objects. open_all() frees a failed test's objects and
+ * makes new objects; close_all() frees the objects. */
 extern clipc_model_files files;
 extern clipc_model *model;
 extern clipc_ctx *ctx;
@@ -32,18 +32,18 @@ clipc_ctx *make_ctx(const clipc_model *of, unsigned threads);
 void open_all(void);
 void close_all(void);
 
-/* Another drawing for every seed; fitted when fit is not NULL. */
+/* Makes another drawing for every seed; fitted when fit is not NULL. */
 clipc_image *draw(unsigned seed, size_t width, size_t height,
                   const clipc_model *fit);
 
-/* The bytes of one F32 tensor of the files, to be changed before opening. */
+/* Returns one F32 tensor of the files. Change the tensor before opening. */
 float *tensor_data(const clipc_model_files *in, const char *name, size_t *n);
 void fill_tensor(const clipc_model_files *in, const char *name, float value);
 
 /* ---- child processes --------------------------------------------------- */
 
-/* A check in a child returns the line of its failure: CHECK would go on with
- * the parent's tests in the child. */
+/* A failed check in a child returns its line: CHECK would go on with the
+ * parent's tests in the child. */
 #define CHILD_CHECK(condition) \
     do { \
         if (!(condition)) \
@@ -53,7 +53,7 @@ void fill_tensor(const clipc_model_files *in, const char *name, float value);
 /* The child's answer, in memory shared with the parent. */
 typedef struct child_report {
     int line;   /* 0: all good */
-    long value; /* for the test to use */
+    long value; /* the test's own answer */
     char message[256];
 } child_report;
 

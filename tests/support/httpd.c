@@ -7,10 +7,10 @@
  *     httpd --has-loopback
  *
  * Listens on 127.0.0.1, on a port the kernel chooses; prints the port and a
- * newline (or writes them to FILE, by rename). --stdin: ends when standard
- * input does. Ends by itself after N seconds (300), so none is left behind.
- * --has-loopback: exit status 0 where 127.0.0.1 can be reached, else 1.
- * A connection is one request and one answer, by its path:
+ * newline (or writes both to FILE, by rename). --stdin: the server ends when
+ * standard input does. After N seconds (300) the server ends in any case.
+ * --has-loopback: exit status 0 if 127.0.0.1 can be reached, else 1.
+ * A connection is one request and one answer; the path decides the answer:
  *
  *     /file/NAME      DIR/NAME                 /bytes/N    N bytes
  *     /chunked/N      N bytes in chunks        /close/N    N bytes, no length
@@ -70,7 +70,7 @@ static bool send_text(int fd, const char *format, ...)
     return send_all(fd, text, (size_t)n);
 }
 
-/* Bytes [0, n) of the pattern, in one piece or in chunks. */
+/* Sends bytes [0, n) of the pattern, in one piece or in chunks. */
 static void send_pattern(int fd, size_t n, bool chunked)
 {
     unsigned char block[4096];
@@ -134,7 +134,7 @@ static void redirect(int fd, const char *location)
               location);
 }
 
-/* The number after a prefix of the path; -1: another path. */
+/* Returns the number after a prefix of the path; -1: another path. */
 static long number_after(const char *path, const char *prefix)
 {
     size_t n = strlen(prefix);
@@ -267,7 +267,7 @@ static void *serve(void *arg)
     }
     if (sscanf(request, "GET %s HTTP/1.1\r\n", path) == 1)
         answer(fd, path, request);
-    /* A close with unread input would reset the connection and lose what was
+    /* A close with unread input would reset the connection and lose the bytes
      * sent. */
     shutdown(fd, SHUT_WR);
     wait_for_peer(fd);

@@ -40,10 +40,10 @@ typedef struct connection {
     hub_server *server;
     int fd;
     bool is_storage;
-    char root[1024]; /* the server's when the connection was made */
+    char root[1024]; /* the server's root when the connection was made */
 } connection;
 
-/* One request, parsed, and the rule that applies. */
+/* A parsed request and the rule that applies. */
 typedef struct request {
     char method[8], path[1024], authorization[512];
     bool has_range;
@@ -60,7 +60,7 @@ static void die(const char *what)
 
 /* ---- rules ------------------------------------------------------------- */
 
-/* The value of a key in " a=1 b=2"; false: none. */
+/* Finds the value of a key in " a=1 b=2"; false: no such key. */
 static bool value_of(const char *values, const char *key, char out[VALUE])
 {
     char wanted[64];
@@ -180,7 +180,7 @@ static void add(text *t, const char *format, ...)
     va_end(args);
 }
 
-/* A header that a rule may replace or, with "-", leave out. */
+/* Adds a header. A rule may replace the header or, with "-", leave it out. */
 static void add_header(text *t, const request *q, const char *key,
                        const char *name, const char *value)
 {
@@ -191,7 +191,8 @@ static void add_header(text *t, const request *q, const char *key,
         add(t, "%s: %s\r\n", name, value);
 }
 
-/* Header (without its last line) and body. false: the connection ends. */
+/* Sends header (without its last line) and body. false: the connection
+ * ends. */
 static bool answer(int fd, const request *q, text *head,
                    const unsigned char *body, size_t n)
 {
@@ -203,7 +204,7 @@ static bool answer(int fd, const request *q, text *head,
     char other[VALUE];
 
     if (value_of(q->values, "length", other))
-        open_end = true; /* whatever it says, the end must show */
+        open_end = true; /* a length may lie: closing shows the end */
     snprintf(length, sizeof length, "%zu", n);
     add_header(head, q, "length", "Content-Length", length);
     if (open_end)
@@ -258,7 +259,7 @@ static bool answer_error(int fd, const request *q, int status,
 
 /* ---- files ------------------------------------------------------------- */
 
-/* malloc'ed, NULL: no such file. */
+/* Reads a file; malloc'ed. NULL: no such file. */
 static unsigned char *read_file(const char *path, size_t *n)
 {
     FILE *file = fopen(path, "rb");
@@ -315,7 +316,7 @@ static bool ends_in(const char *name, const char *suffix)
     return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
-/* The bytes, or the range requested. */
+/* Answers with the bytes, or with the requested range. */
 static bool answer_bytes(int fd, const request *q, text *head,
                          unsigned char *data, size_t n)
 {
@@ -366,7 +367,7 @@ static bool answer_storage(const connection *c, const request *q)
     return open;
 }
 
-/* A repository's file "refs/x", "token", ... without its newline. */
+/* Reads a repository's file "refs/x", "token", ... without its newline. */
 static bool read_word(const connection *c, const char *repo, const char *name,
                       char out[256])
 {
@@ -541,7 +542,7 @@ static void *listen_for_ever(void *arg)
         connection *c = fd < 0 ? NULL : malloc(sizeof *c);
         if (!c)
             continue;
-        int one = 1; /* header and body are sent apart */
+        int one = 1; /* two writes: header, body */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         *c = (connection){ .server = l->server,
                            .fd = fd,

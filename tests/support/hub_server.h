@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * hub_server.h - a loopback server that behaves like the Hugging Face hub and
- * its storage host, and misbehaves on request. Threads of this process.
+ * its storage host, and misbehaves on request. The server is threads of this
+ * process.
  *
  * ROOT/ORG/NAME/refs/REVISION      a commit; REVISION as in the URL: refs%2Fpr%2F1
  * ROOT/ORG/NAME/COMMIT/FILE        the files
- * ROOT/ORG/NAME/token              if there: the token to be sent
- * ROOT/ORG/NAME/gated              if there: 403 GatedRepo
+ * ROOT/ORG/NAME/token              optional: the token that requests need
+ * ROOT/ORG/NAME/gated              optional: 403 GatedRepo
  *
  * *.safetensors and *.bin are answered with a 302 to the storage host, another
  * origin; other files with their bytes.
@@ -16,8 +17,8 @@
 
 typedef struct hub_server hub_server;
 
-/* Ends the process when there is no socket to be had. Lives until the process
- * ends. */
+/* Ends the process if no socket can be made. The server lives as long as the
+ * process. */
 hub_server *hub_server_start(const char *root);
 
 /* Serves another folder from now on. */
@@ -26,36 +27,36 @@ void hub_server_root(hub_server *server, const char *root);
 const char *hub_server_url(const hub_server *server);
 const char *hub_server_storage_url(const hub_server *server);
 
-/* "MATCH | KEY=VALUE ...": how requests are answered whose line, such as
- * "hub HEAD /o/n/resolve/main/config.json" or "storage GET /o/n/...", contains
- * MATCH. The first rule that matches counts.
+/* "MATCH | KEY=VALUE ..." is the answer to requests whose line contains MATCH.
+ * Lines are "hub HEAD /o/n/resolve/main/config.json", "storage GET /o/n/...".
+ * The first rule that matches counts.
  *
  *     skip=N times=N      after N requests, for N requests (all)
  *     status=N code=TEXT message=TEXT   an error; _ in a message is a blank
  *     wait=N              Retry-After      limit=N    RateLimit with t=N
- *     drop=1              no answer        silent=1   none, and no end
+ *     drop=1              no answer        silent=1   no answer and no end
  *     cut-header=N        only N bytes of the header
  *     cut=N               only N bytes of the body
  *     stop=N              N bytes of the body, then nothing more
- *     etag=T size=N commit=T location=T   other headers than the true ones;
- *                         - leaves one out
- *     length=N            Content-Length, - leaves it out
+ *     etag=T size=N commit=T location=T   false headers; - leaves a header out
+ *     length=N            Content-Length; - leaves the header out
  *     no-range=1          the whole file for a Range
  *     range-start=N range-total=N   in Content-Range
  *     flip=N              byte N of the file is wrong
  *     extra=N             N bytes more at the end
- *     gzip=1              says so
+ *     gzip=1              says Content-Encoding: gzip
  */
 void hub_server_rule(hub_server *server, const char *rule);
 
 /* Forgets rules and requests. */
 void hub_server_reset(hub_server *server);
 
-/* Requests so far whose log line contains a piece: "hub HEAD /o/n/resolve/x
- * auth=no range=-", "storage GET /o/n/x auth=no range=100". */
+/* Counts the requests so far whose log line contains a piece. Log lines are
+ * "hub HEAD /o/n/resolve/x auth=no range=-",
+ * "storage GET /o/n/x auth=no range=100". */
 unsigned hub_server_count(hub_server *server, const char *piece);
 
-/* The log, for a failed test: malloc'ed. */
+/* Returns the log, malloc'ed, for a failed test. */
 char *hub_server_log(hub_server *server);
 
 #endif /* CLIPC_HUB_SERVER_H */

@@ -5,8 +5,8 @@
  *
  *     hubd --root DIR --port-file FILE --log FILE [--rule RULE]...
  *
- * Writes its URL to the port file (by rename), twenty times a second the log, and
- * ends when standard input does; after 300 seconds in any case.
+ * hubd writes its URL to the port file (by rename) and, twenty times a second,
+ * the log. hubd ends when standard input does, or after 300 seconds.
  */
 #include "support/hub_server.h"
 

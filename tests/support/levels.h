@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * levels.h - the sets of instructions with which whole layers are computed in
- * the tests. On a CPU that lacks some, several levels come to the same: each
- * is computed once.
+ * levels.h - the instruction sets with which the tests compute whole layers.
+ * On a CPU that lacks instructions several levels are equal: each different
+ * level is computed once.
  */
 #ifndef CLIPC_TEST_LEVELS_H
 #define CLIPC_TEST_LEVELS_H

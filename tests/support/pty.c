@@ -10,7 +10,7 @@
  * a line was drawn over, how often a line wrapped, every line left on the
  * screen between bars, and the exit status as a shell counts it.
  * -i: types Ctrl-C when the first line has been drawn. -d: makes FILE then.
- * Exit status 77: there are no terminals here.
+ * Exit status 77: no terminal can be made.
  *
  * The terminal understands: carriage return, newline, printable
  * characters; a character that does not fit goes to the next line.
@@ -74,7 +74,7 @@ static void report(int status)
            WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-/* The master and the slave of a new terminal, or false. */
+/* Opens master and slave of a new terminal; false: no terminal. */
 static bool open_terminal(int fd[2])
 {
     struct winsize size = { .ws_col = (unsigned short)screen.columns,
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
     if (pid == 0)
         run(argv + first, fd);
     close(fd[1]);
-    /* The terminal ends when its last user has: EIO, or a hang-up. */
+    /* The terminal ends with its last user: EIO, or a hang-up. */
     while (!ended) {
         unsigned char bytes[4096];
         n = read(fd[0], bytes, sizeof bytes);

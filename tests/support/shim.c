@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * shim.c - makes the n-th allocation, read, open, ... of a process fail; to
- * be put before the C library with LD_PRELOAD, so it reaches the libraries
- * clipc uses too. Tests only; glibc only (__libc_malloc and friends).
+ * shim.c - makes the n-th allocation, read, open, ... of a process fail. Put
+ * the shim before the C library with LD_PRELOAD: the shim also reaches the
+ * libraries that clipc uses. Tests only; glibc only (__libc_malloc and
+ * friends).
  *
  * From a program (dlsym(RTLD_DEFAULT, ...), see torture.c):
- *     shim_arm(classes, n, mode)  calls of these classes are counted from 1;
- *                                 the n-th fails, with SHIM_FOR_GOOD all after
- *                                 it too; SHIM_INTERRUPT: it says EINTR;
- *                                 SHIM_SHORT: from it on reads and writes do
- *                                 about half of what was asked
+ *     shim_arm(classes, n, mode)  counts calls of these classes from 1; the
+ *                                 n-th call fails. SHIM_FOR_GOOD: every later
+ *                                 call fails too. SHIM_INTERRUPT: the call
+ *                                 fails with EINTR. SHIM_SHORT: from the n-th
+ *                                 call on reads and writes move about half
+ *                                 the bytes
  *     shim_disarm()               number of calls counted
- *     shim_fired()                how many were made to fail
- *     shim_live()                 allocations that are not freed
+ *     shim_fired()                number of calls that failed
+ *     shim_live()                 number of allocations not freed
  * For a whole process: SHIM=CLASSES:N:MODE in the environment, with CLASSES a
  * sum of the numbers of shim.h and MODE 0 to 3. With SHIM_TRACE set the stack
  * of the first call that fails goes to standard error.
@@ -82,7 +84,7 @@ __attribute__((constructor)) static void arm_from_environment(void)
         shim_arm(classes, n, how);
 }
 
-/* Whether this call is one that misbehaves. */
+/* Whether this call misbehaves. */
 static bool hit(unsigned class)
 {
     if (!(atomic_load(&armed_classes) & class))
@@ -283,7 +285,7 @@ DEFINE_OPEN(open64)
 DEFINE_OPENAT(openat)
 DEFINE_OPENAT(openat64)
 
-/* false: the call fails; else *n is the size to ask for. */
+/* Returns false if the call fails; else *n is the size to ask for. */
 static bool may_transfer(unsigned class, size_t *n, int error)
 {
     if (!hit(class))

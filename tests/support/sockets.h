@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A listening socket on 127.0.0.1, on a port chosen by the kernel. Negative
- * on failure, with errno. */
+/* Returns a listening socket on 127.0.0.1, on a port chosen by the kernel;
+ * negative on failure, with errno. */
 int listen_loopback(unsigned *port);
 
-/* false: the peer has gone. */
+/* Returns false if the peer has gone. */
 bool send_all(int fd, const void *data, size_t n);
 
 /* Returns when the peer hangs up. */

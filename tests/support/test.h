@@ -4,10 +4,10 @@
  *
  *     TEST(empty_text_gives_both_ends) { CHECK_INT(n_ids, 2); }
  *
- * Tests register themselves; test_main.c runs them (or those whose name
- * contains an argument) from the repository root and prints one line each:
- * "ok - name", "not ok - name" or "skip - name: reason". A failed check ends
- * its test.
+ * Tests register themselves. test_main.c runs the tests (with arguments: the
+ * tests whose name contains an argument) from the repository root and prints a
+ * line for each: "ok - name", "not ok - name" or "skip - name: reason". A
+ * failed check ends its test.
  */
 #ifndef CLIPC_TEST_H
 #define CLIPC_TEST_H
@@ -22,8 +22,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Built with AddressSanitizer or ThreadSanitizer, which have allocators,
- * frames and address space of their own. */
+/* 1 with AddressSanitizer or ThreadSanitizer. Both sanitizers have their own
+ * allocators, frames and address space. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
@@ -46,20 +46,21 @@ void test_fail(const char *file, int line, const char *format, ...)
 void test_skip(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 
-/* Under valgrind or qemu (RUNNER is set), whose own memory, stack and time are
- * measured with ours. */
+/* Whether valgrind or qemu runs the test (RUNNER is set). Measurements then
+ * include the emulator's memory, stack and time. */
 bool emulated(void);
 
-/* fork() with the output flushed; fails the test when there is no process to
- * be had. */
+/* fork() with the output flushed; fails the test if no process can be made. */
 int test_fork(void);
 
-/* A folder for this test's files, made on first use, removed at the end. */
+/* Returns a folder for this test's files, made on first use, removed at the
+ * end. */
 const char *test_folder(void);
-/* "FOLDER/name", valid until the 8th call from now. */
+/* Returns "FOLDER/name", valid until the 8th call from now. */
 const char *test_path(const char *name);
 void test_write(const char *path, const void *data, size_t n);
-/* malloc'ed, terminated; fails the test when the file cannot be read. */
+/* Reads a file; malloc'ed, terminated. Fails the test when the file cannot be
+ * read. */
 char *test_read(const char *path, size_t *n);
 
 #define TEST(name) \
@@ -94,7 +95,7 @@ char *test_read(const char *path, size_t *n);
                  want_); \
     } while (0)
 
-/* The text contains a piece: for messages. */
+/* Checks that a message contains a piece. */
 #define CHECK_HAS(got, piece) \
     do { \
         const char *got_ = (got), *piece_ = (piece); \
@@ -111,7 +112,7 @@ char *test_read(const char *path, size_t *n);
                  clipc_status_name(want_)); \
     } while (0)
 
-/* The call succeeds; on failure shows err.message. */
+/* Checks that the call succeeds; on failure shows err.message. */
 #define CHECK_OK(call, err) \
     do { \
         clipc_status got_ = (call); \
@@ -138,8 +139,8 @@ char *test_read(const char *path, size_t *n);
                      w_[i_]); \
     } while (0)
 
-/* The unit vectors [n, dim] of labels, NULL for NULL; n, dim and n_encoded may
- * be NULL. */
+/* Returns the unit vectors [n, dim] of labels; NULL for NULL. n, dim and
+ * n_encoded may be NULL. */
 static inline const float *label_vectors(const clipc_labels *labels, size_t *n,
                                          size_t *dim, size_t *n_encoded)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_main.c - runs the registered tests: see test.h. Exit status 1 when one
- * failed.
+ * test_main.c - runs the registered tests: see test.h. Exit status 1 when a
+ * test failed.
  */
 #define _GNU_SOURCE /* nftw */
 #include "support/test.h"

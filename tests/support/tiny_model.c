@@ -55,7 +55,8 @@ static void put(buffer *b, const char *format, ...)
 
 /* ---- vocabulary -------------------------------------------------------- */
 
-/* In rank order; "_" ends a word. Every half is a byte or made before. */
+/* Merges in rank order; "_" ends a word. Every half is a byte or the result of
+ * an earlier merge. */
 static const char *const merges[][2] = {
     { "c", "a" },  { "ca", "r_" },  { "t", "h" },     { "th", "e_" },
     { "r", "e" },  { "re", "d_" },  { "o", "f_" },    { "p", "h" },
@@ -73,8 +74,8 @@ size_t tiny_model_vocab_size(void)
     return VOCAB_SIZE;
 }
 
-/* Code point that stands for the i-th byte token: the visible Latin-1 bytes
- * as they are, the other 68 as U+0100 and up. */
+/* Returns the code point of the i-th byte token: visible Latin-1 bytes stay,
+ * the other 68 bytes are U+0100 and up. */
 static unsigned byte_token(unsigned i)
 {
     if (i < 94)
@@ -86,7 +87,7 @@ static unsigned byte_token(unsigned i)
     return 256 + i - 94 - 12 - 82;
 }
 
-/* As the inside of a JSON string. */
+/* Puts a code point as part of a JSON string. */
 static void put_code_point(buffer *b, unsigned c)
 {
     if (c == '"' || c == '\\')
@@ -290,7 +291,7 @@ static void put_entry(tensor_list *list, const char *name, const char *dtype,
     put(&list->header, "],\"data_offsets\":[%zu,%zu]}", begin, list->data.n);
 }
 
-/* A tensor of shape [s0, s1, s2, s3]; trailing zeros are left out. */
+/* Adds a tensor of shape [s0, s1, s2, s3]; trailing zeros are left out. */
 static void add(tensor_list *list, int range, float scale, float centre,
                 const char *name, size_t s0, size_t s1, size_t s2, size_t s3)
 {
@@ -305,7 +306,7 @@ static void add(tensor_list *list, int range, float scale, float centre,
     put_entry(list, name, list->dtype, begin, rank, shape);
 }
 
-/* A gain or bias of a LayerNorm, a weight or bias of a linear layer. */
+/* Adds gain and bias of a LayerNorm. */
 static void add_norm(tensor_list *list, const char *prefix, size_t width)
 {
     char name[128];

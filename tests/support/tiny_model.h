@@ -13,7 +13,7 @@
 
 #include "clipc.h"
 
-/* All zero (or NULL) is the default. */
+/* The default options are all zero, or NULL. */
 typedef struct tiny_model_options {
     const char *dtype;      /* "F32" (default), "F16" or "BF16" */
     const char *activation; /* "quick_gelu" (default) or "gelu" */
@@ -28,7 +28,7 @@ typedef struct tiny_model_options {
 enum {
     TINY_IMAGE_SIZE = 32,
     TINY_PATCH_SIZE = 8,
-    TINY_DIM = 16, /* of the projections */
+    TINY_DIM = 16, /* length of an embedding */
     TINY_CONTEXT = 77,
     TINY_VISION_WIDTH = 32,
     TINY_VISION_LAYERS = 2,
@@ -43,16 +43,16 @@ enum {
 /* Number of tokens; the last two are <|startoftext|> and <|endoftext|>. */
 size_t tiny_model_vocab_size(void);
 
-/* Fills *files with buffers to be freed by tiny_model_free(). A test program
- * that runs out of memory here is ended. */
+/* Fills *files with buffers; free them with tiny_model_free(). Running out of
+ * memory here ends the test program. */
 void tiny_model_files(clipc_model_files *files,
                       const tiny_model_options *options);
 void tiny_model_free(clipc_model_files *files);
 
-/* Writes the same as a folder (made when it is not there). */
+/* Writes the same files to a folder, and makes the folder if necessary. */
 void tiny_model_write(const char *folder, const tiny_model_options *options);
 
-/* FOLDER/name; nothing where data is NULL. Ends the process on failure. */
+/* Writes FOLDER/name, nothing if data is NULL. Ends the process on failure. */
 void write_file(const char *folder, const char *name, const void *data,
                 size_t n);
 

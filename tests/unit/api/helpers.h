@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * helpers.h - a context that reports, vectors that are the same in every run,
- * the cosine written the plain way in double: for the tests of this folder.
+ * helpers.h - shared by the tests of this folder: a context that reports,
+ * vectors that are the same in every run, a plain cosine in double.
  */
 #ifndef CLIPC_TEST_API_HELPERS_H
 #define CLIPC_TEST_API_HELPERS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_api.c - the promises clipc.h makes for every call: wrong arguments,
- * structs of other versions, error reports, the order of freeing, progress.
- * What a module computes is tested in the module's own file.
+ * test_api.c - clipc.h's promises for every call: wrong arguments, structs of
+ * other versions, error reports, the order of freeing, progress. Each module's
+ * results are tested in the module's own file.
  */
 #include "unit/api/helpers.h"
 

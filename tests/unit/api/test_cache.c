@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_cache.c - the label cache's files: hits are exact, whatever is damaged,
- * absent, unwritable or written by two at once is a miss at most.
+ * test_cache.c - the label cache's files. Hits are exact. A file that is
+ * damaged, absent, unwritable or written by two processes is at most a miss.
  */
 #include "api/label_cache.h"
 #include "support/test.h"

@@ -2,7 +2,7 @@
  *
  * test_encode.c - tokens and embeddings through the public calls: capacities,
  * the context length, flags, objects of different models, weights and pixels
- * that are no numbers, instruction sets and backends.
+ * that are NaN or infinite, instruction sets and backends.
  */
 #include "support/fixture.h"
 

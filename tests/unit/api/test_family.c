@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_family.c - the tiny model as other programs would have saved it: in
- * open_clip's layout, one tower by itself, for another image size. The numbers
- * are those of the same network in transformers' layout; what is missing, or
- * is no CLIP, is refused by name.
+ * test_family.c - the tiny model as other programs save models: in open_clip's
+ * layout, one tower alone, for another image size. The numbers equal the same
+ * network's numbers in transformers' layout. A missing part or a model that is
+ * no CLIP is refused by name.
  */
 #include "support/fixture.h"
 #include "checkpoint/tensor_files.h"

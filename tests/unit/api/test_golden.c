@@ -4,9 +4,9 @@
  * tests/golden/make_tiny.py recorded (tests/data/golden), through the public
  * API only: ids and pixels equal, embeddings and logits within a bound.
  *
- * And the numbers published for openai/clip-vit-base-patch32, when the
- * environment variable CLIPC_TEST_MODEL names a folder with that checkpoint and
- * CLIPC_PHOTOS a folder with the two photographs; skipped otherwise.
+ * The numbers published for openai/clip-vit-base-patch32 are tested if the
+ * environment variable CLIPC_TEST_MODEL names a folder with this checkpoint
+ * and CLIPC_PHOTOS a folder with the two photographs, else skipped.
  */
 #include "support/test.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_labels.c - labels: templates, averaging, the cache through the public
- * API, and what is refused. Native kernels throughout: their bits do not
- * depend on the batch, so equal means memcmp.
+ * API, and refusals. All tests use native kernels: their bits do not depend on
+ * the batch, so memcmp() compares.
  */
 #include "api/objects.h"
 #include "unit/api/helpers.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_limits.c - every limit that clipc.h documents, one below, at and one
- * above it; pictures of extreme shape in little memory.
+ * test_limits.c - every limit that clipc.h documents: one below, at and one
+ * above the limit; pictures of extreme shape in little memory.
  */
 #include "support/fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_model.c - lib/api/model.c: opening from folders, memory and a hub cache,
- * what is late, and the identity of the text side.
+ * parts that are made late, and the identity of the text side.
  */
 #include "api/objects.h"
 #include "api/label_cache.h"

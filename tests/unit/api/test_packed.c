@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_packed.c - packed files: what they give has the bits of the model they
- * were made from, and no damage is worse than an error.
+ * test_packed.c - packed files. A packed file gives the bits of its source
+ * model, and no damage is worse than an error.
  */
 #include "support/fixture.h"
 #include "checkpoint/packed_file.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_scores.c - ranking: clipc_similarity_topk() and clipc_classify()
- * against sums written the plain way in double, ties, extreme lengths, a
- * hundred thousand vectors, vectors without a direction.
+ * against plain sums in double; ties, extreme lengths, a hundred thousand
+ * vectors, vectors without a direction.
  */
 #include "unit/api/helpers.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_similarity.c - clipc_similarity(): against sums in double, as the bits
- * of clipc_classify(), transposed, in parts, on threads, with vectors of any
- * length and those without a direction; and contexts that read fewer tokens.
+ * test_similarity.c - clipc_similarity(): against sums in double, with the
+ * bits of clipc_classify(), transposed, in parts, on threads, with vectors of
+ * any length or without a direction; and contexts that read fewer tokens.
  */
 #include "unit/api/helpers.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_arena.c - memory cut into pieces: units, sizes that do not exist, and
- * that counting and cutting agree.
+ * test_arena.c - memory cut into pieces: units, impossible sizes, agreement of
+ * counting and cutting.
  */
 #include "support/test.h"
 

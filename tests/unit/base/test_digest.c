@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_digest.c - lists of pieces, hashed.
+ * test_digest.c - digests of lists of pieces.
  */
 #include "base/digest.h"
 #include "support/test.h"

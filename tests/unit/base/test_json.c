@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_json.c - strict parsing, where errors are, and the typed getters.
+ * test_json.c - strict parsing, the places of errors, and the typed getters.
  */
 #include "base/json_object.h"
 #include "support/test.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_sniff.c - what a file is called by its first bytes, and that none of
- * them is read past its end.
+ * test_sniff.c - the format's name from a file's first bytes; no read past the
+ * file's end.
  */
 #include "base/sniff.h"
 #include "support/test.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_thread.c - the pool: every part runs once, barriers hold, threads that
- * cannot be started are done without; and how many processors there are.
+ * test_thread.c - the pool: every part runs once, barriers hold, the pool
+ * works without threads that cannot start; and the number of processors.
  */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include "support/test.h"

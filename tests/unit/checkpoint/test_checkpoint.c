@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_checkpoint.c - lib/checkpoint/checkpoint.c: names, shapes and dtypes checked, 16
- * bits widened exactly, nothing copied that need not be.
+ * test_checkpoint.c - lib/checkpoint/checkpoint.c: names, shapes and dtypes
+ * are checked, 16 bits are widened exactly, no tensor is copied needlessly.
  */
 #include "checkpoint/checkpoint.h"
 #include "support/test.h"
@@ -86,7 +86,7 @@ static clipc_checkpoint *open_good(void)
     return checkpoint;
 }
 
-/* ---- what is missing or wrong ------------------------------------------ */
+/* ---- missing and wrong tensors ----------------------------------------- */
 
 TEST(each_missing_tensor_is_named)
 {

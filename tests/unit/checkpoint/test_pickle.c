@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_pickle.c - lib/checkpoint/pickle.c: programs for its machine, good and bad, byte
- * by byte. What PyTorch itself writes is read in test_torch.c.
+ * test_pickle.c - lib/checkpoint/pickle.c: good and bad programs for its
+ * machine, byte by byte. test_torch.c reads PyTorch's own files.
  */
 #include "support/containers.h"
 #include "checkpoint/pickle.h"

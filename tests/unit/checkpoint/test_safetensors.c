@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_safetensors.c - lib/checkpoint/safetensors.c: the tensors of a file, and
- * every way to be refused. Files are made here, in memory.
+ * test_safetensors.c - lib/checkpoint/safetensors.c: the tensors of a file,
+ * and every refusal. Files are made here, in memory.
  */
 #include "base/file.h"
 #include "checkpoint/tensor_files.h"

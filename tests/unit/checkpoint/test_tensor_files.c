@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_tensor_files.c - lib/checkpoint/tensor_files.c and shard_index.c: which
- * file of a folder is opened, checkpoints split in several files, and that a
- * network is the same from every container.
+ * test_tensor_files.c - lib/checkpoint/tensor_files.c and shard_index.c: the
+ * file of a folder that is opened; checkpoints split in several files; the
+ * same network from every container.
  */
 #include "support/containers.h"
 #include "support/fixture.h"

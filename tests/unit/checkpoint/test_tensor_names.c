@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_tensor_names.c - lib/checkpoint/tensor_names.c: where open_clip keeps what
- * transformers calls by another name. `make parity` asks open_clip-shaped
- * checkpoints for the numbers.
+ * test_tensor_names.c - lib/checkpoint/tensor_names.c: open_clip's names of
+ * transformers' tensors. `make parity` compares the numbers of checkpoints in
+ * open_clip's layout.
  */
 #include "checkpoint/tensor_names.h"
 #include "support/test.h"

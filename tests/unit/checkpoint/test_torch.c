@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_torch.c - lib/checkpoint/torch.c on files that PyTorch wrote (see
- * tests/golden/make_torch.py): what is read, what is refused and with which
- * words; every prefix and many mutations of one of them.
+ * tests/golden/make_torch.py): the tensors read, the refusals and their
+ * messages; every prefix and many mutations of one file.
  */
 #include "support/test.h"
 #include "checkpoint/tensor_files.h"
@@ -53,7 +53,7 @@ static void check_f32(const clipc_tensor_files *torch, const char *name,
     }
 }
 
-/* ---- what is read ------------------------------------------------------ */
+/* ---- tensors that are read --------------------------------------------- */
 
 TEST(state_dicts_of_every_protocol_are_read)
 {
@@ -174,7 +174,7 @@ TEST(parameters_and_what_is_beside_tensors)
     clipc_tensor_files_free(torch);
 }
 
-/* ---- what is refused --------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------- */
 
 TEST(other_files_are_refused_by_name)
 {

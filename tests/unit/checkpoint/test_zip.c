@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_zip.c - lib/checkpoint/zip.c: archives made byte by byte, and each wrong in one
- * place.
+ * test_zip.c - lib/checkpoint/zip.c: archives made byte by byte, each wrong in
+ * one place.
  */
 #include "support/containers.h"
 #include "support/test.h"
@@ -87,7 +87,7 @@ TEST(an_empty_archive_and_empty_entries)
     build_free(&z.out);
 }
 
-/* ---- each wrong in one place ------------------------------------------- */
+/* ---- archives wrong in one place --------------------------------------- */
 
 /* Where a record begins; `which` counts from 0. */
 static size_t record(const builder *b, const char *magic, int which)

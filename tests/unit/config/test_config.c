@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_config.c - config.json and preprocessor_config.json: spellings,
- * defaults, precedence, and what is refused by name.
+ * defaults, precedence, and values refused by name.
  */
 #include "config/config.h"
 #include "support/test.h"

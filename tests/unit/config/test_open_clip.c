@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_open_clip.c - lib/config/open_clip_config.c: open_clip's configurations as
- * published, its defaults, its preprocessing, and what is refused by name.
+ * test_open_clip.c - lib/config/open_clip_config.c: open_clip's published
+ * configurations, defaults and preprocessing, and values refused by name.
  */
 #include "config/config.h"
 #include "image/image.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_fetch.c - the bounded HTTP GET of lib/http/fetch.c against the misbehaving
- * server of tests/support/httpd.c. Only 127.0.0.1 is
- * ever connected to: addresses elsewhere are tried where they must be refused
- * before a connection.
+ * test_fetch.c - the bounded HTTP GET of lib/http/fetch.c against the
+ * misbehaving server of tests/support/httpd.c. The tests only connect to
+ * 127.0.0.1: other addresses must be refused before a connection.
  */
 #include "http/address.h"
 #include "http/fetch.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_names.c - host names that lead to private addresses: mixed answers,
- * and answers that change between two lookups. This program brings its own
- * getaddrinfo() and connect(), which libcurl then uses: nothing leaves the
- * machine, and the public address 93.184.216.34 is a server in here.
+ * and answers that change between two lookups. libcurl uses this program's own
+ * getaddrinfo() and connect(): nothing leaves the machine, and the public
+ * address 93.184.216.34 is a server in this program.
  */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* syscall() */

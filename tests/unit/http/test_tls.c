@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_tls.c - https: only a certificate that is trusted and names the host
- * is accepted. The server is openssl's own, on loopback; without the program
+ * is accepted. The server is the program `openssl`, on loopback; without
  * `openssl` the tests are skipped.
  */
 #include "http/fetch.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_hub.c - lib/hub/hub_lookup.c: ids and revisions, and a cache as huggingface_hub
- * leaves it, without the network.
+ * test_hub.c - lib/hub/hub_lookup.c: ids and revisions, and huggingface_hub's
+ * cache, without the network.
  */
 #include "base/file.h"
 #include "hub/hub.h"
@@ -285,7 +285,7 @@ TEST(near_misses_and_revisions_are_told)
     }
 }
 
-/* ---- what a snapshot has ----------------------------------------------- */
+/* ---- the files of a snapshot ------------------------------------------- */
 
 TEST(a_snapshot_is_complete_when_nothing_is_left_to_ask)
 {

@@ -224,7 +224,7 @@ static void check_blobs(const char *repo, const char *commit)
     CHECK(n_blobs <= n_links);
 }
 
-/* ---- the way it should go ---------------------------------------------- */
+/* ---- downloads that succeed -------------------------------------------- */
 
 TEST(a_model_is_downloaded_into_the_tree_of_huggingface_hub)
 {
@@ -692,7 +692,7 @@ TEST(sizes_are_limited)
     check_blobs("n", A40);
 }
 
-/* ---- what was not found ------------------------------------------------ */
+/* ---- files that do not exist ------------------------------------------- */
 
 TEST(what_does_not_exist_is_named)
 {
@@ -913,7 +913,7 @@ TEST(a_cache_that_cannot_be_written)
     refuse("o/n", CLIPC_ERR_IO, "permission denied");
 }
 
-/* ---- two at once ------------------------------------------------------- */
+/* ---- two downloads at once --------------------------------------------- */
 
 TEST(two_processes_download_once)
 {

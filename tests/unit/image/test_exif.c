@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_exif.c - the orientation in blocks of EXIF data, whole and broken, and
- * what each orientation does to pixels. Expected values are those of Pillow
+ * test_exif.c - the orientation in whole and broken blocks of EXIF data, and
+ * the effect of each orientation on pixels. Expected values are from Pillow
  * 13.0.0 (tests/parity/pixels_formats.py compares many more).
  */
 #include "image/exif.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_resize.c - geometry and pixels of the streaming resize against what
- * transformers and Pillow made of the same drawing
- * (tests/data/images/resize.tsv, tests/golden/make_images.py).
+ * test_resize.c - geometry and pixels of the streaming resize against
+ * transformers and Pillow on the same drawing (tests/data/images/resize.tsv,
+ * tests/golden/make_images.py).
  */
 #include "base/cpu.h"
 #include "support/digest.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_kernels.c - rows of activations and what follows a product, on every
+ * test_kernels.c - rows of activations and the steps after a product, on every
  * instruction set of this CPU. The bounds are stated beside each test; EPS is
  * half a unit in the last place of 1, the error of one rounding. All arrays
- * end at an unmapped page (see guarded()) and at no particular alignment, and
- * what lies before them must not change.
+ * end at an unmapped page (see guarded()) and have no particular alignment.
+ * Bytes before an array must not change.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
@@ -327,7 +327,7 @@ TEST(activations_do_not_depend_on_position)
     }
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- steps after a product --------------------------------------------- */
 
 enum { OUT_ROWS = 37, OUT_COLUMNS = 150 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_linear.c - linear layers as the transformer runs them: every backend,
- * precision and way to store the weights against a double reference; the same
- * bits for packed and unpacked weights, any number of rows and threads.
+ * test_linear.c - the transformer's linear layers: every backend, precision
+ * and storage of weights against a double reference; the same bits for packed
+ * and unpacked weights, any number of rows and threads.
  */
 #include "support/test.h"
 

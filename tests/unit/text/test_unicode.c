@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_unicode.c - UTF-8, and the tables against hashes of what the reference
- * does with every scalar value (tests/data/tokenizer/unicode.json).
+ * test_unicode.c - UTF-8, and the tables against hashes of the reference's
+ * result for every scalar value (tests/data/tokenizer/unicode.json).
  */
 #include "base/json.h"
 #include "support/test.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_towers.c - both towers on small random networks, against a double
- * precision reference written the plain way: every row of every layer, one
- * sequence at a time, no shortcut. And what must not change the numbers:
- * batch, order, threads.
+ * test_towers.c - both towers on small random networks, against a plain double
+ * precision reference: every row of every layer, one sequence at a time, no
+ * shortcut. Batch, order and threads must not change the numbers.
  */
 #include "support/test.h"
 
@@ -503,7 +502,7 @@ TEST(openblas_towers_equal_the_reference)
     check_reference(CLIPC_GEMM_OPENBLAS, 3);
 }
 
-/* ---- what must not matter ---------------------------------------------- */
+/* ---- changes that must not matter -------------------------------------- */
 
 /* One by one on one thread against batches: large enough for several chunks
  * and for lanes of their own (thresholds are in transformer.c). */
