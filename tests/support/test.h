@@ -50,6 +50,9 @@ void test_skip(const char *format, ...)
  * measured with ours. */
 bool emulated(void);
 
+/* A line of /proc/self/status ("VmRSS:"); -1 where there is none. */
+long status_kilobytes(const char *line);
+
 /* fork() with the output flushed; fails the test when there is no process to
  * be had. */
 int test_fork(void);

@@ -5,6 +5,7 @@
  * are those of the same network in transformers' layout; what is missing, or
  * is no CLIP, is refused by name.
  */
+#include "support/files.h"
 #include "support/fixture.h"
 #include "checkpoint/tensor_files.h"
 #include "checkpoint/tensor_names.h"
@@ -318,33 +319,20 @@ TEST(open_clip_tensors_are_checked)
     tiny_model_free(&files);
 }
 
-static void write_text(const char *folder, const char *name, const char *data)
-{
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    test_write(path, data, strlen(data));
-}
-
-static void write_weights(const char *folder, const char *name)
-{
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    test_write(path, made, made_bytes);
-}
-
 /* Which of the two configs and files of weights count. */
 TEST(folders_with_open_clip_files)
 {
     const char *folder = test_path("family");
-    char config[600], path[600];
+    char config[600];
     clipc_model *other;
 
     snprintf(config, sizeof config, open_clip_config, "true",
              tiny_model_vocab_size());
     make_open_clip(NULL, CLIPC_LAYOUT_OPEN_CLIP);
     tiny_model_write(folder, NULL);
-    write_text(folder, "open_clip_config.json", config);
-    write_weights(folder, "open_clip_model.safetensors");
+    write_text(path_in(folder, "open_clip_config.json"), config);
+    test_write(path_in(folder, "open_clip_model.safetensors"), made,
+               made_bytes);
 
     /* both, complete: transformers' */
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
@@ -352,33 +340,34 @@ TEST(folders_with_open_clip_files)
     CHECK_STR(info_of(other).preprocessing, "preprocessor_config.json");
     clipc_model_free(other);
     /* the file of weights that is asked for */
-    snprintf(path, sizeof path, "%s/open_clip_model.safetensors", folder);
-    CHECK_OK(clipc_model_open(&other, path, NULL, &err), err);
+    CHECK_OK(clipc_model_open(&other,
+                              path_in(folder, "open_clip_model.safetensors"),
+                              NULL, &err),
+             err);
     CHECK_STR(info_of(other).layout, "open_clip");
     clipc_model_free(other);
     /* config.json and weights of timm */
-    write_text(folder, "config.json", "{\"architecture\": \"vit_base\"}");
+    write_text(path_in(folder, "config.json"),
+               "{\"architecture\": \"vit_base\"}");
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
     CHECK_STR(info_of(other).preprocessing, "open_clip_config.json");
     clipc_model_free(other);
     /* a config.json that is broken is not passed over */
-    write_text(folder, "config.json", "{");
+    write_text(path_in(folder, "config.json"), "{");
     CHECK_STATUS(clipc_model_open(&other, folder, NULL, &err),
                  CLIPC_ERR_FORMAT);
     CHECK_HAS(err.message, "/config.json");
     /* open_clip's weights alone */
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    CHECK(unlink(path) == 0);
+    CHECK(unlink(path_in(folder, "model.safetensors")) == 0);
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
     clipc_model_free(other);
     /* and its config alone */
-    snprintf(path, sizeof path, "%s/config.json", folder);
-    CHECK(unlink(path) == 0);
+    CHECK(unlink(path_in(folder, "config.json")) == 0);
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     clipc_model_free(other);
-    write_text(folder, "open_clip_config.json",
+    write_text(path_in(folder, "open_clip_config.json"),
                "{\"model_cfg\": {\"init_logit_bias\": -10}}");
     CHECK_STATUS(clipc_model_open(&other, folder, NULL, &err),
                  CLIPC_ERR_UNSUPPORTED);

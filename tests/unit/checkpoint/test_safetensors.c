@@ -467,21 +467,6 @@ static double seconds(void)
            (double)usage.ru_utime.tv_usec / 1e6;
 }
 
-/* A line of /proc/self/status; -1 where there is none. */
-static long kilobytes(const char *line)
-{
-    char text[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "r");
-
-    while (file && value < 0 && fgets(text, sizeof text, file))
-        if (strncmp(text, line, strlen(line)) == 0)
-            sscanf(text + strlen(line), "%ld", &value);
-    if (file)
-        fclose(file);
-    return value;
-}
-
 /* Sets the highest mark back to what is resident now. */
 static void reset_peak(void)
 {
@@ -522,7 +507,7 @@ TEST(hostile_headers_are_cheap)
             memset(file + n, ' ', size + 8 - n);
             double start = seconds();
             reset_peak();
-            long before = kilobytes("VmRSS:");
+            long before = status_kilobytes("VmRSS:");
             clipc_status status = clipc_tensor_files_open_memory(&st, file,
                                                                  size + 8, "x",
                                                                  LIMIT, &err);
@@ -530,7 +515,7 @@ TEST(hostile_headers_are_cheap)
             if (seconds() - start > 2.0)
                 FAIL("%s%s... takes %.3f s", starts[s], units[u],
                      seconds() - start);
-            long used = kilobytes("VmHWM:") - before;
+            long used = status_kilobytes("VmHWM:") - before;
             if (before >= 0 && used > 8192)
                 FAIL("%s%s... takes %ld kB", starts[s], units[u], used);
         }
