@@ -17,7 +17,7 @@
 enum { DIM = TINY_DIM, PIXEL_FLOATS = 3 * TINY_IMAGE_SIZE * TINY_IMAGE_SIZE };
 
 /* Of the running test: open_all() makes them, after freeing those of a test
- * that failed; close_all() frees them. */
+ * that failed; close_all() frees them. open_all(): without options. */
 extern clipc_model_files files;
 extern clipc_model *model;
 extern clipc_ctx *ctx;
@@ -30,6 +30,7 @@ clipc_model *open_tiny(clipc_model_files *made,
                        const tiny_model_options *options);
 clipc_ctx *make_ctx(const clipc_model *of, unsigned threads);
 void open_all(void);
+void open_all_as(const tiny_model_options *options);
 void close_all(void);
 
 /* Another drawing for every seed; fitted when fit is not NULL. */

@@ -20,9 +20,7 @@ static void teardown(void)
 static void setup(const tiny_model_options *options)
 {
     teardown(); /* of a test that failed */
-    err = (clipc_error)CLIPC_ERROR_INIT;
-    model = open_tiny(&files, options);
-    ctx = make_ctx(model, 1);
+    open_all_as(options);
 }
 
 enum { N_CARS = 5 };
