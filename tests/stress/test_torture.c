@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_torture.c - the quick part of `make torture`: some sixteen failing
- * calls of each kind in each operation. It runs tests/stress/torture under
- * tests/support/shim.so.
+ * calls of each kind in each operation. The test runs tests/stress/torture
+ * under tests/support/shim.so.
  */
 #include "support/test.h"
 

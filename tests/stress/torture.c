@@ -11,10 +11,10 @@
  * made, the n-th call of a class (shim.h) misbehaves, and the operation must
  *   - fail with a status that names the reason, a message, and NULL handles,
  *     or succeed with the very same numbers as undisturbed;
- *   - succeed with the same objects when it is tried again;
+ *   - succeed with the same objects at the next try;
  *   - leave no allocation and no descriptor behind once all is freed.
- * --quick tries some sixteen n of each; --at N only that one (with SHIM_TRACE=1
- * in the environment: shows where it is). A line each: "ok - ..." with counts,
+ * --quick tries some sixteen n of each; --at N only the N-th (SHIM_TRACE=1 in
+ * the environment shows its stack). A line each: "ok - ..." with counts,
  * or "not ok - ..." with the n that reproduces it.
  */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
@@ -55,7 +55,7 @@ static bool find(void *function, const char *name)
     return symbol != NULL;
 }
 
-/* ---- what is tortured -------------------------------------------------- */
+/* ---- scenarios --------------------------------------------------------- */
 
 static char folder[64]; /* scratch: models, cache */
 static const char *url; /* of a picture, or NULL */
@@ -525,7 +525,7 @@ static unsigned open_descriptors(void)
     return n;
 }
 
-/* What the scenario gives undisturbed. */
+/* The result of the scenario undisturbed. */
 static unsigned char reference[MAX_RESULT];
 static size_t n_reference;
 
@@ -535,7 +535,7 @@ static bool same_result(void)
            memcmp(result, reference, n_reference) == 0;
 }
 
-/* Undisturbed, twice: what libraries allocate once and keep is there then. */
+/* Undisturbed, twice: libraries then have made the blocks that they keep. */
 static bool warm_up(const struct scenario *s)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -630,7 +630,8 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
         snprintf(current, sizeof current, "%s %s %s n=%ld", s->name,
                  classes[c].name, mode_names[how], n);
         bool hit = disturb(s, classes[c].class, how, n, &t);
-        /* A leak leaks again; what a library keeps for later does not. */
+        /* A leak leaks again; a block that a library keeps for later does not
+         * come twice. */
         for (int i = 0; i < 3 && t.kept > 0; i++)
             disturb(s, classes[c].class, how, n, &t);
         if (t.kept > 0)

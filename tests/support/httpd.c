@@ -267,8 +267,8 @@ static void *serve(void *arg)
     }
     if (sscanf(request, "GET %s HTTP/1.1\r\n", path) == 1)
         answer(fd, path, request);
-    /* A close with unread input would reset the connection and lose what was
-     * sent. */
+    /* A close with unread input would reset the connection and lose the
+     * answer. */
     shutdown(fd, SHUT_WR);
     wait_for_peer(fd);
     close(fd);

@@ -203,7 +203,7 @@ static bool answer(int fd, const request *q, text *head,
     char other[VALUE];
 
     if (value_of(q->values, "length", other))
-        open_end = true; /* whatever it says, the end must show */
+        open_end = true; /* the closed connection shows the end */
     snprintf(length, sizeof length, "%zu", n);
     add_header(head, q, "length", "Content-Length", length);
     if (open_end)

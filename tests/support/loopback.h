@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * loopback.h - whether 127.0.0.1 can be reached: in a network namespace of its
- * own a process has not even that, until somebody brings `lo` up.
+ * loopback.h - whether 127.0.0.1 can be reached: a process in a network
+ * namespace of its own cannot, until somebody brings `lo` up.
  */
 #ifndef CLIPC_TEST_LOOPBACK_H
 #define CLIPC_TEST_LOOPBACK_H
@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Sends an empty datagram to the port of "discard". (connect() would ask as
- * well, but test_names.c has one of its own.) */
+/* Sends an empty datagram to the port of "discard". (connect() would do as
+ * well, but test_names.c has a connect() of its own.) */
 static inline bool has_loopback(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,

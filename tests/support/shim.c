@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * shim.c - makes the n-th allocation, read, open, ... of a process fail; to
- * be put before the C library with LD_PRELOAD, so it reaches the libraries
+ * shim.c - makes the n-th allocation, read, open, ... of a process fail; put
+ * before the C library with LD_PRELOAD, the shim reaches the libraries that
  * clipc uses too. Tests only; glibc only (__libc_malloc and friends).
  *
  * From a program (dlsym(RTLD_DEFAULT, ...), see torture.c):
  *     shim_arm(classes, n, mode)  calls of these classes are counted from 1;
- *                                 the n-th fails, with SHIM_FOR_GOOD all after
- *                                 it too; SHIM_INTERRUPT: it says EINTR;
- *                                 SHIM_SHORT: from it on reads and writes do
- *                                 about half of what was asked
+ *                                 the n-th fails; SHIM_FOR_GOOD: all later ones
+ *                                 too; SHIM_INTERRUPT: with EINTR; SHIM_SHORT:
+ *                                 from the n-th on reads and writes do about
+ *                                 half of the bytes asked for
  *     shim_disarm()               number of calls counted
  *     shim_fired()                how many were made to fail
  *     shim_live()                 allocations that are not freed

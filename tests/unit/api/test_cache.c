@@ -154,7 +154,7 @@ TEST(null_is_a_cache_that_is_always_empty)
 }
 
 /* Every byte of a small file: never a wrong embedding, and the next save
- * heals it. */
+ * heals the file. */
 TEST(a_flipped_byte_is_a_miss_at_most)
 {
     const char *folder = test_path("cache");
@@ -179,7 +179,7 @@ TEST(a_flipped_byte_is_a_miss_at_most)
             patch(path, i, good[i]);
     }
     CHECK(n_misses > 0);
-    /* The file is left with a bad last byte: putting all again heals it. */
+    /* The file is left with a bad last byte: putting all again heals the file. */
     CHECK_INT(count_hits(folder, 1, 0, 3), 2);
     clipc_cache *cache = open_cache(folder, 1);
     for (unsigned i = 0; i < 3; i++) {
@@ -337,8 +337,8 @@ TEST(writers_do_not_damage_each_other)
         CHECK_INT(status, 0);
     }
     unsigned hits = count_hits(folder, 1, 0, 200);
-    /* The last rename wins: it holds at least its own record, and of the
-     * others those that its writer had read. */
+    /* The last file renamed stays. The file holds at least its own record,
+     * and the records of others that its writer had read. */
     CHECK(hits >= 1 && hits <= N_WRITERS * ROUNDS);
     CHECK_INT(list_folder(folder, "", "", NULL), 1);
 }
@@ -426,7 +426,7 @@ TEST(a_folder_does_not_fill_with_old_keys)
 
 /* ---- identity memo ----------------------------------------------------- */
 
-/* Files that were not made this moment: those of the repository. */
+/* Files of the repository: older than this moment. */
 static const char *const old_files[] = { "include/clipc.h",
                                          "lib/api/label_cache.h" };
 

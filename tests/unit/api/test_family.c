@@ -156,7 +156,7 @@ static void make_open_clip(const tiny_model_options *options,
     write_made();
 }
 
-/* Those tensors whose names begin with `prefix`, without `skipped`. */
+/* The tensors whose names begin with `prefix`, without `skipped`. */
 static void keep(const char *prefix, const char *skipped, bool bare)
 {
     open_source(NULL);
@@ -491,11 +491,11 @@ TEST(towers_without_projection_are_refused)
                      CLIPC_ERR_UNSUPPORTED);
         CHECK_HAS(err.message, "a tower without its projection");
     }
-    /* One tower, and not all of it. */
+    /* One tower without one of its tensors. */
     keep("text_", "layers.2.mlp.fc1.bias", false);
     CHECK_STATUS(open_made(&one, config, NULL), CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "layers.2.mlp.fc1.bias is missing");
-    /* Both towers need what logits are scaled with. */
+    /* Both towers need the scale of the logits. */
     keep("", "logit_scale", false);
     CHECK_STATUS(open_made(&one, NULL, NULL), CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "logit_scale is missing");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_model.c - lib/api/model.c: opening from folders, memory and a hub cache,
- * what is late, and the identity of the text side.
+ * the parts made on first use, and the identity of the text side.
  */
 #include "api/objects.h"
 #include "api/label_cache.h"
@@ -335,7 +335,7 @@ TEST(header_limit_is_a_parameter)
 }
 
 /* An extra tensor of 1 GiB, a hole in the file: if opening read the weights,
- * it would be resident. */
+ * the tensor would be resident. */
 TEST(opening_reads_no_weights)
 {
     static const char entry[] = ",\"extra\":{\"dtype\":\"U8\",\"shape\":"
@@ -630,7 +630,7 @@ TEST(identity_covers_the_text_side_alone)
 }
 
 /* The committed model's files are old enough to be remembered. A memo with
- * another digest shows that it is read. */
+ * another digest shows that the memo is read. */
 TEST(identity_is_remembered_for_unchanged_files)
 {
     static const char *const paths[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_packed.c - packed files: what they give has the bits of the model they
- * were made from, and no damage is worse than an error.
+ * test_packed.c - packed files: the answers have the bits of the model that was
+ * packed, and no damage is worse than an error.
  */
 #include "support/files.h"
 #include "support/fixture.h"
@@ -600,8 +600,8 @@ TEST(cached_labels_read_nothing_of_the_text_side)
     free(bytes);
 }
 
-/* Other weights under the digest of these may read what was cached for them,
- * and never write there. */
+/* Other weights that claim the digest of these may read the vectors cached
+ * for these, and never write there. */
 TEST(a_false_digest_writes_nothing_into_the_cache)
 {
     size_t n, n_tensor;

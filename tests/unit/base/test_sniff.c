@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_sniff.c - what a file is called by its first bytes, and that none of
- * them is read past its end.
+ * test_sniff.c - the name of a format from a file's first bytes, none of
+ * which is read past the end.
  */
 #include "base/sniff.h"
 #include "support/test.h"
@@ -89,7 +89,7 @@ TEST(files_are_called_what_they_are)
 }
 
 /* A long text that is cut in a character is text all the same; one control
- * character makes it something else. */
+ * character makes the file something else. */
 TEST(long_texts_are_looked_at_in_part)
 {
     char text[601] = "x";

@@ -28,8 +28,8 @@ static unsigned char *make(const char *header, size_t header_bytes,
     return file;
 }
 
-/* Opens a copy that ends where it ends, so that a sanitizer sees a read past
- * it. */
+/* Opens a copy in an allocation of its size: a sanitizer sees a read past the
+ * end. */
 static clipc_status open_exact(const unsigned char *file, size_t size,
                                clipc_tensor_files **st, clipc_error *err)
 {
@@ -434,7 +434,7 @@ TEST(file_cut_or_grown_anywhere_is_refused)
     }
 }
 
-/* Whatever a changed byte does, it must not crash; a sanitizer looks on. */
+/* No changed byte crashes the reader; a sanitizer looks on. */
 TEST(every_byte_of_the_header_changed)
 {
     static const unsigned char values[] = { 0,   ' ', '"', '\\', '{',  '}',
@@ -477,8 +477,9 @@ static void reset_peak(void)
     }
 }
 
-/* Headers full of what costs a parser most; one of each kind has 8 MiB, the
- * most that is read. Generous bounds: sanitizers and emulators run this too. */
+/* Headers full of the units that cost a parser most. One of each kind has
+ * 8 MiB, the most that is read. Generous bounds: sanitizers and emulators run
+ * this too. */
 TEST(hostile_headers_are_cheap)
 {
     static const char *const units[] = {

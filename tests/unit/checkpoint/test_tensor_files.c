@@ -562,8 +562,8 @@ TEST(every_container_gives_the_same_embeddings)
     }
 }
 
-/* Labels of one file are not those of another; the memo notices a change of
- * any. */
+/* Labels cached for one file are not read for another; the memo notices a
+ * change of any file. */
 TEST(the_cache_knows_every_file)
 {
     const clipc_text words = text("a red car");
@@ -593,8 +593,8 @@ TEST(the_cache_knows_every_file)
 
 /* ---- mutations --------------------------------------------------------- */
 
-/* The safetensors twin of test_torch.c's: nothing may come of it but a
- * status. */
+/* The safetensors twin of mutations_do_no_harm in test_torch.c: every answer
+ * is a status. */
 TEST(mutations_of_safetensors_do_no_harm)
 {
     enum { N_MUTATIONS = 20000 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_tensor_names.c - lib/checkpoint/tensor_names.c: where open_clip keeps what
- * transformers calls by another name. `make parity` asks open_clip-shaped
+ * test_tensor_names.c - lib/checkpoint/tensor_names.c: open_clip's names of the
+ * tensors that transformers names otherwise. `make parity` asks open_clip-shaped
  * checkpoints for the numbers.
  */
 #include "checkpoint/tensor_names.h"

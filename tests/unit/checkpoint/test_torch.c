@@ -270,7 +270,7 @@ TEST(other_formats_are_recognised)
 
 static volatile unsigned char sum;
 
-/* A copy that ends where it ends, all of whose tensors are read: a sanitizer
+/* Opens a copy in an allocation of its size and reads all tensors: a sanitizer
  * sees a step outside. */
 static clipc_status open_copy(const unsigned char *data, size_t n)
 {
@@ -317,7 +317,7 @@ TEST(every_prefix_is_refused)
     }
 }
 
-/* One to four changes of a byte; anything may come of it but a crash. */
+/* One to four bytes changed: any answer is allowed, a crash is not. */
 TEST(mutations_do_no_harm)
 {
     enum { N_MUTATIONS = 20000 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_hub.c - lib/hub/hub_lookup.c: ids and revisions, and a cache as huggingface_hub
- * leaves it, without the network.
+ * test_hub.c - lib/hub/hub_lookup.c: ids and revisions, and a cache that
+ * huggingface_hub left, without the network.
  */
 #include "base/file.h"
 #include "hub/hub.h"

@@ -177,8 +177,7 @@ static off_t largest_incomplete(const char *repo)
     return largest;
 }
 
-/* Every blob under its final name is the file of the hub that a snapshot's
- * link says it is. */
+/* Every link of a snapshot leads to a blob with the bytes of the hub's file. */
 static void check_blobs(const char *repo, const char *commit)
 {
     char folder[1400], original[1400];
@@ -237,7 +236,7 @@ TEST(a_model_is_downloaded_into_the_tree_of_huggingface_hub)
     CHECK(list_folder(in(cache, ".locks/models--o--n"), "", ".lock", NULL) >
           2);
     CHECK_INT(n_incomplete("n"), 0);
-    /* Only what is needed. */
+    /* Only the files that are needed. */
     CHECK_INT(hub_server_count(server, "vocab.json"), 0);
     CHECK_INT(hub_server_count(server, "pytorch_model.bin"), 0);
     CHECK_INT(hub_server_count(server, "storage GET"), 1);
@@ -422,7 +421,7 @@ TEST(redirects)
     CHECK_INT(hub_server_count(server, "storage HEAD /o/n/" A40
                                        "/config.json auth=no"),
               1);
-    /* And back: still without it. */
+    /* And back: still without the token. */
     begin();
     params.token = "hf_secret";
     hub_server_rule(server, rule);
@@ -935,7 +934,7 @@ TEST(a_process_that_is_killed_leaves_what_the_next_continues)
         (void)clipc_hub_download(&folder, "o/n", &params, NULL);
         _exit(0);
     }
-    /* Until what the server sends of that file has come: other files have been
+    /* Until the 5,000 bytes of the weights have come: other files have been
      * incomplete before. */
     for (int i = 0;
          i < 3000 && (hub_server_count(server, "storage GET") == 0 ||

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_exif.c - the orientation in blocks of EXIF data, whole and broken, and
- * what each orientation does to pixels. Expected values are those of Pillow
- * 13.0.0 (tests/parity/pixels_formats.py compares many more).
+ * the pixels that each orientation makes. Pillow 13.0.0 gave the expected
+ * values (tests/parity/pixels_formats.py compares many more).
  */
 #include "image/exif.h"
 #include "support/test.h"
 
 #include <stdlib.h>
 
-/* From an allocation of its size: reading past it is seen by sanitizers. */
+/* From a copy in an allocation of n bytes: a sanitizer sees a read past the
+ * end. */
 static int orientation(const char *data, size_t n)
 {
     uint8_t *copy = malloc(n ? n : 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_kernels.c - rows of activations and what follows a product, on every
+ * test_kernels.c - rows of activations and the finish of a product, on every
  * instruction set of this CPU. The bounds are stated beside each test; EPS is
  * half a unit in the last place of 1, the error of one rounding. All arrays
  * end at an unmapped page (see guarded()) and at no particular alignment, and
- * what lies before them must not change.
+ * the bytes before an array must not change.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
@@ -130,8 +130,8 @@ static void dot_of_one(float *p)
         (void)k.dot(p, p, 1);
 }
 
-/* qemu-x86_64 7.2 reads all of a vector whose load is masked, also what the
- * mask leaves out, and faults where that is unmapped; processors do not. */
+/* qemu-x86_64 7.2 reads all elements of a masked load, masked ones too, and
+ * faults where one is unmapped. Processors do not. */
 static bool faults_behind_masked_loads(void)
 {
     static enum { UNKNOWN, NO, YES } answer;
@@ -147,9 +147,9 @@ static bool faults_behind_masked_loads(void)
     return answer == YES;
 }
 
-/* The last n_bytes of a slot, before an unmapped page; what lies before is
- * filled with CANARY. Where masked loads fault beside an unmapped page, that
- * page is filled with BEHIND, NaN as floats, and must stay so. */
+/* The last n_bytes of a slot, before an unmapped page; CANARY fills the bytes
+ * before them. Where masked loads fault beside an unmapped page, the page is
+ * mapped and filled with BEHIND, NaN as floats, and must not change. */
 static void *guarded(int slot, size_t n_bytes)
 {
     static unsigned char *maps[N_SLOTS];
@@ -303,7 +303,7 @@ TEST(activations_survive_extremes)
     }
 }
 
-/* An element's bits do not depend on where it stands. */
+/* An element's bits do not depend on the place of the element. */
 TEST(activations_do_not_depend_on_position)
 {
     const clipc_finish_op ops[2] = { CLIPC_FINISH_QUICK_GELU,
@@ -328,12 +328,12 @@ TEST(activations_do_not_depend_on_position)
     }
 }
 
-/* ---- what follows a product -------------------------------------------- */
+/* ---- finish ------------------------------------------------------------ */
 
 enum { OUT_ROWS = 37, OUT_COLUMNS = 150 };
 
-/* A tile of a product, and what follows it but for the activation: in the
- * header's order of operations, each rounded once. */
+/* A tile of a product and its finish without the activation: the operations
+ * in the order of kernels.h, each rounded once. */
 typedef struct finish_case {
     clipc_finish finish;
     bool is_s8;
@@ -489,8 +489,7 @@ TEST(finish_keeps_its_order_of_operations)
     }
 }
 
-/* Every number is special: what is not a NaN has the same bits as in C, a
- * NaN stays one. */
+/* A NaN stays a NaN; every other number has the same bits as in C. */
 TEST(finish_keeps_special_numbers)
 {
     const float special[] = { NAN,    -NAN,     INFINITY, -INFINITY, 0.0f,
@@ -846,7 +845,7 @@ TEST(nan_stays_nan)
     }
 }
 
-/* The difference to the largest is rounded (EPS of it), exp within 1.3e-7,
+/* The difference to the largest is rounded (a relative EPS), exp within 1.3e-7,
  * the sum of n terms within (n / 4 + 4) EPS at worst, a division and a
  * product. */
 TEST(softmax_is_within_its_bound)
