@@ -156,7 +156,7 @@ TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(sort \
                 $(wildcard tests/unit/*/test_*.c tests/stress/test_*.c)))
 TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers sockets hub_server)
-TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture) $(TEST_HELPERS)
+TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
                 support/pty stress/torture parity/trace)
 SHIM         := $(BUILD)/tests/support/shim.so

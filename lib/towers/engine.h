@@ -27,8 +27,6 @@ typedef struct clipc_engine {
     size_t text_scratch_bytes;
     clipc_trace_fn trace; /* or NULL */
     void *trace_user;
-    clipc_progress_fn progress;
-    void *progress_user;
 } clipc_engine;
 
 #endif /* CLIPC_ENGINE_H */

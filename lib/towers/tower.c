@@ -356,11 +356,6 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
             run_thread(&r, 0, 1);
         else
             clipc_pool_run(engine->pool, run_thread, &r);
-        const clipc_progress progress = { "sequences", next, n };
-        if (engine->progress &&
-            engine->progress(engine->progress_user, &progress))
-            return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
-                              "cancelled after %zu of %zu", next, n);
     }
     return CLIPC_OK;
 }

@@ -60,7 +60,8 @@ static bool find(void *function, const char *name)
 static char folder[64]; /* scratch: models, cache */
 static const char *url; /* of a picture, or NULL */
 
-/* Objects of the running scenario. */
+/* Of the running scenario: what run() opens or reads, and its objects. */
+static const char *subject;
 static clipc_model *model;
 static clipc_ctx *ctx;
 static clipc_image *image;
@@ -131,21 +132,11 @@ static void set_up_model(const char *name)
     must(open_named(name, CLIPC_LOAD_MAP, &err), &err);
 }
 
-static void set_up_ctx(const char *name, unsigned threads)
+static void set_up_ctx(const char *name)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     set_up_model(name);
-    must(make_ctx(threads, &err), &err);
-}
-
-static void set_up_f32(void)
-{
-    set_up_model("f32");
-}
-
-static void set_up_merges(void)
-{
-    set_up_model("merges");
+    must(make_ctx(1, &err), &err);
 }
 
 static clipc_status read_picture(const char *path, const clipc_model *fit,
@@ -165,33 +156,18 @@ static clipc_status read_picture(const char *path, const clipc_model *fit,
     return status;
 }
 
-static void set_up_encode_image(void)
+static void set_up_image(const char *name)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    set_up_ctx("f32", 1);
+    set_up_ctx(name);
     must(read_picture(PICTURES "420.jpg", model, &err), &err);
 }
 
-static void set_up_encode_image_f16(void)
+static void set_up_threads(const char *name)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    set_up_ctx("f16", 1);
-    must(read_picture(PICTURES "420.jpg", model, &err), &err);
-}
-
-static void set_up_threads(void)
-{
-    set_up_ctx("f32", 3);
-}
-
-static void set_up_texts(void)
-{
-    set_up_ctx("f32", 1);
-}
-
-static void set_up_texts_f16(void)
-{
-    set_up_ctx("f16", 1);
+    set_up_model(name);
+    must(make_ctx(3, &err), &err);
 }
 
 static void empty_cache(void)
@@ -221,67 +197,37 @@ static clipc_status create_labels(clipc_error *err)
     return status;
 }
 
-static void set_up_labels_new(void)
+static void set_up_labels_new(const char *name)
 {
     empty_cache();
-    set_up_ctx("f32", 1);
+    set_up_ctx(name);
 }
 
-static void set_up_labels_cached(void)
+static void set_up_labels_cached(const char *name)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     if (access(scratch("cache"), F_OK) != 0) {
-        set_up_ctx("f32", 1);
+        set_up_ctx(name);
         must(create_labels(&err), &err);
         free_all();
     }
-    set_up_ctx("f32", 1);
+    set_up_ctx(name);
 }
 
 static clipc_status run_open(clipc_error *err)
 {
-    return open_named("f32", CLIPC_LOAD_MAP, err);
+    return open_named(subject, CLIPC_LOAD_MAP, err);
 }
 
 static clipc_status run_open_read(clipc_error *err)
 {
-    return open_named("f16", CLIPC_LOAD_READ, err);
-}
-
-static void set_up_packed(void)
-{
-    set_up_model("packed");
-}
-
-static clipc_status run_open_packed(clipc_error *err)
-{
-    return open_named("packed", CLIPC_LOAD_MAP, err);
+    return open_named(subject, CLIPC_LOAD_READ, err);
 }
 
 static clipc_status run_pack(clipc_error *err)
 {
     return clipc_model_pack(model, scratch("new"), CLIPC_PRECISION_INT8, NULL,
                             err);
-}
-
-static clipc_status run_open_torch(clipc_error *err)
-{
-    return open_named("torch", CLIPC_LOAD_MAP, err);
-}
-
-static clipc_status run_open_torch_read(clipc_error *err)
-{
-    return open_named("torch", CLIPC_LOAD_READ, err);
-}
-
-static clipc_status run_open_split(clipc_error *err)
-{
-    return open_named("split", CLIPC_LOAD_MAP, err);
-}
-
-static clipc_status run_open_split_torch(clipc_error *err)
-{
-    return open_named("split-torch", CLIPC_LOAD_MAP, err);
 }
 
 static clipc_status run_tokenize(clipc_error *err)
@@ -296,60 +242,10 @@ static clipc_status run_tokenize(clipc_error *err)
     return status;
 }
 
-static clipc_status run_jpeg(clipc_error *err)
+static clipc_status run_picture(clipc_error *err)
 {
-    return read_picture(PICTURES "420.jpg", NULL, err);
+    return read_picture(subject, model, err);
 }
-
-static clipc_status run_jpeg_fitted(clipc_error *err)
-{
-    return read_picture(PICTURES "420.jpg", model, err);
-}
-
-static clipc_status run_jpeg_progressive(clipc_error *err)
-{
-    return read_picture(PICTURES "420-progressive.jpg", model, err);
-}
-
-static clipc_status run_jpeg_cmyk(clipc_error *err)
-{
-    return read_picture(PICTURES "cmyk-adobe.jpg", model, err);
-}
-
-static clipc_status run_png(clipc_error *err)
-{
-    return read_picture(PICTURES "c6-d8.png", NULL, err);
-}
-
-static clipc_status run_png_fitted(clipc_error *err)
-{
-    return read_picture(PICTURES "c6-d8.png", model, err);
-}
-
-static clipc_status run_png_interlaced(clipc_error *err)
-{
-    return read_picture(PICTURES "c3-d4-adam7.png", model, err);
-}
-
-/* A picture with EXIF data in two segments, turned while resizing. */
-static clipc_status run_jpeg_turned(clipc_error *err)
-{
-    return read_picture(PICTURES "exif-segments.jpg", model, err);
-}
-
-#if CLIPC_WEBP
-/* Lossy only: libwebp before 1.4 frees an uninitialised pointer when memory
- * for the tables of lossless data runs out. */
-static clipc_status run_webp(clipc_error *err)
-{
-    return read_picture(PICTURES "lossy.webp", NULL, err);
-}
-
-static clipc_status run_webp_fitted(clipc_error *err)
-{
-    return read_picture(PICTURES "exif.webp", model, err);
-}
-#endif
 
 static clipc_status run_url(clipc_error *err)
 {
@@ -470,63 +366,87 @@ static bool labels_is_null(void)
 
 static const struct scenario {
     const char *name;
-    void (*set_up)(void); /* or NULL */
+    void (*set_up)(const char *model); /* or NULL */
+    const char *model;
     clipc_status (*run)(clipc_error *err);
+    const char *subject;
     bool (*is_null)(void); /* or NULL */
     unsigned classes;      /* classes besides SHIM_ALLOC */
 } scenarios[] = {
-    { "open", NULL, run_open, model_is_null,
+    { "open", NULL, NULL, run_open, "f32", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "open-read", NULL, run_open_read, model_is_null,
+    { "open-read", NULL, NULL, run_open_read, "f16", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "open-torch", NULL, run_open_torch, model_is_null,
+    { "open-torch", NULL, NULL, run_open, "torch", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "open-torch-read", NULL, run_open_torch_read, model_is_null,
+    { "open-torch-read", NULL, NULL, run_open_read, "torch", model_is_null,
       SHIM_READ | SHIM_OPEN },
-    { "open-split", NULL, run_open_split, model_is_null,
+    { "open-split", NULL, NULL, run_open, "split", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "open-split-torch", NULL, run_open_split_torch, model_is_null,
+    { "open-split-torch", NULL, NULL, run_open, "split-torch", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "tokenize", set_up_f32, run_tokenize, NULL, SHIM_READ | SHIM_OPEN },
-    { "tokenize-merges", set_up_merges, run_tokenize, NULL,
+    { "tokenize", set_up_model, "f32", run_tokenize, NULL, NULL,
       SHIM_READ | SHIM_OPEN },
-    { "open-packed", NULL, run_open_packed, model_is_null,
+    { "tokenize-merges", set_up_model, "merges", run_tokenize, NULL, NULL,
+      SHIM_READ | SHIM_OPEN },
+    { "open-packed", NULL, NULL, run_open, "packed", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "tokenize-packed", set_up_packed, run_tokenize, NULL, 0 },
-    { "pack", set_up_f32, run_pack, NULL,
+    { "tokenize-packed", set_up_model, "packed", run_tokenize, NULL, NULL, 0 },
+    { "pack", set_up_model, "f32", run_pack, NULL, NULL,
       SHIM_READ | SHIM_OPEN | SHIM_WRITE | SHIM_MMAP },
-    { "context", set_up_f32, run_context, ctx_is_null,
+    { "context", set_up_model, "f32", run_context, NULL, ctx_is_null,
       SHIM_THREAD | SHIM_OPEN },
-    { "jpeg", NULL, run_jpeg, image_is_null, SHIM_READ | SHIM_OPEN },
-    { "jpeg-fitted", set_up_f32, run_jpeg_fitted, image_is_null,
+    { "jpeg", NULL, NULL, run_picture, PICTURES "420.jpg", image_is_null,
       SHIM_READ | SHIM_OPEN },
-    { "jpeg-progressive", set_up_f32, run_jpeg_progressive, image_is_null, 0 },
-    { "jpeg-cmyk", set_up_f32, run_jpeg_cmyk, image_is_null, 0 },
-    { "jpeg-turned", set_up_f32, run_jpeg_turned, image_is_null, 0 },
+    { "jpeg-fitted", set_up_model, "f32", run_picture, PICTURES "420.jpg",
+      image_is_null, SHIM_READ | SHIM_OPEN },
+    { "jpeg-progressive", set_up_model, "f32", run_picture,
+      PICTURES "420-progressive.jpg", image_is_null, 0 },
+    { "jpeg-cmyk", set_up_model, "f32", run_picture, PICTURES "cmyk-adobe.jpg",
+      image_is_null, 0 },
+    /* EXIF data in two segments, and a resizer that turns. */
+    { "jpeg-turned", set_up_model, "f32", run_picture,
+      PICTURES "exif-segments.jpg", image_is_null, 0 },
 #if CLIPC_WEBP
-    { "webp", NULL, run_webp, image_is_null, SHIM_READ | SHIM_OPEN },
-    { "webp-fitted", set_up_f32, run_webp_fitted, image_is_null, 0 },
+    /* Lossy only: libwebp before 1.4 frees an uninitialised pointer when memory
+     * for the tables of lossless data runs out. */
+    { "webp", NULL, NULL, run_picture, PICTURES "lossy.webp", image_is_null,
+      SHIM_READ | SHIM_OPEN },
+    { "webp-fitted", set_up_model, "f32", run_picture, PICTURES "exif.webp",
+      image_is_null, 0 },
 #endif
-    { "png", NULL, run_png, image_is_null, SHIM_READ | SHIM_OPEN },
-    { "png-fitted", set_up_f32, run_png_fitted, image_is_null, 0 },
-    { "png-interlaced", set_up_f32, run_png_interlaced, image_is_null, 0 },
-    { "encode-image", set_up_encode_image, run_encode_image, NULL, 0 },
-    { "encode-image-f16", set_up_encode_image_f16, run_encode_image, NULL, 0 },
-    { "encode-threads", set_up_threads, run_encode_long_texts, NULL,
-      SHIM_THREAD },
-    { "encode-texts", set_up_texts, run_encode_texts, NULL,
+    { "png", NULL, NULL, run_picture, PICTURES "c6-d8.png", image_is_null,
       SHIM_READ | SHIM_OPEN },
-    { "encode-texts-f16", set_up_texts_f16, run_encode_texts, NULL, 0 },
-    { "labels-new", set_up_labels_new, create_labels, labels_is_null,
-      SHIM_READ | SHIM_OPEN | SHIM_WRITE },
-    { "labels-cached", set_up_labels_cached, create_labels, labels_is_null,
+    { "png-fitted", set_up_model, "f32", run_picture, PICTURES "c6-d8.png",
+      image_is_null, 0 },
+    { "png-interlaced", set_up_model, "f32", run_picture,
+      PICTURES "c3-d4-adam7.png", image_is_null, 0 },
+    { "encode-image", set_up_image, "f32", run_encode_image, NULL, NULL, 0 },
+    { "encode-image-f16", set_up_image, "f16", run_encode_image, NULL, NULL,
+      0 },
+    { "encode-threads", set_up_threads, "f32", run_encode_long_texts, NULL,
+      NULL, SHIM_THREAD },
+    { "encode-texts", set_up_ctx, "f32", run_encode_texts, NULL, NULL,
       SHIM_READ | SHIM_OPEN },
-    { "own-labels", set_up_f32, run_own_labels, labels_is_null, 0 },
-    { "similarity", set_up_texts, run_similarity, NULL, 0 },
-    { "classify", NULL, run_classify, NULL,
+    { "encode-texts-f16", set_up_ctx, "f16", run_encode_texts, NULL, NULL, 0 },
+    { "labels-new", set_up_labels_new, "f32", create_labels, NULL,
+      labels_is_null, SHIM_READ | SHIM_OPEN | SHIM_WRITE },
+    { "labels-cached", set_up_labels_cached, "f32", create_labels, NULL,
+      labels_is_null, SHIM_READ | SHIM_OPEN },
+    { "own-labels", set_up_model, "f32", run_own_labels, NULL, labels_is_null,
+      0 },
+    { "similarity", set_up_ctx, "f32", run_similarity, NULL, NULL, 0 },
+    { "classify", NULL, NULL, run_classify, NULL, NULL,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
-    { "url", set_up_f32, run_url, image_is_null, SHIM_NETWORK },
+    { "url", set_up_model, "f32", run_url, NULL, image_is_null, SHIM_NETWORK },
 };
+
+static void set_up(const struct scenario *s)
+{
+    subject = s->subject;
+    if (s->set_up)
+        s->set_up(s->model);
+}
 
 /* ---- one sweep --------------------------------------------------------- */
 
@@ -556,12 +476,9 @@ static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
     /* libcurl reports lack of memory in its resolver as a failed lookup. */
     if (s->run == run_url && class == SHIM_ALLOC)
         return status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_NETWORK;
-#if CLIPC_WEBP
-    /* libwebp's demuxer reports lack of memory as damage. */
-    if ((s->run == run_webp || s->run == run_webp_fitted) &&
-        class == SHIM_ALLOC)
+    /* libwebp's demuxer calls lack of memory damage. */
+    if (s->subject && strstr(s->subject, ".webp") && class == SHIM_ALLOC)
         return status == CLIPC_ERR_NOMEM || status == CLIPC_ERR_FORMAT;
-#endif
     if (how == SHIM_INTERRUPT || how == SHIM_SHORT)
         return false; /* the library must repeat such a call */
     switch (class) {
@@ -627,8 +544,7 @@ static bool warm_up(const struct scenario *s)
     snprintf(current, sizeof current, "%s", s->name);
     for (int i = 0; i < 2; i++) {
         n_result = 0;
-        if (s->set_up)
-            s->set_up();
+        set_up(s);
         if (s->run(&err) != CLIPC_OK) {
             report("undisturbed: %s", err.message);
             return false;
@@ -654,8 +570,7 @@ static bool disturb(const struct scenario *s, unsigned class, unsigned how,
     clipc_error err = CLIPC_ERROR_INIT;
 
     n_result = 0;
-    if (s->set_up)
-        s->set_up();
+    set_up(s);
     arm(class, n, how);
     clipc_status status = s->run(&err);
     disarm();
@@ -707,8 +622,7 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     tally t = { 0, 0, 0 };
     long total, n;
 
-    if (s->set_up)
-        s->set_up();
+    set_up(s);
     arm(classes[c].class, LONG_MAX, SHIM_ONCE);
     s->run(&err);
     total = disarm();

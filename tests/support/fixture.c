@@ -47,12 +47,17 @@ void close_all(void)
     model = NULL;
 }
 
-void open_all(void)
+void open_all_as(const tiny_model_options *options)
 {
     close_all();
     err = (clipc_error)CLIPC_ERROR_INIT;
-    model = open_tiny(&files, NULL);
+    model = open_tiny(&files, options);
     ctx = make_ctx(model, 1);
+}
+
+void open_all(void)
+{
+    open_all_as(NULL);
 }
 
 clipc_image *draw(unsigned seed, size_t width, size_t height,

@@ -30,6 +30,7 @@ clipc_model *open_tiny(clipc_model_files *made,
                        const tiny_model_options *options);
 clipc_ctx *make_ctx(const clipc_model *of, unsigned threads);
 void open_all(void);
+void open_all_as(const tiny_model_options *options);
 void close_all(void);
 
 /* Makes another drawing for every seed; fitted when fit is not NULL. */

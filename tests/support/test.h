@@ -50,6 +50,9 @@ void test_skip(const char *format, ...)
  * include the emulator's memory, stack and time. */
 bool emulated(void);
 
+/* A line of /proc/self/status ("VmRSS:"); -1 where there is none. */
+long status_kilobytes(const char *line);
+
 /* fork() with the output flushed; fails the test if no process can be made. */
 int test_fork(void);
 

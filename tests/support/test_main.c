@@ -62,6 +62,20 @@ bool emulated(void)
     return runner && *runner;
 }
 
+long status_kilobytes(const char *line)
+{
+    char text[256];
+    long value = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    while (file && value < 0 && fgets(text, sizeof text, file))
+        if (strncmp(text, line, strlen(line)) == 0)
+            sscanf(text + strlen(line), "%ld", &value);
+    if (file)
+        fclose(file);
+    return value;
+}
+
 int test_fork(void)
 {
     fflush(stdout);

@@ -4,9 +4,9 @@
  * damaged, absent, unwritable or written by two processes is at most a miss.
  */
 #include "api/label_cache.h"
+#include "support/files.h"
 #include "support/test.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -86,24 +86,6 @@ static unsigned count_hits(const char *folder, unsigned char key,
     return n;
 }
 
-/* Names of the folder's files; the first with the prefix into *path. */
-static unsigned list_files(const char *folder, const char *prefix, char *path)
-{
-    unsigned n = 0;
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    if (!dir)
-        return 0;
-    while ((entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
-            entry->d_name[0] != '.') {
-            if (n++ == 0 && path)
-                snprintf(path, 512, "%.250s/%.250s", folder, entry->d_name);
-        }
-    closedir(dir);
-    return n;
-}
-
 /* Changes one byte in place: quicker than writing files anew. */
 static void patch(const char *path, size_t offset, char byte)
 {
@@ -126,8 +108,8 @@ TEST(what_was_put_is_found_again)
     store(folder, 1, 3, 9); /* merged, the first stays */
     CHECK_INT(count_hits(folder, 1, 0, 9), 9);
     CHECK_INT(count_hits(folder, 2, 0, 9), 1);
-    CHECK_INT(list_files(folder, "labels-", NULL), 2);
-    CHECK_INT(list_files(folder, "", NULL), 2);
+    CHECK_INT(list_folder(folder, "labels-", "", NULL), 2);
+    CHECK_INT(list_folder(folder, "", "", NULL), 2);
 }
 
 TEST(prompts_are_bytes)
@@ -172,7 +154,7 @@ TEST(null_is_a_cache_that_is_always_empty)
 }
 
 /* Every byte of a small file: never a wrong embedding, and the next save
- * heals it. */
+ * heals the file. */
 TEST(a_flipped_byte_is_a_miss_at_most)
 {
     const char *folder = test_path("cache");
@@ -181,7 +163,7 @@ TEST(a_flipped_byte_is_a_miss_at_most)
     unsigned n_misses = 0;
 
     store(folder, 1, 0, 3);
-    CHECK_INT(list_files(folder, "labels-", path), 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     char *good = test_read(path, &n);
     CHECK_INT(n, 56 + 3 * (32 + DIM * 4 + 32));
     for (size_t i = 0; i < n; i++) {
@@ -197,7 +179,7 @@ TEST(a_flipped_byte_is_a_miss_at_most)
             patch(path, i, good[i]);
     }
     CHECK(n_misses > 0);
-    /* The file is left with a bad last byte: putting all again heals it. */
+    /* The file is left with a bad last byte: putting all again heals the file. */
     CHECK_INT(count_hits(folder, 1, 0, 3), 2);
     clipc_cache *cache = open_cache(folder, 1);
     for (unsigned i = 0; i < 3; i++) {
@@ -220,7 +202,7 @@ TEST(a_file_of_another_length_is_ignored)
     size_t n;
 
     store(folder, 1, 0, 3);
-    CHECK_INT(list_files(folder, "labels-", path), 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     char *good = test_read(path, &n);
     for (size_t length = n; length-- > 0;) {
         CHECK(truncate(path, (off_t)length) == 0);
@@ -248,7 +230,7 @@ TEST(records_do_not_answer_for_others)
     size_t n, record = DIM * 4 + 32, names = 56, records = names + 2 * 32;
 
     store(folder, 1, 0, 2);
-    CHECK_INT(list_files(folder, "labels-", path), 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     char *data = test_read(path, &n);
     char swap[DIM * 4 + 32];
     memcpy(swap, data + records, record);
@@ -283,7 +265,7 @@ TEST(a_folder_that_cannot_be_used_is_no_error)
     clipc_cache_put(cache, text("new"), v);
     clipc_cache_save(cache);
     clipc_cache_close(cache);
-    CHECK_INT(list_files(folder, "", NULL), 1); /* no temporary left */
+    CHECK_INT(list_folder(folder, "", "", NULL), 1); /* no temporary left */
     CHECK_INT(count_hits(folder, 1, 0, 3), 3);
     CHECK(chmod(folder, 0755) == 0);
 }
@@ -294,13 +276,13 @@ TEST(what_is_no_regular_file_is_a_miss)
     char path[512];
 
     store(folder, 1, 0, 1);
-    CHECK_INT(list_files(folder, "labels-", path), 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     CHECK(unlink(path) == 0 && mkfifo(path, 0600) == 0);
     CHECK_INT(count_hits(folder, 1, 0, 1), 0); /* and does not wait */
     CHECK(unlink(path) == 0 && mkdir(path, 0700) == 0);
     CHECK_INT(count_hits(folder, 1, 0, 1), 0);
     store(folder, 1, 0, 1);
-    CHECK_INT(list_files(folder, "", NULL), 1);
+    CHECK_INT(list_folder(folder, "", "", NULL), 1);
     CHECK(rmdir(path) == 0);
 }
 
@@ -312,7 +294,7 @@ TEST(an_open_cache_outlives_its_file)
 
     store(folder, 1, 0, 4);
     clipc_cache *cache = open_cache(folder, 1);
-    CHECK_INT(list_files(folder, "labels-", path), 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     CHECK(unlink(path) == 0);
     store(folder, 1, 4, 6); /* another process' news */
     CHECK(clipc_cache_get(cache, prompt(0), v));
@@ -355,10 +337,10 @@ TEST(writers_do_not_damage_each_other)
         CHECK_INT(status, 0);
     }
     unsigned hits = count_hits(folder, 1, 0, 200);
-    /* The last rename wins: it holds at least its own record, and of the
-     * others those that its writer had read. */
+    /* The last file renamed stays. The file holds at least its own record,
+     * and the records of others that its writer had read. */
     CHECK(hits >= 1 && hits <= N_WRITERS * ROUNDS);
-    CHECK_INT(list_files(folder, "", NULL), 1);
+    CHECK_INT(list_folder(folder, "", "", NULL), 1);
 }
 
 TEST(ten_thousand_prompts_are_one_file)
@@ -368,7 +350,7 @@ TEST(ten_thousand_prompts_are_one_file)
     size_t n;
 
     store(folder, 1, 0, 10000);
-    CHECK_INT(list_files(folder, "", path), 1);
+    CHECK_INT(list_folder(folder, "", "", path), 1);
     free(test_read(path, &n));
     CHECK_INT(n, 56 + 10000 * (32 + DIM * 4 + 32));
     CHECK_INT(count_hits(folder, 1, 0, 10050), 10000);
@@ -397,7 +379,7 @@ TEST(a_file_does_not_grow_past_its_limit)
         CHECK_INT(count_hits(folder, 1, 3, 4), 1);
         CHECK_INT(count_hits(folder, 1, 0, 18), 31 - 18);
     }
-    CHECK_INT(list_files(folder, "labels-", path), 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     free(test_read(path, &n));
     CHECK_INT(n, limit - 75);
 
@@ -432,19 +414,19 @@ TEST(a_folder_does_not_fill_with_old_keys)
         old[1].tv_nsec = 100 - i; /* the last is the oldest */
         CHECK(utimensat(AT_FDCWD, path, old, 0) == 0);
     }
-    CHECK_INT(list_files(folder, "labels-", NULL), 64 + 2);
+    CHECK_INT(list_folder(folder, "labels-", "", NULL), 64 + 2);
     store(folder, 2, 0, 1);
     CHECK(access(dead, F_OK) != 0);
     CHECK(access(alive, F_OK) == 0);
     CHECK(access(path, F_OK) != 0);
-    CHECK_INT(list_files(folder, "labels-", NULL), 64 + 1);
+    CHECK_INT(list_folder(folder, "labels-", "", NULL), 64 + 1);
     CHECK_INT(count_hits(folder, 1, 0, 1), 1);
     CHECK_INT(count_hits(folder, 2, 0, 1), 1);
 }
 
 /* ---- identity memo ----------------------------------------------------- */
 
-/* Files that were not made this moment: those of the repository. */
+/* Files of the repository: older than this moment. */
 static const char *const old_files[] = { "include/clipc.h",
                                          "lib/api/label_cache.h" };
 
@@ -477,7 +459,7 @@ TEST(the_memo_knows_unchanged_files)
     clipc_cache_memo_store(folder, old_files, 2, &stored);
     CHECK(clipc_cache_memo_load(folder, old_files, 2, &got));
     CHECK_BYTES(got.bytes, stored.bytes, sizeof got.bytes);
-    CHECK_INT(list_files(folder, "", NULL), 1);
+    CHECK_INT(list_folder(folder, "", "", NULL), 1);
 
     CHECK(!clipc_cache_memo_load(NULL, old_files, 2, &got));
     clipc_cache_memo_store(NULL, old_files, 2, &stored);
@@ -504,7 +486,7 @@ TEST(a_changed_or_young_file_has_no_memo)
     CHECK(!clipc_cache_memo_load(folder, &missing, 1, &got));
     clipc_cache_memo_store(folder, &mine, 1, &stored); /* a folder */
     CHECK(!clipc_cache_memo_load(folder, &mine, 1, &got));
-    CHECK_INT(list_files(folder, "", NULL), 0);
+    CHECK_INT(list_folder(folder, "", "", NULL), 0);
 }
 
 TEST(a_damaged_memo_is_ignored)
@@ -516,7 +498,7 @@ TEST(a_damaged_memo_is_ignored)
 
     wait_until_old();
     clipc_cache_memo_store(folder, old_files, 2, &stored);
-    CHECK_INT(list_files(folder, "model-", path), 1);
+    CHECK_INT(list_folder(folder, "model-", "", path), 1);
     char *data = test_read(path, &n);
     CHECK_INT(n, 112);
     for (size_t i = 0; i < n; i++) {

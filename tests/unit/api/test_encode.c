@@ -226,7 +226,7 @@ TEST(images_fitted_for_another_model_are_refused)
                 CHECK_HAS(err.message, "another model");
             clipc_ctx_free(c);
         }
-        /* An equal rule is the same fit, whichever file it came from. */
+        /* An equal rule is the same fit, from whichever file. */
         clipc_model *twin = open_with(kinds[i]);
         clipc_ctx *c = make_ctx(twin, 1);
         CHECK_OK(clipc_encode_images(c, &image, 1, out, 0, &err), err);
@@ -250,8 +250,8 @@ TEST(images_fitted_for_another_model_are_refused)
     close_all();
 }
 
-/* Preprocessing that does not make what the network reads: found when a
- * picture is read, before there is room for its pixels. */
+/* Preprocessing that makes another size than the network reads is found when
+ * a picture is read, before there is room for its pixels. */
 TEST(preprocessing_that_contradicts_the_network_is_refused)
 {
     static const char *const kinds[] = {

@@ -5,6 +5,7 @@
  * network's numbers in transformers' layout. A missing part or a model that is
  * no CLIP is refused by name.
  */
+#include "support/files.h"
 #include "support/fixture.h"
 #include "checkpoint/tensor_files.h"
 #include "checkpoint/tensor_names.h"
@@ -155,7 +156,7 @@ static void make_open_clip(const tiny_model_options *options,
     write_made();
 }
 
-/* Those tensors whose names begin with `prefix`, without `skipped`. */
+/* The tensors whose names begin with `prefix`, without `skipped`. */
 static void keep(const char *prefix, const char *skipped, bool bare)
 {
     open_source(NULL);
@@ -318,33 +319,20 @@ TEST(open_clip_tensors_are_checked)
     tiny_model_free(&files);
 }
 
-static void write_text(const char *folder, const char *name, const char *data)
-{
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    test_write(path, data, strlen(data));
-}
-
-static void write_weights(const char *folder, const char *name)
-{
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    test_write(path, made, made_bytes);
-}
-
 /* Which of the two configs and files of weights count. */
 TEST(folders_with_open_clip_files)
 {
     const char *folder = test_path("family");
-    char config[600], path[600];
+    char config[600];
     clipc_model *other;
 
     snprintf(config, sizeof config, open_clip_config, "true",
              tiny_model_vocab_size());
     make_open_clip(NULL, CLIPC_LAYOUT_OPEN_CLIP);
     tiny_model_write(folder, NULL);
-    write_text(folder, "open_clip_config.json", config);
-    write_weights(folder, "open_clip_model.safetensors");
+    write_text(path_in(folder, "open_clip_config.json"), config);
+    test_write(path_in(folder, "open_clip_model.safetensors"), made,
+               made_bytes);
 
     /* both, complete: transformers' */
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
@@ -352,33 +340,34 @@ TEST(folders_with_open_clip_files)
     CHECK_STR(info_of(other).preprocessing, "preprocessor_config.json");
     clipc_model_free(other);
     /* the file of weights that is asked for */
-    snprintf(path, sizeof path, "%s/open_clip_model.safetensors", folder);
-    CHECK_OK(clipc_model_open(&other, path, NULL, &err), err);
+    CHECK_OK(clipc_model_open(&other,
+                              path_in(folder, "open_clip_model.safetensors"),
+                              NULL, &err),
+             err);
     CHECK_STR(info_of(other).layout, "open_clip");
     clipc_model_free(other);
     /* config.json and weights of timm */
-    write_text(folder, "config.json", "{\"architecture\": \"vit_base\"}");
+    write_text(path_in(folder, "config.json"),
+               "{\"architecture\": \"vit_base\"}");
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
     CHECK_STR(info_of(other).preprocessing, "open_clip_config.json");
     clipc_model_free(other);
     /* a config.json that is broken is not passed over */
-    write_text(folder, "config.json", "{");
+    write_text(path_in(folder, "config.json"), "{");
     CHECK_STATUS(clipc_model_open(&other, folder, NULL, &err),
                  CLIPC_ERR_FORMAT);
     CHECK_HAS(err.message, "/config.json");
     /* open_clip's weights alone */
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    CHECK(unlink(path) == 0);
+    CHECK(unlink(path_in(folder, "model.safetensors")) == 0);
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     CHECK_STR(info_of(other).layout, "open_clip");
     clipc_model_free(other);
     /* and its config alone */
-    snprintf(path, sizeof path, "%s/config.json", folder);
-    CHECK(unlink(path) == 0);
+    CHECK(unlink(path_in(folder, "config.json")) == 0);
     CHECK_OK(clipc_model_open(&other, folder, NULL, &err), err);
     clipc_model_free(other);
-    write_text(folder, "open_clip_config.json",
+    write_text(path_in(folder, "open_clip_config.json"),
                "{\"model_cfg\": {\"init_logit_bias\": -10}}");
     CHECK_STATUS(clipc_model_open(&other, folder, NULL, &err),
                  CLIPC_ERR_UNSUPPORTED);
@@ -502,11 +491,11 @@ TEST(towers_without_projection_are_refused)
                      CLIPC_ERR_UNSUPPORTED);
         CHECK_HAS(err.message, "a tower without its projection");
     }
-    /* One tower, and not all of it. */
+    /* One tower without one of its tensors. */
     keep("text_", "layers.2.mlp.fc1.bias", false);
     CHECK_STATUS(open_made(&one, config, NULL), CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "layers.2.mlp.fc1.bias is missing");
-    /* Both towers need what logits are scaled with. */
+    /* Both towers need the scale of the logits. */
     keep("", "logit_scale", false);
     CHECK_STATUS(open_made(&one, NULL, NULL), CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "logit_scale is missing");

@@ -5,9 +5,8 @@
  * the batch, so memcmp() compares.
  */
 #include "api/objects.h"
+#include "support/files.h"
 #include "unit/api/helpers.h"
-
-#include <dirent.h>
 
 static clipc_labels *labels; /* of the running test, freed by teardown() */
 
@@ -21,9 +20,7 @@ static void teardown(void)
 static void setup(const tiny_model_options *options)
 {
     teardown(); /* of a test that failed */
-    err = (clipc_error)CLIPC_ERROR_INIT;
-    model = open_tiny(&files, options);
-    ctx = make_ctx(model, 1);
+    open_all_as(options);
 }
 
 enum { N_CARS = 5 };
@@ -392,22 +389,14 @@ TEST(a_damaged_cache_gives_the_same_labels)
     clipc_labels_params params = cached(folder);
     clipc_text names[N_CARS];
     float first[N_CARS * DIM];
-    char path[512] = "";
-    struct dirent *entry;
+    char path[512];
     size_t n, n_encoded = 0;
 
     setup(NULL);
     car_names(names);
     CHECK_INT(create(names, N_CARS, &params), N_CARS);
     memcpy(first, rows(), sizeof first);
-    DIR *dir = opendir(folder);
-    CHECK(dir != NULL);
-    while ((entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "labels-", 7) == 0)
-            snprintf(path, sizeof path, "%.200s/%.200s", folder,
-                     entry->d_name);
-    closedir(dir);
-    CHECK(path[0]);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
     char *data = test_read(path, &n);
     for (size_t i = 0; i < n; i += i < 64 ? 9 : 61) {
         data[i] ^= 0x10;

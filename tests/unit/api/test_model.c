@@ -334,23 +334,8 @@ TEST(header_limit_is_a_parameter)
     tiny_model_free(&files);
 }
 
-/* A line of /proc/self/status; -1 where there is none. */
-static long kilobytes(const char *line)
-{
-    char text[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "r");
-
-    while (file && value < 0 && fgets(text, sizeof text, file))
-        if (strncmp(text, line, strlen(line)) == 0)
-            sscanf(text + strlen(line), "%ld", &value);
-    if (file)
-        fclose(file);
-    return value;
-}
-
 /* An extra tensor of 1 GiB, a hole in the file: if opening read the weights,
- * it would be resident. */
+ * the tensor would be resident. */
 TEST(opening_reads_no_weights)
 {
     static const char entry[] = ",\"extra\":{\"dtype\":\"U8\",\"shape\":"
@@ -387,13 +372,13 @@ TEST(opening_reads_no_weights)
     if (truncate(path, (off_t)(8 + header + more + data + extra)) != 0)
         SKIP("no file of 1 GiB can be made here");
 
-    long before = kilobytes("VmRSS:");
+    long before = status_kilobytes("VmRSS:");
     CHECK_OK(clipc_model_open(&model, folder, NULL, &err), err);
     clipc_model_info p = { .struct_size = sizeof p };
     CHECK_OK(clipc_model_get_info(model, &p, &err), err);
     CHECK_INT(p.n_tensors, 95);
     CHECK_INT(p.n_parameters, 57609);
-    long after = kilobytes("VmRSS:");
+    long after = status_kilobytes("VmRSS:");
     if (before >= 0 && after - before > 20000)
         FAIL("%ld kB became resident", after - before);
     clipc_model_free(model);
@@ -645,7 +630,7 @@ TEST(identity_covers_the_text_side_alone)
 }
 
 /* The committed model's files are old enough to be remembered. A memo with
- * another digest shows that it is read. */
+ * another digest shows that the memo is read. */
 TEST(identity_is_remembered_for_unchanged_files)
 {
     static const char *const paths[] = {

@@ -3,10 +3,9 @@
  * test_packed.c - packed files. A packed file gives the bits of its source
  * model, and no damage is worse than an error.
  */
+#include "support/files.h"
 #include "support/fixture.h"
 #include "checkpoint/packed_file.h"
-
-#include <dirent.h>
 
 enum { N_TEXTS = 5, N_EMBEDDINGS = 1 + N_TEXTS };
 
@@ -278,17 +277,6 @@ static int stop_at(void *user, const clipc_progress *progress)
     return progress->done > progress->total || (*calls)-- == 0;
 }
 
-static size_t files_in(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    size_t n = 0;
-    CHECK(dir != NULL);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n - 2;
-}
-
 TEST(packing_that_fails_leaves_nothing)
 {
     clipc_pack_params params = clipc_pack_params_default();
@@ -298,7 +286,7 @@ TEST(packing_that_fails_leaves_nothing)
     unsigned char *bytes = pack(NULL, CLIPC_PRECISION_F32, &n);
     clipc_model *packed = open_bytes(bytes, n);
     open_all();
-    size_t before = files_in(test_folder());
+    size_t before = list_folder(test_folder(), "", "", NULL);
 
     CHECK_STATUS(clipc_model_pack(NULL, path, CLIPC_PRECISION_F32, NULL, &err),
                  CLIPC_ERR_ARGUMENT);
@@ -329,12 +317,12 @@ TEST(packing_that_fails_leaves_nothing)
                                       &params, &err),
                      CLIPC_ERR_CANCELLED);
     }
-    CHECK_INT(files_in(test_folder()), before);
+    CHECK_INT(list_folder(test_folder(), "", "", NULL), before);
     calls = 100000;
     CHECK_OK(clipc_model_pack(model, path, CLIPC_PRECISION_AUTO, &params,
                               &err),
              err);
-    CHECK_INT(files_in(test_folder()), before + 1);
+    CHECK_INT(list_folder(test_folder(), "", "", NULL), before + 1);
     close_all();
     clipc_model_free(packed);
     free(bytes);
@@ -612,8 +600,8 @@ TEST(cached_labels_read_nothing_of_the_text_side)
     free(bytes);
 }
 
-/* Other weights under the digest of these may read what was cached for them,
- * and never write there. */
+/* Other weights that claim the digest of these may read the vectors cached
+ * for these, and never write there. */
 TEST(a_false_digest_writes_nothing_into_the_cache)
 {
     size_t n, n_tensor;

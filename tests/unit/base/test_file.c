@@ -3,9 +3,9 @@
  * test_file.c - lib/base/file.c: limits, odd files, atomic replacement, folders.
  */
 #include "base/file.h"
+#include "support/files.h"
 #include "support/test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,17 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static size_t entries(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    size_t n = 0;
-    CHECK(dir != NULL);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n - 2; /* . and .. */
-}
 
 TEST(file_limit_is_the_largest_size_read)
 {
@@ -230,10 +219,10 @@ TEST(replace_leaves_nothing_behind)
     CHECK_OK(clipc_folder_make(folder, &err), err);
     CHECK_OK(clipc_folder_make(taken, &err), err);
     CHECK_OK(clipc_file_replace(test_path("into/a"), "x", 1, &err), err);
-    CHECK_INT(entries(folder), 2);
+    CHECK_INT(list_folder(folder, "", "", NULL), 2);
     /* A folder cannot be replaced by a file: rename fails. */
     CHECK_STATUS(clipc_file_replace(taken, "x", 1, &err), CLIPC_ERR_IO);
-    CHECK_INT(entries(folder), 2);
+    CHECK_INT(list_folder(folder, "", "", NULL), 2);
     CHECK_STATUS(clipc_file_replace(test_path("no/such"), "x", 1, &err),
                  CLIPC_ERR_NOT_FOUND);
 }
@@ -256,7 +245,7 @@ TEST(short_write_is_reported_and_cleaned_up)
     CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
     CHECK_INT(status, CLIPC_ERR_IO);
     CHECK_HAS(err.message, "too large");
-    CHECK_INT(entries(folder), 0);
+    CHECK_INT(list_folder(folder, "", "", NULL), 0);
 }
 
 TEST(new_files_follow_the_umask)

@@ -165,7 +165,7 @@ TEST(json_size_limits)
 }
 
 /* Memory in which some blocks are never to be had, for jansson. Each block
- * ends in guards, which are looked at when it is freed. */
+ * ends in guards, which are looked at when the block is freed. */
 enum { GUARD = 16 };
 static size_t missing, largest;
 static bool overrun;

@@ -89,7 +89,7 @@ TEST(files_are_called_what_they_are)
 }
 
 /* A long text that is cut in a character is text all the same; one control
- * character makes it something else. */
+ * character makes the file something else. */
 TEST(long_texts_are_looked_at_in_part)
 {
     char text[601] = "x";

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* Runs a copy that ends where it ends. */
+/* Runs a copy in an allocation of its size. */
 static clipc_status run(const void *data, size_t n, clipc_error *err)
 {
     unsigned char *copy = malloc(n ? n : 1);

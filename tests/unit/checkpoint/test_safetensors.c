@@ -28,8 +28,8 @@ static unsigned char *make(const char *header, size_t header_bytes,
     return file;
 }
 
-/* Opens a copy that ends where it ends, so that a sanitizer sees a read past
- * it. */
+/* Opens a copy in an allocation of its size: a sanitizer sees a read past the
+ * end. */
 static clipc_status open_exact(const unsigned char *file, size_t size,
                                clipc_tensor_files **st, clipc_error *err)
 {
@@ -434,7 +434,7 @@ TEST(file_cut_or_grown_anywhere_is_refused)
     }
 }
 
-/* Whatever a changed byte does, it must not crash; a sanitizer looks on. */
+/* No changed byte crashes the reader; a sanitizer looks on. */
 TEST(every_byte_of_the_header_changed)
 {
     static const unsigned char values[] = { 0,   ' ', '"', '\\', '{',  '}',
@@ -467,21 +467,6 @@ static double seconds(void)
            (double)usage.ru_utime.tv_usec / 1e6;
 }
 
-/* A line of /proc/self/status; -1 where there is none. */
-static long kilobytes(const char *line)
-{
-    char text[256];
-    long value = -1;
-    FILE *file = fopen("/proc/self/status", "r");
-
-    while (file && value < 0 && fgets(text, sizeof text, file))
-        if (strncmp(text, line, strlen(line)) == 0)
-            sscanf(text + strlen(line), "%ld", &value);
-    if (file)
-        fclose(file);
-    return value;
-}
-
 /* Sets the highest mark back to what is resident now. */
 static void reset_peak(void)
 {
@@ -492,8 +477,9 @@ static void reset_peak(void)
     }
 }
 
-/* Headers full of what costs a parser most; one of each kind has 8 MiB, the
- * most that is read. Generous bounds: sanitizers and emulators run this too. */
+/* Headers full of the units that cost a parser most. One of each kind has
+ * 8 MiB, the most that is read. Generous bounds: sanitizers and emulators run
+ * this too. */
 TEST(hostile_headers_are_cheap)
 {
     static const char *const units[] = {
@@ -522,7 +508,7 @@ TEST(hostile_headers_are_cheap)
             memset(file + n, ' ', size + 8 - n);
             double start = seconds();
             reset_peak();
-            long before = kilobytes("VmRSS:");
+            long before = status_kilobytes("VmRSS:");
             clipc_status status = clipc_tensor_files_open_memory(&st, file,
                                                                  size + 8, "x",
                                                                  LIMIT, &err);
@@ -530,7 +516,7 @@ TEST(hostile_headers_are_cheap)
             if (seconds() - start > 2.0)
                 FAIL("%s%s... takes %.3f s", starts[s], units[u],
                      seconds() - start);
-            long used = kilobytes("VmHWM:") - before;
+            long used = status_kilobytes("VmHWM:") - before;
             if (before >= 0 && used > 8192)
                 FAIL("%s%s... takes %ld kB", starts[s], units[u], used);
         }

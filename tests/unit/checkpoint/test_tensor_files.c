@@ -5,6 +5,7 @@
  * same network from every container.
  */
 #include "support/containers.h"
+#include "support/files.h"
 #include "support/fixture.h"
 #include "checkpoint/shard_index.h"
 #include "checkpoint/tensor_files.h"
@@ -14,20 +15,6 @@
 #include <unistd.h>
 
 #define LIMIT ((size_t)8 << 20)
-
-static const char *in(const char *folder, const char *name)
-{
-    static char paths[4][512];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void write_text(const char *path, const char *contents)
-{
-    test_write(path, contents, strlen(contents));
-}
 
 /* A safetensors file of one tensor, F32 [1] with `value`. */
 static void write_one(const char *path, const char *name, float value)
@@ -97,16 +84,16 @@ TEST(files_are_looked_for_in_order)
     clipc_tensor_files *weights;
     char contents[128];
 
-    write_one(in(folder, "model.safetensors"), "a", 1);
+    write_one(path_in(folder, "model.safetensors"), "a", 1);
     snprintf(contents, sizeof contents, index, "part.safetensors");
-    write_text(in(folder, "model.safetensors.index.json"), contents);
-    write_one(in(folder, "part.safetensors"), "a", 2);
-    write_one(in(folder, "open_clip_model.safetensors"), "a", 3);
-    write_one_torch(in(folder, "pytorch_model.bin"), "a", 4);
+    write_text(path_in(folder, "model.safetensors.index.json"), contents);
+    write_one(path_in(folder, "part.safetensors"), "a", 2);
+    write_one(path_in(folder, "open_clip_model.safetensors"), "a", 3);
+    write_one_torch(path_in(folder, "pytorch_model.bin"), "a", 4);
     snprintf(contents, sizeof contents, index, "part.bin");
-    write_text(in(folder, "pytorch_model.bin.index.json"), contents);
-    write_one_torch(in(folder, "part.bin"), "a", 5);
-    write_one_torch(in(folder, "open_clip_pytorch_model.bin"), "a", 6);
+    write_text(path_in(folder, "pytorch_model.bin.index.json"), contents);
+    write_one_torch(path_in(folder, "part.bin"), "a", 5);
+    write_one_torch(path_in(folder, "open_clip_pytorch_model.bin"), "a", 6);
 
     static const char *const names[] = { "model.safetensors",
                                          "model.safetensors.index.json",
@@ -117,16 +104,17 @@ TEST(files_are_looked_for_in_order)
     for (int i = 0; i < 6; i++) {
         CHECK_OK(open_folder(&weights, folder), err);
         CHECK_INT(value_of(weights, "a"), i + 1);
-        CHECK_STR(clipc_tensor_files_name(weights), in(folder, names[i]));
+        CHECK_STR(clipc_tensor_files_name(weights), path_in(folder, names[i]));
         clipc_tensor_files_free(weights);
         /* The same by its own name, copied. */
         CHECK(clipc_tensor_files_is_name(names[i]));
-        CHECK_OK(clipc_tensor_files_open_file(&weights, in(folder, names[i]),
+        CHECK_OK(clipc_tensor_files_open_file(&weights,
+                                              path_in(folder, names[i]),
                                               CLIPC_LOAD_READ, LIMIT, &err),
                  err);
         CHECK_INT(value_of(weights, "a"), i + 1);
         clipc_tensor_files_free(weights);
-        CHECK(unlink(in(folder, names[i])) == 0);
+        CHECK(unlink(path_in(folder, names[i])) == 0);
     }
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_NOT_FOUND);
     CHECK_HAS(err.message, "no model.safetensors or pytorch_model.bin");
@@ -140,19 +128,19 @@ TEST(a_broken_file_is_reported)
     const char *folder = test_folder();
     clipc_tensor_files *weights;
 
-    write_one_torch(in(folder, "pytorch_model.bin"), "a", 4);
-    write_text(in(folder, "model.safetensors"), "");
+    write_one_torch(path_in(folder, "pytorch_model.bin"), "a", 4);
+    write_text(path_in(folder, "model.safetensors"), "");
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_TRUNCATED);
-    CHECK(unlink(in(folder, "model.safetensors")) == 0);
-    write_text(in(folder, "model.safetensors.index.json"), "{}");
+    CHECK(unlink(path_in(folder, "model.safetensors")) == 0);
+    write_text(path_in(folder, "model.safetensors.index.json"), "{}");
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_FORMAT);
-    CHECK(unlink(in(folder, "model.safetensors.index.json")) == 0);
-    CHECK(mkfifo(in(folder, "model.safetensors"), 0600) == 0);
+    CHECK(unlink(path_in(folder, "model.safetensors.index.json")) == 0);
+    CHECK(mkfifo(path_in(folder, "model.safetensors"), 0600) == 0);
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_IO);
-    CHECK(unlink(in(folder, "model.safetensors")) == 0);
-    CHECK(mkdir(in(folder, "model.safetensors.index.json"), 0700) == 0);
+    CHECK(unlink(path_in(folder, "model.safetensors")) == 0);
+    CHECK(mkdir(path_in(folder, "model.safetensors.index.json"), 0700) == 0);
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_IO);
-    CHECK_STATUS(open_folder(&weights, in(folder, "none")),
+    CHECK_STATUS(open_folder(&weights, path_in(folder, "none")),
                  CLIPC_ERR_NOT_FOUND);
 }
 
@@ -163,9 +151,9 @@ TEST(files_of_an_index_become_one_set)
     const char *folder = test_folder();
     clipc_tensor_files *weights;
 
-    write_one(in(folder, "2.safetensors"), "b", 2);
-    write_one(in(folder, "1.safetensors"), "a", 1);
-    write_text(in(folder, "model.safetensors.index.json"),
+    write_one(path_in(folder, "2.safetensors"), "b", 2);
+    write_one(path_in(folder, "1.safetensors"), "a", 1);
+    write_text(path_in(folder, "model.safetensors.index.json"),
                "{\"metadata\": {\"total_size\": 8}, \"weight_map\": "
                "{\"b\": \"2.safetensors\", \"a\": \"1.safetensors\"}}");
     CHECK_OK(open_folder(&weights, folder), err);
@@ -246,13 +234,14 @@ TEST(damaged_indexes_are_refused)
     };
     const char *folder = test_folder();
 
-    write_one(in(folder, "1.safetensors"), "a", 1);
-    write_one(in(folder, "2.safetensors"), "b", 2);
-    write_one(in(folder, "3.safetensors"), "a", 3);
-    write_text(in(folder, "4.safetensors"), "");
+    write_one(path_in(folder, "1.safetensors"), "a", 1);
+    write_one(path_in(folder, "2.safetensors"), "b", 2);
+    write_one(path_in(folder, "3.safetensors"), "a", 3);
+    write_text(path_in(folder, "4.safetensors"), "");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_tensor_files *weights;
-        write_text(in(folder, "model.safetensors.index.json"), cases[i].index);
+        write_text(path_in(folder, "model.safetensors.index.json"),
+                   cases[i].index);
         clipc_status status = open_folder(&weights, folder);
         clipc_tensor_files_free(weights);
         if (status != cases[i].status ||
@@ -323,7 +312,7 @@ TEST(limits_of_an_index)
     clipc_tensor_files *weights;
     CHECK(spaces != NULL);
     memset(spaces, ' ', CLIPC_MAX_INDEX_BYTES + 1);
-    test_write(in(folder, "model.safetensors.index.json"), spaces,
+    test_write(path_in(folder, "model.safetensors.index.json"), spaces,
                CLIPC_MAX_INDEX_BYTES + 1);
     free(spaces);
     CHECK_STATUS(open_folder(&weights, folder), CLIPC_ERR_LIMIT);
@@ -573,8 +562,8 @@ TEST(every_container_gives_the_same_embeddings)
     }
 }
 
-/* Labels of one file are not those of another; the memo notices a change of
- * any. */
+/* Labels cached for one file are not read for another; the memo notices a
+ * change of any file. */
 TEST(the_cache_knows_every_file)
 {
     const clipc_text words = text("a red car");
@@ -604,8 +593,8 @@ TEST(the_cache_knows_every_file)
 
 /* ---- mutations --------------------------------------------------------- */
 
-/* The safetensors twin of test_torch.c's: nothing may come of it but a
- * status. */
+/* The safetensors twin of mutations_do_no_harm in test_torch.c: every answer
+ * is a status. */
 TEST(mutations_of_safetensors_do_no_harm)
 {
     enum { N_MUTATIONS = 20000 };

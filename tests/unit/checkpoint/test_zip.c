@@ -11,7 +11,7 @@
 
 #define LIMIT ((size_t)1 << 20)
 
-/* Opens a copy that ends where it ends. */
+/* Opens a copy in an allocation of its size. */
 static clipc_status open_copy(const builder *b, clipc_error *err)
 {
     unsigned char *copy = malloc(b->n ? b->n : 1);

@@ -159,7 +159,7 @@ TEST(dict_sections_replace_the_others_whole)
                    &err),
              err);
     CHECK_INT(c.text.width, 40);
-    /* What is wrong in the section that does not count does not matter. */
+    /* Errors in the section that is not read do not matter. */
     CHECK_OK(parse(&c,
                    "{\"text_config\": {\"hidden_size\": 0}, "
                    "\"text_config_dict\": {}}",
@@ -540,7 +540,7 @@ TEST(other_preprocessing_keys)
 }
 
 /* CLIPImageProcessor of transformers 5.23 takes a null switch as off, and
- * fails on a null size, filter, factor, mean or deviation it has to use. */
+ * fails on a null size, filter, factor, mean or deviation in use. */
 TEST(null_preprocessing_keys)
 {
     static const struct {

@@ -138,7 +138,8 @@ TEST(without_libcurl_a_url_is_unsupported)
 
 static char base[64]; /* "http://127.0.0.1:PORT" */
 
-/* Starts it once; it ends with this process, which holds its stdin open. */
+/* Starts one httpd. The server ends with this process, which holds the
+ * server's stdin open. */
 static void start_server(void)
 {
     char path[4096];
@@ -754,7 +755,7 @@ TEST(threads_with_small_stacks_fetch_at_once)
     for (size_t i = 0; i < N_THREADS; i++) {
         int error = pthread_create(&threads[i], &attr, fetch_some, &n_good[i]);
         if (error == EINVAL && i == 0) {
-            /* OpenBLAS, where it is linked, keeps more than that in every
+            /* OpenBLAS, where it is linked, keeps more bytes in every
              * thread's stack. */
             pthread_attr_setstacksize(&attr, (64 + 64) * 1024);
             error = pthread_create(&threads[i], &attr, fetch_some, &n_good[i]);

@@ -42,7 +42,7 @@ static atomic_uint n_lookups; /* of rebinding.test, for IPv4 addresses */
 static atomic_uint n_private; /* connections to anything but the two above */
 static atomic_uint n_public;
 
-/* What each name answers, comma between addresses. rebinding.test answers
+/* The addresses of each name, commas between. rebinding.test answers
  * with its second address from the second lookup on. */
 static const struct {
     const char *name;
@@ -273,7 +273,7 @@ TEST(one_private_address_spoils_a_name)
     start();
     check_blocked("http://mixed.test/", CLIPC_PRIVATE_DENY);
     check_blocked("http://mixed-last.test/", CLIPC_PRIVATE_DENY);
-    CHECK(n_public > 0); /* refused there, it went on to the next */
+    CHECK(n_public > 0); /* the fetch went on to the next address */
 }
 
 TEST(a_second_lookup_helps_nobody)

@@ -150,28 +150,10 @@ static void check_same(const char *path, const char *original)
     free(want);
 }
 
-/* The number of entries of a folder with a suffix; 0: no folder. */
-static unsigned count_entries(const char *folder, const char *suffix)
+static size_t n_incomplete(const char *repo)
 {
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    unsigned n = 0;
-    size_t m = strlen(suffix);
-
-    while (dir && (entry = readdir(dir)) != NULL) {
-        size_t len = strlen(entry->d_name);
-        n += entry->d_name[0] != '.' && len >= m &&
-             strcmp(entry->d_name + len - m, suffix) == 0;
-    }
-    if (dir)
-        closedir(dir);
-    return n;
-}
-
-static unsigned n_incomplete(const char *repo)
-{
-    return count_entries(in(cache, "models--o--%s/blobs", repo),
-                         ".incomplete");
+    return list_folder(in(cache, "models--o--%s/blobs", repo), "",
+                       ".incomplete", NULL);
 }
 
 /* Bytes of the largest of them. */
@@ -195,8 +177,7 @@ static off_t largest_incomplete(const char *repo)
     return largest;
 }
 
-/* Every blob under its final name is the file of the hub that a snapshot's
- * link says it is. */
+/* Every link of a snapshot leads to a blob with the bytes of the hub's file. */
 static void check_blobs(const char *repo, const char *commit)
 {
     char folder[1400], original[1400];
@@ -216,11 +197,11 @@ static void check_blobs(const char *repo, const char *commit)
         closedir(dir);
     snprintf(folder, sizeof folder, "%s",
              in(cache, "models--o--%s/blobs", repo));
-    unsigned n_links = count_entries(in(cache, "models--o--%s/snapshots/%s",
-                                        repo, commit),
-                                     "");
-    unsigned n_blobs = count_entries(folder, "") -
-                       count_entries(folder, ".incomplete");
+    size_t n_links = list_folder(in(cache, "models--o--%s/snapshots/%s", repo,
+                                    commit),
+                                 "", "", NULL);
+    size_t n_blobs = list_folder(folder, "", "", NULL) -
+                     list_folder(folder, "", ".incomplete", NULL);
     CHECK(n_blobs <= n_links);
 }
 
@@ -252,9 +233,10 @@ TEST(a_model_is_downloaded_into_the_tree_of_huggingface_hub)
     CHECK(clipc_file_exists(
         in(cache, "models--o--n/.no_exist/" A40 "/processor_config.json")));
     CHECK(stat(in(cache, ".locks/models--o--n"), &st) == 0);
-    CHECK(count_entries(in(cache, ".locks/models--o--n"), ".lock") > 2);
+    CHECK(list_folder(in(cache, ".locks/models--o--n"), "", ".lock", NULL) >
+          2);
     CHECK_INT(n_incomplete("n"), 0);
-    /* Only what is needed. */
+    /* Only the files that are needed. */
     CHECK_INT(hub_server_count(server, "vocab.json"), 0);
     CHECK_INT(hub_server_count(server, "pytorch_model.bin"), 0);
     CHECK_INT(hub_server_count(server, "storage GET"), 1);
@@ -439,7 +421,7 @@ TEST(redirects)
     CHECK_INT(hub_server_count(server, "storage HEAD /o/n/" A40
                                        "/config.json auth=no"),
               1);
-    /* And back: still without it. */
+    /* And back: still without the token. */
     begin();
     params.token = "hf_secret";
     hub_server_rule(server, rule);
@@ -952,7 +934,7 @@ TEST(a_process_that_is_killed_leaves_what_the_next_continues)
         (void)clipc_hub_download(&folder, "o/n", &params, NULL);
         _exit(0);
     }
-    /* Until what the server sends of that file has come: other files have been
+    /* Until the 5,000 bytes of the weights have come: other files have been
      * incomplete before. */
     for (int i = 0;
          i < 3000 && (hub_server_count(server, "storage GET") == 0 ||

@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-/* From an allocation of its size: reading past it is seen by sanitizers. */
+/* From a copy in an allocation of n bytes: a sanitizer sees a read past the
+ * end. */
 static int orientation(const char *data, size_t n)
 {
     uint8_t *copy = malloc(n ? n : 1);

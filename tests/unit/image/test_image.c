@@ -28,7 +28,7 @@ static bool is_webp(const char *name)
     return strstr(name, ".webp") || strncmp(name, "WebP", 4) == 0;
 }
 
-/* A build without libwebp knows what the file is, and says so. */
+/* A build without libwebp says that the file is a WebP. */
 static bool lacks_webp(const char *name, clipc_status got,
                        const clipc_error *err)
 {
@@ -335,7 +335,7 @@ TEST(malformed_files_get_a_status_and_a_message)
     CHECK_INT(n_files, 92);
 }
 
-/* Fitted while it is decoded, and afterwards. */
+/* Fitted during decoding or afterwards: the pixels are the same. */
 static void check_fitted(const char *name, const clipc_image *full,
                          const void *data, size_t n)
 {
@@ -387,7 +387,7 @@ TEST(animations_have_pillows_verdict_and_first_frame)
         n_refused += status != CLIPC_OK;
         clipc_image_free(image);
         free(data);
-        /* No prefix makes it read past its end. */
+        /* The decoder reads no prefix past its end. */
         for (size_t cut = 0; cut < n; cut++) {
             data = exact_copy(bytes, cut);
             status = decode(&image, data, cut, NULL, &err);

@@ -132,7 +132,7 @@ TEST(crop_computes_the_middle_of_the_whole)
 TEST(extreme_shapes_cost_what_the_crop_needs)
 {
     /* Resized as a whole, these would be gigabytes. Only a few rows around
-     * the middle count: a picture of those alone gives the same. */
+     * the middle count: a picture of these rows alone gives the same. */
     const clipc_preprocess_config clip = rule(CLIPC_RESIZE_SHORTEST, 224, 0, 3,
                                               224, 224);
     const size_t lengths[] = { 30000, 65535, 1000000 };

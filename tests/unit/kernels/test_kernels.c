@@ -130,8 +130,8 @@ static void dot_of_one(float *p)
         (void)k.dot(p, p, 1);
 }
 
-/* qemu-x86_64 7.2 reads all of a vector whose load is masked, also what the
- * mask leaves out, and faults where that is unmapped; processors do not. */
+/* qemu-x86_64 7.2 reads all elements of a masked load, masked ones too, and
+ * faults where one is unmapped. Processors do not. */
 static bool faults_behind_masked_loads(void)
 {
     static enum { UNKNOWN, NO, YES } answer;
@@ -147,9 +147,9 @@ static bool faults_behind_masked_loads(void)
     return answer == YES;
 }
 
-/* The last n_bytes of a slot, before an unmapped page; what lies before is
- * filled with CANARY. Where masked loads fault beside an unmapped page, that
- * page is filled with BEHIND, NaN as floats, and must stay so. */
+/* The last n_bytes of a slot, before an unmapped page; CANARY fills the bytes
+ * before them. Where masked loads fault beside an unmapped page, the page is
+ * mapped and filled with BEHIND, NaN as floats, and must not change. */
 static void *guarded(int slot, size_t n_bytes)
 {
     static unsigned char *maps[N_SLOTS];
@@ -241,42 +241,43 @@ static void apply(const clipc_kernels *kernels, clipc_finish_op op, float *x,
     kernels->finish_f32(&finish, x, n, 0, 1, 0, n);
 }
 
+/* op(at), computed in a row with two other numbers. */
+static double applied(const clipc_kernels *kernels, clipc_finish_op op,
+                      float at)
+{
+    float *x = floats(0, 3);
+    x[0] = at;
+    x[1] = 0;
+    x[2] = -0.5f;
+    apply(kernels, op, x, 3);
+    CHECK(x[1] == 0);
+    return (double)x[0];
+}
+
 /* exp within 2e-7, the exponent rounded once (|x| * 3 EPS), a sum and a
  * quotient; below 1e-35 e^88 is not passed. */
 TEST(quick_gelu_is_within_its_bound)
 {
     FOR_EACH_TABLE (kernels) {
         for (double at = -100; at <= 100; at += 0.0037) {
-            float *x = floats(0, 3);
-            x[0] = (float)at;
-            x[1] = 0;
-            x[2] = -0.5f;
-            double want = exact_quick_gelu((double)x[0]);
-            apply(&kernels, CLIPC_FINISH_QUICK_GELU, x, 3);
-            CHECK_NEAR((double)x[0], want,
-                       fabs(want) * (4e-7 + fabs(at) * 3 * EPS) + 1e-35);
-            CHECK(x[1] == 0);
+            double want = exact_quick_gelu((double)(float)at);
+            CHECK_NEAR(applied(&kernels, CLIPC_FINISH_QUICK_GELU, (float)at),
+                       want, fabs(want) * (4e-7 + fabs(at) * 3 * EPS) + 1e-35);
         }
     }
 }
 
-/* As kernels.c states it; what is relative to the result is so because the
- * small side is a product, never a difference. */
+/* The bounds that kernels.c states. The small side is a product, never a
+ * difference: so its bound is relative to the result. */
 TEST(gelu_is_within_its_bound)
 {
     FOR_EACH_TABLE (kernels) {
         for (double at = -20; at <= 20; at += 0.00137) {
-            float *x = floats(0, 3);
-            x[0] = (float)at;
-            x[1] = 0;
-            x[2] = -0.5f;
-            double want = exact_gelu((double)x[0]);
-            apply(&kernels, CLIPC_FINISH_GELU, x, 3);
-            CHECK_NEAR((double)x[0], want, 1.2e-7 * fabs(at));
+            double want = exact_gelu((double)(float)at);
+            double got = applied(&kernels, CLIPC_FINISH_GELU, (float)at);
+            CHECK_NEAR(got, want, 1.2e-7 * fabs(at));
             if (at >= -3)
-                CHECK_NEAR((double)x[0], want,
-                           fabs(want) * (at >= 0 ? 2e-7 : 2e-6));
-            CHECK(x[1] == 0);
+                CHECK_NEAR(got, want, fabs(want) * (at >= 0 ? 2e-7 : 2e-6));
         }
     }
 }
@@ -302,7 +303,7 @@ TEST(activations_survive_extremes)
     }
 }
 
-/* An element's bits do not depend on where it stands. */
+/* An element's bits do not depend on the place of the element. */
 TEST(activations_do_not_depend_on_position)
 {
     const clipc_finish_op ops[2] = { CLIPC_FINISH_QUICK_GELU,
@@ -331,8 +332,8 @@ TEST(activations_do_not_depend_on_position)
 
 enum { OUT_ROWS = 37, OUT_COLUMNS = 150 };
 
-/* A tile of a product, and what follows it but for the activation: in the
- * header's order of operations, each rounded once. */
+/* A tile of a product and its finish without the activation: the operations
+ * in the order of kernels.h, each rounded once. */
 typedef struct finish_case {
     clipc_finish finish;
     bool is_s8;
@@ -488,8 +489,7 @@ TEST(finish_keeps_its_order_of_operations)
     }
 }
 
-/* Every number is special: what is not a NaN has the same bits as in C, a
- * NaN stays one. */
+/* A NaN stays a NaN; every other number has the same bits as in C. */
 TEST(finish_keeps_special_numbers)
 {
     const float special[] = { NAN,    -NAN,     INFINITY, -INFINITY, 0.0f,
@@ -845,7 +845,7 @@ TEST(nan_stays_nan)
     }
 }
 
-/* The difference to the largest is rounded (EPS of it), exp within 1.3e-7,
+/* The difference to the largest is rounded (a relative EPS), exp within 1.3e-7,
  * the sum of n terms within (n / 4 + 4) EPS at worst, a division and a
  * product. */
 TEST(softmax_is_within_its_bound)

@@ -250,7 +250,7 @@ TEST(openblas_is_within_its_bound)
                     CLIPC_STORE_BF16);
 }
 
-/* int8 sums are exact and what follows rounds alike: all levels agree. */
+/* int8 sums are exact and all levels round alike afterwards. */
 TEST(int8_bits_are_the_same_on_all_instruction_sets)
 {
     for (size_t s = 0; s < N_SHAPES; s++) {

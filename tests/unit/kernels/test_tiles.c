@@ -72,8 +72,8 @@ static const level levels[] = {
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
-/* The table after the first `last + 1` levels of which the CPU is capable;
- * false where it lacks the last. */
+/* The table after those of the first `last + 1` levels that the CPU has; false
+ * where the CPU lacks the last level. */
 static bool table(clipc_kernels *kernels, size_t last)
 {
     unsigned features = clipc_cpu_features();

@@ -571,19 +571,30 @@ static const struct {
       false, CLIPC_ERR_FORMAT, "same id" },
 };
 
-TEST(tokenizer_configurations)
+/* The saved file, and a configuration beside it. To be freed: the bytes of
+ * the file, which the tokenizer's files point to. */
+static char *configure(clipc_tokenizer_files *files, const char *config)
 {
     size_t n;
     char *text = test_read(FOLDER "tokenizer.json", &n);
+
+    *files = (clipc_tokenizer_files){ 0 };
+    files->tokenizer_json = (clipc_tokenizer_file){ text, n, "t.json" };
+    files->tokenizer_config = text_file("c.json", config);
+    return text;
+}
+
+TEST(tokenizer_configurations)
+{
     for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) {
         clipc_tokenizer *tokenizer;
-        clipc_tokenizer_files files = { 0 };
+        clipc_tokenizer_files files;
         clipc_ids ids = { 0 };
         clipc_error err = CLIPC_ERROR_INIT;
-        files.tokenizer_json = (clipc_tokenizer_file){ text, n, "t.json" };
-        files.tokenizer_config = text_file("c.json", CONFIGS[i].config);
+        char *text = configure(&files, CONFIGS[i].config);
         clipc_status got = clipc_tokenizer_create(&tokenizer, &files,
                                                   VOCAB_SIZE, &err);
+        free(text);
         if (got != CONFIGS[i].status ||
             !strstr(err.message, CONFIGS[i].message))
             FAIL("%s: %s, \"%s\"", CONFIGS[i].config, clipc_status_name(got),
@@ -598,22 +609,17 @@ TEST(tokenizer_configurations)
         free(ids.ids);
         clipc_tokenizer_destroy(tokenizer);
     }
-    free(text);
 }
 
 TEST(tokenizer_split_special_tokens_of_the_configuration)
 {
-    size_t n;
-    char *text = test_read(FOLDER "tokenizer.json", &n);
     clipc_tokenizer *tokenizer;
-    clipc_tokenizer_files files = { 0 };
+    clipc_tokenizer_files files;
     clipc_ids ids = { 0 };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_text end = { "<|endoftext|>", 13 };
+    char *text = configure(&files, "{\"split_special_tokens\": true}");
 
-    files.tokenizer_json = (clipc_tokenizer_file){ text, n, "t.json" };
-    files.tokenizer_config = text_file("c",
-                                       "{\"split_special_tokens\": true}");
     CHECK_OK(clipc_tokenizer_create(&tokenizer, &files, VOCAB_SIZE, &err),
              err);
     CHECK_OK(clipc_tokenizer_encode(tokenizer, end, 0, 0, &ids, &err), err);
@@ -627,17 +633,14 @@ TEST(tokenizer_new_tokens_and_gaps)
 {
     static const char *const NEW =
         "{\"added_tokens_decoder\": {\"563\": {\"content\": \"new\"}}}";
-    size_t n;
-    char *text = test_read(FOLDER "tokenizer.json", &n);
-    char *z = strstr(text, "\"Z\": 57,");
     clipc_tokenizer *tokenizer;
-    clipc_tokenizer_files files = { 0 };
+    clipc_tokenizer_files files;
+    char *text = configure(&files, NEW);
+    char *z = strstr(text, "\"Z\": 57,");
     clipc_ids ids = { 0 };
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_text in = { "new", 3 };
 
-    files.tokenizer_json = (clipc_tokenizer_file){ text, n, "t.json" };
-    files.tokenizer_config = text_file("c.json", NEW);
     CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &files, 563, &err),
                  CLIPC_ERR_CONFIG);
     CHECK_HAS(err.message, "c.json: added token \"new\" has an id past");
