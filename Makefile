@@ -136,6 +136,9 @@ PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACK
 # OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
+$(foreach v,OPENBLAS CURL WEBP,$(if $(filter 0 1,$($(v))),,$(error \
+    $(v)=$($(v)): the value must be 0 or 1)))
+
 # One folder for each way to build, so that nothing ever needs a clean.
 BUILDS := build
 BUILD := $(BUILDS)/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \

@@ -116,7 +116,7 @@ static void remember_signal(int signal)
 
 void tool_catch_signals(void)
 {
-    static const int signals[] = { SIGINT, SIGTERM };
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct sigaction action, old;
