@@ -79,10 +79,12 @@ static clipc_hub_params hub_params(const char *cache,
 /* ---- opening ----------------------------------------------------------- */
 
 /* Whether the name may be the mistake: then the remedy is said. */
-static bool may_be_misspelt(clipc_status status)
+static bool may_be_misspelt(const clipc_error *err)
 {
-    return status == CLIPC_ERR_NOT_FOUND || status == CLIPC_ERR_NETWORK ||
-           status == CLIPC_ERR_TIMEOUT;
+    return err->code == CLIPC_ERR_NOT_FOUND ||
+           err->code == CLIPC_ERR_NETWORK || err->code == CLIPC_ERR_TIMEOUT ||
+           (err->code == CLIPC_ERR_UNSUPPORTED &&
+            strstr(err->message, "built without libcurl"));
 }
 
 /* The ORG/NAME in the address of a hub page, malloc'ed, or NULL. */
@@ -181,9 +183,9 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
             say_cause(name, cache, err.message);
-        if (given && may_be_misspelt(err.code))
+        if (given && may_be_misspelt(&err))
             explain_name(given, err.message);
-        if (may_be_misspelt(err.code))
+        if (may_be_misspelt(&err))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }
