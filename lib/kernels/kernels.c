@@ -236,34 +236,33 @@ INLINE void finish_tile(const clipc_finish *finish, const void *acc,
                        end - column, is_s8, op);
 }
 
+INLINE void finish_any(const clipc_finish *finish, const void *acc,
+                       size_t acc_stride, size_t row, size_t n_rows,
+                       size_t column, size_t n_columns, const bool is_s8)
+{
+    if (finish->op == CLIPC_FINISH_QUICK_GELU)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, CLIPC_FINISH_QUICK_GELU);
+    else if (finish->op == CLIPC_FINISH_GELU)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, CLIPC_FINISH_GELU);
+    else
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, CLIPC_FINISH_NONE);
+}
+
 static void finish_f32(const clipc_finish *finish, const float *acc,
                        size_t acc_stride, size_t row, size_t n_rows,
                        size_t column, size_t n_columns)
 {
-    if (finish->op == CLIPC_FINISH_QUICK_GELU)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    false, CLIPC_FINISH_QUICK_GELU);
-    else if (finish->op == CLIPC_FINISH_GELU)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    false, CLIPC_FINISH_GELU);
-    else
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    false, CLIPC_FINISH_NONE);
+    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, false);
 }
 
 static void finish_s8(const clipc_finish *finish, const int32_t *acc,
                       size_t acc_stride, size_t row, size_t n_rows,
                       size_t column, size_t n_columns)
 {
-    if (finish->op == CLIPC_FINISH_QUICK_GELU)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    true, CLIPC_FINISH_QUICK_GELU);
-    else if (finish->op == CLIPC_FINISH_GELU)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    true, CLIPC_FINISH_GELU);
-    else
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    true, CLIPC_FINISH_NONE);
+    finish_any(finish, acc, acc_stride, row, n_rows, column, n_columns, true);
 }
 
 /* ---- rows in operand formats ------------------------------------------- */
