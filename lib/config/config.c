@@ -15,14 +15,6 @@
 
 #include <string.h>
 
-/* Far above any CLIP, and low enough that no product of two overflows. */
-enum {
-    MAX_WIDTH = 65536,
-    MAX_LAYERS = 1024,
-    MAX_CONTEXT = 65536,
-    MAX_VOCAB = 1 << 24
-};
-
 static clipc_status get_activation(const clipc_json_object *s,
                                    clipc_activation *out, clipc_error *err)
 {
@@ -66,13 +58,13 @@ static clipc_status get_tower(const clipc_json_object *s,
     double eps = (double)tower->eps;
 
     CLIPC_TRY(check_section_type(s, model_type, err));
-    CLIPC_TRY(
-        clipc_json_size(s, "hidden_size", 1, MAX_WIDTH, &tower->width, err));
-    CLIPC_TRY(clipc_json_size(s, "num_hidden_layers", 1, MAX_LAYERS,
+    CLIPC_TRY(clipc_json_size(s, "hidden_size", 1, CLIPC_MAX_WIDTH,
+                              &tower->width, err));
+    CLIPC_TRY(clipc_json_size(s, "num_hidden_layers", 1, CLIPC_MAX_LAYERS,
                               &tower->n_layers, err));
-    CLIPC_TRY(clipc_json_size(s, "num_attention_heads", 1, MAX_WIDTH,
+    CLIPC_TRY(clipc_json_size(s, "num_attention_heads", 1, CLIPC_MAX_WIDTH,
                               &tower->n_heads, err));
-    CLIPC_TRY(clipc_json_size(s, "intermediate_size", 1, MAX_WIDTH,
+    CLIPC_TRY(clipc_json_size(s, "intermediate_size", 1, CLIPC_MAX_WIDTH,
                               &tower->mlp_width, err));
     CLIPC_TRY(get_activation(s, &tower->activation, err));
     CLIPC_TRY(clipc_json_number(s, "layer_norm_eps", 0, 1, &eps, err));
@@ -103,9 +95,10 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
 
     CLIPC_TRY(get_tower(s, "clip_text_model", &config->text, err));
     /* Both ends of a text need a place. */
-    CLIPC_TRY(clipc_json_size(s, "max_position_embeddings", 2, MAX_CONTEXT,
-                              &config->context_length, err));
-    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, MAX_VOCAB,
+    CLIPC_TRY(clipc_json_size(s, "max_position_embeddings", 2,
+                              CLIPC_MAX_CONTEXT, &config->context_length,
+                              err));
+    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, CLIPC_MAX_VOCAB,
                               &config->vocab_size, err));
     /* A text may lack this id; then the first row is pooled. */
     eos = json_object_get(s->object, "eos_token_id");
@@ -240,7 +233,7 @@ static clipc_status get_all(clipc_config *config,
 
     CLIPC_TRY(get_network(config, root, err));
     CLIPC_TRY(clipc_config_read_labels(config, root, err));
-    CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, MAX_WIDTH,
+    CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, CLIPC_MAX_WIDTH,
                               &config->projection_dim, err));
     CLIPC_TRY(clipc_json_number(root, "logit_scale_init_value", -80, 80,
                                 &scale, err));

@@ -38,7 +38,15 @@ typedef struct clipc_config {
                                            * name; "": it names none */
 } clipc_config;
 
-enum { CLIPC_MAX_IMAGE_SIZE = 8192 };
+/* The largest values of a configuration: far above any published model, and
+ * low enough that no product of two overflows. */
+enum {
+    CLIPC_MAX_IMAGE_SIZE = 8192,
+    CLIPC_MAX_WIDTH = 65536,
+    CLIPC_MAX_LAYERS = 1024,
+    CLIPC_MAX_CONTEXT = 65536,
+    CLIPC_MAX_VOCAB = 1 << 24
+};
 
 /* How the image's size is brought to the model's. */
 typedef enum clipc_resize_rule {

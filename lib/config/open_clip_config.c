@@ -19,10 +19,6 @@
 #include <string.h>
 
 enum {
-    MAX_WIDTH = 65536,
-    MAX_LAYERS = 1024,
-    MAX_CONTEXT = 65536,
-    MAX_VOCAB = 1 << 24,
     BILINEAR = 2,
     BICUBIC = 3,
     ARGMAX =
@@ -119,9 +115,10 @@ static clipc_status get_tower(const clipc_json_object *s,
     double ratio = 4.0, eps = 1e-5;
     clipc_json_object norm;
 
-    CLIPC_TRY(clipc_json_size(s, "width", 1, MAX_WIDTH, &tower->width, err));
     CLIPC_TRY(
-        clipc_json_size(s, "layers", 1, MAX_LAYERS, &tower->n_layers, err));
+        clipc_json_size(s, "width", 1, CLIPC_MAX_WIDTH, &tower->width, err));
+    CLIPC_TRY(clipc_json_size(s, "layers", 1, CLIPC_MAX_LAYERS,
+                              &tower->n_layers, err));
     CLIPC_TRY(clipc_json_number(s, "mlp_ratio", 0.001, 64, &ratio, err));
     CLIPC_TRY(check_choice(s, "block_type", blocks, err));
     CLIPC_TRY(clipc_json_find(&norm, s, "norm_kwargs", err));
@@ -129,7 +126,7 @@ static clipc_status get_tower(const clipc_json_object *s,
     CLIPC_TRY(clipc_json_number(&norm, "eps", 0, 1, &eps, err));
     tower->eps = (float)eps;
     tower->mlp_width = (size_t)((double)tower->width * ratio);
-    if (tower->mlp_width < 1 || tower->mlp_width > MAX_WIDTH)
+    if (tower->mlp_width < 1 || tower->mlp_width > CLIPC_MAX_WIDTH)
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "mlp_ratio",
                                "makes the MLP too narrow or too wide");
     return CLIPC_OK;
@@ -180,8 +177,8 @@ static clipc_status get_vision(clipc_config *config,
     CLIPC_TRY(check_choice(s, "pool_type", pools, err));
     CLIPC_TRY(check_choice(s, "pos_embed_type", positions, err));
     CLIPC_TRY(get_tower(s, &config->vision, err));
-    CLIPC_TRY(
-        clipc_json_size(s, "head_width", 1, MAX_WIDTH, &head_width, err));
+    CLIPC_TRY(clipc_json_size(s, "head_width", 1, CLIPC_MAX_WIDTH, &head_width,
+                              err));
     config->vision.n_heads = config->vision.width / head_width;
     CLIPC_TRY(check_heads(s, &config->vision, "head_width", err));
     CLIPC_TRY(get_square(s, "image_size", &config->image_size, err));
@@ -232,12 +229,12 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
     CLIPC_TRY(check_others(s, known, err));
     CLIPC_TRY(check_choice(s, "proj_type", projections, err));
     CLIPC_TRY(get_tower(s, &config->text, err));
-    CLIPC_TRY(
-        clipc_json_size(s, "heads", 1, MAX_WIDTH, &config->text.n_heads, err));
+    CLIPC_TRY(clipc_json_size(s, "heads", 1, CLIPC_MAX_WIDTH,
+                              &config->text.n_heads, err));
     CLIPC_TRY(check_heads(s, &config->text, "heads", err));
-    CLIPC_TRY(clipc_json_size(s, "context_length", 2, MAX_CONTEXT,
+    CLIPC_TRY(clipc_json_size(s, "context_length", 2, CLIPC_MAX_CONTEXT,
                               &config->context_length, err));
-    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, MAX_VOCAB,
+    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, CLIPC_MAX_VOCAB,
                               &config->vocab_size, err));
     return get_pooling(config, s, err);
 }
@@ -272,7 +269,7 @@ static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
     CLIPC_TRY(get_vision(config, &vision, err));
     CLIPC_TRY(get_text(config, &text, err));
     CLIPC_TRY(check_others(s, known, err));
-    CLIPC_TRY(clipc_json_size(s, "embed_dim", 1, MAX_WIDTH,
+    CLIPC_TRY(clipc_json_size(s, "embed_dim", 1, CLIPC_MAX_WIDTH,
                               &config->projection_dim, err));
     CLIPC_TRY(clipc_json_number(s, "init_logit_scale", -80, 80,
                                 &config->logit_scale_init, err));
