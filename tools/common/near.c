@@ -9,26 +9,50 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLIP = 2 }; /* characters */
+enum {
+    LONGEST = 255, /* bytes of a name that is compared */
+    SLIP = 2       /* letters */
+};
 
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+size_t tool_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t rows[3][LONGEST + 1];
+
+    if (n > LONGEST || m > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3];
+        const size_t *above_it = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            char x = lower(a[i - 1]), y = lower(b[j - 1]);
+            row[j] = least(above[j - 1] + (x != y),
+                           1 + least(above[j], row[j - 1]));
+            if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y)
+                row[j] = least(row[j], above_it[j - 2] + 1);
+        }
+    }
+    return rows[n % 3][m];
+}
+
 bool tool_nearly(const char *a, const char *b)
 {
-    size_t n = strlen(a), m = strlen(b), least = n < m ? n : m;
-    size_t front = 0, back = 0;
+    size_t n = strlen(a), m = strlen(b), d = tool_distance(a, n, b, m);
 
-    while (front < least && lower(a[front]) == lower(b[front]))
-        front++;
-    while (back < least - front &&
-           lower(a[n - 1 - back]) == lower(b[m - 1 - back]))
-        back++;
-    size_t common = front + back, most = n > m ? n : m;
     /* In a short name a slip is too large a part. */
-    return most - common <= SLIP && common >= SLIP;
+    return d <= SLIP && (n > m ? n : m) >= d + SLIP;
 }
 
 /* "model" for "model.clipc" */

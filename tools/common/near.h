@@ -7,8 +7,13 @@
 
 #include "common/tool.h"
 
-/* Whether two names differ by a slip: at most two characters in one place,
- * also two exchanged ones. Upper and lower case are equal. */
+/* The letters to insert, delete, replace, or exchange with their neighbour to
+ * come from one name to the other; 255 for a name longer than that. Upper and
+ * lower case are equal. */
+size_t tool_distance(const char *a, size_t n, const char *b, size_t m);
+
+/* Whether at most two such letters lie between the names, and at least two
+ * letters are common. */
 bool tool_nearly(const char *a, const char *b);
 
 /* An existing path near to `path`, malloc'ed: the first missing part replaced

@@ -78,13 +78,14 @@ static clipc_hub_params hub_params(const char *cache,
 
 /* ---- opening ----------------------------------------------------------- */
 
-/* Whether the name may be the mistake: then the remedy is said. */
-static bool may_be_misspelt(const clipc_error *err)
+/* Whether the name may be the mistake: then the remedy is said. A build without
+ * libcurl refuses the download of each name that leads to no file. */
+static bool may_be_misspelt(const char *name, const clipc_error *err)
 {
+    if (err->code == CLIPC_ERR_UNSUPPORTED)
+        return !tool_build_info().libcurl && access(name, F_OK) != 0;
     return err->code == CLIPC_ERR_NOT_FOUND ||
-           err->code == CLIPC_ERR_NETWORK || err->code == CLIPC_ERR_TIMEOUT ||
-           (err->code == CLIPC_ERR_UNSUPPORTED &&
-            strstr(err->message, "built without libcurl"));
+           err->code == CLIPC_ERR_NETWORK || err->code == CLIPC_ERR_TIMEOUT;
 }
 
 /* The ORG/NAME in the address of a hub page, malloc'ed, or NULL. */
@@ -183,9 +184,9 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
             say_cause(name, cache, err.message);
-        if (given && may_be_misspelt(&err))
+        if (given && may_be_misspelt(name, &err))
             explain_name(given, err.message);
-        if (may_be_misspelt(&err))
+        if (may_be_misspelt(name, &err))
             tool_say("name a folder in Hugging Face layout with --model DIR, "
                      "or try the small built-in model: --model demo");
     }

@@ -4,6 +4,8 @@
  */
 #include "common/options.h"
 
+#include "common/near.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,44 +41,13 @@ static void list_words(char *text, size_t room, const char *words)
 
 /* ---- the nearest name -------------------------------------------------- */
 
-enum { LONGEST = 48 }; /* bytes of a name that is compared */
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Letters to insert, delete, replace, or exchange with their neighbour to come
- * from one text to the other. */
-static size_t distance(const char *a, size_t n, const char *b, size_t m)
-{
-    size_t rows[3][LONGEST + 1];
-
-    if (n > LONGEST || m > LONGEST)
-        return LONGEST;
-    for (size_t j = 0; j <= m; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3];
-        const size_t *above_it = rows[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]),
-                           1 + least(above[j], row[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], above_it[j - 2] + 1);
-        }
-    }
-    return rows[n % 3][m];
-}
-
 /* How near a misspelt name is to an existing one; 0: too far. A beginning of
  * the existing name is near. */
 static size_t nearness(const char *text, size_t n, const char *name)
 {
-    size_t m = strlen(name), d = distance(text, n, name, m);
+    size_t m = strlen(name), d = tool_distance(text, n, name, m);
 
-    if (n >= 2 && m >= 3 && strncmp(text, name, least(n, m)) == 0)
+    if (n >= 2 && m >= 3 && strncmp(text, name, n < m ? n : m) == 0)
         return n < m ? 1 : 2;
     return d <= 1 + n / 4 && d < n ? d : 0;
 }
