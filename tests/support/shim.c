@@ -84,7 +84,7 @@ __attribute__((constructor)) static void arm_from_environment(void)
         shim_arm(classes, n, how);
 }
 
-/* Whether this call misbehaves. */
+/* Counts a call of the class; whether the shim disturbs this call. */
 static bool hit(unsigned class)
 {
     if (!(atomic_load(&armed_classes) & class))

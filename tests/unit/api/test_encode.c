@@ -290,7 +290,7 @@ TEST(preprocessing_that_contradicts_the_network_is_refused)
     close_all();
 }
 
-/* ---- numbers that are none --------------------------------------------- */
+/* ---- NaN and infinity --------------------------------------------------- */
 
 static const float no_numbers[] = { 0.0f, NAN, INFINITY, -INFINITY };
 

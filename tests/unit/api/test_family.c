@@ -233,7 +233,7 @@ static clipc_model_info info_of(const clipc_model *of)
     return p;
 }
 
-/* What the tiny model answers. */
+/* The embeddings of the model as it is, to compare with. */
 static void expect(const tiny_model_options *options, float image[DIM],
                    float texts[DIM])
 {

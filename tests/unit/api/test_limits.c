@@ -231,7 +231,7 @@ TEST(file_bytes_are_at_most_64_mib)
     close(fd);
 }
 
-/* Headers alone: what passes the limit is truncated. */
+/* Headers alone. A picture within the limit gives CLIPC_ERR_TRUNCATED. */
 TEST(pixels_are_at_most_those_of_pillow)
 {
     static const struct {

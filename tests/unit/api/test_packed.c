@@ -592,7 +592,7 @@ TEST(cached_labels_read_nothing_of_the_text_side)
     packed = open_bytes(bytes, n);
     CHECK_INT(label(packed, cache_dir), 0);
     clipc_model_free(packed);
-    /* A tokenizer that cannot be read is not noticed. */
+    /* Cached labels need no tokenizer: a broken one is not noticed. */
     find_tensor(bytes, "clipc.tokenizer", &n_tensor)[0] = 'x';
     packed = open_bytes(bytes, n);
     CHECK_INT(label(packed, cache_dir), 0);

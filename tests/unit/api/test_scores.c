@@ -304,7 +304,7 @@ TEST(classifying_is_encoding_and_scoring_by_hand)
     for (size_t i = 0; i < N_IMAGES; i++)
         CHECK_BYTES(&best[i], &results[i * N_LABELS], sizeof best[i]);
 
-    /* Numbers that became none later are no scores either. */
+    /* A vector of a label became NaN: its score is refused. */
     ((float *)(uintptr_t)vectors)[3 * DIM + 1] = NAN;
     CHECK_STATUS(clipc_classify(ctx, labels, images, 1, 1, best, &err),
                  CLIPC_ERR_NUMERIC);

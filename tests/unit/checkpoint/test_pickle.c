@@ -163,7 +163,7 @@ static const struct {
          CLIPC_ERR_UNSUPPORTED, "a call that"),
     CASE(P2 "ctorch._utils\n_rebuild_parameter\n" TENSOR "N\x86R",
          CLIPC_ERR_UNSUPPORTED, "a call that"),
-    /* tensors that are none */
+    /* not tensors */
     CASE(P2 "}" KEY "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtRs.",
          CLIPC_ERR_FORMAT, "tensor a: it has no storage"),
     CASE(P2 "}X\2\0\0\0a\0" TENSOR "s.", CLIPC_ERR_FORMAT, "NUL"),
@@ -355,7 +355,8 @@ TEST(tensors_are_described)
 {
     read_names("a", "b", "a", "b");
     read_names("module.a", "module.b", "a", "b");
-    /* Only a prefix that all of them have, and that leaves a name. */
+    /* A prefix is cut off where all names have the prefix and no name is
+     * the prefix alone. */
     read_names("module.a", "b", "module.a", "b");
     read_names("module.a", "module.", "module.a", "module.");
 }

@@ -122,7 +122,8 @@ TEST(files_are_looked_for_in_order)
     CHECK(!clipc_tensor_files_is_name(".bin"));
 }
 
-/* What comes first and is broken is not passed over. */
+/* The first file in the order is broken: an error, and no later file is
+ * read instead. */
 TEST(a_broken_file_is_reported)
 {
     const char *folder = test_folder();
@@ -211,7 +212,7 @@ TEST(damaged_indexes_are_refused)
           CLIPC_ERR_FORMAT, "tensor a: it is also in" },
         { "{\"weight_map\":{\"a\":\"4.safetensors\"}}", CLIPC_ERR_TRUNCATED,
           "4.safetensors" },
-        /* names that are none */
+        /* not names of tensors */
         { "{\"weight_map\":{\"a\":\"\"}}", CLIPC_ERR_FORMAT, "not the name" },
         { "{\"weight_map\":{\"a\":\".safetensors\"}}", CLIPC_ERR_FORMAT,
           "not the name" },
@@ -503,7 +504,7 @@ TEST(archives_without_what_they_need)
             FAIL("case %zu: %s: %s", i, clipc_status_name(status),
                  err.message);
     }
-    /* A wrong CRC of data.pkl; that of a storage is not looked at. */
+    /* The CRC of data.pkl is checked; the CRC of a storage is not. */
     zip_builder z = { 0 };
     clipc_tensor_files *weights;
     zip_add(&z, "x/data.pkl", "\x80\2}.", 4);

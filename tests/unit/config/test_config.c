@@ -195,7 +195,7 @@ TEST(own_labels_are_a_name)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         CHECK_OK(parse(&c, cases[i].text, &err), err);
         CHECK_STR(c.labels, cases[i].labels);
-        /* What a packed file carries. */
+        /* The two configurations that a packed file carries. */
         char *written = clipc_config_write(&c);
         CHECK(written != NULL);
         CHECK_INT(strstr(written, "\"clipc\"") != NULL,

@@ -129,7 +129,7 @@ TEST(published_configurations)
           14,
           { 1664, 48, 16, 8192, CLIPC_GELU, 1e-5f },
           { 1280, 32, 20, 5120, CLIPC_GELU, 1e-5f } },
-        /* all that may be said and changes nothing */
+        /* the keys that change no number, with allowed values */
         { "\"embed_dim\": 7, \"custom_text\": true, \"init_logit_bias\": "
           "null, \"quick_gelu\": null, \"vision_cfg\": {\"layers\": 1, "
           "\"width\": 128, \"patch_size\": [8, 8], \"image_size\": [30, 30], "

@@ -505,7 +505,7 @@ TEST(a_cut_transfer_is_continued)
     check_recovers("storage GET | drop=1 times=3");
     check_recovers("hub HEAD | drop=1 times=3");
     check_recovers("hub GET /o/n/resolve | cut=10 times=4");
-    /* The connection's end is all that says where the body ends. */
+    /* The body ends where the connection ends: no header gives its size. */
     check_recovers("storage GET | length=- cut=5000 times=1");
     check_recovers("storage GET | length=-");
 }
@@ -662,7 +662,7 @@ TEST(sizes_are_limited)
     params.max_file_bytes = 1000;
     refuse("o/n", CLIPC_ERR_LIMIT, "max_file_bytes");
     CHECK_INT(hub_server_count(server, "storage GET"), 0);
-    /* One that is not announced. */
+    /* No Content-Length announces the size. */
     begin();
     params.max_file_bytes = 1000;
     hub_server_rule(server, "model.safetensors | size=-");
@@ -974,7 +974,8 @@ TEST(cancelling_leaves_what_came)
     check_blobs("n", A40);
 }
 
-/* Python's lock is the same flock(); a file that is only left over is none. */
+/* Python's lock is the same flock(); a lock file that nobody
+ * holds does not lock. */
 TEST(locks_are_those_of_huggingface_hub)
 {
     char etag[100], path[1400];

@@ -450,7 +450,7 @@ TEST(limits_are_reached_exactly)
      * its frame's. */
     const struct {
         const char *name, *limit;
-        size_t exact; /* smallest value that is enough */
+        size_t exact; /* smallest limit with which the picture is read */
     } cases[] = {
         { "420.jpg", "max_pixels", 45 * 37 },
         { "c2-d8.png", "max_pixels", 19 * 23 },

@@ -286,7 +286,7 @@ static const struct {
     clipc_status status;
     const char *message;
 } EDITS[] = {
-    /* accepted: nothing that changes ids */
+    /* accepted: keys that change no id */
     { "\"truncation\": null", "\"truncation\": {\"max_length\": 5}", 0, "" },
     { "\"version\": \"1.0\"", "\"version\": \"9\", \"x\": [1]", 0, "" },
     { "\"dropout\": null,", "", 0, "" },

@@ -15,7 +15,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* ---- what must not matter ---------------------------------------------- */
+/* ---- threads, batch and order do not move bits -------------------------- */
 
 /* One by one on one thread against batches: large enough for several chunks
  * and for lanes of their own (thresholds are in transformer.c). */
@@ -95,7 +95,8 @@ TEST(bits_do_not_depend_on_batch_or_threads_in_any_precision)
                          (clipc_precision)p, UINT_MAX);
 }
 
-/* Rows that texts begin with alike are computed once, and nothing shows. */
+/* The rows of a common beginning of texts are computed once. The result has
+ * the bits of the plain way. */
 TEST(texts_that_begin_alike_are_as_if_alone)
 {
     enum { N = 90 };
