@@ -90,7 +90,8 @@ int tool_finish(int status)
 {
     tool_progress_clear();
     if (!tool_flush()) {
-        if (!lost_reader)
+        /* A signal ends a write that waits for the reader. */
+        if (!lost_reader && !(caught && write_error == EINTR))
             tool_say("cannot write standard output%s%s",
                      write_error ? ": " : "",
                      write_error ? tool_errno(write_error) : "");

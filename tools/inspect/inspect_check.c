@@ -395,14 +395,40 @@ static void check_tokenizer(check *c)
 
 /* ---- towers ------------------------------------------------------------ */
 
-/* One grey picture, one short text: finite numbers come out. */
+/* Finite numbers come out, and depend on the text. The embeddings of all texts
+ * are equal where the network reads each text at its first token: it does when
+ * no text holds the config's eos_token_id, as transformers does. */
+static void check_text_tower(check *c)
+{
+    const clipc_text texts[] = { CLIPC_TEXT("a photo of a car"),
+                                 CLIPC_TEXT("seven green birds") };
+    clipc_error err = CLIPC_ERROR_INIT;
+    size_t dim = c->info.dim;
+    float *embeddings = tool_grow(NULL, 2 * dim, sizeof *embeddings);
+
+    if (clipc_encode_texts(c->ctx, texts, 2, embeddings, CLIPC_TEXT_TRUNCATE,
+                           &err) != CLIPC_OK) {
+        if (!tool_interrupted())
+            report(c, PROBLEM, "text tower", "%s", err.message);
+    } else if (memcmp(embeddings, embeddings + dim, dim * sizeof(float)) ==
+               0) {
+        report(c, PROBLEM, "text tower",
+               "two texts have the same embedding: compare the config's "
+               "eos_token_id with the last id of a text");
+    } else {
+        report(c, OK, "text tower", "an embedding of %zu numbers comes out",
+               dim);
+    }
+    free(embeddings);
+}
+
+/* One grey picture: finite numbers come out. */
 static void check_towers(check *c)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_image_params params = clipc_image_params_default();
     uint8_t grey[8 * 8 * 3];
     clipc_image *image = NULL;
-    clipc_text text = { "a photo of a car", 16 };
     float *embedding = tool_grow(NULL, c->info.dim, sizeof *embedding);
 
     memset(grey, 128, sizeof grey);
@@ -419,16 +445,8 @@ static void check_towers(check *c)
         else if (!tool_interrupted())
             report(c, PROBLEM, "image tower", "%s", err.message);
     }
-    if (c->info.has_text && strcmp(c->info.tokenizer, "none") != 0) {
-        if (clipc_encode_texts(c->ctx, &text, 1, embedding,
-                               CLIPC_TEXT_TRUNCATE, &err) == CLIPC_OK)
-            report(c, OK, "text tower",
-                   "an embedding of %zu numbers comes "
-                   "out",
-                   c->info.dim);
-        else if (!tool_interrupted())
-            report(c, PROBLEM, "text tower", "%s", err.message);
-    }
+    if (c->info.has_text && strcmp(c->info.tokenizer, "none") != 0)
+        check_text_tower(c);
     clipc_image_free(image);
     free(embedding);
 }

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE = 256 };
+enum {
+    MESSAGE = 256,
+    MAX_LINE = 1 << 26 /* bytes of a record: of 100,000 labels, about 10 MB */
+};
 
 typedef struct entry {
     size_t offset, len; /* in the block */
@@ -78,13 +81,31 @@ static bool add_line(tool_answered *a, const char *line, size_t n,
     return name != NULL;
 }
 
+/* Reads a line with its end, as getline() does, and reads no more than MAX_LINE
+ * bytes of it. Returns the length, 0 at the end of the file. */
+static size_t read_line(char **line, size_t *room, FILE *file)
+{
+    size_t n = 0;
+    int c;
+
+    while (n < MAX_LINE && (c = getc(file)) != EOF) {
+        if (n == *room) {
+            *room = *room ? 2 * *room : 4096;
+            *line = tool_grow(*line, *room, 1);
+        }
+        (*line)[n++] = (char)c;
+        if (c == '\n')
+            break;
+    }
+    return n;
+}
+
 bool tool_answered_read(tool_answered *answered, const char *path,
                         const char *key, uint64_t *whole, char message[256])
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
-    size_t room = 0, number = 0;
-    ssize_t n;
+    size_t room = 0, number = 0, n = 0;
     bool good = true;
 
     *whole = 0;
@@ -94,17 +115,21 @@ bool tool_answered_read(tool_answered *answered, const char *path,
     }
     errno = 0;
     while (good && !tool_interrupted() &&
-           (n = getline(&line, &room, file)) > 0 && line[n - 1] == '\n') {
+           (n = read_line(&line, &room, file)) > 0 && line[n - 1] == '\n') {
         number++;
-        good = add_line(answered, line, (size_t)n, key);
+        good = add_line(answered, line, n, key);
         *whole += (uint64_t)n;
         errno = 0;
     }
-    if (!good) {
+    if (good && n == MAX_LINE) {
+        snprintf(message, MESSAGE, "line %zu is longer than %d bytes",
+                 number + 1, (int)MAX_LINE);
+        good = false;
+    } else if (!good) {
         snprintf(message, MESSAGE,
                  "line %zu is not a record with \"%s\" and \"status\"", number,
                  key);
-    } else if (ferror(file) || errno == ENOMEM) {
+    } else if (ferror(file)) {
         snprintf(message, MESSAGE, "cannot read: %s", tool_errno(errno));
         good = false;
     }
