@@ -107,6 +107,7 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
     static const char *const names[] = { CLIPC_PROCESSOR_CONFIG_JSON,
                                          CLIPC_PREPROCESSOR_CONFIG_JSON };
 
+    clipc_preprocess_config_default(&model->preprocess);
     for (int i = 0; i < 2; i++) {
         bool found;
         CLIPC_TRY(
@@ -116,7 +117,6 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
             return CLIPC_OK;
         }
     }
-    clipc_preprocess_config_default(&model->preprocess);
     model->preprocess_source = "default";
     return CLIPC_OK;
 }
@@ -166,9 +166,9 @@ clipc_status clipc_model_take_configs(clipc_model *model,
     }
     CLIPC_TRY(clipc_config_parse(&model->config, files->config,
                                  files->config_bytes, CLIPC_CONFIG_JSON, err));
+    clipc_preprocess_config_default(&model->preprocess);
     if (!files->preprocessor_config) {
         model->preprocess_source = "default";
-        clipc_preprocess_config_default(&model->preprocess);
         return CLIPC_OK;
     }
     model->preprocess_source = CLIPC_PREPROCESSOR_CONFIG_JSON;
@@ -239,6 +239,7 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
     CLIPC_TRY(
         find_config(&preprocessor, files, CLIPC_PACKED_PREPROCESSOR, err));
     model->preprocess_source = "packed file";
+    clipc_preprocess_config_default(&model->preprocess);
     CLIPC_TRY(clipc_preprocess_config_parse(&model->preprocess,
                                             text_of(preprocessor),
                                             preprocessor->n_bytes,

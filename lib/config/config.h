@@ -87,17 +87,24 @@ clipc_status clipc_config_read_labels(clipc_config *config,
                                       const struct clipc_json_object *root,
                                       clipc_error *err);
 
-/* The preprocessing published with openai/clip-vit-base-patch32. */
+/* CLIPImageProcessor's values, which openai/clip-vit-base-patch32 was
+ * published with: shortest edge 224, bicubic, the middle 224 x 224. */
 void clipc_preprocess_config_default(clipc_preprocess_config *config);
 
-/* Parses preprocessor_config.json, old and new spellings. */
+/* SiglipImageProcessor's values: exactly 224 x 224, bicubic, no crop, mean and
+ * deviation 0.5. */
+void clipc_preprocess_config_default_siglip(clipc_preprocess_config *config);
+
+/* Parses preprocessor_config.json, old and new spellings. On entry *config
+ * holds the default of the network's own image processor: the values of absent
+ * keys, unless the file names a processor. */
 clipc_status clipc_preprocess_config_parse(clipc_preprocess_config *config,
                                            const char *data, size_t n,
                                            const char *name, clipc_error *err);
 
 /* The same for processor_config.json of transformers 5, whose member
  * "image_processor" goes before preprocessor_config.json. Without that member
- * *found is false and *config the default. */
+ * *found is false and *config stays as it is. */
 clipc_status
 clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
                                      bool *found, const char *data, size_t n,

@@ -4,10 +4,11 @@
  *
  * Spellings, from the oldest to the newest: "size": 224 and "crop_size": 224;
  * {"shortest_edge": 224} and {"height": 224, "width": 224}; all of it inside
- * "image_processor" of processor_config.json (transformers 5). Absent keys
- * have the values of CLIPImageProcessor of transformers 5.23; a null switch is
- * off, and any other null is refused where CLIPImageProcessor would use the
- * value. A key that changes pixels in a way clipc does not compute is refused.
+ * "image_processor" of processor_config.json (transformers 5). The file names
+ * its image processor, CLIPImageProcessor or SiglipImageProcessor, whose values
+ * absent keys have; without a name the network decides. A null switch is off,
+ * and any other null is refused where the processor would use the value. A key
+ * that changes pixels in a way clipc does not compute is refused.
  */
 #include "config/config.h"
 
@@ -112,7 +113,9 @@ static clipc_status get_size(const clipc_json_object *f, const char *key,
 static clipc_status get_resize(clipc_preprocess_config *config,
                                const clipc_json_object *f, clipc_error *err)
 {
-    size_values size = { .shortest = config->shortest };
+    size_values size = { .shortest = config->shortest,
+                         .height = config->height,
+                         .width = config->width };
     bool resize = true, square = false, use_square_size = false;
     int64_t resample = config->resample;
 
@@ -123,7 +126,7 @@ static clipc_status get_resize(clipc_preprocess_config *config,
     CLIPC_TRY(check_given(f, "resample", resize, err));
     CLIPC_TRY(get_size(f, "size", square, &size, err));
     CLIPC_TRY(clipc_json_int(f, "resample", 0, LAST_FILTER, &resample, err));
-    if (use_square_size) /* the processor's own size, as a square */
+    if (use_square_size && config->shortest) /* CLIPImageProcessor's alone */
         size = (size_values){ .height = config->shortest,
                               .width = config->shortest };
     config->resample = (int)resample;
@@ -206,24 +209,42 @@ static clipc_status get_string(const clipc_json_object *f, const char *key,
     return clipc_json_string(f, key, out, err);
 }
 
-static clipc_status check_type(const clipc_json_object *f, const char *key,
-                               clipc_error *err)
+/* The processor of the name at `key`: *config gets its values for absent
+ * keys. No name: *config stays as it is. */
+static clipc_status take_processor(clipc_preprocess_config *config,
+                                   const clipc_json_object *f, const char *key,
+                                   clipc_error *err)
 {
-    static const char *const known[] = { "CLIPImageProcessor",
-                                         "CLIPImageProcessorFast",
-                                         "CLIPImageProcessorPil",
-                                         "CLIPFeatureExtractor" };
+    static const char *const kinds[] = { "ImageProcessor",
+                                         "ImageProcessorFast",
+                                         "ImageProcessorPil",
+                                         "FeatureExtractor" };
+    static const struct {
+        const char *family;
+        void (*set_default)(clipc_preprocess_config *config);
+    } processors[] = {
+        { "CLIP", clipc_preprocess_config_default },
+        { "Siglip", clipc_preprocess_config_default_siglip },
+    };
     const char *name = NULL;
 
     CLIPC_TRY(get_string(f, key, &name, err));
-    for (size_t i = 0; name && i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(name, known[i]) == 0)
-            name = NULL;
-    if (name)
-        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, key,
-                               "is \"%s\"; clipc knows CLIPImageProcessor",
-                               clipc_json_quote(name).text);
-    return CLIPC_OK;
+    if (!name)
+        return CLIPC_OK;
+    for (size_t i = 0; i < sizeof processors / sizeof processors[0]; i++) {
+        size_t n = strlen(processors[i].family);
+        if (strncmp(name, processors[i].family, n) != 0)
+            continue;
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+            if (strcmp(name + n, kinds[k]) == 0) {
+                processors[i].set_default(config);
+                return CLIPC_OK;
+            }
+    }
+    return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, key,
+                           "is \"%s\"; clipc knows CLIPImageProcessor and "
+                           "SiglipImageProcessor",
+                           clipc_json_quote(name).text);
 }
 
 static clipc_status check_supported(const clipc_json_object *f,
@@ -232,8 +253,6 @@ static clipc_status check_supported(const clipc_json_object *f,
     const char *format = NULL;
     bool pad = false;
 
-    CLIPC_TRY(check_type(f, "image_processor_type", err));
-    CLIPC_TRY(check_type(f, "feature_extractor_type", err));
     CLIPC_TRY(clipc_json_bool(f, "do_pad", &pad, err));
     if (pad)
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, "do_pad",
@@ -264,6 +283,21 @@ void clipc_preprocess_config_default(clipc_preprocess_config *config)
     };
 }
 
+void clipc_preprocess_config_default_siglip(clipc_preprocess_config *config)
+{
+    *config = (clipc_preprocess_config){
+        .resize = CLIPC_RESIZE_EXACT,
+        .height = 224,
+        .width = 224,
+        .resample = 3,
+        .rescale = true,
+        .normalize = true,
+        .rescale_factor = 1.0 / 255.0,
+        .mean = { 0.5f, 0.5f, 0.5f },
+        .std = { 0.5f, 0.5f, 0.5f },
+    };
+}
+
 void clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size)
 {
@@ -285,6 +319,9 @@ void clipc_preprocess_config_scale(clipc_preprocess_config *config,
 static clipc_status read_config(clipc_preprocess_config *config,
                                 const clipc_json_object *f, clipc_error *err)
 {
+    /* The newer name counts: it is taken last. */
+    CLIPC_TRY(take_processor(config, f, "feature_extractor_type", err));
+    CLIPC_TRY(take_processor(config, f, "image_processor_type", err));
     CLIPC_TRY(check_supported(f, err));
     CLIPC_TRY(get_resize(config, f, err));
     CLIPC_TRY(get_crop(config, f, err));
@@ -292,7 +329,7 @@ static clipc_status read_config(clipc_preprocess_config *config,
 }
 
 /* *found: whether there is an "image_processor"; without one, and nested,
- * *config is the default. */
+ * *config stays as it is. */
 static clipc_status parse(clipc_preprocess_config *config, bool nested,
                           bool *found, const char *data, size_t n,
                           const char *name, clipc_error *err)
@@ -302,7 +339,6 @@ static clipc_status parse(clipc_preprocess_config *config, bool nested,
     json_t *root;
 
     *found = false;
-    clipc_preprocess_config_default(config);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
     f.object = clipc_json_lookup(root, "image_processor");
     *found = f.object != NULL;

@@ -94,6 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             check_preprocess(&preprocess);
         }
     } else {
+        if (data[0] & 4)
+            clipc_preprocess_config_default_siglip(&preprocess);
+        else
+            clipc_preprocess_config_default(&preprocess);
         if (data[0] % 4 == 1)
             status = clipc_preprocess_config_parse(&preprocess, text, n - 1,
                                                    "fuzz", &err);

@@ -142,6 +142,10 @@ def main():
     write("fuzz_config", "open-clip", b"3" + json.dumps(open_clip).encode())
     write("fuzz_config", "pre-nested",
           b"2" + json.dumps({"image_processor": new}).encode())
+    siglip = dict(exact, image_processor_type="SiglipImageProcessor",
+                  feature_extractor_type="SiglipFeatureExtractor",
+                  do_convert_rgb=None, resample=2)
+    write("fuzz_config", "pre-siglip", b"5" + json.dumps(siglip).encode())
 
     for order, mark in ("<", b"II*\0"), (">", b"MM\0*"):
         for kind, value, tail in (

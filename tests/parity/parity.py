@@ -239,6 +239,7 @@ def random_inputs(session):
             ("ids", ["tokens_fuzz.py", "--model", folder, "--count", "5000",
                      "--command", f"{inspect} tokens --model {folder}"]),
             ("pixels", ["pixels_random.py", "80", inspect]),
+            ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),
             ("orientation", ["pixels_formats.py", "exif"]),
             ("transparency", ["pixels_formats.py", "alpha"])):

@@ -418,6 +418,7 @@ static clipc_status parse_pre(clipc_preprocess_config *config,
     char *copy = malloc(n ? n : 1);
     CHECK(copy != NULL);
     memcpy(copy, text, n);
+    clipc_preprocess_config_default(config);
     clipc_status status =
         clipc_preprocess_config_parse(config, copy, n,
                                       "preprocessor_config.json", err);
@@ -539,7 +540,52 @@ TEST(other_preprocessing_keys)
     CHECK(got.std[0] == 1 && got.std[1] == 2.5f && got.std[2] == -3);
 }
 
-/* CLIPImageProcessor of transformers 5.23 takes a null switch as off, and
+TEST(the_file_names_the_processor_of_absent_keys)
+{
+    static const struct {
+        const char *text;
+        bool siglip;
+    } cases[] = {
+        { "{\"image_processor_type\": \"SiglipImageProcessor\"}", true },
+        { "{\"image_processor_type\": \"SiglipImageProcessorFast\", "
+          "\"use_square_size\": true, \"do_convert_rgb\": null}",
+          true },
+        { "{\"image_processor_type\": \"SiglipImageProcessorPil\", "
+          "\"do_center_crop\": null, \"crop_size\": null}",
+          true },
+        { "{\"feature_extractor_type\": \"SiglipFeatureExtractor\"}", true },
+        { "{\"image_processor_type\": \"CLIPImageProcessor\", "
+          "\"feature_extractor_type\": \"SiglipFeatureExtractor\"}",
+          false },
+        { "{\"image_processor_type\": \"SiglipImageProcessor\", "
+          "\"feature_extractor_type\": \"CLIPFeatureExtractor\"}",
+          true },
+        { "{\"image_processor\": {\"image_processor_type\": "
+          "\"SiglipImageProcessor\"}}",
+          true },
+    };
+    clipc_preprocess_config clip, siglip, got;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    clipc_preprocess_config_default(&clip);
+    clipc_preprocess_config_default_siglip(&siglip);
+    CHECK(!same(&clip, &siglip));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_OK(parse_pre(&got, cases[i].text, &err), err);
+        if (!same(&got, cases[i].siglip ? &siglip : &clip))
+            FAIL("%s", cases[i].text);
+    }
+    /* No name: what the caller gave. */
+    got = siglip;
+    CHECK_OK(clipc_preprocess_config_parse(&got, "{\"size\": [3, 4]}", 16, "x",
+                                           &err),
+             err);
+    siglip.height = 3;
+    siglip.width = 4;
+    CHECK(same(&got, &siglip));
+}
+
+/* CLIPImageProcessor of transformers 5.24 takes a null switch as off, and
  * fails on a null size, filter, factor, mean or deviation in use. */
 TEST(null_preprocessing_keys)
 {
@@ -583,8 +629,15 @@ TEST(wrong_preprocessing_is_refused_by_key)
         { "", CLIPC_ERR_FORMAT, "" },
         { "[]", CLIPC_ERR_CONFIG, "not a JSON object" },
         { "{\"image_processor\": 1}", CLIPC_ERR_CONFIG, "not a JSON object" },
-        { "{\"image_processor_type\": \"SiglipImageProcessor\"}",
-          CLIPC_ERR_UNSUPPORTED, "SiglipImageProcessor" },
+        { "{\"image_processor_type\": \"ViTImageProcessor\"}",
+          CLIPC_ERR_UNSUPPORTED, "ViTImageProcessor" },
+        { "{\"image_processor_type\": \"SiglipImageProcessorX\"}",
+          CLIPC_ERR_UNSUPPORTED, "SiglipImageProcessorX" },
+        { "{\"image_processor_type\": \"Siglip2ImageProcessor\"}",
+          CLIPC_ERR_UNSUPPORTED, "Siglip2ImageProcessor" },
+        { "{\"image_processor_type\": \"SiglipImageProcessor\", "
+          "\"do_center_crop\": true}",
+          CLIPC_ERR_CONFIG, "crop_size" },
         { "{\"feature_extractor_type\": \"ViTFeatureExtractor\"}",
           CLIPC_ERR_UNSUPPORTED, "ViTFeatureExtractor" },
         { "{\"image_processor_type\": 1}", CLIPC_ERR_CONFIG,
@@ -650,11 +703,13 @@ TEST(nested_preprocessing_is_found_or_not)
     bool found;
 
     clipc_preprocess_config_default(&want);
+    got = want;
     CHECK_OK(clipc_preprocess_config_parse_nested(
                  &got, &found, "{\"image_processor\": {\"size\": 99}}", 33,
                  "x", &err),
              err);
     CHECK(found && got.shortest == 99);
+    got = want;
     CHECK_OK(clipc_preprocess_config_parse_nested(&got, &found,
                                                   "{\"size\": 99}", 12, "x",
                                                   &err),

@@ -6,6 +6,7 @@
  */
 #include "base/cpu.h"
 #include "support/digest.h"
+#include "support/drawing.h"
 #include "image/image.h"
 #include "image/resize.h"
 #include "kernels/resize_kernels.h"
@@ -15,21 +16,6 @@
 #include <stdlib.h>
 
 #define DATA "tests/data/images/"
-
-/* The picture of make_images.py's pattern(). */
-static uint8_t *draw(size_t width, size_t height)
-{
-    uint8_t *rgb = malloc(width * height * 3), *p = rgb;
-
-    if (!rgb)
-        FAIL("no memory for %zux%zu", width, height);
-    for (size_t y = 0; y < height; y++)
-        for (size_t x = 0; x < width; x++)
-            for (size_t c = 0; c < 3; c++)
-                *p++ = (uint8_t)(3 * x * x + 7 * y * y + 5 * x * y + 101 * c +
-                                 13 * x + 31 * y);
-    return rgb;
-}
 
 static clipc_preprocess_config rule(clipc_resize_rule resize, size_t a,
                                     size_t b, int resample, size_t crop_height,
