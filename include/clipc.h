@@ -619,8 +619,17 @@ CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
 
 typedef struct clipc_tower_info {
     size_t width, n_layers, n_heads, mlp_width;
-    const char *activation; /* "quick_gelu" or "gelu" */
+    const char *activation; /* "quick_gelu", "gelu" or "gelu_pytorch_tanh" */
 } clipc_tower_info;
+
+/* What a logit means. */
+typedef enum clipc_scoring {
+    CLIPC_SCORING_SOFTMAX = 0, /* CLIP: the probabilities of a set of labels
+                                * are the softmax of their logits */
+    CLIPC_SCORING_SIGMOID = 1  /* SigLIP: the probability that a label fits a
+                                * picture is 1 / (1 + exp(-logit)), whatever
+                                * the other labels */
+} clipc_scoring;
 
 typedef struct clipc_model_info {
     size_t struct_size;
@@ -653,6 +662,10 @@ typedef struct clipc_model_info {
                          * 1 to 63 of A-Z a-z 0-9 . - _, the first a letter or
                          * a digit. NULL: the config names no list. The lists
                          * lie in the data folder of clipc-classify. */
+    const char *family; /* the network: "CLIP" or "SigLIP" (SigLIP 2 too) */
+    clipc_scoring scoring;
+    double logit_bias; /* logit = cosine * logit_scale + logit_bias; CLIP: 0.
+                        * A SigLIP tower by itself without one: 0 */
 } clipc_model_info;
 
 CLIPC_API clipc_status clipc_model_get_info(const clipc_model *model,

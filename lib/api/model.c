@@ -489,22 +489,22 @@ clipc_status clipc_model_need_text(const clipc_model *model, clipc_error *err)
 
 /* ---- questions --------------------------------------------------------- */
 
-static const char *activation_name(clipc_activation activation)
-{
-    return activation == CLIPC_GELU ? "gelu" : "quick_gelu";
-}
-
 static clipc_tower_info tower_info(const clipc_tower_config *tower)
 {
     const clipc_tower_info info = { .width = tower->width,
                                     .n_layers = tower->n_layers,
                                     .n_heads = tower->n_heads,
                                     .mlp_width = tower->mlp_width,
-                                    .activation = activation_name(
+                                    .activation = clipc_activation_name(
                                         tower->activation) };
 
     return info;
 }
+
+static const char *const family_names[] = {
+    [CLIPC_FAMILY_CLIP] = "CLIP",
+    [CLIPC_FAMILY_SIGLIP] = "SigLIP",
+};
 
 static const char *const packed_dtypes[] = {
     [CLIPC_PRECISION_F32] = "packed f32",
@@ -537,6 +537,9 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         .tokenizer = clipc_model_tokenizer_source(model),
         .preprocessing = model->preprocess_source,
         .labels = *config->labels ? config->labels : NULL,
+        .family = family_names[config->family],
+        .scoring = clipc_config_scoring(config),
+        .logit_bias = (double)clipc_checkpoint_logit_bias(model->checkpoint),
     };
     if (config->has_vision) {
         info.image_size = config->image_size;

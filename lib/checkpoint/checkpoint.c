@@ -45,7 +45,7 @@ struct clipc_checkpoint {
     clipc_precision packed; /* AUTO: not a packed file */
     unsigned char *users;   /* [tensors of the files] */
     double logit_scale;
-    float log_scale;
+    float log_scale, logit_bias;
     size_t n_parameters;
     pthread_mutex_t mutex; /* guards the members below until they are
                             * published */
@@ -224,11 +224,30 @@ static void widen(float *out, const clipc_tensor *tensor)
                 tensor->n_elements);
 }
 
+/* A tensor of one number: a scalar, or as SigLIP stores it, [1]. */
+static clipc_status read_number(clipc_checkpoint *checkpoint, float *value,
+                                const char *name, clipc_error *err)
+{
+    const clipc_tensor_files *files = checkpoint->files;
+    const clipc_tensor *tensor;
+
+    CLIPC_TRY(find_float(checkpoint, &tensor, name, err));
+    if (tensor->rank > 1 || tensor->n_elements != 1)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: tensor %s must be one number",
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_file_of(files, tensor)),
+                          name);
+    widen(value, tensor);
+    checkpoint->n_parameters++;
+    checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
+    return CLIPC_OK;
+}
+
 static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
                                       clipc_error *err)
 {
     const clipc_tensor_files *files = checkpoint->files;
-    const clipc_tensor *tensor;
     float value;
 
     /* A single-tower checkpoint stores no logit_scale: use the config's
@@ -239,15 +258,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
         checkpoint->logit_scale = exp(checkpoint->config->logit_scale_init);
         return CLIPC_OK;
     }
-    CLIPC_TRY(find_float(checkpoint, &tensor, "logit_scale", err));
-    if (tensor->rank > 1 || tensor->n_elements != 1)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: tensor logit_scale must be one number",
-                          CLIPC_QUOTE(
-                              clipc_tensor_files_file_of(files, tensor)));
-    widen(&value, tensor);
+    CLIPC_TRY(read_number(checkpoint, &value, "logit_scale", err));
     checkpoint->log_scale = value;
-    checkpoint->n_parameters++;
     checkpoint->logit_scale = exp((double)value);
     /* Logits are floats: a cosine of 1, rounded up, times the scale must be
      * one. */
@@ -255,9 +267,29 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                           "%s: the exponential of tensor logit_scale is not a "
                           "finite number",
-                          CLIPC_QUOTE(
-                              clipc_tensor_files_file_of(files, tensor)));
-    checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
+                          CLIPC_QUOTE(clipc_tensor_files_file_of(
+                              files,
+                              clipc_tensor_files_find(files, "logit_scale"))));
+    return CLIPC_OK;
+}
+
+/* SigLIP's, which a tower by itself does not store. */
+static clipc_status check_logit_bias(clipc_checkpoint *checkpoint,
+                                     clipc_error *err)
+{
+    static const char name[] = "logit_bias";
+    const clipc_tensor_files *files = checkpoint->files;
+
+    if (checkpoint->config->family != CLIPC_FAMILY_SIGLIP ||
+        (has_one_tower(checkpoint) && !clipc_tensor_files_find(files, name)))
+        return CLIPC_OK;
+    CLIPC_TRY(read_number(checkpoint, &checkpoint->logit_bias, name, err));
+    if (!isfinite(checkpoint->logit_bias))
+        return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                          "%s: tensor %s is not a finite number",
+                          CLIPC_QUOTE(clipc_tensor_files_file_of(
+                              files, clipc_tensor_files_find(files, name))),
+                          name);
     return CLIPC_OK;
 }
 
@@ -548,7 +580,8 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
     c.user = TEXT;
     if (checkpoint->config->has_text)
         CLIPC_TRY(visit_tower(checkpoint, TEXT, check_parameter, &c, err));
-    return check_logit_scale(checkpoint, err);
+    CLIPC_TRY(check_logit_scale(checkpoint, err));
+    return check_logit_bias(checkpoint, err);
 }
 
 clipc_status clipc_checkpoint_open(clipc_checkpoint **out,
@@ -622,6 +655,11 @@ double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint)
 float clipc_checkpoint_log_scale(const clipc_checkpoint *checkpoint)
 {
     return checkpoint->log_scale;
+}
+
+float clipc_checkpoint_logit_bias(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->logit_bias;
 }
 
 size_t clipc_checkpoint_n_parameters(const clipc_checkpoint *checkpoint)

@@ -30,6 +30,8 @@ const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint);
  * initial value for a single-tower checkpoint. */
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint);
 float clipc_checkpoint_log_scale(const clipc_checkpoint *checkpoint);
+/* SigLIP's, finite; else 0. */
+float clipc_checkpoint_logit_bias(const clipc_checkpoint *checkpoint);
 /* Numbers of all parameters, padding not counted. */
 size_t clipc_checkpoint_n_parameters(const clipc_checkpoint *checkpoint);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * config.c - config.json of a CLIP model as hyperparameters.
+ * config.c - config.json of a model as hyperparameters.
  *
- * Keys, defaults and precedence are those of transformers 5.23
- * (models/clip/configuration_clip.py): absent keys have the values of
- * ViT-B/32; "text_config_dict", of checkpoints from 2021 and 2022, replaces
+ * "model_type" tells the family, the class where that key is absent. Keys,
+ * defaults and precedence are those of transformers
+ * (models/clip/configuration_clip.py, models/siglip/configuration_siglip.py):
+ * absent keys have the values of ViT-B/32 and of SigLIP B/16. CLIP's
+ * "text_config_dict", of checkpoints from 2021 and 2022, replaces
  * "text_config" whole, its own absent keys being defaults too. Out of range,
  * null or of another network is an error that names the key.
  */
@@ -14,6 +16,51 @@
 #include "base/json_object.h"
 
 #include <string.h>
+
+/* What the families call their networks and name their keys. */
+typedef struct family_names {
+    const char *type, *text_type, *vision_type; /* "model_type" */
+    const char *classes; /* beginning of the names of its classes */
+} family_names;
+
+static const family_names families[] = {
+    [CLIPC_FAMILY_CLIP] = { "clip", "clip_text_model", "clip_vision_model",
+                            "CLIP" },
+    [CLIPC_FAMILY_SIGLIP] = { "siglip", "siglip_text_model",
+                              "siglip_vision_model", "Siglip" },
+};
+
+enum { N_FAMILIES = sizeof families / sizeof families[0] };
+
+const char *clipc_config_type(const clipc_config *config)
+{
+    const family_names *f = &families[config->family];
+
+    return !config->has_text     ? f->vision_type
+           : !config->has_vision ? f->text_type
+                                 : f->type;
+}
+
+static const char *const activations[] = {
+    [CLIPC_QUICK_GELU] = "quick_gelu",
+    [CLIPC_GELU] = "gelu",
+    [CLIPC_GELU_TANH] = "gelu_pytorch_tanh",
+};
+
+const char *clipc_activation_name(clipc_activation activation)
+{
+    return activations[activation];
+}
+
+bool clipc_activation_find(clipc_activation *activation, const char *name)
+{
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++)
+        if (strcmp(name, activations[i]) == 0) {
+            *activation = (clipc_activation)i;
+            return true;
+        }
+    return false;
+}
 
 static clipc_status get_activation(const clipc_json_object *s,
                                    clipc_activation *out, clipc_error *err)
@@ -26,18 +73,15 @@ static clipc_status get_activation(const clipc_json_object *s,
     if (!name)
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "hidden_act",
                                "must be a string");
-    if (strcmp(name, "quick_gelu") == 0)
-        *out = CLIPC_QUICK_GELU;
-    else if (strcmp(name, "gelu") == 0)
-        *out = CLIPC_GELU;
-    else
+    if (!clipc_activation_find(out, name))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "hidden_act",
-                               "is \"%s\"; clipc knows quick_gelu and gelu",
+                               "is \"%s\"; clipc knows quick_gelu, gelu and "
+                               "gelu_pytorch_tanh",
                                clipc_json_quote(name).text);
     return CLIPC_OK;
 }
 
-/* A section with a model_type must be the tower of CLIP that `want` names. */
+/* A section with a model_type must be the tower that `want` names. */
 static clipc_status check_section_type(const clipc_json_object *s,
                                        const char *want, clipc_error *err)
 {
@@ -76,32 +120,27 @@ static clipc_status get_tower(const clipc_json_object *s,
     return CLIPC_OK;
 }
 
-/* The section "KEY_dict"; without one the section "KEY"; else none. */
+/* CLIP's section "KEY_dict"; without one the section "KEY"; else none. */
 static clipc_status find_section(clipc_json_object *out,
                                  const clipc_json_object *root,
-                                 const char *key, const char *dict_key,
-                                 clipc_error *err)
+                                 clipc_family family, const char *key,
+                                 const char *dict_key, clipc_error *err)
 {
-    CLIPC_TRY(clipc_json_find(out, root, dict_key, err));
-    if (out->object)
-        return CLIPC_OK;
+    if (family == CLIPC_FAMILY_CLIP) {
+        CLIPC_TRY(clipc_json_find(out, root, dict_key, err));
+        if (out->object)
+            return CLIPC_OK;
+    }
     return clipc_json_find(out, root, key, err);
 }
 
-static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
-                             clipc_error *err)
+/* CLIP's: the row of this id is pooled. */
+static clipc_status get_eos(clipc_config *config, const clipc_json_object *s,
+                            clipc_error *err)
 {
-    const json_t *eos;
-
-    CLIPC_TRY(get_tower(s, "clip_text_model", &config->text, err));
-    /* Both ends of a text need a place. */
-    CLIPC_TRY(clipc_json_size(s, "max_position_embeddings", 2,
-                              CLIPC_MAX_CONTEXT, &config->context_length,
-                              err));
-    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, CLIPC_MAX_VOCAB,
-                              &config->vocab_size, err));
     /* A text may lack this id; then the first row is pooled. */
-    eos = json_object_get(s->object, "eos_token_id");
+    const json_t *eos = json_object_get(s->object, "eos_token_id");
+
     if (!eos)
         return CLIPC_OK;
     if (!json_is_integer(eos) || json_integer_value(eos) < 0 ||
@@ -112,12 +151,66 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
     return CLIPC_OK;
 }
 
+/* SigLIP's: what the text head projects to. Absent or null: the width. */
+static clipc_status get_text_projection(clipc_config *config,
+                                        const clipc_json_object *s,
+                                        clipc_error *err)
+{
+    config->projection_dim = config->text.width;
+    if (!clipc_json_lookup(s->object, "projection_size"))
+        return CLIPC_OK;
+    return clipc_json_size(s, "projection_size", 1, CLIPC_MAX_WIDTH,
+                           &config->projection_dim, err);
+}
+
+static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
+                             clipc_error *err)
+{
+    CLIPC_TRY(
+        get_tower(s, families[config->family].text_type, &config->text, err));
+    /* Both ends of a text need a place. */
+    CLIPC_TRY(clipc_json_size(s, "max_position_embeddings", 2,
+                              CLIPC_MAX_CONTEXT, &config->context_length,
+                              err));
+    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, CLIPC_MAX_VOCAB,
+                              &config->vocab_size, err));
+    /* The ids in a config of SigLIP mean nothing: the tokenizer has them. */
+    return config->family == CLIPC_FAMILY_SIGLIP
+               ? get_text_projection(config, s, err)
+               : get_eos(config, s, err);
+}
+
+/* SigLIP's: without the attention head the tower has no embedding; the
+ * embedding has the width of the tower, and that of a text must be as long. */
+static clipc_status check_vision_head(clipc_config *config,
+                                      const clipc_json_object *s,
+                                      clipc_error *err)
+{
+    bool use_head = true;
+
+    CLIPC_TRY(clipc_json_bool(s, "vision_use_head", &use_head, err));
+    if (!use_head)
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               "vision_use_head",
+                               "is false: a tower without its head, which has "
+                               "no embedding of a picture");
+    if (config->has_text && config->projection_dim != config->vision.width)
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "hidden_size",
+                               "is %zu, but an embedding of a text has %zu "
+                               "numbers (\"projection_size\" of "
+                               "\"text_config\")",
+                               config->vision.width, config->projection_dim);
+    config->projection_dim = config->vision.width;
+    return CLIPC_OK;
+}
+
 static clipc_status get_vision(clipc_config *config,
                                const clipc_json_object *s, clipc_error *err)
 {
     size_t channels = 3;
 
-    CLIPC_TRY(get_tower(s, "clip_vision_model", &config->vision, err));
+    CLIPC_TRY(get_tower(s, families[config->family].vision_type,
+                        &config->vision, err));
     CLIPC_TRY(clipc_json_size(s, "num_channels", 1, 64, &channels, err));
     CLIPC_TRY(clipc_json_size(s, "image_size", 1, CLIPC_MAX_IMAGE_SIZE,
                               &config->image_size, err));
@@ -130,7 +223,9 @@ static clipc_status get_vision(clipc_config *config,
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "patch_size",
                                "is larger than image_size");
     config->trained_image_size = config->image_size;
-    return CLIPC_OK;
+    return config->family == CLIPC_FAMILY_SIGLIP
+               ? check_vision_head(config, s, err)
+               : CLIPC_OK;
 }
 
 /* ---- which network ----------------------------------------------------- */
@@ -141,17 +236,26 @@ static clipc_status fail_network(const clipc_json_object *root,
 {
     if (network)
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
-                               "is \"%s\": this is %s, another network than "
-                               "CLIP",
+                               "is \"%s\": this is %s, a network that clipc "
+                               "does not compute",
                                clipc_json_quote(value).text, network);
     return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
-                           "is \"%s\"; clipc reads \"clip\" and its towers",
+                           "is \"%s\"; clipc reads \"clip\", \"siglip\" and "
+                           "their towers",
                            clipc_json_quote(value).text);
+}
+
+/* Whether the class is one of the family, "SiglipModel" of "Siglip". */
+static bool is_class_of(const char *name, clipc_family family)
+{
+    const char *prefix = families[family].classes;
+    return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
 /* Refuses the classes of other networks. For a class without projection the
  * checkpoint's tensors tell whether there is a projection. */
-static clipc_status check_classes(const clipc_json_object *root,
+static clipc_status check_classes(const clipc_config *config,
+                                  const clipc_json_object *root,
                                   clipc_error *err)
 {
     const json_t *list = json_object_get(root->object, "architectures");
@@ -164,23 +268,65 @@ static clipc_status check_classes(const clipc_json_object *root,
         const char *network = name ? clipc_network_of_class(name) : NULL;
         if (network)
             return fail_network(root, "architectures", name, network, err);
+        for (int k = 0; name && k < N_FAMILIES; k++)
+            if (k != (int)config->family && is_class_of(name, (clipc_family)k))
+                return clipc_json_fail(err, CLIPC_ERR_CONFIG, root,
+                                       "architectures",
+                                       "is \"%s\", which is no class of "
+                                       "model_type \"%s\"",
+                                       clipc_json_quote(name).text,
+                                       families[config->family].type);
     }
     return CLIPC_OK;
+}
+
+/* The model_type of a config without one: that of the first class that names
+ * a family, else CLIP's, as in checkpoints from before the key. */
+static const char *type_of_classes(const clipc_json_object *root)
+{
+    const json_t *list = json_object_get(root->object, "architectures");
+    const json_t *value;
+    size_t i;
+
+    json_array_foreach(list, i, value)
+    {
+        const char *name = json_string_value(value);
+        if (name && strcmp(name, "SiglipTextModel") == 0)
+            return families[CLIPC_FAMILY_SIGLIP].text_type;
+        if (name && strcmp(name, "SiglipVisionModel") == 0)
+            return families[CLIPC_FAMILY_SIGLIP].vision_type;
+        if (name && is_class_of(name, CLIPC_FAMILY_SIGLIP))
+            return families[CLIPC_FAMILY_SIGLIP].type;
+    }
+    return families[CLIPC_FAMILY_CLIP].type;
+}
+
+/* The towers of a model_type, and its defaults; false: of no family. */
+static bool take_type(clipc_config *config, const char *type)
+{
+    for (int i = 0; i < N_FAMILIES; i++) {
+        const family_names *f = &families[i];
+        const bool both = strcmp(type, f->type) == 0;
+        const bool text = both || strcmp(type, f->text_type) == 0;
+        const bool vision = both || strcmp(type, f->vision_type) == 0;
+        if (!text && !vision)
+            continue;
+        clipc_config_default(config, (clipc_family)i);
+        config->has_text = text;
+        config->has_vision = vision;
+        return true;
+    }
+    return false;
 }
 
 static clipc_status get_network(clipc_config *config,
                                 const clipc_json_object *root,
                                 clipc_error *err)
 {
-    const char *type = "clip", *timm = NULL;
+    const char *type = type_of_classes(root), *timm = NULL;
 
     CLIPC_TRY(clipc_json_string(root, "model_type", &type, err));
-    config->has_text = config->has_vision = strcmp(type, "clip") == 0;
-    if (strcmp(type, "clip_text_model") == 0)
-        config->has_text = true;
-    else if (strcmp(type, "clip_vision_model") == 0)
-        config->has_vision = true;
-    else if (!config->has_text)
+    if (!take_type(config, type))
         return fail_network(root, "model_type", type,
                             clipc_network_of_type(type), err);
     /* timm describes one network of its own in a file of the same name. */
@@ -188,7 +334,7 @@ static clipc_status get_network(clipc_config *config,
     if (timm && !json_object_get(root->object, "model_type"))
         return fail_network(root, "architecture", timm, "a network of timm",
                             err);
-    return check_classes(root, err);
+    return check_classes(config, root, err);
 }
 
 /* A letter or a digit, then also '.', '-' and '_': nothing that a program
@@ -229,20 +375,20 @@ static clipc_status get_all(clipc_config *config,
                             const clipc_json_object *root, clipc_error *err)
 {
     clipc_json_object text = *root, vision = *root;
-    double scale = config->logit_scale_init;
 
     CLIPC_TRY(get_network(config, root, err));
     CLIPC_TRY(clipc_config_read_labels(config, root, err));
-    CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, CLIPC_MAX_WIDTH,
-                              &config->projection_dim, err));
-    CLIPC_TRY(clipc_json_number(root, "logit_scale_init_value", -80, 80,
-                                &scale, err));
-    config->logit_scale_init = scale;
+    if (config->family == CLIPC_FAMILY_CLIP) {
+        CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, CLIPC_MAX_WIDTH,
+                                  &config->projection_dim, err));
+        CLIPC_TRY(clipc_json_number(root, "logit_scale_init_value", -80, 80,
+                                    &config->logit_scale_init, err));
+    }
     /* A tower by itself has its keys at the root. */
     if (config->has_text && config->has_vision) {
-        CLIPC_TRY(
-            find_section(&text, root, "text_config", "text_config_dict", err));
-        CLIPC_TRY(find_section(&vision, root, "vision_config",
+        CLIPC_TRY(find_section(&text, root, config->family, "text_config",
+                               "text_config_dict", err));
+        CLIPC_TRY(find_section(&vision, root, config->family, "vision_config",
                                "vision_config_dict", err));
     }
     if (config->has_text)
@@ -252,9 +398,9 @@ static clipc_status get_all(clipc_config *config,
     return CLIPC_OK;
 }
 
-void clipc_config_default(clipc_config *config)
-{
-    *config = (clipc_config){
+static const clipc_config defaults[] = {
+    [CLIPC_FAMILY_CLIP] = {
+        .family = CLIPC_FAMILY_CLIP,
         .vision = { .width = 768,
                     .n_layers = 12,
                     .n_heads = 12,
@@ -277,7 +423,35 @@ void clipc_config_default(clipc_config *config)
         .has_text = true,
         .trained_image_size = 224,
         .logit_scale_init = 2.6592,
-    };
+    },
+    [CLIPC_FAMILY_SIGLIP] = {
+        .family = CLIPC_FAMILY_SIGLIP,
+        .vision = { .width = 768,
+                    .n_layers = 12,
+                    .n_heads = 12,
+                    .mlp_width = 3072,
+                    .activation = CLIPC_GELU_TANH,
+                    .eps = 1e-6f },
+        .text = { .width = 768,
+                  .n_layers = 12,
+                  .n_heads = 12,
+                  .mlp_width = 3072,
+                  .activation = CLIPC_GELU_TANH,
+                  .eps = 1e-6f },
+        .image_size = 224,
+        .patch_size = 16,
+        .context_length = 64,
+        .vocab_size = 32000,
+        .projection_dim = 768,
+        .has_vision = true,
+        .has_text = true,
+        .trained_image_size = 224,
+    },
+};
+
+void clipc_config_default(clipc_config *config, clipc_family family)
+{
+    *config = defaults[family];
 }
 
 clipc_status clipc_config_parse(clipc_config *config, const char *data,
@@ -286,7 +460,7 @@ clipc_status clipc_config_parse(clipc_config *config, const char *data,
     clipc_status status;
     json_t *root;
 
-    clipc_config_default(config);
+    clipc_config_default(config, CLIPC_FAMILY_CLIP);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
     clipc_json_object s = { .object = root, .file = name, .label = "" };
     status = clipc_json_check_object(&s, err);

@@ -7,10 +7,23 @@
 
 #include "base/base.h"
 
+/* Which network. */
+typedef enum clipc_family {
+    CLIPC_FAMILY_CLIP,
+    CLIPC_FAMILY_SIGLIP /* SigLIP, and SigLIP 2 of a fixed image size */
+} clipc_family;
+
 typedef enum clipc_activation {
     CLIPC_QUICK_GELU, /* x * sigmoid(1.702 x) */
-    CLIPC_GELU        /* x * (1 + erf(x / sqrt 2)) / 2 */
+    CLIPC_GELU,       /* x * (1 + erf(x / sqrt 2)) / 2 */
+    CLIPC_GELU_TANH   /* x * (1 + tanh(sqrt(2 / pi) * (x + .044715 x^3))) / 2,
+                       * "gelu_pytorch_tanh" */
 } clipc_activation;
+
+/* transformers' name of an activation, and the reverse: false for a name that
+ * clipc does not know. */
+const char *clipc_activation_name(clipc_activation activation);
+bool clipc_activation_find(clipc_activation *activation, const char *name);
 
 typedef struct clipc_tower_config {
     size_t width; /* D */
@@ -25,12 +38,14 @@ typedef struct clipc_tower_config {
 enum { CLIPC_MAX_LIST_NAME = 63 };
 
 typedef struct clipc_config {
+    clipc_family family;
     clipc_tower_config vision, text;
     /* Pixels right of and below the last whole patch are not read. */
     size_t image_size, patch_size;
     size_t context_length, vocab_size;
-    int64_t eos_token_id; /* 2: an old config, see text_tower.c */
-    size_t projection_dim;
+    int64_t eos_token_id;  /* CLIP's; 2: an old config, see text_tower.c */
+    size_t projection_dim; /* E. SigLIP: the width of the image tower, which
+                            * the text head projects to */
     bool has_vision, has_text; /* a tower may come by itself */
     size_t trained_image_size; /* that there are positions for */
     double logit_scale_init;   /* logit_scale of a checkpoint without one */
@@ -72,8 +87,22 @@ typedef struct clipc_preprocess_config {
     size_t network_size; /* side that a model reads; 0: any side */
 } clipc_preprocess_config;
 
-/* ViT-B/32: transformers' values for absent keys. */
-void clipc_config_default(clipc_config *config);
+/* transformers' values for absent keys: ViT-B/32, SigLIP B/16. */
+void clipc_config_default(clipc_config *config, clipc_family family);
+
+/* How the family's scores come from logits. */
+static inline clipc_scoring clipc_config_scoring(const clipc_config *config)
+{
+    return config->family == CLIPC_FAMILY_SIGLIP ? CLIPC_SCORING_SIGMOID
+                                                 : CLIPC_SCORING_SOFTMAX;
+}
+
+/* Whether a text is always context_length ids, the tokenizer's padding
+ * included: its rows see each other, and the last of them is the text's. */
+static inline bool clipc_config_pads_texts(const clipc_config *config)
+{
+    return config->family == CLIPC_FAMILY_SIGLIP;
+}
 
 /* Parses and checks config.json: every number in range, heads divide the
  * width, a patch fits the image. name is for messages. */
@@ -114,6 +143,9 @@ clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
  * current output side. */
 void clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size);
+
+/* The "model_type" of the family with the config's towers. */
+const char *clipc_config_type(const clipc_config *config);
 
 /* Whether the data are open_clip_config.json, not config.json. */
 bool clipc_open_clip_config_is(const char *data, size_t n);

@@ -35,8 +35,7 @@ static bool add_tower(json_t *object, const clipc_tower_config *t)
            add_size(object, "num_attention_heads", t->n_heads) &&
            add_size(object, "intermediate_size", t->mlp_width) &&
            add(object, "hidden_act",
-               json_string(t->activation == CLIPC_GELU ? "gelu"
-                                                       : "quick_gelu")) &&
+               json_string(clipc_activation_name(t->activation))) &&
            add(object, "layer_norm_eps", json_real((double)t->eps));
 }
 
@@ -46,7 +45,10 @@ static bool add_text(json_t *object, const clipc_config *config)
            add_size(object, "max_position_embeddings",
                     config->context_length) &&
            add_size(object, "vocab_size", config->vocab_size) &&
-           add(object, "eos_token_id", json_integer(config->eos_token_id));
+           (config->family == CLIPC_FAMILY_SIGLIP
+                ? add_size(object, "projection_size", config->projection_dim)
+                : add(object, "eos_token_id",
+                      json_integer(config->eos_token_id)));
 }
 
 static bool add_vision(json_t *object, const clipc_config *config)
@@ -59,14 +61,13 @@ static bool add_vision(json_t *object, const clipc_config *config)
 /* Both towers in sections, one by itself at the root. */
 static bool add_towers(json_t *root, const clipc_config *config)
 {
+    if (!add(root, "model_type", json_string(clipc_config_type(config))))
+        return false;
     if (!config->has_text)
-        return add(root, "model_type", json_string("clip_vision_model")) &&
-               add_vision(root, config);
+        return add_vision(root, config);
     if (!config->has_vision)
-        return add(root, "model_type", json_string("clip_text_model")) &&
-               add_text(root, config);
-    return add(root, "model_type", json_string("clip")) &&
-           add(root, "text_config", json_object()) &&
+        return add_text(root, config);
+    return add(root, "text_config", json_object()) &&
            add_text(json_object_get(root, "text_config"), config) &&
            add(root, "vision_config", json_object()) &&
            add_vision(json_object_get(root, "vision_config"), config);
@@ -82,7 +83,8 @@ char *clipc_config_write(const clipc_config *config)
 {
     json_t *root = json_object();
 
-    if (!add_size(root, "projection_dim", config->projection_dim) ||
+    if ((config->family == CLIPC_FAMILY_CLIP &&
+         !add_size(root, "projection_dim", config->projection_dim)) ||
         !add_towers(root, config) || !add_labels(root, config)) {
         json_decref(root);
         return NULL;

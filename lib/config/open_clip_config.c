@@ -351,7 +351,7 @@ clipc_status clipc_open_clip_config_parse(clipc_config *config,
 {
     json_t *root;
 
-    clipc_config_default(config);
+    clipc_config_default(config, CLIPC_FAMILY_CLIP);
     clipc_preprocess_config_default(preprocess);
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
     const clipc_json_object s = { .object = root, .file = name, .label = "" };

@@ -15,13 +15,15 @@ typedef struct network {
 
 /* Longer prefixes before those that begin them. */
 static const network networks[] = {
-    { "siglip2", "Siglip2", "SigLIP 2" },
-    { "siglip", "Siglip", "SigLIP" },
+    { "siglip2", "Siglip2",
+      "SigLIP 2 NaFlex, whose pictures keep their shape (the SigLIP 2 "
+      "checkpoints of one image size say \"siglip\")" },
     { "blip-2", "Blip2", "BLIP-2" },
     { "blip", "Blip", "BLIP" },
     { "instructblip", "InstructBlip", "InstructBLIP" },
     { "clipseg", "CLIPSeg", "CLIPSeg" },
-    { "chinese_clip", "ChineseCLIP", "Chinese-CLIP" },
+    { "chinese_clip", "ChineseCLIP",
+      "Chinese-CLIP, whose text tower is BERT" },
     { "altclip", "AltCLIP", "AltCLIP" },
     { "align", "Align", "ALIGN" },
     { "groupvit", "GroupViT", "GroupViT" },
@@ -46,7 +48,7 @@ static const network networks[] = {
 
 enum { N_NETWORKS = sizeof networks / sizeof networks[0] };
 
-/* A tower by itself is called "siglip_vision_model". */
+/* A tower by itself is called "blip_vision_model". */
 static bool is_type(const char *model_type, const char *type)
 {
     size_t n = strlen(type);
@@ -74,6 +76,8 @@ const char *clipc_network_of_class(const char *architecture)
     }
     if (strcmp(architecture, "CLIPForImageClassification") == 0)
         return "a classifier on CLIP's image tower";
+    if (strcmp(architecture, "SiglipForImageClassification") == 0)
+        return "a classifier on SigLIP's image tower";
     return NULL;
 }
 

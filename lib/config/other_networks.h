@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * other_networks.h - networks that are taken for CLIP and are not, by name:
+ * other_networks.h - networks that are taken for CLIP or SigLIP and are not:
  * from the type or class in config.json, or from a checkpoint's tensors.
  */
 #ifndef CLIPC_NETWORKS_H
@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 
-/* "SigLIP" for the model_type "siglip" or the class "SiglipModel"; NULL for an
+/* "BLIP" for the model_type "blip" or the class "BlipModel"; NULL for an
  * unknown type or class. */
 const char *clipc_network_of_type(const char *model_type);
 const char *clipc_network_of_class(const char *architecture);

@@ -91,7 +91,8 @@ typedef struct clipc_tile_kernel {
 typedef enum clipc_finish_op {
     CLIPC_FINISH_NONE,
     CLIPC_FINISH_QUICK_GELU,
-    CLIPC_FINISH_GELU
+    CLIPC_FINISH_GELU,
+    CLIPC_FINISH_GELU_TANH
 } clipc_finish_op;
 
 /* What follows a product: v = acc (s8: see below); v += bias; v *= scale;

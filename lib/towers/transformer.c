@@ -101,6 +101,12 @@ static void queries_keys_values(const clipc_worker *w,
                       precision, &lane->y, lane->n_rows, &v);
 }
 
+static const clipc_finish_op finish_ops[] = {
+    [CLIPC_QUICK_GELU] = CLIPC_FINISH_QUICK_GELU,
+    [CLIPC_GELU] = CLIPC_FINISH_GELU,
+    [CLIPC_GELU_TANH] = CLIPC_FINISH_GELU_TANH,
+};
+
 /* lane->h = activation(y Wfc1^T + b). */
 static void expand(const clipc_worker *w, const clipc_operand *y,
                    const clipc_layer_weights *weights, size_t n_rows)
@@ -110,8 +116,7 @@ static void expand(const clipc_worker *w, const clipc_operand *y,
     const bool scaled = w->tower->engine->precision == CLIPC_PRECISION_INT8;
     clipc_finish finish = {
         .scale = 1.0f,
-        .op = shape->activation == CLIPC_GELU ? CLIPC_FINISH_GELU
-                                              : CLIPC_FINISH_QUICK_GELU,
+        .op = finish_ops[shape->activation],
         .format = lane->h.format,
         .out = lane->h.rows,
         .out_stride = lane->h.stride,

@@ -22,8 +22,7 @@ static void check_tower(const clipc_tower_config *tower)
     check(tower->n_heads >= 1 && tower->width % tower->n_heads == 0);
     check(tower->n_layers >= 1 && tower->n_layers <= 1024);
     check(tower->mlp_width >= 1 && tower->mlp_width <= 65536);
-    check(tower->activation == CLIPC_GELU ||
-          tower->activation == CLIPC_QUICK_GELU);
+    check(clipc_activation_name(tower->activation) != NULL);
     check(tower->eps >= 0 && tower->eps <= 1);
 }
 
@@ -31,6 +30,8 @@ static void check_config(const clipc_config *config)
 {
     check_tower(&config->vision);
     check_tower(&config->text);
+    check(config->family == CLIPC_FAMILY_CLIP || !config->has_vision ||
+          config->projection_dim == config->vision.width);
     check(config->has_vision || config->has_text);
     check(isfinite(exp(config->logit_scale_init)));
     check(config->patch_size >= 1 && config->patch_size <= config->image_size);
