@@ -87,14 +87,28 @@ static void tile_s8(const clipc_kernels *k, lab *l)
 
 /* ---- finishing a product ----------------------------------------------- */
 
-static void finish_f32(const clipc_kernels *k, lab *l)
+static void finish_activation(const clipc_kernels *k, lab *l,
+                              clipc_finish_op op)
 {
-    const clipc_finish finish = { .bias = l->bias,
-                                  .scale = 1.0f,
-                                  .op = CLIPC_FINISH_QUICK_GELU,
-                                  .out = l->y,
-                                  .out_stride = 0 };
+    const clipc_finish finish = {
+        .bias = l->bias, .scale = 1.0f, .op = op, .out = l->y, .out_stride = 0
+    };
     k->finish_f32(&finish, l->x, 0, 0, 1, 0, WIDTH);
+}
+
+static void finish_quick_gelu(const clipc_kernels *k, lab *l)
+{
+    finish_activation(k, l, CLIPC_FINISH_QUICK_GELU);
+}
+
+static void finish_gelu(const clipc_kernels *k, lab *l)
+{
+    finish_activation(k, l, CLIPC_FINISH_GELU);
+}
+
+static void finish_gelu_tanh(const clipc_kernels *k, lab *l)
+{
+    finish_activation(k, l, CLIPC_FINISH_GELU_TANH);
 }
 
 static void finish_add(const clipc_kernels *k, lab *l)
@@ -201,7 +215,9 @@ static const subject subjects[] = {
     { "tile f32", "f32", 0, tile_f32 },
     { "tile bf16", "bf16", 0, tile_bf16 },
     { "tile s8", "int8", 0, tile_s8 },
-    { "finish f32, quick_gelu", NULL, WIDTH, finish_f32 },
+    { "finish f32, quick_gelu", NULL, WIDTH, finish_quick_gelu },
+    { "finish f32, gelu", NULL, WIDTH, finish_gelu },
+    { "finish f32, gelu_tanh", NULL, WIDTH, finish_gelu_tanh },
     { "finish f32, residual", NULL, WIDTH, finish_add },
     { "finish s8", NULL, WIDTH, finish_s8 },
     { "pack f32", NULL, 16 * WIDTH, pack_f32 },

@@ -21,6 +21,7 @@ const shape shapes[N_SHAPES] = {
     { "head dim 1", 6, 2, 6, 5, CLIPC_QUICK_GELU, 2, 2, 16, 61, 1 },
     { "one patch", 40, 2, 8, 80, CLIPC_QUICK_GELU, 6, 1, 4, 20, 8 },
     { "long", 16, 2, 2, 32, CLIPC_QUICK_GELU, 2, 12, 160, 40, 8 },
+    { "head dim 72", 144, 2, 2, 538, CLIPC_GELU, 2, 8, 64, 40, 24 },
 };
 
 static uint64_t state;

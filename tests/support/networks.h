@@ -19,7 +19,7 @@ typedef struct shape {
     size_t context, vocab, dim;
 } shape;
 
-enum { N_SHAPES = 8 };
+enum { N_SHAPES = 9 };
 extern const shape shapes[N_SHAPES];
 
 typedef struct network {

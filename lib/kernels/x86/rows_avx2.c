@@ -117,6 +117,18 @@ INLINE __m256 quick_gelu8(__m256 x)
     return _mm256_div_ps(x, _mm256_add_ps(e, _mm256_set1_ps(1.0f)));
 }
 
+/* The method of kernels.c; the bound of its error holds here too. */
+INLINE __m256 gelu_tanh8(__m256 x)
+{
+    const __m256 t = _mm256_max_ps(_mm256_set1_ps(-10.0f),
+                                   _mm256_min_ps(_mm256_set1_ps(10.0f), x));
+    const __m256 slope = _mm256_fmadd_ps(_mm256_mul_ps(t, t),
+                                         _mm256_set1_ps(-7.13548163e-2f),
+                                         _mm256_set1_ps(-1.59576912f));
+    const __m256 e = exp8(_mm256_mul_ps(t, slope));
+    return _mm256_div_ps(x, _mm256_add_ps(e, _mm256_set1_ps(1.0f)));
+}
+
 /* The polynomial of kernels.c; the bounds of its error hold here too. */
 INLINE __m256 gelu8(__m256 x)
 {
@@ -213,6 +225,8 @@ INLINE void finish_lanes(const clipc_finish *finish, const char *acc,
             v = quick_gelu8(v);
         else if (op == CLIPC_FINISH_GELU)
             v = gelu8(v);
+        else if (op == CLIPC_FINISH_GELU_TANH)
+            v = gelu_tanh8(v);
         if (to == TO_BF16) {
             store_bf16((uint16_t *)(void *)out, v, n);
             continue;

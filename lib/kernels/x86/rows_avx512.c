@@ -104,25 +104,47 @@ INLINE void exp16(__m512 *x, const int n_vectors)
 
 /* ---- activations ------------------------------------------------------- */
 
-/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87. A NaN is clamped too,
- * but the factor x is still NaN. A step of Newton's brings the error of vrcp14
- * from 2^-14 to 2^-28, so the roundings of the quotient dominate. Relative
- * error: below 4e-7 + 1.5e-7 |x| (the error of the exponent, rounded once)
- * where the result is above 1e-35. */
-INLINE void quick_gelu16(__m512 *x, const int n_vectors)
+/* x / (1 + exp(d)); changes d. A step of Newton's brings the error of vrcp14
+ * from 2^-14 to 2^-28, so the roundings of the quotient dominate. */
+INLINE void logistic16(__m512 *x, __m512 *d, const int n_vectors)
 {
     const __m512 one = _mm512_set1_ps(1.0f);
-    __m512 d[MOST_TOGETHER], y[MOST_TOGETHER];
+    __m512 y[MOST_TOGETHER];
 
-    EACH d[k] = _mm512_mul_ps(x[k], _mm512_set1_ps(-1.702f));
-    EACH d[k] = _mm512_range_ps(d[k], _mm512_set1_ps(87.0f),
-                                LEAST_MAGNITUDE_SIGNED);
     exp16(d, n_vectors);
     EACH d[k] = _mm512_add_ps(d[k], one);
     EACH y[k] = _mm512_rcp14_ps(d[k]);
     EACH d[k] = _mm512_fnmadd_ps(d[k], y[k], one);
     EACH y[k] = _mm512_fmadd_ps(y[k], d[k], y[k]);
     EACH x[k] = _mm512_mul_ps(x[k], y[k]);
+}
+
+/* x / (1 + exp(-1.702 x)), the exponent clamped to +-87. A NaN is clamped too,
+ * but the factor x is still NaN. Relative error: below 4e-7 + 1.5e-7 |x| (the
+ * error of the exponent, rounded once) where the result is above 1e-35. */
+INLINE void quick_gelu16(__m512 *x, const int n_vectors)
+{
+    __m512 d[MOST_TOGETHER];
+
+    EACH d[k] = _mm512_mul_ps(x[k], _mm512_set1_ps(-1.702f));
+    EACH d[k] = _mm512_range_ps(d[k], _mm512_set1_ps(87.0f),
+                                LEAST_MAGNITUDE_SIGNED);
+    logistic16(x, d, n_vectors);
+}
+
+/* The method of kernels.c; the bound of its error holds here too. A NaN is
+ * clamped, but the factor x is still NaN. */
+INLINE void gelu_tanh16(__m512 *x, const int n_vectors)
+{
+    __m512 t[MOST_TOGETHER], d[MOST_TOGETHER];
+
+    EACH t[k] = _mm512_range_ps(x[k], _mm512_set1_ps(10.0f),
+                                LEAST_MAGNITUDE_SIGNED);
+    EACH d[k] = _mm512_mul_ps(t[k], t[k]);
+    EACH d[k] = _mm512_fmadd_ps(d[k], _mm512_set1_ps(-7.13548163e-2f),
+                                _mm512_set1_ps(-1.59576912f));
+    EACH d[k] = _mm512_mul_ps(t[k], d[k]);
+    logistic16(x, d, n_vectors);
 }
 
 /* The polynomial of kernels.c; the bounds of its error hold here too. */
@@ -221,6 +243,8 @@ INLINE void finish_rows(const finish_columns *columns, char *out,
         quick_gelu16(v, n_vectors);
     else if (op == CLIPC_FINISH_GELU)
         gelu16(v, n_vectors);
+    else if (op == CLIPC_FINISH_GELU_TANH)
+        gelu_tanh16(v, n_vectors);
     EACH
     {
         char *at = out + (size_t)k * stride;

@@ -109,6 +109,9 @@ INLINE void finish_any(const clipc_finish *finish, const void *acc,
     else if (finish->op == CLIPC_FINISH_GELU)
         finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
                   is_s8, CLIPC_FINISH_GELU);
+    else if (finish->op == CLIPC_FINISH_GELU_TANH)
+        finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                  is_s8, CLIPC_FINISH_GELU_TANH);
     else
         finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
                   is_s8, CLIPC_FINISH_NONE);

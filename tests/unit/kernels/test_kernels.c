@@ -23,14 +23,14 @@
 
 #define EPS 5.97e-8
 
-enum { MAX_N = 3080 };
+enum { MAX_N = 4310 };
 
-static const size_t sizes[] = { 1,    2,    3,    4,   5,   7,   8,   9,
-                                15,   16,   17,   19,  31,  32,  33,  47,
-                                48,   49,   50,   63,  64,  65,  77,  95,
-                                96,   97,   127,  128, 129, 191, 192, 193,
-                                197,  255,  256,  257, 512, 577, 768, 1021,
-                                1024, 1280, 1664, 3072 };
+static const size_t sizes[] = {
+    1,   2,   3,   4,    5,    7,    8,    9,    15,   16,  17,  19,  31,
+    32,  33,  47,  48,   49,   50,   63,   64,   65,   72,  77,  95,  96,
+    97,  127, 128, 129,  191,  192,  193,  196,  197,  255, 256, 257, 512,
+    577, 729, 768, 1021, 1024, 1152, 1280, 1664, 3072, 4304
+};
 #define N_SIZES (sizeof sizes / sizeof sizes[0])
 
 /* ---- instruction sets -------------------------------------------------- */
@@ -193,6 +193,18 @@ static double exact_quick_gelu(double x)
     return x / (1 + exp(-1.702 * x));
 }
 
+/* Twice sqrt(2 / pi) (x + 0.044715 x^3), the argument of tanh. */
+static double twice_tanh_argument(double x)
+{
+    return 2 * sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x);
+}
+
+/* x (1 + tanh(u)) / 2 without the sum, which cancels where x < 0. */
+static double exact_gelu_tanh(double x)
+{
+    return x / (1 + exp(-twice_tanh_argument(x)));
+}
+
 static void read_behind(float *p)
 {
     volatile float x = p[1];
@@ -282,6 +294,35 @@ TEST(gelu_is_within_its_bound)
     }
 }
 
+/* exp within 2e-7, the exponent within 5 EPS of itself, a sum and a quotient.
+ * Below -10 the result is at most x e^-87. The absolute bound is against the
+ * definition, whose sum cancels where x < 0. */
+static void check_gelu_tanh(const clipc_kernels *kernels, float at)
+{
+    const double x = (double)at, u = twice_tanh_argument(x) / 2;
+    const double want = exact_gelu_tanh(x);
+    const double got = applied(kernels, CLIPC_FINISH_GELU_TANH, at);
+    const double tail = x < -10 ? fabs(x) * 2e-38 : 1e-44;
+
+    CHECK_NEAR(got, want, fabs(want) * (4e-7 + 5 * EPS * fabs(2 * u)) + tail);
+    CHECK_NEAR(got, 0.5 * x * (1 + tanh(u)), 2.5e-7 * fabs(x) + tail);
+    if (x >= 0)
+        CHECK_NEAR(got, want, fabs(want) * 4e-7 + tail);
+}
+
+TEST(gelu_tanh_is_within_its_bound)
+{
+    FOR_EACH_TABLE (kernels) {
+        for (double at = -20; at <= 20; at += 0.000137)
+            check_gelu_tanh(&kernels, (float)at);
+        /* Every 4,099th float, of both signs. */
+        for (uint32_t bits = 0; bits < 0x7F800000u; bits += 4099) {
+            check_gelu_tanh(&kernels, clipc_float_of_bits(bits));
+            check_gelu_tanh(&kernels, clipc_float_of_bits(bits | 0x80000000u));
+        }
+    }
+}
+
 TEST(activations_survive_extremes)
 {
     const float x[8] = { 1e30f,   -1e30f,   1e-40f,   -1e-40f,
@@ -300,19 +341,32 @@ TEST(activations_survive_extremes)
         CHECK(y[0] == 1e30f && y[4] == FLT_MAX && isnan(y[7]));
         CHECK_NEAR((double)y[2], 5e-41, 1e-44);
         CHECK_NEAR((double)y[3], -5e-41, 1e-44);
+        memcpy(y, x, sizeof x);
+        apply(&kernels, CLIPC_FINISH_GELU_TANH, y, 8);
+        CHECK(y[0] == 1e30f && y[4] == FLT_MAX && isinf(y[6]) && isnan(y[7]));
+        CHECK_NEAR((double)y[1], 0, 2e-8);
+        CHECK_NEAR((double)y[5], 0, 10); /* x / e^87 */
+        CHECK_NEAR((double)y[2], 5e-41, 1e-44);
+        CHECK_NEAR((double)y[3], -5e-41, 1e-44);
+        /* tanh(-inf) is -1: the reference's product 0 * inf is a NaN, and no
+         * finite number may hide the infinity. */
+        y[0] = -INFINITY;
+        apply(&kernels, CLIPC_FINISH_GELU_TANH, y, 1);
+        CHECK(!isfinite(y[0]));
     }
 }
 
 /* An element's bits do not depend on the place of the element. */
 TEST(activations_do_not_depend_on_position)
 {
-    const clipc_finish_op ops[2] = { CLIPC_FINISH_QUICK_GELU,
-                                     CLIPC_FINISH_GELU };
+    const clipc_finish_op ops[3] = { CLIPC_FINISH_QUICK_GELU,
+                                     CLIPC_FINISH_GELU,
+                                     CLIPC_FINISH_GELU_TANH };
     float x[67];
 
     fill(x, 67, 8);
     FOR_EACH_TABLE (kernels) {
-        for (int a = 0; a < 2; a++) {
+        for (int a = 0; a < 3; a++) {
             for (size_t n = 1; n <= 67; n++) {
                 float *whole = floats(0, n);
                 memcpy(whole, x, n * sizeof *x);
@@ -455,7 +509,7 @@ static void check_all_finishes(const clipc_kernels *kernels,
                                              CLIPC_OPERAND_BF16 };
     for (int is_s8 = 0; is_s8 < 2; is_s8++) {
         for (int format = 0; format < 4; format++) {
-            for (int op = 0; op < 3; op++) {
+            for (int op = 0; op <= CLIPC_FINISH_GELU_TANH; op++) {
                 finish_case c = *shape;
                 c.is_s8 = is_s8 != 0;
                 c.finish.scale = (op + format) % 2 ? 0.125f : 1.0f;
@@ -501,7 +555,7 @@ TEST(finish_keeps_special_numbers)
                                              CLIPC_OPERAND_BF16 };
     FOR_EACH_TABLE (kernels) {
         for (int f = 0; f < 3; f++) {
-            for (int op = 0; op < 3; op++) {
+            for (int op = 0; op <= CLIPC_FINISH_GELU_TANH; op++) {
                 float out[N];
                 clipc_finish finish = { .scale = 1.0f,
                                         .op = (clipc_finish_op)op,

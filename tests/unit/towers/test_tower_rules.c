@@ -88,6 +88,8 @@ TEST(bits_do_not_depend_on_batch_or_threads_in_any_precision)
                              (clipc_precision)p, levels[v]);
             check_batches_as(&shapes[4], 31, CLIPC_GEMM_NATIVE,
                              (clipc_precision)p, levels[v]);
+            check_batches_as(&shapes[8], 4, CLIPC_GEMM_NATIVE,
+                             (clipc_precision)p, levels[v]);
         }
     }
     for (int p = CLIPC_PRECISION_BF16; p <= CLIPC_PRECISION_INT8; p++)

@@ -236,14 +236,13 @@ static double least_cosine(const float *a, const float *b, size_t n,
     return least;
 }
 
-/* Kernels of all instruction sets compute the same layers. */
-TEST(instruction_sets_agree)
+static void check_instruction_sets(const shape *s)
 {
     enum { N = 12 };
     const double least[] = { [CLIPC_PRECISION_F32] = 0.99999999,
                              [CLIPC_PRECISION_BF16] = 0.99999,
                              [CLIPC_PRECISION_INT8] = 0.9999 };
-    network *net = make_network(&shapes[1]);
+    network *net = make_network(s);
     size_t dim = net->config.projection_dim;
     float *pixels = make_pixels(net, N);
     texts t = make_texts(net, N);
@@ -267,8 +266,8 @@ TEST(instruction_sets_agree)
             double images = least_cosine(a, vision, N, dim);
             double texts_cosine = least_cosine(b, text, N, dim);
             if (images < least[p] || texts_cosine < least[p])
-                FAIL("precision %d, level %zu: cosines to C %.9f and %.9f", p,
-                     v, images, texts_cosine);
+                FAIL("%s, precision %d, level %zu: cosines to C %.9f and %.9f",
+                     s->name, p, v, images, texts_cosine);
             free(a);
             free(b);
         }
@@ -278,4 +277,11 @@ TEST(instruction_sets_agree)
     free(pixels);
     free_texts(&t);
     free_network(net);
+}
+
+/* Kernels of all instruction sets compute the same layers. */
+TEST(instruction_sets_agree)
+{
+    check_instruction_sets(&shapes[1]);
+    check_instruction_sets(&shapes[8]);
 }
