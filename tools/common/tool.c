@@ -91,7 +91,8 @@ int tool_finish(int status)
     tool_progress_clear();
     if (!tool_flush()) {
         /* A signal ends a write that waits for the reader. */
-        if (!lost_reader && !(caught && write_error == EINTR))
+        bool interrupted = caught && (!write_error || write_error == EINTR);
+        if (!lost_reader && !interrupted)
             tool_say("cannot write standard output%s%s",
                      write_error ? ": " : "",
                      write_error ? tool_errno(write_error) : "");
