@@ -48,7 +48,7 @@ clipc_status clipc_fail_nomem(clipc_error *err, const char *what);
 
 /* A name as it may be shown: control bytes and invalid UTF-8 escaped as \xNN,
  * the middle elided past 160 bytes; of a URL (scheme://) userinfo, query and
- * fragment are left out. */
+ * fragment are left out. An empty name is shown as two quotes. */
 typedef struct clipc_quoted {
     char text[164];
 } clipc_quoted;

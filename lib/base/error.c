@@ -161,6 +161,10 @@ clipc_quoted clipc_quote(const char *name, size_t len)
     char copy[COPY + 1];
     const unsigned char *s = (const unsigned char *)name;
 
+    if (len == 0) {
+        strcpy(quoted.text, "''");
+        return quoted;
+    }
     if (len <= COPY && memchr(name, '\0', len) == NULL) {
         memcpy(copy, name, len);
         copy[len] = '\0';

@@ -45,7 +45,11 @@ static double now(void)
 
 void tool_progress_allow(bool allowed)
 {
-    line.allowed = allowed && isatty(STDERR_FILENO) == 1;
+    const char *terminal = getenv("TERM");
+
+    /* A dumb terminal cannot draw a line again. */
+    line.allowed = allowed && isatty(STDERR_FILENO) == 1 &&
+                   !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
 void tool_progress_begin(const char *what)

@@ -51,6 +51,8 @@ void tool_start(const char *name)
     ignore.sa_handler = SIG_IGN;
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGPIPE, &ignore, NULL);
+    /* A write past the limit on file sizes then fails, and cleans up. */
+    sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 bool tool_flush(void)
