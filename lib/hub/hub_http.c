@@ -543,79 +543,97 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
     return status;
 }
 
-static clipc_transfer start_transfer(const clipc_hub_session *s,
-                                     const char *url, bool redirected)
-{
-    return (clipc_transfer){
-        .url = url,
-        .redirected = redirected,
-        .ca_file = s->params->ca_file,
-        .connect_timeout_ms = s->params->connect_timeout_ms,
-        .calls = &calls,
-    };
-}
-
-static clipc_status fail_redirects(const exchange *x, clipc_error *err)
-{
-    return clipc_fail(err, CLIPC_ERR_LIMIT, -1, "%s: more than %d redirects",
-                      CLIPC_QUOTE(x->transfer.url), (int)MAX_REDIRECTS);
-}
-
-static bool same_origin(const clipc_hub_session *s, const char *url,
-                        bool *same, clipc_status *status, clipc_error *err)
+static clipc_status same_origin(const clipc_hub_session *s, const char *url,
+                                bool *same, clipc_error *err)
 {
     origin other;
-    *status = find_origin(&other, url, err);
-    *same = *status == CLIPC_OK && strcmp(other.text, s->origin.text) == 0;
-    return *status == CLIPC_OK;
+    CLIPC_TRY(find_origin(&other, url, err));
+    *same = strcmp(other.text, s->origin.text) == 0;
+    return CLIPC_OK;
+}
+
+/* Whether the hub's own answer describes the file that a redirect leads to:
+ * only the hub says which file of another host is this file. */
+static bool describes(const clipc_hub_answer *answer)
+{
+    return !answer->elsewhere && answer->commit[0] && answer->etag[0];
+}
+
+/* Follows redirects from *url, malloc'ed, to the file: afterwards *url is where
+ * the file lies. sink NULL: a HEAD, which ends where the hub has described the
+ * file and sends the caller to another host. */
+static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
+                           clipc_hub_sink *sink, clipc_hub_answer *answer,
+                           clipc_error *err)
+{
+    char range[32];
+    bool to_hub;
+
+    CLIPC_TRY(same_origin(s, *url, &to_hub, err));
+    snprintf(range, sizeof range, "%llu-",
+             sink ? (unsigned long long)sink->have : 0);
+    for (unsigned hop = 0;; hop++) {
+        exchange x = {
+            .transfer = { .url = *url,
+                          .redirected = hop > 0,
+                          .ca_file = s->params->ca_file,
+                          .connect_timeout_ms = s->params->connect_timeout_ms,
+                          .calls = &calls },
+            .session = s,
+            .file = file,
+            .answer = answer,
+            .sink = sink
+        };
+        bool same;
+        char *next;
+
+        if (sink) {
+            x.transfer.low_speed_bytes = LOW_SPEED_BYTES;
+            x.transfer.low_speed_seconds = LOW_SPEED_SECONDS;
+        }
+        clipc_status status =
+            perform(&x, to_hub, sink && sink->have ? range : NULL, &next, err);
+        clipc_transfer_release(&x.transfer);
+        CLIPC_TRY(status);
+        if (!next && sink && answer->status == 200 && !x.started) {
+            x.transfer.stop = restart(&x); /* the whole file is empty */
+            return x.transfer.stop == CLIPC_STOP_NONE ? CLIPC_OK
+                                                      : fail_stopped(&x, err);
+        }
+        if (!next) {
+            if (!sink && !x.headers.has_linked_size && x.headers.has_length) {
+                answer->has_size = true;
+                answer->size = x.headers.length;
+            }
+            return CLIPC_OK;
+        }
+        free(*url);
+        *url = next;
+        CLIPC_TRY(same_origin(s, next, &same, err));
+        if (!sink && !same && describes(answer))
+            return CLIPC_OK;
+        to_hub = to_hub && same;
+        if (hop >= MAX_REDIRECTS)
+            return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                              "%s: more than %d redirects", CLIPC_QUOTE(next),
+                              (int)MAX_REDIRECTS);
+    }
 }
 
 clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
                             const char *file, clipc_hub_answer *answer,
                             clipc_error *err)
 {
-    char *url = clipc_format("%s/%s", s->endpoint, path), *next = NULL;
-    clipc_status status = CLIPC_OK;
-    bool to_hub = true;
+    char *url = clipc_format("%s/%s", s->endpoint, path);
 
     *answer = (clipc_hub_answer){ 0 };
     if (!url)
         return clipc_fail_nomem(err, "URL");
-    for (unsigned hop = 0;; hop++) {
-        exchange x = { .transfer = start_transfer(s, url, hop > 0),
-                       .session = s,
-                       .file = file,
-                       .answer = answer };
-        status = perform(&x, to_hub, NULL, &next, err);
-        clipc_transfer_release(&x.transfer);
-        if (status != CLIPC_OK)
-            break;
-        bool stays = false;
-        if (next && !same_origin(s, next, &stays, &status, err))
-            break;
-        /* Only the hub says which file of another host is this file. */
-        bool describes = to_hub && answer->commit[0] && answer->etag[0];
-        if (!next || (!(stays && to_hub) && describes)) {
-            if (!x.headers.has_linked_size && x.headers.has_length && !next) {
-                answer->has_size = true;
-                answer->size = x.headers.length;
-            }
-            answer->url = next ? next : url;
-            next = next ? url : NULL; /* to be freed */
-            url = NULL;
-            break;
-        }
-        to_hub = to_hub && stays;
-        if (hop >= MAX_REDIRECTS) {
-            status = fail_redirects(&x, err);
-            break;
-        }
+    clipc_status status = follow(s, &url, file, NULL, answer, err);
+    if (status == CLIPC_OK)
+        answer->url = url;
+    else
         free(url);
-        url = next;
-        next = NULL;
-    }
-    free(next);
-    free(url);
     return status;
 }
 
@@ -623,45 +641,12 @@ clipc_status clipc_hub_get(clipc_hub_session *s, const char *start,
                            clipc_hub_sink *sink, clipc_hub_answer *answer,
                            clipc_error *err)
 {
-    char *url = clipc_strndup(start, strlen(start)), *next = NULL;
-    clipc_status status = CLIPC_OK;
-    bool to_hub = true;
-    char range[32];
+    char *url = clipc_strndup(start, strlen(start));
 
     *answer = (clipc_hub_answer){ 0 };
     if (!url)
         return clipc_fail_nomem(err, "URL");
-    snprintf(range, sizeof range, "%llu-", (unsigned long long)sink->have);
-    for (unsigned hop = 0;; hop++) {
-        exchange x = { .transfer = start_transfer(s, url, hop > 0),
-                       .session = s,
-                       .file = sink->file,
-                       .answer = answer,
-                       .sink = sink };
-        bool stays;
-        x.transfer.low_speed_bytes = LOW_SPEED_BYTES;
-        x.transfer.low_speed_seconds = LOW_SPEED_SECONDS;
-        if (!same_origin(s, url, &stays, &status, err))
-            break;
-        to_hub = to_hub && stays;
-        status = perform(&x, to_hub, sink->have ? range : NULL, &next, err);
-        clipc_transfer_release(&x.transfer);
-        if (status == CLIPC_OK && answer->status == 200 && !x.started) {
-            x.transfer.stop = restart(&x); /* the whole file is empty */
-            if (x.transfer.stop != CLIPC_STOP_NONE)
-                status = fail_stopped(&x, err);
-        }
-        if (status != CLIPC_OK || !next)
-            break;
-        if (hop >= MAX_REDIRECTS) {
-            status = fail_redirects(&x, err);
-            break;
-        }
-        free(url);
-        url = next;
-        next = NULL;
-    }
-    free(next);
+    clipc_status status = follow(s, &url, sink->file, sink, answer, err);
     free(url);
     return status;
 }
