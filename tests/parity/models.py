@@ -63,10 +63,11 @@ def real_merges():
                                     "bpe_simple_vocab_16e6.txt.gz"))
 
 
-def train_merges(words, n):
-    """n BPE merges from lower-case ASCII words, most frequent pair first."""
+def train_merges(words, n, end="</w>"):
+    """n BPE merges from lower-case ASCII words, most frequent pair first. end:
+    what the last letter of a word carries."""
     counts = collections.Counter(words)
-    split = {w: [*w[:-1], w[-1] + "</w>"] for w in counts}
+    split = {w: [*w[:-1], w[-1] + end] for w in counts}
     merges = []
     while len(merges) < n:
         pairs = collections.Counter()
