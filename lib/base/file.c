@@ -332,14 +332,39 @@ static clipc_status fail_write(clipc_file_writer *writer, int error,
     return status;
 }
 
+/* The file that path stands for, malloc'ed: rename() would replace a link and
+ * not the file behind the link, and a device or a pipe by a file. */
+static clipc_status find_target(char **target, const char *path,
+                                clipc_error *err)
+{
+    struct stat st;
+    bool exists = lstat(path, &st) == 0;
+
+    if (exists && S_ISLNK(st.st_mode)) {
+        *target = realpath(path, NULL);
+        if (!*target)
+            return clipc_fail_errno(err, "follow the link", path, errno);
+        exists = stat(*target, &st) == 0;
+    } else {
+        *target = clipc_strndup(path, strlen(path));
+        if (!*target)
+            return clipc_fail_nomem(err, "name of a file");
+    }
+    if (!exists || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return CLIPC_OK; /* rename() refuses a folder with its own reason */
+    free(*target);
+    *target = NULL;
+    return clipc_fail(err, CLIPC_ERR_IO, -1,
+                      "cannot write %s: it is not a regular file",
+                      CLIPC_QUOTE(path));
+}
+
 clipc_status clipc_file_writer_open(clipc_file_writer *writer,
                                     const char *path, clipc_error *err)
 {
-    *writer = (clipc_file_writer){ .path = clipc_strndup(path, strlen(path)),
-                                   .fd = -1 };
-    if (!writer->path)
-        return clipc_fail_nomem(err, "name of a file");
-    writer->fd = create_temporary(&writer->temporary, path);
+    *writer = (clipc_file_writer){ .fd = -1 };
+    CLIPC_TRY(find_target(&writer->path, path, err));
+    writer->fd = create_temporary(&writer->temporary, writer->path);
     if (writer->fd < 0) {
         int error = errno;
         clipc_file_writer_abort(writer);

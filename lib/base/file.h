@@ -61,7 +61,8 @@ bool clipc_file_stamp_equal(const clipc_file_stamp *a,
                             const clipc_file_stamp *b);
 
 /* Replaces `path` by n bytes: unique temporary in the same folder, fsync,
- * rename. Nothing is left behind on failure. */
+ * rename. Nothing is left behind on failure. A link is followed; a device, a
+ * pipe or a socket is CLIPC_ERR_IO and stays. */
 clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
                                 clipc_error *err);
 

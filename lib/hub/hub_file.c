@@ -21,7 +21,8 @@
 enum {
     MOST_DOUBLINGS = 3,     /* of the wait before a retry */
     MAX_SERVER_WAIT_S = 60, /* no retry if the server asks for more */
-    MAX_CONNECTIONS = 1000  /* for the bytes of one file */
+    MAX_CONNECTIONS = 1000, /* for the bytes of one file */
+    PROGRESS = 65536        /* bytes: see progressed() */
 };
 
 /* The hub's description of a file. */
@@ -123,10 +124,12 @@ static clipc_status wait_before(const clipc_hub_task *d, unsigned retry,
     uint64_t ms = (uint64_t)d->params->retry_wait_ms
                   << (retry < MOST_DOUBLINGS ? retry : MOST_DOUBLINGS);
 
+    /* Only an answer that asks for patience says how much. */
+    if ((answer->status == 429 || answer->status == 503) &&
+        (uint64_t)answer->wait_s * 1000 > ms)
+        ms = (uint64_t)answer->wait_s * 1000;
     if (ms > MAX_SERVER_WAIT_S * 1000)
         ms = MAX_SERVER_WAIT_S * 1000;
-    if ((uint64_t)answer->wait_s * 1000 > ms)
-        ms = (uint64_t)answer->wait_s * 1000;
     return clipc_hub_pause(d->params, file, done, total, (unsigned)ms, err);
 }
 
@@ -301,6 +304,17 @@ static bool may_have_expired(const clipc_hub_answer *answer)
             answer->status == 404 || answer->status == 410);
 }
 
+/* Whether a connection brought enough that the retries begin anew: 64 KiB, or
+ * a hundredth of a smaller file. A server of a byte a connection is left. */
+static bool progressed(const clipc_hub_sink *sink, uint64_t before)
+{
+    uint64_t least = PROGRESS;
+
+    if (sink->has_size && sink->size / 100 < least)
+        least = sink->size / 100 + 1;
+    return sink->have >= before + least;
+}
+
 /* Gets bytes until the sink has every byte, over as many connections as
  * needed. */
 static clipc_status transfer(clipc_hub_task *d, const char *file,
@@ -322,7 +336,7 @@ static clipc_status transfer(clipc_hub_task *d, const char *file,
             status = clipc_fail(err, CLIPC_ERR_NETWORK, -1,
                                 "%s: %s: the connection ended early",
                                 d->id->repo, CLIPC_QUOTE(file));
-        if (sink->have > before)
+        if (progressed(sink, before))
             retry = 0;
         bool again = is_worth_a_retry(d, status, &answer) ||
                      (status == CLIPC_OK &&

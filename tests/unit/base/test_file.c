@@ -227,6 +227,29 @@ TEST(replace_leaves_nothing_behind)
                  CLIPC_ERR_NOT_FOUND);
 }
 
+TEST(a_link_is_followed_and_a_pipe_stays)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_bytes bytes = { 0 };
+    struct stat st;
+
+    CHECK_OK(clipc_file_replace(test_path("target"), "a", 1, &err), err);
+    CHECK(symlink("target", test_path("link")) == 0);
+    CHECK_OK(clipc_file_replace(test_path("link"), "b", 1, &err), err);
+    CHECK(lstat(test_path("link"), &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK_OK(clipc_file_read(&bytes, test_path("target"), 10, "", &err), err);
+    CHECK_BYTES(bytes.data, "b", 1);
+    clipc_bytes_release(&bytes);
+    CHECK(symlink("nothing", test_path("dangling")) == 0);
+    CHECK_STATUS(clipc_file_replace(test_path("dangling"), "b", 1, &err),
+                 CLIPC_ERR_NOT_FOUND);
+    CHECK(mkfifo(test_path("pipe"), 0600) == 0);
+    CHECK_STATUS(clipc_file_replace(test_path("pipe"), "b", 1, &err),
+                 CLIPC_ERR_IO);
+    CHECK_HAS(err.message, "not a regular file");
+    CHECK(lstat(test_path("pipe"), &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
 /* A file size limit stands for the full disk. */
 TEST(short_write_is_reported_and_cleaned_up)
 {

@@ -564,6 +564,23 @@ TEST(servers_that_are_busy_are_asked_again)
     CHECK_INT(hub_server_count(server, ""), 1);
 }
 
+/* A Retry-After counts in an answer that asks for patience, and nowhere else. */
+TEST(a_cut_answer_makes_nobody_wait)
+{
+    check_recovers("storage GET | cut=3000 wait=86400 times=1");
+    check_recovers("hub GET | cut=1 wait=59 times=1");
+    check_recovers("storage GET | status=500 wait=59 times=1");
+}
+
+TEST(a_server_of_a_byte_a_connection_is_left)
+{
+    begin();
+    hub_server_rule(server, "storage GET | cut=1");
+    refuse("o/n", CLIPC_ERR_NETWORK, "ended before the whole body");
+    CHECK_INT(hub_server_count(server, "storage GET"), 6);
+    CHECK_INT(n_incomplete("n"), 1);
+}
+
 TEST(silence_is_a_timeout)
 {
     begin();
