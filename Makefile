@@ -320,9 +320,14 @@ $(ZSHCOMP): $(BUILD)/completions/zsh/_%: $(BUILD)/%
 $(FISHCOMP): $(BUILD)/completions/fish/%.fish: $(BUILD)/%
 	$(call complete,fish)
 
+# Tests of a program's parts link to all of them but the file of main().
+SERVE_PARTS := $(filter-out %/clipc-serve.o,$(patsubst %.c,$(BUILD)/%.o,$(sort \
+               $(wildcard tools/serve/*.c))))
+$(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): $(SERVE_PARTS) $(TOOL_COMMON)
+$(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
 $(TEST_TOOLS): %: %.o $(TEST_HELPERS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config, fuzz_exif, fuzz_torch
-(from tests/data/torch) and fuzz_shards. Needs no package.
+(from tests/data/torch), fuzz_shards, fuzz_serve_json, fuzz_multipart and
+fuzz_fields. Needs no package.
 
     python3 tests/fuzz/make_seeds.py
 """
@@ -87,9 +88,47 @@ def shard_seeds():
           b'0{"weight_map": {"a": "../x.safetensors"}}')
 
 
+def serve_seeds():
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    bodies = {
+        "classify": {"image": {"data": picture}, "labels": ["a", "\u00e9"],
+                     "templates": ["a photo of {}"], "top_k": 5},
+        "openai": {"model": "m", "input": ["cat", "dog"],
+                   "encoding_format": "base64", "dimensions": 512},
+        "jina": {"model": "m", "input": [{"text": "cat"}, {"image": picture}],
+                 "normalized": True, "embedding_type": "float"},
+        "vllm": {"model": "m", "messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": picture}}]}]},
+        "zero-shot": {"inputs": "iVBORw0KGgo=", "parameters": {
+            "candidate_labels": ["a"], "hypothesis_template": "{}"}},
+        "immich": {"clip": {"visual": {"modelName": "ViT-B-32__openai"}}},
+        "weaviate": {"texts": None, "images": ["iVBORw0KGgo"]},
+        "numbers": [0, -1.5e-7, 10 ** 18, {"a": {"a": [[], {}]}}],
+    }
+    for name, body in bodies.items():
+        write("fuzz_serve_json", name, json.dumps(body).encode())
+    head = b"Content-Disposition: form-data; name="
+    write("fuzz_multipart", "immich",
+          b"multipart/form-data; boundary=----formdata-undici-04\n"
+          b"------formdata-undici-04\r\n" + head + b'"entries"\r\n\r\n{}\r\n'
+          b"------formdata-undici-04\r\n" + head + b'"image"; '
+          b'filename="blob"\r\nContent-Type: application/octet-stream\r\n'
+          b"\r\n\xff\xd8\r\n------formdata-undici-04--\r\n")
+    write("fuzz_multipart", "names",
+          b'multipart/form-data; charset=utf-8; boundary="a b"\n--a b\r\n'
+          + head + b"x; filename*=UTF-8''%e2%82%ac; filename=\"a\\\"\"\r\n"
+          b"\r\n\r\n--a b\r\n" + head + b"y\r\n\r\n--a b--")
+    for name, text in (
+            ("media", b'\1multipart/form-data; boundary="a?b"; charset=utf-8'),
+            ("params", b"\2; a=b; c=\"d\\\"e\" ;f*=iso-8859-1'en'%e9"),
+            ("accept", b"\0text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")):
+        write("fuzz_fields", name, text)
+
+
 def main():
     torch_seeds()
     shard_seeds()
+    serve_seeds()
     small, n = header([("a", "F32", [2, 2]), ("b\u00e9\"", "U8", [3]),
                        ("none", "F16", [0, 5]), ("scale", "BF16", [])])
     write("fuzz_safetensors", "header", bytes([n]) + b" " + small + b" ")

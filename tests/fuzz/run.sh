@@ -16,7 +16,7 @@ command -v "$CLANG" >/dev/null || {
 packages='libjpeg libpng zlib libwebp libwebpdemux jansson nettle'
 flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
- -Iinclude -Ilib -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
+ -Iinclude -Ilib -Itools -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
  $(pkg-config --cflags $packages)"
 # Builds the library once for all targets. Files of an instruction set have
 # special flags and no sanitizer: tests check their bounds against guard pages,
@@ -32,6 +32,10 @@ compile() { # FLAGS FILE...
     done
 }
 compile '' lib/*/*.c tests/support/tiny_model.c tests/support/containers.c
+compile '' tools/common/text.c
+for part in base64 field json_in multipart refuse; do
+    compile '' tools/serve/$part.c
+done
 case $("$CLANG" -dumpmachine) in
 x86_64-*)
     compile '' lib/kernels/x86/x86.c

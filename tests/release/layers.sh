@@ -26,6 +26,7 @@ tools/classify   8
 tools/embed      8
 tools/inspect    8
 tools/pack       8
+tools/serve      8
 bench            8
 '
 
