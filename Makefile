@@ -178,6 +178,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
         check-codegen lint format torture coverage fuzz parity bench bench-peers \
+        model-page \
         install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -202,6 +203,7 @@ help:
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
+	@echo "make model-page    the table of docs/MODELS.md, from clipc-inspect models"
 	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured"
 	@echo "make install-strip   the same without symbols for debuggers"
 	@echo "make uninstall  remove the files that install puts there, no other"
@@ -436,6 +438,12 @@ bench: all $(BUILD)/clipc-bench
 # PEERS: options of bench/peers.py; VENV: an environment that is there.
 bench-peers: all $(BUILD)/clipc-bench
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh bench/peers.sh $(PEERS)
+
+# The table of docs/MODELS.md, from the program's own.
+model-page: $(BUILD)/clipc-inspect
+	$(Q){ sed '/^<!-- table/q' docs/MODELS.md; $< models --format markdown; \
+	    sed -n '/^<!-- end/,$$p' docs/MODELS.md; } > $(BUILD)/MODELS.md
+	$(Q)cp $(BUILD)/MODELS.md docs/MODELS.md
 
 # ---- installing -----------------------------------------------------------
 # What install puts and uninstall takes away, KIND:FILE:FOLDER/NAME; FOLDER is

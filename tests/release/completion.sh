@@ -42,7 +42,7 @@ clipc-classify |$everything
 clipc-embed --output-dtype |float16 float32
 clipc-embed --dtype |bf16 f32 int8
 clipc-embed -o |$everything
-clipc-inspect |check embed model pixels similarity tokens
+clipc-inspect |check embed model models pixels similarity tokens
 clipc-inspect em|embed
 clipc-inspect model --ten|--tensors
 clipc-inspect similarity --format |json text tsv

@@ -81,7 +81,7 @@ for program in clipc-classify clipc-embed clipc-pack; do
     report $? "$program: $(wc -l <"$tmp/have") options"
 done
 
-commands='model check tokens pixels embed similarity'
+commands='model check tokens pixels embed similarity models'
 {
     options_of "$BUILD/clipc-inspect" | sed 's/$/	without a command/'
     for command in $commands; do

@@ -38,6 +38,9 @@ enum {
 #define REPORT_FORMAT_OPTION                                                  \
     { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json",          \
       "form of the report (default: text)" }
+#define HEADER_OPTION                                                         \
+    { 0, "header", OPT_HEADER, TOOL_TAKES_NOTHING, NULL, NULL,                \
+      "with tsv: first a line with the names of the columns" }
 #define MODEL_GROUP TOOL_GROUP("Model"), TOOL_MODEL_OPTIONS
 #define COMPUTING_GROUP                                                       \
     TOOL_GROUP("Computing"), TOOL_COMPUTE_OPTIONS, TOOL_DTYPE_OPTIONS
@@ -103,8 +106,7 @@ static const tool_option similarity_options[] = {
     TOOL_GROUP("Output"),
     { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL, "text|json|tsv",
       "form of the tables (default: text)" },
-    { 0, "header", OPT_HEADER, TOOL_TAKES_NOTHING, NULL, NULL,
-      "with tsv: first a line with the names of the columns" },
+    HEADER_OPTION,
     TOOL_GROUP("Images"),
     IMAGE_OPTION,
     { 0, "images-from", OPT_IMAGES_FROM, TOOL_TAKES_FILE, "FILE", "-",
@@ -120,9 +122,16 @@ static const tool_option similarity_options[] = {
     COMPUTING_GROUP,
     OTHER_GROUP,
 };
+static const tool_option models_options[] = {
+    TOOL_GROUP("Report"),
+    { 0, "format", OPT_FORMAT, TOOL_TAKES_CHOICE, NULL,
+      "text|json|tsv|markdown", "form of the table (default: text)" },
+    HEADER_OPTION,
+    OTHER_GROUP,
+};
 
 typedef enum command {
-    MODEL, CHECK, TOKENS, PIXELS, EMBED, SIMILARITY
+    MODEL, CHECK, TOKENS, PIXELS, EMBED, SIMILARITY, MODELS
 } command;
 
 static const tool_command commands[] = {
@@ -194,6 +203,17 @@ static const tool_command commands[] = {
             "and per text. Images or texts alone: their cosines.\n",
         TOOL_OPTIONS(similarity_options),
     },
+    [MODELS] = {
+        .name = "models",
+        .summary = "which published models to choose from",
+        .usage = "[options]",
+        .about =
+            "The published models that clipc recommends: size, licence, "
+            "published accuracy\n"
+            "with its source, time of an image, and the command line. Opens "
+            "nothing.\n",
+        TOOL_OPTIONS(models_options),
+    },
 };
 
 static const tool_command program = {
@@ -209,7 +229,8 @@ static const tool_command program = {
         "  clipc-inspect pixels -o car.npy car.jpg\n"
         "  clipc-inspect embed --model demo -o both.npy --image a.png b.png\n"
         "  clipc-inspect similarity --image a.jpg b.jpg --text 'a cat' 'a "
-        "dog'\n",
+        "dog'\n"
+        "  clipc-inspect models\n",
     TOOL_OPTIONS(program_options),
     .commands = commands,
     .n_commands = sizeof commands / sizeof *commands,
@@ -220,12 +241,14 @@ static int (*const runs[])(const clipc_model *, const tool_inspection *) = {
     [MODEL] = tool_inspect_model,   [CHECK] = tool_inspect_check,
     [TOKENS] = tool_inspect_tokens, [PIXELS] = tool_inspect_pixels,
     [EMBED] = tool_inspect_embed,   [SIMILARITY] = tool_inspect_similarity,
+    [MODELS] = tool_inspect_models,
 };
 
 /* In the order of the words of --format. */
 static const tool_inspect_format formats[] = { TOOL_INSPECT_TEXT,
                                                TOOL_INSPECT_JSON,
-                                               TOOL_INSPECT_TSV };
+                                               TOOL_INSPECT_TSV,
+                                               TOOL_INSPECT_MARKDOWN };
 
 /* ---- command line ------------------------------------------------------ */
 
@@ -276,6 +299,7 @@ static const char *const way_to_give[] = {
     [PIXELS] = "",
     [EMBED] = ": pictures are given with --image, texts with --text",
     [SIMILARITY] = ": pictures are given with --image, texts with --text",
+    [MODELS] = "",
 };
 
 /* Fills *set; returns the command. */
@@ -336,7 +360,7 @@ int main(int argc, char **argv)
     tool_start("clipc-inspect");
     command which = read_options(&set, argc, argv);
     tool_catch_signals();
-    if (which != PIXELS || set.common.model) {
+    if (which != MODELS && (which != PIXELS || set.common.model)) {
         model = tool_model_open(set.common.model, set.common.data_dir,
                                 set.common.image_size);
         if (!model)

@@ -11,7 +11,8 @@
 typedef enum tool_inspect_format {
     TOOL_INSPECT_TEXT,
     TOOL_INSPECT_JSON,
-    TOOL_INSPECT_TSV
+    TOOL_INSPECT_TSV,
+    TOOL_INSPECT_MARKDOWN
 } tool_inspect_format;
 
 /* The values of the command line. */
@@ -40,6 +41,9 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set);
 /* Cosines, logits and probabilities of all pairs. */
 int tool_inspect_similarity(const clipc_model *model,
                             const tool_inspection *set);
+
+/* The published checkpoints that clipc recommends; model is NULL. */
+int tool_inspect_models(const clipc_model *model, const tool_inspection *set);
 
 /* ---- shared by embed and similarity (inspect_arrays.c) ----------------- */
 
