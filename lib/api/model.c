@@ -501,11 +501,6 @@ static clipc_tower_info tower_info(const clipc_tower_config *tower)
     return info;
 }
 
-static const char *const family_names[] = {
-    [CLIPC_FAMILY_CLIP] = "CLIP",
-    [CLIPC_FAMILY_SIGLIP] = "SigLIP",
-};
-
 static const char *const packed_dtypes[] = {
     [CLIPC_PRECISION_F32] = "packed f32",
     [CLIPC_PRECISION_BF16] = "packed bf16",
@@ -537,7 +532,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         .tokenizer = clipc_model_tokenizer_source(model),
         .preprocessing = model->preprocess_source,
         .labels = *config->labels ? config->labels : NULL,
-        .family = family_names[config->family],
+        .family = clipc_family_name(config->family),
         .scoring = clipc_config_scoring(config),
         .logit_bias = (double)clipc_checkpoint_logit_bias(model->checkpoint),
     };
@@ -569,7 +564,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
     return clipc_info_fill(out, &info, sizeof info, "clipc_model_info", err);
 }
 
-/* logit_scale belongs to both towers. */
+/* logit_scale and logit_bias belong to both towers. */
 static const char *tower_of(const clipc_model *model, size_t index,
                             const clipc_tensor *tensor)
 {
@@ -577,7 +572,7 @@ static const char *tower_of(const clipc_model *model, size_t index,
         return "none";
     if (clipc_checkpoint_is_text(model->checkpoint, index))
         return "text";
-    return strcmp(tensor->name, "logit_scale") == 0 ? "both" : "vision";
+    return strncmp(tensor->name, "logit_", 6) == 0 ? "both" : "vision";
 }
 
 clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,

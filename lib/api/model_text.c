@@ -175,6 +175,8 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
                                  config->projection_dim };
     clipc_hash_piece(hash, numbers, sizeof numbers);
     clipc_hash_piece(hash, &text->eps, sizeof text->eps);
+    if (config->family != CLIPC_FAMILY_CLIP) /* which came first */
+        hash_text(hash, clipc_family_name(config->family));
 }
 
 /* Hashes everything that a text's embedding depends on. Of logit_scale and the

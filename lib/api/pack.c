@@ -50,7 +50,7 @@ typedef struct packer {
     unsigned char *tokenizer;
     char *config_json, *preprocessor_json;
     unsigned char manifest[CLIPC_MANIFEST_BYTES];
-    float logit_scale;
+    float logit_scale, logit_bias;
     clipc_hash hash; /* of the text side */
     clipc_file_writer writer;
 } packer;
@@ -159,7 +159,7 @@ static clipc_status add_vector(void *user, const clipc_parameter *parameter,
         return CLIPC_OK;
     memcpy(shape, parameter->shape, sizeof shape);
     if (parameter->side) /* positions for the image size that was asked for */
-        shape[0] = parameter->side * parameter->side + 1;
+        shape[0] = parameter->side * parameter->side + parameter->class_rows;
     CLIPC_TRY(add(user, &t, parameter->name, "", "F32", shape, parameter->rank,
                   err));
     t->data = *parameter->vector;
@@ -309,6 +309,11 @@ static clipc_status add_all(packer *p, clipc_error *err)
     CLIPC_TRY(add(p, &t, "logit_scale", "", "F32", NULL, 0, err));
     p->logit_scale = clipc_checkpoint_log_scale(p->model->checkpoint);
     t->data = &p->logit_scale;
+    if (p->config.family == CLIPC_FAMILY_SIGLIP) {
+        CLIPC_TRY(add(p, &t, "logit_bias", "", "F32", NULL, 0, err));
+        p->logit_bias = clipc_checkpoint_logit_bias(p->model->checkpoint);
+        t->data = &p->logit_bias;
+    }
     if (p->config.has_text)
         CLIPC_TRY(add_tokenizer(p, err));
     CLIPC_TRY(visit_towers(p, add_matrix, err));

@@ -106,8 +106,10 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
     const clipc_tensor_files *files = checkpoint->files;
 
     for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {
-        const char *network = clipc_network_of_tensor(
-            clipc_tensor_files_at(files, i)->name);
+        const char *network =
+            clipc_network_of_tensor(clipc_tensor_files_at(files, i)->name,
+                                    clipc_family_name(
+                                        checkpoint->config->family));
         if (network)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                               "%s: tensor %s is missing; by the names of its "
@@ -117,7 +119,8 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
     }
     /* A CLIPTextModel or CLIPVisionModel, whose tensors transformers 5 names
      * without the tower. */
-    if (has_one_tower(checkpoint) &&
+    if (checkpoint->config->family == CLIPC_FAMILY_CLIP &&
+        has_one_tower(checkpoint) &&
         (strstr(name, "projection") ||
          clipc_tensor_files_find(files,
                                  "embeddings.position_embedding.weight")))
@@ -403,7 +406,7 @@ static clipc_status load_positions(loader *l, const clipc_parameter *p,
     float *out, *stored;
     size_t n;
 
-    if (!clipc_mul(p->side * p->side + 1, width, &n))
+    if (!clipc_mul(p->side * p->side + p->class_rows, width, &n))
         return clipc_fail_nomem(err, "positions");
     out = take_floats(l, n);
     if (!out)
@@ -413,7 +416,8 @@ static clipc_status load_positions(loader *l, const clipc_parameter *p,
         return clipc_fail_nomem(err, "positions");
     widen(stored, tensor);
     clipc_status status = clipc_positions_interpolate(out, p->side, stored,
-                                                      trained, width, err);
+                                                      trained, p->class_rows,
+                                                      width, err);
     free(stored);
     *p->vector = out;
     return status;
@@ -519,14 +523,29 @@ clipc_status clipc_checkpoint_text(clipc_checkpoint *checkpoint,
 
 /* ---- open, close, questions -------------------------------------------- */
 
-static clipc_layout find_layout(const clipc_tensor_files *files)
+static clipc_layout find_layout(const clipc_checkpoint *checkpoint)
 {
+    const clipc_tensor_files *files = checkpoint->files;
+
+    if (checkpoint->packed)
+        return CLIPC_LAYOUT_PACKED;
+    /* What SiglipTextModel and SiglipVisionModel save, heads included. */
+    if (checkpoint->config->family == CLIPC_FAMILY_SIGLIP &&
+        has_one_tower(checkpoint) &&
+        clipc_tensor_files_find(files, "embeddings.position_embedding.weight"))
+        return CLIPC_LAYOUT_TOWER;
     if (!clipc_tensor_files_find(files, "visual.conv1.weight") &&
         !clipc_tensor_files_find(files, "visual.class_embedding"))
         return CLIPC_LAYOUT_TRANSFORMERS;
     return clipc_tensor_files_find(files, "text.token_embedding.weight")
                ? CLIPC_LAYOUT_OPEN_CLIP_TEXT
                : CLIPC_LAYOUT_OPEN_CLIP;
+}
+
+static bool is_open_clip(const clipc_checkpoint *checkpoint)
+{
+    return checkpoint->layout == CLIPC_LAYOUT_OPEN_CLIP ||
+           checkpoint->layout == CLIPC_LAYOUT_OPEN_CLIP_TEXT;
 }
 
 static bool has_prefix(const clipc_tensor_files *files, const char *prefix)
@@ -545,8 +564,7 @@ static void find_towers(clipc_checkpoint *checkpoint)
     clipc_config *config = checkpoint->config;
     bool vision, text;
 
-    if (checkpoint->layout != CLIPC_LAYOUT_TRANSFORMERS ||
-        !config->has_vision || !config->has_text)
+    if (is_open_clip(checkpoint) || !config->has_vision || !config->has_text)
         return;
     vision = has_prefix(files, "vision_model.") ||
              has_prefix(files, "visual_projection.");
@@ -573,7 +591,7 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
 
     if (checkpoint->packed)
         use_bytes(checkpoint);
-    checkpoint->layout = find_layout(checkpoint->files);
+    checkpoint->layout = find_layout(checkpoint);
     find_towers(checkpoint);
     if (checkpoint->config->has_vision)
         CLIPC_TRY(visit_tower(checkpoint, VISION, check_parameter, &c, err));
@@ -643,8 +661,7 @@ void clipc_checkpoint_free(clipc_checkpoint *checkpoint)
 
 const char *clipc_checkpoint_layout(const clipc_checkpoint *checkpoint)
 {
-    return checkpoint->layout == CLIPC_LAYOUT_TRANSFORMERS ? "transformers"
-                                                           : "open_clip";
+    return is_open_clip(checkpoint) ? "open_clip" : "transformers";
 }
 
 double clipc_checkpoint_logit_scale(const clipc_checkpoint *checkpoint)

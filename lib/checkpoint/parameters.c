@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * parameters.c - see parameters.h. The names are those of CLIPModel in
- * transformers (models/clip/modeling_clip.py), its spelling "pre_layrnorm"
- * included.
+ * parameters.c - see parameters.h. The names are those of CLIPModel and
+ * SiglipModel in transformers (models/clip/modeling_clip.py,
+ * models/siglip/modeling_siglip.py), the spelling "pre_layrnorm" included. One
+ * is clipc's: the three parts of the head's in_proj are parameters of their
+ * own here, as those of a layer are.
  */
 #include "checkpoint/parameters.h"
 
@@ -68,18 +70,39 @@ static clipc_status visit_norm(const visitor *v, const float **gain,
     return visit_vector(v, bias, prefix, ".bias", width);
 }
 
-static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
-                                const char *tower, size_t index, size_t width,
-                                size_t mlp)
+/* prefix: of the block; attention: the name of that part of it. */
+static clipc_status visit_block(const visitor *v,
+                                clipc_linear linears[CLIPC_N_LAYER_LINEARS],
+                                const char *prefix, const char *attention,
+                                const clipc_tower_config *shape,
+                                clipc_layer_kind query_kind)
 {
     static const char *const names[CLIPC_N_LAYER_LINEARS] = {
-        [CLIPC_LINEAR_Q] = "self_attn.q_proj",
-        [CLIPC_LINEAR_K] = "self_attn.k_proj",
-        [CLIPC_LINEAR_V] = "self_attn.v_proj",
-        [CLIPC_LINEAR_OUT] = "self_attn.out_proj",
-        [CLIPC_LINEAR_FC1] = "mlp.fc1",
-        [CLIPC_LINEAR_FC2] = "mlp.fc2",
+        [CLIPC_LINEAR_Q] = "q_proj",    [CLIPC_LINEAR_K] = "k_proj",
+        [CLIPC_LINEAR_V] = "v_proj",    [CLIPC_LINEAR_OUT] = "out_proj",
+        [CLIPC_LINEAR_FC1] = "mlp.fc1", [CLIPC_LINEAR_FC2] = "mlp.fc2",
     };
+    char name[NAME_BYTES];
+
+    for (int i = 0; i < CLIPC_N_LAYER_LINEARS; i++) {
+        size_t n_out = i == CLIPC_LINEAR_FC1 ? shape->mlp_width : shape->width;
+        size_t n_in = i == CLIPC_LINEAR_FC2 ? shape->mlp_width : shape->width;
+        snprintf(name, sizeof name, "%s.%s%s", prefix,
+                 i < CLIPC_LINEAR_FC1 ? attention : "", names[i]);
+        CLIPC_TRY(
+            visit_linear(v, &linears[i],
+                         i == CLIPC_LINEAR_Q ? query_kind : CLIPC_KIND_LAYER,
+                         name, ".weight", n_out, n_in));
+        CLIPC_TRY(visit_vector(v, &linears[i].bias, name, ".bias", n_out));
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
+                                const char *tower, size_t index,
+                                const clipc_tower_config *shape)
+{
+    const size_t width = shape->width;
     char prefix[NAME_BYTES - 32];
 
     snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm1", tower,
@@ -88,17 +111,28 @@ static clipc_status visit_layer(const visitor *v, clipc_layer_weights *w,
     snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.layer_norm2", tower,
              index);
     CLIPC_TRY(visit_norm(v, &w->ln2_gain, &w->ln2_bias, prefix, width));
-    for (int i = 0; i < CLIPC_N_LAYER_LINEARS; i++) {
-        clipc_linear *linear = &w->linears[i];
-        size_t n_out = i == CLIPC_LINEAR_FC1 ? mlp : width;
-        size_t n_in = i == CLIPC_LINEAR_FC2 ? mlp : width;
-        snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu.%s", tower,
-                 index, names[i]);
-        CLIPC_TRY(visit_linear(v, linear, CLIPC_KIND_LAYER, prefix, ".weight",
-                               n_out, n_in));
-        CLIPC_TRY(visit_vector(v, &linear->bias, prefix, ".bias", n_out));
-    }
-    return CLIPC_OK;
+    snprintf(prefix, sizeof prefix, "%s.encoder.layers.%zu", tower, index);
+    return visit_block(v, w->linears, prefix, "self_attn.", shape,
+                       CLIPC_KIND_LAYER);
+}
+
+/* The head's query is one row for all pictures: its weights stay as they
+ * are. */
+static clipc_status visit_head(const visitor *v, clipc_head_weights *w,
+                               const clipc_tower_config *shape)
+{
+    const clipc_parameter probe = {
+        .vector = &w->probe,
+        .name = "vision_model.head.probe",
+        .shape = { 1, 1, shape->width },
+        .rank = 3,
+    };
+
+    CLIPC_TRY(v->visit(v->user, &probe, v->err));
+    CLIPC_TRY(visit_block(v, w->linears, "vision_model.head", "attention.",
+                          shape, CLIPC_KIND_PROJECTION));
+    return visit_norm(v, &w->ln_gain, &w->ln_bias,
+                      "vision_model.head.layernorm", shape->width);
 }
 
 clipc_status clipc_parameters_vision(const clipc_config *config,
@@ -110,12 +144,14 @@ clipc_status clipc_parameters_vision(const clipc_config *config,
     const size_t width = config->vision.width, patch = config->patch_size;
     const size_t trained = config->trained_image_size / patch;
     const size_t side = config->image_size / patch;
+    const bool is_clip = config->family == CLIPC_FAMILY_CLIP;
     const clipc_parameter positions = {
         .vector = &w->position_embedding,
         .name = "vision_model.embeddings.position_embedding.weight",
-        .shape = { trained * trained + 1, width },
+        .shape = { trained * trained + is_clip, width },
         .rank = 2,
         .side = side == trained ? 0 : side,
+        .class_rows = is_clip,
     };
     const clipc_parameter kernel = {
         .linear = &w->tower.patch,
@@ -126,16 +162,23 @@ clipc_status clipc_parameters_vision(const clipc_config *config,
     };
 
     CLIPC_TRY(v->visit(v->user, &kernel, v->err));
-    CLIPC_TRY(visit_vector(v, &w->class_embedding, "vision_model.embeddings.",
-                           "class_embedding", width));
+    CLIPC_TRY(
+        is_clip
+            ? visit_vector(v, &w->class_embedding, "vision_model.embeddings.",
+                           "class_embedding", width)
+            : visit_vector(v, &w->tower.patch.bias, "vision_model.embeddings.",
+                           "patch_embedding.bias", width));
     CLIPC_TRY(v->visit(v->user, &positions, v->err));
-    CLIPC_TRY(visit_norm(v, &w->pre_ln_gain, &w->pre_ln_bias,
-                         "vision_model.pre_layrnorm", width));
+    if (is_clip)
+        CLIPC_TRY(visit_norm(v, &w->pre_ln_gain, &w->pre_ln_bias,
+                             "vision_model.pre_layrnorm", width));
     for (size_t i = 0; i < config->vision.n_layers; i++)
-        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "vision_model", i, width,
-                              config->vision.mlp_width));
+        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "vision_model", i,
+                              &config->vision));
     CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "vision_model.post_layernorm", width));
+    if (!is_clip)
+        return visit_head(v, &w->tower.head, &config->vision);
     return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
                         "visual_projection.weight", "", config->projection_dim,
                         width);
@@ -160,10 +203,17 @@ clipc_status clipc_parameters_text(const clipc_config *config,
                            width));
     CLIPC_TRY(v->visit(v->user, &positions, v->err));
     for (size_t i = 0; i < config->text.n_layers; i++)
-        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "text_model", i, width,
-                              config->text.mlp_width));
+        CLIPC_TRY(visit_layer(v, &w->tower.layers[i], "text_model", i,
+                              &config->text));
     CLIPC_TRY(visit_norm(v, &w->tower.final_ln_gain, &w->tower.final_ln_bias,
                          "text_model.final_layer_norm", width));
+    if (config->family == CLIPC_FAMILY_SIGLIP) {
+        CLIPC_TRY(visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
+                               "text_model.head.weight", "",
+                               config->projection_dim, width));
+        return visit_vector(v, &w->tower.projection.bias, "text_model.head",
+                            ".bias", config->projection_dim);
+    }
     return visit_linear(v, &w->tower.projection, CLIPC_KIND_PROJECTION,
                         "text_projection.weight", "", config->projection_dim,
                         width);

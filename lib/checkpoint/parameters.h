@@ -5,8 +5,9 @@
  * checkpoint, loading it and packing it are walks over them.
  *
  * Letters: D width, M mlp width, K head dim, E projection dim, P patch size,
- * N patches + 1, C context length, V vocabulary. A linear layer's weight is
- * [out, in], row-major, as PyTorch stores it: y = x * W^T + b.
+ * N rows of a picture (patches, in CLIP a class row before them), C context
+ * length, V vocabulary. A linear layer's weight is [out, in], row-major, as
+ * PyTorch stores it: y = x * W^T + b.
  */
 #ifndef CLIPC_PARAMETERS_H
 #define CLIPC_PARAMETERS_H
@@ -40,18 +41,30 @@ typedef struct clipc_layer_weights {
     clipc_linear linears[CLIPC_N_LAYER_LINEARS];
 } clipc_layer_weights;
 
-/* The weights that both towers have. */
+/* The attention head of SigLIP's image tower, a layer whose one query is
+ * learned: one row from all rows of a picture. */
+typedef struct clipc_head_weights {
+    const float *probe;                          /* [D]; NULL: no head */
+    clipc_linear linears[CLIPC_N_LAYER_LINEARS]; /* as a layer's */
+    const float *ln_gain, *ln_bias;              /* [D] before the MLP */
+} clipc_head_weights;
+
+/* The weights that both towers have. Absent: zeros. */
 typedef struct clipc_tower_weights {
     clipc_layer_weights *layers;                /* [n_layers] */
-    const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows */
-    clipc_linear projection;                    /* [E, D], no bias */
-    clipc_linear patch; /* vision: [D, 3 P P], no bias; text: none */
+    const float *final_ln_gain, *final_ln_bias; /* [D] on the pooled rows, or
+                                                 * on all rows before a head */
+    clipc_linear projection; /* [E, D]; SigLIP: of the text tower alone, with
+                              * a bias */
+    clipc_linear patch;      /* vision: [D, 3 P P]; SigLIP: with a bias */
+    clipc_head_weights head; /* vision, SigLIP */
 } clipc_tower_weights;
 
 typedef struct clipc_vision_weights {
     clipc_tower_weights tower;
+    const float *position_embedding; /* [N, D] */
+    /* CLIP's. SigLIP: NULL */
     const float *class_embedding;           /* [D] */
-    const float *position_embedding;        /* [N, D] */
     const float *pre_ln_gain, *pre_ln_bias; /* [D] */
 } clipc_vision_weights;
 
@@ -71,7 +84,8 @@ typedef struct clipc_parameter {
     clipc_layer_kind kind; /* of a linear layer */
     const char *name;
     size_t shape[CLIPC_MAX_DIMS], rank;
-    size_t side; /* not 0: positions, wanted for side * side patches */
+    size_t side;       /* not 0: positions, wanted for side * side patches */
+    size_t class_rows; /* of positions: rows before those of the patches */
 } clipc_parameter;
 
 typedef clipc_status (*clipc_parameter_fn)(void *user,

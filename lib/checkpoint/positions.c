@@ -7,8 +7,8 @@
  * beyond the edge takes the edge's value, where a picture's window is cut off.
  *
  * Reference: torch 2.13, nn.functional.interpolate(mode="bicubic",
- * align_corners=False) with a size, as CLIPVisionEmbeddings of transformers
- * 5.23 calls it. Taps are found in float32 there, each product of them fused
+ * align_corners=False) with a size, as CLIPVisionEmbeddings and
+ * SiglipVisionEmbeddings of transformers call it. Taps are found in float32 there, each product of them fused
  * with its sum; they are here, because that alone moves a tap by 2e-6.
  */
 #include "checkpoint/positions.h"
@@ -61,19 +61,21 @@ static void make_windows(window *windows, size_t to, size_t from)
 
 clipc_status clipc_positions_interpolate(float *out, size_t to,
                                          const float *in, size_t from,
-                                         size_t width, clipc_error *err)
+                                         size_t class_rows, size_t width,
+                                         clipc_error *err)
 {
     window *windows = clipc_alloc(to, sizeof *windows);
 
     if (!windows)
         return clipc_fail_nomem(err, "positions");
     make_windows(windows, to, from);
-    memcpy(out, in, width * sizeof *out);
-    in += width;
+    memcpy(out, in, class_rows * width * sizeof *out);
+    in += class_rows * width;
+    out += class_rows * width;
     for (size_t y = 0; y < to; y++)
         for (size_t x = 0; x < to; x++) {
             const window *v = &windows[y], *h = &windows[x];
-            float *row = out + (1 + y * to + x) * width; /* [D] */
+            float *row = out + (y * to + x) * width; /* [D] */
             for (size_t c = 0; c < width; c++) {
                 float sum = 0;
                 for (int j = 0; j < TAPS; j++) {

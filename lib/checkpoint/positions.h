@@ -8,11 +8,13 @@
 
 #include "base/base.h"
 
-/* in [1 + from * from, width], out [1 + to * to, width]. Row 0, of the class,
- * is copied. The other rows are a picture of from x from with `width` channels
- * and are resized to to x to. */
+/* in [class_rows + from * from, width], out [class_rows + to * to, width]. The
+ * rows of the class (CLIP has one, SigLIP none) are copied. The other rows are
+ * a picture of from x from with `width` channels and are resized to to x
+ * to. */
 clipc_status clipc_positions_interpolate(float *out, size_t to,
                                          const float *in, size_t from,
-                                         size_t width, clipc_error *err);
+                                         size_t class_rows, size_t width,
+                                         clipc_error *err);
 
 #endif /* CLIPC_POSITIONS_H */

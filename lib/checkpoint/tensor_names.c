@@ -47,6 +47,16 @@ static const renamed inside[] = {
     { "mlp.fc2.", "mlp.c_proj.", 0, 1, false, false },
 };
 
+/* transformers' own exception: the attention of SigLIP's head. */
+static const renamed in_head[] = {
+    { "vision_model.head.attention.q_proj.",
+      "vision_model.head.attention.in_proj_", 0, 3, false, false },
+    { "vision_model.head.attention.k_proj.",
+      "vision_model.head.attention.in_proj_", 1, 3, false, false },
+    { "vision_model.head.attention.v_proj.",
+      "vision_model.head.attention.in_proj_", 2, 3, false, false },
+};
+
 static const renamed *find(const renamed *table, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
@@ -76,6 +86,35 @@ static bool split_layer(const char *name, bool *text, size_t *number,
     return true;
 }
 
+/* The name without its tower's. */
+static const char *strip_tower(const char *name)
+{
+    static const char *const towers[] = { "vision_model.", "text_model." };
+
+    for (size_t i = 0; i < sizeof towers / sizeof towers[0]; i++)
+        if (strncmp(name, towers[i], strlen(towers[i])) == 0)
+            return name + strlen(towers[i]);
+    return name;
+}
+
+/* The entry may be NULL: the name stays. */
+static void set_place(clipc_tensor_place *place, const renamed *entry,
+                      const char *parameter, bool stripped)
+{
+    const char *to = entry ? entry->to : "";
+    const char *rest = entry ? parameter + strlen(entry->from) : parameter;
+
+    if (stripped && entry)
+        to = strip_tower(to);
+    else if (stripped)
+        rest = strip_tower(rest);
+    snprintf(place->name, sizeof place->name, "%s%s", to, rest);
+    if (!entry)
+        return;
+    place->part = entry->part;
+    place->n_parts = entry->n_parts;
+}
+
 void clipc_tensor_place_find(clipc_tensor_place *place, clipc_layout layout,
                              const char *parameter)
 {
@@ -86,8 +125,12 @@ void clipc_tensor_place_find(clipc_tensor_place *place, clipc_layout layout,
     bool text;
 
     *place = (clipc_tensor_place){ .n_parts = 1 };
-    if (layout == CLIPC_LAYOUT_TRANSFORMERS) {
-        snprintf(place->name, sizeof place->name, "%s", parameter);
+    if (layout == CLIPC_LAYOUT_TRANSFORMERS || layout == CLIPC_LAYOUT_TOWER ||
+        layout == CLIPC_LAYOUT_PACKED) {
+        if (layout != CLIPC_LAYOUT_PACKED)
+            entry = find(in_head, sizeof in_head / sizeof in_head[0],
+                         parameter);
+        set_place(place, entry, parameter, layout == CLIPC_LAYOUT_TOWER);
         return;
     }
     if (split_layer(parameter, &text, &number, &rest)) {

@@ -2,7 +2,7 @@
  *
  * tensor_names.h - where checkpoints of the different programs keep a
  * parameter. Inside clipc a parameter has the name that transformers gives
- * it.
+ * it (parameters.c has the exception).
  */
 #ifndef CLIPC_TENSOR_NAMES_H
 #define CLIPC_TENSOR_NAMES_H
@@ -11,7 +11,10 @@
 
 typedef enum clipc_layout {
     CLIPC_LAYOUT_TRANSFORMERS,
-    CLIPC_LAYOUT_OPEN_CLIP,     /* class CLIP, as OpenAI's own */
+    CLIPC_LAYOUT_TOWER,     /* of transformers 5, a tower by itself: its names
+                         * without "vision_model." or "text_model." */
+    CLIPC_LAYOUT_PACKED,    /* clipc's own: each parameter under its name */
+    CLIPC_LAYOUT_OPEN_CLIP, /* class CLIP, as OpenAI's own */
     CLIPC_LAYOUT_OPEN_CLIP_TEXT /* class CustomTextCLIP: "text." before the
                                  * names of the text tower */
 } clipc_layout;

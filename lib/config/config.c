@@ -19,18 +19,24 @@
 
 /* What the families call their networks and name their keys. */
 typedef struct family_names {
+    const char *name;
     const char *type, *text_type, *vision_type; /* "model_type" */
     const char *classes; /* beginning of the names of its classes */
 } family_names;
 
 static const family_names families[] = {
-    [CLIPC_FAMILY_CLIP] = { "clip", "clip_text_model", "clip_vision_model",
-                            "CLIP" },
-    [CLIPC_FAMILY_SIGLIP] = { "siglip", "siglip_text_model",
+    [CLIPC_FAMILY_CLIP] = { "CLIP", "clip", "clip_text_model",
+                            "clip_vision_model", "CLIP" },
+    [CLIPC_FAMILY_SIGLIP] = { "SigLIP", "siglip", "siglip_text_model",
                               "siglip_vision_model", "Siglip" },
 };
 
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
+
+const char *clipc_family_name(clipc_family family)
+{
+    return families[family].name;
+}
 
 const char *clipc_config_type(const clipc_config *config)
 {

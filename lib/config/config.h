@@ -13,6 +13,9 @@ typedef enum clipc_family {
     CLIPC_FAMILY_SIGLIP /* SigLIP, and SigLIP 2 of a fixed image size */
 } clipc_family;
 
+/* "CLIP", "SigLIP". */
+const char *clipc_family_name(clipc_family family);
+
 typedef enum clipc_activation {
     CLIPC_QUICK_GELU, /* x * sigmoid(1.702 x) */
     CLIPC_GELU,       /* x * (1 + erf(x / sqrt 2)) / 2 */

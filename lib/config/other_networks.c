@@ -81,11 +81,14 @@ const char *clipc_network_of_class(const char *architecture)
     return NULL;
 }
 
-const char *clipc_network_of_tensor(const char *name)
+const char *clipc_network_of_tensor(const char *name, const char *own)
 {
     static const struct {
         const char *prefix, *network;
     } tensors[] = {
+        { "visual_projection.", "CLIP" },
+        { "text_projection.", "CLIP" },
+        { "vision_model.embeddings.class_embedding", "CLIP" },
         { "logit_bias", "SigLIP" },
         { "vision_model.head.probe", "SigLIP" },
         { "visual.trunk.attn_pool.", "SigLIP, or another with a timm image "
@@ -109,7 +112,8 @@ const char *clipc_network_of_tensor(const char *name)
     };
 
     for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++)
-        if (strncmp(name, tensors[i].prefix, strlen(tensors[i].prefix)) == 0)
+        if (strncmp(name, tensors[i].prefix, strlen(tensors[i].prefix)) == 0 &&
+            strcmp(tensors[i].network, own) != 0)
             return tensors[i].network;
     return NULL;
 }

@@ -13,7 +13,8 @@
 const char *clipc_network_of_type(const char *model_type);
 const char *clipc_network_of_class(const char *architecture);
 
-/* A network other than CLIP that has a tensor of this name; else NULL. */
-const char *clipc_network_of_tensor(const char *name);
+/* A network other than `own` ("CLIP", "SigLIP") that has a tensor of this name;
+ * else NULL. */
+const char *clipc_network_of_tensor(const char *name, const char *own);
 
 #endif /* CLIPC_NETWORKS_H */

@@ -161,7 +161,7 @@ static void attend(const head *h, size_t q_row, size_t out_row,
         kernels->f32.done();
 }
 
-void clipc_attention(const clipc_worker *w, bool pooled_only)
+void clipc_attention(const clipc_worker *w, clipc_queries queries)
 {
     const clipc_lane *lane = w->lane;
     const size_t n_heads = w->tower->shape->n_heads;
@@ -178,14 +178,15 @@ void clipc_attention(const clipc_worker *w, bool pooled_only)
             .dim = w->tower->shape->width / n_heads,
             .offset = item % n_heads * (w->tower->shape->width / n_heads),
         };
-        if (!pooled_only && s->n_rows == 0)
+        if (queries == CLIPC_QUERIES_ALL && s->n_rows == 0)
             continue; /* the same text as the sequence before */
         pack_keys(&h);
         pack_values(&h);
-        if (pooled_only) /* the pooled row sees all rows, causal or not */
-            attend(&h, seq, seq, 1, s->n_keys, false);
-        else
+        if (queries == CLIPC_QUERIES_ALL)
             attend(&h, s->first_row, s->first_row, s->n_rows,
                    s->n_keys - s->n_rows + 1, w->tower->causal);
+        else /* the pooled row sees all rows, causal or not */
+            attend(&h, queries == CLIPC_QUERIES_PROBE ? 0 : seq, seq, 1,
+                   s->n_keys, false);
     }
 }

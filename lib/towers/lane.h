@@ -55,6 +55,13 @@ typedef struct clipc_lane {
 
 typedef struct clipc_tower clipc_tower;
 
+/* The row of a sequence that becomes its vector. */
+typedef enum clipc_pooling {
+    CLIPC_POOL_FIRST, /* of its rows */
+    CLIPC_POOL_LAST,
+    CLIPC_POOL_HEAD /* the row that the tower's attention head makes */
+} clipc_pooling;
+
 /* One of the threads that share a lane. */
 typedef struct clipc_worker {
     const clipc_tower *tower;
@@ -69,10 +76,10 @@ struct clipc_tower {
     const clipc_config *config;
     const clipc_tower_config *shape;
     const clipc_tower_weights *weights;
-    /* true: a row attends to itself and to earlier rows, and the last row of a
-     * sequence is pooled. false: a row attends to all rows of its sequence, and
-     * the first row is pooled. */
+    /* true: a row attends to itself and to earlier rows. false: to all rows of
+     * its sequence. */
     bool causal;
+    clipc_pooling pooling;
     size_t n_patches, patch_floats; /* of the vision tower; 0 for text */
     const void *input;              /* for the three functions */
     /* Rows of sequence i, at least 1. */

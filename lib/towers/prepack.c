@@ -81,8 +81,14 @@ static piece place(clipc_linear *linear, clipc_precision precision,
     return p;
 }
 
-/* Places all layers of the tower and returns how many there are; pieces has
- * room for n_layers * CLIPC_N_LAYER_LINEARS + 2. */
+/* Linear layers of a tower, at most: those of its blocks and of a head, the
+ * patch layer and the projection. */
+static size_t most_linears(size_t n_layers)
+{
+    return (n_layers + 1) * CLIPC_N_LAYER_LINEARS + 2;
+}
+
+/* Places all layers of the tower and returns how many there are. */
 static size_t place_all(piece *pieces, clipc_tower_weights *weights,
                         size_t n_layers, clipc_precision precision,
                         clipc_arena *block)
@@ -96,7 +102,13 @@ static size_t place_all(piece *pieces, clipc_tower_weights *weights,
         for (int l = 0; l < CLIPC_N_LAYER_LINEARS; l++)
             pieces[n++] = place(&weights->layers[i].linears[l], precision,
                                 block);
-    pieces[n++] = place(&weights->projection, CLIPC_PRECISION_F32, block);
+    for (int l = 0; weights->head.probe && l < CLIPC_N_LAYER_LINEARS; l++)
+        pieces[n++] = place(&weights->head.linears[l],
+                            l == CLIPC_LINEAR_Q ? CLIPC_PRECISION_F32
+                                                : precision,
+                            block);
+    if (weights->projection.weight.data)
+        pieces[n++] = place(&weights->projection, CLIPC_PRECISION_F32, block);
     return n;
 }
 
@@ -116,7 +128,7 @@ static void make_tower(clipc_prepack_tower **out,
                        clipc_precision precision, const clipc_kernels *kernels,
                        clipc_pool *pool)
 {
-    const size_t n_pieces = n_layers * CLIPC_N_LAYER_LINEARS + 2;
+    const size_t n_pieces = most_linears(n_layers);
     packing_job job = { .kernels = kernels };
     clipc_prepack_tower *tower = clipc_alloc_zero(1, sizeof *tower);
     clipc_arena count = { 0 };
@@ -186,7 +198,7 @@ clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
     *made = false;
     if (tower)
         return &tower->weights;
-    if (weights->projection.strips.data || !wanted(set, packing))
+    if (weights->layers[0].linears[0].strips.data || !wanted(set, packing))
         return weights; /* from a packed file, or not worth packing */
     pthread_mutex_lock(set->mutex);
     tower = atomic_load(&set->towers[precision]);

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * text_tower.c - the text tower: token and position embeddings, the causal
- * transformer, then LayerNorm and projection of the row of the end token.
+ * text_tower.c - the text tower: token and position embeddings, the
+ * transformer, then LayerNorm and projection of one row.
  *
- * A row attends only to itself and to earlier rows. So rows after the end token
- * have no effect and are not computed. (Where there is no end token the first
- * row counts.) For the same reason, texts that begin alike have equal rows
- * there. So the texts are sorted, and only rows that differ from the text
- * before are computed.
+ * CLIP: the transformer is causal, and the row of the end token counts. A row
+ * attends only to itself and to earlier rows. So rows after the end token have
+ * no effect and are not computed. (Where there is no end token the first row
+ * counts.) For the same reason, texts that begin alike have equal rows there.
+ * So the texts are sorted, and only rows that differ from the text before are
+ * computed.
  *
- * Reference: transformers 5.23, models/clip/modeling_clip.py
- * (CLIPTextEmbeddings, CLIPTextTransformer); checkpoints from before
- * eos_token_id was corrected in their config say 2 and mean the highest id.
+ * SigLIP: every row attends to every row, those of the padding too, and the
+ * last row counts, of the padding or not. So all rows of every text are
+ * computed.
+ *
+ * Reference: transformers, models/clip/modeling_clip.py (CLIPTextEmbeddings,
+ * CLIPTextTransformer), models/siglip/modeling_siglip.py (SiglipTextModel);
+ * CLIP checkpoints from before eos_token_id was corrected in their config say 2
+ * and mean the highest id.
  */
 #include "towers/text_tower.h"
 #include "towers/tower.h"
@@ -55,6 +61,8 @@ static size_t text_length(const clipc_tower *tower, size_t i)
     const text_input *input = tower->input;
     size_t text = input->order[i];
 
+    if (clipc_config_pads_texts(tower->config))
+        return tower->config->context_length;
     return 1 +
            clipc_text_pooled_row(text_ids(input, i),
                                  input->starts[text + 1] - input->starts[text],
@@ -162,6 +170,12 @@ static clipc_status check_ids(const clipc_config *config, const int32_t *ids,
                               "text %zu has %zu tokens, over the context "
                               "length of %zu",
                               i, length, config->context_length);
+        if (length != config->context_length &&
+            clipc_config_pads_texts(config))
+            return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                              "text %zu has %zu tokens; this network takes "
+                              "texts padded to %zu",
+                              i, length, config->context_length);
         for (size_t k = starts[i]; k < starts[i + 1]; k++)
             if (ids[k] < 0 || (size_t)ids[k] >= config->vocab_size)
                 return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
@@ -177,23 +191,26 @@ static clipc_status run_texts(clipc_engine *engine, const clipc_config *config,
                               uint32_t *spare, float *sorted, size_t n,
                               float *out, clipc_error *err)
 {
+    /* A trace shows every row of every text, in the order of the call. Padded
+     * texts have no rows in common: each row sees all of its text. */
+    const bool share = !engine->trace && !clipc_config_pads_texts(config);
     const clipc_tower tower = {
         .name = "text",
         .engine = engine,
         .config = config,
         .shape = &config->text,
         .weights = &input->weights->tower,
-        .causal = true,
+        .causal = !clipc_config_pads_texts(config),
+        .pooling = CLIPC_POOL_LAST,
         .input = input,
         .length = text_length,
-        /* A trace shows every row of every text. */
-        .shared = engine->trace ? NULL : text_shared,
+        .shared = share ? text_shared : NULL,
         .embed = text_embed,
     };
 
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
-    if (engine->trace)
+    if (!share)
         return clipc_tower_run(&tower, n, out, err);
     sort_texts(input, order, spare, n);
     CLIPC_TRY(clipc_tower_run(&tower, n, sorted, err));

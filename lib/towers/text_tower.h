@@ -9,9 +9,11 @@
 #include "towers/engine.h"
 
 /* n sequences -> raw projections out [n, E]. Sequence i is ids[starts[i]] ..
- * ids[starts[i + 1] - 1], at most context_length ids; ids after the end token
- * have no effect. Sequences need no padding. Rows of a common beginning are
- * computed once. */
+ * ids[starts[i + 1] - 1].
+ *
+ * CLIP: at most context_length ids; ids after the end token have no effect.
+ * Sequences need no padding. Rows of a common beginning are computed once.
+ * SigLIP: context_length ids, the tokenizer's padding included. */
 clipc_status clipc_text_forward(clipc_engine *engine,
                                 const clipc_config *config,
                                 const clipc_text_weights *weights,

@@ -4,12 +4,20 @@
  *
  *     x += out(attention(LN1(x)));  x += fc2(activation(fc1(LN2(x))))
  *
- * Reference: transformers 5.23, models/clip/modeling_clip.py (CLIPEncoder).
+ * and, in SigLIP's image tower, the attention head behind it, which makes one
+ * row of all rows by one learned query, the probe:
+ *
+ *     x = out(attention(probe, LN(x)));  x += fc2(activation(fc1(LN(x))))
+ *
+ * Reference: transformers, models/clip/modeling_clip.py (CLIPEncoder),
+ * models/siglip/modeling_siglip.py (SiglipEncoder,
+ * SiglipMultiheadAttentionPoolingHead).
  *
  * All sequences of a lane are rows of one matrix, one after the other, without
  * padding. Linear layers process all rows at once; attention processes each
  * sequence alone. Only rows that the embedding needs are computed: the last
- * layer takes keys and values from all rows, and all else from the pooled rows.
+ * layer takes keys and values from all rows, and all else from the pooled
+ * rows; before a head, all rows are needed.
  *
  * Several threads may share a lane. Each thread computes some columns of every
  * linear layer, and some rows or heads of the other stages. The threads meet
@@ -77,24 +85,24 @@ static clipc_finish finish_rows(const clipc_rows *out, float scale)
                            .out_stride = out->stride * sizeof(float) };
 }
 
-/* q = (LN1(x) Wq^T + bq) / sqrt(K), of all rows or of the pooled rows. k and v,
- * without the factor, of all rows. */
+/* q = (query_input Wq^T + bq) / sqrt(K), of all rows, of the pooled rows or of
+ * the probe. k and v, without the factor, of all rows of lane->y. */
 static void queries_keys_values(const clipc_worker *w,
-                                const clipc_layer_weights *weights,
+                                const clipc_linear *linears,
                                 const clipc_operand *query_input,
-                                size_t n_queries)
+                                size_t n_queries,
+                                clipc_precision query_precision)
 {
     const clipc_tower_config *shape = w->tower->shape;
     const clipc_precision precision = w->tower->engine->precision;
     const clipc_lane *lane = w->lane;
-    const clipc_linear *linears = weights->linears;
     const double dim = (double)(shape->width / shape->n_heads);
     const clipc_finish q = finish_rows(&lane->q, (float)(1.0 / sqrt(dim)));
     const clipc_finish k = finish_rows(&lane->k, 1.0f);
     const clipc_finish v = finish_rows(&lane->v, 1.0f);
 
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_Q], &linears[CLIPC_LINEAR_K],
-                      precision, query_input, n_queries, &q);
+                      query_precision, query_input, n_queries, &q);
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_K], &linears[CLIPC_LINEAR_V],
                       precision, &lane->y, lane->n_rows, &k);
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_V], &linears[CLIPC_LINEAR_OUT],
@@ -109,7 +117,7 @@ static const clipc_finish_op finish_ops[] = {
 
 /* lane->h = activation(y Wfc1^T + b). */
 static void expand(const clipc_worker *w, const clipc_operand *y,
-                   const clipc_layer_weights *weights, size_t n_rows)
+                   const clipc_linear *linears, size_t n_rows)
 {
     const clipc_tower_config *shape = w->tower->shape;
     const clipc_lane *lane = w->lane;
@@ -127,9 +135,9 @@ static void expand(const clipc_worker *w, const clipc_operand *y,
         finish.out = lane->expanded.data;
         finish.out_stride = lane->expanded.stride * sizeof(float);
     }
-    clipc_lane_linear(w, &weights->linears[CLIPC_LINEAR_FC1],
-                      &weights->linears[CLIPC_LINEAR_FC2],
-                      w->tower->engine->precision, y, n_rows, &finish);
+    clipc_lane_linear(w, &linears[CLIPC_LINEAR_FC1],
+                      &linears[CLIPC_LINEAR_FC2], w->tower->engine->precision,
+                      y, n_rows, &finish);
     clipc_lane_barrier(w);
     if (scaled) {
         lane_put(w, &lane->h, &lane->expanded, n_rows, shape->mlp_width);
@@ -137,14 +145,14 @@ static void expand(const clipc_worker *w, const clipc_operand *y,
     }
 }
 
-/* x += in W^T + b. */
+/* x += in W^T + b; without `add`, x = in W^T + b. */
 static void add_linear(const clipc_worker *w, float *x,
                        const clipc_linear *linear, const clipc_linear *next,
-                       const clipc_operand *in, size_t n_rows)
+                       const clipc_operand *in, size_t n_rows, bool add)
 {
     const clipc_finish finish = {
         .scale = 1.0f,
-        .add = true,
+        .add = add,
         .out = x,
         .out_stride = w->tower->shape->width * sizeof(float),
     };
@@ -164,7 +172,7 @@ static void gather_pooled(const clipc_worker *w)
     clipc_lane_share(w, lane->n_seqs, &begin, &end);
     for (size_t seq = begin; seq < end; seq++) {
         const clipc_sequence *s = &lane->sequences[seq];
-        size_t last = w->tower->causal ? s->n_keys - 1 : 0;
+        size_t last = w->tower->pooling == CLIPC_POOL_LAST ? s->n_keys - 1 : 0;
         size_t row = lane->keys[s->first_key + last];
         memcpy(lane->pooled_x + seq * width, lane->x + row * width,
                width * sizeof(float));
@@ -175,58 +183,102 @@ static void gather_pooled(const clipc_worker *w)
     }
 }
 
-static void run_layer(const clipc_worker *w, size_t index, bool last)
+/* What follows attention: of n_rows rows of lane->attended. y: room for the
+ * rows, normalised. add: x += out(attended), else x = out(attended). */
+static void run_mlp(const clipc_worker *w, const clipc_linear *linears,
+                    const float *ln_gain, const float *ln_bias,
+                    const clipc_linear *next, float *x, const clipc_operand *y,
+                    size_t n_rows, bool add)
 {
-    const clipc_tower_config *shape = w->tower->shape;
-    const clipc_layer_weights *weights = &w->tower->weights->layers[index];
-    const clipc_linear *linears = weights->linears;
-    const clipc_linear *next = last ? NULL
-                                    : &weights[1].linears[CLIPC_LINEAR_Q];
+    const clipc_lane *lane = w->lane;
+
+    if (lane->y.format != CLIPC_OPERAND_F32) {
+        lane_put(w, &lane->y, &lane->attended, n_rows, w->tower->shape->width);
+        clipc_lane_barrier(w);
+    }
+    add_linear(w, x, &linears[CLIPC_LINEAR_OUT], &linears[CLIPC_LINEAR_FC1],
+               &lane->y, n_rows, add);
+
+    lane_layernorm(w, y, x, ln_gain, ln_bias, n_rows);
+    clipc_lane_barrier(w);
+    expand(w, y, linears, n_rows);
+    add_linear(w, x, &linears[CLIPC_LINEAR_FC2], next, &lane->h, n_rows, true);
+}
+
+/* pooled: only the pooled rows are needed, in lane->pooled_x. */
+static void run_layer(const clipc_worker *w, size_t index, bool pooled)
+{
+    const clipc_tower *tower = w->tower;
+    const clipc_layer_weights *weights = &tower->weights->layers[index];
+    const clipc_linear *next = index + 1 < tower->shape->n_layers
+                                   ? &weights[1].linears[CLIPC_LINEAR_Q]
+                                   : NULL;
     const clipc_lane *lane = w->lane;
     const clipc_operand *y = &lane->y;
-    float *x = lane->x; /* [n_rows, D]; in the last layer the pooled rows */
+    float *x = lane->x; /* [n_rows, D] */
     size_t n_rows = lane->n_rows;
 
     lane_layernorm(w, y, x, weights->ln1_gain, weights->ln1_bias, n_rows);
     clipc_lane_barrier(w);
-    if (last) {
+    if (pooled) {
         gather_pooled(w);
         x = lane->pooled_x;
         y = &lane->pooled_y;
         n_rows = lane->n_seqs;
         clipc_lane_barrier(w);
     }
-    queries_keys_values(w, weights, y, n_rows);
+    queries_keys_values(w, weights->linears, y, n_rows,
+                        tower->engine->precision);
     clipc_lane_barrier(w);
-    clipc_attention(w, last);
+    clipc_attention(w, pooled ? CLIPC_QUERIES_POOLED : CLIPC_QUERIES_ALL);
     clipc_lane_barrier(w);
-    if (lane->y.format != CLIPC_OPERAND_F32) {
-        lane_put(w, &lane->y, &lane->attended, n_rows, shape->width);
-        clipc_lane_barrier(w);
-    }
-    add_linear(w, x, &linears[CLIPC_LINEAR_OUT], &linears[CLIPC_LINEAR_FC1],
-               &lane->y, n_rows);
-
-    lane_layernorm(w, y, x, weights->ln2_gain, weights->ln2_bias, n_rows);
-    clipc_lane_barrier(w);
-    expand(w, y, weights, n_rows);
-    add_linear(w, x, &linears[CLIPC_LINEAR_FC2], next, &lane->h, n_rows);
-    trace(w, "layer", index, x, n_rows, shape->width);
+    run_mlp(w, weights->linears, weights->ln2_gain, weights->ln2_bias, next, x,
+            y, n_rows, true);
+    trace(w, "layer", index, x, n_rows, tower->shape->width);
 }
 
-void clipc_lane_run(const clipc_worker *w, float *out)
+/* ---- from rows to vectors ---------------------------------------------- */
+
+/* The rows of a sequence -> its row of `out` [n, D], which is the embedding.
+ * The probe's query is the same for all sequences: one row, in float32 at any
+ * precision. */
+static void run_head(const clipc_worker *w, float *out)
+{
+    const clipc_tower *tower = w->tower;
+    const clipc_tower_weights *weights = tower->weights;
+    const clipc_head_weights *head = &weights->head;
+    const clipc_lane *lane = w->lane;
+    const size_t width = tower->shape->width;
+    size_t begin, end;
+
+    lane_layernorm(w, &lane->y, lane->x, weights->final_ln_gain,
+                   weights->final_ln_bias, lane->n_rows);
+    if (w->thread == 0)
+        clipc_operand_put(&lane->pooled, clipc_lane_kernels(w), 0, head->probe,
+                          width);
+    clipc_lane_barrier(w);
+    queries_keys_values(w, head->linears, &lane->pooled, 1,
+                        CLIPC_PRECISION_F32);
+    clipc_lane_barrier(w);
+    clipc_attention(w, CLIPC_QUERIES_PROBE);
+    clipc_lane_barrier(w);
+    run_mlp(w, head->linears, head->ln_gain, head->ln_bias, NULL,
+            lane->pooled_x, &lane->pooled_y, lane->n_seqs, false);
+    clipc_lane_share(w, lane->n_seqs, &begin, &end);
+    if (begin < end)
+        memcpy(out + begin * width, lane->pooled_x + begin * width,
+               (end - begin) * width * sizeof *out);
+    clipc_lane_barrier(w);
+}
+
+/* lane->pooled_x -> out [n, E]. */
+static void project(const clipc_worker *w, float *out)
 {
     const clipc_tower *tower = w->tower;
     const clipc_tower_weights *weights = tower->weights;
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
     const size_t dim = tower->config->projection_dim;
-
-    tower->embed(w);
-    clipc_lane_barrier(w);
-    trace(w, "embeddings", 0, lane->x, lane->n_rows, width);
-    for (size_t i = 0; i < tower->shape->n_layers; i++)
-        run_layer(w, i, i + 1 == tower->shape->n_layers);
 
     lane_layernorm(w, &lane->pooled, lane->pooled_x, weights->final_ln_gain,
                    weights->final_ln_bias, lane->n_seqs);
@@ -238,12 +290,31 @@ void clipc_lane_run(const clipc_worker *w, float *out)
                    width * sizeof(float));
     trace(w, "pooled", 0, lane->pooled_x, lane->n_seqs, width);
 
-    out += lane->first * dim;
     const clipc_finish finish = { .scale = 1.0f,
                                   .out = out,
                                   .out_stride = dim * sizeof(float) };
     clipc_lane_linear(w, &weights->projection, NULL, CLIPC_PRECISION_F32,
                       &lane->pooled, lane->n_seqs, &finish);
     clipc_lane_barrier(w);
+}
+
+void clipc_lane_run(const clipc_worker *w, float *out)
+{
+    const clipc_tower *tower = w->tower;
+    const clipc_lane *lane = w->lane;
+    const size_t n_layers = tower->shape->n_layers;
+    const size_t dim = tower->config->projection_dim;
+    const bool has_head = tower->pooling == CLIPC_POOL_HEAD;
+
+    tower->embed(w);
+    clipc_lane_barrier(w);
+    trace(w, "embeddings", 0, lane->x, lane->n_rows, tower->shape->width);
+    for (size_t i = 0; i < n_layers; i++)
+        run_layer(w, i, i + 1 == n_layers && !has_head);
+    out += lane->first * dim;
+    if (has_head)
+        run_head(w, out);
+    else
+        project(w, out);
     trace(w, "projection", 0, out, lane->n_seqs, dim);
 }

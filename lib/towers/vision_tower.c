@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * vision_tower.c - the image tower: patches of P x P pixels through one linear
- * layer, a class row before them, positions added, LayerNorm ("pre_layrnorm"
- * in checkpoints), the transformer, then LayerNorm and projection of the class
- * row alone.
+ * layer, positions added, the transformer.
  *
- * Reference: transformers 5.23, models/clip/modeling_clip.py
- * (CLIPVisionEmbeddings, CLIPVisionTransformer).
+ * CLIP: a class row before the patches; LayerNorm of all rows before the
+ * transformer ("pre_layrnorm" in checkpoints); behind it LayerNorm and
+ * projection of the class row alone. SigLIP: none of these; behind the
+ * transformer LayerNorm of all rows, and an attention head, whose row is the
+ * embedding.
+ *
+ * Reference: transformers, models/clip/modeling_clip.py
+ * (CLIPVisionEmbeddings, CLIPVisionTransformer),
+ * models/siglip/modeling_siglip.py (SiglipVisionEmbeddings,
+ * SiglipVisionModel).
  */
 #include "towers/vision_tower.h"
 #include "towers/tower.h"
@@ -16,7 +22,7 @@
 typedef struct vision_input {
     const clipc_vision_weights *weights;
     const float *pixels; /* [n, 3, S, S] */
-    size_t n_rows;       /* of an image: patches + 1 */
+    size_t n_rows;       /* of an image: patches, CLIP one more */
 } vision_input;
 
 static size_t vision_length(const clipc_tower *tower, size_t i)
@@ -77,6 +83,7 @@ static void vision_embed(const clipc_worker *w)
     const clipc_vision_weights *weights = input->weights;
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
+    const size_t class_rows = input->n_rows - tower->n_patches;
     const clipc_finish finish = {
         .scale = 1.0f,
         .out = lane->q.data, /* free until the first layer */
@@ -96,14 +103,16 @@ static void vision_embed(const clipc_worker *w)
     clipc_lane_share(w, lane->n_rows, &begin, &end);
     for (size_t i = begin; i < end; i++) {
         size_t image = i / input->n_rows, row = i % input->n_rows;
-        size_t patch = image * tower->n_patches + row - 1;
-        const float *from = row == 0 ? weights->class_embedding
-                                     : lane->q.data + patch * lane->q.stride;
+        size_t patch = image * tower->n_patches + row - class_rows;
+        const float *from = row < class_rows
+                                ? weights->class_embedding
+                                : lane->q.data + patch * lane->q.stride;
         float *x = lane->x + i * width; /* [D] */
         memcpy(x, from, width * sizeof *x);
         kernels->add(x, weights->position_embedding + row * width, width);
-        kernels->layernorm(x, x, weights->pre_ln_gain, weights->pre_ln_bias,
-                           tower->shape->eps, width);
+        if (weights->pre_ln_gain)
+            kernels->layernorm(x, x, weights->pre_ln_gain,
+                               weights->pre_ln_bias, tower->shape->eps, width);
     }
 }
 
@@ -117,7 +126,7 @@ clipc_status clipc_vision_forward(clipc_engine *engine,
     const vision_input input = {
         .weights = weights,
         .pixels = pixels,
-        .n_rows = across * across + 1,
+        .n_rows = across * across + (weights->class_embedding != NULL),
     };
     const clipc_tower tower = {
         .name = "vision",
@@ -126,6 +135,8 @@ clipc_status clipc_vision_forward(clipc_engine *engine,
         .shape = &config->vision,
         .weights = &weights->tower,
         .causal = false,
+        .pooling = weights->tower.head.probe ? CLIPC_POOL_HEAD
+                                             : CLIPC_POOL_FIRST,
         .n_patches = across * across,
         .patch_floats = 3 * config->patch_size * config->patch_size,
         .input = &input,

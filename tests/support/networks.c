@@ -13,15 +13,32 @@
 /* ---- networks ---------------------------------------------------------- */
 
 const shape shapes[N_SHAPES] = {
-    { "ordinary", 64, 3, 4, 128, CLIPC_QUICK_GELU, 8, 3, 24, 96, 32 },
-    { "gelu", 64, 2, 2, 256, CLIPC_GELU, 4, 4, 24, 96, 48 },
-    { "one layer", 32, 1, 2, 64, CLIPC_QUICK_GELU, 8, 2, 16, 50, 16 },
-    { "one head", 24, 2, 1, 96, CLIPC_QUICK_GELU, 5, 3, 16, 50, 16 },
-    { "odd sizes", 30, 2, 3, 37, CLIPC_GELU, 3, 3, 16, 61, 7 },
-    { "head dim 1", 6, 2, 6, 5, CLIPC_QUICK_GELU, 2, 2, 16, 61, 1 },
-    { "one patch", 40, 2, 8, 80, CLIPC_QUICK_GELU, 6, 1, 4, 20, 8 },
-    { "long", 16, 2, 2, 32, CLIPC_QUICK_GELU, 2, 12, 160, 40, 8 },
-    { "head dim 72", 144, 2, 2, 538, CLIPC_GELU, 2, 8, 64, 40, 24 },
+    { "ordinary", 64, 3, 4, 128, CLIPC_QUICK_GELU, 8, 3, 24, 96, 32,
+      CLIPC_FAMILY_CLIP },
+    { "gelu", 64, 2, 2, 256, CLIPC_GELU, 4, 4, 24, 96, 48, CLIPC_FAMILY_CLIP },
+    { "one layer", 32, 1, 2, 64, CLIPC_QUICK_GELU, 8, 2, 16, 50, 16,
+      CLIPC_FAMILY_CLIP },
+    { "one head", 24, 2, 1, 96, CLIPC_QUICK_GELU, 5, 3, 16, 50, 16,
+      CLIPC_FAMILY_CLIP },
+    { "odd sizes", 30, 2, 3, 37, CLIPC_GELU, 3, 3, 16, 61, 7,
+      CLIPC_FAMILY_CLIP },
+    { "head dim 1", 6, 2, 6, 5, CLIPC_QUICK_GELU, 2, 2, 16, 61, 1,
+      CLIPC_FAMILY_CLIP },
+    { "one patch", 40, 2, 8, 80, CLIPC_QUICK_GELU, 6, 1, 4, 20, 8,
+      CLIPC_FAMILY_CLIP },
+    { "long", 16, 2, 2, 32, CLIPC_QUICK_GELU, 2, 12, 160, 40, 8,
+      CLIPC_FAMILY_CLIP },
+    { "head dim 72", 144, 2, 2, 538, CLIPC_GELU, 2, 8, 64, 40, 24,
+      CLIPC_FAMILY_CLIP },
+    /* A head of 72 and an MLP of 16 x 17, as the largest but one has. */
+    { "siglip", 144, 2, 2, 272, CLIPC_GELU_TANH, 7, 3, 16, 61, 144,
+      CLIPC_FAMILY_SIGLIP },
+    { "siglip one patch", 40, 1, 8, 80, CLIPC_GELU_TANH, 6, 1, 4, 20, 40,
+      CLIPC_FAMILY_SIGLIP },
+    { "siglip odd sizes", 30, 3, 3, 37, CLIPC_GELU_TANH, 3, 3, 5, 61, 30,
+      CLIPC_FAMILY_SIGLIP },
+    { "siglip long", 16, 2, 2, 32, CLIPC_GELU_TANH, 2, 12, 160, 40, 16,
+      CLIPC_FAMILY_SIGLIP },
 };
 
 static uint64_t state;
@@ -86,6 +103,35 @@ static void make_layers(network *net, clipc_layer_weights *layers,
     }
 }
 
+/* What SigLIP has instead of CLIP's class row, LayerNorm before the layers and
+ * projection. */
+static void make_siglip(network *net, const shape *s)
+{
+    const size_t d = s->width, m = s->mlp_width;
+    const double in = 2.5 / sqrt((double)d), out = 1.7 / sqrt((double)d);
+    clipc_tower_weights *vision = &net->vision.tower;
+
+    vision->patch.bias = tensor(net, d, 0, 0.5);
+    vision->projection = (clipc_linear){ 0 };
+    net->vision.class_embedding = NULL;
+    net->vision.pre_ln_gain = net->vision.pre_ln_bias = NULL;
+    vision->head = (clipc_head_weights){
+        .probe = tensor(net, d, 0, 2),
+        .ln_gain = tensor(net, d, 1, 0.5),
+        .ln_bias = tensor(net, d, 0, 0.3),
+        .linears = {
+            [CLIPC_LINEAR_Q] = linear(net, d, d, in, 0.5),
+            [CLIPC_LINEAR_K] = linear(net, d, d, in, 0.5),
+            [CLIPC_LINEAR_V] = linear(net, d, d, out, 0.5),
+            [CLIPC_LINEAR_OUT] = linear(net, d, d, out, 0.3),
+            [CLIPC_LINEAR_FC1] = linear(net, m, d, out, 0.5),
+            [CLIPC_LINEAR_FC2] =
+                linear(net, d, m, 1.7 / sqrt((double)m), 0.3),
+        },
+    };
+    net->text.tower.projection.bias = tensor(net, s->dim, 0, 0.3);
+}
+
 network *make_network(const shape *s)
 {
     network *net = calloc(1, sizeof *net);
@@ -99,7 +145,8 @@ network *make_network(const shape *s)
                                  .eps = 1e-5f };
 
     state = 0x9E3779B97F4A7C15u;
-    net->config = (clipc_config){ .vision = tower,
+    net->config = (clipc_config){ .family = s->family,
+                                  .vision = tower,
                                   .text = tower,
                                   .image_size = s->patch_size * s->across,
                                   .patch_size = s->patch_size,
@@ -133,6 +180,8 @@ network *make_network(const shape *s)
         .token_embedding = linear(net, s->vocab, d, 1, 0).weight,
         .position_embedding = tensor(net, s->context * d, 0, 1),
     };
+    if (s->family == CLIPC_FAMILY_SIGLIP)
+        make_siglip(net, s);
     return net;
 }
 
@@ -208,6 +257,13 @@ texts make_texts(const network *net, size_t n)
         for (size_t k = 0; k < length; k++)
             ids[k] = (int32_t)((uniform() + 1) / 2 *
                                (double)(c->vocab_size - 1));
+        if (clipc_config_pads_texts(c)) {
+            for (; length < c->context_length; length++)
+                ids[length] = 1;
+            t.pooled[i] = length - 1;
+            t.starts[i + 1] = t.starts[i] + length;
+            continue;
+        }
         t.pooled[i] = i % 5 == 4 ? 0 : i % 5 == 3 ? length / 2 : length - 1;
         if (i % 5 != 4)
             ids[t.pooled[i]] = (int32_t)c->eos_token_id;

@@ -15,11 +15,12 @@ typedef struct shape {
     const char *name;
     size_t width, n_layers, n_heads, mlp_width; /* of both towers */
     clipc_activation activation;
-    size_t patch_size, across; /* image_size = patch_size * across */
-    size_t context, vocab, dim;
+    size_t patch_size, across;  /* image_size = patch_size * across */
+    size_t context, vocab, dim; /* SigLIP: dim = width */
+    clipc_family family;
 } shape;
 
-enum { N_SHAPES = 9 };
+enum { N_SHAPES = 13, FIRST_SIGLIP = 9 };
 extern const shape shapes[N_SHAPES];
 
 typedef struct network {
@@ -54,8 +55,9 @@ typedef struct texts {
     size_t *starts, *pooled, n;
 } texts;
 
-/* Texts of different lengths. Most end with the end token; some go on behind
- * the end token; some have no end token. */
+/* CLIP: texts of different lengths. Most end with the end token; some go on
+ * behind the end token; some have no end token. SigLIP: as long as the
+ * context, from some row on one id, the padding. */
 texts make_texts(const network *net, size_t n);
 void free_texts(texts *t);
 

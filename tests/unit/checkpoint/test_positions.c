@@ -45,10 +45,22 @@ TEST(positions_are_those_of_torch)
         float *out = malloc(n * sizeof *out);
         CHECK(out != NULL);
         CHECK_INT(json_array_size(want), n);
-        CHECK_OK(clipc_positions_interpolate(out, to, in, from, width, &err),
+        CHECK_OK(clipc_positions_interpolate(out, to, in, from, 1, width,
+                                             &err),
                  err);
         for (size_t k = 0; k < n; k++) {
             double expected = json_number_value(json_array_get(want, k));
+            if (!(fabs((double)out[k] - expected) <= BOUND))
+                FAIL("%zu to %zu: element %zu is %.9g, not %.9g", from, to, k,
+                     (double)out[k], expected);
+        }
+        /* without the class row: the other rows alike */
+        CHECK_OK(clipc_positions_interpolate(out, to, in + width, from, 0,
+                                             width, &err),
+                 err);
+        for (size_t k = 0; k + width < n; k++) {
+            double expected = json_number_value(
+                json_array_get(want, k + width));
             if (!(fabs((double)out[k] - expected) <= BOUND))
                 FAIL("%zu to %zu: element %zu is %.9g, not %.9g", from, to, k,
                      (double)out[k], expected);
@@ -65,7 +77,7 @@ TEST(as_many_positions_stay_what_they_are)
     enum { SIDE = 5, WIDTH = 3, N = (1 + SIDE * SIDE) * WIDTH };
     float *in = trained(N), out[N];
 
-    CHECK_OK(clipc_positions_interpolate(out, SIDE, in, SIDE, WIDTH, &err),
+    CHECK_OK(clipc_positions_interpolate(out, SIDE, in, SIDE, 1, WIDTH, &err),
              err);
     CHECK_BYTES(out, in, sizeof out);
     free(in);

@@ -74,6 +74,19 @@ static void ref_attention(double *out, const double *q, const double *k,
     free(weight);
 }
 
+static void ref_activation(double *h, size_t n, clipc_activation activation)
+{
+    const double root = sqrt(2 / acos(-1.0));
+
+    for (size_t i = 0; i < n; i++) {
+        double x = h[i];
+        h[i] = activation == CLIPC_GELU ? 0.5 * x * erfc(-x / sqrt(2.0))
+               : activation == CLIPC_GELU_TANH
+                   ? 0.5 * x * (1 + tanh(root * (x + 0.044715 * x * x * x)))
+                   : x / (1 + exp(-1.702 * x));
+    }
+}
+
 /* x [n_rows, D] through all layers, in place. */
 static void ref_layers(double *x, size_t n_rows, const clipc_tower_config *c,
                        const clipc_layer_weights *layers, bool causal)
@@ -98,10 +111,7 @@ static void ref_layers(double *x, size_t n_rows, const clipc_tower_config *c,
             ref_layernorm(y + t * d, x + t * d, w->ln2_gain, w->ln2_bias,
                           (double)c->eps, d);
         ref_linear(h, y, &w->linears[CLIPC_LINEAR_FC1], n_rows);
-        for (size_t i = 0; i < n_rows * c->mlp_width; i++)
-            h[i] = c->activation == CLIPC_GELU
-                       ? 0.5 * h[i] * erfc(-h[i] / sqrt(2.0))
-                       : h[i] / (1 + exp(-1.702 * h[i]));
+        ref_activation(h, n_rows * c->mlp_width, c->activation);
         ref_linear(q, h, &w->linears[CLIPC_LINEAR_FC2], n_rows);
         for (size_t i = 0; i < n; i++)
             x[i] += q[i];
@@ -113,34 +123,93 @@ static void ref_layers(double *x, size_t n_rows, const clipc_tower_config *c,
     free(h);
 }
 
+/* All rows through LayerNorm, then one query over them. */
+static void ref_head(const network *net, const double *x, size_t n_rows,
+                     double *out)
+{
+    const clipc_tower_config *c = &net->config.vision;
+    const clipc_tower_weights *w = &net->vision.tower;
+    const clipc_head_weights *head = &w->head;
+    const size_t d = c->width, dim = d / c->n_heads;
+    double *y = doubles(n_rows * d), *k = doubles(n_rows * d);
+    double *v = doubles(n_rows * d), *weight = doubles(n_rows);
+    double *q = doubles(d), *a = doubles(d), *h = doubles(c->mlp_width);
+
+    for (size_t t = 0; t < n_rows; t++)
+        ref_layernorm(y + t * d, x + t * d, w->final_ln_gain, w->final_ln_bias,
+                      (double)c->eps, d);
+    for (size_t i = 0; i < d; i++)
+        a[i] = (double)head->probe[i];
+    ref_linear(q, a, &head->linears[CLIPC_LINEAR_Q], 1);
+    ref_linear(k, y, &head->linears[CLIPC_LINEAR_K], n_rows);
+    ref_linear(v, y, &head->linears[CLIPC_LINEAR_V], n_rows);
+    for (size_t at = 0; at < d; at += dim) {
+        double total = 0;
+        for (size_t t = 0; t < n_rows; t++) {
+            double score = 0;
+            for (size_t i = at; i < at + dim; i++)
+                score += q[i] * k[t * d + i];
+            total += weight[t] = exp(score / sqrt((double)dim));
+        }
+        for (size_t i = at; i < at + dim; i++) {
+            a[i] = 0;
+            for (size_t t = 0; t < n_rows; t++)
+                a[i] += weight[t] / total * v[t * d + i];
+        }
+    }
+    ref_linear(out, a, &head->linears[CLIPC_LINEAR_OUT], 1);
+    ref_layernorm(a, out, head->ln_gain, head->ln_bias, (double)c->eps, d);
+    ref_linear(h, a, &head->linears[CLIPC_LINEAR_FC1], 1);
+    ref_activation(h, c->mlp_width, c->activation);
+    ref_linear(q, h, &head->linears[CLIPC_LINEAR_FC2], 1);
+    for (size_t i = 0; i < d; i++)
+        out[i] += q[i];
+    free(y);
+    free(k);
+    free(v);
+    free(weight);
+    free(q);
+    free(a);
+    free(h);
+}
+
 static void ref_vision(const network *net, const float *pixels, double *out)
 {
     const clipc_config *c = &net->config;
     const clipc_vision_weights *w = &net->vision;
     size_t d = c->vision.width, p = c->patch_size, size = c->image_size;
-    size_t across = size / p, n_rows = across * across + 1;
+    size_t across = size / p, class_rows = w->class_embedding ? 1 : 0;
+    size_t n_rows = across * across + class_rows;
     double *x = doubles(n_rows * d), *pooled = doubles(d);
 
     for (size_t t = 0; t < n_rows; t++) {
         for (size_t o = 0; o < d; o++) {
-            double sum = t ? 0 : (double)w->class_embedding[o];
-            for (size_t i = 0; t && i < 3 * p * p; i++) {
+            bool is_class = t < class_rows;
+            double sum = is_class ? (double)w->class_embedding[o] : 0;
+            if (w->tower.patch.bias)
+                sum += (double)w->tower.patch.bias[o];
+            for (size_t i = 0; !is_class && i < 3 * p * p; i++) {
                 size_t ch = i / (p * p), py = i / p % p, px = i % p;
-                size_t row = (t - 1) / across * p + py;
-                size_t column = (t - 1) % across * p + px;
+                size_t row = (t - class_rows) / across * p + py;
+                size_t column = (t - class_rows) % across * p + px;
                 sum += (double)pixels[(ch * size + row) * size + column] *
                        (double)floats(
                            &w->tower.patch.weight)[o * 3 * p * p + i];
             }
             x[t * d + o] = sum + (double)w->position_embedding[t * d + o];
         }
-        ref_layernorm(x + t * d, x + t * d, w->pre_ln_gain, w->pre_ln_bias,
-                      (double)c->vision.eps, d);
+        if (class_rows)
+            ref_layernorm(x + t * d, x + t * d, w->pre_ln_gain, w->pre_ln_bias,
+                          (double)c->vision.eps, d);
     }
     ref_layers(x, n_rows, &c->vision, w->tower.layers, false);
-    ref_layernorm(pooled, x, w->tower.final_ln_gain, w->tower.final_ln_bias,
-                  (double)c->vision.eps, d);
-    ref_linear(out, pooled, &w->tower.projection, 1);
+    if (w->tower.head.probe) {
+        ref_head(net, x, n_rows, out);
+    } else {
+        ref_layernorm(pooled, x, w->tower.final_ln_gain,
+                      w->tower.final_ln_bias, (double)c->vision.eps, d);
+        ref_linear(out, pooled, &w->tower.projection, 1);
+    }
     free(x);
     free(pooled);
 }
@@ -159,7 +228,8 @@ static void ref_text(const network *net, const int32_t *ids, size_t n_rows,
             x[t * d + o] = (double)floats(
                                &w->token_embedding)[(size_t)ids[t] * d + o] +
                            (double)w->position_embedding[t * d + o];
-    ref_layers(x, n_rows, &c->text, w->tower.layers, true);
+    ref_layers(x, n_rows, &c->text, w->tower.layers,
+               c->family == CLIPC_FAMILY_CLIP);
     ref_layernorm(pooled, x + row * d, w->tower.final_ln_gain,
                   w->tower.final_ln_bias, (double)c->text.eps, d);
     ref_linear(out, pooled, &w->tower.projection, 1);
@@ -236,12 +306,12 @@ static double least_cosine(const float *a, const float *b, size_t n,
     return least;
 }
 
-static void check_instruction_sets(const shape *s)
+static void check_instruction_sets(const shape *s, double least_int8)
 {
     enum { N = 12 };
     const double least[] = { [CLIPC_PRECISION_F32] = 0.99999999,
                              [CLIPC_PRECISION_BF16] = 0.99999,
-                             [CLIPC_PRECISION_INT8] = 0.9999 };
+                             [CLIPC_PRECISION_INT8] = least_int8 };
     network *net = make_network(s);
     size_t dim = net->config.projection_dim;
     float *pixels = make_pixels(net, N);
@@ -282,6 +352,8 @@ static void check_instruction_sets(const shape *s)
 /* Kernels of all instruction sets compute the same layers. */
 TEST(instruction_sets_agree)
 {
-    check_instruction_sets(&shapes[1]);
-    check_instruction_sets(&shapes[8]);
+    check_instruction_sets(&shapes[1], 0.9999);
+    check_instruction_sets(&shapes[8], 0.9999);
+    /* The head's MLP is the last step: nothing averages its rounding. */
+    check_instruction_sets(&shapes[FIRST_SIGLIP], 0.9997);
 }
