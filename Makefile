@@ -24,6 +24,7 @@ VARIANT  ?= release#   release, asan, ubsan, tsan, cov
 OPENBLAS ?= 1#         0: clipc's own C kernels only
 CURL     ?= 1#         0: no http(s) URLs
 WEBP     ?= 1#         0: no WebP pictures
+SERVE    ?= 1#         0: no clipc-serve, which needs libmicrohttpd
 WERROR   ?= 0#         1: warnings are errors (CI)
 
 PREFIX     ?= /usr/local
@@ -69,6 +70,10 @@ PACKAGES += libcurl
 endif
 ifeq ($(WEBP),1)
 PACKAGES += libwebpdemux libwebp
+endif
+# Of a program, not of the library.
+ifeq ($(SERVE),1)
+SERVE_PACKAGES := libmicrohttpd
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -136,14 +141,14 @@ PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACK
 # OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
-$(foreach v,OPENBLAS CURL WEBP,$(if $(filter 0 1,$($(v))),,$(error \
+$(foreach v,OPENBLAS CURL WEBP SERVE,$(if $(filter 0 1,$($(v))),,$(error \
     $(v)=$($(v)): the value must be 0 or 1)))
 
 # One folder for each way to build, so that nothing ever needs a clean.
 BUILDS := build
 BUILD := $(BUILDS)/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \
          $(filter 0,$(OPENBLAS)),-noblas)$(if $(filter 0,$(CURL)),-nocurl)$(if \
-         $(filter 0,$(WEBP)),-nowebp)
+         $(filter 0,$(WEBP)),-nowebp)$(if $(filter 0,$(SERVE)),-noserve)
 ifneq ($(words $(BUILD))$(findstring :,$(BUILD)),1)
 $(error BUILD=$(BUILD): the build folder must not have a space or a colon)
 endif
@@ -154,10 +159,16 @@ BENCH_SOURCES := $(sort $(wildcard bench/*.c bench/x86/*.c))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed clipc-pack
+ifeq ($(SERVE),1)
+TOOLS        += clipc-serve
+endif
 TOOL_COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
                 $(wildcard tools/common/*.c tools/pictures/*.c)))
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(sort \
                 $(wildcard tests/unit/*/test_*.c tests/stress/test_*.c)))
+ifeq ($(SERVE),0)
+UNIT_TESTS   := $(filter-out $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS))
+endif
 TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers sockets hub_server)
 TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
@@ -213,7 +224,7 @@ help:
 	@echo "make -f SOURCE/Makefile   builds in ./build/; SOURCE may be read-only"
 	@echo
 	@echo "Options: VARIANT=release|asan|ubsan|tsan|cov  OPENBLAS=0  CURL=0"
-	@echo "         WEBP=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
+	@echo "         WEBP=0  SERVE=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
 
 # ---- compiling ------------------------------------------------------------
 # Rewritten only when the flags change; every object depends on it.
@@ -221,7 +232,7 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(FLAGS) | cmp -s - $@ || { \
 	    CC='$(CC)' CFLAGS=$(call quoted,$(CPPFLAGS) $(CFLAGS)) PKG_CONFIG='$(PKG_CONFIG)' \
-	    sh tools/toolchain.sh $(PACKAGES) && printf '%s\n' $(FLAGS) > $@; }
+	    sh tools/toolchain.sh $(PACKAGES) $(SERVE_PACKAGES) && printf '%s\n' $(FLAGS) > $@; }
 quoted = '$(subst ','\'',$(1))'
 FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))
 # What knows the prefix: `make install PREFIX=...` compiles nothing else again.
@@ -304,6 +315,10 @@ $(PROGRAMS): $(TOOL_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
+# Of the programs only the server needs an HTTP server.
+SERVE_LIBS = $(eval SERVE_LIBS := $$(shell $(PKG_CONFIG) --libs $(SERVE_PACKAGES)))$(SERVE_LIBS)
+$(BUILD)/clipc-serve: LIBS += $(SERVE_LIBS)
+
 # A program writes the completions of its own options. One that was compiled
 # for another machine may not run here: then the file says so, and is empty.
 define complete
@@ -326,6 +341,7 @@ $(FISHCOMP): $(BUILD)/completions/fish/%.fish: $(BUILD)/%
 SERVE_PARTS := $(filter-out %/clipc-serve.o,$(patsubst %.c,$(BUILD)/%.o,$(sort \
                $(wildcard tools/serve/*.c))))
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): $(SERVE_PARTS) $(TOOL_COMMON)
+$(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
@@ -366,7 +382,8 @@ $(CMAKE_FILES): $(BUILD)/%: lib/%.in $(BUILD)/flags include/clipc.h
 
 # ---- dependencies ---------------------------------------------------------
 deps:
-	@CC='$(CC)' OPENBLAS=$(OPENBLAS) CURL=$(CURL) WEBP=$(WEBP) sh tools/deps.sh
+	@CC='$(CC)' OPENBLAS=$(OPENBLAS) CURL=$(CURL) WEBP=$(WEBP) \
+	    SERVE=$(SERVE) sh tools/deps.sh
 deps-aarch64 deps-cpus:
 	@sh tools/deps.sh --aarch64
 # `make -j4 deps demo`: nothing begins before deps is done.
@@ -382,7 +399,7 @@ DEMO_PICTURE := red-convertible.png
 
 check: tests
 	@BUILD=$(BUILD) CC='$(CC)' RUNNER='$(RUNNER)' MAKE='$(MAKE)' OPENBLAS=$(OPENBLAS) \
-	    CURL=$(CURL) WEBP=$(WEBP) VARIANT=$(VARIANT) V=$(V) sh tests/run.sh
+	    CURL=$(CURL) WEBP=$(WEBP) SERVE=$(SERVE) VARIANT=$(VARIANT) V=$(V) sh tests/run.sh
 
 check-asan:
 	$(MAKE) VARIANT=asan check
@@ -400,7 +417,7 @@ check-valgrind:
 # finds; with the cross compiler's, threads and fork() hang.
 check-aarch64:
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
-	$(MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar OPENBLAS=0 CURL=0 \
+	$(MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar OPENBLAS=0 CURL=0 SERVE=0 \
 	    CLIPC_SKIP_SCRIPTS=1 RUNNER='$(QEMU_AARCH64) -L /' check
 QEMU_AARCH64 ?= qemu-aarch64-static
 export CLIPC_SKIP_SCRIPTS

@@ -4,9 +4,9 @@
 # needs. Does nothing when they are there; says what it will do otherwise.
 # --aarch64: the cross compiler, the arm64 libraries and qemu, for `make
 # check-aarch64` and `make check-cpus`. Environment: CC, and OPENBLAS, CURL,
-# WEBP as in make.
+# WEBP, SERVE as in make.
 set -eu
-: "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}"
+: "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}" "${SERVE:=1}"
 
 say() { printf '%s\n' "deps: $*"; }
 
@@ -61,6 +61,7 @@ else
     need_libraries ''
     [ "$OPENBLAS" = 0 ] || need_module libopenblas-dev openblas
     [ "$CURL" = 0 ] || need_module libcurl4-openssl-dev libcurl
+    [ "$SERVE" = 0 ] || need_module libmicrohttpd-dev libmicrohttpd
 fi
 packages=${packages# }
 if [ -z "$packages" ]; then

@@ -5,11 +5,10 @@
  * an image out. docs/man/clipc-classify.1 describes it.
  */
 #include "common/common_options.h"
-#include "common/named.h"
+#include "common/model_labels.h"
 #include "common/numbers.h"
 #include "common/places.h"
 #include "common/progress.h"
-#include "common/published.h"
 #include "common/records.h"
 #include "pictures/pipeline.h"
 #include "pictures/sources.h"
@@ -122,15 +121,6 @@ static void check_utf8(const char *option, const char *text)
                          tool_shown_name(text).text, valid + 1);
 }
 
-static bool good_template(const char *s, size_t n)
-{
-    size_t places = 0;
-    for (size_t i = 0; i + 1 < n; i++)
-        if (s[i] == '{' && s[i + 1] == '}')
-            places++;
-    return places == 1;
-}
-
 static void read_options(settings *set, int argc, char **argv)
 {
     tool_scan scan = { .program = &command, .argc = argc, .argv = argv };
@@ -155,7 +145,7 @@ static void read_options(settings *set, int argc, char **argv)
             break;
         case OPT_TEMPLATE:
             check_utf8(scan.name, value);
-            if (!good_template(value, strlen(value)))
+            if (!tool_template_good(value, strlen(value)))
                 tool_usage_error("--template %s: must have exactly one {}, "
                                  "where the label goes",
                                  tool_shown_name(value).text);
@@ -205,31 +195,6 @@ static bool labels_are_given(const settings *set)
     return set->label_texts.n || set->labels;
 }
 
-/* The built-in list of the model's labels. NULL: the model names a list that
- * is not built in, and a message says so. */
-static const char *labels_of(const clipc_model *model)
-{
-    clipc_model_info p = { .struct_size = sizeof p };
-
-    (void)clipc_model_get_info(model, &p, NULL);
-    if (p.labels && tool_named_is_built_in(TOOL_LABELS, p.labels))
-        return p.labels;
-    if (p.labels) {
-        tool_say("%s: the model's labels are the list %s, which is not built "
-                 "in; give a file of them with --labels FILE",
-                 tool_shown_name(p.source).text, p.labels);
-        tool_say("built-in labels are " TOOL_LABEL_LISTS);
-        return NULL;
-    }
-    /* A smaller vocabulary means a model for a purpose of its own. */
-    if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
-        tool_say("%s: the model names no labels and is none of the published "
-                 "CLIP models; taking " TOOL_DEFAULT_LABELS
-                 " (--labels FILE|NAME names others)",
-                 tool_shown_name(p.source).text);
-    return TOOL_DEFAULT_LABELS;
-}
-
 /* Warns of --label FILE, where --labels FILE was probably meant. */
 static void warn_of_files(const tool_list *texts)
 {
@@ -254,7 +219,7 @@ static bool load_labels(tool_lines *labels, settings *set,
         return true;
     }
     if (!name)
-        name = labels_of(model);
+        name = tool_model_labels(model);
     if (!name)
         return false;
     return tool_named_read(labels, TOOL_LABELS, "--labels", name,
@@ -263,22 +228,10 @@ static bool load_labels(tool_lines *labels, settings *set,
 
 static bool load_templates(tool_lines *templates, const settings *set)
 {
-    const char *path = set->templates_file;
-
-    if (!path) {
-        borrow(templates, &set->template_texts);
-        return true;
-    }
-    if (!tool_named_read(templates, TOOL_TEMPLATES, "--templates", path,
-                         set->common.data_dir))
-        return false;
-    for (size_t i = 0; i < templates->n; i++)
-        if (!good_template(templates->items[i].data,
-                           templates->items[i].len)) {
-            tool_say("--templates %s: template %zu must have exactly one {}",
-                     tool_shown_name(path).text, i + 1);
-            return false;
-        }
+    if (set->templates_file)
+        return tool_templates_read(templates, set->templates_file,
+                                   set->common.data_dir);
+    borrow(templates, &set->template_texts);
     return true;
 }
 

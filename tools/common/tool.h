@@ -4,7 +4,8 @@
  * programs.
  *
  * Of the library the programs use clipc.h alone. Symbols of tools/ start with
- * tool_, so that they cannot clash with symbols in a static libclipc.
+ * tool_ (serve_ in tools/serve/), so that they cannot clash with symbols in a
+ * static libclipc.
  */
 #ifndef CLIPC_TOOL_H
 #define CLIPC_TOOL_H

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * connections.c - see connections.h. A connection is cut by shutdown(): its
+ * thread then sees the end and closes the descriptor itself.
+ */
+#include "serve/connections.h"
+
+#include "serve/request.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum {
+    HEAD_SECONDS = 10,
+    BODY_SECONDS = 10,
+    MOST_BODY_SECONDS = 120,
+    ANSWER_SECONDS = 30,
+    BYTES_A_SECOND = 16384
+};
+
+struct serve_connection {
+    int fd;
+    serve_phase phase;
+    bool cut;
+    int64_t since_us;
+    uint64_t n_bytes;
+    serve_connection *next, *previous;
+};
+
+struct serve_connections {
+    pthread_mutex_t mutex;
+    serve_connection *first;
+    size_t n;
+};
+
+serve_connections *serve_connections_new(void)
+{
+    serve_connections *all = calloc(1, sizeof *all);
+
+    if (all && pthread_mutex_init(&all->mutex, NULL) != 0) {
+        free(all);
+        return NULL;
+    }
+    return all;
+}
+
+void serve_connections_free(serve_connections *all)
+{
+    if (!all)
+        return;
+    pthread_mutex_destroy(&all->mutex);
+    free(all);
+}
+
+serve_connection *serve_connection_add(serve_connections *all, int fd)
+{
+    serve_connection *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    c->fd = fd;
+    c->since_us = serve_now_us();
+    pthread_mutex_lock(&all->mutex);
+    c->next = all->first;
+    if (all->first)
+        all->first->previous = c;
+    all->first = c;
+    all->n++;
+    pthread_mutex_unlock(&all->mutex);
+    return c;
+}
+
+void serve_connection_remove(serve_connections *all, serve_connection *c)
+{
+    pthread_mutex_lock(&all->mutex);
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        all->first = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    all->n--;
+    pthread_mutex_unlock(&all->mutex);
+    free(c);
+}
+
+void serve_connection_phase(serve_connections *all, serve_connection *c,
+                            serve_phase phase, uint64_t n_bytes)
+{
+    pthread_mutex_lock(&all->mutex);
+    c->phase = phase;
+    c->since_us = serve_now_us();
+    c->n_bytes = n_bytes;
+    pthread_mutex_unlock(&all->mutex);
+}
+
+void serve_connection_received(serve_connections *all, serve_connection *c,
+                               size_t n_bytes)
+{
+    pthread_mutex_lock(&all->mutex);
+    c->n_bytes += n_bytes;
+    pthread_mutex_unlock(&all->mutex);
+}
+
+int serve_connection_fd(const serve_connection *c)
+{
+    return c->fd;
+}
+
+/* Seconds that the phase may take; 0: as long as the request's own deadline
+ * says. */
+static int64_t allowed(const serve_connection *c)
+{
+    int64_t transfer = (int64_t)(c->n_bytes / BYTES_A_SECOND);
+
+    switch (c->phase) {
+    case SERVE_PHASE_HEAD:
+    case SERVE_PHASE_NEXT: return HEAD_SECONDS;
+    case SERVE_PHASE_IDLE: return SERVE_IDLE_SECONDS;
+    case SERVE_PHASE_BODY:
+        return BODY_SECONDS + transfer < MOST_BODY_SECONDS
+                   ? BODY_SECONDS + transfer
+                   : MOST_BODY_SECONDS;
+    case SERVE_PHASE_ANSWER: return ANSWER_SECONDS + transfer;
+    default: return 0;
+    }
+}
+
+size_t serve_connections_cut(serve_connections *all, bool idle)
+{
+    int64_t now = serve_now_us();
+    size_t n = 0;
+
+    pthread_mutex_lock(&all->mutex);
+    for (serve_connection *c = all->first; c; c = c->next) {
+        int64_t most = allowed(c);
+        bool slow = most && now - c->since_us > most * 1000000;
+        if (c->cut || !(slow || (idle && c->phase == SERVE_PHASE_IDLE)))
+            continue;
+        c->cut = true;
+        n += slow && c->phase != SERVE_PHASE_IDLE;
+        (void)shutdown(c->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&all->mutex);
+    return n;
+}
+
+size_t serve_connections_count(serve_connections *all)
+{
+    pthread_mutex_lock(&all->mutex);
+    size_t n = all->n;
+    pthread_mutex_unlock(&all->mutex);
+    return n;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * listen.h - the socket that the server listens on: of --listen, or given by
+ * the service manager (socket activation: LISTEN_PID, LISTEN_FDS).
+ */
+#ifndef CLIPC_SERVE_LISTEN_H
+#define CLIPC_SERVE_LISTEN_H
+
+#include <stdbool.h>
+
+#define SERVE_DEFAULT_LISTEN "127.0.0.1:8000"
+
+typedef struct serve_listener {
+    int fd;
+    char shown[160];      /* "http://127.0.0.1:8000", with the real port */
+    const char *unlinked; /* path of a Unix socket to remove at the end */
+    bool open_to_network; /* others than this machine may connect */
+} serve_listener;
+
+/* Opens the socket. false: standard error has the cause. where: HOST:PORT,
+ * unix:PATH, or NULL: the manager's, else the default. A usage error ends the
+ * program. */
+bool serve_listen(serve_listener *listener, const char *where);
+
+/* Closes what is open and removes a Unix socket. */
+void serve_listener_close(serve_listener *listener);
+
+#endif /* CLIPC_SERVE_LISTEN_H */
