@@ -115,8 +115,7 @@ static clipc_status classify(serve_batcher *b, size_t n, clipc_error *err)
             k = b->batch[i]->k;
     clipc_result *results = malloc(n * k * sizeof *results);
     if (!results)
-        return serve_fill_error(err, CLIPC_ERR_NOMEM,
-                                "out of memory for results");
+        return serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory for results");
     clipc_status status = clipc_classify(first->model->ctx, first->labels,
                                          b->images, n, k, results, err);
     /* The k best begin with the fewer best. */
@@ -136,8 +135,8 @@ static clipc_status embed(serve_batcher *b, size_t n, clipc_error *err)
     clipc_status status;
 
     if (!embeddings)
-        return serve_fill_error(err, CLIPC_ERR_NOMEM,
-                                "out of memory for embeddings");
+        return serve_refuse(err, CLIPC_ERR_NOMEM,
+                            "out of memory for embeddings");
     if (first->kind == SERVE_JOB_TEXT)
         status = clipc_encode_texts(first->model->ctx, b->texts, n, embeddings,
                                     first->flags, err);
@@ -350,7 +349,7 @@ clipc_status serve_batcher_run(serve_batcher *b, serve_request *request,
     clipc_status status = CLIPC_OK;
 
     if (!serve_cond_start(&ticket.done))
-        return serve_fill_error(err, CLIPC_ERR_NOMEM, "out of memory");
+        return serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory");
     pthread_mutex_lock(&b->mutex);
     for (size_t i = 0; i < n; i++) {
         jobs[i].err = (clipc_error)CLIPC_ERROR_INIT;

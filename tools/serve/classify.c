@@ -45,7 +45,7 @@ clipc_status serve_ask(serve_request *request, const serve_question *q,
         answer->k = answer->set->n;
     answer->results = calloc(answer->k, sizeof *answer->results);
     if (!answer->results)
-        return serve_fill_error(err, CLIPC_ERR_NOMEM, "out of memory");
+        return serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory");
     return serve_classify_image(request, answer->image, answer->set, answer->k,
                                 answer->results, err);
 }
@@ -133,12 +133,12 @@ static clipc_status read_k(serve_question *q, const serve_field *field,
     size_t n = strspn(field->value, "0123456789");
 
     if (n == 0 || n > 6 || n != field->value_bytes)
-        return serve_fill_error(err, CLIPC_ERR_ARGUMENT,
-                                "k must be a number from 1 to 999999");
+        return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                            "k must be a number from 1 to 999999");
     q->k = (size_t)strtoul(field->value, NULL, 10);
     if (q->k == 0)
-        return serve_fill_error(err, CLIPC_ERR_ARGUMENT,
-                                "k must be a number from 1 to 999999");
+        return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                            "k must be a number from 1 to 999999");
     return CLIPC_OK;
 }
 
@@ -204,11 +204,11 @@ clipc_status serve_question_read(serve_question *q, const serve_field *fields,
                        f->value_bytes);
     }
     if (!good)
-        status = serve_fill_error(err, CLIPC_ERR_NOMEM, "out of memory");
+        status = serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory");
     if (status == CLIPC_OK && q->list && q->n_names)
-        status = serve_fill_error(err, CLIPC_ERR_ARGUMENT,
-                                  "labels as the name of a list and as texts: "
-                                  "one of them");
+        status = serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                              "labels as the name of a list and as texts: "
+                              "one of them");
     return status;
 }
 

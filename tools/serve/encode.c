@@ -45,7 +45,7 @@ clipc_status serve_read_image(serve_request *request, const void *data,
 
     *image = NULL;
     if (n_bytes == 0)
-        return serve_fill_error(err, CLIPC_ERR_FORMAT, "the picture is empty");
+        return serve_refuse(err, CLIPC_ERR_FORMAT, "the picture is empty");
     clipc_status status = serve_gate_enter(&server->decoding, 0, request, err);
     if (status != CLIPC_OK)
         return status;
@@ -73,8 +73,8 @@ clipc_status serve_read_url(serve_request *request, const char *url,
 
     *image = NULL;
     if (server->settings->no_urls)
-        return serve_fill_error(err, CLIPC_ERR_URL_BLOCKED,
-                                "this server opens no URLs (--no-urls)");
+        return serve_refuse(err, CLIPC_ERR_URL_BLOCKED,
+                            "this server opens no URLs (--no-urls)");
     clipc_status status = serve_gate_enter(&server->fetching, 0, request, err);
     if (status != CLIPC_OK)
         return status;
@@ -117,7 +117,7 @@ static serve_job *new_jobs(serve_request *request, serve_job_kind kind,
     serve_job *jobs = calloc(n ? n : 1, sizeof *jobs);
 
     if (!jobs) {
-        (void)serve_fill_error(err, CLIPC_ERR_NOMEM, "out of memory");
+        (void)serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory");
         return NULL;
     }
     for (size_t i = 0; i < n; i++) {
@@ -158,10 +158,10 @@ static clipc_status check_text(const serve_request *request, clipc_text text,
     if (status != CLIPC_OK || *n_tokens <= model->context_length)
         return status;
     if (!(flags & CLIPC_TEXT_TRUNCATE))
-        return serve_fill_error(err, CLIPC_ERR_TOO_LONG,
-                                "the text has %zu tokens, the model reads at "
-                                "most %zu",
-                                *n_tokens, model->context_length);
+        return serve_refuse(err, CLIPC_ERR_TOO_LONG,
+                            "the text has %zu tokens, the model reads at "
+                            "most %zu",
+                            *n_tokens, model->context_length);
     *n_tokens = model->context_length;
     return CLIPC_OK;
 }
@@ -216,15 +216,15 @@ static clipc_status check_templates(const clipc_text *templates, size_t n,
                                     clipc_error *err)
 {
     if (n > MAX_TEMPLATES)
-        return serve_fill_error(err, CLIPC_ERR_LIMIT,
-                                "%zu templates, at most %d are taken", n,
-                                MAX_TEMPLATES);
+        return serve_refuse(err, CLIPC_ERR_LIMIT,
+                            "%zu templates, at most %d are taken", n,
+                            MAX_TEMPLATES);
     for (size_t i = 0; i < n; i++)
         if (!tool_template_good(templates[i].data, templates[i].len))
-            return serve_fill_error(err, CLIPC_ERR_ARGUMENT,
-                                    "template %zu must have exactly one {}, "
-                                    "where the label goes",
-                                    i + 1);
+            return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                                "template %zu must have exactly one {}, "
+                                "where the label goes",
+                                i + 1);
     return CLIPC_OK;
 }
 
@@ -243,13 +243,13 @@ clipc_status serve_labels(serve_request *request, const clipc_text *names,
 
     *set = NULL;
     if (!model->info.has_text)
-        return serve_fill_error(err, CLIPC_ERR_UNSUPPORTED,
-                                "the model has no text tower: labels cannot "
-                                "be encoded");
+        return serve_refuse(err, CLIPC_ERR_UNSUPPORTED,
+                            "the model has no text tower: labels cannot "
+                            "be encoded");
     if (n_names > settings->max_labels)
-        return serve_fill_error(err, CLIPC_ERR_LIMIT,
-                                "%zu labels, --max-labels allows %zu", n_names,
-                                settings->max_labels);
+        return serve_refuse(err, CLIPC_ERR_LIMIT,
+                            "%zu labels, --max-labels allows %zu", n_names,
+                            settings->max_labels);
     clipc_status status = check_templates(templates, n_templates, err);
     if (status != CLIPC_OK)
         return status;
@@ -263,8 +263,8 @@ clipc_status serve_labels(serve_request *request, const clipc_text *names,
     }
     for (size_t i = 0; i < texts.n_names; i++)
         if (tool_is_white(texts.names[i].data, texts.names[i].len))
-            return serve_fill_error(err, CLIPC_ERR_ARGUMENT,
-                                    "label %zu has no text", i + 1);
+            return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                                "label %zu has no text", i + 1);
     return serve_label_set_get(request->server->label_cache, request, &texts,
                                set, err);
 }
@@ -278,9 +278,9 @@ clipc_status serve_labels_named(serve_request *request, const char *name,
 
     *set = NULL;
     if (!lines)
-        return serve_fill_error(err, CLIPC_ERR_ARGUMENT,
-                                "no built-in list of labels has the name; "
-                                "there are " TOOL_LABEL_LISTS);
+        return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                            "no built-in list of labels has the name; "
+                            "there are " TOOL_LABEL_LISTS);
     return serve_labels(request, lines->items, lines->n, templates,
                         n_templates, set, err);
 }

@@ -222,8 +222,7 @@ static clipc_status add(serve_label_cache *cache, serve_request *request,
     entry *e = new_entry(cache, key, hash, request, texts->n_names);
 
     if (!e)
-        return serve_fill_error(err, CLIPC_ERR_NOMEM,
-                                "out of memory for labels");
+        return serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory for labels");
     e->references = 1;
     pthread_mutex_unlock(&cache->mutex);
     clipc_status status = make(cache, request, texts, e, err);
@@ -258,8 +257,7 @@ clipc_status serve_label_set_get(serve_label_cache *cache,
     put_texts(&key, texts->templates, texts->n_templates);
     if (key.failed) {
         serve_buffer_free(&key);
-        return serve_fill_error(err, CLIPC_ERR_NOMEM,
-                                "out of memory for labels");
+        return serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory for labels");
     }
     uint64_t hash = hash_of(&key);
     pthread_mutex_lock(&cache->mutex);

@@ -36,19 +36,6 @@ const serve_field *serve_query(const serve_request *request, const char *name)
     return NULL;
 }
 
-clipc_status serve_fill_error(clipc_error *err, clipc_status code,
-                              const char *format, ...)
-{
-    va_list args;
-
-    err->code = code;
-    err->offset = -1;
-    va_start(args, format);
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
-    return code;
-}
-
 clipc_status serve_request_over(serve_request *request, clipc_error *err)
 {
     char byte;
@@ -59,12 +46,12 @@ clipc_status serve_request_over(serve_request *request, clipc_error *err)
                                    errno != EWOULDBLOCK && errno != EINTR);
     }
     if (request->gone)
-        return serve_fill_error(err, CLIPC_ERR_CANCELLED,
-                                "the client has hung up");
+        return serve_refuse(err, CLIPC_ERR_CANCELLED,
+                            "the client has hung up");
     if (serve_now_us() > request->deadline_us)
-        return serve_fill_error(err, CLIPC_ERR_TIMEOUT,
-                                "the request took longer than "
-                                "--request-timeout");
+        return serve_refuse(err, CLIPC_ERR_TIMEOUT,
+                            "the request took longer than "
+                            "--request-timeout");
     return CLIPC_OK;
 }
 

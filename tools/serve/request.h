@@ -7,6 +7,7 @@
 #ifndef CLIPC_SERVE_REQUEST_H
 #define CLIPC_SERVE_REQUEST_H
 
+#include "serve/refuse.h"
 #include "serve/response.h"
 
 #include <stdbool.h>
@@ -42,7 +43,7 @@ typedef struct serve_timing {
 
 typedef struct serve_request {
     serve_server *server;
-    const serve_route *route; /* NULL: no route has the path */
+    const serve_route *route;      /* NULL: no route has the path */
     serve_problem_writer *problem; /* form of errors */
     serve_method method;
     const char *path; /* decoded */
@@ -79,12 +80,6 @@ const serve_field *serve_query(const serve_request *request, const char *name);
 clipc_status serve_request_over(serve_request *request, clipc_error *err);
 
 /* ---- failing ----------------------------------------------------------- */
-
-/* Fills an error that did not come from the library; returns the code. err:
- * not NULL. */
-clipc_status serve_fill_error(clipc_error *err, clipc_status code,
-                              const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* Answers with an error in the form of the request's route. code: static. */
 void serve_fail(const serve_request *request, serve_response *response,
