@@ -294,8 +294,8 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
 /* The files of a checkpoint in memory. Absent files are NULL, 0.
  *
  * config (config.json or open_clip_config.json) and weights are required.
- * Calls with texts need tokenizer_json, or vocab_json and merges_txt. A packed
- * file is given as weights, alone; its bytes are copied when first used unless
+ * Calls with texts need tokenizer_json, or vocab_json and merges_txt, or
+ * spiece_model. A packed file is given as weights, alone; its bytes are copied when first used unless
  * they begin on a cache line.
  *
  * The buffers stay the caller's. Unlike other arguments they must outlive the
@@ -316,6 +316,8 @@ typedef struct clipc_model_files {
     size_t merges_txt_bytes;
     const void *weights; /* safetensors, or a PyTorch checkpoint */
     size_t weights_bytes;
+    const void *spiece_model;
+    size_t spiece_model_bytes;
 } clipc_model_files;
 
 /* The same from files in memory. params->data_dir, load and hub are not used.
@@ -569,12 +571,16 @@ CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
 
 /* ---- tokens ------------------------------------------------------------ */
 
-/* Token ids of a text, start and end token included. Writes the first
- * `capacity` ids to ids, [capacity]; *n_ids is the number that the text has,
- * which may be larger. To ask for the number alone give ids NULL, capacity 0.
- * With CLIPC_TEXT_TRUNCATE the number is at most the model's context length.
- * Any thread may call. Returns CLIPC_ERR_UTF8, _LIMIT (a text over 1 MiB),
- * _UNSUPPORTED (the model has no text tower), and the statuses of the
+/* Token ids of a text, start and end token included. A model that reads a
+ * fixed number of ids (SigLIP) pads its texts: the ids include the padding, up
+ * to the model's context length.
+ *
+ * Writes the first `capacity` ids to ids, [capacity]; *n_ids is the number that
+ * the text has, which may be larger. To ask for the number alone give ids NULL,
+ * capacity 0. With CLIPC_TEXT_TRUNCATE the number is at most the model's
+ * context length. Any thread may call. Returns CLIPC_ERR_UTF8, _LIMIT (a text
+ * over 1 MiB), _UNSUPPORTED (the model has no text tower), _CONFIG (the model
+ * pads and the tokenizer has no padding token), and the statuses of the
  * tokenizer's files as clipc_encode_texts() does. */
 CLIPC_API clipc_status clipc_tokenize(const clipc_model *model,
                                       clipc_text text, int32_t *ids,

@@ -57,6 +57,9 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
                                                  : 0;
     clipc_status status = clipc_tokenizer_encode(tokenizer, text, max_ids,
                                                  flags, &list, err);
+    if (status == CLIPC_OK && clipc_config_pads_texts(&model->config))
+        status = clipc_tokenizer_pad(tokenizer, &list, 0,
+                                     model->config.context_length, err);
     if (status == CLIPC_OK) {
         size_t copied = list.n < capacity ? list.n : capacity;
         if (copied)
@@ -250,6 +253,7 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
                                    size_t n, clipc_text_fault *fault,
                                    clipc_error *err)
 {
+    const clipc_config *config = &ctx->model->config;
     const size_t context = ctx->context_length;
     const size_t most = batch->flags & CLIPC_TEXT_TRUNCATE ? context : 0;
 
@@ -274,6 +278,9 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
                               "context length is %zu",
                               number, clipc_quote_start(text).text,
                               fault->n_tokens, context);
+        if (clipc_config_pads_texts(config))
+            CLIPC_TRY(clipc_tokenizer_pad(tokenizer, &ctx->ids, ctx->starts[i],
+                                          config->context_length, err));
     }
     ctx->starts[n] = ctx->ids.n;
     fault->text = batch->n;

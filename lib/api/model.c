@@ -424,6 +424,8 @@ static clipc_status read_memory(clipc_model *model,
         (clipc_text){ files->vocab_json, files->vocab_json_bytes };
     model->tokenizer_bytes[CLIPC_FILE_MERGES_TXT] =
         (clipc_text){ files->merges_txt, files->merges_txt_bytes };
+    model->tokenizer_bytes[CLIPC_FILE_SPIECE_MODEL] =
+        (clipc_text){ files->spiece_model, files->spiece_model_bytes };
     model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_CONFIG] =
         (clipc_text){ files->tokenizer_config, files->tokenizer_config_bytes };
     status = clipc_model_take_configs(model, files, err);

@@ -32,6 +32,7 @@ static bool uses_file(const clipc_model *model, clipc_model_file file)
 static bool has_tokenizer(const clipc_model *model)
 {
     return has_file(model, CLIPC_FILE_TOKENIZER_JSON) ||
+           has_file(model, CLIPC_FILE_SPIECE_MODEL) ||
            (has_file(model, CLIPC_FILE_VOCAB_JSON) &&
             has_file(model, CLIPC_FILE_MERGES_TXT));
 }
@@ -40,6 +41,8 @@ const char *clipc_model_tokenizer_source(const clipc_model *model)
 {
     if (model->is_packed)
         return "packed file";
+    if (has_file(model, CLIPC_FILE_SPIECE_MODEL))
+        return clipc_tokenizer_file_names[CLIPC_FILE_SPIECE_MODEL];
     if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))
         return clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_JSON];
     return has_tokenizer(model) ? "vocab.json, merges.txt" : "none";
@@ -109,6 +112,7 @@ static clipc_status make_tokenizer(const clipc_model *model,
         [CLIPC_FILE_TOKENIZER_JSON] = &files.tokenizer_json,
         [CLIPC_FILE_VOCAB_JSON] = &files.vocab_json,
         [CLIPC_FILE_MERGES_TXT] = &files.merges_txt,
+        [CLIPC_FILE_SPIECE_MODEL] = &files.spiece_model,
         [CLIPC_FILE_TOKENIZER_CONFIG] = &files.tokenizer_config,
     };
     tokenizer_data data;
@@ -121,7 +125,7 @@ static clipc_status make_tokenizer(const clipc_model *model,
     if (!has_tokenizer(model))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no tokenizer.json, nor vocab.json with "
-                          "merges.txt",
+                          "merges.txt, nor spiece.model",
                           CLIPC_QUOTE(model->source));
     CLIPC_TRY(read_tokenizer_data(model, &data, err));
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)

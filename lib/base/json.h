@@ -7,7 +7,7 @@
 #ifndef CLIPC_JSON_H
 #define CLIPC_JSON_H
 
-#include "base/base.h"
+#include "base/json_cursor.h"
 
 #include <jansson.h>
 
@@ -20,5 +20,19 @@ clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
  * integers that no machine has, such as a model_max_length of 10^30. */
 clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
                                     const char *name, clipc_error *err);
+
+/* A member "object": {"key": ...} of the root that a tree is to be made
+ * without, for its size. */
+typedef struct clipc_json_member {
+    const char *object, *key;
+    size_t at; /* where its array or object begins; 0: there is none */
+} clipc_json_member;
+
+/* The document of a cursor that was just opened, without the members that
+ * left_out, [n_left_out], names, where they are arrays or objects. Read one by
+ * setting cursor->at to the member's `at`: its syntax has not been checked. */
+clipc_status clipc_json_parse_around(json_t **root, clipc_json_cursor *cursor,
+                                     clipc_json_member *left_out,
+                                     size_t n_left_out, clipc_error *err);
 
 #endif /* CLIPC_JSON_H */

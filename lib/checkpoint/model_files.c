@@ -23,6 +23,7 @@ const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES] = {
     [CLIPC_FILE_TOKENIZER_JSON] = "tokenizer.json",
     [CLIPC_FILE_VOCAB_JSON] = "vocab.json",
     [CLIPC_FILE_MERGES_TXT] = "merges.txt",
+    [CLIPC_FILE_SPIECE_MODEL] = "spiece.model",
     [CLIPC_FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
 };
 

@@ -43,6 +43,7 @@ typedef enum clipc_model_file {
     CLIPC_FILE_TOKENIZER_JSON,
     CLIPC_FILE_VOCAB_JSON, /* with merges.txt, where tokenizer.json lacks */
     CLIPC_FILE_MERGES_TXT,
+    CLIPC_FILE_SPIECE_MODEL, /* SigLIP's first version */
     CLIPC_FILE_TOKENIZER_CONFIG,
     CLIPC_N_TOKENIZER_FILES
 } clipc_model_file;

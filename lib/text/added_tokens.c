@@ -162,45 +162,45 @@ static clipc_status read_special(reader *rd, const json_t *value,
 }
 
 /* Keep the order: a later token's flags replace an earlier token's. */
-static const struct {
-    const char *key, *value;
-} NAMED[] = {
-    { "bos_token", "<|startoftext|>" },
-    { "eos_token", "<|endoftext|>" },
-    { "unk_token", "<|endoftext|>" },
-    { "sep_token", NULL },
-    { "pad_token", "<|endoftext|>" },
-    { "cls_token", NULL },
-    { "mask_token", NULL },
+static const char *const NAMES[CLIPC_N_NAMED] = {
+    [CLIPC_NAMED_BOS] = "bos_token",   [CLIPC_NAMED_EOS] = "eos_token",
+    [CLIPC_NAMED_UNK] = "unk_token",   [CLIPC_NAMED_SEP] = "sep_token",
+    [CLIPC_NAMED_PAD] = "pad_token",   [CLIPC_NAMED_CLS] = "cls_token",
+    [CLIPC_NAMED_MASK] = "mask_token",
 };
-enum { N_NAMED = sizeof NAMED / sizeof *NAMED, BOS = 0, EOS = 1 };
 
-static clipc_status read_named(reader *rd, entry ends[2], clipc_error *err)
+/* named: [CLIPC_N_NAMED] the tokens; of one that is null or absent text is
+ * NULL. */
+static clipc_status read_named(reader *rd, entry *named, clipc_error *err)
 {
-    for (size_t i = 0; i < N_NAMED; i++) {
-        const json_t *value = json_object_get(rd->source->config,
-                                              NAMED[i].key);
-        entry item = { .text = NAMED[i].value,
+    const clipc_added_source *source = rd->source;
+
+    for (size_t i = 0; i < CLIPC_N_NAMED; i++) {
+        const json_t *value = json_object_get(source->config, NAMES[i]);
+        const bool needed = source->ends_needed &&
+                            (i == CLIPC_NAMED_BOS || i == CLIPC_NAMED_EOS);
+        entry item = { .text = source->named[i],
                        .id = -1,
                        .named = true,
                        .special = true,
                        .normalized = -1 };
-        if (value && (!json_is_null(value) || i == BOS || i == EOS)) {
-            CLIPC_TRY(read_special(rd, value, NAMED[i].key, true, &item, err));
-        } else if (!value && NAMED[i].value) {
+        if (value && (!json_is_null(value) || needed)) {
+            CLIPC_TRY(read_special(rd, value, NAMES[i], true, &item, err));
+        } else if (!value && item.text) {
             item.n = strlen(item.text);
-            CLIPC_TRY(add_entry(rd, &item, rd->source->tokens_name, err));
+            CLIPC_TRY(add_entry(rd, &item, source->tokens_name, err));
+        } else {
+            item.text = NULL;
         }
-        if (i == BOS || i == EOS)
-            ends[i] = item;
+        named[i] = item;
     }
     return CLIPC_OK;
 }
 
 static bool is_named(const char *key)
 {
-    for (size_t i = 0; i < N_NAMED; i++)
-        if (strcmp(key, NAMED[i].key) == 0)
+    for (size_t i = 0; i < CLIPC_N_NAMED; i++)
+        if (strcmp(key, NAMES[i]) == 0)
             return true;
     return false;
 }
@@ -284,8 +284,8 @@ static clipc_status fail_token(clipc_status code, const entry *item,
 static clipc_status resolve_ids(reader *rd, size_t vocab_size,
                                 clipc_error *err)
 {
-    const json_t *vocab = rd->source->vocab;
-    int64_t next_id = (int64_t)json_object_size(vocab);
+    const clipc_token_map *vocab = rd->source->vocab;
+    int64_t next_id = (int64_t)vocab->n;
     size_t n_listed = 0;
 
     while (n_listed < rd->n && rd->entries[n_listed].listed)
@@ -294,23 +294,24 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
         qsort(rd->entries, n_listed, sizeof *rd->entries, by_id);
     for (size_t i = 0; i < rd->n; i++) {
         entry *item = &rd->entries[i];
-        const json_t *value = json_object_getn(vocab, item->text, item->n);
+        const int32_t value = clipc_token_map_find(vocab, item->text, item->n);
         item->order = i;
         if (item->listed) {
-            int64_t want = value ? json_integer_value(value) : next_id;
-            if (!value && ++next_id <= (int64_t)rd->source->n_ids)
+            int64_t want = value >= 0 ? value : next_id;
+            if (value < 0 && ++next_id <= (int64_t)vocab->n_ids)
                 return fail_token(CLIPC_ERR_UNSUPPORTED, item,
                                   "is new to a vocabulary that has gaps", err);
             if (item->id != want)
                 return fail_token(CLIPC_ERR_FORMAT, item,
-                                  value ? "has another id in the vocabulary"
-                                        : "has an id that is not the next one",
+                                  value >= 0
+                                      ? "has another id in the vocabulary"
+                                      : "has an id that is not the next one",
                                   err);
             if (i > 0 && rd->entries[i - 1].id == item->id)
                 return fail_token(CLIPC_ERR_FORMAT, item,
                                   "has the same id as another", err);
-        } else if (value) {
-            item->id = json_integer_value(value);
+        } else if (value >= 0) {
+            item->id = value;
         }
         if (item->id >= 0 && (uint64_t)item->id >= vocab_size)
             return fail_token(CLIPC_ERR_CONFIG, item,
@@ -394,7 +395,7 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
             .normalized = normalized,
         };
         bool ok = !normalized ||
-                  clipc_unicode_normalize(item->text, item->n, &text);
+                  rd->source->normalize(item->text, item->n, &text);
         if (ok) {
             token->n = normalized ? text.n : item->n;
             token->text = clipc_strndup(normalized ? text.data : item->text,
@@ -424,6 +425,8 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
 
 static int32_t find_id(const reader *rd, const entry *item)
 {
+    if (!item->text)
+        return -1;
     for (size_t i = 0; i < rd->n; i++)
         if (compare_bytes(rd->entries[i].text, rd->entries[i].n, item->text,
                           item->n) == 0)
@@ -439,7 +442,7 @@ clipc_status clipc_added_load(clipc_added *added,
     const clipc_json_object config = { source->config, source->config_name,
                                        "" };
     json_t *decoder = json_object_get(source->config, "added_tokens_decoder");
-    entry ends[2] = { { 0 } };
+    entry named[CLIPC_N_NAMED];
     clipc_status status;
 
     memset(added, 0, sizeof *added);
@@ -455,17 +458,19 @@ clipc_status clipc_added_load(clipc_added *added,
     CLIPC_TRY_GOTO(status, done,
                    decoder ? read_decoder(&rd, decoder, err)
                            : read_list(&rd, err));
-    CLIPC_TRY_GOTO(status, done, read_named(&rd, ends, err));
+    CLIPC_TRY_GOTO(status, done, read_named(&rd, named, err));
     CLIPC_TRY_GOTO(status, done, read_extra(&rd, err));
     CLIPC_TRY_GOTO(status, done, resolve_ids(&rd, vocab_size, err));
     CLIPC_TRY_GOTO(status, done, merge_entries(&rd, err));
     CLIPC_TRY_GOTO(status, done, build_set(&added->raw, &rd, false, err));
     CLIPC_TRY_GOTO(status, done,
                    build_set(&added->normalized, &rd, true, err));
-    added->start_id = find_id(&rd, &ends[BOS]);
-    added->end_id = find_id(&rd, &ends[EOS]);
-    added->start_text = ends[BOS].text;
-    added->end_text = ends[EOS].text;
+    added->start_id = find_id(&rd, &named[CLIPC_NAMED_BOS]);
+    added->end_id = find_id(&rd, &named[CLIPC_NAMED_EOS]);
+    added->unk_id = find_id(&rd, &named[CLIPC_NAMED_UNK]);
+    added->pad_id = find_id(&rd, &named[CLIPC_NAMED_PAD]);
+    added->start_text = named[CLIPC_NAMED_BOS].text;
+    added->end_text = named[CLIPC_NAMED_EOS].text;
 
 done:
     free(rd.entries);

@@ -7,6 +7,8 @@
 #define CLIPC_ADDED_H
 
 #include "base/json_object.h"
+#include "text/token_map.h"
+#include "text/unicode.h"
 
 typedef struct clipc_added_token {
     char *text; /* as it is searched: normalised where `normalized` */
@@ -28,19 +30,39 @@ typedef struct clipc_added_set {
 
 typedef struct clipc_added {
     clipc_added_set raw, normalized;
-    int32_t start_id, end_id;
+    int32_t start_id, end_id; /* of bos_token and eos_token */
+    int32_t unk_id, pad_id;   /* -1: there is no such token. start_id and
+                               * end_id too unless ends_needed */
     const char *start_text, *end_text; /* into the JSON they came from, or
                                         * static: for checks while loading */
     bool specials_plain; /* split_special_tokens of the configuration */
 } clipc_added;
 
-/* The JSON that has the added tokens; names are for the messages. */
+/* The special tokens that have a name, in transformers' order: bos_token ... */
+enum {
+    CLIPC_NAMED_BOS,
+    CLIPC_NAMED_EOS,
+    CLIPC_NAMED_UNK,
+    CLIPC_NAMED_SEP,
+    CLIPC_NAMED_PAD,
+    CLIPC_NAMED_CLS,
+    CLIPC_NAMED_MASK,
+    CLIPC_N_NAMED
+};
+
+/* Where the added tokens are; names are for the messages. */
 typedef struct clipc_added_source {
-    const json_t *vocab;
-    size_t n_ids;               /* one more than the largest id of vocab */
+    const clipc_token_map *vocab;
     const json_t *added_tokens; /* array of tokenizer.json, or NULL */
     const json_t *config;       /* tokenizer_config.json, or NULL */
     const char *tokens_name, *config_name;
+    /* [CLIPC_N_NAMED] what a name means where the configuration lacks it; NULL:
+     * nothing. */
+    const char *const *named;
+    bool ends_needed; /* bos_token and eos_token may not be null */
+    /* The normaliser of the text that normalised tokens are searched in: *out
+     * is replaced; false when memory runs out. */
+    bool (*normalize)(const char *text, size_t n, clipc_utf8 *out);
 } clipc_added_source;
 
 clipc_status clipc_added_load(clipc_added *added,

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * tokenizer.h - CLIP's tokenizer as Hugging Face tokenizers runs it: added
- * tokens, NFC, white space, lower case, split, byte-level BPE.
- * Details: docs/MODEL.md.
+ * tokenizer.h - from a text to token ids, as transformers' tokenizer of the
+ * same files does it. The files say which kind of tokenizer they are
+ * (tokenizer_kind.h). Details: docs/MODEL.md.
  */
 #ifndef CLIPC_TOKENIZER_H
 #define CLIPC_TOKENIZER_H
 
-#include "text/bpe.h"
+#include "text/ids.h"
+#include "text/tokenizer_files.h"
 
 #define CLIPC_MAX_TEXT_BYTES ((size_t)1 << 20)
 
 typedef struct clipc_tokenizer clipc_tokenizer;
-
-/* tokenizer_json, or vocab_json and merges_txt; tokenizer_config is optional
- * (added token flags). */
-typedef struct clipc_tokenizer_files {
-    clipc_tokenizer_file tokenizer_json, vocab_json, merges_txt;
-    clipc_tokenizer_file tokenizer_config;
-} clipc_tokenizer_files;
 
 /* Parses and checks. Every id must be below vocab_size (the rows of the token
  * embedding). */
@@ -28,7 +22,7 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
 
 /* Writes a tokenizer as a binary vocabulary (tokenizer_tables.h), malloc'ed,
  * and reads one. Keep `data` until the tokenizer is freed; data that do not
- * begin at a multiple of 4 are copied. */
+ * begin at a multiple of 8 are copied. */
 clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
                                    unsigned char **data, size_t *n,
                                    clipc_error *err);
@@ -45,5 +39,12 @@ clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
                                     clipc_text text, size_t max_ids,
                                     unsigned flags, clipc_ids *out,
                                     clipc_error *err);
+
+/* Fills the ids from out->ids[begin] on up to n_rows ids with the tokenizer's
+ * padding, on the side where the tokenizer has it. More ids stay as they are.
+ * CLIPC_ERR_CONFIG: the tokenizer has no padding token. */
+clipc_status clipc_tokenizer_pad(const clipc_tokenizer *tokenizer,
+                                 clipc_ids *out, size_t begin, size_t n_rows,
+                                 clipc_error *err);
 
 #endif /* CLIPC_TOKENIZER_H */

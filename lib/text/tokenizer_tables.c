@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * tokenizer_tables.c - the binary vocabulary of packed files. Little-endian:
+ * tokenizer_tables.c - version 1 of the binary vocabulary of packed files, for
+ * CLIP. Little-endian:
  *
  *     "clipcvoc" | u32 version 1 | u32 n_ids | u32 n_merges | u32 n_added |
  *     u32 text_bytes | u32 start_id | u32 end_id | u32 flags (1: special
@@ -118,8 +119,8 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
     /* bpe.c and added_tokens.c bounded the sizes when they read them. */
     const header h = {
         .version = VERSION,
-        .n_ids = (uint32_t)bpe->n_ids,
-        .n_merges = bpe->starts[bpe->n_ids],
+        .n_ids = (uint32_t)bpe->merges.n_ids,
+        .n_merges = bpe->merges.starts[bpe->merges.n_ids],
         .n_added = (uint32_t)(added->raw.n + added->normalized.n),
         .text_bytes = (uint32_t)(text_bytes(&added->raw) +
                                  text_bytes(&added->normalized)),
@@ -138,9 +139,9 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
     memcpy(out + MAGIC_BYTES, &h, sizeof h);
     memcpy(out + l.inner_ids, bpe->inner_ids, sizeof bpe->inner_ids);
     memcpy(out + l.last_ids, bpe->last_ids, sizeof bpe->last_ids);
-    memcpy(out + l.starts, bpe->starts, l.merges - l.starts);
+    memcpy(out + l.starts, bpe->merges.starts, l.merges - l.starts);
     if (h.n_merges)
-        memcpy(out + l.merges, bpe->merges, l.added - l.merges);
+        memcpy(out + l.merges, bpe->merges.table, l.added - l.merges);
     unsigned char *record = out + l.added, *text = out + l.text;
     write_set(&added->raw, &record, &text);
     write_set(&added->normalized, &record, &text);
@@ -176,9 +177,8 @@ static clipc_status read_header(reader *r, size_t n)
     if (h->version != VERSION)
         return clipc_fail(r->err, CLIPC_ERR_UNSUPPORTED, MAGIC_BYTES,
                           "%s: binary vocabulary of version %lu; this clipc "
-                          "reads version %d",
-                          CLIPC_QUOTE(r->name), (unsigned long)h->version,
-                          VERSION);
+                          "reads versions 1 and 2",
+                          CLIPC_QUOTE(r->name), (unsigned long)h->version);
     if (h->n_added > MAX_ADDED)
         return clipc_fail(r->err, CLIPC_ERR_LIMIT, MAGIC_BYTES,
                           "%s: binary vocabulary: more than %d added tokens",
@@ -198,9 +198,7 @@ static clipc_status read_header(reader *r, size_t n)
 
 static clipc_status read_bpe(const reader *r, clipc_bpe *bpe)
 {
-    const uint32_t n_ids = r->h.n_ids, n_merges = r->h.n_merges;
-    const uint32_t *starts = (const void *)(r->data + r->l.starts);
-    const clipc_merge *merges = (const void *)(r->data + r->l.merges);
+    const uint32_t n_ids = r->h.n_ids;
 
     memcpy(bpe->inner_ids, r->data + r->l.inner_ids, sizeof bpe->inner_ids);
     memcpy(bpe->last_ids, r->data + r->l.last_ids, sizeof bpe->last_ids);
@@ -209,23 +207,12 @@ static clipc_status read_bpe(const reader *r, clipc_bpe *bpe)
             (uint32_t)bpe->last_ids[i] >= n_ids)
             return fail(r, r->l.inner_ids,
                         "the id of a byte is past the last");
-    if (starts[0] != 0 || starts[n_ids] != n_merges)
-        return fail(r, r->l.starts, "its merges are not all in the table");
-    for (uint32_t id = 0; id < n_ids; id++)
-        if (starts[id] > starts[id + 1] || starts[id + 1] > n_merges)
-            return fail(r, r->l.starts + id * sizeof *starts,
-                        "its table of merges does not rise");
-    for (uint32_t id = 0; id < n_ids; id++)
-        for (uint32_t i = starts[id]; i < starts[id + 1]; i++)
-            if (merges[i].right >= n_ids || merges[i].result >= n_ids ||
-                merges[i].rank >= n_merges ||
-                (i > starts[id] && merges[i - 1].right >= merges[i].right))
-                return fail(r, r->l.merges + i * sizeof *merges,
-                            "a merge's ids are out of range or order");
-    bpe->n_ids = n_ids;
-    bpe->starts = starts;
-    bpe->merges = merges;
-    return CLIPC_OK;
+    const char *wrong =
+        clipc_merges_borrow(&bpe->merges,
+                            (const void *)(r->data + r->l.starts), n_ids,
+                            (const void *)(r->data + r->l.merges),
+                            r->h.n_merges);
+    return wrong ? fail(r, r->l.starts, wrong) : CLIPC_OK;
 }
 
 static int compare_tokens(const clipc_added_token *a,
@@ -296,6 +283,7 @@ static clipc_status read_added(const reader *r, clipc_added *added)
             return fail(r, text, "its end is not zero");
     clipc_added_index(&added->raw);
     clipc_added_index(&added->normalized);
+    added->unk_id = added->pad_id = -1; /* not kept */
     added->start_id = (int32_t)r->h.start_id;
     added->end_id = (int32_t)r->h.end_id;
     added->specials_plain = r->h.flags != 0;
@@ -319,7 +307,7 @@ clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
     if (status == CLIPC_OK)
         status = read_added(&r, added);
     if (status != CLIPC_OK) {
-        clipc_bpe_free(bpe);
+        clipc_merges_free(&bpe->merges);
         clipc_added_free(added);
     }
     return status;

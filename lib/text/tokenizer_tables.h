@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * tokenizer_tables.h - the bytes of a tokenizer in a packed file: bpe.h's
- * tables, which are used in place, and added_tokens.h's tokens.
+ * tokenizer_tables.h - the bytes of CLIP's tokenizer in a packed file: bpe.h's
+ * tables, which are used in place, and added_tokens.h's tokens. tables.h is
+ * the frame of all other kinds.
  */
 #ifndef CLIPC_VOCABULARY_H
 #define CLIPC_VOCABULARY_H

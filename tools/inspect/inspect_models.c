@@ -154,8 +154,8 @@ static int write_markdown(void)
                m->imagenet_source->name);
     }
     printf("\nms: %s.\n\n", *tool_tower_times_machine
-                                  ? tool_tower_times_machine
-                                  : "not measured");
+                                ? tool_tower_times_machine
+                                : "not measured");
     for (size_t i = 0; i < tool_n_listed_models; i++) {
         const tool_figure_source *source =
             tool_listed_models[i].imagenet_source;
@@ -215,12 +215,13 @@ static int write_json(void)
 
     for (size_t i = 0; i < tool_n_listed_models; i++)
         json_array_append_new(list, model_as_json(&tool_listed_models[i]));
-    return tool_json_print(
-        json_pack("{s:o, s:o}", "models", list, "measured_on",
-                  *tool_tower_times_machine
-                      ? json_string(tool_tower_times_machine)
-                      : json_null()),
-        JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    return tool_json_print(json_pack("{s:o, s:o}", "models", list,
+                                     "measured_on",
+                                     *tool_tower_times_machine
+                                         ? json_string(
+                                               tool_tower_times_machine)
+                                         : json_null()),
+                           JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 }
 
 int tool_inspect_models(const clipc_model *model, const tool_inspection *set)

@@ -41,7 +41,7 @@ enum { TOOL_LISTED_PARAMETER_BYTES = 4 };
 /* ---- measured times (model_times.c, made by bench/models.py) ----------- */
 
 typedef struct tool_tower_time {
-    const char *tower;   /* name of a tool_image_tower */
+    const char *tower;      /* name of a tool_image_tower */
     double f32_ms, int8_ms; /* of an image; 0: not measured */
 } tool_tower_time;
 

@@ -510,7 +510,8 @@ static const struct {
 } vocabularies[] = {
     { 0, 0x70696c63, CLIPC_OK }, /* "clip": as it is */
     { 4, 0, CLIPC_ERR_FORMAT },
-    { 8, 2, CLIPC_ERR_UNSUPPORTED },
+    { 8, 2, CLIPC_ERR_FORMAT },
+    { 8, 3, CLIPC_ERR_UNSUPPORTED },
     { 12, 0, CLIPC_ERR_FORMAT }, /* n_ids */
     { 12, 0xFFFFFFFF, CLIPC_ERR_FORMAT },
     { 16, 0xFFFFFFFF, CLIPC_ERR_FORMAT }, /* n_merges */

@@ -350,7 +350,7 @@ static const struct {
     { MERGE_1, "[\"i\", \"nonsense\"]", CLIPC_ERR_FORMAT,
       "merge 0: unknown token \"nonsense\"" },
     { MERGE_1, "[\"nonsense\", \"i\"]", CLIPC_ERR_FORMAT, "unknown token" },
-    { MERGE_1, "[\"i\", \"\"]", CLIPC_ERR_FORMAT, "unknown token \"\"" },
+    { MERGE_1, "[\"i\", \"\"]", CLIPC_ERR_FORMAT, "unknown token" },
     { MERGE_1, "[\"i\", \"Z\"]", CLIPC_ERR_FORMAT, "the result is no token" },
     { MERGE_1, "[\"<|startoftext|>\", \"<|startoftext|>\"]", CLIPC_ERR_FORMAT,
       "the result is no token" },

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * clip_tokenizer.c - CLIP's tokenizer: text to token ids.
+ *
+ * The ids are the start token, the ids of the text, the end token. A text
+ * 1. is searched for raw added tokens;
+ * 2. is normalised between these tokens (NFC, white space, lower case);
+ * 3. is searched for normalised added tokens;
+ * 4. is split into words between these tokens by
+ *     <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|
+ *     [\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
+ * 5. and each word is encoded by byte pair encoding.
+ * Reference: transformers 5.23 CLIPTokenizer, tokenizers 0.23. CLIPTokenizer
+ * builds this pipeline itself and ignores the pipeline in tokenizer.json. A
+ * file with another pipeline is not CLIP's and is refused here.
+ */
+#include "text/clip_tokenizer.h"
+#include "text/added_tokens.h"
+#include "text/bpe.h"
+#include "text/pipeline.h"
+#include "text/tokenizer_tables.h"
+#include "text/unicode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct clip_tokenizer {
+    clipc_bpe bpe;
+    clipc_added added;
+} clip_tokenizer;
+
+/* ---- loading: the pipeline of tokenizer.json --------------------------- */
+
+static bool is_regex(const json_t *pattern, const char *text)
+{
+    const clipc_pipeline_member regex[] = { { .key = "Regex", .text = text } };
+    return CLIPC_OBJECT_IS(pattern, regex, "");
+}
+
+static bool is_clip_normalizer(const json_t *object)
+{
+    static const clipc_pipeline_member SEQUENCE[] = { { .key = "type",
+                                                        .text = "Sequence" } };
+    static const clipc_pipeline_member NFC[] = { { .key = "type",
+                                                   .text = "NFC" } };
+    static const clipc_pipeline_member REPLACE[] = {
+        { .key = "type", .text = "Replace" }, { .key = "content", .text = " " }
+    };
+    static const clipc_pipeline_member LOWER[] = { { .key = "type",
+                                                     .text = "Lowercase" } };
+    const json_t *list = json_object_get(object, "normalizers");
+    const json_t *replace = json_array_get(list, 1);
+
+    return CLIPC_OBJECT_IS(object, SEQUENCE, "normalizers") &&
+           json_array_size(list) == 3 &&
+           CLIPC_OBJECT_IS(json_array_get(list, 0), NFC, "") &&
+           CLIPC_OBJECT_IS(replace, REPLACE, "pattern") &&
+           is_regex(json_object_get(replace, "pattern"), "\\s+") &&
+           CLIPC_OBJECT_IS(json_array_get(list, 2), LOWER, "");
+}
+
+#define WORDS "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
+
+static bool is_clip_pre_tokenizer(const json_t *object)
+{
+    static const clipc_pipeline_member SEQUENCE[] = { { .key = "type",
+                                                        .text = "Sequence" } };
+    static const clipc_pipeline_member SPLIT[] = {
+        { .key = "type", .text = "Split" },
+        { .key = "behavior", .text = "Removed" },
+        { .key = "invert", .boolean = true }
+    };
+    static const clipc_pipeline_member BYTES[] = {
+        { .key = "type", .text = "ByteLevel" },
+        { .key = "add_prefix_space", .boolean = false },
+        { .key = "trim_offsets", .boolean = true, .optional = true },
+        { .key = "use_regex", .boolean = true, .optional = true },
+    };
+    const json_t *list = json_object_get(object, "pretokenizers");
+    const json_t *split = json_array_get(list, 0);
+    const json_t *pattern = json_object_get(split, "pattern");
+
+    return CLIPC_OBJECT_IS(object, SEQUENCE, "pretokenizers") &&
+           json_array_size(list) == 2 &&
+           CLIPC_OBJECT_IS(split, SPLIT, "pattern") &&
+           (is_regex(pattern, WORDS) ||
+            is_regex(pattern,
+                     "<\\|startoftext\\|>|<\\|endoftext\\|>|" WORDS)) &&
+           CLIPC_OBJECT_IS(json_array_get(list, 1), BYTES, "");
+}
+
+/* Whether pair is ["token", id]. */
+static bool is_end(const json_t *pair, const char *text, int32_t id)
+{
+    const json_t *number = json_array_get(pair, 1);
+    return json_array_size(pair) == 2 &&
+           clipc_pipeline_is(json_array_get(pair, 0), text) &&
+           json_is_integer(number) && json_integer_value(number) == id;
+}
+
+static bool is_clip_post_processor(const json_t *object,
+                                   const clipc_added *added)
+{
+    return json_is_object(object) && json_object_size(object) == 5 &&
+           clipc_pipeline_is(json_object_get(object, "type"),
+                             "RobertaProcessing") &&
+           is_end(json_object_get(object, "cls"), added->start_text,
+                  added->start_id) &&
+           is_end(json_object_get(object, "sep"), added->end_text,
+                  added->end_id) &&
+           json_is_boolean(json_object_get(object, "trim_offsets")) &&
+           json_is_false(json_object_get(object, "add_prefix_space"));
+}
+
+static clipc_status refuse(const char *name, const char *what,
+                           clipc_error *err)
+{
+    return clipc_pipeline_refuse(name, what, "CLIP", err);
+}
+
+static clipc_status check_model(const clipc_tokenizer_source *source,
+                                const json_t *model, const char *name,
+                                clipc_error *err)
+{
+    if (!clipc_pipeline_is_text(model, "type", "BPE"))
+        return refuse(name, "\"model.type\"", err);
+    if (!clipc_pipeline_is_text(model, "continuing_subword_prefix", ""))
+        return refuse(name, "\"model.continuing_subword_prefix\"", err);
+    if (!clipc_pipeline_is(json_object_get(model, "end_of_word_suffix"),
+                           "</w>"))
+        return refuse(name, "\"model.end_of_word_suffix\"", err);
+    if (!clipc_pipeline_is_unset(model, "dropout"))
+        return refuse(name, "\"model.dropout\"", err);
+    if (!clipc_pipeline_is_unset(model, "byte_fallback"))
+        return refuse(name, "\"model.byte_fallback\"", err);
+    if (!clipc_pipeline_is_unset(model, "ignore_merges"))
+        return refuse(name, "\"model.ignore_merges\"", err);
+    if (!clipc_source_has(source, source->vocab_at, '{'))
+        return refuse(name, "\"model.vocab\"", err);
+    if (!clipc_source_has(source, source->merges_at, '['))
+        return refuse(name, "\"model.merges\"", err);
+    return CLIPC_OK;
+}
+
+/* ---- loading ----------------------------------------------------------- */
+
+/* transformers' defaults of CLIPTokenizer, in the order of added_tokens.h. */
+static const char *const NAMED[CLIPC_N_NAMED] = {
+    [CLIPC_NAMED_BOS] = "<|startoftext|>",
+    [CLIPC_NAMED_EOS] = "<|endoftext|>",
+    [CLIPC_NAMED_UNK] = "<|endoftext|>",
+    [CLIPC_NAMED_PAD] = "<|endoftext|>",
+};
+
+static clipc_status load_vocab_json(clip_tokenizer *clip,
+                                    clipc_token_map *tokens,
+                                    const clipc_tokenizer_source *source,
+                                    clipc_error *err)
+{
+    const clipc_tokenizer_file *file = &source->files->vocab_json;
+    clipc_json_cursor cursor;
+
+    CLIPC_TRY(
+        clipc_cursor_open(&cursor, file->data, file->n, file->name, err));
+    clipc_status status =
+        clipc_cursor_peek(&cursor) == '{'
+            ? clipc_token_map_load(tokens, &cursor, source->vocab_size, err)
+            : clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: not a JSON object",
+                         CLIPC_QUOTE(file->name));
+    if (status == CLIPC_OK && clipc_cursor_peek(&cursor))
+        status = clipc_cursor_fail(&cursor, "more than one value in JSON",
+                                   err);
+    clipc_cursor_close(&cursor);
+    CLIPC_TRY(status);
+    CLIPC_TRY(clipc_bpe_find_bytes(&clip->bpe, tokens, file->name, err));
+    return clipc_merges_load_text(&clip->bpe.merges, tokens,
+                                  &source->files->merges_txt, err);
+}
+
+static clipc_status check_json(const clipc_tokenizer_source *source,
+                               clipc_error *err)
+{
+    const char *name = source->files->tokenizer_json.name;
+    const json_t *model = json_object_get(source->root, "model");
+    const json_t *added = json_object_get(source->root, "added_tokens");
+
+    if (!json_is_object(model))
+        return refuse(name, "\"model\"", err);
+    CLIPC_TRY(check_model(source, model, name, err));
+    if (!is_clip_normalizer(json_object_get(source->root, "normalizer")))
+        return refuse(name, "\"normalizer\"", err);
+    if (!is_clip_pre_tokenizer(json_object_get(source->root, "pre_tokenizer")))
+        return refuse(name, "\"pre_tokenizer\"", err);
+    if (added && !json_is_array(added))
+        return refuse(name, "\"added_tokens\"", err);
+    return CLIPC_OK;
+}
+
+static clipc_status load_json(clip_tokenizer *clip, clipc_token_map *tokens,
+                              const clipc_tokenizer_source *source,
+                              clipc_error *err)
+{
+    const char *name = source->files->tokenizer_json.name;
+
+    CLIPC_TRY(check_json(source, err));
+    source->cursor->at = source->vocab_at;
+    CLIPC_TRY(
+        clipc_token_map_load(tokens, source->cursor, source->vocab_size, err));
+    CLIPC_TRY(clipc_bpe_find_bytes(&clip->bpe, tokens, name, err));
+    source->cursor->at = source->merges_at;
+    return clipc_merges_load_json(&clip->bpe.merges, tokens, source->cursor,
+                                  err);
+}
+
+static clipc_status load_added(clip_tokenizer *clip,
+                               const clipc_token_map *tokens,
+                               const clipc_tokenizer_source *source,
+                               clipc_error *err)
+{
+    const char *name = source->root ? source->files->tokenizer_json.name
+                                    : source->files->vocab_json.name;
+    const clipc_added_source added = {
+        .vocab = tokens,
+        .added_tokens = json_object_get(source->root, "added_tokens"),
+        .config = source->config,
+        .tokens_name = name,
+        .config_name = source->files->tokenizer_config.name,
+        .named = NAMED,
+        .ends_needed = true,
+        .normalize = clipc_unicode_normalize,
+    };
+
+    CLIPC_TRY(clipc_added_load(&clip->added, &added, source->vocab_size, err));
+    if (source->root &&
+        !is_clip_post_processor(json_object_get(source->root,
+                                                "post_processor"),
+                                &clip->added))
+        return refuse(name, "\"post_processor\"", err);
+    /* These texts point into JSON that the loading releases. */
+    clip->added.start_text = clip->added.end_text = NULL;
+    return CLIPC_OK;
+}
+
+static clipc_status load(void *self, clipc_padding *padding,
+                         const clipc_tokenizer_source *source,
+                         clipc_error *err)
+{
+    clip_tokenizer *clip = self;
+    clipc_token_map tokens = { 0 };
+    clipc_status status;
+
+    CLIPC_TRY_GOTO(status, done,
+                   source->root ? load_json(clip, &tokens, source, err)
+                                : load_vocab_json(clip, &tokens, source, err));
+    CLIPC_TRY_GOTO(status, done, load_added(clip, &tokens, source, err));
+    padding->id = clip->added.pad_id;
+
+done:
+    clipc_token_map_free(&tokens);
+    return status;
+}
+
+static void clear(void *self)
+{
+    clip_tokenizer *clip = self;
+
+    clipc_merges_free(&clip->bpe.merges);
+    clipc_added_free(&clip->added);
+}
+
+/* ---- encoding ---------------------------------------------------------- */
+
+typedef struct encoder {
+    const clip_tokenizer *tokenizer;
+    clipc_ids *out;
+    size_t limit; /* encoding stops when out->n reaches the limit */
+    bool specials_plain;
+    clipc_merge_scratch scratch;
+    clipc_utf8 normalized;
+} encoder;
+
+static bool starts_with(const char *s, size_t n, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return n >= len && memcmp(s, prefix, len) == 0;
+}
+
+/* Returns the length of the contraction at s ('s, 're, ...), or 0. */
+static size_t contraction(const char *s, size_t n)
+{
+    static const char *const ALL[] = { "'s", "'t",  "'re", "'ve",
+                                       "'m", "'ll", "'d" };
+    for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++)
+        if (starts_with(s, n, ALL[i]))
+            return strlen(ALL[i]);
+    return 0;
+}
+
+/* Returns the length of the start or end token spelled out at s, or 0. At the
+ * start of a word a spelled token precedes every other rule. A spelled token
+ * that is plain text is three words: the byte-level step splits once more. */
+static size_t spelled_special(const char *s, size_t n)
+{
+    static const char START[] = "<|startoftext|>", END[] = "<|endoftext|>";
+    if (n == 0 || s[0] != '<')
+        return 0;
+    return starts_with(s, n, START) ? sizeof START - 1
+           : starts_with(s, n, END) ? sizeof END - 1
+                                    : 0;
+}
+
+static bool add_word(encoder *enc, const char *word, size_t n)
+{
+    return clipc_bpe_word(&enc->tokenizer->bpe, word, n, &enc->scratch,
+                          enc->out);
+}
+
+/* Adds normalised text without added tokens. */
+static bool add_words(encoder *enc, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n && enc->out->n < enc->limit;) {
+        uint32_t code = 0;
+        size_t start = i, len = spelled_special(s + i, n - i);
+        if (len) {
+            if (!add_word(enc, s + i, 2) ||
+                !add_word(enc, s + i + 2, len - 4) ||
+                !add_word(enc, s + i + len - 2, 2))
+                return false;
+            i += len;
+            continue;
+        }
+        len = s[i] == '\'' ? contraction(s + i, n - i) : 0;
+        if (len) {
+            i += len;
+        } else {
+            i += clipc_utf8_decode(s + i, n - i, &code);
+            clipc_code_class class = clipc_unicode_class(code);
+            if (class == CLIPC_CODE_SPACE)
+                continue;
+            while (class != CLIPC_CODE_NUMBER && i < n) {
+                len = clipc_utf8_decode(s + i, n - i, &code);
+                if (clipc_unicode_class(code) != class)
+                    break;
+                i += len;
+            }
+        }
+        if (!add_word(enc, s + start, i - start))
+            return false;
+    }
+    return true;
+}
+
+/* Adds raw text without raw added tokens. */
+static bool add_piece(encoder *enc, const char *s, size_t n)
+{
+    const clipc_added_set *set = &enc->tokenizer->added.normalized;
+    const clipc_added_token *token;
+    clipc_added_walk walk = { 0 };
+
+    if (n == 0)
+        return true;
+    if (!clipc_unicode_normalize(s, n, &enc->normalized))
+        return false;
+    s = enc->normalized.data;
+    n = enc->normalized.n;
+    do {
+        token = clipc_added_next(set, s, n, enc->specials_plain, &walk);
+        if (!add_words(enc, s + walk.text_begin,
+                       walk.text_end - walk.text_begin) ||
+            (token && !clipc_ids_push(enc->out, token->id)))
+            return false;
+    } while (token && enc->out->n < enc->limit);
+    return true;
+}
+
+static bool add_text(encoder *enc, const char *s, size_t n)
+{
+    const clipc_added_set *set = &enc->tokenizer->added.raw;
+    const clipc_added_token *token;
+    clipc_added_walk walk = { 0 };
+
+    do {
+        token = clipc_added_next(set, s, n, enc->specials_plain, &walk);
+        if (!add_piece(enc, s + walk.text_begin,
+                       walk.text_end - walk.text_begin) ||
+            (token && !clipc_ids_push(enc->out, token->id)))
+            return false;
+    } while (token && enc->out->n < enc->limit);
+    return true;
+}
+
+static clipc_status encode(const void *self,
+                           const clipc_tokenizer_request *request,
+                           clipc_ids *out, clipc_error *err)
+{
+    const clip_tokenizer *tokenizer = self;
+    encoder enc = {
+        .tokenizer = tokenizer,
+        .out = out,
+        .limit = request->max_ids ? out->n + request->max_ids - 1 : SIZE_MAX,
+        .specials_plain = tokenizer->added.specials_plain ||
+                          (request->flags & CLIPC_TEXT_SPECIALS_PLAIN) != 0,
+    };
+
+    bool ok = clipc_ids_push(out, tokenizer->added.start_id) &&
+              add_text(&enc, request->text.data, request->text.len);
+    clipc_merge_scratch_free(&enc.scratch);
+    free(enc.normalized.data);
+    if (ok && out->n > enc.limit)
+        out->n = enc.limit; /* the last word went past the limit */
+    if (!ok || !clipc_ids_push(out, tokenizer->added.end_id))
+        return clipc_fail_nomem(err, "token ids");
+    return CLIPC_OK;
+}
+
+/* ---- packed files ------------------------------------------------------ */
+
+clipc_status clipc_clip_write(const void *self, unsigned char **data,
+                              size_t *n, clipc_error *err)
+{
+    const clip_tokenizer *clip = self;
+
+    return clipc_vocabulary_write(data, n, &clip->bpe, &clip->added, err);
+}
+
+clipc_status clipc_clip_read(void *self, const unsigned char *data, size_t n,
+                             const char *name, size_t vocab_size,
+                             clipc_error *err)
+{
+    clip_tokenizer *clip = self;
+
+    return clipc_vocabulary_read(&clip->bpe, &clip->added, data, n, name,
+                                 vocab_size, err);
+}
+
+/* ---- the kind ---------------------------------------------------------- */
+
+/* What is no other kind: classes are often PreTrainedTokenizerFast. */
+static bool fits(const clipc_tokenizer_source *source)
+{
+    const clipc_tokenizer_files *files = source->files;
+
+    return source->root || (files->vocab_json.data && files->merges_txt.data);
+}
+
+static const char *const CLASSES[] = { "CLIPTokenizer", NULL };
+
+const clipc_tokenizer_kind clipc_clip_tokenizer = {
+    .name = "CLIP",
+    .number = 0, /* in no packed file: version 1 is this kind */
+    .bytes = sizeof(clip_tokenizer),
+    .least_ids = 2,
+    .classes = CLASSES,
+    .fits = fits,
+    .reads_json = true,
+    .load = load,
+    .clear = clear,
+    .encode = encode,
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ids.c - see ids.h.
+ */
+#include "text/ids.h"
+
+bool clipc_ids_push(clipc_ids *ids, int32_t id)
+{
+    if (ids->n == ids->capacity) {
+        size_t capacity = ids->capacity ? ids->capacity * 2 : 32;
+        int32_t *grown = clipc_realloc(ids->ids, capacity, sizeof *grown);
+        if (!grown)
+            return false;
+        ids->ids = grown;
+        ids->capacity = capacity;
+    }
+    ids->ids[ids->n++] = id;
+    return true;
+}

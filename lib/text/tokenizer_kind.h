@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tokenizer_kind.h - what one kind of tokenizer is to tokenizer.c: how the
+ * kind is told by a model's files, how one is loaded, kept in a packed file,
+ * and asked for ids. A kind is a file of its own; tokenizer.c has their list.
+ */
+#ifndef CLIPC_TOKENIZER_KIND_H
+#define CLIPC_TOKENIZER_KIND_H
+
+#include "base/json.h"
+#include "text/tables.h"
+#include "text/ids.h"
+#include "text/tokenizer_files.h"
+
+/* What a tokenizer is loaded from. */
+typedef struct clipc_tokenizer_source {
+    const clipc_tokenizer_files *files;
+    size_t vocab_size;    /* rows of the token embedding: ids are below */
+    const json_t *config; /* tokenizer_config.json; NULL: absent */
+    const char *class;    /* its tokenizer_class without "Fast"; "": none */
+    /* tokenizer.json without model.vocab and model.merges, which may be large:
+     * read them where they begin, with the cursor (json_cursor.h), an object
+     * and an array, or an array each; 0: absent or of another type. root NULL:
+     * there is no tokenizer.json, or the kind does not read it. */
+    const json_t *root;
+    clipc_json_cursor *cursor;
+    size_t vocab_at, merges_at;
+} clipc_tokenizer_source;
+
+/* Whether tokenizer.json has a container at `at` that begins with `open`. */
+static inline bool clipc_source_has(const clipc_tokenizer_source *source,
+                                    size_t at, char open)
+{
+    return source->root && at && source->cursor->data[at] == open;
+}
+
+/* How a text is filled up to a fixed number of ids. */
+typedef struct clipc_padding {
+    int32_t id; /* -1: the tokenizer has none */
+    bool left;  /* padding goes before the text */
+} clipc_padding;
+
+/* A part of a text's ids to make. */
+typedef struct clipc_tokenizer_request {
+    clipc_text text; /* valid UTF-8, data not NULL */
+    size_t max_ids;  /* as clipc_tokenizer_encode() has it */
+    unsigned flags;  /* CLIPC_TEXT_... */
+} clipc_tokenizer_request;
+
+typedef struct clipc_tokenizer_kind {
+    const char *name;  /* as messages say it: "CLIP", "Gemma" */
+    uint32_t number;   /* in packed files; never given to another kind */
+    uint32_t n_tables; /* that write() makes, at most CLIPC_MAX_TABLES */
+    size_t bytes;      /* of the kind's own struct, `self` below */
+    size_t least_ids;  /* that a text has, start and end token */
+    /* Classes of transformers that are this kind, NULL last. */
+    const char *const *classes;
+    /* Whether the files are this kind's, where they name no class that clipc
+     * knows. */
+    bool (*fits)(const clipc_tokenizer_source *source);
+    bool reads_json; /* needs source->root where there is a tokenizer.json */
+
+    /* Each gets `self` all zero. On failure clear() follows. */
+    clipc_status (*load)(void *self, clipc_padding *padding,
+                         const clipc_tokenizer_source *source,
+                         clipc_error *err);
+    /* Both NULL for CLIP's kind, which has a format of its own. From tables
+     * that write() made, which outlive self; every value is checked. */
+    clipc_status (*read)(void *self, const clipc_tables *tables,
+                         size_t vocab_size, clipc_error *err);
+    /* Fills tables, [n_tables], which are valid as long as self. */
+    clipc_status (*write)(const void *self, clipc_table *tables,
+                          clipc_error *err);
+    void (*clear)(void *self);
+    /* Appends the ids, or fails with `out` in any state. Thread-safe. */
+    clipc_status (*encode)(const void *self,
+                           const clipc_tokenizer_request *request,
+                           clipc_ids *out, clipc_error *err);
+} clipc_tokenizer_kind;
+
+#endif /* CLIPC_TOKENIZER_KIND_H */
