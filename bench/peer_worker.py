@@ -9,8 +9,8 @@ milliseconds of each. `clipc-bench --rounds-from-stdin` speaks the same, so that
 peers.py can let one after the other run, each with its weights loaded.
 
 Keys: runtime (torch, onnxruntime, openvino), dtype (f32, bf16, int8), task
-(image, text), threads, batch, cache (the folder of peer_models.py), and the
-setting: parts (the batch is cut into so many requests), streams (how many of
+(image, text), threads, batch, model (of peer_models.py), cache (the model's
+folder), and the setting: parts (the batch is cut into so many requests), streams (how many of
 them run at once, with threads / streams threads each), hint (OpenVINO).
 The CPUs are the caller's affinity mask.
 """
@@ -23,23 +23,26 @@ import time
 
 import numpy as np
 
+import peer_models
+
 WARM_UPS = 5
 
 
 class Torch:
     def __init__(self, job):
-        import peer_models
         import torch
         torch.set_num_threads(job["threads"])
         self.torch = torch
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[job["dtype"]]
         self.dtype = dtype
-        if job["task"] == "image":
-            self.tower = peer_models.image_tower(f"{job['cache']}/b32", dtype)
+        model, folder = job["model"], f"{job['cache']}/model"
+        if job["task"] == "text" and model.is_clip:
+            self.load_text(folder)
         else:
-            self.load_text(f"{job['cache']}/b32")
+            self.tower = peer_models.tower(model, job["task"], folder, dtype)
 
     def load_text(self, folder):
+        """CLIP: all labels, the tokenizer included."""
         from transformers import AutoTokenizer, CLIPTextModelWithProjection
         model = CLIPTextModelWithProjection.from_pretrained(
             folder, dtype=self.dtype).eval()
@@ -53,7 +56,9 @@ class Torch:
     def __call__(self, inputs):
         with self.torch.inference_mode():
             if not isinstance(inputs, list):
-                inputs = self.torch.from_numpy(inputs).to(self.dtype)
+                inputs = self.torch.from_numpy(inputs)
+                if inputs.is_floating_point():
+                    inputs = inputs.to(self.dtype)
             return self.tower(inputs).float().numpy()
 
 
@@ -65,19 +70,19 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.add_free_dimension_override_by_name(
             "batch", job["batch"] // job["parts"])
-        name = "image" if job["dtype"] == "f32" else "image-int8"
-        path = f"{job['cache']}/{name}.onnx"
+        kind = "" if job["dtype"] == "f32" else "-int8"
+        path = f"{job['cache']}/{job['task']}{kind}.onnx"
         self.sessions = [onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"])
             for _ in range(job["streams"])]
         self.parts = job["parts"]
         self.pool = concurrent.futures.ThreadPoolExecutor(job["streams"])
 
-    def run(self, which, pixels):
-        return self.sessions[which].run(None, {"pixels": pixels})[0]
+    def run(self, which, inputs):
+        return self.sessions[which].run(None, {"inputs": inputs})[0]
 
-    def __call__(self, pixels):
-        parts = np.split(pixels, self.parts)
+    def __call__(self, inputs):
+        parts = np.split(inputs, self.parts)
         n = len(self.sessions)
         if n == 1:
             return np.concatenate([self.run(0, part) for part in parts])
@@ -95,9 +100,11 @@ class OpenVino:
     def __init__(self, job):
         import openvino
         core = openvino.Core()
-        name = "image-int8.xml" if job["dtype"] == "int8" else "image.onnx"
-        model = core.read_model(f"{job['cache']}/{name}")
-        model.reshape([job["batch"] // job["parts"], 3, 224, 224])
+        kind = "-int8.xml" if job["dtype"] == "int8" else ".onnx"
+        model = core.read_model(f"{job['cache']}/{job['task']}{kind}")
+        model.reshape([job["batch"] // job["parts"],
+                       *peer_models.inputs(job["cache"],
+                                           job["task"]).shape[1:]])
         precision = "bf16" if job["dtype"] == "bf16" else "f32"
         compiled = core.compile_model(model, "CPU", {
             "PERFORMANCE_HINT": job["hint"],
@@ -112,8 +119,8 @@ class OpenVino:
                              for _ in range(job["parts"])]
         self.parts = job["parts"]
 
-    def __call__(self, pixels):
-        parts = np.split(pixels, self.parts)
+    def __call__(self, inputs):
+        parts = np.split(inputs, self.parts)
         if len(self.requests) == 1:
             return np.concatenate([next(iter(
                 self.requests[0].infer([part], share_inputs=True).values()))
@@ -131,15 +138,15 @@ RUNTIMES = {"torch": Torch, "onnxruntime": OnnxRuntime, "openvino": OpenVino}
 
 def main():
     job = json.loads(sys.argv[1])
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    job["model"] = peer_models.MODELS[job["model"]]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the runtimes print is not an answer
     call = RUNTIMES[job["runtime"]](job)
-    if job["task"] == "image":
-        inputs = np.load(f"{job['cache']}/pixels.npy")[:job["batch"]]
-    else:
-        with open(job["labels"], encoding="utf-8") as file:
+    if job["task"] == "text" and job["model"].is_clip:
+        with open(peer_models.LABELS, encoding="utf-8") as file:
             inputs = file.read().splitlines()
+    else:
+        inputs = peer_models.inputs(job["cache"], job["task"])[:job["batch"]]
     for _ in range(job.get("warm_ups", WARM_UPS)):
         out = call(inputs)
     if job.get("out"):

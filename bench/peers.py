@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: MIT
 """clipc against transformers + torch, ONNX Runtime and OpenVINO, in turns.
 
-    sh bench/peers.sh [--case image,text,cold,accuracy] [--threads 1,2]
-        [--batch 1,8] [--classes f32,bf16,int8] [--rounds 10] [--write]
+    sh bench/peers.sh [--model clip-b32|siglip2-b16-224|siglip2-b32-256]
+        [--case image,text,cold,accuracy] [--threads 1,2] [--batch 1,8]
+        [--classes f32,bf16,int8] [--rounds 10] [--write]
 
 peers.sh makes the virtual environment of requirements.txt in build/bench-venv
-and starts this script in it. All runtimes get the same weights: a full-size
-ViT-B/32 of seeded random numbers, made and exported once into
-build/bench-cache. Each contestant is a process of its own that loads its model,
+and starts this script in it. All runtimes get the same weights: a model of full
+size with seeded random numbers, made and exported once into
+build/bench-cache/MODEL. Each contestant is a process of its own that loads its model,
 warms up and then waits; a round lets one after the other make a few calls, so
 that all see the same machine. They are pinned to the same CPUs, as many as
 threads. A peer that has several ways to cut a batch (one request, or several
 at once) is given the fastest, found before the first round and kept in
-build/bench-cache/settings.json (--recalibrate looks again).
+build/bench-cache/MODEL/settings.json (--recalibrate looks again).
 
-Every case's results go into build/bench-cache/results.json, a new run of a
-case replacing the last; --write makes docs/BENCHMARKS.md and its plots of
-them. --no-amx runs all contestants without the permission for AMX tiles and
+CLIP's texts are all labels at once, of their own lengths, and torch is the only
+peer. SigLIP's are --batch labels of 64 tokens each, and all runtimes are peers,
+whose tokens are ready.
+
+Every case's results go into build/bench-cache/MODEL/results.json, a new run of
+a case replacing the last; --write makes the model's page in docs/ and its plots
+of them. --no-amx runs all contestants without the permission for AMX tiles and
 keeps nothing."""
 
 import argparse
@@ -35,7 +40,6 @@ import numpy as np
 import peer_models
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LABELS = "weights/labels/car-labels.txt"
 PEERS = {"f32": ["torch", "onnxruntime", "openvino"],
          "bf16": ["torch", "openvino"],
          "int8": ["onnxruntime", "openvino"]}
@@ -153,7 +157,7 @@ class Case:
         out = f"{self.args.cache}/{name.replace(' ', '-')}.npy"
         job = {"runtime": runtime, "dtype": dtype, "task": self.task,
                "threads": self.threads, "batch": self.batch, "out": out,
-               "labels": LABELS, "cache": self.args.cache} | setting
+               "model": self.args.model, "cache": self.args.cache} | setting
         worker = os.path.join(HERE, "peer_worker.py")
         return Contestant(self.args, name, dtype,
                           [sys.executable, worker, json.dumps(job)],
@@ -163,7 +167,7 @@ class Case:
         name = f"clipc {dtype}" + (f" {cpu}" if cpu != "auto" else "")
         out = f"{self.args.cache}/{name.replace(' ', '-')}.f32"
         command = [f"{self.args.build}/clipc-bench", self.task,
-                   "--model", f"{self.args.cache}/b32",
+                   "--model", f"{self.args.cache}/model",
                    "--threads", str(self.threads), "--dtype", dtype,
                    "--cpu", cpu,
                    "--rounds-from-stdin", "--out", out]
@@ -171,13 +175,15 @@ class Case:
             command += ["--batch", str(self.batch), "--pixels",
                         f"{self.args.cache}/pixels-{self.batch}.f32"]
         else:
-            command += ["--labels", LABELS]
+            command += ["--labels", peer_models.LABELS]
+            if not self.args.about.is_clip:
+                command += ["--count", str(self.batch)]
         return Contestant(self.args, name, dtype, command, self.cpus, out)
 
     def fastest(self, runtime, dtype):
         """A peer with its best setting."""
         known = self.args.settings
-        key = f"{runtime} {dtype} {self.threads}t b{self.batch}"
+        key = f"{self.task} {runtime} {dtype} {self.threads}t b{self.batch}"
         choices = settings(runtime, self.threads, self.batch)
         if len(choices) > 1 and key not in known:
             best = []
@@ -194,11 +200,12 @@ class Case:
         return self.peer(runtime, dtype, known.get(key, choices[0]))
 
     def start(self):
-        if self.task == "text":
+        if self.task == "text" and self.args.about.is_clip:
             self.contestants = [self.fastest("torch", "f32"),
                                 self.clipc("f32", "auto")]
         else:
-            self.write_pixels()
+            if self.task == "image":
+                self.write_pixels()
             for dtype in self.args.classes:
                 # f32 does without AMX: avx512 would be auto once more.
                 self.contestants += [
@@ -259,7 +266,7 @@ class Case:
         return float(cosine.min()), float(cosine.mean())
 
     def results(self, rounds):
-        units = self.batch if self.task == "image" else 1
+        units = self.batch  # of CLIP's texts 1: all labels
         rows = {}
         for c in self.contestants:
             low, mean = self.cosines(c)
@@ -318,20 +325,22 @@ def whole_process(command, cpus):
 def cold(args, threads):
     """One picture: programs from exec to exit, page cache warm, in turns."""
     cpus = sorted(os.sched_getaffinity(0))[:threads]
-    picture, model = f"{args.cache}/picture.jpg", f"{args.cache}/b32"
+    picture, model = f"{args.cache}/picture.jpg", f"{args.cache}/model"
     classify = [f"{args.build}/clipc-classify", "--quiet", "--labels",
-                LABELS, picture, "--model"]
+                peer_models.LABELS, picture, "--model"]
     programs = {"clipc f32, labels cached": classify + [model],
                 "clipc f32, 206 labels encoded": classify + [model,
                                                              "--no-cache"]}
     for dtype in CLASSES:
-        packed = f"{args.cache}/b32-{dtype}.safetensors"
-        if os.path.exists(packed):
-            programs[f"clipc packed {dtype}, labels cached"] = \
-                classify + [packed] + (["--dtype", dtype]
-                                       if dtype != "f32" else [])
+        packed = f"{args.cache}/packed-{dtype}.safetensors"
+        subprocess.run([f"{args.build}/clipc-pack", "--quiet", model, "-o",
+                        packed, "--dtype", dtype], check=True)
+        programs[f"clipc packed {dtype}, labels cached"] = \
+            classify + [packed] + (["--dtype", dtype]
+                                   if dtype != "f32" else [])
     os.environ["XDG_CACHE_HOME"] = f"{args.cache}/xdg"
-    script = [sys.executable, f"{HERE}/script.py", model, picture, LABELS]
+    script = [sys.executable, f"{HERE}/script.py", model, picture,
+              peer_models.LABELS]
     name = "Python script (transformers + torch)"
     rows = {n: [] for n in [*programs, name]}
     for command in programs.values():
@@ -378,7 +387,8 @@ def show(result):
 
 def make_references(args):
     """torch's own answers in f32, once."""
-    for task, batch in ("image", peer_models.N_PIXELS), ("text", 1):
+    n_texts = 1 if args.about.is_clip else peer_models.N_TEXTS
+    for task, batch in ("image", peer_models.N_PIXELS), ("text", n_texts):
         path = f"{args.cache}/reference-{task}.npy"
         if not os.path.exists(path):
             case = Case(args, task, 1, batch)
@@ -409,6 +419,8 @@ def parse():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     words = lambda text: text.split(",")
     numbers = lambda text: [int(n) for n in text.split(",")]
+    parser.add_argument("--model", choices=peer_models.MODELS,
+                        default="clip-b32")
     parser.add_argument("--case", type=words, default=["image", "text",
                                                        "cold", "accuracy"])
     parser.add_argument("--threads", type=numbers, default=[1, 2])
@@ -418,14 +430,18 @@ def parse():
                         help="clipc's --cpu, several: auto,avx512,avx2")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--build", default="build/release")
-    parser.add_argument("--cache", default="build/bench-cache")
+    parser.add_argument("--cache", default="build/bench-cache",
+                        help="the folder of all models")
     parser.add_argument("--prepare", action="store_true",
                         help="make the exports, time nothing")
     parser.add_argument("--recalibrate", action="store_true")
     parser.add_argument("--no-amx", action="store_true")
     parser.add_argument("--write", action="store_true",
-                        help="docs/BENCHMARKS.md from all results so far")
-    return parser.parse_args()
+                        help="the model's page from all results so far")
+    args = parser.parse_args()
+    args.about = peer_models.MODELS[args.model]
+    args.cache = f"{args.cache}/{args.model}"
+    return args
 
 
 def load(path):
@@ -446,21 +462,21 @@ def run_case(args, case):
     for threads in args.threads:
         if case == "cold":
             yield f"cold {threads}t", cold(args, threads)
-        elif case == "text":
+        elif case == "text" and args.about.is_clip:
             yield f"text {threads}t", Case(args, "text", threads,
                                            1).run(max(2, args.rounds // 3))
         elif case == "accuracy":
             if threads == args.threads[-1]:
                 yield "accuracy", Case(args, "image", threads,
                                        peer_models.N_PIXELS).answers()
-        elif case == "image":
+        elif case in ("image", "text"):
             for batch in args.batch:
                 before = peaks(args, threads)
-                result = Case(args, "image", threads, batch).run(args.rounds)
+                result = Case(args, case, threads, batch).run(args.rounds)
                 after = peaks(args, threads)
                 result["peaks"] = {k: max(v, after[k])
                                    for k, v in before.items()}
-                yield f"image {threads}t b{batch}", result
+                yield f"{case} {threads}t b{batch}", result
         else:
             raise SystemExit(f"peers: no case {case}")
 
@@ -468,7 +484,7 @@ def run_case(args, case):
 def main():
     args = parse()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    peer_models.prepare(args.cache)
+    peer_models.prepare(args.about, args.cache)
     settings_path = f"{args.cache}/settings.json"
     args.settings = {} if args.recalibrate else load(settings_path)
     args.save_settings = lambda: save(settings_path, args.settings)
@@ -486,7 +502,7 @@ def main():
                 save(results_path, results)
     if args.write:
         import report
-        report.write(results, "docs")
+        report.write(results, "docs", args.model)
 
 
 if __name__ == "__main__":

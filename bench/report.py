@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""docs/BENCHMARKS.md and docs/plots/*.svg from the results of peers.py.
+"""A model's page of docs/ and its docs/plots/*.svg from the results of peers.py.
 
-    python bench/report.py build/bench-cache/results.json docs
+    python bench/report.py build/bench-cache/clip-b32/results.json docs clip-b32
 """
 
 import json
 import os
 import sys
 
+import peer_models
 import plots
 
 CASES = [(1, 1), (2, 1), (1, 8), (2, 8)]
@@ -36,8 +37,8 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(r) + " |" for r in rows]) + "\n"
 
 
-def columns(results):
-    return [results.get(f"image {t}t b{b}") for t, b in CASES]
+def columns(results, task="image"):
+    return [results.get(f"{task} {t}t b{b}") for t, b in CASES]
 
 
 HEAD = [f"{t} thread{'s' * (t > 1)}, batch {b}" for t, b in CASES]
@@ -47,16 +48,16 @@ def contestants(cases):
     return order({n for case in cases if case for n in case["rows"]})
 
 
-def times(cases):
+def times(cases, unit="image"):
     def cell(case, name):
         row = case and case["rows"].get(name)
         return f"{row['min']:.1f} / {row['median']:.1f}" if row else "-"
-    return table(["ms per image, min / median"] + HEAD, [
+    return table([f"ms per {unit}, min / median"] + HEAD, [
         [f"**{shown(n)}**" if n.startswith("clipc") else shown(n)] +
         [cell(case, n) for case in cases] for n in contestants(cases)])
 
 
-def ratios(cases):
+def ratios(cases, with_targets=False):
     rows = []
     for name in contestants(cases):
         cells = []
@@ -70,7 +71,7 @@ def ratios(cases):
                          f"{r['median']:.2f}) {shown(row['against'])}")
         if any(c != "-" for c in cells):
             rows.append([shown(name)] + cells)
-    for kind, targets in TARGETS.items():
+    for kind, targets in TARGETS.items() if with_targets else ():
         rows.append([f"target, {kind}"] + [f"{t:.2f}" for t in targets])
     return table(["clipc : best peer of its class"] + HEAD, rows)
 
@@ -93,10 +94,7 @@ def peaks(cases):
         for n in names])
 
 
-GFLOP = 8.817  # of one image: patches and 12 layers, multiply-adds times two
-
-
-def shares(cases):
+def shares(cases, gflop):
     """clipc's rate as a share of a peak: its own instruction's."""
     # The first that the CPU has.
     of = {"f32": ["vfmadd231ps zmm", "vfmadd231ps ymm"],
@@ -110,7 +108,7 @@ def shares(cases):
     def share(case, name, instruction):
         if not case or name not in case["rows"]:
             return "-"
-        gflops = GFLOP / case["rows"][name]["min"] * 1e3
+        gflops = gflop / case["rows"][name]["min"] * 1e3
         return f"{100 * gflops / case['peaks'][instruction]:.0f} %"
     known = next(case for case in cases if case)["peaks"]
     rows = []
@@ -183,23 +181,24 @@ def grouped(cases, of):
     return rows
 
 
-def draw(results, folder):
+def draw(results, folder, model, about):
     """Writes the plots; returns their names and titles."""
-    made = []
+    made = {}
 
     def write(name, title, svg):
-        with open(f"{folder}/{name}.svg", "w", encoding="utf-8") as file:
+        path = name if about.is_clip else f"{model}-{name}"
+        with open(f"{folder}/{path}.svg", "w", encoding="utf-8") as file:
             file.write(svg)
-        made.append((name, title))
+        made[name] = f"![{title}](plots/{path}.svg)\n"
     cases = columns(results)
     two = ["1 thread", "2 threads"]
     if any(cases[:2]):
-        title = "Latency: one image, ViT-B/32 image tower"
+        title = f"Latency: one image, {about.title} image tower"
         write("latency", title, plots.bars(
             title, "ms per image, minimum; less is better", two,
             grouped(cases[:2], lambda r: r["min"])))
     if any(cases[2:]):
-        title = "Throughput: batches of 8, ViT-B/32 image tower"
+        title = f"Throughput: batches of 8, {about.title} image tower"
         write("throughput", title, plots.bars(
             title, "images a second; more is better", two,
             grouped(cases[2:], lambda r: 1e3 / r["min"])))
@@ -229,15 +228,15 @@ def draw(results, folder):
 # ---- the page -------------------------------------------------------------
 
 INTRO = """\
-# Benchmarks: clipc and the runtimes it is measured against
+# Benchmarks{of_model}: clipc and the runtimes it is measured against
 
-Made by `make bench-peers PEERS=--write` (`bench/peers.py`); do not edit. {date},
+Made by `make bench-peers PEERS={options}` (`bench/peers.py`); do not edit. {date},
 commit {commit}: {cpu}, {cpus} CPUs, Linux {kernel}.
 
 {clipc}
 Python {python}, {versions}.
 
-How it is measured: all runtimes get the same weights, a full-size ViT-B/32 of
+How it is measured: all runtimes get the same weights, a full-size {title} of
 seeded random numbers, and the same pixels. Each is a process of its own, pinned
 to the same CPUs, its thread count set, warmed up five times; then rounds in
 which one after the other makes a few calls, so that all meet the same state of
@@ -250,10 +249,11 @@ and int8 where the CPU has them; `--no-amx` takes the tiles from all.
 """
 
 
-def write(results, folder):
+def write(results, folder, model):
     os.makedirs(f"{folder}/plots", exist_ok=True)
-    made = draw(results, f"{folder}/plots")
-    cases = columns(results)
+    model_about = peer_models.MODELS[model]
+    pictures = draw(results, f"{folder}/plots", model, model_about)
+    cases, texts = columns(results), columns(results, "text")
     about = next(iter(results.values()))["provenance"]
     for result in results.values():
         if result["provenance"]["date"] >= about["date"]:
@@ -262,25 +262,35 @@ def write(results, folder):
     described = "\n".join(
         f"    {line}" for line in
         about["clipc"].partition("\ncomputing")[2].splitlines()[1:])
-    page = [INTRO.format(**about | {"versions": versions,
-                                    "clipc": described + "\n"
-                                    if described else ""})]
-    pictures = {name: f"![{title}](plots/{name}.svg)\n" for name, title in made}
+    title = model_about.title.removeprefix("CLIP ")
+    page = [INTRO.format(**about | {
+        "versions": versions, "title": title,
+        "of_model": "" if model_about.is_clip else f", {title}",
+        "options": "--write" if model_about.is_clip
+                   else f"'--model {model} --write'",
+        "clipc": described + "\n" if described else ""})]
 
     def section(title, *parts):
         page.append("\n".join([f"## {title}\n", *[p for p in parts if p]]))
     if any(cases):
         section("Image tower", pictures.get("latency"),
-                pictures.get("throughput"), times(cases), ratios(cases))
+                pictures.get("throughput"), times(cases),
+                ratios(cases, model_about.is_clip))
         section("What the CPU allows",
                 "Multiply-adds on registers alone, as many threads as the "
-                "case, measured before\nand after it; and clipc's rate (8.8 "
-                "GFLOP an image) as a share.\n", peaks(cases), shares(cases))
+                "case, measured before\nand after it; and clipc's rate "
+                f"({model_about.gflop():.1f} GFLOP an image) as a share.\n",
+                peaks(cases), shares(cases, model_about.gflop()))
         section("Settings", settings(cases))
     if results.get("accuracy"):
         section("Accuracy", pictures.get("accuracy"),
                 accuracy(results["accuracy"]))
-    if any(k.startswith("text") for k in results):
+    if any(texts):
+        section("Text tower",
+                "64 tokens a text, padding included. The peers get token ids; "
+                "clipc gets texts.\n", times(texts, "text"), ratios(texts),
+                settings(texts))
+    elif any(k.startswith("text") for k in results):
         section("Text tower: 206 labels",
                 "torch: one padded batch. clipc: ragged. Tokeniser "
                 "included.\n", text_tower(results))
@@ -293,10 +303,11 @@ def write(results, folder):
         section("Memory of a process that encodes images",
                 "One thread, batch 1, the peers with their Python.\n",
                 memory(cases[0]))
-    with open(f"{folder}/BENCHMARKS.md", "w", encoding="utf-8") as file:
+    with open(f"{folder}/{model_about.page}.md", "w",
+              encoding="utf-8") as file:
         file.write("\n".join(page))
 
 
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:
-        write(json.load(file), sys.argv[2])
+        write(json.load(file), *sys.argv[2:4])

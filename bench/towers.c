@@ -29,27 +29,43 @@ static double tower_flops(const clipc_tower_info *tower, double tokens)
     return 2.0 * (double)tower->n_layers * (linear + attention);
 }
 
-static double image_flops(const clipc_model_info *info)
+/* SigLIP's attention head: keys and values of all rows, attention, output and
+ * MLP of one row. */
+static double head_flops(const clipc_tower_info *tower, double tokens)
 {
-    double side = (double)(info->image_size / info->patch_size);
-    double patch = 3.0 * (double)(info->patch_size * info->patch_size);
-    return 2.0 * side * side * patch * (double)info->vision.width +
-           tower_flops(&info->vision, side * side + 1.0);
+    double d = (double)tower->width, m = (double)tower->mlp_width;
+    return 2.0 * (2.0 * tokens * (d * d + d) + d * d + 2.0 * d * m);
 }
 
-/* Of all texts, without padding. */
+static double image_flops(const clipc_model_info *info)
+{
+    const bool is_siglip = info->scoring == CLIPC_SCORING_SIGMOID;
+    double side = (double)(info->image_size / info->patch_size);
+    double patch = 3.0 * (double)(info->patch_size * info->patch_size);
+    double patches = side * side;
+    return 2.0 * patches * patch * (double)info->vision.width +
+           (is_siglip ? tower_flops(&info->vision, patches) +
+                            head_flops(&info->vision, patches)
+                      : tower_flops(&info->vision, patches + 1.0));
+}
+
+/* Of all texts: CLIP's without padding, SigLIP's padded. */
 static double text_flops(const towers *t)
 {
+    const clipc_model_info *info = &t->session.info;
     clipc_error err = CLIPC_ERROR_INIT;
     int32_t ids[4096];
     size_t n_ids;
     double flops = 0.0;
 
+    if (info->scoring == CLIPC_SCORING_SIGMOID)
+        return (double)t->n_texts *
+               tower_flops(&info->text, (double)info->context_length);
     for (size_t i = 0; i < t->n_texts; i++) {
         if (clipc_tokenize(t->session.model, t->texts[i], ids,
                            sizeof ids / sizeof ids[0], &n_ids, 0, &err))
             bench_die(t->texts[i].data, &err);
-        flops += tower_flops(&t->session.info.text, (double)n_ids);
+        flops += tower_flops(&info->text, (double)n_ids);
     }
     return flops;
 }

@@ -5,7 +5,7 @@ weights, after the pattern of models.py, which has the rules of the weights.
 A config.json holds what a published one holds: keys that equal the defaults of
 transformers' classes are absent.
 
-For the parity suite and the benchmarks. Needs numpy, torch and
+For the parity suite and bench/peer_models.py. Needs numpy, torch and
 safetensors.
 """
 
