@@ -423,11 +423,14 @@ struct clipc_image_params {
     const char *ca_file;        /* PEM certificates instead of the system's */
     clipc_progress_fn progress; /* bytes of a transfer; or NULL */
     void *progress_user;
-    int auto_orient;   /* turn the picture as its EXIF orientation says, as
+    int auto_orient;    /* turn the picture as its EXIF orientation says, as
                         * Pillow's ImageOps.exif_transpose() does */
-    clipc_alpha alpha; /* default CLIPC_ALPHA_DROP */
-    int fit_published; /* with `fit` NULL: fits rows to the preprocessing that
+    clipc_alpha alpha;  /* default CLIPC_ALPHA_DROP */
+    int fit_published;  /* with `fit` NULL: fits rows to the preprocessing that
                         * clipc_preprocess() has without a model */
+    const char *ca_dir; /* folder of PEM certificates named by their hashes
+                         * (openssl rehash), beside ca_file; with either, the
+                         * system's certificates do not count */
 };
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);
@@ -797,6 +800,9 @@ struct clipc_hub_params {
     void *progress_user;
     clipc_notice_fn notice; /* or NULL */
     void *notice_user;
+    const char *ca_dir;       /* as in clipc_image_params */
+    unsigned head_timeout_ms; /* for the answer that describes a file; default
+                               * timeout_ms */
 };
 
 CLIPC_API clipc_hub_params clipc_hub_params_default(void);

@@ -166,6 +166,7 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
         .max_redirects = params.max_redirects,
         .private_hosts = params.private_hosts,
         .ca_file = params.ca_file,
+        .ca_dir = params.ca_dir,
         .progress = params.progress,
         .progress_user = params.progress_user,
     };

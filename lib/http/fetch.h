@@ -14,8 +14,8 @@ typedef struct clipc_fetch_params {
     unsigned connect_timeout_ms; /* of each hop; 0: libcurl's own */
     unsigned max_redirects;
     clipc_private_hosts private_hosts;
-    const char *ca_file;        /* or NULL */
-    clipc_progress_fn progress; /* bytes so far, bytes announced or 0 */
+    const char *ca_file, *ca_dir; /* or NULL */
+    clipc_progress_fn progress;   /* bytes so far, bytes announced or 0 */
     void *progress_user;
 } clipc_fetch_params;
 

@@ -8,6 +8,10 @@
 
 #include "base/base.h"
 
+#define CLIPC_PROXY_WANTS_LOGIN \
+    "the proxy wants a login (HTTP status 407), given in its URL: " \
+    "http://NAME:PASSWORD@HOST:PORT"
+
 /* Whether a header line has this name (given in lower case). *value, trimmed,
  * lies within the line. */
 bool clipc_http_header_is(const char *line, size_t n, const char *name,

@@ -257,9 +257,9 @@ bool clipc_transfer_prepare(clipc_transfer *t)
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
     SET(CURLOPT_LOW_SPEED_LIMIT, t->low_speed_bytes);
     SET(CURLOPT_LOW_SPEED_TIME, t->low_speed_seconds);
-    if (t->ca_file) {
+    if (t->ca_file || t->ca_dir) {
         SET(CURLOPT_CAINFO, t->ca_file);
-        SET(CURLOPT_CAPATH, NULL);
+        SET(CURLOPT_CAPATH, t->ca_dir);
     }
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
@@ -348,7 +348,12 @@ clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
 {
     clipc_status status = CLIPC_ERR_NETWORK;
     const char *what;
+    long proxy_status = 0;
 
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    if (proxy_status == 407)
+        return clipc_transfer_fail(t, CLIPC_ERR_HTTP, err,
+                                   CLIPC_PROXY_WANTS_LOGIN);
     switch (code) {
     case CURLE_OUT_OF_MEMORY:
         return clipc_fail_nomem(err, "HTTP transfer, or its header line is "
@@ -379,6 +384,11 @@ clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
         status = CLIPC_ERR_URL;
         what = "malformed URL";
         break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        what = t->detail[0] ? t->detail : curl_easy_strerror(code);
+        return clipc_transfer_fail(t, status, err,
+                                   "%s (ca_file names certificates to trust)",
+                                   CLIPC_QUOTE(what));
     case CURLE_SSL_CACERT_BADFILE:
         return clipc_fail(err, CLIPC_ERR_IO, -1,
                           "cannot read the certificates in %s",

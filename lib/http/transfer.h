@@ -49,9 +49,9 @@ typedef struct clipc_location {
 typedef struct clipc_transfer {
     /* By the caller. */
     CURL *easy;
-    const char *url;     /* as clipc_http_check_url() gave it */
-    bool redirected;     /* for messages */
-    const char *ca_file; /* or NULL */
+    const char *url;              /* as clipc_http_check_url() gave it */
+    bool redirected;              /* for messages */
+    const char *ca_file, *ca_dir; /* or NULL */
     unsigned connect_timeout_ms;
     /* The least bytes a second, on average over so many seconds; 0: none. */
     long low_speed_bytes, low_speed_seconds;

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "checkpoint/model_files.h"
+#include "http/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,10 @@ static clipc_status fail_answer(clipc_hub_task *d, const char *file,
                           d->id->repo, status,
                           CLIPC_QUOTE(clipc_hub_session_endpoint(d->session)),
                           d->id->repo);
+    if (status == 407)
+        return clipc_fail(err, CLIPC_ERR_HTTP, -1,
+                          "%.80s: %s: " CLIPC_PROXY_WANTS_LOGIN, d->id->repo,
+                          CLIPC_QUOTE(file));
     if (status == 401)
         hint = ": it refuses the token";
     else if (status == 403)
@@ -240,13 +245,23 @@ clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
     return status;
 }
 
+/* The digits of the checksum that an etag begins with, or 0. A proxy that
+ * compresses adds "-gzip" or ";gzip" to the etag. */
+static size_t checksum_digits(const char *etag)
+{
+    size_t n = strspn(etag, "0123456789abcdef");
+
+    return (n == 40 || n == CLIPC_HUB_MAX_ETAG) && strchr("-;", etag[n]) ? n
+                                                                         : 0;
+}
+
 /* *found false: the commit has no such file. Free the description's url. */
 static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
                              description *out, clipc_error *err)
 {
     clipc_hub_answer answer;
     clipc_status status = ask(d, file, &answer, err);
-    size_t n = strlen(answer.etag);
+    size_t n = checksum_digits(answer.etag);
 
     *found = false;
     *out = (description){ .url = NULL };
@@ -260,15 +275,15 @@ static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
     } else if (strcmp(answer.commit, d->commit) != 0) {
         status = fail_not_a_hub(file, "the answer is about another commit", d,
                                 err);
-    } else if ((n != 40 && n != CLIPC_HUB_MAX_ETAG) ||
-               !clipc_hub_is_hex(answer.etag, n)) {
+    } else if (n == 0) {
         status = fail_not_a_hub(file,
                                 "the ETag is not a checksum of 40 or 64 "
                                 "hex digits",
                                 d, err);
     } else {
         *found = true;
-        memcpy(out->blob.etag, answer.etag, n + 1);
+        memcpy(out->blob.etag, answer.etag, n);
+        out->blob.etag[n] = '\0';
         out->blob.has_size = answer.has_size;
         out->blob.size = answer.size;
         out->url = answer.url;

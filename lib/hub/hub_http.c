@@ -357,6 +357,13 @@ static int take_body(void *user, const char *data, size_t n)
     return write_all(x, data, n);
 }
 
+/* Of silence before the request fails. */
+static unsigned patience(const exchange *x)
+{
+    const clipc_hub_params *p = x->session->params;
+    return !x->sink && p->head_timeout_ms ? p->head_timeout_ms : p->timeout_ms;
+}
+
 static int watch(void *user, uint64_t total)
 {
     exchange *x = user;
@@ -374,7 +381,7 @@ static int watch(void *user, uint64_t total)
         return CLIPC_STOP_CANCELLED;
     if (!clipc_transfer_connected(t) || t->last_ms == 0)
         t->last_ms = now;
-    return now - t->last_ms <= p->timeout_ms ? CLIPC_STOP_NONE : STOP_SILENCE;
+    return now - t->last_ms <= patience(x) ? CLIPC_STOP_NONE : STOP_SILENCE;
 }
 
 static const clipc_transfer_calls calls = {
@@ -411,8 +418,7 @@ static bool set_options(exchange *x, const char *range)
         return !curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
     return !curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                             (long)p->connect_timeout_ms +
-                                 (long)p->timeout_ms);
+                             (long)p->connect_timeout_ms + (long)patience(x));
 }
 
 static clipc_status fail_timeout(const exchange *x, clipc_error *err)
@@ -431,8 +437,10 @@ static clipc_status fail_timeout(const exchange *x, clipc_error *err)
                           CLIPC_QUOTE(t->url), (int)LOW_SPEED_BYTES,
                           (int)LOW_SPEED_SECONDS);
     return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
-                      "%s: no answer for %u ms (timeout_ms)",
-                      CLIPC_QUOTE(t->url), p->timeout_ms);
+                      "%s: no answer for %u ms (%s)", CLIPC_QUOTE(t->url),
+                      patience(x),
+                      x->sink || !p->head_timeout_ms ? "timeout_ms"
+                                                     : "head_timeout_ms");
 }
 
 static clipc_status fail_stopped(const exchange *x, clipc_error *err)
@@ -577,6 +585,7 @@ static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
             .transfer = { .url = *url,
                           .redirected = hop > 0,
                           .ca_file = s->params->ca_file,
+                          .ca_dir = s->params->ca_dir,
                           .connect_timeout_ms = s->params->connect_timeout_ms,
                           .calls = &calls },
             .session = s,

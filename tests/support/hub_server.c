@@ -387,7 +387,8 @@ static bool answer_file(const connection *c, const request *q,
                         const char *repo, const char *commit, const char *file)
 {
     bool lfs = ends_in(file, ".safetensors") || ends_in(file, ".bin");
-    char path[8192], etag[80], quoted[96], size[32], location[4300];
+    char path[8192], etag[80], quoted[96 + VALUE], size[32], location[4300];
+    char suffix[VALUE] = "";
     text head = { .n = 0 };
     size_t n;
 
@@ -396,7 +397,8 @@ static bool answer_file(const connection *c, const request *q,
     if (!data)
         return answer_error(c->fd, q, 404, "EntryNotFound", commit);
     find_etag(etag, data, n, lfs);
-    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    value_of(q->values, "etag-suffix", suffix);
+    snprintf(quoted, sizeof quoted, "\"%s%s\"", etag, suffix);
     snprintf(size, sizeof size, "%zu", n);
     if (lfs) {
         snprintf(location, sizeof location,

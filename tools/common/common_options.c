@@ -4,6 +4,7 @@
  */
 #include "common/common_options.h"
 #include "common/numbers.h"
+#include "common/places.h"
 #include "common/progress.h"
 
 /* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
@@ -30,6 +31,9 @@ tool_common tool_common_default(void)
 {
     tool_common common = { .ctx = clipc_ctx_params_default(),
                            .read = { .image = clipc_image_params_default() } };
+
+    common.read.image.ca_file = common.download.ca_file = tool_ca_file();
+    common.read.image.ca_dir = common.download.ca_dir = tool_ca_dir();
     return common;
 }
 
@@ -58,6 +62,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         break;
     case TOOL_OPT_CA_FILE:
         image->ca_file = common->download.ca_file = value;
+        image->ca_dir = common->download.ca_dir = NULL;
         break;
     case TOOL_OPT_OFFLINE:
         common->read.offline = common->download.offline = true;

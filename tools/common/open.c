@@ -71,6 +71,9 @@ static clipc_hub_params hub_params(const char *cache,
     hub.proxy = settings->proxy;
     hub.no_proxy = settings->no_proxy;
     hub.ca_file = command_line.ca_file;
+    hub.ca_dir = command_line.ca_dir;
+    hub.head_timeout_ms = settings->etag_timeout_ms;
+    hub.timeout_ms = settings->download_timeout_ms;
     hub.progress = on_progress;
     hub.notice = on_notice;
     return hub;

@@ -15,7 +15,7 @@
 typedef struct tool_download {
     bool offline; /* --offline: no connection */
     bool update;  /* --update: ask whether a branch has moved */
-    const char *ca_file;
+    const char *ca_file, *ca_dir;
 } tool_download;
 void tool_download_set(const tool_download *download);
 

@@ -206,6 +206,33 @@ static const char *find_proxy(const char *endpoint)
     return value ? value : variable("ALL_PROXY");
 }
 
+/* A whole number of seconds, as huggingface_hub reads the variable. */
+static unsigned find_timeout(const char *name)
+{
+    const char *value = variable(name);
+    size_t n = value ? strspn(value, "0123456789") : 0;
+
+    if (!value)
+        return 0;
+    if (n == 0 || n > 6 || value[n]) {
+        tool_say("%s=%s is not a whole number of seconds up to 999999: the "
+                 "default is used",
+                 name, tool_shown_name(value).text);
+        return 0;
+    }
+    return (unsigned)strtoul(value, NULL, 10) * 1000;
+}
+
+const char *tool_ca_file(void)
+{
+    return variable("SSL_CERT_FILE");
+}
+
+const char *tool_ca_dir(void)
+{
+    return variable("SSL_CERT_DIR");
+}
+
 tool_hub_settings tool_hub_settings_read(void)
 {
     const char *offline = variable("HF_HUB_OFFLINE");
@@ -216,6 +243,8 @@ tool_hub_settings tool_hub_settings_read(void)
     if (!offline)
         offline = variable("TRANSFORMERS_OFFLINE");
     settings.offline = is_true(offline);
+    settings.etag_timeout_ms = find_timeout("HF_HUB_ETAG_TIMEOUT");
+    settings.download_timeout_ms = find_timeout("HF_HUB_DOWNLOAD_TIMEOUT");
     settings.endpoint = copy_of(endpoint);
     settings.token = find_token();
     settings.proxy = copy_of(find_proxy(endpoint));

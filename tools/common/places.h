@@ -22,9 +22,16 @@ typedef struct tool_hub_settings {
     char *token;    /* HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file */
     char *proxy, *no_proxy;
     bool offline; /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE */
+    /* HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT; 0: the default. */
+    unsigned etag_timeout_ms, download_timeout_ms;
 } tool_hub_settings;
 tool_hub_settings tool_hub_settings_read(void);
 void tool_hub_settings_free(tool_hub_settings *settings);
+
+/* The certificates of https instead of the system's: SSL_CERT_FILE and
+ * SSL_CERT_DIR, or NULL. */
+const char *tool_ca_file(void);
+const char *tool_ca_dir(void);
 
 /* The data folder that holds `file` ("demo/config.json"): --data-dir (option,
  * or NULL), $CLIPC_DATA_DIR, ../share/clipc beside the program, the link

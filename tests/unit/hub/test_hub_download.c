@@ -564,6 +564,16 @@ TEST(servers_that_are_busy_are_asked_again)
     CHECK_INT(hub_server_count(server, ""), 1);
 }
 
+/* A proxy that compresses adds to the ETag. */
+TEST(an_etag_may_have_a_suffix)
+{
+    check_recovers("hub | etag-suffix=-gzip");
+    check_recovers("hub | etag-suffix=;gzip");
+    begin();
+    hub_server_rule(server, "hub | etag-suffix=gzip");
+    refuse("o/n", CLIPC_ERR_FORMAT, "not a checksum");
+}
+
 /* A Retry-After counts in an answer that asks for patience, and nowhere else. */
 TEST(a_cut_answer_makes_nobody_wait)
 {
@@ -589,6 +599,12 @@ TEST(silence_is_a_timeout)
     params.max_retries = 0;
     hub_server_rule(server, "hub HEAD | silent=1");
     refuse("o/n", CLIPC_ERR_TIMEOUT, "timeout_ms");
+    begin();
+    params.timeout_ms = 30000;
+    params.head_timeout_ms = 200;
+    params.max_retries = 0;
+    hub_server_rule(server, "hub HEAD | silent=1");
+    refuse("o/n", CLIPC_ERR_TIMEOUT, "no answer for 200 ms (head_timeout_ms)");
     begin();
     params.timeout_ms = 300;
     params.max_retries = 1;
