@@ -124,7 +124,7 @@ ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
                -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) $(PACKAGE_CFLAGS)
-TOOL_CPPFLAGS = -Itools -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
+TOOL_CPPFLAGS = -Itools -DCLIPC_CURL=$(CURL) -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
 # Instrumented, the unrolled loops of an instruction set take minutes to

@@ -4,6 +4,7 @@
  */
 #include "serve/classify.h"
 
+#include "serve/inputs.h"
 #include "serve/server.h"
 
 #include <stdlib.h>
@@ -89,6 +90,11 @@ void serve_put_answer(serve_buffer *out, const serve_request *request,
 
     serve_puts(out, "{\"model\":");
     serve_put_json_string(out, request->model->id);
+    serve_putf(out, ",\"scoring\":\"%s\",\"n_labels\":%zu",
+               request->model->info.scoring == CLIPC_SCORING_SIGMOID
+                   ? "sigmoid"
+                   : "softmax",
+               answer->set->n);
     serve_puts(out, ",\"image\":{\"format\":");
     serve_put_json_string(out, info->format);
     serve_putf(out,
@@ -125,112 +131,35 @@ void serve_answer_json(serve_request *request, const serve_question *question,
     serve_answer_free(&answer);
 }
 
-/* ---- parameters -------------------------------------------------------- */
+/* ---- dialects ---------------------------------------------------------- */
 
-static clipc_status read_k(serve_question *q, const serve_field *field,
-                           clipc_error *err)
+static clipc_status read_question(serve_question *question,
+                                  serve_request *request, clipc_error *err)
 {
-    size_t n = strspn(field->value, "0123456789");
-
-    if (n == 0 || n > 6 || n != field->value_bytes)
-        return serve_refuse(err, CLIPC_ERR_ARGUMENT,
-                            "k must be a number from 1 to 999999");
-    q->k = (size_t)strtoul(field->value, NULL, 10);
-    if (q->k == 0)
-        return serve_refuse(err, CLIPC_ERR_ARGUMENT,
-                            "k must be a number from 1 to 999999");
+    SERVE_TRY(
+        serve_question_read(question, request->query, request->n_query, err));
+    if (request->content_type[0] && serve_is_json(request))
+        return serve_question_read_json(question, request, err);
+    if (strncmp(request->media_type, "multipart/", 10) == 0)
+        return serve_question_read_parts(question, request, err);
+    if (request->body_bytes) {
+        if (question->url)
+            return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                                "a picture and a URL: one of them");
+        question->image = request->body;
+        question->image_bytes = request->body_bytes;
+    }
     return CLIPC_OK;
-}
-
-static bool add(clipc_text **texts, const clipc_text **out, size_t *n,
-                const char *data, size_t len)
-{
-    /* Grown by doubling: n is a power of two when there is no room. */
-    if ((*n & (*n - 1)) == 0) {
-        clipc_text *larger = realloc(*texts,
-                                     (*n ? 2 * *n : 1) * sizeof *larger);
-        if (!larger)
-            return false;
-        *texts = larger;
-        *out = larger;
-    }
-    (*texts)[(*n)++] = (clipc_text){ data, len };
-    return true;
-}
-
-/* "a red car, a dog": texts between commas, without the spaces around. */
-static bool add_list(clipc_text **texts, serve_question *q, const char *s,
-                     size_t n)
-{
-    const char *end = s + n;
-
-    while (s <= end) {
-        const char *comma = memchr(s, ',', (size_t)(end - s));
-        const char *stop = comma ? comma : end, *next = stop + 1;
-        while (s < stop && (*s == ' ' || *s == '\n'))
-            s++;
-        while (stop > s && (stop[-1] == ' ' || stop[-1] == '\n'))
-            stop--;
-        if (stop > s &&
-            !add(texts, &q->names, &q->n_names, s, (size_t)(stop - s)))
-            return false;
-        s = next;
-    }
-    return true;
-}
-
-clipc_status serve_question_read(serve_question *q, const serve_field *fields,
-                                 size_t n, clipc_error *err)
-{
-    clipc_text *names = NULL, *templates = NULL;
-    clipc_status status = CLIPC_OK;
-    bool good = true;
-
-    memset(q, 0, sizeof *q);
-    for (size_t i = 0; i < n && good && status == CLIPC_OK; i++) {
-        const serve_field *f = &fields[i];
-        if (strcmp(f->name, "k") == 0)
-            status = read_k(q, f, err);
-        else if (strcmp(f->name, "labels") == 0 &&
-                 memchr(f->value, ',', f->value_bytes))
-            good = add_list(&names, q, f->value, f->value_bytes);
-        else if (strcmp(f->name, "labels") == 0)
-            q->list = f->value_bytes ? f->value : NULL;
-        else if (strcmp(f->name, "label") == 0)
-            good = add(&names, &q->names, &q->n_names, f->value,
-                       f->value_bytes);
-        else if (strcmp(f->name, "template") == 0)
-            good = add(&templates, &q->templates, &q->n_templates, f->value,
-                       f->value_bytes);
-    }
-    if (!good)
-        status = serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory");
-    if (status == CLIPC_OK && q->list && q->n_names)
-        status = serve_refuse(err, CLIPC_ERR_ARGUMENT,
-                              "labels as the name of a list and as texts: "
-                              "one of them");
-    return status;
-}
-
-void serve_question_free(serve_question *q)
-{
-    free((void *)(uintptr_t)q->names);
-    free((void *)(uintptr_t)q->templates);
-    memset(q, 0, sizeof *q);
 }
 
 void serve_classify(serve_request *request, serve_response *response)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    serve_question question;
+    serve_question question = { NULL };
 
-    if (serve_question_read(&question, request->query, request->n_query,
-                            &err) != CLIPC_OK) {
-        serve_fail_error(request, response, &err);
-    } else {
-        question.image = request->body;
-        question.image_bytes = request->body_bytes;
+    if (read_question(&question, request, &err) == CLIPC_OK)
         serve_answer_json(request, &question, response);
-    }
+    else
+        serve_fail_error(request, response, &err);
     serve_question_free(&question);
 }

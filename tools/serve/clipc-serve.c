@@ -16,6 +16,7 @@
 #include "serve/notify.h"
 #include "serve/routes.h"
 #include "serve/server.h"
+#include "serve/upstream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,7 +178,14 @@ static void read_options(serve_settings *set, const char **key_file, int argc,
         case OPT_LABELS: set->labels = value; break;
         case OPT_TEMPLATES: set->templates_file = value; break;
         case OPT_SERVED_NAME: set->served_name = value; break;
-        case OPT_UPSTREAM: set->immich_upstream = value; break;
+        case OPT_UPSTREAM: {
+            const char *why;
+            if (!serve_upstream_start(value, &why))
+                tool_usage_error("%s %s: %s", name,
+                                 tool_shown_name(value).text, why);
+            set->immich_upstream = value;
+            break;
+        }
         case OPT_MAX_BATCH:
             set->max_batch = (size_t)tool_whole(name, value, 1, 256);
             break;

@@ -284,3 +284,12 @@ clipc_status serve_labels_named(serve_request *request, const char *name,
     return serve_labels(request, lines->items, lines->n, templates,
                         n_templates, set, err);
 }
+
+/* ---- the end of the work ----------------------------------------------- */
+
+void serve_leave(serve_request *request)
+{
+    if (request->admitted)
+        serve_gate_leave(&request->server->admitted, request->admitted_bytes);
+    request->admitted = false;
+}

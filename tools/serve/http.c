@@ -10,6 +10,7 @@
 #include "serve/http.h"
 
 #include "serve/connections.h"
+#include "serve/encode.h"
 #include "serve/guard.h"
 #include "serve/log.h"
 #include "serve/routes.h"
@@ -55,8 +56,6 @@ typedef struct exchange {
     serve_field headers[SERVE_MAX_HEADERS + 1]; /* one more: too many */
     serve_buffer body;
     exchange_state state;
-    bool admitted;
-    size_t admitted_bytes;
     size_t out_bytes;
     serve_connection *connection;
 } exchange;
@@ -264,21 +263,21 @@ static bool check_place(exchange *x, size_t n)
         return false;
     }
     if (!(r->route->flags & SERVE_PATIENT)) {
-        x->admitted = serve_gate_try(&server->admitted, n);
-        if (!x->admitted) {
+        r->admitted = serve_gate_try(&server->admitted, n);
+        if (!r->admitted) {
             serve_metrics_rejected(server->metrics, SERVE_REJECTED_BUSY);
             serve_fail(r, &x->response, 429, "overloaded",
                        "too many requests at once (--max-queue)");
         }
     } else {
-        x->admitted = serve_gate_enter(&server->admitted, n, r, &err) ==
+        r->admitted = serve_gate_enter(&server->admitted, n, r, &err) ==
                       CLIPC_OK;
-        if (!x->admitted)
+        if (!r->admitted)
             serve_fail_error(r, &x->response, &err);
     }
-    if (x->admitted)
-        x->admitted_bytes = n;
-    return x->admitted;
+    if (r->admitted)
+        r->admitted_bytes = n;
+    return r->admitted;
 }
 
 /* Decides by the head. false: the answer is there. */
@@ -429,9 +428,7 @@ static void release(exchange *x)
     r->body = NULL;
     serve_model_drop(r->server->models, r->model);
     r->model = NULL;
-    if (x->admitted)
-        serve_gate_leave(&r->server->admitted, x->admitted_bytes);
-    x->admitted = false;
+    serve_leave(r);
 }
 
 static void answer(exchange *x)

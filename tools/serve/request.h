@@ -51,8 +51,11 @@ typedef struct serve_request {
     size_t n_query, n_headers;
     const char *content_type; /* the header; "" without one */
     char media_type[64];      /* of it, in lower case, without parameters */
-    const char *body;         /* [body_bytes]; NULL where there are none */
+    char
+        *body; /* [body_bytes], the handler's to change; NULL: there is none */
     size_t body_bytes;
+    bool admitted; /* has a place, and the bytes of the body, at the gate */
+    size_t admitted_bytes;
     char id[20];        /* of the log and of X-Request-Id */
     serve_model *model; /* that answers the request; a reload does not change
                          * it. NULL: the route takes none */

@@ -5,7 +5,11 @@
 #include "serve/routes.h"
 
 #include "serve/classify.h"
+#include "serve/embeddings.h"
 #include "serve/health.h"
+#include "serve/immich.h"
+#include "serve/weaviate.h"
+#include "serve/zero_shot.h"
 
 #include <string.h>
 
@@ -17,10 +21,27 @@ const serve_route serve_routes[] = {
     { "/ping",    SERVE_GET, SERVE_OPEN, serve_ping,   serve_write_problem_json },
     { "/metrics", SERVE_GET, SERVE_OPEN, serve_metrics_page,
       serve_write_problem_json },
-    { "/v1/models", SERVE_GET, 0, serve_models_list, serve_write_problem_json },
+    { "/v1/models", SERVE_GET, 0, serve_models_list,
+      serve_write_problem_openai },
+    { "/models", SERVE_GET, 0, serve_models_list, serve_write_problem_openai },
     { "/v1/labels", SERVE_GET, 0, serve_labels_list, serve_write_problem_json },
     { "/v1/classify", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_classify,
       serve_write_problem_json },
+    { "/v1/embeddings", SERVE_POST, SERVE_WORK | SERVE_FETCHES,
+      serve_embeddings, serve_write_problem_openai },
+    { "/embeddings", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_embeddings,
+      serve_write_problem_openai },
+    { "/hf", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_zero_shot,
+      serve_write_problem_plain },
+    { "/predict", SERVE_POST, SERVE_WORK | SERVE_PATIENT, serve_predict,
+      serve_write_problem_immich },
+    { "/vectorize", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_vectorize,
+      serve_write_problem_plain },
+    { "/meta", SERVE_GET, 0, serve_meta, serve_write_problem_plain },
+    { "/.well-known/ready", SERVE_GET, SERVE_OPEN, serve_well_known_ready,
+      serve_write_problem_plain },
+    { "/.well-known/live", SERVE_GET, SERVE_OPEN, serve_well_known_live,
+      serve_write_problem_plain },
 };
 /* clang-format on */
 
