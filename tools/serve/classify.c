@@ -5,6 +5,7 @@
 #include "serve/classify.h"
 
 #include "serve/inputs.h"
+#include "serve/png.h"
 #include "serve/server.h"
 
 #include <stdlib.h>
@@ -15,11 +16,25 @@
 static clipc_status labels_of(serve_request *request, const serve_question *q,
                               serve_label_set **set, clipc_error *err)
 {
+    const clipc_text *templates = q->templates;
+    size_t n_templates = q->n_templates;
+
+    if (q->template_list) {
+        const tool_lines *lines = serve_lists_find(&request->server->lists,
+                                                   TOOL_TEMPLATES,
+                                                   q->template_list);
+        if (!lines)
+            return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                                "no built-in list of templates has the name; "
+                                "there is " TOOL_TEMPLATE_WORDS);
+        templates = lines->items;
+        n_templates = lines->n;
+    }
     if (q->list)
-        return serve_labels_named(request, q->list, q->templates,
-                                  q->n_templates, set, err);
-    return serve_labels(request, q->names, q->n_names, q->templates,
-                        q->n_templates, set, err);
+        return serve_labels_named(request, q->list, templates, n_templates,
+                                  set, err);
+    return serve_labels(request, q->names, q->n_names, templates, n_templates,
+                        set, err);
 }
 
 clipc_status serve_ask(serve_request *request, const serve_question *q,
@@ -29,6 +44,7 @@ clipc_status serve_ask(serve_request *request, const serve_question *q,
 
     memset(answer, 0, sizeof *answer);
     answer->info.struct_size = sizeof answer->info;
+    request->upright = q->upright;
     /* The picture first: its faults are known soonest. */
     if (q->url)
         status = serve_read_url(request, q->url, &answer->image, err);
@@ -61,10 +77,15 @@ void serve_answer_free(serve_answer *answer)
 
 /* ---- answering --------------------------------------------------------- */
 
-static void put_result(serve_buffer *out, const serve_answer *answer,
-                       const clipc_result *result)
+clipc_text serve_answer_label(const serve_answer *answer, size_t i)
 {
-    clipc_text name = clipc_labels_name(answer->set->labels, result->index);
+    return clipc_labels_name(answer->set->labels, answer->results[i].index);
+}
+
+static void put_result(serve_buffer *out, const serve_answer *answer, size_t i)
+{
+    const clipc_result *result = &answer->results[i];
+    clipc_text name = serve_answer_label(answer, i);
 
     serve_puts(out, "{\"label\":");
     serve_put_json(out, name.data, name.len);
@@ -82,29 +103,42 @@ static double ms(int64_t us)
     return (double)us / 1000;
 }
 
+static void put_image(serve_buffer *out, const serve_question *question,
+                      const clipc_image_info *info)
+{
+    serve_puts(out, "{\"format\":");
+    serve_put_json_string(out, info->format);
+    serve_putf(out,
+               ",\"width\":%zu,\"height\":%zu,\"orientation\":%d,"
+               "\"warnings\":%u",
+               info->width, info->height, info->orientation, info->n_warnings);
+    if (!question->url)
+        serve_putf(out, ",\"bytes\":%zu", question->image_bytes);
+    if (question->crop) {
+        serve_puts(out, ",\"crop\":\"");
+        serve_put_png_url(out, info->pixels, info->pixels_width,
+                          info->pixels_height);
+        serve_puts(out, "\"");
+    }
+    serve_puts(out, "}");
+}
+
 void serve_put_answer(serve_buffer *out, const serve_request *request,
+                      const serve_question *question,
                       const serve_answer *answer)
 {
-    const clipc_image_info *info = &answer->info;
     const serve_timing *t = &request->timing;
 
     serve_puts(out, "{\"model\":");
     serve_put_json_string(out, request->model->id);
-    serve_putf(out, ",\"scoring\":\"%s\",\"n_labels\":%zu",
-               request->model->info.scoring == CLIPC_SCORING_SIGMOID
-                   ? "sigmoid"
-                   : "softmax",
-               answer->set->n);
-    serve_puts(out, ",\"image\":{\"format\":");
-    serve_put_json_string(out, info->format);
-    serve_putf(out,
-               ",\"width\":%zu,\"height\":%zu,\"orientation\":%d,"
-               "\"warnings\":%u},\"results\":[",
-               info->width, info->height, info->orientation, info->n_warnings);
+    serve_putf(out, ",\"scoring\":\"%s\",\"n_labels\":%zu,\"image\":",
+               serve_model_scoring(request->model), answer->set->n);
+    put_image(out, question, &answer->info);
+    serve_puts(out, ",\"results\":[");
     for (size_t i = 0; i < answer->k; i++) {
         if (i)
             serve_puts(out, ",");
-        put_result(out, answer, &answer->results[i]);
+        put_result(out, answer, i);
     }
     serve_puts(out, "],\"timing_ms\":{");
     if (t->fetch)
@@ -124,7 +158,7 @@ void serve_answer_json(serve_request *request, const serve_question *question,
 
     if (serve_ask(request, question, &answer, &err) == CLIPC_OK) {
         response->content_type = "application/json";
-        serve_put_answer(&response->body, request, &answer);
+        serve_put_answer(&response->body, request, question, &answer);
     } else {
         serve_fail_error(request, response, &err);
     }

@@ -26,8 +26,12 @@ clipc_status serve_ask(serve_request *request, const serve_question *question,
                        serve_answer *answer, clipc_error *err);
 void serve_answer_free(serve_answer *answer);
 
+/* The label of results[i]. */
+clipc_text serve_answer_label(const serve_answer *answer, size_t i);
+
 /* The answer as JSON: model, scoring, n_labels, image, results, timing_ms. */
 void serve_put_answer(serve_buffer *out, const serve_request *request,
+                      const serve_question *question,
                       const serve_answer *answer);
 
 /* Asks, and answers with that JSON or an error. */

@@ -34,6 +34,7 @@ enum {
     OPT_ALLOW_HOST,
     OPT_API_KEY,
     OPT_NO_URLS,
+    OPT_ALLOW_PRIVATE,
     OPT_LABELS,
     OPT_TEMPLATES,
     OPT_SERVED_NAME,
@@ -64,6 +65,9 @@ static const tool_option option_table[] = {
       "Bearer KEY" },
     { 0, "no-urls", OPT_NO_URLS, TOOL_TAKES_NOTHING, NULL, NULL,
       "open no URL of a client" },
+    { 0, "allow-private", OPT_ALLOW_PRIVATE, TOOL_TAKES_NOTHING, NULL, NULL,
+      "open URLs that lead to private addresses too: whoever reaches the "
+      "server can then reach what the server reaches" },
     { 0, "immich-upstream", OPT_UPSTREAM, TOOL_TAKES_VALUE, "URL", NULL,
       "pass immich's requests for faces, text in pictures and other models "
       "on to its own service there" },
@@ -175,6 +179,7 @@ static void read_options(serve_settings *set, const char **key_file, int argc,
         case OPT_ALLOW_HOST: tool_list_add(&set->allowed_hosts, value); break;
         case OPT_API_KEY: *key_file = value; break;
         case OPT_NO_URLS: set->no_urls = true; break;
+        case OPT_ALLOW_PRIVATE: set->allow_private = true; break;
         case OPT_LABELS: set->labels = value; break;
         case OPT_TEMPLATES: set->templates_file = value; break;
         case OPT_SERVED_NAME: set->served_name = value; break;

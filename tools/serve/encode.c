@@ -23,6 +23,7 @@ static clipc_image_params params_of(const serve_request *request)
     clipc_image_params params = settings->common.read.image;
 
     params.fit = request->model->model;
+    params.auto_orient = params.auto_orient || request->upright;
     params.max_decode_bytes = MAX_DECODE_BYTES;
     return params;
 }
@@ -80,7 +81,9 @@ clipc_status serve_read_url(serve_request *request, const char *url,
         return status;
     int64_t begun = serve_now_us();
     params.max_bytes = server->settings->common.read.max_bytes;
-    params.private_hosts = CLIPC_PRIVATE_DENY;
+    params.private_hosts = server->settings->allow_private
+                               ? CLIPC_PRIVATE_ALLOW
+                               : CLIPC_PRIVATE_DENY;
     params.progress = on_transfer;
     params.progress_user = request;
     status = clipc_image_read_url(image, url, &params, err);
@@ -274,7 +277,8 @@ clipc_status serve_labels_named(serve_request *request, const char *name,
                                 size_t n_templates, serve_label_set **set,
                                 clipc_error *err)
 {
-    const tool_lines *lines = serve_lists_find(&request->server->lists, name);
+    const tool_lines *lines = serve_lists_find(&request->server->lists,
+                                               TOOL_LABELS, name);
 
     *set = NULL;
     if (!lines)

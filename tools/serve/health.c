@@ -100,29 +100,3 @@ void serve_models_list(serve_request *request, serve_response *response)
     }
     serve_puts(out, "]}\n");
 }
-
-void serve_labels_list(serve_request *request, serve_response *response)
-{
-    const serve_lists *lists = &request->server->lists;
-    serve_buffer *out = &response->body;
-    bool first = true;
-
-    response->content_type = "application/json";
-    serve_puts(out, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; i < SERVE_LISTS; i++) {
-        const tool_lines *lines = &lists->items[i].lines;
-        if (lines->n == 0)
-            continue;
-        serve_puts(out, first ? "{\"name\":" : ",{\"name\":");
-        first = false;
-        serve_put_json_string(out, lists->items[i].name);
-        serve_puts(out, ",\"labels\":[");
-        for (size_t k = 0; k < lines->n; k++) {
-            if (k)
-                serve_puts(out, ",");
-            serve_put_json(out, lines->items[k].data, lines->items[k].len);
-        }
-        serve_puts(out, "]}");
-    }
-    serve_puts(out, "]}\n");
-}

@@ -375,8 +375,9 @@ static bool add_headers(const exchange *x, struct MHD_Response *response)
                                         x->request.id) == MHD_YES;
 
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        good &= MHD_add_response_header(response, always[i][0],
-                                        always[i][1]) == MHD_YES;
+        if (!has_header(r, always[i][0]))
+            good &= MHD_add_response_header(response, always[i][0],
+                                            always[i][1]) == MHD_YES;
     if (r->content_type)
         good &= MHD_add_response_header(response, "Content-Type",
                                         r->content_type) == MHD_YES;

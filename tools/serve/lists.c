@@ -4,36 +4,45 @@
  */
 #include "serve/lists.h"
 
-#include "common/named.h"
 #include "common/options.h"
 
+#include <stdio.h>
 #include <string.h>
+
+static void load(serve_lists *lists, tool_named_kind kind, const char *option,
+                 const char *words, const char *data_dir)
+{
+    for (; *words && lists->n < SERVE_LISTS; words = tool_word_next(words)) {
+        serve_list *list = &lists->items[lists->n];
+
+        list->kind = kind;
+        snprintf(list->name, sizeof list->name, "%.*s", (int)tool_word(words),
+                 words);
+        if (tool_named_read(&list->lines, kind, option, list->name, data_dir))
+            lists->n++;
+    }
+}
 
 void serve_lists_load(serve_lists *lists, const char *data_dir)
 {
-    const char *word = TOOL_LABEL_WORDS;
-    size_t n;
-
     memset(lists, 0, sizeof *lists);
-    for (size_t i = 0; i < SERVE_LISTS && (n = tool_word(word)) > 0;
-         i++, word = tool_word_next(word)) {
-        snprintf(lists->items[i].name, sizeof lists->items[i].name, "%.*s",
-                 (int)n, word);
-        (void)tool_named_read(&lists->items[i].lines, TOOL_LABELS, "labels",
-                              lists->items[i].name, data_dir);
-    }
+    load(lists, TOOL_LABELS, "--labels", TOOL_LABEL_WORDS, data_dir);
+    load(lists, TOOL_TEMPLATES, "--templates", TOOL_TEMPLATE_WORDS, data_dir);
 }
 
 void serve_lists_free(serve_lists *lists)
 {
-    for (size_t i = 0; i < SERVE_LISTS; i++)
+    for (size_t i = 0; i < lists->n; i++)
         tool_lines_free(&lists->items[i].lines);
+    lists->n = 0;
 }
 
-const tool_lines *serve_lists_find(const serve_lists *lists, const char *name)
+const tool_lines *serve_lists_find(const serve_lists *lists,
+                                   tool_named_kind kind, const char *name)
 {
-    for (size_t i = 0; i < SERVE_LISTS; i++)
-        if (lists->items[i].lines.n && strcmp(lists->items[i].name, name) == 0)
+    for (size_t i = 0; i < lists->n; i++)
+        if (lists->items[i].kind == kind &&
+            strcmp(lists->items[i].name, name) == 0)
             return &lists->items[i].lines;
     return NULL;
 }

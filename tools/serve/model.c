@@ -107,6 +107,12 @@ bool serve_model_is(const serve_model *model, const char *name, size_t n)
     return last && strlen(last + 1) == n && memcmp(last + 1, name, n) == 0;
 }
 
+const char *serve_model_scoring(const serve_model *model)
+{
+    return model->info.scoring == CLIPC_SCORING_SIGMOID ? "sigmoid"
+                                                        : "softmax";
+}
+
 static const char *precision_of(const serve_model *m,
                                 const serve_settings *settings)
 {

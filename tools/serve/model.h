@@ -54,6 +54,9 @@ serve_model *serve_model_take(serve_models *models);
 /* Gives a reference back; NULL is allowed. */
 void serve_model_drop(serve_models *models, serve_model *model);
 
+/* "softmax" or "sigmoid". */
+const char *serve_model_scoring(const serve_model *model);
+
 /* Whether a client means this model by the name: its id, or the last part of
  * the id. */
 bool serve_model_is(const serve_model *model, const char *name,

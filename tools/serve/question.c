@@ -143,6 +143,10 @@ static clipc_status check(const serve_question *q, clipc_error *err)
         return serve_refuse(err, CLIPC_ERR_ARGUMENT,
                             "labels as the name of a list and as texts: one "
                             "of them");
+    if (q->template_list && q->n_templates)
+        return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                            "templates as the name of a list and as texts: "
+                            "one of them");
     if (q->url && q->image)
         return serve_refuse(err, CLIPC_ERR_ARGUMENT,
                             "a picture and a URL: one of them");
@@ -150,6 +154,18 @@ static clipc_status check(const serve_question *q, clipc_error *err)
 }
 
 /* ---- parameters -------------------------------------------------------- */
+
+static clipc_status read_flag(bool *flag, const serve_field *field,
+                              clipc_error *err)
+{
+    const char *value = field->value;
+
+    *flag = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+    if (!*flag && strcmp(value, "0") != 0 && strcmp(value, "false") != 0)
+        return serve_refuse(err, CLIPC_ERR_ARGUMENT, "%s must be 1 or 0",
+                            field->name);
+    return CLIPC_OK;
+}
 
 static clipc_status read_field(serve_question *q, const serve_field *field,
                                clipc_error *err)
@@ -165,8 +181,13 @@ static clipc_status read_field(serve_question *q, const serve_field *field,
     if (strcmp(field->name, "template") == 0)
         return add(&q->templates, &q->n_templates, value, err);
     if (strcmp(field->name, "crop") == 0)
-        q->crop = strcmp(field->value, "1") == 0 ||
-                  strcmp(field->value, "true") == 0;
+        return read_flag(&q->crop, field, err);
+    if (strcmp(field->name, "exif") == 0)
+        return read_flag(&q->upright, field, err);
+    if (strcmp(field->name, "templates") == 0) {
+        q->template_list = value.len ? field->value : NULL;
+        return CLIPC_OK;
+    }
     if (strcmp(field->name, "url") != 0 || value.len == 0)
         return CLIPC_OK;
     if (q->url || memchr(value.data, '\0', value.len))
@@ -281,6 +302,7 @@ clipc_status serve_question_read_json(serve_question *q,
     SERVE_TRY(serve_json_read_whole(q->body, "top_k", 1, MAX_K, &k, err));
     q->k = (size_t)k;
     SERVE_TRY(serve_json_read_bool(q->body, "crop", &q->crop, err));
+    SERVE_TRY(serve_json_read_bool(q->body, "exif", &q->upright, err));
     const serve_json *labels = serve_json_get(q->body, "labels");
     const serve_json *templates = serve_json_get(q->body, "templates");
     if (labels && labels->kind == SERVE_JSON_STRING) {
@@ -294,9 +316,17 @@ clipc_status serve_question_read_json(serve_question *q,
                             "string, or the name of a built-in list");
     }
     SERVE_TRY(add_array(q, labels, err));
+    if (templates && templates->kind == SERVE_JSON_STRING) {
+        if (memchr(templates->text.data, '\0', templates->text.len))
+            return serve_refuse(err, CLIPC_ERR_ARGUMENT,
+                                "the name of a list with a NUL byte");
+        q->template_list = serve_terminate(request, templates->text);
+        templates = NULL;
+    }
     if (templates && templates->kind != SERVE_JSON_ARRAY)
         return serve_refuse(err, CLIPC_ERR_FORMAT,
-                            "\"templates\" must be an array of strings");
+                            "\"templates\" must be an array of strings, or "
+                            "the name of a built-in list");
     SERVE_JSON_EACH(template, templates)
     {
         if (template->kind != SERVE_JSON_STRING)

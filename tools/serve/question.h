@@ -21,8 +21,11 @@ typedef struct serve_question {
     size_t n_names;
     clipc_text *templates; /* [n_templates] */
     size_t n_templates;
-    size_t k;  /* 0: the default; more than labels: all of them */
-    bool crop; /* the answer shows the pixels that the model saw */
+    const char *template_list; /* instead of them, the name of a built-in
+                                * list, terminated */
+    size_t k;     /* 0: the default; more than labels: all of them */
+    bool crop;    /* the answer shows the pixels that the model saw */
+    bool upright; /* turn the picture as its EXIF orientation says */
     char *owned;
     serve_json *body;
 } serve_question;
@@ -36,8 +39,9 @@ typedef struct serve_question {
  *                  line ends; or a JSON array of texts
  *     label        a label; repeatable
  *     template     a template; repeatable
+ *     templates    the name of a built-in list of templates
  *     url          the picture's URL
- *     crop         1 or true
+ *     crop, exif   1 or true: members crop and upright
  * Others are not looked at. */
 clipc_status serve_question_read(serve_question *question,
                                  const serve_field *fields, size_t n,
@@ -50,7 +54,8 @@ clipc_status serve_question_read_parts(serve_question *question,
                                        clipc_error *err);
 
 /* {"image": {"url": URL} or {"data": BASE64} or either string, "labels":
- * [TEXT, ...] or NAME, "templates": [TEXT, ...], "top_k": N, "crop": true} */
+ * [TEXT, ...] or NAME, "templates": [TEXT, ...] or NAME, "top_k": N, "crop":
+ * true, "exif": true} */
 clipc_status serve_question_read_json(serve_question *question,
                                       serve_request *request,
                                       clipc_error *err);

@@ -62,6 +62,8 @@ typedef struct serve_request {
     int64_t started_us; /* serve_now_us() */
     int64_t deadline_us;
     serve_timing timing;
+    bool upright; /* a handler may set it: pictures are turned as their EXIF
+                   * orientation says, also without --exif */
     size_t n_images, n_texts; /* that were encoded, for the log */
     bool gone; /* the client hung up; see serve_request_over() */
     int fd;    /* of the connection, to see that */

@@ -21,7 +21,7 @@ typedef struct serve_response {
     size_t static_bytes;
     struct {
         const char *name; /* static */
-        char value[256];
+        char value[512];
     } headers[SERVE_RESPONSE_HEADERS];
     size_t n_headers;
     bool close; /* close the connection after the answer */
@@ -36,7 +36,7 @@ void serve_response_free(serve_response *response);
 /* Drops what was built so far, headers included. */
 void serve_response_reset(serve_response *response);
 
-/* name: static. A value with a control character, or over 255 bytes, is left
+/* name: static. A value with a control character, or over 511 bytes, is left
  * out. */
 void serve_response_header(serve_response *response, const char *name,
                            const char *value);

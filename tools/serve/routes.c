@@ -8,6 +8,7 @@
 #include "serve/embeddings.h"
 #include "serve/health.h"
 #include "serve/immich.h"
+#include "serve/show_lists.h"
 #include "serve/weaviate.h"
 #include "serve/zero_shot.h"
 
@@ -24,7 +25,7 @@ const serve_route serve_routes[] = {
     { "/v1/models", SERVE_GET, 0, serve_models_list,
       serve_write_problem_openai },
     { "/models", SERVE_GET, 0, serve_models_list, serve_write_problem_openai },
-    { "/v1/labels", SERVE_GET, 0, serve_labels_list, serve_write_problem_json },
+    { "/v1/labels", SERVE_GET, 0, serve_lists_show, serve_write_problem_json },
     { "/v1/classify", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_classify,
       serve_write_problem_json },
     { "/v1/embeddings", SERVE_POST, SERVE_WORK | SERVE_FETCHES,

@@ -30,6 +30,7 @@ typedef struct serve_settings {
     unsigned drain_ms;
     char *api_key; /* NULL: none is needed */
     bool no_urls;
+    bool allow_private;      /* URLs may lead to private addresses */
     tool_list allowed_hosts; /* --allow-host */
     const char *immich_upstream;
     serve_log_format log_format;
