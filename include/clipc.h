@@ -171,8 +171,11 @@ CLIPC_API clipc_text clipc_text_from(const char *string);
 typedef struct clipc_result {
     uint32_t index;    /* of the label or vector */
     float cosine;      /* of the two unit vectors */
-    float logit;       /* cosine * exp(logit_scale) */
-    float probability; /* softmax over all labels or vectors */
+    float logit;       /* cosine * exp(logit_scale) + logit_bias */
+    float probability; /* as clipc_scoring says. SOFTMAX: over all labels or
+                        * vectors, whose probabilities add up to 1. SIGMOID: of
+                        * this pair alone; the probabilities do not add up to
+                        * 1, and all of them may be small. */
 } clipc_result;
 
 /* The arithmetic of the linear layers; what surrounds them is f32. */
@@ -480,7 +483,9 @@ CLIPC_API void clipc_image_free(clipc_image *image);
 
 /* The k most probable labels of each image, best first (equal scores: lowest
  * index first). results: [n, k]; 1 <= k <= number of labels. The labels must
- * be of the context's model. The softmax is over all labels, in double.
+ * be of the context's model. The order is that of the cosines. Probabilities
+ * are made in double, by clipc_model_info's scoring: the softmax of all labels'
+ * logits, or the sigmoid of each label's own.
  * Returns the statuses of clipc_encode_images(). */
 CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
                                       const clipc_labels *labels,
@@ -595,14 +600,16 @@ CLIPC_API clipc_status clipc_tokenize(const clipc_model *model,
 /* The k nearest vectors of each query by cosine, best first (equal scores:
  * lowest index first). queries: [n_queries, dim]; vectors: [n_vectors, dim],
  * of any length but zero; results: [n_queries, k]; 1 <= k <= n_vectors. logit
- * and probability use the model's logit scale. Returns CLIPC_ERR_NUMERIC for a
+ * and probability are made as clipc_classify() makes them. Returns CLIPC_ERR_NUMERIC for a
  * vector that is zero or not finite. */
 CLIPC_API clipc_status
 clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
                       const float *vectors, size_t n_vectors, size_t dim,
                       size_t k, clipc_result *results, clipc_error *err);
 
-#define CLIPC_SIMILARITY_LOGITS 8u /* cosines times the model's logit scale */
+#define CLIPC_SIMILARITY_LOGITS \
+    8u /* cosines times the model's logit scale, plus
+        * its logit bias */
 
 /* All cosines between two sets of vectors: images and texts, texts and texts,
  * images and images. a: [n_a, dim]; b: [n_b, dim], of any length but zero;
@@ -611,7 +618,8 @@ clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
  *
  * With CLIPC_SIMILARITY_LOGITS, images as `a` and texts as `b`, the matrix is
  * the reference's logits_per_image; the other way round logits_per_text, its
- * transpose bit for bit.
+ * transpose bit for bit. What probabilities are made of logits, the scoring of
+ * clipc_model_info says.
  *
  * An element is an f32 sum, which does not depend on the vectors beside its
  * own, on the number of threads or on the context's backend; in the tests it

@@ -68,6 +68,16 @@ static clipc_status read_open_clip(clipc_model *model, clipc_error *err)
     return status;
 }
 
+/* The image processor of the network's own class: its values count where the
+ * files name no other. */
+static void set_default_preprocessing(clipc_model *model)
+{
+    if (model->config.family == CLIPC_FAMILY_SIGLIP)
+        clipc_preprocess_config_default_siglip(&model->preprocess);
+    else
+        clipc_preprocess_config_default(&model->preprocess);
+}
+
 /* One of the two files that may hold the preprocessing. */
 static clipc_status read_preprocessing_file(clipc_model *model,
                                             const char *name, bool nested,
@@ -107,7 +117,7 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
     static const char *const names[] = { CLIPC_PROCESSOR_CONFIG_JSON,
                                          CLIPC_PREPROCESSOR_CONFIG_JSON };
 
-    clipc_preprocess_config_default(&model->preprocess);
+    set_default_preprocessing(model);
     for (int i = 0; i < 2; i++) {
         bool found;
         CLIPC_TRY(
@@ -166,7 +176,7 @@ clipc_status clipc_model_take_configs(clipc_model *model,
     }
     CLIPC_TRY(clipc_config_parse(&model->config, files->config,
                                  files->config_bytes, CLIPC_CONFIG_JSON, err));
-    clipc_preprocess_config_default(&model->preprocess);
+    set_default_preprocessing(model);
     if (!files->preprocessor_config) {
         model->preprocess_source = "default";
         return CLIPC_OK;
@@ -239,7 +249,7 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
     CLIPC_TRY(
         find_config(&preprocessor, files, CLIPC_PACKED_PREPROCESSOR, err));
     model->preprocess_source = "packed file";
-    clipc_preprocess_config_default(&model->preprocess);
+    set_default_preprocessing(model);
     CLIPC_TRY(clipc_preprocess_config_parse(&model->preprocess,
                                             text_of(preprocessor),
                                             preprocessor->n_bytes,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * scores.c - cosine of unit vectors, logit = cosine * exp(logit_scale), softmax
- * over all candidates in double, the k best.
+ * scores.c - cosine of unit vectors; logit = cosine * exp(logit_scale), with
+ * SigLIP + logit_bias; the softmax of all candidates, or each one's sigmoid, in
+ * double; the k best.
  *
  * The k best of n are kept in a heap whose root is the worst of them, so a
  * hundred thousand labels cost n comparisons and little more. A score does not
@@ -24,6 +25,17 @@ bool clipc_unit(float *v, size_t dim)
     for (size_t i = 0; i < dim; i++)
         v[i] = (float)((double)v[i] / norm);
     return true;
+}
+
+clipc_logit_rule clipc_logit_rule_of(const clipc_model *model)
+{
+    const clipc_checkpoint *checkpoint = model->checkpoint;
+
+    return (clipc_logit_rule){
+        .scale = (float)clipc_checkpoint_logit_scale(checkpoint),
+        .bias = clipc_checkpoint_logit_bias(checkpoint),
+        .scoring = clipc_config_scoring(&model->config),
+    };
 }
 
 enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
@@ -161,26 +173,39 @@ static void select_best(clipc_result *results, size_t k, const float *scores,
     }
 }
 
-/* Ranks scores [n], cosines, into results[0..k). Returns the first that is
- * not finite, or n. */
-static size_t rank(clipc_result *results, const float *scores, float scale,
-                   size_t n, size_t k)
+/* Sum of exp(logit - best), the best being subtracted so that exp() cannot
+ * overflow. */
+static double sum_exponentials(const clipc_logit_rule *rule,
+                               const float *scores, size_t n, double best)
 {
     double sum = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)clipc_logit(rule, scores[i]) - best);
+    return sum;
+}
+
+/* Ranks scores [n], cosines, into results[0..k). Returns the first that is
+ * not finite, or n. */
+static size_t rank(clipc_result *results, const float *scores,
+                   const clipc_logit_rule *rule, size_t n, size_t k)
+{
+    double best, sum = 0.0;
 
     for (size_t i = 0; i < n; i++)
         if (!isfinite(scores[i]))
             return i;
     select_best(results, k, scores, n);
-    /* Of differences to the best, so that exp() cannot overflow. */
-    double best = (double)(scores[results[0].index] * scale);
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)(scores[i] * scale) - best);
+    best = (double)clipc_logit(rule, scores[results[0].index]);
+    if (rule->scoring == CLIPC_SCORING_SOFTMAX)
+        sum = sum_exponentials(rule, scores, n, best);
     for (size_t i = 0; i < k; i++) {
         clipc_result *r = &results[i];
         r->cosine = scores[r->index];
-        r->logit = r->cosine * scale;
-        r->probability = (float)(exp((double)r->logit - best) / sum);
+        r->logit = clipc_logit(rule, r->cosine);
+        r->probability = rule->scoring == CLIPC_SCORING_SOFTMAX
+                             ? (float)(exp((double)r->logit - best) / sum)
+                             : (float)(1.0 / (1.0 + exp(-(double)r->logit)));
     }
     return n;
 }
@@ -188,7 +213,7 @@ static size_t rank(clipc_result *results, const float *scores, float scale,
 /* A chunk's queries, split over the pool. */
 typedef struct rank_task {
     const clipc_scores *scores;
-    float scale;
+    clipc_logit_rule rule;
     size_t k;
     clipc_result *results; /* [n_queries, k] */
     size_t bad[CLIPC_QUERY_CHUNK];
@@ -203,7 +228,7 @@ static void rank_part(void *arg, unsigned thread, unsigned n_threads)
     clipc_split(scores->n_queries, thread, n_threads, &begin, &end);
     for (size_t q = begin; q < end; q++)
         task->bad[q] = rank(task->results + q * task->k,
-                            scores->scores + q * scores->n, task->scale,
+                            scores->scores + q * scores->n, &task->rule,
                             scores->n, task->k);
 }
 
@@ -214,8 +239,7 @@ clipc_status clipc_scores_rank(const clipc_ctx *ctx,
     rank_task task = { .scores = scores,
                        .k = k,
                        .results = results,
-                       .scale = (float)clipc_checkpoint_logit_scale(
-                           ctx->model->checkpoint) };
+                       .rule = clipc_logit_rule_of(ctx->model) };
 
     if (scores->n_queries > 1 && scores->n > SCORE_BLOCK)
         clipc_pool_run(ctx->engine.pool, rank_part, &task);

@@ -12,6 +12,19 @@
  * a candidate and this many queries fit the first-level cache. */
 enum { CLIPC_QUERY_CHUNK = 16 };
 
+/* How a model makes logits of cosines, and probabilities of logits. */
+typedef struct clipc_logit_rule {
+    float scale, bias;
+    clipc_scoring scoring;
+} clipc_logit_rule;
+
+clipc_logit_rule clipc_logit_rule_of(const clipc_model *model);
+
+static inline float clipc_logit(const clipc_logit_rule *rule, float cosine)
+{
+    return cosine * rule->scale + rule->bias;
+}
+
 /* Scales v to unit length; false when it is zero or not finite. */
 bool clipc_unit(float *v, size_t dim);
 
@@ -29,7 +42,8 @@ typedef struct clipc_scores {
 /* Fills scores, and inverse where measure is set. */
 void clipc_scores_run(clipc_scores *scores);
 
-/* The k best of each query: softmax of logits over all candidates, in double.
+/* The k best of each query. Probabilities are made in double: the softmax of
+ * the logits of all candidates, or the sigmoid of each logit.
  * CLIPC_ERR_NUMERIC: a score is not finite. */
 clipc_status clipc_scores_rank(const clipc_ctx *ctx,
                                const clipc_scores *scores, size_t k,

@@ -2,11 +2,11 @@
  *
  * similarity.c - nearest neighbours among vectors; all cosines, or logits,
  * between two sets of vectors: the matrices logits_per_image and
- * logits_per_text of the reference (transformers 5.23,
- * models/clip/modeling_clip.py, CLIPModel.forward).
+ * logits_per_text of the reference (transformers,
+ * CLIPModel.forward and SiglipModel.forward).
  *
  *     cosine[i, j] = sum over d of a'[i, d] * b'[j, d]    a' = a / |a|
- *     logit[i, j] = cosine[i, j] * exp(logit_scale)
+ *     logit[i, j] = cosine[i, j] * exp(logit_scale) + logit_bias
  *
  * Clipc's own kernel sums in f32, whatever the context's backend: an element
  * does not depend on its place or on the vectors beside its own, and has the
@@ -49,7 +49,6 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
                               const float *b, size_t n_b, size_t dim,
                               float *matrix, unsigned flags, clipc_error *err)
 {
-    float scale = 1.0f;
     float *a_rows = NULL, *b_rows = NULL; /* [ROWS, dim], [n_b, dim] */
     size_t n_floats, n_elements;
     clipc_status status = CLIPC_OK;
@@ -65,8 +64,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
     if (n_a == 0 || n_b == 0)
         return CLIPC_OK;
     const clipc_kernels *kernels = &ctx->engine.linear.kernels;
-    if (flags & CLIPC_SIMILARITY_LOGITS)
-        scale = (float)clipc_checkpoint_logit_scale(ctx->model->checkpoint);
+    const clipc_logit_rule rule = clipc_logit_rule_of(ctx->model);
     if (!clipc_mul(n_a, n_b, &n_elements) || !clipc_mul(n_b, dim, &n_floats) ||
         !(b_rows = clipc_alloc_aligned(n_floats, sizeof *b_rows)) ||
         !clipc_mul(n_a < ROWS ? n_a : ROWS, dim, &n_floats) ||
@@ -84,7 +82,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
         clipc_cosines(&ctx->engine, out, a_rows, n, b_rows, n_b, dim);
         if (flags & CLIPC_SIMILARITY_LOGITS)
             for (size_t k = 0; k < n * n_b; k++)
-                out[k] *= scale;
+                out[k] = clipc_logit(&rule, out[k]);
     }
 done:
     free(a_rows);

@@ -287,9 +287,10 @@ static clipc_status check_logit_bias(clipc_checkpoint *checkpoint,
         (has_one_tower(checkpoint) && !clipc_tensor_files_find(files, name)))
         return CLIPC_OK;
     CLIPC_TRY(read_number(checkpoint, &checkpoint->logit_bias, name, err));
-    if (!isfinite(checkpoint->logit_bias))
+    /* A logit is a float, as above. */
+    if (!(fabs((double)checkpoint->logit_bias) < FLT_MAX / 4))
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                          "%s: tensor %s is not a finite number",
+                          "%s: tensor %s is not a finite number, or too large",
                           CLIPC_QUOTE(clipc_tensor_files_file_of(
                               files, clipc_tensor_files_find(files, name))),
                           name);

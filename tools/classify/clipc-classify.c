@@ -311,6 +311,8 @@ static int resume(session *s, const char *path)
 /* Exit status; TOOL_OK when images may follow. */
 static int start(session *s, settings *set)
 {
+    clipc_model_info info = { .struct_size = sizeof info };
+
     s->set = set;
     /* Errors of the user's files come before a download of the model. */
     if (!load_templates(&s->templates, set) ||
@@ -321,6 +323,8 @@ static int start(session *s, settings *set)
     if (!s->model || !tool_model_has(s->model, true, true) ||
         (!labels_are_given(set) && !load_labels(&s->names, set, s->model)))
         return TOOL_NO_MODEL;
+    (void)clipc_model_get_info(s->model, &info, NULL);
+    set->output.scoring = info.scoring;
     if (set->output.format == TOOL_TEXT)
         set->output.of_cars = tool_named_are_cars(&s->names,
                                                   set->common.data_dir);

@@ -20,8 +20,10 @@ const char *tool_model_labels(const clipc_model *model)
         tool_say("built-in labels are " TOOL_LABEL_LISTS);
         return NULL;
     }
-    /* A smaller vocabulary means a model for a purpose of its own. */
-    if (p.vocab_size < TOOL_PUBLISHED_TOKENS)
+    /* A smaller vocabulary than CLIP's means a model for a purpose of its own.
+     * SigLIP's vocabularies have other sizes. */
+    if (p.scoring == CLIPC_SCORING_SOFTMAX &&
+        p.vocab_size < TOOL_PUBLISHED_TOKENS)
         tool_say("%s: the model names no labels and is none of the published "
                  "CLIP models; taking " TOOL_DEFAULT_LABELS
                  " (--labels FILE|NAME names others)",

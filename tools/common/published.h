@@ -13,6 +13,7 @@ typedef struct tool_shape {
     const char *name; /* "ViT-B/32" */
     size_t vision_width, vision_layers, patch_size, image_size;
     size_t text_width, text_layers, dim;
+    size_t vocab_size; /* of SigLIP, whose shapes it tells apart; CLIP: 0 */
     size_t n_parameters;
 } tool_shape;
 

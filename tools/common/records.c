@@ -19,6 +19,8 @@
 static void write_text(tool_output *output, const tool_record *record)
 {
     const clipc_text *best = &record->labels[record->results[0].index];
+    /* Sigmoids are often far below 0.01. */
+    const bool sigmoid = output->scoring == CLIPC_SCORING_SIGMOID;
 
     if (output->headed) {
         if (output->n_records > 0)
@@ -28,14 +30,17 @@ static void write_text(tool_output *output, const tool_record *record)
     }
     fputs(output->of_cars ? "Predicted car: " : "Predicted label: ", stdout);
     tool_show(stdout, best->data, best->len);
-    printf("\nConfidence score: %.4f\n",
+    printf(sigmoid
+               ? "\nConfidence score: %.4g (sigmoid: of this label alone)\n"
+               : "\nConfidence score: %.4f\n",
            (double)record->results[0].probability);
     for (size_t i = 0; i < record->k; i++) {
         const clipc_result *result = &record->results[i];
         const clipc_text *label = &record->labels[result->index];
         printf("%zu. ", i + 1);
         tool_show(stdout, label->data, label->len);
-        printf(" (%.2f)\n", (double)result->probability);
+        printf(sigmoid ? " (%.2g)\n" : " (%.2f)\n",
+               (double)result->probability);
     }
 }
 
@@ -93,7 +98,8 @@ static json_t *prediction_as_json(const tool_record *record, size_t i)
 }
 
 /* json_object_set_new() frees the value when it fails, NULL included. */
-static json_t *record_as_json(const tool_record *record)
+static json_t *record_as_json(const tool_output *output,
+                              const tool_record *record)
 {
     const clipc_image_info *info = record->info;
     json_t *object = json_object(), *list = json_array();
@@ -106,6 +112,9 @@ static json_t *record_as_json(const tool_record *record)
                                       clipc_status_name(record->status)));
     failed |= json_object_set_new(object, "error",
                                   tool_json_message(record->message));
+    failed |= json_object_set_new(object, "scoring",
+                                  json_string(
+                                      tool_scoring_name(output->scoring)));
     for (size_t i = 0; i < record->k; i++)
         failed |= json_array_append_new(list, prediction_as_json(record, i));
     failed |= json_object_set_new(object, "predictions", list);
@@ -144,7 +153,7 @@ static void close_array(void)
 
 static bool write_json(tool_output *output, const tool_record *record)
 {
-    json_t *object = record_as_json(record);
+    json_t *object = record_as_json(output, record);
     char *text = object ? json_dumps(object, JSON_REAL_PRECISION(DIGITS))
                         : NULL;
 

@@ -27,8 +27,9 @@ typedef struct tool_record {
 
 typedef struct tool_output {
     tool_output_format format;
-    bool headed;  /* text: each block begins with the image's name */
-    bool of_cars; /* text: the labels are the names of cars */
+    bool headed;           /* text: each block begins with the image's name */
+    bool of_cars;          /* text: the labels are the names of cars */
+    clipc_scoring scoring; /* of the model */
     size_t n_records;
 } tool_output;
 

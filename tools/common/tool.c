@@ -271,6 +271,11 @@ clipc_build_info tool_build_info(void)
     return info;
 }
 
+const char *tool_scoring_name(clipc_scoring scoring)
+{
+    return scoring == CLIPC_SCORING_SIGMOID ? "sigmoid" : "softmax";
+}
+
 void tool_print_version(const char *name)
 {
     clipc_build_info info = tool_build_info();

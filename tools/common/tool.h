@@ -98,6 +98,9 @@ int tool_unreadable(int fd);
 /* clipc_get_build_info(), which cannot fail here. */
 clipc_build_info tool_build_info(void);
 
+/* "softmax" or "sigmoid". Static. */
+const char *tool_scoring_name(clipc_scoring scoring);
+
 /* --version: "clipc-classify 0.2.0" and one line a library. */
 void tool_print_version(const char *name);
 

@@ -453,11 +453,46 @@ static void check_towers(check *c)
 
 /* ---- constants --------------------------------------------------------- */
 
+static void check_logit_scale(check *c)
+{
+    const clipc_model_info *info = &c->info;
+
+    if (info->scoring == CLIPC_SCORING_SIGMOID)
+        report(c, CANNOT_TELL, "logit scale",
+               "%.6g, bias %.6g: training ends where it ends",
+               info->logit_scale, info->logit_bias);
+    else if (fabs(info->logit_scale / TOOL_PUBLISHED_LOGIT_SCALE - 1) < 1e-3)
+        report(c, OK, "logit scale", "%.6g: OpenAI's models end at 100",
+               info->logit_scale);
+    else
+        report(c, DIFFERS, "logit scale", "%.6g; OpenAI's models end at 100",
+               info->logit_scale);
+}
+
+static void check_normalisation(check *c)
+{
+    const clipc_model_info *info = &c->info;
+    const bool siglip = info->scoring == CLIPC_SCORING_SIGMOID;
+    bool same = true;
+
+    for (size_t i = 0; i < 3; i++) {
+        float mean = siglip ? 0.5f : tool_published_mean[i];
+        float std = siglip ? 0.5f : tool_published_std[i];
+        same = same && fabsf(info->mean[i] - mean) < 1e-6f &&
+               fabsf(info->std[i] - std) < 1e-6f;
+    }
+    report(c, same ? OK : DIFFERS, "normalisation",
+           "mean %.6g %.6g %.6g, std %.6g %.6g %.6g, %s%s (%s)",
+           (double)info->mean[0], (double)info->mean[1], (double)info->mean[2],
+           (double)info->std[0], (double)info->std[1], (double)info->std[2],
+           same ? "" : "not ", siglip ? "SigLIP's" : "OpenAI's",
+           tool_shown_name(info->preprocessing).text);
+}
+
 static void check_constants(check *c)
 {
     const clipc_model_info *info = &c->info;
     const tool_shape *shape = tool_published_shape(info);
-    bool same = true;
 
     if (!shape)
         report(c, CANNOT_TELL, "shape",
@@ -470,20 +505,8 @@ static void check_constants(check *c)
     else
         report(c, DIFFERS, "shape", "of %s, but %zu parameters instead of %zu",
                shape->name, info->n_parameters, shape->n_parameters);
-    if (fabs(info->logit_scale / TOOL_PUBLISHED_LOGIT_SCALE - 1) < 1e-3)
-        report(c, OK, "logit scale", "%.6g: OpenAI's models end at 100",
-               info->logit_scale);
-    else
-        report(c, DIFFERS, "logit scale", "%.6g; OpenAI's models end at 100",
-               info->logit_scale);
-    for (size_t i = 0; i < 3; i++)
-        same = same && fabsf(info->mean[i] - tool_published_mean[i]) < 1e-6f &&
-               fabsf(info->std[i] - tool_published_std[i]) < 1e-6f;
-    report(c, same ? OK : DIFFERS, "normalisation",
-           "mean %.6g %.6g %.6g, std %.6g %.6g %.6g, %sOpenAI's (%s)",
-           (double)info->mean[0], (double)info->mean[1], (double)info->mean[2],
-           (double)info->std[0], (double)info->std[1], (double)info->std[2],
-           same ? "" : "not ", tool_shown_name(info->preprocessing).text);
+    check_logit_scale(c);
+    check_normalisation(c);
 }
 
 /* ---- the whole --------------------------------------------------------- */

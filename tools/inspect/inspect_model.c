@@ -215,8 +215,14 @@ static int report_text(const clipc_model *model, const clipc_model_info *p,
     if (p->has_text)
         printf("%-15s %zu tokens at most, vocabulary of %zu\n", "",
                p->context_length, p->vocab_size);
-    printf("%-15s %zu numbers; logit scale %.6g\n", "embedding", p->dim,
+    printf("%-15s %zu numbers; logit scale %.6g", "embedding", p->dim,
            p->logit_scale);
+    if (p->scoring == CLIPC_SCORING_SIGMOID)
+        printf(", bias %.6g", p->logit_bias);
+    printf("\n%-15s %s\n", "scoring",
+           p->scoring == CLIPC_SCORING_SIGMOID
+               ? "sigmoid: the probability of each label by itself"
+               : "softmax: the probabilities of all labels add up to 1");
     if (p->has_vision) {
         printf("%-15s ", "preprocessing");
         show_string(p->preprocessing);
@@ -331,8 +337,8 @@ static int report_json(const clipc_model *model, const clipc_model_info *p,
     const tool_shape *shape = tool_published_shape(p);
     json_t *report = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:I, s:[f,f,f], s:[f,f,f], s:o, "
-        "s:o}",
+        "s:I, s:I, s:I, s:f, s:f, s:s, s:o, s:o, s:o, s:o, s:I, s:[f,f,f], "
+        "s:[f,f,f], s:o, s:o}",
         "source", string_as_json(p->source), "repository",
         string_as_json(folder->repository), "revisions",
         string_as_json(folder->revisions), "commit",
@@ -345,7 +351,8 @@ static int report_json(const clipc_model *model, const clipc_model_info *p,
         (json_int_t)p->dim, "image_size", (json_int_t)p->image_size,
         "patch_size", (json_int_t)p->patch_size, "context_length",
         (json_int_t)p->context_length, "vocab_size", (json_int_t)p->vocab_size,
-        "logit_scale", p->logit_scale, "tokenizer",
+        "logit_scale", p->logit_scale, "logit_bias", p->logit_bias, "scoring",
+        tool_scoring_name(p->scoring), "tokenizer",
         string_as_json(p->tokenizer), "labels", string_as_json(p->labels),
         "preprocessing", string_as_json(p->preprocessing), "layout",
         string_as_json(p->layout), "trained_image_size",

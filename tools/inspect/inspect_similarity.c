@@ -6,6 +6,7 @@
  *
  *     probability of text j for image i: softmax of row i of the logits
  *     probability of image i for text j: softmax of column j
+ *     both, of a model that scores by sigmoid: sigmoid of the logit
  */
 #include "common/json.h"
 #include "common/lines.h"
@@ -29,9 +30,10 @@ typedef struct side {
 
 typedef struct matrix {
     const side *rows, *columns; /* the same side: cosines alone */
-    double logit_scale;
+    double logit_scale, logit_bias;
+    clipc_scoring scoring;
     float *cosines, *logits;     /* [rows, columns]; logits of image-text */
-    float *per_row, *per_column; /* softmax of logits along the other */
+    float *per_row, *per_column; /* probabilities: softmax along the other */
 } matrix;
 
 /* ---- the command line's images and texts ------------------------------- */
@@ -157,6 +159,24 @@ static void softmax(float *out, const float *in, size_t n, size_t step)
         out[i * step] = (float)(exp((double)in[i * step] - best) / sum);
 }
 
+/* What a pair's probability is made of depends on the model. */
+static void fill_probabilities(matrix *m)
+{
+    const size_t n_rows = m->rows->n, n_columns = m->columns->n;
+
+    if (m->scoring == CLIPC_SCORING_SIGMOID) {
+        for (size_t i = 0; i < n_rows * n_columns; i++)
+            m->per_row[i] = m->per_column[i] =
+                (float)(1.0 / (1.0 + exp(-(double)m->logits[i])));
+        return;
+    }
+    for (size_t i = 0; i < n_rows; i++)
+        softmax(m->per_row + i * n_columns, m->logits + i * n_columns,
+                n_columns, 1);
+    for (size_t j = 0; j < n_columns; j++)
+        softmax(m->per_column + j, m->logits + j, n_rows, n_columns);
+}
+
 static bool fill(matrix *m, clipc_ctx *ctx, size_t dim)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -179,11 +199,8 @@ static bool fill(matrix *m, clipc_ctx *ctx, size_t dim)
         tool_say("%s", err.message);
         return false;
     }
-    for (size_t i = 0; m->logits && i < n_rows; i++)
-        softmax(m->per_row + i * n_columns, m->logits + i * n_columns,
-                n_columns, 1);
-    for (size_t j = 0; m->logits && j < n_columns; j++)
-        softmax(m->per_column + j, m->logits + j, n_rows, n_columns);
+    if (m->logits)
+        fill_probabilities(m);
     return true;
 }
 
@@ -233,9 +250,20 @@ static int write_text(const matrix *m)
     }
     write_names(m->rows, ", the rows");
     write_names(m->columns, ", the columns");
-    snprintf(title, sizeof title, "logits per image, cosine * %.6g",
-             m->logit_scale);
+    if (m->scoring == CLIPC_SCORING_SIGMOID)
+        snprintf(title, sizeof title, "logits, cosine * %.6g + %.6g",
+                 m->logit_scale, m->logit_bias);
+    else
+        snprintf(title, sizeof title, "logits per image, cosine * %.6g",
+                 m->logit_scale);
     write_table(m, title, m->logits);
+    if (m->scoring == CLIPC_SCORING_SIGMOID) {
+        write_table(m,
+                    "probability of a pair, the sigmoid of its logit: rows do "
+                    "not add up to 1",
+                    m->per_row);
+        return TOOL_OK;
+    }
     write_table(m, "probability of a text for an image: rows add up to 1",
                 m->per_row);
     write_table(m, "probability of an image for a text: columns add up to 1",
@@ -334,8 +362,13 @@ static int write_json(const matrix *m)
             { "probabilities_per_image", m->per_row, false },
             { "probabilities_per_text", m->per_column, true },
         };
+        failed |= json_object_set_new(report, "scoring",
+                                      json_string(
+                                          tool_scoring_name(m->scoring)));
         failed |= json_object_set_new(report, "logit_scale",
                                       json_real(m->logit_scale));
+        failed |= json_object_set_new(report, "logit_bias",
+                                      json_real(m->logit_bias));
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             failed |= json_object_set_new(report, parts[i].key,
                                           numbers_as_json(m, parts[i].numbers,
@@ -361,6 +394,8 @@ int tool_inspect_similarity(const clipc_model *model,
 
     (void)clipc_model_get_info(model, &info, NULL);
     m.logit_scale = info.logit_scale;
+    m.logit_bias = info.logit_bias;
+    m.scoring = info.scoring;
     clipc_ctx *ctx = tool_inspect_ctx(model, set);
     if (!ctx)
         return TOOL_NO_MODEL;

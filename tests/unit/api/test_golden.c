@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_golden.c - the library against answers of transformers 5.23 that
- * tests/golden/make_tiny.py recorded (tests/data/golden), through the public
- * API only: ids and pixels equal, embeddings and logits within a bound.
+ * test_golden.c - the library against answers of transformers that
+ * tests/golden/make_tiny.py and make_tiny_siglip.py recorded
+ * (tests/data/golden), through the public API only: ids and pixels equal,
+ * embeddings, logits and probabilities within a bound.
  *
  * The numbers published for openai/clip-vit-base-patch32 are tested if the
  * environment variable CLIPC_TEST_MODEL names a folder with this checkpoint
@@ -288,6 +289,119 @@ TEST(golden_logits_and_probabilities)
 TEST(golden_logits_and_probabilities_f16_gelu)
 {
     check_logits("tiny-gelu");
+}
+
+/* ---- SigLIP ------------------------------------------------------------ */
+
+TEST(siglip_golden_pixels_equal_pillow)
+{
+    check_pixels("tiny-siglip");
+}
+
+static void check_siglip_images(clipc_gemm gemm, unsigned threads)
+{
+    golden g;
+    float out[MAX_ITEMS * MAX_DIM];
+
+    open_golden(&g, "tiny-siglip", gemm, threads);
+    for (unsigned raw = 0; raw < 2; raw++) {
+        CHECK_OK(clipc_encode_images(g.ctx, g.images, g.n_images, out,
+                                     raw ? CLIPC_EMBED_RAW : 0, &error),
+                 error);
+        check_rows(&g, "image_raw", out, g.n_images, raw);
+    }
+    close_golden(&g);
+}
+
+TEST(siglip_golden_images)
+{
+    check_siglip_images(CLIPC_GEMM_AUTO, 2);
+    check_siglip_images(CLIPC_GEMM_NATIVE, 1);
+}
+
+/* The recorded text embeddings, [n_texts, dim], to be freed. */
+static float *text_vectors(const golden *g)
+{
+    float *vectors = malloc(g->n_texts * g->info.dim * sizeof *vectors);
+
+    CHECK(vectors != NULL);
+    for (size_t i = 0; i < g->n_texts; i++)
+        for (size_t d = 0; d < g->info.dim; d++)
+            vectors[i * g->info.dim + d] = (float)number(g, "text_raw", i, d);
+    return vectors;
+}
+
+static void check_sigmoids(const golden *g, size_t image,
+                           const clipc_result *results)
+{
+    for (size_t k = 0; k < g->n_texts; k++) {
+        const clipc_result *r = &results[k];
+        CHECK_NEAR((double)r->logit, number(g, "logits", image, r->index),
+                   5e-4);
+        CHECK_NEAR((double)r->probability,
+                   number(g, "probabilities", image, r->index), 1e-5);
+        CHECK_NEAR((double)r->logit,
+                   (double)r->cosine * g->info.logit_scale +
+                       g->info.logit_bias,
+                   1e-4);
+        CHECK(k == 0 || r->logit <= results[k - 1].logit);
+    }
+}
+
+TEST(siglip_golden_logits_and_probabilities)
+{
+    golden g;
+    clipc_labels *labels;
+    clipc_result results[MAX_ITEMS], alone;
+    float embeddings[MAX_ITEMS * MAX_DIM], matrix[MAX_ITEMS * MAX_ITEMS];
+    double sum = 0;
+
+    open_golden(&g, "tiny-siglip", CLIPC_GEMM_AUTO, 2);
+    CHECK_STR(g.info.family, "SigLIP");
+    CHECK_INT(g.info.scoring, CLIPC_SCORING_SIGMOID);
+    CHECK_NEAR(g.info.logit_scale, 117.3307648, 1e-4);
+    CHECK_NEAR(g.info.logit_bias, -12.93243694, 1e-6);
+    float *vectors = text_vectors(&g);
+    CHECK_OK(clipc_labels_from_embeddings(&labels, g.model, g.texts, vectors,
+                                          g.n_texts, g.info.dim, &error),
+             error);
+    CHECK_OK(clipc_encode_images(g.ctx, g.images, g.n_images, embeddings, 0,
+                                 &error),
+             error);
+    CHECK_OK(clipc_similarity(g.ctx, embeddings, g.n_images, vectors,
+                              g.n_texts, g.info.dim, matrix,
+                              CLIPC_SIMILARITY_LOGITS, &error),
+             error);
+    for (size_t i = 0; i < g.n_images; i++) {
+        CHECK_OK(clipc_classify(g.ctx, labels, &g.images[i], 1, g.n_texts,
+                                results, &error),
+                 error);
+        check_sigmoids(&g, i, results);
+        for (size_t k = 0; k < g.n_texts; k++) {
+            CHECK_NEAR((double)matrix[i * g.n_texts + k],
+                       number(&g, "logits", i, k), 5e-4);
+            sum += (double)results[k].probability;
+        }
+        /* A probability does not depend on the other labels. */
+        CHECK_OK(clipc_classify(g.ctx, labels, &g.images[i], 1, 1, &alone,
+                                &error),
+                 error);
+        CHECK(memcmp(&alone, &results[0], sizeof alone) == 0);
+        CHECK_OK(clipc_similarity_topk(g.ctx, embeddings + i * g.info.dim, 1,
+                                       vectors, g.n_texts, g.info.dim,
+                                       g.n_texts, results, &error),
+                 error);
+        check_sigmoids(&g, i, results);
+        CHECK_OK(clipc_similarity_topk(g.ctx, embeddings + i * g.info.dim, 1,
+                                       vectors + results[0].index * g.info.dim,
+                                       1, g.info.dim, 1, &alone, &error),
+                 error);
+        CHECK(alone.probability == results[0].probability);
+    }
+    CHECK(fabs(sum - (double)g.n_images) > 0.5);
+    free(vectors);
+    clipc_labels_free(labels);
+    close_golden(&g);
 }
 
 /* ---- the real checkpoint ----------------------------------------------- */
