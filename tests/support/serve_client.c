@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serve_client.c - see serve_client.h.
+ */
+#include "support/serve_client.h"
+
+#include "support/loopback.h"
+#include "support/sockets.h"
+#include "support/test.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+/* ---- the program ------------------------------------------------------- */
+
+/* Beside the tests: BUILD/tests/unit/serve/test_x and BUILD/clipc-serve. */
+static void find_program(char out[512])
+{
+    const char *build = getenv("BUILD");
+
+    if (build && *build) {
+        snprintf(out, 512, "%s/clipc-serve", build);
+        return;
+    }
+    ssize_t n = readlink("/proc/self/exe", out, 400);
+    if (n < 0)
+        FAIL("/proc/self/exe: %s", strerror(errno));
+    out[n] = '\0';
+    for (int up = 0; up < 4; up++) {
+        char *slash = strrchr(out, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    strcat(out, "/clipc-serve");
+}
+
+static int make_log(void)
+{
+    char path[] = "/tmp/clipc-serve-log-XXXXXX";
+    int fd = mkstemp(path);
+
+    if (fd < 0)
+        FAIL("mkstemp: %s", strerror(errno));
+    unlink(path);
+    return fd;
+}
+
+static void run_program(const char *program, const char *const *args, int log)
+{
+    const char *argv[64] = { program, "--listen", "127.0.0.1:0" };
+    size_t n = 3;
+
+    for (; *args && n + 1 < sizeof argv / sizeof *argv; args++)
+        argv[n++] = *args;
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    /* No label cache: what is tested is computed. */
+    setenv("XDG_CACHE_HOME", "/dev/null/none", 1);
+    dup2(log, 2);
+    dup2(open("/dev/null", O_RDWR), 0);
+    execv(program, (char *const *)(uintptr_t)argv);
+    dprintf(2, "%s: %s\n", program, strerror(errno));
+    _exit(127);
+}
+
+char *serve_log_text(const serve_process *server)
+{
+    off_t size = lseek(server->log, 0, SEEK_END);
+    char *text = calloc(1, (size_t)size + 1);
+
+    if (!text || pread(server->log, text, (size_t)size, 0) < 0)
+        FAIL("the server's log cannot be read");
+    return text;
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&t, NULL);
+}
+
+void serve_start(serve_process *server, const char *const *args)
+{
+    char program[512];
+    int status;
+
+    find_program(program);
+    if (access(program, X_OK) != 0)
+        SKIP("no clipc-serve in the build folder (SERVE=0)");
+    if (!has_loopback())
+        SKIP("no loopback network here");
+    server->log = make_log();
+    server->pid = test_fork();
+    if (server->pid == 0)
+        run_program(program, args, server->log);
+    for (int tries = 0; tries < 3000; tries++) {
+        char *log = serve_log_text(server);
+        const char *at = strstr(log, "listening on http://127.0.0.1:");
+        server->port = at ? (unsigned)strtoul(at + 30, NULL, 10) : 0;
+        bool ready = server->port && strstr(log, "ready: ");
+        if (!ready && waitpid(server->pid, &status, WNOHANG) != 0) {
+            server->pid = 0;
+            FAIL("clipc-serve has ended: %s", log);
+        }
+        free(log);
+        if (ready)
+            return;
+        pause_ms(20);
+    }
+    FAIL("clipc-serve is not ready after a minute");
+}
+
+int serve_stop(serve_process *server)
+{
+    int status = 0;
+
+    if (server->pid <= 0)
+        return 0;
+    kill(server->pid, SIGTERM);
+    waitpid(server->pid, &status, 0);
+    close(server->log);
+    server->pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* ---- HTTP -------------------------------------------------------------- */
+
+void http_free(http_answer *answer)
+{
+    free(answer->head);
+    free(answer->body);
+    memset(answer, 0, sizeof *answer);
+}
+
+const char *http_header(const http_answer *answer, const char *name)
+{
+    static char value[512];
+    size_t n = strlen(name);
+
+    for (const char *line = answer->head; line && *line;) {
+        const char *end = strstr(line, "\r\n");
+        if (!end)
+            break;
+        if (strncasecmp(line, name, n) == 0 && line[n] == ':') {
+            const char *from = line + n + 1 + strspn(line + n + 1, " ");
+            snprintf(value, sizeof value, "%.*s", (int)(end - from), from);
+            return value;
+        }
+        line = end + 2;
+    }
+    return NULL;
+}
+
+static int connect_to(unsigned port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port) };
+    struct timeval limit = { .tv_sec = 60 };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        FAIL("connect: %s", strerror(errno));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return fd;
+}
+
+static http_answer split_answer(char *bytes, size_t n)
+{
+    http_answer answer = { 0, NULL, NULL, 0 };
+    char *end = n ? strstr(bytes, "\r\n\r\n") : NULL;
+
+    if (end) {
+        size_t head = (size_t)(end + 4 - bytes);
+        answer.head = strndup(bytes, head - 2);
+        answer.n = n - head;
+        answer.body = malloc(answer.n + 1);
+        if (!answer.head || !answer.body ||
+            sscanf(bytes, "HTTP/1.%*d %d", &answer.status) != 1)
+            FAIL("not an HTTP answer");
+        memcpy(answer.body, bytes + head, answer.n);
+        answer.body[answer.n] = '\0';
+    }
+    free(bytes);
+    return answer;
+}
+
+http_answer http_raw(unsigned port, const void *bytes, size_t n)
+{
+    int fd = connect_to(port);
+    char *all = NULL;
+    size_t used = 0, room = 0;
+
+    send_all(fd, bytes, n); /* a refusal may come before the end */
+    for (;;) {
+        if (room - used < 65536) {
+            room = 2 * room + 131072;
+            all = realloc(all, room);
+            if (!all)
+                FAIL("out of memory");
+        }
+        ssize_t got = recv(fd, all + used, room - used - 1, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            FAIL("no answer within a minute");
+        if (got <= 0)
+            break;
+        used += (size_t)got;
+    }
+    all[used] = '\0';
+    close(fd);
+    return split_answer(all, used);
+}
+
+static http_answer request(unsigned port, const char *head, const void *body,
+                           size_t n)
+{
+    size_t n_head = strlen(head);
+    char *all = malloc(n_head + n + 1);
+
+    if (!all)
+        FAIL("out of memory");
+    memcpy(all, head, n_head);
+    if (n)
+        memcpy(all + n_head, body, n);
+    http_answer answer = http_raw(port, all, n_head + n);
+    free(all);
+    return answer;
+}
+
+http_answer http_get(unsigned port, const char *path, const char *headers)
+{
+    char head[2048];
+
+    snprintf(head, sizeof head,
+             "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%s"
+             "\r\n",
+             path, headers ? headers : "");
+    return request(port, head, NULL, 0);
+}
+
+http_answer http_post(unsigned port, const char *path, const char *type,
+                      const void *body, size_t n)
+{
+    char head[2048];
+
+    snprintf(head, sizeof head,
+             "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+             "Content-Length: %zu\r\n%s%s%s\r\n",
+             path, n, type ? "Content-Type: " : "", type ? type : "",
+             type ? "\r\n" : "");
+    return request(port, head, body, n);
+}
+
+json_t *http_json(http_answer answer, int status)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    json_t *json = NULL;
+
+    if (answer.status != status)
+        FAIL("status %d, not %d: %.300s", answer.status, status,
+             answer.body ? answer.body : "");
+    CHECK_OK(clipc_json_parse(&json, answer.body, answer.n, "answer", &err),
+             err);
+    http_free(&answer);
+    return json;
+}
