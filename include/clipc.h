@@ -393,8 +393,9 @@ CLIPC_API void clipc_labels_free(clipc_labels *labels);
 /* Which hosts a URL may lead to, checked on the connected address. */
 typedef enum clipc_private_hosts {
     CLIPC_PRIVATE_DENY = 0,      /* public addresses only */
-    CLIPC_PRIVATE_FIRST_HOP = 1, /* the URL itself may name any host, a
-                                  * redirect must lead to a public one */
+    CLIPC_PRIVATE_FIRST_HOP = 1, /* the URL itself may name any host; a
+                                  * redirect must stay at the URL's scheme, host
+                                  * and port, or lead to a public host */
     CLIPC_PRIVATE_ALLOW = 2      /* any host */
 } clipc_private_hosts;
 
@@ -434,6 +435,9 @@ struct clipc_image_params {
     const char *ca_dir; /* folder of PEM certificates named by their hashes
                          * (openssl rehash), beside ca_file; with either, the
                          * system's certificates do not count */
+    const char *user_agent; /* of requests; some servers want an address of the
+                             * operator in it; NULL: libclipc and its version;
+                             * at most 256 characters of ASCII */
 };
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);

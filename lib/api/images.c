@@ -167,6 +167,7 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
         .private_hosts = params.private_hosts,
         .ca_file = params.ca_file,
         .ca_dir = params.ca_dir,
+        .user_agent = params.user_agent,
         .progress = params.progress,
         .progress_user = params.progress_user,
     };

@@ -51,10 +51,19 @@ enum {
     STOP_NOMEM
 };
 
-/* One request of a chain of redirects. */
+/* The requests for one picture: the first and its redirects. */
+typedef struct chain {
+    CURL *easy; /* keeps the cookies that the hops set */
+    struct curl_slist *headers;
+    const clipc_fetch_params *params;
+    uint64_t deadline;  /* 0: none */
+    clipc_origin first; /* of the URL that was asked for */
+} chain;
+
 typedef struct request {
     clipc_transfer transfer;
     const clipc_fetch_params *params;
+    bool same_origin;    /* as the URL that was asked for */
     unsigned char *data; /* [capacity] */
     size_t n, capacity;
 } request;
@@ -72,7 +81,7 @@ static int check_address(void *user, const unsigned char *address, size_t n)
     clipc_private_hosts allow = r->params->private_hosts;
 
     if (allow == CLIPC_PRIVATE_ALLOW ||
-        (allow == CLIPC_PRIVATE_FIRST_HOP && !r->transfer.redirected) ||
+        (allow == CLIPC_PRIVATE_FIRST_HOP && r->same_origin) ||
         clipc_address_is_public(address, n))
         return CLIPC_STOP_NONE;
     return CLIPC_STOP_BLOCKED;
@@ -98,6 +107,7 @@ static int take_body(void *user, const char *data, size_t n)
 
     if (r->n == 0) {
         curl_off_t announced = -1;
+        /* Of the bytes on the way, compressed perhaps. */
         curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
                           &announced);
         if (announced > 0 && (uint64_t)announced > max_bytes)
@@ -143,12 +153,21 @@ static const clipc_transfer_calls calls = {
 
 /* ---- a hop ------------------------------------------------------------- */
 
-/* Returns false if libcurl ran out of memory. */
-static bool set_options(request *r, long timeout_ms)
+/* Returns false if libcurl ran out of memory. The body is decompressed although
+ * no compression was asked for: some servers compress all they send. libcurl
+ * hands out small pieces, so max_bytes bounds what is decompressed. */
+static bool set_options(request *r, const chain *c, long timeout_ms)
 {
-    CURL *easy = r->transfer.easy;
+    CURL *easy = c->easy;
 
     return clipc_transfer_prepare(&r->transfer) &&
+           !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers) &&
+           !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") &&
+           !curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 1L) &&
+           !curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "") &&
+           (!c->params->user_agent ||
+            !curl_easy_setopt(easy, CURLOPT_USERAGENT,
+                              c->params->user_agent)) &&
            !curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) &&
@@ -240,15 +259,15 @@ static clipc_status fail_code(const request *r, CURLcode code,
 }
 
 /* Gets the answer into r->data, or *next: the target of a redirect. */
-static clipc_status transfer_run(request *r, uint64_t deadline, char **next,
+static clipc_status transfer_run(request *r, const chain *c, char **next,
                                  clipc_error *err)
 {
     clipc_transfer *t = &r->transfer;
-    uint64_t now = clipc_now_ms();
+    uint64_t now = clipc_now_ms(), deadline = c->deadline;
 
     if (deadline && now >= deadline)
         return fail_timeout(r, true, err);
-    if (!set_options(r, deadline ? (long)(deadline - now) : 0L))
+    if (!set_options(r, c, deadline ? (long)(deadline - now) : 0L))
         return clipc_fail_nomem(err, "HTTP transfer");
     CURLcode code = clipc_transfer_run(t);
     if (code != CURLE_OK) /* a timer may fire a moment before our clock */
@@ -263,20 +282,25 @@ static clipc_status transfer_run(request *r, uint64_t deadline, char **next,
     return clipc_transfer_redirect(next, t, status, err);
 }
 
-/* Sends one checked GET. deadline 0: no deadline. On success *next is the
- * target of a redirect (malloc'ed), or *next is NULL and *body is filled. */
+/* Sends one checked GET. On success *next is the target of a redirect
+ * (malloc'ed), or *next is NULL and *body is filled. */
 static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
-                            bool redirected, uint64_t deadline,
-                            const clipc_fetch_params *params, clipc_error *err)
+                            bool redirected, chain *c, clipc_error *err)
 {
+    const clipc_fetch_params *params = c->params;
     request r = { .params = params };
+    clipc_origin origin;
     char *checked = NULL;
     clipc_status status;
 
     *next = NULL;
     CLIPC_TRY(clipc_http_check_url(&checked, url, redirected, err));
+    CLIPC_TRY_GOTO(status, end, clipc_origin_find(&origin, checked, err));
+    if (!redirected)
+        c->first = origin;
+    r.same_origin = strcmp(origin.text, c->first.text) == 0;
     r.transfer = (clipc_transfer){
-        .easy = curl_easy_init(),
+        .easy = c->easy,
         .url = checked,
         .redirected = redirected,
         .ca_file = params->ca_file,
@@ -287,54 +311,79 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
         .calls = &calls,
         .user = &r,
     };
-    if (r.transfer.easy)
-        status = transfer_run(&r, deadline, next, err);
-    else
-        status = clipc_fail_nomem(err, "HTTP transfer");
-    clipc_transfer_cleanup(r.transfer.easy);
+    status = transfer_run(&r, c, next, err);
     clipc_transfer_release(&r.transfer);
-    curl_free(checked);
-
     if (status == CLIPC_OK && !*next && !r.data) { /* an empty body */
         r.data = clipc_alloc(1, 1);
         if (!r.data)
             status = clipc_fail_nomem(err, "body of an HTTP answer");
     }
-    if (status != CLIPC_OK || *next) {
-        free(r.data);
-        return status;
+    if (status == CLIPC_OK && !*next) {
+        r.data[r.n] = '\0';
+        *body = (clipc_bytes){ .data = r.data, .n = r.n };
+        r.data = NULL;
     }
-    r.data[r.n] = '\0';
-    *body = (clipc_bytes){ .data = r.data, .n = r.n };
-    return CLIPC_OK;
+    free(r.data);
+end:
+    curl_free(checked);
+    return status;
+}
+
+static clipc_status run_chain(clipc_bytes *body, const char *url, chain *c,
+                              clipc_error *err)
+{
+    unsigned most = c->params->max_redirects;
+    char *next = NULL;
+    clipc_status status = run_hop(body, &next, url, false, c, err);
+
+    for (unsigned hop = 1; status == CLIPC_OK && next; hop++) {
+        char *location = next;
+        if (hop > most) {
+            status = clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                                "%s: more than %u redirects (max_redirects)",
+                                CLIPC_QUOTE(url), most);
+            next = NULL;
+        } else {
+            status = run_hop(body, &next, location, true, c, err);
+        }
+        free(location);
+    }
+    return status;
+}
+
+static bool is_user_agent(const char *text)
+{
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            return false;
+    return n > 0 && n <= CLIPC_MAX_USER_AGENT;
 }
 
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                          const clipc_fetch_params *params, clipc_error *err)
 {
-    uint64_t deadline = 0;
-    char *next = NULL;
+    chain c = { .params = params };
     clipc_status status;
 
     *body = (clipc_bytes){ 0 };
+    if (params->user_agent && !is_user_agent(params->user_agent))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "user_agent is not 1 to %d characters of ASCII",
+                          (int)CLIPC_MAX_USER_AGENT);
     if (!clipc_http_ready())
         return clipc_fail_nomem(err, "libcurl");
     if (params->timeout_ms)
-        deadline = clipc_now_ms() + params->timeout_ms;
-    status = run_hop(body, &next, url, false, deadline, params, err);
-    for (unsigned hop = 1; status == CLIPC_OK && next; hop++) {
-        char *location = next;
-        if (hop > params->max_redirects) {
-            status = clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                                "%s: more than %u redirects (max_redirects)",
-                                CLIPC_QUOTE(url), params->max_redirects);
-            next = NULL;
-        } else {
-            status = run_hop(body, &next, location, true, deadline, params,
-                             err);
-        }
-        free(location);
-    }
+        c.deadline = clipc_now_ms() + params->timeout_ms;
+    c.easy = curl_easy_init();
+    c.headers = curl_slist_append(NULL, "Accept-Encoding:"); /* is not sent */
+    if (c.easy && c.headers)
+        status = run_chain(body, url, &c, err);
+    else
+        status = clipc_fail_nomem(err, "HTTP transfer");
+    clipc_transfer_cleanup(c.easy);
+    curl_slist_free_all(c.headers);
     return status;
 }
 

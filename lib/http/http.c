@@ -195,4 +195,48 @@ bool clipc_http_is_redirect(long status)
            status == 308;
 }
 
+/* ---- origins ------------------------------------------------------------ */
+
+static bool is_loopback_name(const char *host)
+{
+    size_t n = strlen(host);
+
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
+}
+
+clipc_status clipc_origin_find(clipc_origin *out, const char *url,
+                               clipc_error *err)
+{
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    CURLU *parts = curl_url();
+    clipc_status status = CLIPC_OK;
+
+    *out = (clipc_origin){ .https = false };
+    if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) ||
+        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) ||
+        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
+        status = clipc_fail_nomem(err, "URL");
+    } else {
+        for (char *p = host; *p; p++)
+            if (*p >= 'A' && *p <= 'Z')
+                *p = (char)(*p | 0x20);
+        int n = snprintf(out->text, sizeof out->text, "%s://%s:%s", scheme,
+                         host, port);
+        out->https = strcmp(scheme, "https") == 0;
+        out->loopback = is_loopback_name(host);
+        if (n < 0 || (size_t)n >= sizeof out->text)
+            status = clipc_fail(err, CLIPC_ERR_URL, -1,
+                                "%s: the host name is too long",
+                                CLIPC_QUOTE(url));
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(parts);
+    return status;
+}
+
 #endif /* CLIPC_CURL */

@@ -23,6 +23,7 @@ bool clipc_http_header_is(const char *line, size_t n, const char *name,
 
 enum {
     CLIPC_MAX_URL_BYTES = 8192,
+    CLIPC_MAX_USER_AGENT = 256,         /* bytes */
     CLIPC_MAX_HEADER_BYTES = 64 * 1024, /* of one answer, all lines together */
     CLIPC_MAX_IGNORED_BYTES = 64 * 1024 /* body of a redirect or an error */
 };
@@ -42,6 +43,17 @@ bool clipc_http_ready(void);
  * sent: percent-encoded ASCII, no fragment. curl_free(*out). */
 clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
                                   clipc_error *err);
+
+/* A URL's scheme, host and port in one text: equal texts, equal origins. */
+typedef struct clipc_origin {
+    char text[320]; /* "https://host:443" */
+    bool https;
+    bool loopback; /* the host's text names this machine */
+} clipc_origin;
+
+/* url: from clipc_http_check_url(). */
+clipc_status clipc_origin_find(clipc_origin *out, const char *url,
+                               clipc_error *err);
 
 bool clipc_http_is_redirect(long status);
 

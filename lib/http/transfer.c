@@ -380,6 +380,10 @@ clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
         break;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY: what = "the answer is not HTTP"; break;
+    case CURLE_BAD_CONTENT_ENCODING:
+        status = CLIPC_ERR_FORMAT;
+        what = "the body cannot be decompressed";
+        break;
     case CURLE_URL_MALFORMAT:
         status = CLIPC_ERR_URL;
         what = "malformed URL";

@@ -4,7 +4,8 @@
  * limits and messages that fetch.c and hub_http.c share. Nothing with CURL=0.
  *
  * The request goes out without a proxy, login, cookie or .netrc; redirects
- * are not followed; bodies are taken as they come, never decompressed.
+ * are not followed; bodies are taken as they come. The caller may set cookies,
+ * a proxy and decompression.
  */
 #ifndef CLIPC_TRANSFER_H
 #define CLIPC_TRANSFER_H

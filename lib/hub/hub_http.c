@@ -48,17 +48,10 @@ enum {
 
 #define DEFAULT_ENDPOINT "https://huggingface.co"
 
-/* A URL's scheme, host and port in one text: equal texts, equal origins. */
-typedef struct origin {
-    char text[320]; /* "https://host:443" */
-    bool https;
-    bool loopback; /* the host's text names this machine */
-} origin;
-
 struct clipc_hub_session {
     const clipc_hub_params *params;
     char *endpoint;
-    origin origin;
+    clipc_origin origin;
     CURL *hub, *storage;
     struct curl_slist *plain, *with_token;
     bool endpoint_is_public; /* by the endpoint's last socket */
@@ -87,50 +80,6 @@ typedef struct exchange {
     bool started;         /* the first byte of a kept body has come */
     clipc_hub_headers headers;
 } exchange;
-
-/* ---- origins ----------------------------------------------------------- */
-
-static bool is_loopback_name(const char *host)
-{
-    size_t n = strlen(host);
-
-    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
-        return true;
-    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
-}
-
-/* Finds the origin of a URL from clipc_http_check_url(). */
-static clipc_status find_origin(origin *out, const char *url, clipc_error *err)
-{
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    CURLU *parts = curl_url();
-    clipc_status status = CLIPC_OK;
-
-    *out = (origin){ .https = false };
-    if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) ||
-        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
-        status = clipc_fail_nomem(err, "URL");
-    } else {
-        for (char *p = host; *p; p++)
-            if (*p >= 'A' && *p <= 'Z')
-                *p = (char)(*p | 0x20);
-        int n = snprintf(out->text, sizeof out->text, "%s://%s:%s", scheme,
-                         host, port);
-        out->https = strcmp(scheme, "https") == 0;
-        out->loopback = is_loopback_name(host);
-        if (n < 0 || (size_t)n >= sizeof out->text)
-            status = clipc_fail(err, CLIPC_ERR_URL, -1,
-                                "%s: the host name is too long",
-                                CLIPC_QUOTE(url));
-    }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(parts);
-    return status;
-}
 
 /* ---- session ----------------------------------------------------------- */
 
@@ -212,7 +161,8 @@ clipc_status clipc_hub_session_create(clipc_hub_session **out,
         status = clipc_fail_nomem(err, "hub session");
         goto fail;
     }
-    CLIPC_TRY_GOTO(status, fail, find_origin(&s->origin, s->endpoint, err));
+    CLIPC_TRY_GOTO(status, fail,
+                   clipc_origin_find(&s->origin, s->endpoint, err));
     CLIPC_TRY_GOTO(status, fail, make_headers(s, err));
     curl_free(checked);
     *out = s;
@@ -554,8 +504,8 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
 static clipc_status same_origin(const clipc_hub_session *s, const char *url,
                                 bool *same, clipc_error *err)
 {
-    origin other;
-    CLIPC_TRY(find_origin(&other, url, err));
+    clipc_origin other;
+    CLIPC_TRY(clipc_origin_find(&other, url, err));
     *same = strcmp(other.text, s->origin.text) == 0;
     return CLIPC_OK;
 }

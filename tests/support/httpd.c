@@ -23,6 +23,7 @@
  *     /redirect-flood endless body of a 302    /endless    endless body
  *     /announce/N     only says N bytes        /stall      then nothing
  *     /slow-header    a byte now and then      /silent     no answer
+ *     /gzip/N         N bytes, compressed      /zlib/N     the same, as deflate
  *     /many-headers   without end              /continue   100 without end
  *     /long-header    one line without end     /garbage    not HTTP
  *     /hang-up        no answer, closed        /echo       the request
@@ -46,6 +47,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { MAX_REQUEST = 16384 };
 
@@ -100,6 +102,33 @@ static void send_forever(int fd, const char *text)
     }
     while (send_all(fd, block, n))
         ;
+}
+
+/* window_bits: zlib's 15, or 31 for the header of gzip. */
+static void send_compressed(int fd, size_t n, const char *encoding,
+                            int window_bits)
+{
+    unsigned char in[4096], out[4096];
+    z_stream z = { .next_in = in };
+    int status;
+
+    if (deflateInit2(&z, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
+        return;
+    for (size_t i = 0; i < sizeof in; i++)
+        in[i] = (unsigned char)(i * 31 + 7);
+    send_text(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n\r\n", encoding);
+    do {
+        if (z.avail_in == 0) {
+            z.next_in = in;
+            z.avail_in = n < sizeof in ? (uInt)n : (uInt)sizeof in;
+            n -= z.avail_in;
+        }
+        z.next_out = out;
+        z.avail_out = sizeof out;
+        status = deflate(&z, n > 0 ? Z_NO_FLUSH : Z_FINISH);
+    } while (send_all(fd, out, sizeof out - z.avail_out) && status == Z_OK);
+    deflateEnd(&z);
 }
 
 static void send_file(int fd, const char *name)
@@ -158,6 +187,10 @@ static void answer(int fd, const char *path, const char *request)
         send_pattern(fd, (size_t)n, false);
     } else if (strcmp(path, "/empty") == 0) {
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    } else if ((n = number_after(path, "/gzip/")) >= 0) {
+        send_compressed(fd, (size_t)n, "gzip", 31);
+    } else if ((n = number_after(path, "/zlib/")) >= 0) {
+        send_compressed(fd, (size_t)n, "deflate", 15);
     } else if (strcmp(path, "/gzip") == 0) {
         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
                       "Content-Length: 100\r\n\r\n");

@@ -7,6 +7,8 @@
 #include "common/places.h"
 #include "common/progress.h"
 
+#include <string.h>
+
 /* Of --max-pixels and --max-bytes: 2^40, or what an address space can hold. */
 #define MOST (SIZE_MAX >> 24 > 65535 ? (uint64_t)1 << 40 : SIZE_MAX / 16)
 
@@ -37,6 +39,19 @@ tool_common tool_common_default(void)
     return common;
 }
 
+/* The library's rule, told before the first URL. */
+static const char *user_agent(const char *value)
+{
+    size_t n = strlen(value);
+
+    for (size_t i = 0; i < n; i++)
+        if (value[i] < ' ' || value[i] > '~')
+            n = 0;
+    if (n == 0 || n > 256)
+        tool_usage_error("--user-agent: 1 to 256 characters of ASCII");
+    return value;
+}
+
 bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
 {
     clipc_image_params *image = &common->read.image;
@@ -64,6 +79,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         image->ca_file = common->download.ca_file = value;
         image->ca_dir = common->download.ca_dir = NULL;
         break;
+    case TOOL_OPT_USER_AGENT: image->user_agent = user_agent(value); break;
     case TOOL_OPT_OFFLINE:
         common->read.offline = common->download.offline = true;
         break;

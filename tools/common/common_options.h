@@ -41,6 +41,7 @@ enum {
     TOOL_OPT_MAX_BYTES,
     TOOL_OPT_TIMEOUT,
     TOOL_OPT_CA_FILE,
+    TOOL_OPT_USER_AGENT,
     TOOL_OPT_OFFLINE,
     TOOL_OPT_UPDATE,
     TOOL_OPT_TRUNCATE,
@@ -100,7 +101,10 @@ enum {
       "refuse larger files: bytes, or 512K, 64M, 1G in powers of 1024 "       \
       "(default: 64M, URL 32M)" },                                            \
     { 0, "timeout", TOOL_OPT_TIMEOUT, TOOL_TAKES_VALUE, "S", NULL,            \
-      "seconds for one URL, or 500ms (default: 30)" }
+      "seconds for one URL, or 500ms (default: 30)" },                        \
+    { 0, "user-agent", TOOL_OPT_USER_AGENT, TOOL_TAKES_VALUE, "TEXT", NULL,   \
+      "who fetches URLs, for servers that want an address of the operator "   \
+      "(default: libclipc/VERSION)" }
 
 #define TOOL_TEXT_OPTIONS                                                     \
     { 0, "truncate", TOOL_OPT_TRUNCATE, TOOL_TAKES_NOTHING, NULL, NULL,       \
