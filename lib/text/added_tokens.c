@@ -395,7 +395,8 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
             .normalized = normalized,
         };
         bool ok = !normalized ||
-                  rd->source->normalize(item->text, item->n, &text);
+                  rd->source->normalize(rd->source->normalizer, item->text,
+                                        item->n, &text);
         if (ok) {
             token->n = normalized ? text.n : item->n;
             token->text = clipc_strndup(normalized ? text.data : item->text,

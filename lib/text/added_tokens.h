@@ -62,7 +62,9 @@ typedef struct clipc_added_source {
     bool ends_needed; /* bos_token and eos_token may not be null */
     /* The normaliser of the text that normalised tokens are searched in: *out
      * is replaced; false when memory runs out. */
-    bool (*normalize)(const char *text, size_t n, clipc_utf8 *out);
+    bool (*normalize)(const void *normalizer, const char *text, size_t n,
+                      clipc_utf8 *out);
+    const void *normalizer; /* normalize() gets it */
 } clipc_added_source;
 
 clipc_status clipc_added_load(clipc_added *added,

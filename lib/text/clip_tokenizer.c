@@ -212,6 +212,13 @@ static clipc_status load_json(clip_tokenizer *clip, clipc_token_map *tokens,
                                   err);
 }
 
+static bool normalize(const void *normalizer, const char *text, size_t n,
+                      clipc_utf8 *out)
+{
+    (void)normalizer;
+    return clipc_unicode_normalize(text, n, out);
+}
+
 static clipc_status load_added(clip_tokenizer *clip,
                                const clipc_token_map *tokens,
                                const clipc_tokenizer_source *source,
@@ -227,7 +234,7 @@ static clipc_status load_added(clip_tokenizer *clip,
         .config_name = source->files->tokenizer_config.name,
         .named = NAMED,
         .ends_needed = true,
-        .normalize = clipc_unicode_normalize,
+        .normalize = normalize,
     };
 
     CLIPC_TRY(clipc_added_load(&clip->added, &added, source->vocab_size, err));
@@ -443,6 +450,12 @@ static bool fits(const clipc_tokenizer_source *source)
     return source->root || (files->vocab_json.data && files->merges_txt.data);
 }
 
+static bool reads_json(const clipc_tokenizer_source *source)
+{
+    (void)source;
+    return true;
+}
+
 static const char *const CLASSES[] = { "CLIPTokenizer", NULL };
 
 const clipc_tokenizer_kind clipc_clip_tokenizer = {
@@ -452,7 +465,7 @@ const clipc_tokenizer_kind clipc_clip_tokenizer = {
     .least_ids = 2,
     .classes = CLASSES,
     .fits = fits,
-    .reads_json = true,
+    .reads_json = reads_json,
     .load = load,
     .clear = clear,
     .encode = encode,

@@ -245,6 +245,89 @@ clipc_status clipc_token_map_load(clipc_token_map *map,
     return status;
 }
 
+/* Reads the pair ["token", score] that the cursor is at. */
+static clipc_status read_pair(clipc_token_map *map, double *score,
+                              clipc_json_cursor *cursor, clipc_error *err)
+{
+    static const char expected[] = "a token of the vocabulary must be "
+                                   "[\"token\", score]";
+    const size_t begin = cursor->at;
+    clipc_cursor_value value;
+    clipc_text text;
+    bool more;
+
+    if (clipc_cursor_peek(cursor) != '[')
+        return clipc_cursor_fail(cursor, expected, err);
+    clipc_cursor_enter(cursor);
+    CLIPC_TRY(clipc_cursor_more(cursor, ']', true, &more, err));
+    if (!more || clipc_cursor_peek(cursor) != '"')
+        return clipc_cursor_fail(cursor, expected, err);
+    CLIPC_TRY(clipc_cursor_string(cursor, &text, err));
+    if (text.len == 0)
+        return clipc_cursor_fail(cursor, "a token of the vocabulary is empty",
+                                 err);
+    if (clipc_token_map_find(map, text.data, text.len) >= 0)
+        return clipc_cursor_fail(cursor,
+                                 "a token of the vocabulary is there twice",
+                                 err);
+    CLIPC_TRY(add_token(map, cursor, text, begin, err));
+    map->tokens[map->n - 1].id = (int32_t)(map->n - 1);
+    CLIPC_TRY(clipc_cursor_more(cursor, ']', false, &more, err));
+    const char c = more ? clipc_cursor_peek(cursor) : ']';
+    if (c != '-' && (c < '0' || c > '9'))
+        return clipc_cursor_fail(cursor, expected, err);
+    CLIPC_TRY(clipc_cursor_number(cursor, true, &value, err));
+    *score = value.real;
+    CLIPC_TRY(clipc_cursor_more(cursor, ']', false, &more, err));
+    return more ? clipc_cursor_fail(cursor, expected, err) : CLIPC_OK;
+}
+
+static clipc_status load_scored(clipc_token_map *map, double **scores,
+                                clipc_json_cursor *cursor, size_t vocab_size,
+                                clipc_error *err)
+{
+    size_t capacity = 0;
+    bool more = true;
+
+    clipc_cursor_enter(cursor);
+    for (;;) {
+        CLIPC_TRY(clipc_cursor_more(cursor, ']', map->n == 0, &more, err));
+        if (!more)
+            return CLIPC_OK;
+        if (map->n == vocab_size)
+            return clipc_fail(err, CLIPC_ERR_CONFIG, (int64_t)cursor->at,
+                              "%s: more tokens in the vocabulary than the %zu "
+                              "rows of the token embedding",
+                              CLIPC_QUOTE(cursor->name), vocab_size);
+        if (map->n == capacity) {
+            capacity = capacity ? 2 * capacity : 1024;
+            double *grown = clipc_realloc(*scores, capacity, sizeof *grown);
+            if (!grown)
+                return clipc_fail_nomem(err, "vocabulary");
+            *scores = grown;
+        }
+        double score = 0;
+        CLIPC_TRY(read_pair(map, &score, cursor, err));
+        (*scores)[map->n - 1] = score;
+    }
+}
+
+clipc_status clipc_token_map_load_scored(clipc_token_map *map, double **scores,
+                                         clipc_json_cursor *cursor,
+                                         size_t vocab_size, clipc_error *err)
+{
+    *map = (clipc_token_map){ 0 };
+    *scores = NULL;
+    clipc_status status = load_scored(map, scores, cursor, vocab_size, err);
+    map->n_ids = map->n;
+    if (status != CLIPC_OK) {
+        clipc_token_map_free(map);
+        free(*scores);
+        *scores = NULL;
+    }
+    return status;
+}
+
 void clipc_token_map_free(clipc_token_map *map)
 {
     free(map->tokens);

@@ -28,6 +28,13 @@ typedef struct clipc_token_map {
 clipc_status clipc_token_map_load(clipc_token_map *map,
                                   clipc_json_cursor *cursor, size_t vocab_size,
                                   clipc_error *err);
+/* Reads [["token", score], ...] at the cursor: the first token has id 0. The
+ * tokens, at most vocab_size, are distinct and not empty; a score is a finite
+ * number. *scores, [map->n], is malloc'ed. On failure nothing is left to
+ * free. */
+clipc_status clipc_token_map_load_scored(clipc_token_map *map, double **scores,
+                                         clipc_json_cursor *cursor,
+                                         size_t vocab_size, clipc_error *err);
 void clipc_token_map_free(clipc_token_map *map);
 
 /* The token of this text; NULL: there is none. */

@@ -9,6 +9,7 @@
  */
 #include "text/tokenizer.h"
 #include "text/clip_tokenizer.h"
+#include "text/siglip_tokenizer.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 /* CLIP's kind is last: any tokenizer.json fits. */
 static const clipc_tokenizer_kind *const kinds[] = {
+    &clipc_siglip_tokenizer,
     &clipc_clip_tokenizer,
 };
 
@@ -138,7 +140,7 @@ static clipc_status find_kind(loader *ld, const clipc_tokenizer_kind **kind,
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "no tokenizer: neither tokenizer.json nor "
                           "vocab.json with merges.txt nor spiece.model");
-    return (*kind)->reads_json ? read_json(ld, err) : CLIPC_OK;
+    return (*kind)->reads_json(&ld->source) ? read_json(ld, err) : CLIPC_OK;
 }
 
 static clipc_tokenizer *make(const clipc_tokenizer_kind *kind)

@@ -58,7 +58,8 @@ typedef struct clipc_tokenizer_kind {
     /* Whether the files are this kind's, where they name no class that clipc
      * knows. */
     bool (*fits)(const clipc_tokenizer_source *source);
-    bool reads_json; /* needs source->root where there is a tokenizer.json */
+    /* Whether it needs source->root where there is a tokenizer.json. */
+    bool (*reads_json)(const clipc_tokenizer_source *source);
 
     /* Each gets `self` all zero. On failure clear() follows. */
     clipc_status (*load)(void *self, clipc_padding *padding,

@@ -15,7 +15,8 @@
 
 /* ---- properties -------------------------------------------------------- */
 
-static bool in_ranges(const clipc_code_range *ranges, size_t n, uint32_t code)
+bool clipc_in_code_ranges(const clipc_code_range *ranges, size_t n,
+                          uint32_t code)
 {
     size_t low = 0, high = n; /* search the first range with end >= code */
     while (low < high) {
@@ -39,18 +40,22 @@ clipc_code_class clipc_unicode_class(uint32_t code)
                    ? CLIPC_CODE_SPACE
                    : CLIPC_CODE_OTHER;
     }
-    if (in_ranges(clipc_unicode_letters, clipc_n_unicode_letters, code))
+    if (clipc_in_code_ranges(clipc_unicode_letters, clipc_n_unicode_letters,
+                             code))
         return CLIPC_CODE_LETTER;
-    if (in_ranges(clipc_unicode_numbers, clipc_n_unicode_numbers, code))
+    if (clipc_in_code_ranges(clipc_unicode_numbers, clipc_n_unicode_numbers,
+                             code))
         return CLIPC_CODE_NUMBER;
-    if (in_ranges(clipc_unicode_spaces, clipc_n_unicode_spaces, code))
+    if (clipc_in_code_ranges(clipc_unicode_spaces, clipc_n_unicode_spaces,
+                             code))
         return CLIPC_CODE_SPACE;
     return CLIPC_CODE_OTHER;
 }
 
 bool clipc_unicode_is_word(uint32_t code)
 {
-    return in_ranges(clipc_unicode_words, clipc_n_unicode_words, code);
+    return clipc_in_code_ranges(clipc_unicode_words, clipc_n_unicode_words,
+                                code);
 }
 
 size_t clipc_unicode_lowercase(uint32_t code, uint32_t out[2])
@@ -318,22 +323,34 @@ fail:
 
 /* ---- CLIP's normaliser ------------------------------------------------- */
 
-static bool push_lowercase(clipc_utf8 *out, uint32_t code)
+bool clipc_utf8_push(clipc_utf8 *out, const char *bytes, size_t n)
 {
-    uint32_t lower[2];
-    size_t n = clipc_unicode_lowercase(code, lower);
-
-    if (out->capacity - out->n < 8) {
+    if (out->capacity - out->n < n) {
         size_t capacity = out->capacity ? out->capacity * 2 : 128;
+        while (capacity - out->n < n && capacity <= SIZE_MAX / 2)
+            capacity *= 2;
         char *data = clipc_realloc(out->data, capacity, 1);
         if (!data)
             return false;
         out->data = data;
         out->capacity = capacity;
     }
-    for (size_t i = 0; i < n; i++)
-        out->n += clipc_utf8_encode(lower[i], out->data + out->n);
+    if (n > 0)
+        memcpy(out->data + out->n, bytes, n);
+    out->n += n;
     return true;
+}
+
+static bool push_lowercase(clipc_utf8 *out, uint32_t code)
+{
+    uint32_t lower[2];
+    char bytes[8];
+    const size_t n = clipc_unicode_lowercase(code, lower);
+    size_t n_bytes = 0;
+
+    for (size_t i = 0; i < n; i++)
+        n_bytes += clipc_utf8_encode(lower[i], bytes + n_bytes);
+    return clipc_utf8_push(out, bytes, n_bytes);
 }
 
 static bool push_normalized(clipc_utf8 *out, const clipc_codes *text)

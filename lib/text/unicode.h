@@ -51,13 +51,17 @@ typedef struct clipc_utf8 {
     size_t n, capacity;
 } clipc_utf8;
 
+/* Appends n bytes; false when memory runs out. */
+bool clipc_utf8_push(clipc_utf8 *out, const char *bytes, size_t n);
+
 /* NFC, then every run of white space to one space, then lower case; the
  * result replaces *out. s is valid UTF-8. False when memory runs out. */
 bool clipc_unicode_normalize(const char *s, size_t n, clipc_utf8 *out);
 
 /* ---- tables (unicode_tables.c) ----------------------------------------- */
 
-/* All sorted by first or code. */
+/* All sorted by first or code. Where nothing else is said, as tokenizers has
+ * them. */
 typedef struct clipc_code_range {
     uint32_t first, last;
 } clipc_code_range;
@@ -75,6 +79,9 @@ typedef struct clipc_decomposition {
     uint32_t code, first, second;
 } clipc_decomposition;
 
+bool clipc_in_code_ranges(const clipc_code_range *ranges, size_t n,
+                          uint32_t code);
+
 extern const clipc_code_range clipc_unicode_letters[];
 extern const size_t clipc_n_unicode_letters;
 extern const clipc_code_range clipc_unicode_numbers[];
@@ -83,10 +90,20 @@ extern const clipc_code_range clipc_unicode_spaces[];
 extern const size_t clipc_n_unicode_spaces;
 extern const clipc_code_range clipc_unicode_words[];
 extern const size_t clipc_n_unicode_words;
+/* As Python 3.11 has them; python_text.h. */
+extern const clipc_code_range clipc_unicode_python_unlowered[];
+extern const size_t clipc_n_unicode_python_unlowered;
+extern const clipc_code_range clipc_unicode_python_cased[];
+extern const size_t clipc_n_unicode_python_cased;
+extern const clipc_code_range clipc_unicode_python_ignored[];
+extern const size_t clipc_n_unicode_python_ignored;
 extern const clipc_lower_range clipc_unicode_lower[];
 extern const size_t clipc_n_unicode_lower;
 extern const clipc_rank_range clipc_unicode_ranks[];
 extern const size_t clipc_n_unicode_ranks;
+/* Classes of graphemes.c. */
+extern const clipc_rank_range clipc_unicode_graphemes[];
+extern const size_t clipc_n_unicode_graphemes;
 extern const clipc_decomposition clipc_unicode_decompositions[];
 extern const size_t clipc_n_unicode_decompositions;
 /* Indices into the decompositions, sorted by (first, second). */

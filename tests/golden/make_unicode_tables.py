@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Makes lib/text/unicode_tables.c by asking the reference tokenizer.
 
-Every table is what the library `tokenizers` (0.23.*) does with every Unicode
-scalar value, found by running it; no Unicode data file is read. That matters
-because it mixes versions: its classes are Unicode 16, its lower case 17, its
-canonical composition 9.
+Every table is what the library `tokenizers` (0.23.*), or Python 3.11 where the
+table's name says so, does with every Unicode scalar value, found by running
+it; no Unicode data file is read. That matters because the library mixes
+versions: its classes are Unicode 16, its lower case 17, its canonical
+composition 9; Python 3.11 has Unicode 14.
 
     python tests/golden/make_unicode_tables.py > lib/text/unicode_tables.c
 
@@ -13,6 +14,7 @@ Takes about a minute; tests/parity/tokens_fuzz.py compares the result.
 
 """
 import functools
+import struct
 import sys
 
 import tokenizers
@@ -20,6 +22,7 @@ from tokenizers import (AddedToken, Regex, Tokenizer, models, normalizers,
                         pre_tokenizers)
 
 assert tokenizers.__version__.startswith("0.23."), tokenizers.__version__
+assert sys.version_info[:2] == (3, 11), sys.version
 
 SCALARS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 NFC = normalizers.NFC().normalize_str
@@ -157,6 +160,85 @@ def rank_ranges(ranks):
     return out
 
 
+def python_cases():
+    """What str.lower() knows that is not a mapping: the code points that it
+    leaves alone and `tokenizers` does not, those that it takes for cased when
+    it looks for a final sigma, and those that it skips then."""
+    known, cased, ignored = [], [], []
+    for c in map(chr, SCALARS):
+        if c.lower() != LOWER(c):
+            assert c.lower() == c
+            known.append(ord(c))
+        if (c + "\u03a3").lower()[-1] == "\u03c2":
+            cased.append(ord(c))
+        elif ("A" + c + "\u03a3").lower()[-1] == "\u03c2":
+            ignored.append(ord(c))
+    spaces = {c for c in SCALARS if chr(c).isspace()}
+    assert spaces == set(members(r"\s")) | {0x1C, 0x1D, 0x1E, 0x1F}
+    return known, cased, ignored
+
+
+def counting_charsmap():
+    """A charsmap with which every cluster below 6 bytes, and every character
+    of a longer one, becomes "Z"; a newline stays. Each rule is for one byte, a
+    rule for the first byte of a cluster replaces the cluster."""
+    units = [0] * 768
+    units[0] = 256 << 10
+    for byte in range(1, 256):
+        units[256 ^ byte] = byte | 1 << 8 | 768 << 10
+        units[512 ^ byte] = 1 << 31 | (2 if byte == 10 else 0)
+    blob = struct.pack("<768I", *units)
+    return struct.pack("<I", len(blob)) + blob + b"Z\0\n\0"
+
+
+def grapheme_classes():
+    """code -> class, the number of clipc_grapheme_class in graphemes.c, of
+    what Precompiled tells apart. A code point of four bytes has a class only
+    where a cluster of it and others can be shorter than 6 bytes, or end in
+    such a cluster; so regional indicators have none."""
+    normalize = normalizers.Precompiled(counting_charsmap()).normalize_str
+    codes = [c for c in SCALARS if c not in (10, 13)]
+
+    def found(before, after, count):
+        """Those of which before + code + after counts so many."""
+        lines = normalize("\n".join(before + chr(c) + after
+                                    for c in codes)).split("\n")
+        assert len(lines) == len(codes)
+        return {c for c, line in zip(codes, lines) if len(line) == count}
+
+    mark, joiner, pict = "\u0301", "\u200d", "\u00a9"
+    consonant, linker = "\u0915", "\u094d"
+    extends = found("a", "", 1)
+    prepends = found("", "a", 1)
+    controls = {c for c in found("", mark, 2) if c < 0x10000}
+    rest = set(codes) - extends - controls
+    # A joined cluster has every character counted, a split one fewer.
+    picts = found(pict + joiner, mark, 4) & rest
+    consonants = {c for c in found(consonant + linker, mark, 4) & rest
+                  if c < 0x10000}
+    linkers = found(consonant, consonant + mark, 4) & extends
+    bridges = found(consonant, linker + consonant + mark, 5) & extends
+    over_pict = found(pict, joiner + pict + mark, 5) & extends
+    lead = {c for c in found("", "\u1100" + mark, 3) & rest} - prepends
+    trail = {c for c in found("\u11a8", mark, 3) & rest if c < 0x10000}
+    after_vowel = {c for c in found("\u1161", mark, 3) & rest if c < 0x10000}
+    syllables = set(HANGUL)
+    zwj = {ord(joiner)}
+    assert linkers <= bridges and bridges - over_pict == zwj
+    assert trail <= after_vowel and not lead & after_vowel
+    out = {}
+    for number, members_ in enumerate((
+            controls, prepends, extends - over_pict - zwj,
+            over_pict - bridges, bridges - linkers - zwj, linkers, zwj, picts,
+            consonants, lead, after_vowel - trail, trail,
+            {c for c in syllables if (c - 0xAC00) % 28 == 0},
+            {c for c in syllables if (c - 0xAC00) % 28})):
+        for c in members_:
+            assert c not in out, hex(c)
+            out[c] = number + 1
+    return out
+
+
 def table(name, type_, items, comment):
     print("\n/* %s */" % comment)
     print("const %s %s[] = {" % (type_, name))
@@ -183,6 +265,7 @@ def main():
     codes = sorted(pairs)
     index = {c: i for i, c in enumerate(codes)}
     composes.sort(key=lambda c: pairs[c])
+    newer, cased, ignored = python_cases()
 
     print("""/* SPDX-License-Identifier: MIT
  *
@@ -201,9 +284,18 @@ def main():
         len(composes), len(ranks)))
     for name, what, comment in (
             ("letters", letters, r"\p{L}"), ("numbers", numbers, r"\p{N}"),
-            ("spaces", spaces, r"\s"), ("words", words, r"\w of Rust's regex")):
+            ("spaces", spaces, r"\s"), ("words", words, r"\w of Rust's regex"),
+            ("python_unlowered", newer, "Python 3.11: no lower case"),
+            ("python_cased", cased, "Python 3.11: cased, beside a final sigma"),
+            ("python_ignored", ignored, "Python 3.11: ignored beside a final sigma")):
         table("clipc_unicode_" + name, "clipc_code_range",
               ["{0x%X, 0x%X}," % tuple(r) for r in ranges(what)], comment)
+    # Syllables alternate; graphemes.c computes their class.
+    table("clipc_unicode_graphemes", "clipc_rank_range",
+          ["{0x%X, 0x%X, %d}," % tuple(r) for r in rank_ranges(
+              {c: k for c, k in grapheme_classes().items()
+               if c not in HANGUL})],
+          "Class in grapheme clusters; 0 elsewhere")
     table("clipc_unicode_lower", "clipc_lower_range",
           ["{0x%X, 0x%X, %d, %d}," % tuple(r) for r in low],
           "Lower case: first, first + step, ... last, each + delta")

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * slow_tokens.c - see slow_tokens.h. Reference: transformers 5.24,
+ * PythonBackend.tokenize and SentencePieceBackend._add_tokens.
+ *
+ * The listed tokens (added_tokens_decoder) have their flags and ids. A named
+ * token (eos_token, ...) or an extra special token that is not listed has no
+ * flags and the id of its piece.
+ */
+#include "text/slow_tokens.h"
+#include "base/utf8.h"
+#include "text/python_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_TOKENS = 65536, MAX_TOKEN_BYTES = 256 };
+
+typedef struct reader {
+    const clipc_slow_source *source;
+    clipc_slow_tokens *out;
+    size_t capacity;
+    clipc_error *err;
+} reader;
+
+/* ---- one token --------------------------------------------------------- */
+
+static clipc_status fail(const reader *rd, clipc_status code, const char *file,
+                         const char *text, size_t n, const char *what)
+{
+    clipc_quoted quoted = clipc_quote(text, n < 40 ? n : 40);
+    return clipc_fail(rd->err, code, -1, "%s: added token \"%s\" %s",
+                      CLIPC_QUOTE(file), quoted.text, what);
+}
+
+static bool touches_space(const char *text, size_t n)
+{
+    uint32_t code;
+    size_t last = n;
+
+    if (clipc_utf8_decode(text, n, &code) && clipc_python_is_space(code))
+        return true;
+    do
+        last--;
+    while (last > 0 && ((unsigned char)text[last] & 0xC0) == 0x80);
+    return clipc_utf8_decode(text + last, n - last, &code) &&
+           clipc_python_is_space(code);
+}
+
+static clipc_status add(reader *rd, const clipc_slow_token *token,
+                        const char *file)
+{
+    static const char mark[] = "\xE2\x96\x81"; /* U+2581 */
+    clipc_slow_tokens *out = rd->out;
+    const char *what = NULL;
+    clipc_status code = CLIPC_ERR_UNSUPPORTED;
+
+    if (token->n == 0)
+        what = "is empty";
+    else if (token->n > MAX_TOKEN_BYTES)
+        code = CLIPC_ERR_LIMIT, what = "has more bytes than 256, the limit";
+    else if (out->n == MAX_TOKENS)
+        code = CLIPC_ERR_LIMIT, what = "is one more than 65536, the limit";
+    else if (memchr(token->text, 0, token->n))
+        what = "holds a zero byte";
+    else if (touches_space(token->text, token->n))
+        what = "begins or ends with white space";
+    else if (token->n >= 3 && memcmp(token->text, mark, 3) == 0)
+        what = "begins with U+2581";
+    if (what)
+        return fail(rd, code, file, token->text, token->n, what);
+    if (out->n == rd->capacity) {
+        size_t capacity = rd->capacity ? rd->capacity * 2 : 16;
+        clipc_slow_token *tokens = clipc_realloc(out->tokens, capacity,
+                                                 sizeof *tokens);
+        if (!tokens)
+            return clipc_fail_nomem(rd->err, "added tokens");
+        out->tokens = tokens;
+        rd->capacity = capacity;
+    }
+    char *copy = clipc_strndup(token->text, token->n);
+    if (!copy)
+        return clipc_fail_nomem(rd->err, "added tokens");
+    out->tokens[out->n] = *token;
+    out->tokens[out->n++].text = copy;
+    return CLIPC_OK;
+}
+
+/* The token's text in a string or in {"content": "..."}. */
+static const json_t *content_of(const json_t *value)
+{
+    return json_is_object(value) ? json_object_get(value, "content") : value;
+}
+
+/* ---- listed tokens ----------------------------------------------------- */
+
+static clipc_status read_listed(reader *rd, const json_t *object, int64_t id,
+                                const char *file)
+{
+    const clipc_json_object o = { object, file, "added_tokens" };
+    const json_t *content = json_object_get(object, "content");
+    clipc_slow_token token = { .id = (int32_t)id };
+    bool single_word = false;
+
+    if (!json_is_string(content))
+        return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                          "%s: an added token must be an object with a "
+                          "\"content\"",
+                          CLIPC_QUOTE(file));
+    /* The copy that add() makes is the one that is freed. */
+    const char *text = json_string_value(content);
+    memcpy(&token.text, &text, sizeof text);
+    token.n = json_string_length(content);
+    CLIPC_TRY(clipc_json_bool(&o, "lstrip", &token.lstrip, rd->err));
+    CLIPC_TRY(clipc_json_bool(&o, "rstrip", &token.rstrip, rd->err));
+    CLIPC_TRY(clipc_json_bool(&o, "single_word", &single_word, rd->err));
+    if (single_word)
+        return fail(rd, CLIPC_ERR_UNSUPPORTED, file, text, token.n,
+                    "is a single_word token, which a SigLIP tokenizer with "
+                    "clipc cannot have");
+    return add(rd, &token, file);
+}
+
+static clipc_status read_decoder(reader *rd, json_t *decoder)
+{
+    const char *file = rd->source->config_name, *key;
+    json_t *object;
+
+    json_object_foreach(decoder, key, object)
+    {
+        const size_t digits = strspn(key, "0123456789");
+        if (digits == 0 || digits > 9 || key[digits])
+            return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                              "%s: added_tokens_decoder: a key is not an id",
+                              CLIPC_QUOTE(file));
+        CLIPC_TRY(read_listed(rd, object, strtol(key, NULL, 10), file));
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status read_list(reader *rd)
+{
+    const json_t *list = rd->source->added_tokens;
+    const char *file = rd->source->tokens_name;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *object = json_array_get(list, i);
+        const clipc_json_object o = { object, file, "added_tokens" };
+        int64_t id = -1;
+        CLIPC_TRY(clipc_json_int(&o, "id", 0, INT32_MAX, &id, rd->err));
+        CLIPC_TRY(read_listed(rd, object, id, file));
+    }
+    return CLIPC_OK;
+}
+
+/* ---- named and extra tokens -------------------------------------------- */
+
+/* Adds a token whose id is still to be found. */
+static clipc_status read_special(reader *rd, const char *text, size_t n)
+{
+    clipc_slow_token token = { .n = n, .id = CLIPC_NO_PIECE, .special = true };
+
+    memcpy(&token.text, &text, sizeof text);
+    return add(rd, &token,
+               rd->source->config ? rd->source->config_name
+                                  : rd->source->spiece_name);
+}
+
+static const struct {
+    const char *key, *value;
+} NAMED[] = {
+    { "bos_token", NULL },  { "eos_token", "</s>" }, { "unk_token", "<unk>" },
+    { "sep_token", NULL },  { "pad_token", "</s>" }, { "cls_token", NULL },
+    { "mask_token", NULL },
+};
+enum { N_NAMED = sizeof NAMED / sizeof *NAMED };
+
+/* The text of a named token; NULL: there is none. */
+static clipc_status named_text(const reader *rd, size_t i, const char **text,
+                               size_t *n)
+{
+    const json_t *value = json_object_get(rd->source->config, NAMED[i].key);
+    const json_t *content = content_of(value);
+
+    *text = NULL;
+    *n = 0;
+    if (!value) {
+        *text = NAMED[i].value;
+        *n = *text ? strlen(*text) : 0;
+    } else if (json_is_string(content)) {
+        *text = json_string_value(content);
+        *n = json_string_length(content);
+    } else if (!json_is_null(value) || NAMED[i].value) {
+        return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be a string or an added token",
+                          CLIPC_QUOTE(rd->source->config_name), NAMED[i].key);
+    }
+    return CLIPC_OK;
+}
+
+static bool is_named(const char *key)
+{
+    for (size_t i = 0; i < N_NAMED; i++)
+        if (strcmp(key, NAMED[i].key) == 0)
+            return true;
+    return false;
+}
+
+static clipc_status read_extra(reader *rd)
+{
+    static const char *const LISTS[] = { "extra_special_tokens",
+                                         "additional_special_tokens" };
+    const char *file = rd->source->config_name, *key;
+    json_t *config, *value;
+
+    for (size_t k = 0; k < 2; k++) {
+        const json_t *list = json_object_get(rd->source->config, LISTS[k]);
+        if (!list || json_is_null(list) ||
+            (json_is_object(list) && json_object_size(list) == 0))
+            continue;
+        if (!json_is_array(list))
+            return clipc_fail(rd->err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: \"%s\" is not a list", CLIPC_QUOTE(file),
+                              LISTS[k]);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const json_t *content = content_of(json_array_get(list, i));
+            if (!json_is_string(content))
+                return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                                  "%s: \"%s\" must list strings or added "
+                                  "tokens",
+                                  CLIPC_QUOTE(file), LISTS[k]);
+            CLIPC_TRY(read_special(rd, json_string_value(content),
+                                   json_string_length(content)));
+        }
+        if (json_array_size(list) > 0)
+            break; /* only the newer name counts */
+    }
+    memcpy(&config, &rd->source->config, sizeof config);
+    json_object_foreach(config, key, value)
+    {
+        const size_t n = strlen(key);
+        if (n > 6 && strcmp(key + n - 6, "_token") == 0 && !is_named(key) &&
+            (json_is_string(value) || json_is_object(value)))
+            return clipc_fail(rd->err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: special token \"%s\" is not known to clipc",
+                              CLIPC_QUOTE(file), key);
+    }
+    return CLIPC_OK;
+}
+
+/* ---- loading ----------------------------------------------------------- */
+
+/* A listed token comes before its equals. */
+static int by_text(const void *a, const void *b)
+{
+    const clipc_slow_token *x = a, *y = b;
+    const size_t n = x->n < y->n ? x->n : y->n;
+    const int order = memcmp(x->text, y->text, n);
+
+    if (order)
+        return order;
+    if (x->n != y->n)
+        return x->n < y->n ? -1 : 1;
+    return (x->id < 0) - (y->id < 0);
+}
+
+/* Builds the trie of tokens in order. False: memory ran out. */
+static bool build_trie(clipc_slow_tokens *tokens)
+{
+    clipc_trie_key *keys = clipc_alloc(tokens->n, sizeof *keys);
+
+    if (!keys)
+        return false;
+    for (size_t i = 0; i < tokens->n; i++)
+        keys[i] = (clipc_trie_key){ tokens->tokens[i].text,
+                                    tokens->tokens[i].n, (int32_t)i };
+    bool ok = clipc_trie_build(&tokens->trie, keys, tokens->n);
+    free(keys);
+    return ok;
+}
+
+/* Sorts the tokens and leaves one of each text. */
+static clipc_status merge(reader *rd)
+{
+    clipc_slow_token *tokens = rd->out->tokens;
+    size_t n = 0;
+
+    qsort(tokens, rd->out->n, sizeof *tokens, by_text);
+    for (size_t i = 0; i < rd->out->n; i++) {
+        clipc_slow_token *last = n > 0 ? &tokens[n - 1] : NULL;
+        if (!last || last->n != tokens[i].n ||
+            memcmp(last->text, tokens[i].text, last->n) != 0) {
+            clipc_slow_token kept = tokens[i];
+            tokens[i].text = NULL;
+            tokens[n++] = kept;
+            continue;
+        }
+        if (tokens[i].id >= 0)
+            return fail(rd, CLIPC_ERR_FORMAT, rd->source->config_name,
+                        last->text, last->n, "is listed twice");
+        last->special |= tokens[i].special;
+        free(tokens[i].text);
+        tokens[i].text = NULL;
+    }
+    rd->out->n = n;
+    return CLIPC_OK;
+}
+
+/* Gives tokens that are not listed the ids of their pieces. */
+static clipc_status find_ids(reader *rd)
+{
+    const clipc_spiece *spiece = rd->source->spiece;
+    clipc_slow_token *tokens = rd->out->tokens;
+
+    for (size_t i = 0; i < spiece->n_pieces; i++) {
+        int32_t k = clipc_trie_find(&rd->out->trie, spiece->pieces[i].text,
+                                    spiece->pieces[i].n);
+        if (k >= 0 && tokens[k].id < 0)
+            tokens[k].id = (int32_t)i;
+    }
+    for (size_t i = 0; i < rd->out->n; i++) {
+        if (tokens[i].id < 0)
+            return fail(rd, CLIPC_ERR_CONFIG, rd->source->spiece_name,
+                        tokens[i].text, tokens[i].n,
+                        "is not in the vocabulary");
+        if ((size_t)tokens[i].id >= rd->source->vocab_size)
+            return fail(rd, CLIPC_ERR_CONFIG, rd->source->config_name,
+                        tokens[i].text, tokens[i].n,
+                        "has an id past the token embedding");
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status load(reader *rd)
+{
+    json_t *decoder = json_object_get(rd->source->config,
+                                      "added_tokens_decoder");
+    const char *text[N_NAMED];
+    size_t n[N_NAMED];
+
+    if (decoder && !json_is_object(decoder))
+        return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"added_tokens_decoder\" must be an object",
+                          CLIPC_QUOTE(rd->source->config_name));
+    CLIPC_TRY(decoder ? read_decoder(rd, decoder) : read_list(rd));
+    for (size_t i = 0; i < N_NAMED; i++) {
+        CLIPC_TRY(named_text(rd, i, &text[i], &n[i]));
+        if (text[i])
+            CLIPC_TRY(read_special(rd, text[i], n[i]));
+    }
+    CLIPC_TRY(read_extra(rd));
+    CLIPC_TRY(merge(rd));
+    if (!build_trie(rd->out))
+        return clipc_fail_nomem(rd->err, "added tokens");
+    CLIPC_TRY(find_ids(rd));
+    const clipc_trie *trie = &rd->out->trie;
+    const clipc_slow_token *tokens = rd->out->tokens;
+    rd->out->end_id = tokens[clipc_trie_find(trie, text[1], n[1])].id;
+    rd->out->unknown = clipc_trie_find(trie, text[2], n[2]);
+    rd->out->pad_id = tokens[clipc_trie_find(trie, text[4], n[4])].id;
+    return CLIPC_OK;
+}
+
+clipc_status clipc_slow_tokens_load(clipc_slow_tokens *tokens,
+                                    const clipc_slow_source *source,
+                                    clipc_error *err)
+{
+    reader rd = { .source = source, .out = tokens, .err = err };
+
+    *tokens = (clipc_slow_tokens){ 0 };
+    clipc_status status = load(&rd);
+    if (status != CLIPC_OK)
+        clipc_slow_tokens_free(tokens);
+    return status;
+}
+
+void clipc_slow_tokens_free(clipc_slow_tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->n; i++)
+        free(tokens->tokens[i].text);
+    free(tokens->tokens);
+    clipc_trie_free(&tokens->trie);
+    *tokens = (clipc_slow_tokens){ 0 };
+}
+
+/* ---- packed files ------------------------------------------------------ */
+
+typedef struct record {
+    uint32_t n;
+    int32_t id;
+    uint32_t flags;
+} record;
+
+enum { FLAG_LSTRIP = 1, FLAG_RSTRIP = 2, FLAG_SPECIAL = 4, ALL_FLAGS = 7 };
+
+bool clipc_slow_tokens_write(const clipc_slow_tokens *tokens,
+                             clipc_slow_tables *tables)
+{
+    size_t n_text = 0;
+
+    for (size_t i = 0; i < tokens->n; i++)
+        n_text += tokens->tokens[i].n;
+    record *records = clipc_alloc(tokens->n * sizeof(record) + n_text, 1);
+    tables->memory = records;
+    if (!records)
+        return false;
+    char *text = (char *)(records + tokens->n);
+    tables->table[0] = (clipc_table){ records, tokens->n * sizeof *records };
+    tables->table[1] = (clipc_table){ text, n_text };
+    for (size_t i = 0; i < tokens->n; i++) {
+        const clipc_slow_token *token = &tokens->tokens[i];
+        records[i] = (record){ .n = (uint32_t)token->n,
+                               .id = token->id,
+                               .flags = (token->lstrip ? FLAG_LSTRIP : 0u) |
+                                        (token->rstrip ? FLAG_RSTRIP : 0u) |
+                                        (token->special ? FLAG_SPECIAL : 0u) };
+        memcpy(text, token->text, token->n);
+        text += token->n;
+    }
+    return true;
+}
+
+void clipc_slow_tables_free(clipc_slow_tables *tables)
+{
+    free(tables->memory);
+    *tables = (clipc_slow_tables){ 0 };
+}
+
+clipc_status clipc_slow_tokens_read(clipc_slow_tokens *tokens,
+                                    const clipc_tables *tables, size_t first,
+                                    size_t vocab_size, clipc_error *err)
+{
+    static const char damaged[] = "its added tokens are damaged";
+    const clipc_table *records = &tables->table[first];
+    const clipc_table *texts = &tables->table[first + 1];
+    const size_t n = records->n_bytes / sizeof(record);
+    const char *text = texts->data;
+    size_t left = texts->n_bytes;
+
+    *tokens = (clipc_slow_tokens){ .end_id = -1, .pad_id = -1, .unknown = -1 };
+    if (records->n_bytes % sizeof(record) != 0 || n > MAX_TOKENS)
+        return clipc_tables_fail(tables, damaged, err);
+    tokens->tokens = clipc_alloc_zero(n, sizeof *tokens->tokens);
+    if (!tokens->tokens)
+        return clipc_fail_nomem(err, "added tokens");
+    for (; tokens->n < n; tokens->n++) {
+        clipc_slow_token *token = &tokens->tokens[tokens->n];
+        record r;
+        memcpy(&r, (const char *)records->data + tokens->n * sizeof r,
+               sizeof r);
+        if (r.n == 0 || r.n > MAX_TOKEN_BYTES || r.n > left ||
+            clipc_utf8_check(text, r.n) < r.n || r.id < 0 ||
+            (size_t)r.id >= vocab_size || r.flags > ALL_FLAGS)
+            return clipc_tables_fail(tables, damaged, err);
+        *token = (clipc_slow_token){
+            .text = clipc_strndup(text, r.n),
+            .n = r.n,
+            .id = r.id,
+            .lstrip = (r.flags & FLAG_LSTRIP) != 0,
+            .rstrip = (r.flags & FLAG_RSTRIP) != 0,
+            .special = (r.flags & FLAG_SPECIAL) != 0,
+        };
+        if (!token->text)
+            return clipc_fail_nomem(err, "added tokens");
+        text += r.n;
+        left -= r.n;
+        if (tokens->n > 0 && by_text(token - 1, token) >= 0) {
+            tokens->n++;
+            return clipc_tables_fail(tables, damaged, err);
+        }
+    }
+    if (left != 0)
+        return clipc_tables_fail(tables, damaged, err);
+    return build_trie(tokens) ? CLIPC_OK
+                              : clipc_fail_nomem(err, "added tokens");
+}
+
+/* ---- finding ----------------------------------------------------------- */
+
+/* The longest token that the text begins with, or NULL. */
+static const clipc_slow_token *longest(const clipc_slow_tokens *tokens,
+                                       const char *text, size_t n)
+{
+    int32_t found = CLIPC_TRIE_NONE;
+    uint32_t node = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        node = clipc_trie_child(&tokens->trie, node, (uint8_t)text[i]);
+        if (node == 0)
+            break;
+        if (tokens->trie.values[node] >= 0)
+            found = tokens->trie.values[node];
+    }
+    return found >= 0 ? &tokens->tokens[found] : NULL;
+}
+
+static size_t strip_left(const char *text, size_t begin, size_t end)
+{
+    uint32_t code;
+    size_t length;
+    while (begin < end &&
+           (length = clipc_utf8_decode(text + begin, end - begin, &code)) &&
+           clipc_python_is_space(code))
+        begin += length;
+    return begin;
+}
+
+static size_t strip_right(const char *text, size_t begin, size_t end)
+{
+    while (end > begin) {
+        uint32_t code = 0;
+        size_t start = end - 1;
+        while (start > begin && ((unsigned char)text[start] & 0xC0) == 0x80)
+            start--;
+        clipc_utf8_decode(text + start, end - start, &code);
+        if (!clipc_python_is_space(code))
+            break;
+        end = start;
+    }
+    return end;
+}
+
+const clipc_slow_token *clipc_slow_tokens_next(const clipc_slow_tokens *tokens,
+                                               const char *text, size_t n,
+                                               clipc_slow_walk *walk)
+{
+    const clipc_slow_token *token = NULL;
+    size_t start = walk->at;
+
+    while (start < n && !(token = longest(tokens, text + start, n - start)))
+        start++;
+    walk->begin = walk->rstrip ? strip_left(text, walk->at, start) : walk->at;
+    walk->end = token && token->lstrip ? strip_right(text, walk->begin, start)
+                                       : start;
+    walk->at = token ? start + token->n : n;
+    walk->rstrip = token && token->rstrip;
+    return token;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_pieces.c - the tokenizers of pieces: ids against the reference
+ * (golden.json, made by tests/golden/make_pieces.py), packed tables, and files
+ * that must be refused.
+ */
+#include "base/json.h"
+#include "support/test.h"
+#include "text/tokenizer.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define FOLDER "tests/data/pieces/"
+#define VOCAB_SIZE 600
+
+/* ---- helpers ----------------------------------------------------------- */
+
+/* The files of one tokenizer, read from FOLDER. */
+typedef struct bundle {
+    clipc_tokenizer_files files;
+    char *model, *config;
+} bundle;
+
+static char *read_data(const char *name, size_t *n)
+{
+    char path[100];
+
+    snprintf(path, sizeof path, FOLDER "%s", name);
+    return test_read(path, n);
+}
+
+static bool is_json(const char *name)
+{
+    return strstr(name, ".json") != NULL;
+}
+
+static bundle read_bundle(const char *model, const char *config)
+{
+    bundle b = { 0 };
+    clipc_tokenizer_file file = { .name = model };
+
+    file.data = b.model = read_data(model, &file.n);
+    if (is_json(model))
+        b.files.tokenizer_json = file;
+    else
+        b.files.spiece_model = file;
+    if (config[0]) {
+        file.name = config;
+        file.data = b.config = read_data(config, &file.n);
+        b.files.tokenizer_config = file;
+    }
+    return b;
+}
+
+static void free_bundle(bundle *b)
+{
+    free(b->model);
+    free(b->config);
+}
+
+static clipc_tokenizer *load(const char *model, const char *config)
+{
+    bundle b = read_bundle(model, config);
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+
+    CHECK_OK(clipc_tokenizer_create(&tokenizer, &b.files, VOCAB_SIZE, &err),
+             err);
+    free_bundle(&b);
+    return tokenizer;
+}
+
+static json_t *golden(void)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    size_t n;
+    char *text = read_data("golden.json", &n);
+    json_t *root;
+
+    CHECK_OK(clipc_json_parse(&root, text, n, "golden.json", &err), err);
+    free(text);
+    return root;
+}
+
+static const char *string_of(const json_t *item, const char *key)
+{
+    return json_string_value(json_object_get(item, key));
+}
+
+static void check_ids(const json_t *item, const char *key,
+                      const clipc_ids *got)
+{
+    const json_t *want = json_object_get(item, key);
+    const size_t n = json_array_size(want);
+
+    for (size_t i = 0; i < n && i < got->n; i++)
+        if (got->ids[i] != json_integer_value(json_array_get(want, i)))
+            FAIL("%s %s: \"%s\": %s %zu is %d, not %lld",
+                 string_of(item, "model"), string_of(item, "config"),
+                 string_of(item, "text"), key, i, (int)got->ids[i],
+                 (long long)json_integer_value(json_array_get(want, i)));
+    if (got->n != n)
+        FAIL("%s: \"%s\": %zu %s, not %zu", string_of(item, "model"),
+             string_of(item, "text"), got->n, key, n);
+}
+
+static void check_case(const clipc_tokenizer *tokenizer, const json_t *item,
+                       size_t length)
+{
+    const json_t *text = json_object_get(item, "text");
+    const clipc_text in = { json_string_value(text),
+                            json_string_length(text) };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_ids ids = { 0 };
+
+    CHECK_OK(clipc_tokenizer_encode(tokenizer, in, 0, 0, &ids, &err), err);
+    check_ids(item, "ids", &ids);
+    ids.n = 0;
+    CHECK_OK(clipc_tokenizer_encode(tokenizer, in, length, 0, &ids, &err),
+             err);
+    CHECK_OK(clipc_tokenizer_pad(tokenizer, &ids, 0, length, &err), err);
+    check_ids(item, "padded", &ids);
+    free(ids.ids);
+}
+
+/* All cases of one tokenizer, as loaded or through a packed file's tables. */
+static void check_cases(const char *model, const char *config, bool packed)
+{
+    clipc_tokenizer *tokenizer = load(model, config);
+    clipc_error err = CLIPC_ERROR_INIT;
+    unsigned char *data = NULL;
+    json_t *root = golden();
+    const json_t *cases = json_object_get(root, "cases");
+    const size_t length = (size_t)json_integer_value(
+        json_object_get(root, "length"));
+    size_t n_cases = 0, n;
+
+    if (packed) {
+        CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+        clipc_tokenizer_destroy(tokenizer);
+        CHECK_OK(clipc_tokenizer_read(&tokenizer, data, n, "packed",
+                                      VOCAB_SIZE, &err),
+                 err);
+    }
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *item = json_array_get(cases, i);
+        if (strcmp(string_of(item, "model"), model) != 0 ||
+            strcmp(string_of(item, "config"), config) != 0)
+            continue;
+        check_case(tokenizer, item, length);
+        n_cases++;
+    }
+    CHECK_INT(n_cases, 61);
+    clipc_tokenizer_destroy(tokenizer);
+    free(data);
+    json_decref(root);
+}
+
+/* ---- the reference's ids ----------------------------------------------- */
+
+TEST(pieces_with_rules_and_bytes)
+{
+    check_cases("rules.model", "tokenizer_config.json", false);
+    check_cases("rules.model", "tokenizer_config.json", true);
+}
+
+TEST(pieces_with_more_added_tokens)
+{
+    check_cases("rules.model", "tokenizer_extra.json", false);
+    check_cases("rules.model", "tokenizer_extra.json", true);
+}
+
+TEST(pieces_with_symbols_and_unknown_characters)
+{
+    check_cases("symbols.model", "tokenizer_config.json", false);
+    check_cases("symbols.model", "tokenizer_config.json", true);
+}
+
+/* ---- limits ------------------------------------------------------------ */
+
+static clipc_ids encode(const clipc_tokenizer *tokenizer, const char *text,
+                        size_t n, size_t max_ids, unsigned flags)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_ids ids = { 0 };
+
+    CHECK_OK(clipc_tokenizer_encode(tokenizer, (clipc_text){ text, n },
+                                    max_ids, flags, &ids, &err),
+             err);
+    return ids;
+}
+
+TEST(pieces_cut_to_any_number_of_ids)
+{
+    static const char TEXT[] = "a </s> photo of <unk>a cat</s>";
+    clipc_tokenizer *tokenizer = load("rules.model", "tokenizer_config.json");
+    clipc_ids all = encode(tokenizer, TEXT, sizeof TEXT - 1, 0, 0);
+
+    for (size_t max = 1; max <= all.n + 1; max++) {
+        clipc_ids ids = encode(tokenizer, TEXT, sizeof TEXT - 1, max, 0);
+        CHECK(ids.n <= max && ids.n > 0);
+        CHECK_INT(ids.ids[ids.n - 1], 1);
+        for (size_t i = 0; i + 1 < ids.n; i++)
+            CHECK_INT(ids.ids[i], all.ids[i]);
+        free(ids.ids);
+    }
+    free(all.ids);
+    clipc_tokenizer_destroy(tokenizer);
+}
+
+TEST(pieces_plain_specials_are_text)
+{
+    clipc_tokenizer *tokenizer = load("rules.model", "tokenizer_config.json");
+    clipc_ids plain = encode(tokenizer, "a</s>b", 6, 0,
+                             CLIPC_TEXT_SPECIALS_PLAIN);
+    clipc_ids same = encode(tokenizer, "asb", 3, 0, 0);
+
+    CHECK_INT(plain.n, same.n);
+    CHECK_BYTES(plain.ids, same.ids, same.n * sizeof *same.ids);
+    free(plain.ids);
+    free(same.ids);
+    clipc_tokenizer_destroy(tokenizer);
+}
+
+/* Repeats a unit up to a mebibyte, encodes the text and measures. */
+static void check_time(const clipc_tokenizer *tokenizer, const char *unit)
+{
+    const size_t n_unit = strlen(unit), n = ((size_t)1 << 20) / n_unit;
+    char *text = malloc(n * n_unit);
+    struct timespec before, after;
+
+    CHECK(text);
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + i * n_unit, unit, n_unit);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    clipc_ids ids = encode(tokenizer, text, n * n_unit, 0, 0);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    const double s = (double)(after.tv_sec - before.tv_sec) +
+                     1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    if (!emulated() && !SANITIZED && s > 5)
+        FAIL("a mebibyte of \"%s\" takes %.1f s", unit, s);
+    free(ids.ids);
+    free(text);
+}
+
+static const char *const UNITS[] = {
+    "a",
+    " ",
+    "a photo of a cat ",
+    "</s>",
+    "<",
+    "\xCE\xA3",                     /* capital sigma */
+    "\xCE\xA3\xCC\x81",             /* with a mark, which case ignores */
+    "\xEF\xB7\xBA",                 /* one character becomes many */
+    "\xE2\x80\x8B",                 /* a character that becomes a space */
+    "\xF0\x9F\x99\x82\xE2\x80\x8D", /* pictures that join */
+    "\xCC\x81",
+    "\xE0\xA4\x95\xE0\xA5\x8D", /* consonants that join */
+    "fo",
+};
+
+TEST(pieces_in_linear_time)
+{
+    static const char *const MODELS[] = { "rules.model", "symbols.model" };
+
+    for (size_t m = 0; m < sizeof MODELS / sizeof *MODELS; m++) {
+        clipc_tokenizer *tokenizer = load(MODELS[m], "tokenizer_config.json");
+        for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
+            check_time(tokenizer, UNITS[i]);
+        clipc_tokenizer_destroy(tokenizer);
+    }
+}
+
+/* ---- the published model ----------------------------------------------- */
+
+static const struct {
+    const char *text;
+    int32_t ids[12]; /* ends with the end token 1 */
+} PUBLISHED[] = {
+    { "the real mountain view", { 260, 638, 3293, 870, 1 } },
+    { "Z\xC3\xBCrich", { 262, 761, 5879, 5345, 1 } },
+    { "San Francisco", { 262, 264, 452, 20563, 15949, 1 } },
+    { "A long paragraph for summarization.",
+      { 262, 266, 476, 8532, 270, 4460, 3949, 1682, 1 } },
+    { "Summary of the text.", { 6254, 267, 260, 1443, 1 } },
+    { "</s>", { 1 } },
+    { "", { 1 } },
+};
+
+TEST(pieces_of_the_published_siglip)
+{
+    const char *path = getenv("CLIPC_TEST_SPIECE");
+    clipc_tokenizer_files files = { 0 };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+    clipc_tokenizer_file *file = &files.spiece_model;
+
+    if (!path)
+        SKIP("CLIPC_TEST_SPIECE does not name siglip-base's spiece.model");
+    char *data = test_read(path, &file->n);
+    file->data = data;
+    file->name = path;
+    CHECK_OK(clipc_tokenizer_create(&tokenizer, &files, 32000, &err), err);
+    free(data);
+    for (size_t i = 0; i < sizeof PUBLISHED / sizeof *PUBLISHED; i++) {
+        const char *text = PUBLISHED[i].text;
+        clipc_ids ids = encode(tokenizer, text, strlen(text), 0, 0);
+        for (size_t k = 0; k < ids.n; k++)
+            CHECK_INT(ids.ids[k], PUBLISHED[i].ids[k]);
+        CHECK_INT(ids.ids[ids.n - 1], 1);
+        free(ids.ids);
+    }
+    clipc_tokenizer_destroy(tokenizer);
+}
