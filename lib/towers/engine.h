@@ -10,7 +10,8 @@
 
 /* Gets the intermediate results, for tests. stage: "embeddings", "layer",
  * "pooled" or "projection". data: [n_rows, width]; of the last layer, only the
- * pooled rows. A forward pass calls this from its own thread, once for every
+ * pooled rows (before SigLIP's head, all; "pooled" is then what its attention
+ * makes of them). A forward pass calls this from its own thread, once for every
  * stage of every chunk of sequences. */
 typedef void (*clipc_trace_fn)(void *user, const char *tower,
                                const char *stage, size_t layer,

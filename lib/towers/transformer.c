@@ -183,12 +183,9 @@ static void gather_pooled(const clipc_worker *w)
     }
 }
 
-/* What follows attention: of n_rows rows of lane->attended. y: room for the
- * rows, normalised. add: x += out(attended), else x = out(attended). */
-static void run_mlp(const clipc_worker *w, const clipc_linear *linears,
-                    const float *ln_gain, const float *ln_bias,
-                    const clipc_linear *next, float *x, const clipc_operand *y,
-                    size_t n_rows, bool add)
+/* x += out(attended), of n_rows rows; without `add`, x = out(attended). */
+static void run_out(const clipc_worker *w, const clipc_linear *linears,
+                    float *x, size_t n_rows, bool add)
 {
     const clipc_lane *lane = w->lane;
 
@@ -198,11 +195,19 @@ static void run_mlp(const clipc_worker *w, const clipc_linear *linears,
     }
     add_linear(w, x, &linears[CLIPC_LINEAR_OUT], &linears[CLIPC_LINEAR_FC1],
                &lane->y, n_rows, add);
+}
 
+/* x += mlp(LN(x)), of n_rows rows. y: room for them, normalised. */
+static void run_mlp(const clipc_worker *w, const clipc_linear *linears,
+                    const float *ln_gain, const float *ln_bias,
+                    const clipc_linear *next, float *x, const clipc_operand *y,
+                    size_t n_rows)
+{
     lane_layernorm(w, y, x, ln_gain, ln_bias, n_rows);
     clipc_lane_barrier(w);
     expand(w, y, linears, n_rows);
-    add_linear(w, x, &linears[CLIPC_LINEAR_FC2], next, &lane->h, n_rows, true);
+    add_linear(w, x, &linears[CLIPC_LINEAR_FC2], next, &w->lane->h, n_rows,
+               true);
 }
 
 /* pooled: only the pooled rows are needed, in lane->pooled_x. */
@@ -232,8 +237,9 @@ static void run_layer(const clipc_worker *w, size_t index, bool pooled)
     clipc_lane_barrier(w);
     clipc_attention(w, pooled ? CLIPC_QUERIES_POOLED : CLIPC_QUERIES_ALL);
     clipc_lane_barrier(w);
+    run_out(w, weights->linears, x, n_rows, true);
     run_mlp(w, weights->linears, weights->ln2_gain, weights->ln2_bias, next, x,
-            y, n_rows, true);
+            y, n_rows);
     trace(w, "layer", index, x, n_rows, tower->shape->width);
 }
 
@@ -262,8 +268,10 @@ static void run_head(const clipc_worker *w, float *out)
     clipc_lane_barrier(w);
     clipc_attention(w, CLIPC_QUERIES_PROBE);
     clipc_lane_barrier(w);
+    run_out(w, head->linears, lane->pooled_x, lane->n_seqs, false);
+    trace(w, "pooled", 0, lane->pooled_x, lane->n_seqs, width);
     run_mlp(w, head->linears, head->ln_gain, head->ln_bias, NULL,
-            lane->pooled_x, &lane->pooled_y, lane->n_seqs, false);
+            lane->pooled_x, &lane->pooled_y, lane->n_seqs);
     clipc_lane_share(w, lane->n_seqs, &begin, &end);
     if (begin < end)
         memcpy(out + begin * width, lane->pooled_x + begin * width,

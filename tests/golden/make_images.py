@@ -38,7 +38,7 @@ from transformers.models.clip.image_processing_pil_clip import (
     CLIPImageProcessorPil)
 
 assert PIL.__version__ == "13.0.0", PIL.__version__
-assert transformers.__version__.startswith("5.23."), transformers.__version__
+assert transformers.__version__.startswith("5.24."), transformers.__version__
 warnings.simplefilter("ignore")
 
 OUT = "tests/data/images"

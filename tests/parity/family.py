@@ -309,4 +309,5 @@ def compare_shape(session, name, merges):
 def compare_family(session):
     merges = models.real_merges()
     for name in session.args.shape or SHAPES:
-        compare_shape(session, name, merges)
+        if name in SHAPES:  # the others are siglip_family's
+            compare_shape(session, name, merges)

@@ -25,6 +25,7 @@ import models
 import pictures
 import precision
 import sensitivity
+import siglip_family
 
 SEED = 20261124
 N_PICTURES = 44
@@ -389,8 +390,8 @@ def main():
     parser.add_argument("--work", default="build/parity")
     parser.add_argument("--write", metavar="FILE", help="write the report")
     parser.add_argument("--only", action="append", choices=[
-        "corpus", "small", "demo", "full", "precision", "family", "random",
-        "real"])
+        "corpus", "small", "demo", "full", "precision", "family", "siglip",
+        "random", "real"])
     parser.add_argument("--family", choices=["short", "complete"],
                         default="short", help="depth of the family's models")
     parser.add_argument("--shape", action="append", metavar="NAME",
@@ -408,6 +409,7 @@ def main():
                        ("demo", demo_model), ("full", full_size),
                        ("precision", precision.compare_precision),
                        ("family", family.compare_family),
+                       ("siglip", siglip_family.compare_siglip),
                        ("random", random_inputs), ("real", real_model)):
         if args.only and name not in args.only:
             continue

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Real JPEG, PNG and WebP files: verdict and pixels against recorded answers of
-Pillow 13.0.0 and transformers 5.23 (pixels.tsv in the FOLDER).
+Pillow 13.0.0 and transformers 5.24 (pixels.tsv in the FOLDER).
 
     python tests/parity/pixels_corpus.py build/release/clipc-inspect FOLDER
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Generated pictures of every format: verdict, all pixels and fitted pixels
-of the library against Pillow 13.0.0 and transformers 5.23.
+of the library against Pillow 13.0.0 and transformers 5.24.
 
     python tests/parity/pixels_formats.py [PART...]
 
@@ -27,7 +27,7 @@ from transformers.models.clip.image_processing_pil_clip import (
     CLIPImageProcessorPil)
 
 assert PIL.__version__ == "13.0.0", PIL.__version__
-assert transformers.__version__.startswith("5.23."), transformers.__version__
+assert transformers.__version__.startswith("5.24."), transformers.__version__
 warnings.simplefilter("ignore")
 
 SEED = int(os.environ.get("SEED", "4"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Random sizes and contents: the 8-bit pixels of clipc-inspect against
-CLIPImageProcessorPil of transformers 5.23 on Pillow 13.0.0.
+CLIPImageProcessorPil of transformers 5.24 on Pillow 13.0.0.
 
     python tests/parity/pixels_random.py [COUNT [PROGRAM [SEED]]]
 
@@ -67,7 +67,7 @@ def main():
         "build/release/clipc-inspect"
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     assert PIL.__version__ == "13.0.0", PIL.__version__
-    assert transformers.__version__.startswith("5.23.")
+    assert transformers.__version__.startswith("5.24.")
     random.seed(seed)
     rng = np.random.default_rng(seed)
     reference = CLIPImageProcessorPil(

@@ -130,17 +130,17 @@ def embed(programs, model, kind, items, dtype, isa=None):
     return np.load(out)
 
 
-def from_f32(table, kind, rows):
+def from_f32(table, name, kind, rows):
     """rows: dtype -> embeddings."""
     for dtype in ("bf16", "int8"):
         far = distances(rows[dtype], rows["f32"])
         said = (f"{len(far)} cosines: mean {1 - far.mean():.6f}, smallest "
                 f"{1 - far.max():.6f}")
         if dtype == "bf16":
-            table.check("b32", f"bf16 {kind} from f32", "1 - smallest cosine",
+            table.check(name, f"bf16 {kind} from f32", "1 - smallest cosine",
                         far.max(), BF16_BOUND, said)
         else:
-            table.check("b32", f"int8 {kind} from f32", "1 - mean cosine",
+            table.check(name, f"int8 {kind} from f32", "1 - mean cosine",
                         far.mean(), INT8_MEAN_BOUND, said)
 
 
@@ -201,12 +201,12 @@ def one_ulp(session, folder, few, rows):
     return moved
 
 
-def packed(session, folder, few, rows):
+def packed(session, name, folder, few, rows):
     """The packed file of each dtype at each instruction set. few: kind ->
     items; rows: kind -> (dtype, isa) -> embeddings of the folder."""
     programs, table = session.programs, session.table
     for dtype in DTYPES:
-        path = f"{session.args.work}/b32-{dtype}.clipc"
+        path = f"{session.args.work}/{name}-{dtype}.clipc"
         programs.run([f"{os.path.dirname(programs.inspect)}/clipc-pack",
                       folder, "-o", path, "--dtype", dtype, "--quiet"])
         try:
@@ -216,7 +216,7 @@ def packed(session, folder, few, rows):
                 wrong = [isa for isa, data in wanted.items() if embed(
                     programs, path, "--" + kind, items, dtype, isa
                     ).tobytes() != data.tobytes()]
-                table.check("b32", f"packed {dtype}, {kind}", "bit for bit",
+                table.check(name, f"packed {dtype}, {kind}", "bit for bit",
                             len(wrong), 0, f"{len(items)} on "
                             f"{', '.join(wanted)}" +
                             (f"; not {', '.join(wrong)}" if wrong else ""))
@@ -241,7 +241,7 @@ def compare_precision(session):
     asked = {"image": session.pictures + session.photos,
              "text": session.labels}
     for kind, items in asked.items():
-        from_f32(session.table, kind, {
+        from_f32(session.table, "b32", kind, {
             d: embed(session.programs, folder, "--" + kind, items, d)
             for d in DTYPES})
 
@@ -255,4 +255,4 @@ def compare_precision(session):
         between_isas(session, "b32", kind, rows[kind], {
             d: max(ISA_BOUND[d], ULP_FACTOR * moved[kind][d])
             for d in DTYPES})
-    packed(session, folder, few, rows)
+    packed(session, "b32", folder, few, rows)

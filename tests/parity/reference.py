@@ -24,7 +24,7 @@ import transformers  # noqa: E402
 
 transformers.utils.logging.disable_progress_bar()
 
-WANTED = {"torch": "2.13.0", "transformers": "5.23.", "tokenizers": "0.23.",
+WANTED = {"torch": "2.13.0", "transformers": "5.24.", "tokenizers": "0.23.",
           "pillow": "13.0."}
 
 

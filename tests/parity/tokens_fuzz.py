@@ -9,7 +9,7 @@ DIR holds tokenizer.json (or vocab.json and merges.txt). CMD reads one JSON
 string a line and writes one JSON array of ids a line; by default it is
 `build/release/clipc-inspect tokens --model DIR`. --codepoints adds every one
 of the 1,112,064 scalar values, each in four contexts. Exit status 1 when any
-ids differ. Needs transformers 5.23 and tokenizers 0.23.
+ids differ. Needs transformers 5.24 and tokenizers 0.23.
 """
 import argparse
 import json

@@ -199,6 +199,7 @@ static int report_text(const clipc_model *model, const clipc_model_info *p,
     show_string(p->source);
     putchar('\n');
     show_folder(folder);
+    printf("%-15s %s\n", "family", p->family);
     if (shape)
         printf("%-15s %s\n", "shape", shape->name);
     printf("%-15s ", "parameters");
@@ -336,14 +337,15 @@ static int report_json(const clipc_model *model, const clipc_model_info *p,
 {
     const tool_shape *shape = tool_published_shape(p);
     json_t *report = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:f, s:f, s:s, s:o, s:o, s:o, s:o, s:I, s:[f,f,f], "
-        "s:[f,f,f], s:o, s:o}",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, "
+        "s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:o, s:o, s:o, s:o, s:I, "
+        "s:[f,f,f], s:[f,f,f], s:o, s:o}",
         "source", string_as_json(p->source), "repository",
         string_as_json(folder->repository), "revisions",
         string_as_json(folder->revisions), "commit",
         string_as_json(folder->commit), "files", files_as_json(folder),
-        "shape", string_as_json(shape ? shape->name : NULL), "parameters",
+        "family", string_as_json(p->family), "shape",
+        string_as_json(shape ? shape->name : NULL), "parameters",
         (json_int_t)p->n_parameters, "tensor_count", (json_int_t)p->n_tensors,
         "dtype", string_as_json(p->dtype), "vision",
         tower_as_json(model, p->n_tensors, &p->vision, "vision"), "text",

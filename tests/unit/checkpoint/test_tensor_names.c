@@ -18,6 +18,43 @@ TEST(transformers_names_are_our_own)
     CHECK(!place.transposed);
 }
 
+/* The head's attention is one tensor in checkpoints, and three of clipc's. A
+ * tower by itself has no name of a tower. */
+TEST(names_of_siglip)
+{
+    static const struct {
+        clipc_layout layout;
+        const char *parameter, *stored;
+        unsigned part, n_parts;
+    } cases[] = {
+        { CLIPC_LAYOUT_TRANSFORMERS,
+          "vision_model.head.attention.q_proj.weight",
+          "vision_model.head.attention.in_proj_weight", 0, 3 },
+        { CLIPC_LAYOUT_TRANSFORMERS, "vision_model.head.attention.k_proj.bias",
+          "vision_model.head.attention.in_proj_bias", 1, 3 },
+        { CLIPC_LAYOUT_TRANSFORMERS,
+          "vision_model.head.attention.out_proj.bias",
+          "vision_model.head.attention.out_proj.bias", 0, 1 },
+        { CLIPC_LAYOUT_TOWER, "vision_model.head.attention.v_proj.bias",
+          "head.attention.in_proj_bias", 2, 3 },
+        { CLIPC_LAYOUT_TOWER, "vision_model.head.probe", "head.probe", 0, 1 },
+        { CLIPC_LAYOUT_TOWER, "text_model.encoder.layers.3.mlp.fc1.bias",
+          "encoder.layers.3.mlp.fc1.bias", 0, 1 },
+        { CLIPC_LAYOUT_TOWER, "logit_scale", "logit_scale", 0, 1 },
+        { CLIPC_LAYOUT_PACKED, "vision_model.head.attention.q_proj.weight",
+          "vision_model.head.attention.q_proj.weight", 0, 1 },
+    };
+    clipc_tensor_place place;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_tensor_place_find(&place, cases[i].layout, cases[i].parameter);
+        CHECK_STR(place.name, cases[i].stored);
+        CHECK_INT(place.part, cases[i].part);
+        CHECK_INT(place.n_parts, cases[i].n_parts);
+        CHECK(!place.transposed);
+    }
+}
+
 TEST(open_clip_names)
 {
     static const struct {
