@@ -52,11 +52,16 @@ static bool is_field_value(const char *s, size_t n)
 
 /* Headers that may come once. */
 static const char *const single[] = {
-    "Content-Length", "Host",          "Transfer-Encoding",
-    "Content-Type",   "Authorization", "Origin",
-    "Expect",         "Sec-Fetch-Site"
+    "Content-Length", "Host",   "Transfer-Encoding", "Expect", "Content-Type",
+    "Authorization",  "Origin", "Sec-Fetch-Site"
 };
-enum { LENGTH, HOST, CODING, N_SINGLE = sizeof single / sizeof *single };
+enum {
+    LENGTH,
+    HOST,
+    CODING,
+    EXPECT,
+    N_SINGLE = sizeof single / sizeof *single
+};
 
 static bool read_length(const serve_field *field, uint64_t *n)
 {
@@ -80,10 +85,6 @@ bool serve_guard_head(const serve_head *head, uint64_t *body_bytes,
         return refuse_shape(refusal, 505, "the version must be HTTP/1.1");
     if (!is_token(head->method, strlen(head->method)))
         return refuse_shape(refusal, 400, "the method is not a token");
-    if (head->bare_line)
-        return refuse_shape(refusal, 400,
-                            "a line of the head does not end in CR LF, or is "
-                            "folded");
     if (head->n_headers > SERVE_MAX_HEADERS)
         return refuse_shape(refusal, 431, "more than 100 headers");
     if (head->bytes > SERVE_MAX_HEAD_BYTES)
@@ -105,11 +106,18 @@ bool serve_guard_head(const serve_head *head, uint64_t *body_bytes,
             found[s] = field;
         }
     }
+    if (head->loose)
+        return refuse_shape(refusal, 400,
+                            "the head has a line that is folded or does not "
+                            "end in CR LF, spaces too many, or a NUL byte");
     if (!found[HOST])
         return refuse_shape(refusal, 400, "no Host header");
     if (found[CODING] && found[LENGTH])
         return refuse_shape(refusal, 400,
                             "both Transfer-Encoding and Content-Length");
+    if (found[CODING] && strcasecmp(found[CODING]->value, "chunked") != 0)
+        return refuse_shape(refusal, 400,
+                            "a Transfer-Encoding that is not known");
     if (found[CODING])
         return refuse_shape(refusal, 411,
                             "Transfer-Encoding is not taken: send "
@@ -117,6 +125,8 @@ bool serve_guard_head(const serve_head *head, uint64_t *body_bytes,
     if (found[LENGTH] && !read_length(found[LENGTH], body_bytes))
         return refuse_shape(refusal, 400,
                             "Content-Length is not a decimal number");
+    if (found[EXPECT] && strcasecmp(found[EXPECT]->value, "100-continue") != 0)
+        return refuse_shape(refusal, 417, "an Expect that is not known");
     return true;
 }
 

@@ -28,9 +28,8 @@ typedef struct serve_head {
     const char *method, *version;
     const serve_field *headers;
     size_t n_headers;
-    size_t bytes;   /* request line and headers; 0: not known */
-    bool bare_line; /* a line that ends in LF alone, or continues the one
-                     * before it */
+    size_t bytes; /* request line and headers; 0: not known */
+    bool loose;   /* lines are not as serve_raw_head_strict() wants them */
 } serve_head;
 
 /* Reads the length of the body. false: refused for its shape. */

@@ -13,6 +13,7 @@
 #include "serve/encode.h"
 #include "serve/guard.h"
 #include "serve/log.h"
+#include "serve/raw_head.h"
 #include "serve/routes.h"
 #include "serve/target.h"
 
@@ -52,7 +53,9 @@ typedef struct exchange {
     serve_request request;
     serve_response response;
     serve_target target;
-    const char *bad_target;                     /* what is wrong with it */
+    const char *bad_target; /* what is wrong with it */
+    const char *raw_target; /* in the library's memory */
+    size_t raw_target_bytes;
     serve_field headers[SERVE_MAX_HEADERS + 1]; /* one more: too many */
     serve_buffer body;
     exchange_state state;
@@ -128,6 +131,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *con)
         serve_connection_phase(http->connections, x->connection,
                                SERVE_PHASE_NEXT, 0);
     }
+    x->raw_target = uri;
+    x->raw_target_bytes = strlen(uri);
     if (!serve_target_read(&x->target, uri, &x->bad_target) && !x->bad_target)
         x->bad_target = "out of memory";
     return x;
@@ -295,6 +300,18 @@ static bool check_head(exchange *x, struct MHD_Connection *con,
                         .n_headers = r->n_headers,
                         .bytes = info ? info->header_size : 0 };
     serve_refusal refusal;
+
+#if MHD_VERSION < 0x01000000
+    serve_raw_head raw = { .method = method,
+                           .target = x->raw_target,
+                           .version = version,
+                           .target_bytes = x->raw_target_bytes,
+                           .headers = x->headers,
+                           .n_headers = r->n_headers,
+                           .bytes = head.bytes };
+    head.loose = r->n_headers <= SERVE_MAX_HEADERS &&
+                 !serve_raw_head_strict(&raw);
+#endif
 
     if (!serve_guard_head(&head, body_bytes, &refusal))
         return refuse(x, &refusal);

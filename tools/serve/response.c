@@ -68,6 +68,7 @@ static const struct {
     { 411, "Length Required" },
     { 413, "Content Too Large" },
     { 415, "Unsupported Media Type" },
+    { 417, "Expectation Failed" },
     { 421, "Misdirected Request" },
     { 422, "Unprocessable Content" },
     { 429, "Too Many Requests" },
