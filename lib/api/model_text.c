@@ -6,6 +6,7 @@
  * be the file that was there when the model was opened.
  */
 #include "api/label_cache.h"
+#include "text/clean.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,7 @@ static clipc_status read_tokenizer_data(const clipc_model *model,
     return CLIPC_OK;
 }
 
-static clipc_status make_tokenizer(const clipc_model *model,
+static clipc_status load_tokenizer(const clipc_model *model,
                                    clipc_tokenizer **tokenizer,
                                    clipc_error *err)
 {
@@ -136,6 +137,24 @@ static clipc_status make_tokenizer(const clipc_model *model,
                                                  err);
     release_data(&data);
     return status;
+}
+
+static clipc_status make_tokenizer(const clipc_model *model,
+                                   clipc_tokenizer **tokenizer,
+                                   clipc_error *err)
+{
+    static const unsigned steps[] = {
+        [CLIPC_CLEANING_NONE] = 0,
+        [CLIPC_CLEANING_WHITESPACE] = CLIPC_CLEAN_SPACES,
+        [CLIPC_CLEANING_LOWER] = CLIPC_CLEAN_SPACES | CLIPC_CLEAN_LOWER,
+        [CLIPC_CLEANING_CANONICALIZE] = CLIPC_CLEAN_SPACES |
+                                        CLIPC_CLEAN_LOWER |
+                                        CLIPC_CLEAN_PUNCTUATION,
+    };
+
+    CLIPC_TRY(load_tokenizer(model, tokenizer, err));
+    clipc_tokenizer_set_cleaning(*tokenizer, steps[model->config.cleaning]);
+    return CLIPC_OK;
 }
 
 clipc_status clipc_model_tokenizer(clipc_model *model,
@@ -181,6 +200,8 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
     clipc_hash_piece(hash, &text->eps, sizeof text->eps);
     if (config->family != CLIPC_FAMILY_CLIP) /* which came first */
         hash_text(hash, clipc_family_name(config->family));
+    if (config->cleaning != CLIPC_CLEANING_NONE)
+        hash_text(hash, clipc_cleaning_name(config->cleaning));
 }
 
 /* Hashes everything that a text's embedding depends on. Of logit_scale and the

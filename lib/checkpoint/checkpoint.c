@@ -152,17 +152,23 @@ static clipc_status find_float(const clipc_checkpoint *checkpoint,
     return CLIPC_OK;
 }
 
-/* The shape that a parameter's tensor must have. */
-static void stored_shape(size_t shape[CLIPC_MAX_DIMS],
-                         const clipc_parameter *p,
-                         const clipc_tensor_place *place)
+/* The shape that a parameter's tensor must have; returns its rank. */
+static size_t stored_shape(size_t shape[CLIPC_MAX_DIMS],
+                           const clipc_parameter *p,
+                           const clipc_tensor_place *place)
 {
     memcpy(shape, p->shape, sizeof p->shape);
+    if (place->boxed) { /* a matrix */
+        shape[0] = 1;
+        memcpy(shape + 1, p->shape, p->rank * sizeof shape[0]);
+        return p->rank + 1;
+    }
     if (place->transposed) {
         shape[0] = p->shape[1];
         shape[1] = p->shape[0];
     }
     shape[0] *= place->n_parts; /* a width: 3 * 65,536 at most */
+    return p->rank;
 }
 
 /* The products fit: the shape was checked against the bytes of the file. */
@@ -206,14 +212,14 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
         return check_packed(c, p, err);
     clipc_tensor_place_find(&place, c->checkpoint->layout, p->name);
     CLIPC_TRY(find_float(c->checkpoint, &tensor, place.name, err));
-    stored_shape(shape, p, &place);
-    if (tensor->rank != p->rank ||
-        memcmp(tensor->shape, shape, p->rank * sizeof shape[0]) != 0)
+    const size_t rank = stored_shape(shape, p, &place);
+    if (tensor->rank != rank ||
+        memcmp(tensor->shape, shape, rank * sizeof shape[0]) != 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "tensor %s has shape %s, config.json says %s (%s)",
                           place.name,
                           print_shape(found, tensor->shape, tensor->rank),
-                          print_shape(expected, shape, p->rank),
+                          print_shape(expected, shape, rank),
                           CLIPC_QUOTE(
                               clipc_tensor_files_file_of(files, tensor)));
     c->checkpoint->users[clipc_tensor_files_index(files, tensor)] = c->user;
@@ -535,6 +541,9 @@ static clipc_layout find_layout(const clipc_checkpoint *checkpoint)
         has_one_tower(checkpoint) &&
         clipc_tensor_files_find(files, "embeddings.position_embedding.weight"))
         return CLIPC_LAYOUT_TOWER;
+    if (checkpoint->config->family == CLIPC_FAMILY_SIGLIP &&
+        clipc_tensor_files_find(files, "visual.trunk.pos_embed"))
+        return CLIPC_LAYOUT_OPEN_CLIP_TIMM;
     if (!clipc_tensor_files_find(files, "visual.conv1.weight") &&
         !clipc_tensor_files_find(files, "visual.class_embedding"))
         return CLIPC_LAYOUT_TRANSFORMERS;
@@ -546,7 +555,8 @@ static clipc_layout find_layout(const clipc_checkpoint *checkpoint)
 static bool is_open_clip(const clipc_checkpoint *checkpoint)
 {
     return checkpoint->layout == CLIPC_LAYOUT_OPEN_CLIP ||
-           checkpoint->layout == CLIPC_LAYOUT_OPEN_CLIP_TEXT;
+           checkpoint->layout == CLIPC_LAYOUT_OPEN_CLIP_TEXT ||
+           checkpoint->layout == CLIPC_LAYOUT_OPEN_CLIP_TIMM;
 }
 
 static bool has_prefix(const clipc_tensor_files *files, const char *prefix)

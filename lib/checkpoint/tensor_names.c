@@ -3,7 +3,8 @@
  * tensor_names.c - see tensor_names.h. open_clip's names are those of its
  * version 3.3 (CLIP, CustomTextCLIP, VisionTransformer, TextTransformer) and
  * of OpenAI's first release: q, k and v in one matrix, projections that are
- * applied from the right.
+ * applied from the right. Of an image tower of timm's (1.0) the names are
+ * timm's, behind "visual.trunk.".
  */
 #include "checkpoint/tensor_names.h"
 
@@ -33,6 +34,7 @@ static const renamed outside[] = {
       "positional_embedding", 0, 1, false, true },
     { "text_model.final_layer_norm.", "ln_final.", 0, 1, false, true },
     { "text_projection.weight", "text_projection", 0, 1, true, true },
+    { "text_model.head.", "text_projection.", 0, 1, false, true },
 };
 
 /* The end of a name, behind the number of a layer. */
@@ -46,6 +48,42 @@ static const renamed inside[] = {
     { "mlp.fc1.", "mlp.c_fc.", 0, 1, false, false },
     { "mlp.fc2.", "mlp.c_proj.", 0, 1, false, false },
 };
+
+/* The same two tables for the image tower of timm's. */
+static const renamed outside_timm[] = {
+    { "vision_model.embeddings.patch_embedding.",
+      "visual.trunk.patch_embed.proj.", 0, 1, false, false },
+    { "vision_model.embeddings.position_embedding.weight",
+      "visual.trunk.pos_embed", 0, 1, false, false },
+    { "vision_model.post_layernorm.", "visual.trunk.norm.", 0, 1, false,
+      false },
+    { "vision_model.head.probe", "visual.trunk.attn_pool.latent", 0, 1, false,
+      false },
+    { "vision_model.head.attention.q_proj.", "visual.trunk.attn_pool.q.", 0, 1,
+      false, false },
+    { "vision_model.head.attention.k_proj.", "visual.trunk.attn_pool.kv.", 0,
+      2, false, false },
+    { "vision_model.head.attention.v_proj.", "visual.trunk.attn_pool.kv.", 1,
+      2, false, false },
+    { "vision_model.head.attention.out_proj.", "visual.trunk.attn_pool.proj.",
+      0, 1, false, false },
+    { "vision_model.head.layernorm.", "visual.trunk.attn_pool.norm.", 0, 1,
+      false, false },
+    { "vision_model.head.mlp.", "visual.trunk.attn_pool.mlp.", 0, 1, false,
+      false },
+};
+
+static const renamed inside_timm[] = {
+    { "layer_norm1.", "norm1.", 0, 1, false, false },
+    { "layer_norm2.", "norm2.", 0, 1, false, false },
+    { "self_attn.q_proj.", "attn.qkv.", 0, 3, false, false },
+    { "self_attn.k_proj.", "attn.qkv.", 1, 3, false, false },
+    { "self_attn.v_proj.", "attn.qkv.", 2, 3, false, false },
+    { "self_attn.out_proj.", "attn.proj.", 0, 1, false, false },
+    { "mlp.", "mlp.", 0, 1, false, false },
+};
+
+#define FIND(table, name) find(table, sizeof(table) / sizeof *(table), name)
 
 /* transformers' own exception: the attention of SigLIP's head. */
 static const renamed in_head[] = {
@@ -118,7 +156,7 @@ static void set_place(clipc_tensor_place *place, const renamed *entry,
 void clipc_tensor_place_find(clipc_tensor_place *place, clipc_layout layout,
                              const char *parameter)
 {
-    const char *custom = layout == CLIPC_LAYOUT_OPEN_CLIP_TEXT ? "text." : "";
+    const char *custom = layout == CLIPC_LAYOUT_OPEN_CLIP ? "" : "text.";
     const renamed *entry = NULL;
     const char *rest;
     size_t number;
@@ -128,24 +166,27 @@ void clipc_tensor_place_find(clipc_tensor_place *place, clipc_layout layout,
     if (layout == CLIPC_LAYOUT_TRANSFORMERS || layout == CLIPC_LAYOUT_TOWER ||
         layout == CLIPC_LAYOUT_PACKED) {
         if (layout != CLIPC_LAYOUT_PACKED)
-            entry = find(in_head, sizeof in_head / sizeof in_head[0],
-                         parameter);
+            entry = FIND(in_head, parameter);
         set_place(place, entry, parameter, layout == CLIPC_LAYOUT_TOWER);
         return;
     }
+    const bool timm = layout == CLIPC_LAYOUT_OPEN_CLIP_TIMM &&
+                      strncmp(parameter, "vision_model.", 13) == 0;
     if (split_layer(parameter, &text, &number, &rest)) {
-        entry = find(inside, sizeof inside / sizeof inside[0], rest);
+        entry = timm ? FIND(inside_timm, rest) : FIND(inside, rest);
         if (entry)
-            snprintf(place->name, sizeof place->name,
-                     "%stransformer.resblocks.%zu.%s%s",
-                     text ? custom : "visual.", number, entry->to,
-                     rest + strlen(entry->from));
+            snprintf(place->name, sizeof place->name, "%s%s.%zu.%s%s",
+                     text ? custom : "visual.",
+                     timm ? "trunk.blocks" : "transformer.resblocks", number,
+                     entry->to, rest + strlen(entry->from));
     } else {
-        entry = find(outside, sizeof outside / sizeof outside[0], parameter);
+        entry = timm ? FIND(outside_timm, parameter)
+                     : FIND(outside, parameter);
         if (entry)
             snprintf(place->name, sizeof place->name, "%s%s%s",
                      entry->text ? custom : "", entry->to,
                      parameter + strlen(entry->from));
+        place->boxed = timm && strstr(parameter, "position_embedding") != NULL;
     }
     if (!entry) { /* "logit_scale" has one name everywhere */
         snprintf(place->name, sizeof place->name, "%s", parameter);

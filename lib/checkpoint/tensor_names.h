@@ -15,8 +15,10 @@ typedef enum clipc_layout {
                          * without "vision_model." or "text_model." */
     CLIPC_LAYOUT_PACKED,    /* clipc's own: each parameter under its name */
     CLIPC_LAYOUT_OPEN_CLIP, /* class CLIP, as OpenAI's own */
-    CLIPC_LAYOUT_OPEN_CLIP_TEXT /* class CustomTextCLIP: "text." before the
-                                 * names of the text tower */
+    CLIPC_LAYOUT_OPEN_CLIP_TEXT, /* class CustomTextCLIP: "text." before the
+                                  * names of the text tower */
+    CLIPC_LAYOUT_OPEN_CLIP_TIMM  /* the same with an image tower of timm's,
+                                  * SigLIP's */
 } clipc_layout;
 
 enum { CLIPC_TENSOR_NAME_BYTES = 160 };
@@ -27,6 +29,7 @@ typedef struct clipc_tensor_place {
      * rows of the tensor. */
     unsigned part, n_parts;
     bool transposed; /* stored [in, out] */
+    bool boxed;      /* stored with a dimension of 1 in front */
 } clipc_tensor_place;
 
 void clipc_tensor_place_find(clipc_tensor_place *place, clipc_layout layout,

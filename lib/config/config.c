@@ -356,15 +356,41 @@ static bool is_list_name(const char *name)
 #undef LETTERS
 }
 
+static const char *const cleanings[] = {
+    [CLIPC_CLEANING_NONE] = NULL,
+    [CLIPC_CLEANING_WHITESPACE] = "whitespace",
+    [CLIPC_CLEANING_LOWER] = "lower",
+    [CLIPC_CLEANING_CANONICALIZE] = "canonicalize",
+};
+
+const char *clipc_cleaning_name(clipc_cleaning cleaning)
+{
+    return cleanings[cleaning];
+}
+
+bool clipc_cleaning_find(clipc_cleaning *cleaning, const char *name)
+{
+    for (size_t i = 1; i < sizeof cleanings / sizeof cleanings[0]; i++)
+        if (strcmp(name, cleanings[i]) == 0) {
+            *cleaning = (clipc_cleaning)i;
+            return true;
+        }
+    return false;
+}
+
 clipc_status clipc_config_read_labels(clipc_config *config,
                                       const clipc_json_object *root,
                                       clipc_error *err)
 {
-    const char *name = NULL;
+    const char *name = NULL, *clean = NULL;
     clipc_json_object own;
 
     config->labels[0] = '\0';
     CLIPC_TRY(clipc_json_find(&own, root, "clipc", err));
+    CLIPC_TRY(clipc_json_string(&own, "clean", &clean, err));
+    if (clean && !clipc_cleaning_find(&config->cleaning, clean))
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, &own, "clean",
+                               "must be whitespace, lower or canonicalize");
     CLIPC_TRY(clipc_json_string(&own, "labels", &name, err));
     if (!name)
         return CLIPC_OK;

@@ -37,6 +37,20 @@ typedef struct clipc_tower_config {
     float eps; /* of every LayerNorm */
 } clipc_tower_config;
 
+/* What open_clip does to a text before the tokenizer: its clean functions, the
+ * member "clean" of text_cfg.tokenizer_kwargs. */
+typedef enum clipc_cleaning {
+    CLIPC_CLEANING_NONE, /* the tokenizer alone, as in transformers */
+    CLIPC_CLEANING_WHITESPACE,
+    CLIPC_CLEANING_LOWER,
+    CLIPC_CLEANING_CANONICALIZE /* lower case, no punctuation */
+} clipc_cleaning;
+
+/* open_clip's word for it, NULL for NONE; and the reverse: false for another
+ * word. */
+const char *clipc_cleaning_name(clipc_cleaning cleaning);
+bool clipc_cleaning_find(clipc_cleaning *cleaning, const char *name);
+
 /* Of the name of a list of labels. */
 enum { CLIPC_MAX_LIST_NAME = 63 };
 
@@ -51,7 +65,8 @@ typedef struct clipc_config {
                             * the text head projects to */
     bool has_vision, has_text; /* a tower may come by itself */
     size_t trained_image_size; /* that there are positions for */
-    double logit_scale_init;   /* logit_scale of a checkpoint without one */
+    clipc_cleaning cleaning;
+    double logit_scale_init; /* logit_scale of a checkpoint without one */
     char labels[CLIPC_MAX_LIST_NAME + 1]; /* the model's own list, by its
                                            * name; "": it names none */
 } clipc_config;
@@ -113,7 +128,8 @@ clipc_status clipc_config_parse(clipc_config *config, const char *data,
                                 size_t n, const char *name, clipc_error *err);
 
 /* The member "clipc" of a config's root, whoever wrote the others:
- * {"labels": NAME}, a name and never a path. Absent or null: none. */
+ * {"labels": NAME}, a name and never a path; {"clean": WORD}, which packed
+ * files have. Absent or null: none. */
 struct clipc_json_object;
 clipc_status clipc_config_read_labels(clipc_config *config,
                                       const struct clipc_json_object *root,

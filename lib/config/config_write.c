@@ -73,10 +73,18 @@ static bool add_towers(json_t *root, const clipc_config *config)
            add_vision(json_object_get(root, "vision_config"), config);
 }
 
-static bool add_labels(json_t *root, const clipc_config *config)
+/* clipc's own member, where there is something to say. */
+static bool add_own(json_t *root, const clipc_config *config)
 {
-    return !*config->labels ||
-           add(root, "clipc", json_pack("{s:s}", "labels", config->labels));
+    const char *clean = clipc_cleaning_name(config->cleaning);
+
+    if (!*config->labels && !clean)
+        return true;
+    return add(root, "clipc", json_object()) &&
+           (!*config->labels || add(json_object_get(root, "clipc"), "labels",
+                                    json_string(config->labels))) &&
+           (!clean ||
+            add(json_object_get(root, "clipc"), "clean", json_string(clean)));
 }
 
 char *clipc_config_write(const clipc_config *config)
@@ -85,7 +93,7 @@ char *clipc_config_write(const clipc_config *config)
 
     if ((config->family == CLIPC_FAMILY_CLIP &&
          !add_size(root, "projection_dim", config->projection_dim)) ||
-        !add_towers(root, config) || !add_labels(root, config)) {
+        !add_towers(root, config) || !add_own(root, config)) {
         json_decref(root);
         return NULL;
     }

@@ -9,6 +9,8 @@
  * read must be off: null, false, 0 or empty. Any other value means another
  * network and is refused by the key's name.
  *
+ * SigLIP's image tower is described by its name in timm alone.
+ *
  * The transforms are torchvision's on a Pillow picture: Pillow's resize, the
  * size rule of transformers, a crop whose corner is rounded to even.
  */
@@ -16,6 +18,7 @@
 
 #include "base/json_object.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -146,6 +149,103 @@ static clipc_status check_heads(const clipc_json_object *s,
 
 /* ---- towers ------------------------------------------------------------ */
 
+/* timm's names of SigLIP's image towers: vit_SIZE_patchP_siglip_S. */
+typedef struct timm_size {
+    const char *name;
+    size_t width, n_layers, n_heads, mlp_width;
+} timm_size;
+
+static const timm_size timm_sizes[] = {
+    { "base", 768, 12, 12, 3072 },
+    { "large", 1024, 24, 16, 4096 },
+    { "so400m", 1152, 27, 16, 4304 },
+    { "giantopt", 1536, 40, 16, 6144 },
+};
+
+/* timm 1.0 gives the towers that came with SigLIP 2 the tanh form of GELU, and
+ * keeps the erf form for those that SigLIP had before, whose names SigLIP 2
+ * uses too. */
+static bool timm_has_tanh(const timm_size *size, size_t patch, size_t side)
+{
+    return (size->n_layers == 12 && patch == 32) ||
+           (size->n_layers == 24 && side == 512) ||
+           (size->n_layers == 27 && patch == 16) || size->n_layers == 40;
+}
+
+/* false: the name is not one of SigLIP's. */
+static bool get_timm_tower(clipc_config *config, const char *name)
+{
+    char size[16];
+    unsigned patch, side;
+    int used = 0;
+
+    if (sscanf(name, "vit_%15[a-z0-9]_patch%4u_siglip_%4u%n", size, &patch,
+               &side, &used) != 3 ||
+        name[used] || patch < 1 || side < patch)
+        return false;
+    for (size_t i = 0; i < sizeof timm_sizes / sizeof timm_sizes[0]; i++) {
+        const timm_size *s = &timm_sizes[i];
+        if (strcmp(size, s->name) != 0)
+            continue;
+        config->vision = (clipc_tower_config){
+            .width = s->width,
+            .n_layers = s->n_layers,
+            .n_heads = s->n_heads,
+            .mlp_width = s->mlp_width,
+            .activation = timm_has_tanh(s, patch, side) ? CLIPC_GELU_TANH
+                                                        : CLIPC_GELU,
+            .eps = 1e-6f,
+        };
+        config->patch_size = patch;
+        config->image_size = config->trained_image_size = side;
+        return true;
+    }
+    return false;
+}
+
+/* The image tower of SigLIP, which timm names and open_clip does not
+ * describe. */
+static clipc_status get_timm_vision(clipc_config *config,
+                                    const clipc_json_object *s,
+                                    clipc_error *err)
+{
+    static const char *const known[] = {
+        "image_size", "timm_model_name", "timm_pool", "timm_proj",
+        /* change no answer, or nothing of a tower by timm */
+        "timm_model_pretrained", "timm_proj_bias", "timm_drop",
+        "timm_drop_path", "patch_dropout", "layers", "width", "head_width",
+        "mlp_ratio", "patch_size", "pool_type", "pos_embed_type",
+        "norm_kwargs", "output_tokens", NULL
+    };
+    static const char *const pools[] = { "map", NULL };
+    static const char *const projections[] = { "none", NULL };
+    const char *name = "";
+    size_t side = 224;
+
+    CLIPC_TRY(clipc_json_string(s, "timm_model_name", &name, err));
+    if (!get_timm_tower(config, name))
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               "timm_model_name",
+                               "is \"%s\": of timm's image towers clipc "
+                               "reads SigLIP's",
+                               clipc_json_quote(name).text);
+    CLIPC_TRY(check_others(s, known, err));
+    /* Absent, both mean another network. */
+    if (!clipc_json_lookup(s->object, "timm_pool") ||
+        !clipc_json_lookup(s->object, "timm_proj"))
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "timm_pool",
+                               "must be \"map\", and timm_proj \"none\"");
+    CLIPC_TRY(check_choice(s, "timm_pool", pools, err));
+    CLIPC_TRY(check_choice(s, "timm_proj", projections, err));
+    CLIPC_TRY(get_square(s, "image_size", &side, err));
+    if (side != config->image_size)
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "image_size",
+                               "is %zu, but \"%s\" reads %zu", side,
+                               clipc_json_quote(name).text,
+                               config->image_size);
+    return CLIPC_OK;
+}
+
 static clipc_status get_vision(clipc_config *config,
                                const clipc_json_object *s, clipc_error *err)
 {
@@ -168,11 +268,6 @@ static clipc_status get_vision(clipc_config *config,
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "layers",
                                "is a list: this is a ResNet CLIP, another "
                                "network than the ViT that clipc reads");
-    if (!is_off(json_object_get(s->object, "timm_model_name")))
-        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
-                               "timm_model_name",
-                               "names an image tower of timm, another network "
-                               "than the ViT that clipc reads");
     CLIPC_TRY(check_others(s, known, err));
     CLIPC_TRY(check_choice(s, "pool_type", pools, err));
     CLIPC_TRY(check_choice(s, "pos_embed_type", positions, err));
@@ -210,6 +305,25 @@ static clipc_status get_pooling(clipc_config *config,
     return CLIPC_OK;
 }
 
+/* The sizes that both families' text towers have. */
+static clipc_status get_text_sizes(clipc_config *config,
+                                   const clipc_json_object *s,
+                                   clipc_error *err)
+{
+    static const char *const projections[] = { "linear", NULL };
+
+    CLIPC_TRY(check_choice(s, "proj_type", projections, err));
+    CLIPC_TRY(get_tower(s, &config->text, err));
+    CLIPC_TRY(clipc_json_size(s, "heads", 1, CLIPC_MAX_WIDTH,
+                              &config->text.n_heads, err));
+    CLIPC_TRY(check_heads(s, &config->text, "heads", err));
+    CLIPC_TRY(clipc_json_size(s, "context_length", 2, CLIPC_MAX_CONTEXT,
+                              &config->context_length, err));
+    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, CLIPC_MAX_VOCAB,
+                              &config->vocab_size, err));
+    return CLIPC_OK;
+}
+
 static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
                              clipc_error *err)
 {
@@ -221,22 +335,98 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
         "hf_tokenizer_name", "pad_id", "output_tokens", "final_ln_after_pool",
         "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", NULL
     };
-    static const char *const projections[] = { "linear", NULL };
 
-    if (!is_off(json_object_get(s->object, "hf_model_name")))
-        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "hf_model_name",
-                               "names another text tower than CLIP's");
     CLIPC_TRY(check_others(s, known, err));
-    CLIPC_TRY(check_choice(s, "proj_type", projections, err));
-    CLIPC_TRY(get_tower(s, &config->text, err));
-    CLIPC_TRY(clipc_json_size(s, "heads", 1, CLIPC_MAX_WIDTH,
-                              &config->text.n_heads, err));
-    CLIPC_TRY(check_heads(s, &config->text, "heads", err));
-    CLIPC_TRY(clipc_json_size(s, "context_length", 2, CLIPC_MAX_CONTEXT,
-                              &config->context_length, err));
-    CLIPC_TRY(clipc_json_size(s, "vocab_size", 1, CLIPC_MAX_VOCAB,
-                              &config->vocab_size, err));
+    CLIPC_TRY(get_text_sizes(config, s, err));
     return get_pooling(config, s, err);
+}
+
+/* Absent, open_clip joins the words alone. */
+static clipc_status get_cleaning(clipc_config *config,
+                                 const clipc_json_object *s, clipc_error *err)
+{
+    static const char *const known[] = { "clean", NULL };
+    const char *clean = "whitespace";
+    clipc_json_object kwargs;
+
+    CLIPC_TRY(clipc_json_find(&kwargs, s, "tokenizer_kwargs", err));
+    CLIPC_TRY(check_others(&kwargs, known, err));
+    CLIPC_TRY(clipc_json_string(&kwargs, "clean", &clean, err));
+    if (clipc_cleaning_find(&config->cleaning, clean))
+        return CLIPC_OK;
+    return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &kwargs, "clean",
+                           "is \"%s\", which clipc does not do",
+                           clipc_json_quote(clean).text);
+}
+
+/* SigLIP's: rows that all see each other, the last one pooled, a projection
+ * with a bias. */
+static clipc_status get_siglip_text(clipc_config *config,
+                                    const clipc_json_object *s,
+                                    clipc_error *err)
+{
+    static const char *const known[] = {
+        "context_length", "vocab_size", "width", "heads", "layers",
+        "mlp_ratio", "norm_kwargs", "act_kwargs", "pool_type", "proj_type",
+        "proj_bias", "no_causal_mask", "block_type", "tokenizer_kwargs",
+        /* as above */
+        "hf_tokenizer_name", "pad_id", "eos_id", "output_tokens", NULL
+    };
+    static const char *const pools[] = { "last", NULL };
+    static const char *const acts[] = { "approximate", NULL };
+    static const char *const forms[] = { "none", "tanh", NULL };
+    static const char *const needed[] = { "no_causal_mask", "proj_bias" };
+    const char *pool = "argmax", *form = "none";
+    clipc_json_object act;
+
+    CLIPC_TRY(check_others(s, known, err));
+    CLIPC_TRY(clipc_json_string(s, "pool_type", &pool, err));
+    if (!is_listed(pool, pools))
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "pool_type",
+                               "is \"%s\", not \"last\" as SigLIP's",
+                               clipc_json_quote(pool).text);
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        bool set = false;
+        CLIPC_TRY(clipc_json_bool(s, needed[i], &set, err));
+        if (!set)
+            return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, needed[i],
+                                   "is not true: another text tower than "
+                                   "SigLIP's");
+    }
+    CLIPC_TRY(clipc_json_find(&act, s, "act_kwargs", err));
+    CLIPC_TRY(check_others(&act, acts, err));
+    CLIPC_TRY(check_choice(&act, "approximate", forms, err));
+    CLIPC_TRY(clipc_json_string(&act, "approximate", &form, err));
+    CLIPC_TRY(get_cleaning(config, s, err));
+    CLIPC_TRY(get_text_sizes(config, s, err));
+    config->text.activation = strcmp(form, "tanh") == 0 ? CLIPC_GELU_TANH
+                                                        : CLIPC_GELU;
+    return CLIPC_OK;
+}
+
+/* The whole of a SigLIP. s: model_cfg. */
+static clipc_status get_siglip(clipc_config *config,
+                               const clipc_json_object *s,
+                               const clipc_json_object *vision,
+                               const clipc_json_object *text, bool quick_gelu,
+                               clipc_error *err)
+{
+    config->family = CLIPC_FAMILY_SIGLIP;
+    CLIPC_TRY(get_timm_vision(config, vision, err));
+    CLIPC_TRY(get_siglip_text(config, text, err));
+    if (is_off(json_object_get(s->object, "init_logit_bias")))
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               "init_logit_bias",
+                               "is not set, as SigLIP's is");
+    if (quick_gelu)
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "quick_gelu",
+                               "is true, which SigLIP's towers do not know");
+    if (config->projection_dim != config->vision.width)
+        return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, "embed_dim",
+                               "is %zu, but the image tower makes vectors of "
+                               "%zu numbers",
+                               config->projection_dim, config->vision.width);
+    return CLIPC_OK;
 }
 
 static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
@@ -247,6 +437,7 @@ static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
                                          "text_cfg",
                                          "quick_gelu",
                                          "custom_text",
+                                         "init_logit_bias",
                                          "init_logit_scale",
                                          "nonscalar_logit_scale",
                                          "cast_dtype",
@@ -255,25 +446,31 @@ static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
     clipc_json_object vision, text;
     bool quick_gelu = false;
 
-    if (!is_off(json_object_get(s->object, "init_logit_bias")))
-        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
-                               "init_logit_bias",
-                               "is set: this is SigLIP, another network than "
-                               "CLIP");
     if (!is_off(json_object_get(s->object, "multimodal_cfg")))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "multimodal_cfg",
                                "is set: this is CoCa, another network than "
                                "CLIP");
     CLIPC_TRY(clipc_json_find(&vision, s, "vision_cfg", err));
     CLIPC_TRY(clipc_json_find(&text, s, "text_cfg", err));
-    CLIPC_TRY(get_vision(config, &vision, err));
-    CLIPC_TRY(get_text(config, &text, err));
+    CLIPC_TRY(clipc_json_bool(s, "quick_gelu", &quick_gelu, err));
     CLIPC_TRY(check_others(s, known, err));
     CLIPC_TRY(clipc_json_size(s, "embed_dim", 1, CLIPC_MAX_WIDTH,
                               &config->projection_dim, err));
     CLIPC_TRY(clipc_json_number(s, "init_logit_scale", -80, 80,
                                 &config->logit_scale_init, err));
-    CLIPC_TRY(clipc_json_bool(s, "quick_gelu", &quick_gelu, err));
+    if (!is_off(json_object_get(text.object, "hf_model_name")))
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &text,
+                               "hf_model_name",
+                               "names another text tower than CLIP's");
+    if (!is_off(json_object_get(vision.object, "timm_model_name")))
+        return get_siglip(config, s, &vision, &text, quick_gelu, err);
+    if (!is_off(json_object_get(s->object, "init_logit_bias")))
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
+                               "init_logit_bias",
+                               "is set: a network with a bias, as SigLIP's, "
+                               "but with another image tower");
+    CLIPC_TRY(get_vision(config, &vision, err));
+    CLIPC_TRY(get_text(config, &text, err));
     config->vision.activation = config->text.activation =
         quick_gelu ? CLIPC_QUICK_GELU : CLIPC_GELU;
     return CLIPC_OK;

@@ -8,6 +8,7 @@
  * that the files fit decides.
  */
 #include "text/tokenizer.h"
+#include "text/clean.h"
 #include "text/clip_tokenizer.h"
 #include "text/siglip_tokenizer.h"
 #include "base/utf8.h"
@@ -30,6 +31,7 @@ struct clipc_tokenizer {
     void *self;
     clipc_padding padding;
     unsigned char *copy; /* of the data of a packed file; or NULL */
+    unsigned cleaning;   /* CLIPC_CLEAN_... */
 };
 
 /* ---- the kind ---------------------------------------------------------- */
@@ -298,6 +300,30 @@ clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
 
 /* ---- ids --------------------------------------------------------------- */
 
+void clipc_tokenizer_set_cleaning(clipc_tokenizer *tokenizer, unsigned steps)
+{
+    tokenizer->cleaning = steps;
+}
+
+/* Encodes the text as it is, or what cleaning makes of the text. */
+static clipc_status encode(const clipc_tokenizer *tokenizer,
+                           clipc_tokenizer_request *request, clipc_ids *out,
+                           clipc_error *err)
+{
+    const clipc_tokenizer_kind *kind = tokenizer->kind;
+    clipc_utf8 clean = { 0 };
+
+    if (tokenizer->cleaning == 0)
+        return kind->encode(tokenizer->self, request, out, err);
+    clipc_status status = clipc_clean_text(&clean, request->text,
+                                           tokenizer->cleaning, err);
+    request->text = (clipc_text){ clean.data ? clean.data : "", clean.n };
+    if (status == CLIPC_OK)
+        status = kind->encode(tokenizer->self, request, out, err);
+    free(clean.data);
+    return status;
+}
+
 clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
                                     clipc_text text, size_t max_ids,
                                     unsigned flags, clipc_ids *out,
@@ -305,7 +331,7 @@ clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
 {
     const clipc_tokenizer_kind *kind = tokenizer->kind;
     const size_t before = out->n;
-    const clipc_tokenizer_request request = {
+    clipc_tokenizer_request request = {
         .text = { text.data ? text.data : "", text.len },
         .max_ids = max_ids,
         .flags = flags,
@@ -324,8 +350,7 @@ clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
     if (valid < text.len)
         return clipc_fail(err, CLIPC_ERR_UTF8, (int64_t)valid,
                           "text is not UTF-8 at byte %zu", valid);
-    const clipc_status status = kind->encode(tokenizer->self, &request, out,
-                                             err);
+    const clipc_status status = encode(tokenizer, &request, out, err);
     if (status != CLIPC_OK)
         out->n = before;
     return status;

@@ -32,6 +32,10 @@ clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
                                   clipc_error *err);
 void clipc_tokenizer_destroy(clipc_tokenizer *tokenizer);
 
+/* What is done to each text first: CLIPC_CLEAN_... of clean.h. Before the
+ * tokenizer is used by several threads. */
+void clipc_tokenizer_set_cleaning(clipc_tokenizer *tokenizer, unsigned steps);
+
 /* Appends the ids of one text, start and end token included. max_ids 0: all
  * of them; else cut to max_ids, keeping the end token. flags:
  * CLIPC_TEXT_SPECIALS_PLAIN. Thread-safe. On failure `out` is as before. */

@@ -178,6 +178,18 @@ def main():
         "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": 0.5,
                            "interpolation": "bilinear",
                            "resize_mode": "squash"}}
+    siglip = {
+        "model_cfg": {
+            "embed_dim": 768, "init_logit_bias": -10, "custom_text": True,
+            "vision_cfg": {"image_size": 224, "timm_pool": "map",
+                           "timm_model_name": "vit_base_patch16_siglip_224",
+                           "timm_proj": "none"},
+            "text_cfg": {"context_length": 64, "vocab_size": 9, "width": 4,
+                         "heads": 2, "layers": 1, "pool_type": "last",
+                         "no_causal_mask": True, "proj_bias": True,
+                         "act_kwargs": {"approximate": "tanh"},
+                         "tokenizer_kwargs": {"clean": "canonicalize"}}}}
+    write("fuzz_config", "open-clip-siglip", b"3" + json.dumps(siglip).encode())
     write("fuzz_config", "open-clip", b"3" + json.dumps(open_clip).encode())
     write("fuzz_config", "pre-nested",
           b"2" + json.dumps({"image_processor": new}).encode())

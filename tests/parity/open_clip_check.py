@@ -3,15 +3,18 @@
 needs torchvision, and transformers resizes differently where that is.
 
     python3 -m venv build/open_clip
-    build/open_clip/bin/pip install torch==2.13.0 torchvision open_clip_torch
+    build/open_clip/bin/pip install torch==2.13.0 torchvision \\
+        open_clip_torch==3.3.0 timm transformers==5.24.0
     build/open_clip/bin/python tests/parity/open_clip_check.py \\
         build/release/clipc-inspect [PICTURE...]
 
 Checkpoints with seeded random weights are made and saved by open_clip, in the
 layout that it publishes in: class CLIP and CustomTextCLIP, quick_gelu and
-gelu, heads of 64, 80 and 104, each resize mode and interpolation. Pixels must
-be equal bit for bit, embeddings within 2e-6. Last run with open_clip 3.3.0,
-torch 2.13.0, torchvision 0.28.0.
+gelu, heads of 64, 80 and 104, each resize mode and interpolation; SigLIP with
+timm's image towers, with both forms of GELU, and a tokenizer of SigLIP 2's
+kind behind open_clip's cleaning. Pixels must be equal bit for bit, embeddings
+within 2e-6, ids equal. Last run with open_clip 3.3.0, timm 1.0.31, torch
+2.13.0, torchvision 0.29.1.
 """
 
 import importlib.util
@@ -69,6 +72,36 @@ CASES = [
                         "image_mean": (0.5, 0.5, 0.5),
                         "image_std": (0.5, 0.5, 0.5)}),
 ]
+# SigLIP: the image towers have timm's depth, the text tower a smaller one.
+PIECES = 700
+
+
+def siglip(timm, width, side, act, **preprocess):
+    text = {"context_length": 64, "vocab_size": PIECES, "width": 256,
+            "heads": 4, "layers": 3, "no_causal_mask": True,
+            "proj_bias": True, "pool_type": "last", "hf_tokenizer_name": "x",
+            "tokenizer_kwargs": {"clean": "canonicalize"},
+            "norm_kwargs": {"eps": 1e-6}}
+    if act:
+        text["act_kwargs"] = {"approximate": "tanh"}
+    return (timm, {"embed_dim": width, "init_logit_bias": -10,
+                   "custom_text": True, "text_cfg": text, "vision_cfg": {
+                       "image_size": side, "timm_model_name": timm,
+                       "timm_model_pretrained": False, "timm_pool": "map",
+                       "timm_proj": "none"}},
+            dict(preprocess, image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+                 image_resize_mode="squash"))
+
+
+CASES += [
+    siglip("vit_base_patch16_siglip_224", 768, 224, False),
+    siglip("vit_base_patch32_siglip_256", 768, 256, True,
+           image_interpolation="bilinear"),
+    siglip("vit_so400m_patch14_siglip_378", 1152, 378, False),
+]
+SIGLIP_TEXTS = ["a photo of a cat", "  A Red_Sports\tCar!", "", "It's 3.14159!",
+                "R&D \u201cquoted\u201d caf\u00e9",
+                "\u041c\u043e\u0441\u043a\u0432\u0430 \u65e5\u672c"]
 TEXTS = ["a photo of a cat", "a red sports car", "", "it's 3.14159!"]
 
 
@@ -105,7 +138,7 @@ def main():
     from open_clip.push_to_hf_hub import save_config_for_hf
     from safetensors.torch import save_file
     inspect, failed = sys.argv[1], 0
-    tokenizer = open_clip.get_tokenizer("ViT-B-32")
+    clip_tokenizer = open_clip.get_tokenizer("ViT-B-32")
     for title, config, preprocess in CASES:
         with tempfile.TemporaryDirectory() as folder:
             torch.manual_seed(1)
@@ -122,19 +155,24 @@ def main():
             save_config_for_hf(model, pathlib.Path(
                 f"{folder}/open_clip_config.json"), config)
             # clipc takes the tokenizer from its files, as published ones have
-            write_tokenizer(folder)
+            if "init_logit_bias" in config:
+                tokenizer, strings = write_siglip_tokenizer(folder), \
+                    SIGLIP_TEXTS
+            else:
+                write_tokenizer(folder)
+                tokenizer, strings = clip_tokenizer, TEXTS
             paths = sys.argv[2:] or pictures(folder)
             pixels = torch.stack([transform(PIL.Image.open(p).convert("RGB"))
                                   for p in paths])
             with torch.inference_mode():
                 images = model.encode_image(pixels, normalize=True).numpy()
-                texts = model.encode_text(tokenizer(TEXTS),
+                texts = model.encode_text(tokenizer(strings),
                                           normalize=True).numpy()
             wrong = sum(run(inspect, "pixels", folder, p).tobytes() !=
                         x.numpy().tobytes() for p, x in zip(paths, pixels))
             image = np.abs(run(inspect, "embed", folder, "--image", *paths) -
                            images).max()
-            text = np.abs(run(inspect, "embed", folder, "--text", *TEXTS) -
+            text = np.abs(run(inspect, "embed", folder, "--text", *strings) -
                           texts).max()
             good = wrong == 0 and image <= BOUND and text <= BOUND
             failed += not good
@@ -142,6 +180,21 @@ def main():
                   f"of {len(paths)} pictures differ, embeddings: image "
                   f"{image:.1e}, text {text:.1e}")
     return failed != 0
+
+
+def write_siglip_tokenizer(folder):
+    """A small tokenizer of SigLIP 2's kind; returns open_clip's own use of
+    it."""
+    from open_clip.tokenizer import HFTokenizer
+
+    import siglip_models
+    words = "a photo of the cat in a red sports car and cars on a road".split()
+    models = siglip_models.models
+    models.write_json(f"{folder}/tokenizer.json", siglip_models.tokenizer_json(
+        *siglip_models.gemma_pieces(words, 24, PIECES)))
+    models.write_json(f"{folder}/tokenizer_config.json",
+                      siglip_models.tokenizer_config_json())
+    return HFTokenizer(folder, context_length=64, clean="canonicalize")
 
 
 def write_tokenizer(folder):

@@ -55,6 +55,71 @@ TEST(names_of_siglip)
     }
 }
 
+/* open_clip's SigLIP: an image tower of timm's, the text tower behind
+ * "text.". */
+TEST(names_of_siglip_in_open_clip)
+{
+    static const struct {
+        const char *parameter, *stored;
+        unsigned part, n_parts;
+        bool boxed;
+    } cases[] = {
+        { "vision_model.embeddings.patch_embedding.weight",
+          "visual.trunk.patch_embed.proj.weight", 0, 1, false },
+        { "vision_model.embeddings.patch_embedding.bias",
+          "visual.trunk.patch_embed.proj.bias", 0, 1, false },
+        { "vision_model.embeddings.position_embedding.weight",
+          "visual.trunk.pos_embed", 0, 1, true },
+        { "vision_model.encoder.layers.11.layer_norm1.weight",
+          "visual.trunk.blocks.11.norm1.weight", 0, 1, false },
+        { "vision_model.encoder.layers.0.self_attn.v_proj.bias",
+          "visual.trunk.blocks.0.attn.qkv.bias", 2, 3, false },
+        { "vision_model.encoder.layers.0.self_attn.out_proj.weight",
+          "visual.trunk.blocks.0.attn.proj.weight", 0, 1, false },
+        { "vision_model.encoder.layers.7.mlp.fc2.bias",
+          "visual.trunk.blocks.7.mlp.fc2.bias", 0, 1, false },
+        { "vision_model.post_layernorm.bias", "visual.trunk.norm.bias", 0, 1,
+          false },
+        { "vision_model.head.probe", "visual.trunk.attn_pool.latent", 0, 1,
+          false },
+        { "vision_model.head.attention.q_proj.weight",
+          "visual.trunk.attn_pool.q.weight", 0, 1, false },
+        { "vision_model.head.attention.k_proj.bias",
+          "visual.trunk.attn_pool.kv.bias", 0, 2, false },
+        { "vision_model.head.attention.v_proj.weight",
+          "visual.trunk.attn_pool.kv.weight", 1, 2, false },
+        { "vision_model.head.attention.out_proj.bias",
+          "visual.trunk.attn_pool.proj.bias", 0, 1, false },
+        { "vision_model.head.layernorm.weight",
+          "visual.trunk.attn_pool.norm.weight", 0, 1, false },
+        { "vision_model.head.mlp.fc1.weight",
+          "visual.trunk.attn_pool.mlp.fc1.weight", 0, 1, false },
+        { "text_model.embeddings.token_embedding.weight",
+          "text.token_embedding.weight", 0, 1, false },
+        { "text_model.embeddings.position_embedding.weight",
+          "text.positional_embedding", 0, 1, false },
+        { "text_model.encoder.layers.2.self_attn.k_proj.weight",
+          "text.transformer.resblocks.2.attn.in_proj_weight", 1, 3, false },
+        { "text_model.final_layer_norm.weight", "text.ln_final.weight", 0, 1,
+          false },
+        { "text_model.head.weight", "text.text_projection.weight", 0, 1,
+          false },
+        { "text_model.head.bias", "text.text_projection.bias", 0, 1, false },
+        { "logit_bias", "logit_bias", 0, 1, false },
+    };
+    clipc_tensor_place place;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_tensor_place_find(&place, CLIPC_LAYOUT_OPEN_CLIP_TIMM,
+                                cases[i].parameter);
+        CHECK_STR(place.name, cases[i].stored);
+        CHECK_INT(place.part, cases[i].part);
+        CHECK_INT(place.n_parts, cases[i].n_parts);
+        CHECK(place.boxed == cases[i].boxed);
+        CHECK(!place.transposed);
+    }
+}
+
 TEST(open_clip_names)
 {
     static const struct {

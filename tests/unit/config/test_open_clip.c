@@ -172,6 +172,231 @@ TEST(published_configurations)
     CHECK_INT(config.trained_image_size, 30);
 }
 
+/* ---- SigLIP ------------------------------------------------------------ */
+
+#define SIGLIP_VISION(name, side) \
+    "\"vision_cfg\": {\"image_size\": " side ", \"timm_model_name\": " \
+    "\"" name "\", \"timm_model_pretrained\": false, \"timm_pool\": " \
+    "\"map\", \"timm_proj\": \"none\"}"
+#define SIGLIP_TEXT(rest) \
+    "\"text_cfg\": {\"context_length\": 64, \"vocab_size\": 32000, " \
+    "\"hf_tokenizer_name\": \"timm/ViT-B-16-SigLIP\", \"width\": 768, " \
+    "\"heads\": 12, \"layers\": 12, \"no_causal_mask\": true, " \
+    "\"proj_bias\": true, \"pool_type\": \"last\", \"norm_kwargs\": " \
+    "{\"eps\": 1e-6}" rest "}"
+#define CANONICAL ", \"tokenizer_kwargs\": {\"clean\": \"canonicalize\"}"
+#define SIGLIP_HEAD(dim) \
+    "{\"model_cfg\": {\"embed_dim\": " dim ", \"init_logit_bias\": -10, " \
+    "\"custom_text\": true, "
+#define SQUASH(filter) \
+    "}, \"preprocess_cfg\": {\"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, " \
+    "0.5, 0.5], \"interpolation\": \"" filter "\", \"resize_mode\": " \
+    "\"squash\"}}"
+
+TEST(siglips_of_open_clip)
+{
+    static const struct {
+        const char *text;
+        clipc_tower_config vision;
+        size_t patch, side;
+        clipc_activation text_activation;
+        int resample;
+    } cases[] = {
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch16_siglip_224",
+                                           "224") ", " SIGLIP_TEXT(CANONICAL)
+              SQUASH("bicubic"),
+          { 768, 12, 12, 3072, CLIPC_GELU, 1e-6f },
+          16,
+          224,
+          CLIPC_GELU,
+          3 },
+        { SIGLIP_HEAD("768") SIGLIP_VISION(
+              "vit_base_patch32_siglip_256",
+              "256") ", " SIGLIP_TEXT(CANONICAL
+                                      ", \"act_kwargs\": {\"approximate\": "
+                                      "\"tanh\"}") SQUASH("bilinear"),
+          { 768, 12, 12, 3072, CLIPC_GELU_TANH, 1e-6f },
+          32,
+          256,
+          CLIPC_GELU_TANH,
+          2 },
+        { SIGLIP_HEAD("1024") SIGLIP_VISION("vit_large_patch16_siglip_384",
+                                            "384") ", " SIGLIP_TEXT(CANONICAL)
+              SQUASH("bicubic"),
+          { 1024, 24, 16, 4096, CLIPC_GELU, 1e-6f },
+          16,
+          384,
+          CLIPC_GELU,
+          3 },
+        { SIGLIP_HEAD("1024")
+              SIGLIP_VISION("vit_large_patch16_siglip_512",
+                            "[512, 512]") ", " SIGLIP_TEXT(CANONICAL)
+                  SQUASH("bicubic"),
+          { 1024, 24, 16, 4096, CLIPC_GELU_TANH, 1e-6f },
+          16,
+          512,
+          CLIPC_GELU,
+          3 },
+        { SIGLIP_HEAD("1152") SIGLIP_VISION("vit_so400m_patch14_siglip_378",
+                                            "378") ", " SIGLIP_TEXT(CANONICAL)
+              SQUASH("bicubic"),
+          { 1152, 27, 16, 4304, CLIPC_GELU, 1e-6f },
+          14,
+          378,
+          CLIPC_GELU,
+          3 },
+        { SIGLIP_HEAD("1152") SIGLIP_VISION("vit_so400m_patch16_siglip_256",
+                                            "256") ", " SIGLIP_TEXT(CANONICAL)
+              SQUASH("bicubic"),
+          { 1152, 27, 16, 4304, CLIPC_GELU_TANH, 1e-6f },
+          16,
+          256,
+          CLIPC_GELU,
+          3 },
+        { SIGLIP_HEAD("1536") SIGLIP_VISION("vit_giantopt_patch16_siglip_384",
+                                            "384") ", " SIGLIP_TEXT(CANONICAL)
+              SQUASH("bicubic"),
+          { 1536, 40, 16, 6144, CLIPC_GELU_TANH, 1e-6f },
+          16,
+          384,
+          CLIPC_GELU,
+          3 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_OK(parse(cases[i].text), err);
+        CHECK_INT(config.family, CLIPC_FAMILY_SIGLIP);
+        const clipc_tower_config *got = &config.vision,
+                                 *want = &cases[i].vision;
+        CHECK_INT(got->width, want->width);
+        CHECK_INT(got->n_layers, want->n_layers);
+        CHECK_INT(got->n_heads, want->n_heads);
+        CHECK_INT(got->mlp_width, want->mlp_width);
+        CHECK_INT(got->activation, want->activation);
+        CHECK(got->eps == want->eps && config.text.eps == 1e-6f);
+        CHECK_INT(config.patch_size, cases[i].patch);
+        CHECK_INT(config.image_size, cases[i].side);
+        CHECK_INT(config.projection_dim, want->width);
+        CHECK_INT(config.text.activation, cases[i].text_activation);
+        CHECK_INT(config.text.mlp_width, 3072);
+        CHECK_INT(config.context_length, 64);
+        CHECK_INT(config.vocab_size, 32000);
+        CHECK_INT(config.cleaning, CLIPC_CLEANING_CANONICALIZE);
+        CHECK_INT(pre.resize, CLIPC_RESIZE_EXACT);
+        CHECK_INT(pre.height, cases[i].side);
+        CHECK_INT(pre.resample, cases[i].resample);
+        CHECK(!pre.center_crop && pre.mean[0] == 0.5f && pre.std[2] == 0.5f);
+    }
+}
+
+TEST(cleaning_of_texts_is_read_and_kept)
+{
+    static const struct {
+        const char *text;
+        clipc_cleaning cleaning;
+    } cases[] = {
+        { "", CLIPC_CLEANING_WHITESPACE },
+        { ", \"tokenizer_kwargs\": {}", CLIPC_CLEANING_WHITESPACE },
+        { ", \"tokenizer_kwargs\": {\"clean\": \"lower\"}",
+          CLIPC_CLEANING_LOWER },
+        { CANONICAL, CLIPC_CLEANING_CANONICALIZE },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1200];
+        snprintf(text, sizeof text, "%s%s, %.*s%s%s", SIGLIP_HEAD("768"),
+                 SIGLIP_VISION("vit_base_patch16_siglip_224", "224"),
+                 (int)sizeof SIGLIP_TEXT("") - 2, SIGLIP_TEXT(""),
+                 cases[i].text, "}" SQUASH("bicubic"));
+        CHECK_OK(parse(text), err);
+        CHECK_INT(config.cleaning, cases[i].cleaning);
+        /* As a packed file keeps the config. */
+        char *json = clipc_config_write(&config);
+        clipc_config back;
+        CHECK(json != NULL);
+        CHECK_OK(clipc_config_parse(&back, json, strlen(json), "x", &err),
+                 err);
+        CHECK_INT(back.cleaning, cases[i].cleaning);
+        CHECK_INT(back.text.activation, CLIPC_GELU);
+        free(json);
+    }
+}
+
+TEST(what_is_nearly_siglip_is_refused_by_key)
+{
+    static const struct {
+        const char *text;
+        clipc_status status;
+        const char *message;
+    } cases[] = {
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch16_siglip_gap_224",
+                                           "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "timm_model_name" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_tiny_patch16_siglip_224",
+                                           "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "timm_model_name" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch16_siglip_224x",
+                                           "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "timm_model_name" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch0_siglip_224",
+                                           "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "timm_model_name" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch16_siglip_224",
+                                           "256") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_CONFIG, "vision_cfg.image_size" },
+        { SIGLIP_HEAD("512") SIGLIP_VISION("vit_base_patch16_siglip_224",
+                                           "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_CONFIG, "embed_dim" },
+        { SIGLIP_HEAD("768") "\"vision_cfg\": {\"timm_model_name\": "
+                             "\"vit_base_patch16_siglip_224\"}, " SIGLIP_TEXT(
+                                 "") "}}",
+          CLIPC_ERR_UNSUPPORTED, "timm_pool" },
+        { SIGLIP_HEAD("768") "\"vision_cfg\": {\"timm_model_name\": "
+                             "\"vit_base_patch16_siglip_224\", "
+                             "\"timm_pool\": \"map\", \"timm_proj\": "
+                             "\"linear\"}, " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "timm_proj" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch16_siglip_224",
+                                           "224") ", \"text_cfg\": {}}}",
+          CLIPC_ERR_UNSUPPORTED, "pool_type" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION("vit_base_patch16_siglip_224",
+                                           "224") ", \"text_cfg\": "
+                                                  "{\"pool_type\": \"last\", "
+                                                  "\"no_causal_mask\": "
+                                                  "true}}}",
+          CLIPC_ERR_UNSUPPORTED, "proj_bias" },
+        { SIGLIP_HEAD("768") SIGLIP_VISION(
+              "vit_base_patch16_siglip_224",
+              "224") ", " SIGLIP_TEXT(", \"proj_type\": \"none\"") "}}",
+          CLIPC_ERR_UNSUPPORTED, "proj_type" },
+        { SIGLIP_HEAD("768")
+              SIGLIP_VISION("vit_base_patch16_siglip_224", "224") ", " SIGLIP_TEXT(
+                  ", \"act_kwargs\": {\"approximate\": \"x\"}") "}}",
+          CLIPC_ERR_UNSUPPORTED, "act_kwargs.approximate" },
+        { SIGLIP_HEAD("768")
+              SIGLIP_VISION("vit_base_patch16_siglip_224", "224") ", " SIGLIP_TEXT(
+                  ", \"tokenizer_kwargs\": {\"clean\": \"x\"}") "}}",
+          CLIPC_ERR_UNSUPPORTED, "tokenizer_kwargs.clean" },
+        { SIGLIP_HEAD("768")
+              SIGLIP_VISION("vit_base_patch16_siglip_224", "224") ", " SIGLIP_TEXT(
+                  ", \"tokenizer_kwargs\": {\"strip_sep_token\": true}") "}}",
+          CLIPC_ERR_UNSUPPORTED, "strip_sep_token" },
+        { SIGLIP_HEAD("768") "\"quick_gelu\": true, " SIGLIP_VISION(
+              "vit_base_patch16_siglip_224", "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "quick_gelu" },
+        { "{\"model_cfg\": {\"embed_dim\": 768, " SIGLIP_VISION(
+              "vit_base_patch16_siglip_224", "224") ", " SIGLIP_TEXT("") "}}",
+          CLIPC_ERR_UNSUPPORTED, "init_logit_bias" },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_STATUS(parse(cases[i].text), cases[i].status);
+        CHECK_HAS(err.message, cases[i].message);
+    }
+}
+
+/* ---- CLIP again -------------------------------------------------------- */
+
 TEST(texts_are_pooled_at_the_highest_id_or_at_the_end_token)
 {
     CHECK_OK(parse("{\"model_cfg\": {\"text_cfg\": {\"pool_type\": "
@@ -197,7 +422,7 @@ TEST(other_networks_are_refused_by_key)
         { "\"vision_cfg\": {\"layers\": [3, 4, 6, 3]}", CLIPC_ERR_UNSUPPORTED,
           "ResNet CLIP" },
         { "\"vision_cfg\": {\"timm_model_name\": \"convnext_base\"}",
-          CLIPC_ERR_UNSUPPORTED, "an image tower of timm" },
+          CLIPC_ERR_UNSUPPORTED, "of timm's image towers" },
         { "\"text_cfg\": {\"hf_model_name\": \"roberta-base\"}",
           CLIPC_ERR_UNSUPPORTED, "another text tower" },
         { "\"vision_cfg\": {\"no_ln_pre\": true}", CLIPC_ERR_UNSUPPORTED,
