@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOKENIZER_BYTES ((size_t)64 << 20)
+#define MAX_TOKENIZER_BYTES ((size_t)128 << 20)
 
 /* ---- tokenizer --------------------------------------------------------- */
 

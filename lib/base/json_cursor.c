@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAX_DEPTH 64
-#define MAX_JSON_BYTES ((size_t)64 << 20)
+#define MAX_JSON_BYTES ((size_t)128 << 20) /* 901,629 pieces are 62 MB */
 #define MAX_TOKEN_BYTES ((size_t)1 << 20)
 
 /* ---- opening ----------------------------------------------------------- */

@@ -471,7 +471,7 @@ static bool reads_json(const clipc_tokenizer_source *source)
 
 const clipc_tokenizer_kind clipc_siglip_tokenizer = {
     .name = "SigLIP",
-    .number = 3,
+    .number = 2,
     .n_tables = N_TABLES,
     .bytes = sizeof(siglip_tokenizer),
     .least_ids = 1,

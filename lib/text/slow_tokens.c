@@ -18,6 +18,7 @@ enum { MAX_TOKENS = 65536, MAX_TOKEN_BYTES = 256 };
 
 typedef struct reader {
     const clipc_slow_source *source;
+    const char *file; /* that tells the tokens, for messages */
     clipc_slow_tokens *out;
     size_t capacity;
     clipc_error *err;
@@ -161,9 +162,7 @@ static clipc_status read_special(reader *rd, const char *text, size_t n)
     clipc_slow_token token = { .n = n, .id = CLIPC_NO_PIECE, .special = true };
 
     memcpy(&token.text, &text, sizeof text);
-    return add(rd, &token,
-               rd->source->config ? rd->source->config_name
-                                  : rd->source->spiece_name);
+    return add(rd, &token, rd->file);
 }
 
 static const struct {
@@ -296,8 +295,8 @@ static clipc_status merge(reader *rd)
             continue;
         }
         if (tokens[i].id >= 0)
-            return fail(rd, CLIPC_ERR_FORMAT, rd->source->config_name,
-                        last->text, last->n, "is listed twice");
+            return fail(rd, CLIPC_ERR_FORMAT, rd->file, last->text, last->n,
+                        "is listed twice");
         last->special |= tokens[i].special;
         free(tokens[i].text);
         tokens[i].text = NULL;
@@ -324,9 +323,8 @@ static clipc_status find_ids(reader *rd)
                         tokens[i].text, tokens[i].n,
                         "is not in the vocabulary");
         if ((size_t)tokens[i].id >= rd->source->vocab_size)
-            return fail(rd, CLIPC_ERR_CONFIG, rd->source->config_name,
-                        tokens[i].text, tokens[i].n,
-                        "has an id past the token embedding");
+            return fail(rd, CLIPC_ERR_CONFIG, rd->file, tokens[i].text,
+                        tokens[i].n, "has an id past the token embedding");
     }
     return CLIPC_OK;
 }
@@ -365,7 +363,11 @@ clipc_status clipc_slow_tokens_load(clipc_slow_tokens *tokens,
                                     const clipc_slow_source *source,
                                     clipc_error *err)
 {
-    reader rd = { .source = source, .out = tokens, .err = err };
+    reader rd = { .source = source,
+                  .file = source->config ? source->config_name
+                                         : source->spiece_name,
+                  .out = tokens,
+                  .err = err };
 
     *tokens = (clipc_slow_tokens){ 0 };
     clipc_status status = load(&rd);

@@ -11,6 +11,7 @@
 #include "text/clean.h"
 #include "text/clip_tokenizer.h"
 #include "text/siglip_tokenizer.h"
+#include "text/xlm_tokenizer.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 /* CLIP's kind is last: any tokenizer.json fits. */
 static const clipc_tokenizer_kind *const kinds[] = {
     &clipc_siglip_tokenizer,
+    &clipc_xlm_tokenizer,
     &clipc_clip_tokenizer,
 };
 

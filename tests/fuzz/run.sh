@@ -3,7 +3,8 @@
 # run.sh [TARGET...] - builds the libFuzzer targets of this folder with clang,
 # AddressSanitizer and UBSan and runs each for FUZZ_SECONDS (60). The corpus
 # grows in build/fuzz/corpus/TARGET; seeds/TARGET beside this file is added
-# if present. A crash ends the run; the crashing input is in build/fuzz/.
+# if present, and TARGET.dict. A crash ends the run; the crashing input is in
+# build/fuzz/.
 set -eu
 : "${FUZZ_SECONDS:=60}" "${CLANG:=clang}"
 here=tests/fuzz
@@ -56,8 +57,10 @@ for target; do
     mkdir -p "$out/corpus/$target"
     seeds=
     [ ! -d "$here/seeds/$target" ] || seeds=$here/seeds/$target
+    dict=
+    [ ! -f "$here/$target.dict" ] || dict=-dict=$here/$target.dict
     echo "fuzz: $target for $FUZZ_SECONDS s"
     "$out/$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 \
         -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix="$out/$target-" "$out/corpus/$target" $seeds
+        -artifact_prefix="$out/$target-" $dict "$out/corpus/$target" $seeds
 done

@@ -3,9 +3,9 @@
 """Makes tests/data/pieces: small tokenizers of pieces and what the reference
 does with them.
 
-    python tests/golden/make_pieces.py
+    python tests/golden/make_pieces.py [--unicode]
 
-Written are
+Written are (the last alone with --unicode)
 
     rules.model                a SentencePiece Unigram: bytes for unknown
                                characters, rules of normalisation (RULES)
@@ -15,8 +15,11 @@ Written are
     tokenizer_extra.json       the same with more added tokens, other padding
     xlm.json                   a tokenizer.json as MetaCLIP 2 has it
     golden.json                texts and the ids that transformers gives
+    unicode.json               hashes over all code points: what str.lower()
+                               gives, and the grapheme clusters of tokenizers
 
-tests/unit/text/test_pieces.c and the fuzz targets read them. Needs
+tests/unit/text/test_pieces.c, test_python_text.c and the fuzz targets read
+them. Needs
 transformers 5.24, sentencepiece 0.2.3, tokenizers 0.23; the training is not
 deterministic to the bit, so a new run changes all files.
 """
@@ -33,11 +36,13 @@ import sentencepiece
 import tokenizers
 import transformers
 from sentencepiece import sentencepiece_model_pb2
+from tokenizers import normalizers
 from transformers import SiglipTokenizer, XLMRobertaTokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "parity"))
 from tokens_fuzz import strings  # noqa: E402
+from counting import counting_charsmap  # noqa: E402
 
 OUT = os.path.join(HERE, "..", "data", "pieces")
 LABELS = os.path.join(HERE, "..", "..", "weights", "labels")
@@ -125,7 +130,8 @@ def xlm(model):
         "version": "1.0", "truncation": None, "padding": None,
         "added_tokens": added,
         "normalizer": {"type": "Precompiled", "precompiled_charsmap":
-                       base64.b64encode(charsmap).decode()},
+                       base64.b64encode(charsmap).decode()
+                       } if charsmap else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
             {"type": "WhitespaceSplit"},
             {"type": "Metaspace", "replacement": "\u2581",
@@ -170,8 +176,48 @@ def cases(tokenizer, model, config, length):
                                    truncation=True)["input_ids"]}
 
 
+# Before and after a code point, where clusters begin or end by its class.
+CONTEXTS = [["a", ""], ["", "a"], ["", "\u0301"], ["", "\u0301\u0301"],
+            ["\u00a9\u200d", "\u0301"], ["\u0915\u094d", "\u0301"],
+            ["", "\u094d\u0915\u0301"], ["\u0915", "\u0915\u0301"],
+            ["\u0915", "\u094d\u0915\u0301"], ["\u00a9", "\u200d\u00a9\u0301"],
+            ["", "\u1100\u0301"], ["", "\u1161\u0301"], ["", "\u11a8\u0301"],
+            ["\u1100", "\u0301"], ["\u1161", "\u0301"], ["\u11a8", "\u0301"],
+            ["\u0600", "\u0301"], ["\r", "\u0301"]]
+
+
+FNV = 0xCBF29CE484222325
+
+
+def fnv(value, data):
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def unicode_hashes():
+    """Over all code points: lower case of "AcΣc Σc", and the numbers of
+    clusters below 6 bytes and of characters in longer ones, in CONTEXTS."""
+    codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    lower, clusters = FNV, FNV
+    for c in codes:
+        lower = fnv(lower, ("A" + c + "\u03a3" + c + " \u03a3" + c).lower()
+                    .encode())
+    normalize = normalizers.Precompiled(counting_charsmap()).normalize_str
+    for before, after in CONTEXTS:
+        for c in codes:
+            if c not in "\r\n":
+                clusters = fnv(clusters,
+                               bytes([len(normalize(before + c + after))]))
+    return {"lower": "%016x" % lower, "contexts": CONTEXTS,
+            "clusters": "%016x" % clusters}
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
+    save("unicode.json", json.dumps(unicode_hashes(), indent=0))
+    if "--unicode" in sys.argv:
+        return
     with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as f:
         for key, value in RULES.items():
             f.write("%s\t%s\n" % (" ".join("%X" % ord(c) for c in key),

@@ -14,12 +14,13 @@ Takes about a minute; tests/parity/tokens_fuzz.py compares the result.
 
 """
 import functools
-import struct
 import sys
 
 import tokenizers
 from tokenizers import (AddedToken, Regex, Tokenizer, models, normalizers,
                         pre_tokenizers)
+
+from counting import counting_charsmap
 
 assert tokenizers.__version__.startswith("0.23."), tokenizers.__version__
 assert sys.version_info[:2] == (3, 11), sys.version
@@ -178,24 +179,11 @@ def python_cases():
     return known, cased, ignored
 
 
-def counting_charsmap():
-    """A charsmap with which every cluster below 6 bytes, and every character
-    of a longer one, becomes "Z"; a newline stays. Each rule is for one byte, a
-    rule for the first byte of a cluster replaces the cluster."""
-    units = [0] * 768
-    units[0] = 256 << 10
-    for byte in range(1, 256):
-        units[256 ^ byte] = byte | 1 << 8 | 768 << 10
-        units[512 ^ byte] = 1 << 31 | (2 if byte == 10 else 0)
-    blob = struct.pack("<768I", *units)
-    return struct.pack("<I", len(blob)) + blob + b"Z\0\n\0"
-
-
 def grapheme_classes():
     """code -> class, the number of clipc_grapheme_class in graphemes.c, of
-    what Precompiled tells apart. A code point of four bytes has a class only
-    where a cluster of it and others can be shorter than 6 bytes, or end in
-    such a cluster; so regional indicators have none."""
+    what Precompiled tells apart. Regional indicators have none: a cluster
+    with one has 4 bytes, or more than 5. Hangul syllables have theirs in
+    graphemes.c."""
     normalize = normalizers.Precompiled(counting_charsmap()).normalize_str
     codes = [c for c in SCALARS if c not in (10, 13)]
 
@@ -210,29 +198,27 @@ def grapheme_classes():
     consonant, linker = "\u0915", "\u094d"
     extends = found("a", "", 1)
     prepends = found("", "a", 1)
-    controls = {c for c in found("", mark, 2) if c < 0x10000}
+    controls = found("", mark + mark, 2)
     rest = set(codes) - extends - controls
     # A joined cluster has every character counted, a split one fewer.
     picts = found(pict + joiner, mark, 4) & rest
-    consonants = {c for c in found(consonant + linker, mark, 4) & rest
-                  if c < 0x10000}
+    consonants = found("", linker + consonant + mark, 4) & rest
     linkers = found(consonant, consonant + mark, 4) & extends
     bridges = found(consonant, linker + consonant + mark, 5) & extends
     over_pict = found(pict, joiner + pict + mark, 5) & extends
-    lead = {c for c in found("", "\u1100" + mark, 3) & rest} - prepends
-    trail = {c for c in found("\u11a8", mark, 3) & rest if c < 0x10000}
-    after_vowel = {c for c in found("\u1161", mark, 3) & rest if c < 0x10000}
     syllables = set(HANGUL)
+    before_vowel = (found("", "\u1161" + mark, 3) & rest) - prepends
+    before_trail = (found("", "\u11a8" + mark, 3) & rest) - prepends
+    lead = before_vowel - before_trail
+    vowel = (before_vowel & before_trail) - syllables
+    trail = before_trail - before_vowel - syllables
     zwj = {ord(joiner)}
     assert linkers <= bridges and bridges - over_pict == zwj
-    assert trail <= after_vowel and not lead & after_vowel
     out = {}
     for number, members_ in enumerate((
             controls, prepends, extends - over_pict - zwj,
             over_pict - bridges, bridges - linkers - zwj, linkers, zwj, picts,
-            consonants, lead, after_vowel - trail, trail,
-            {c for c in syllables if (c - 0xAC00) % 28 == 0},
-            {c for c in syllables if (c - 0xAC00) % 28})):
+            consonants, lead, vowel, trail)):
         for c in members_:
             assert c not in out, hex(c)
             out[c] = number + 1
@@ -290,11 +276,9 @@ def main():
             ("python_ignored", ignored, "Python 3.11: ignored beside a final sigma")):
         table("clipc_unicode_" + name, "clipc_code_range",
               ["{0x%X, 0x%X}," % tuple(r) for r in ranges(what)], comment)
-    # Syllables alternate; graphemes.c computes their class.
     table("clipc_unicode_graphemes", "clipc_rank_range",
-          ["{0x%X, 0x%X, %d}," % tuple(r) for r in rank_ranges(
-              {c: k for c, k in grapheme_classes().items()
-               if c not in HANGUL})],
+          ["{0x%X, 0x%X, %d}," % tuple(r)
+           for r in rank_ranges(grapheme_classes())],
           "Class in grapheme clusters; 0 elsewhere")
     table("clipc_unicode_lower", "clipc_lower_range",
           ["{0x%X, 0x%X, %d, %d}," % tuple(r) for r in low],

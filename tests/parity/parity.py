@@ -239,6 +239,8 @@ def random_inputs(session):
     for stage, command in (
             ("ids", ["tokens_fuzz.py", "--model", folder, "--count", "5000",
                      "--command", f"{inspect} tokens --model {folder}"]),
+            ("pieces", ["pieces_fuzz.py", "--count", "3000", "--work",
+                        f"{session.args.work}/pieces", "--inspect", inspect]),
             ("pixels", ["pixels_random.py", "80", inspect]),
             ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),

@@ -389,6 +389,12 @@ static const struct scenario {
       SHIM_READ | SHIM_OPEN },
     { "tokenize-merges", set_up_model, "merges", run_tokenize, NULL, NULL,
       SHIM_READ | SHIM_OPEN },
+    { "tokenize-pieces", set_up_model, "pieces", run_tokenize, NULL, NULL,
+      SHIM_READ | SHIM_OPEN },
+    { "tokenize-xlm", set_up_model, "xlm", run_tokenize, NULL, NULL,
+      SHIM_READ | SHIM_OPEN },
+    { "tokenize-pieces-packed", set_up_model, "pieces-packed", run_tokenize,
+      NULL, NULL, 0 },
     { "open-packed", NULL, NULL, run_open, "packed", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "tokenize-packed", set_up_model, "packed", run_tokenize, NULL, NULL, 0 },
@@ -655,6 +661,21 @@ static bool wanted(const char *name, int argc, char **argv, int first)
     return first == argc;
 }
 
+/* A copy of the model f32 with another tokenizer. */
+static void use_tokenizer(const char *name, const char *from, const char *to)
+{
+    char command[512];
+
+    snprintf(command, sizeof command,
+             "cp -r '%s/f32' '%s/%s' && rm '%s/%s/'tokenizer* && "
+             "cp tests/data/pieces/%s '%s/%s/%s'",
+             folder, folder, name, folder, name, from, folder, name, to);
+    if (system(command) != 0) {
+        printf("not ok - torture setup: %s\n", command);
+        exit(1);
+    }
+}
+
 static void make_models(void)
 {
     tiny_model_write(scratch("f32"), NULL);
@@ -666,6 +687,13 @@ static void make_models(void)
     set_up_model("f32");
     must(clipc_model_pack(model, scratch("packed"), CLIPC_PRECISION_BF16, NULL,
                           &err),
+         &err);
+    free_all();
+    use_tokenizer("pieces", "rules.model", "spiece.model");
+    use_tokenizer("xlm", "xlm.json", "tokenizer.json");
+    set_up_model("pieces");
+    must(clipc_model_pack(model, scratch("pieces-packed"), CLIPC_PRECISION_F32,
+                          NULL, &err),
          &err);
     free_all();
     write_torch_model(scratch("torch"), NULL);

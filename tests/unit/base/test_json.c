@@ -145,7 +145,7 @@ TEST(json_depth_limit)
 
 TEST(json_size_limits)
 {
-    size_t limit = (size_t)64 << 20;
+    size_t limit = (size_t)128 << 20;
     char *text = malloc(limit + 1);
     clipc_error err = CLIPC_ERROR_INIT;
     CHECK(text != NULL);
@@ -153,7 +153,7 @@ TEST(json_size_limits)
     memset(text, ' ', limit + 1);
     text[0] = '1';
     CHECK_STATUS(parse(text, limit + 1, &err), CLIPC_ERR_LIMIT);
-    CHECK_HAS(err.message, "67108864");
+    CHECK_HAS(err.message, "134217728");
     /* Strings: 1 MiB with the quotes. */
     memset(text, 'a', 1 << 20);
     text[0] = text[(1 << 20) - 1] = '"';

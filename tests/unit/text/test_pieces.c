@@ -177,6 +177,12 @@ TEST(pieces_with_symbols_and_unknown_characters)
     check_cases("symbols.model", "tokenizer_config.json", true);
 }
 
+TEST(pieces_of_xlm)
+{
+    check_cases("xlm.json", "", false);
+    check_cases("xlm.json", "", true);
+}
+
 /* ---- limits ------------------------------------------------------------ */
 
 static clipc_ids encode(const clipc_tokenizer *tokenizer, const char *text,
@@ -262,14 +268,247 @@ static const char *const UNITS[] = {
 
 TEST(pieces_in_linear_time)
 {
-    static const char *const MODELS[] = { "rules.model", "symbols.model" };
+    static const char *const MODELS[] = { "rules.model", "symbols.model",
+                                          "xlm.json" };
 
     for (size_t m = 0; m < sizeof MODELS / sizeof *MODELS; m++) {
-        clipc_tokenizer *tokenizer = load(MODELS[m], "tokenizer_config.json");
+        clipc_tokenizer *tokenizer =
+            load(MODELS[m], is_json(MODELS[m]) ? "" : "tokenizer_config.json");
         for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
             check_time(tokenizer, UNITS[i]);
         clipc_tokenizer_destroy(tokenizer);
     }
+}
+
+/* ---- packed tables ----------------------------------------------------- */
+
+static const char *const PACKED[][2] = {
+    { "rules.model", "tokenizer_extra.json" },
+    { "symbols.model", "tokenizer_config.json" },
+    { "xlm.json", "" },
+};
+
+static unsigned char *pack(size_t i, size_t *n)
+{
+    clipc_tokenizer *tokenizer = load(PACKED[i][0], PACKED[i][1]);
+    clipc_error err = CLIPC_ERROR_INIT;
+    unsigned char *data;
+
+    CHECK_OK(clipc_tokenizer_write(tokenizer, &data, n, &err), err);
+    clipc_tokenizer_destroy(tokenizer);
+    return data;
+}
+
+/* Reads tables that may be damaged; if they load, a text must be encoded. */
+static bool try_tables(const unsigned char *data, size_t n)
+{
+    static const char TEXT[] = "a <mask> photo of foo\xC3\xA9 \xCE\xA3</s>q";
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+
+    if (clipc_tokenizer_read(&tokenizer, data, n, "packed", VOCAB_SIZE,
+                             &err) != CLIPC_OK) {
+        CHECK(!tokenizer && err.message[0]);
+        return false;
+    }
+    clipc_ids ids = encode(tokenizer, TEXT, sizeof TEXT - 1, 0, 0);
+    for (size_t i = 0; i < ids.n; i++)
+        CHECK(ids.ids[i] >= 0 && ids.ids[i] < VOCAB_SIZE);
+    free(ids.ids);
+    clipc_tokenizer_destroy(tokenizer);
+    return true;
+}
+
+TEST(pieces_packed_tables_cut_anywhere)
+{
+    for (size_t i = 0; i < sizeof PACKED / sizeof *PACKED; i++) {
+        size_t n;
+        unsigned char *data = pack(i, &n);
+        for (size_t cut = 0; cut < n; cut += emulated() ? 997 : 101) {
+            unsigned char *copy = malloc(cut + 1);
+            CHECK(copy);
+            memcpy(copy, data, cut);
+            CHECK(!try_tables(copy, cut));
+            free(copy);
+        }
+        CHECK(try_tables(data, n));
+        free(data);
+    }
+}
+
+TEST(pieces_packed_tables_changed_anywhere)
+{
+    static const unsigned char XOR[] = { 0x01, 0x40, 0xFF };
+
+    for (size_t i = 0; i < sizeof PACKED / sizeof *PACKED; i++) {
+        size_t n;
+        unsigned char *data = pack(i, &n);
+        for (size_t at = 0; at < n; at += emulated() ? 499 : 13)
+            for (size_t k = 0; k < sizeof XOR; k++) {
+                data[at] ^= XOR[k];
+                try_tables(data, n);
+                data[at] ^= XOR[k];
+            }
+        free(data);
+    }
+}
+
+TEST(pieces_packed_tables_that_are_not_aligned)
+{
+    for (size_t i = 0; i < sizeof PACKED / sizeof *PACKED; i++) {
+        size_t n;
+        unsigned char *data = pack(i, &n), *moved = malloc(n + 1);
+        CHECK(moved);
+        memcpy(moved + 1, data, n);
+        CHECK(try_tables(moved + 1, n));
+        free(moved);
+        free(data);
+    }
+}
+
+/* ---- files that must be refused ---------------------------------------- */
+
+#define TOKEN(id, text, flags) "\"" id "\":{\"content\":\"" text "\"" flags "}"
+#define LISTED(tokens) "{\"added_tokens_decoder\":{" tokens "}}"
+
+static const struct {
+    const char *config;
+    clipc_status status;
+    const char *message;
+} BAD_CONFIGS[] = {
+    { "[]", CLIPC_ERR_FORMAT, "not a JSON object" },
+    { "{\"do_lower_case\":1}", CLIPC_ERR_CONFIG, "do_lower_case" },
+    { "{\"sp_model_kwargs\":{\"alpha\":1}}", CLIPC_ERR_UNSUPPORTED,
+      "\"sp_model_kwargs\" must be empty" },
+    { "{\"added_tokens_decoder\":[]}", CLIPC_ERR_CONFIG,
+      "\"added_tokens_decoder\" must be an object" },
+    { LISTED("\"x\":{}"), CLIPC_ERR_CONFIG, "a key is not an id" },
+    { LISTED("\"1\":{}"), CLIPC_ERR_CONFIG, "with a \"content\"" },
+    { LISTED(TOKEN("1", "", "")), CLIPC_ERR_UNSUPPORTED, "is empty" },
+    { LISTED(TOKEN("1", " x", "")), CLIPC_ERR_UNSUPPORTED,
+      "begins or ends with white space" },
+    { LISTED(TOKEN("1", "x\\u2003", "")), CLIPC_ERR_UNSUPPORTED,
+      "begins or ends with white space" },
+    { LISTED(TOKEN("1", "\\u2581x", "")), CLIPC_ERR_UNSUPPORTED,
+      "begins with U+2581" },
+    { LISTED(TOKEN("1", "x", ",\"single_word\":true")), CLIPC_ERR_UNSUPPORTED,
+      "single_word" },
+    { LISTED(TOKEN("1", "x", "") "," TOKEN("2", "x", "")), CLIPC_ERR_FORMAT,
+      "is listed twice" },
+    { LISTED(TOKEN("600", "x", "")), CLIPC_ERR_CONFIG,
+      "has an id past the token embedding" },
+    { "{\"eos_token\":null}", CLIPC_ERR_CONFIG, "\"eos_token\" must be" },
+    { "{\"pad_token\":5}", CLIPC_ERR_CONFIG, "\"pad_token\" must be" },
+    { "{\"eos_token\":\"<none>\"}", CLIPC_ERR_CONFIG,
+      "added token \"<none>\" is not in the vocabulary" },
+    { "{\"additional_special_tokens\":[\"<none>\"]}", CLIPC_ERR_CONFIG,
+      "is not in the vocabulary" },
+    { "{\"additional_special_tokens\":{\"a\":1}}", CLIPC_ERR_UNSUPPORTED,
+      "is not a list" },
+    { "{\"extra_special_tokens\":[1]}", CLIPC_ERR_CONFIG,
+      "must list strings" },
+    { "{\"image_token\":\"x\"}", CLIPC_ERR_UNSUPPORTED,
+      "special token \"image_token\"" },
+};
+
+TEST(pieces_refuse_bad_configurations)
+{
+    for (size_t i = 0; i < sizeof BAD_CONFIGS / sizeof *BAD_CONFIGS; i++) {
+        const char *config = BAD_CONFIGS[i].config;
+        bundle b = read_bundle("rules.model", "");
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_tokenizer *tokenizer;
+        b.files.tokenizer_config =
+            (clipc_tokenizer_file){ config, strlen(config), "bad.json" };
+        clipc_status status = clipc_tokenizer_create(&tokenizer, &b.files,
+                                                     VOCAB_SIZE, &err);
+        if (status != BAD_CONFIGS[i].status)
+            FAIL("%s: %s: %s", config, clipc_status_name(status), err.message);
+        CHECK_HAS(err.message, BAD_CONFIGS[i].message);
+        free_bundle(&b);
+    }
+}
+
+#define MODEL(rest) "{\"model\":{\"type\":\"Unigram\"," rest "}}"
+#define VOCAB(pairs) MODEL("\"vocab\":[" pairs "]")
+#define FOUR "[\"<s>\",0],[\"<pad>\",0],[\"</s>\",0],[\"<unk>\",0]"
+
+static const struct {
+    const char *json;
+    clipc_status status;
+    const char *message;
+} BAD_JSON[] = {
+    { "{}", CLIPC_ERR_UNSUPPORTED, "\"model\" is not a Unigram" },
+    { MODEL("\"vocab\":{}"), CLIPC_ERR_UNSUPPORTED, "is not a Unigram" },
+    { VOCAB(""), CLIPC_ERR_FORMAT, "0 pieces" },
+    { VOCAB("5"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
+    { VOCAB("[]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
+    { VOCAB("[\"a\"]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
+    { VOCAB("[\"a\",\"b\"]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
+    { VOCAB("[\"a\",1,2]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
+    { VOCAB("[\"\",1]"), CLIPC_ERR_FORMAT, "is empty" },
+    { VOCAB("[\"a\",1],[\"a\",2]"), CLIPC_ERR_FORMAT, "is there twice" },
+    { VOCAB("[\"a\",1e999]"), CLIPC_ERR_FORMAT, "number too large" },
+    { VOCAB("[\"a\",1],[\"b\",2]"), CLIPC_ERR_FORMAT, "2 pieces" },
+    { VOCAB(FOUR ",[\"a\",0],[\"b\",0],[\"c\",0]"), CLIPC_ERR_CONFIG,
+      "than the 6 rows" },
+    { VOCAB(FOUR), CLIPC_ERR_CONFIG, "\"<mask>\" is not in the vocabulary" },
+    { "{\"normalizer\":{\"type\":\"Precompiled\","
+      "\"precompiled_charsmap\":\"AA*=\"},\"model\":{\"type\":\"Unigram\","
+      "\"vocab\":[" FOUR "]}}",
+      CLIPC_ERR_FORMAT, "is not base64" },
+    { "{\"normalizer\":{\"type\":\"Precompiled\","
+      "\"precompiled_charsmap\":\"AAAA\"},\"model\":{\"type\":\"Unigram\","
+      "\"vocab\":[" FOUR "]}}",
+      CLIPC_ERR_FORMAT, "charsmap: its sizes" },
+};
+
+TEST(pieces_refuse_bad_tokenizer_json)
+{
+    static const char CONFIG[] =
+        "{\"tokenizer_class\":\"XLMRobertaTokenizer\"}";
+
+    for (size_t i = 0; i < sizeof BAD_JSON / sizeof *BAD_JSON; i++) {
+        const char *json = BAD_JSON[i].json;
+        clipc_tokenizer_files files = {
+            .tokenizer_json = { json, strlen(json), "bad.json" },
+            .tokenizer_config = { CONFIG, sizeof CONFIG - 1, "config" },
+        };
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_tokenizer *tokenizer;
+        clipc_status status = clipc_tokenizer_create(&tokenizer, &files, 6,
+                                                     &err);
+        if (status != BAD_JSON[i].status)
+            FAIL("%s: %s: %s", json, clipc_status_name(status), err.message);
+        CHECK_HAS(err.message, BAD_JSON[i].message);
+    }
+}
+
+/* SigLIP's pieces from a tokenizer.json, whose pipeline does not count. */
+TEST(pieces_of_siglip_without_spiece_model)
+{
+    static const char JSON[] =
+        "{\"added_tokens\":[{\"id\":1,\"content\":\"</s>\",\"lstrip\":true,"
+        "\"rstrip\":true,\"special\":true}],\"model\":{\"type\":\"Unigram\","
+        "\"unk_id\":2,\"vocab\":[[\"<pad>\",0.0],[\"</s>\",0.0],"
+        "[\"<unk>\",0.0],[\"\xE2\x96\x81\",-2.5],[\"a\",-3.0],"
+        "[\"\xE2\x96\x81"
+        "ab\",-4.0],[\"b\",-3.5]]}}";
+    static const char CONFIG[] = "{\"tokenizer_class\":\"SiglipTokenizer\"}";
+    static const int32_t IDS[] = { 5, 3, 6, 4, 2, 1, 4, 1 };
+    clipc_tokenizer_files files = {
+        .tokenizer_json = { JSON, sizeof JSON - 1, "tokenizer.json" },
+        .tokenizer_config = { CONFIG, sizeof CONFIG - 1, "config" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+
+    CHECK_OK(clipc_tokenizer_create(&tokenizer, &files, 7, &err), err);
+    clipc_ids ids = encode(tokenizer, "A.B bAz </s> a", 14, 0, 0);
+    CHECK_INT(ids.n, sizeof IDS / sizeof *IDS);
+    CHECK_BYTES(ids.ids, IDS, sizeof IDS);
+    free(ids.ids);
+    clipc_tokenizer_destroy(tokenizer);
 }
 
 /* ---- the published model ----------------------------------------------- */

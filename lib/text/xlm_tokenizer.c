@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * xlm_tokenizer.c - see xlm_tokenizer.h. Reference: transformers 5.24
+ * XLMRobertaTokenizer, tokenizers 0.23.
+ *
+ * XLMRobertaTokenizer takes the vocabulary, the charsmap and the added tokens
+ * of tokenizer.json and builds the pipeline itself: added tokens, charsmap,
+ * words between white space, U+2581 before each word and a cut before each
+ * U+2581, the best pieces by sums of float64, <s> and </s> around them. The
+ * unknown piece has id 3, and every piece may be in a text.
+ *
+ * The charsmap goes by grapheme clusters: a cluster below 6 bytes that a rule
+ * begins becomes what the shortest such rule says, whole; else each character
+ * does so by itself.
+ */
+#include "text/xlm_tokenizer.h"
+#include "base/json_object.h"
+#include "text/added_tables.h"
+#include "text/graphemes.h"
+#include "text/json_pieces.h"
+#include "text/pieces.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MARK "\xE2\x96\x81" /* U+2581 */
+enum {
+    MARK_BYTES = 3,
+    WHOLE_BYTES = 6, /* a cluster below this is looked up whole */
+    UNKNOWN_ID = 3
+};
+
+/* A hostile rule may be long. */
+#define MAX_NORMALIZED_BYTES ((size_t)16 << 20)
+
+typedef struct xlm_head {
+    int32_t start_id, end_id;
+    uint32_t specials_plain, zero;
+} xlm_head;
+
+typedef struct xlm_tokenizer {
+    clipc_pieces pieces;
+    clipc_added added;
+    xlm_head head;
+    unsigned char *records, *text; /* of the added tokens, for packed files */
+} xlm_tokenizer;
+
+/* ---- normalising ------------------------------------------------------- */
+
+static bool push_mapped(const clipc_charsmap *map, const char *text, size_t n,
+                        clipc_utf8 *out)
+{
+    uint32_t code;
+    clipc_text becomes;
+
+    if (n < WHOLE_BYTES && clipc_charsmap_shortest(map, text, n, &becomes))
+        return clipc_utf8_push(out, becomes.data, becomes.len);
+    for (size_t i = 0, length; i < n; i += length) {
+        length = clipc_utf8_decode(text + i, n - i, &code);
+        if (!clipc_charsmap_shortest(map, text + i, length, &becomes))
+            becomes = (clipc_text){ text + i, length };
+        if (!clipc_utf8_push(out, becomes.data, becomes.len))
+            return false;
+    }
+    return true;
+}
+
+/* The result replaces *out. *too_long: it stopped past MAX_NORMALIZED_BYTES. */
+static bool normalize_bounded(const clipc_charsmap *map, const char *text,
+                              size_t n, clipc_utf8 *out, bool *too_long)
+{
+    out->n = 0;
+    *too_long = false;
+    for (size_t i = 0, length; i < n; i += length) {
+        length = clipc_grapheme_length(text + i, n - i);
+        if (!push_mapped(map, text + i, length, out))
+            return false;
+        if (out->n > MAX_NORMALIZED_BYTES) {
+            *too_long = true;
+            break;
+        }
+    }
+    return true;
+}
+
+/* Of an added token, which is short. */
+static bool normalize(const void *normalizer, const char *text, size_t n,
+                      clipc_utf8 *out)
+{
+    bool too_long;
+    return normalize_bounded(normalizer, text, n, out, &too_long);
+}
+
+/* ---- encoding ---------------------------------------------------------- */
+
+typedef struct encoder {
+    const xlm_tokenizer *xlm;
+    clipc_ids *out;
+    size_t limit; /* encoding stops when out->n reaches the limit */
+    bool specials_plain;
+    clipc_utf8 normalized, word;
+    clipc_unigram_path path;
+    clipc_error *err;
+} encoder;
+
+static clipc_status fail_nomem(const encoder *enc)
+{
+    return clipc_fail_nomem(enc->err, "token ids");
+}
+
+static bool begins_with_mark(const char *text, size_t n)
+{
+    return n >= MARK_BYTES && memcmp(text, MARK, MARK_BYTES) == 0;
+}
+
+/* Adds text with a mark at its begin at most. */
+static bool add_part(encoder *enc, const char *text, size_t n)
+{
+    const clipc_pieces *pieces = &enc->xlm->pieces;
+    clipc_piece_walk walk = { 0 };
+    clipc_piece_token token;
+
+    if (!clipc_unigram_search(&pieces->model, text, n, &enc->path))
+        return false;
+    while (clipc_pieces_next(pieces, text, n, &enc->path, &walk, &token))
+        if (!clipc_ids_push(enc->out, token.id))
+            return false;
+    return true;
+}
+
+/* Adds text without white space. */
+static bool add_word(encoder *enc, const char *text, size_t n)
+{
+    enc->word.n = 0;
+    if ((!begins_with_mark(text, n) &&
+         !clipc_utf8_push(&enc->word, MARK, MARK_BYTES)) ||
+        !clipc_utf8_push(&enc->word, text, n))
+        return false;
+    text = enc->word.data;
+    n = enc->word.n;
+    for (size_t at = 0; at < n && enc->out->n < enc->limit;) {
+        size_t end = at + 1;
+        while (end < n && !begins_with_mark(text + end, n - end))
+            end++;
+        if (!add_part(enc, text + at, end - at))
+            return false;
+        at = end;
+    }
+    return true;
+}
+
+/* Adds normalised text without added tokens. */
+static bool add_words(encoder *enc, const char *text, size_t n)
+{
+    size_t begin = 0;
+
+    for (size_t i = 0; i < n && enc->out->n < enc->limit;) {
+        uint32_t code;
+        const size_t length = clipc_utf8_decode(text + i, n - i, &code);
+        if (clipc_unicode_class(code) == CLIPC_CODE_SPACE) {
+            if (i > begin && !add_word(enc, text + begin, i - begin))
+                return false;
+            begin = i + length;
+        }
+        i += length;
+        if (i == n && n > begin && !add_word(enc, text + begin, n - begin))
+            return false;
+    }
+    return true;
+}
+
+/* Adds raw text without raw added tokens. */
+static clipc_status add_raw(encoder *enc, const char *text, size_t n)
+{
+    const clipc_added_set *set = &enc->xlm->added.normalized;
+    const clipc_added_token *token;
+    clipc_added_walk walk = { 0 };
+    bool too_long;
+
+    if (n == 0)
+        return CLIPC_OK;
+    if (!normalize_bounded(&enc->xlm->pieces.charsmap, text, n,
+                           &enc->normalized, &too_long))
+        return fail_nomem(enc);
+    if (too_long)
+        return clipc_fail(enc->err, CLIPC_ERR_LIMIT, -1,
+                          "a text of %zu bytes has more than %zu bytes after "
+                          "normalisation",
+                          n, MAX_NORMALIZED_BYTES);
+    text = enc->normalized.data;
+    n = enc->normalized.n;
+    do {
+        token = clipc_added_next(set, text, n, enc->specials_plain, &walk);
+        if (!add_words(enc, text + walk.text_begin,
+                       walk.text_end - walk.text_begin) ||
+            (token && !clipc_ids_push(enc->out, token->id)))
+            return fail_nomem(enc);
+    } while (token && enc->out->n < enc->limit);
+    return CLIPC_OK;
+}
+
+static clipc_status add_text(encoder *enc, const char *text, size_t n)
+{
+    const clipc_added_set *set = &enc->xlm->added.raw;
+    const clipc_added_token *token;
+    clipc_added_walk walk = { 0 };
+
+    if (!clipc_ids_push(enc->out, enc->xlm->added.start_id))
+        return fail_nomem(enc);
+    do {
+        token = clipc_added_next(set, text, n, enc->specials_plain, &walk);
+        CLIPC_TRY(add_raw(enc, text + walk.text_begin,
+                          walk.text_end - walk.text_begin));
+        if (token && !clipc_ids_push(enc->out, token->id))
+            return fail_nomem(enc);
+    } while (token && enc->out->n < enc->limit);
+    return CLIPC_OK;
+}
+
+static clipc_status encode(const void *self,
+                           const clipc_tokenizer_request *request,
+                           clipc_ids *out, clipc_error *err)
+{
+    const xlm_tokenizer *xlm = self;
+    const size_t max = request->max_ids;
+    encoder enc = {
+        .xlm = xlm,
+        .out = out,
+        .limit = max ? out->n + max - 1 : SIZE_MAX,
+        .specials_plain = xlm->added.specials_plain ||
+                          (request->flags & CLIPC_TEXT_SPECIALS_PLAIN),
+        .err = err,
+    };
+    clipc_status status = add_text(&enc, request->text.data,
+                                   request->text.len);
+
+    free(enc.normalized.data);
+    free(enc.word.data);
+    clipc_unigram_path_free(&enc.path);
+    CLIPC_TRY(status);
+    if (out->n > enc.limit)
+        out->n = enc.limit; /* the last word went past the limit */
+    return clipc_ids_push(out, xlm->added.end_id)
+               ? CLIPC_OK
+               : clipc_fail_nomem(err, "token ids");
+}
+
+/* ---- loading ----------------------------------------------------------- */
+
+/* transformers' defaults of XLMRobertaTokenizer. */
+static const char *const NAMED[CLIPC_N_NAMED] = {
+    [CLIPC_NAMED_BOS] = "<s>",     [CLIPC_NAMED_EOS] = "</s>",
+    [CLIPC_NAMED_UNK] = "<unk>",   [CLIPC_NAMED_SEP] = "</s>",
+    [CLIPC_NAMED_PAD] = "<pad>",   [CLIPC_NAMED_CLS] = "<s>",
+    [CLIPC_NAMED_MASK] = "<mask>",
+};
+
+static clipc_status load_added(xlm_tokenizer *xlm,
+                               const clipc_token_map *tokens,
+                               const clipc_tokenizer_source *source,
+                               clipc_error *err)
+{
+    const clipc_added_source added = {
+        .vocab = tokens,
+        .added_tokens = json_object_get(source->root, "added_tokens"),
+        .config = source->config,
+        .tokens_name = source->files->tokenizer_json.name,
+        .config_name = source->files->tokenizer_config.name,
+        .named = NAMED,
+        .ends_needed = true,
+        .normalize = normalize,
+        .normalizer = &xlm->pieces.charsmap,
+    };
+
+    CLIPC_TRY(clipc_added_load(&xlm->added, &added, source->vocab_size, err));
+    /* These texts point into JSON that the loading releases. */
+    xlm->added.start_text = xlm->added.end_text = NULL;
+    return CLIPC_OK;
+}
+
+/* What write() gives away. */
+static clipc_status fill_tables(xlm_tokenizer *xlm, clipc_error *err)
+{
+    const clipc_added *added = &xlm->added;
+
+    xlm->records = clipc_alloc(clipc_added_count(added),
+                               sizeof(clipc_added_record));
+    xlm->text = clipc_alloc(clipc_added_text_bytes(added), 1);
+    if (!xlm->records || !xlm->text)
+        return clipc_fail_nomem(err, "added tokens");
+    clipc_added_write(added, xlm->records, xlm->text);
+    xlm->head = (xlm_head){ .start_id = added->start_id,
+                            .end_id = added->end_id,
+                            .specials_plain = added->specials_plain };
+    return CLIPC_OK;
+}
+
+static clipc_status load(void *self, clipc_padding *padding,
+                         const clipc_tokenizer_source *source,
+                         clipc_error *err)
+{
+    const clipc_json_object config = { source->config,
+                                       source->files->tokenizer_config.name,
+                                       "" };
+    xlm_tokenizer *xlm = self;
+    clipc_json_pieces json;
+    bool prefix = true;
+    clipc_status status;
+
+    if (!source->root)
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "no tokenizer: no tokenizer.json");
+    CLIPC_TRY(clipc_json_bool(&config, "add_prefix_space", &prefix, err));
+    if (!prefix)
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
+                               "add_prefix_space", "must be true");
+    CLIPC_TRY(clipc_json_pieces_load(&json, source, err));
+    json.spiece.unknown_id = UNKNOWN_ID;
+    if (json.spiece.n_pieces <= UNKNOWN_ID)
+        CLIPC_TRY_GOTO(status, done,
+                       clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                                  "%s: %zu pieces, and the unknown one has "
+                                  "the id %d",
+                                  CLIPC_QUOTE(
+                                      source->files->tokenizer_json.name),
+                                  json.spiece.n_pieces, UNKNOWN_ID));
+    CLIPC_TRY_GOTO(status, done,
+                   clipc_pieces_load(&xlm->pieces, &json.spiece, NULL, 0,
+                                     source->vocab_size,
+                                     source->files->tokenizer_json.name, err));
+    CLIPC_TRY_GOTO(status, done, load_added(xlm, &json.map, source, err));
+    padding->id = xlm->added.pad_id;
+    status = fill_tables(xlm, err);
+
+done:
+    clipc_json_pieces_free(&json);
+    return status;
+}
+
+static void clear(void *self)
+{
+    xlm_tokenizer *xlm = self;
+
+    clipc_pieces_free(&xlm->pieces);
+    clipc_added_free(&xlm->added);
+    free(xlm->records);
+    free(xlm->text);
+}
+
+/* ---- packed files ------------------------------------------------------ */
+
+enum {
+    HEAD,
+    ADDED,
+    ADDED_TEXT,
+    PIECES,
+    N_TABLES = PIECES + CLIPC_N_PIECES_TABLES
+};
+_Static_assert((int)N_TABLES <= (int)CLIPC_MAX_TABLES, "a frame has room");
+
+static clipc_status write(const void *self, clipc_table *tables,
+                          clipc_error *err)
+{
+    const xlm_tokenizer *xlm = self;
+
+    (void)err;
+    tables[HEAD] = (clipc_table){ &xlm->head, sizeof xlm->head };
+    tables[ADDED] = (clipc_table){ xlm->records,
+                                   clipc_added_count(&xlm->added) *
+                                       sizeof(clipc_added_record) };
+    tables[ADDED_TEXT] = (clipc_table){ xlm->text,
+                                        clipc_added_text_bytes(&xlm->added) };
+    clipc_pieces_write(&xlm->pieces, tables + PIECES);
+    return CLIPC_OK;
+}
+
+static bool is_id(int32_t id, size_t vocab_size)
+{
+    return id >= 0 && (size_t)id < vocab_size;
+}
+
+static clipc_status read(void *self, const clipc_tables *tables,
+                         size_t vocab_size, clipc_error *err)
+{
+    const clipc_table *added = &tables->table[ADDED];
+    const clipc_table *text = &tables->table[ADDED_TEXT];
+    xlm_tokenizer *xlm = self;
+    xlm_head head;
+    const char *wrong = NULL;
+
+    if (tables->table[HEAD].n_bytes != sizeof head ||
+        added->n_bytes % sizeof(clipc_added_record) != 0)
+        return clipc_tables_fail(tables, "its head is damaged", err);
+    memcpy(&head, tables->table[HEAD].data, sizeof head);
+    if (!is_id(head.start_id, vocab_size) || !is_id(head.end_id, vocab_size) ||
+        head.specials_plain > 1 || head.zero != 0)
+        return clipc_tables_fail(tables, "its head is damaged", err);
+    clipc_status status =
+        clipc_added_read(&xlm->added, added->data,
+                         added->n_bytes / sizeof(clipc_added_record),
+                         text->data, text->n_bytes, vocab_size, &wrong, err);
+    if (wrong)
+        return clipc_tables_fail(tables, wrong, err);
+    CLIPC_TRY(status);
+    xlm->added.start_id = head.start_id;
+    xlm->added.end_id = head.end_id;
+    xlm->added.specials_plain = head.specials_plain != 0;
+    CLIPC_TRY(
+        clipc_pieces_read(&xlm->pieces, tables, PIECES, vocab_size, err));
+    return fill_tables(xlm, err);
+}
+
+/* ---- the kind ---------------------------------------------------------- */
+
+static const char *const CLASSES[] = { "XLMRobertaTokenizer", NULL };
+
+static bool reads_json(const clipc_tokenizer_source *source)
+{
+    (void)source;
+    return true;
+}
+
+const clipc_tokenizer_kind clipc_xlm_tokenizer = {
+    .name = "XLM-RoBERTa",
+    .number = 3,
+    .n_tables = N_TABLES,
+    .bytes = sizeof(xlm_tokenizer),
+    .least_ids = 2,
+    .classes = CLASSES,
+    .fits = clipc_json_has_pieces,
+    .reads_json = reads_json,
+    .load = load,
+    .read = read,
+    .write = write,
+    .clear = clear,
+    .encode = encode,
+};
