@@ -44,10 +44,18 @@ SHAPES = {
                   "gelu", (12, 24)),
     "laion-h14": ((1024, 24, 16, 4096), (1280, 32, 16, 5120, 14, 224), 1024,
                   "gelu", (12, 16)),
+    "dfn-h14-378": ((1024, 24, 16, 4096), (1280, 32, 16, 5120, 14, 378), 1024,
+                    "quick_gelu", (6, 6)),
+    "tinyclip-8m": ((256, 3, 4, 1024), (256, 10, 4, 1024, 16, 224), 512,
+                    "gelu", (3, 10)),
+    "tinyclip-39m": ((512, 6, 8, 2048), (512, 12, 8, 2048, 16, 224), 512,
+                     "gelu", (6, 12)),
+    "tinyclip-61m": ((512, 9, 8, 2048), (640, 12, 10, 2560, 32, 224), 512,
+                     "gelu", (9, 12)),
     "laion-bigg14": ((1280, 32, 20, 5120), (1664, 48, 16, 8192, 14, 224),
                      1280, "gelu", (8, 10)),
 }
-OPEN_CLIP = ("openai-b32", "laion-bigg14")
+OPEN_CLIP = ("openai-b32", "dfn-h14-378", "laion-bigg14")
 STORED = {"openai-l14": "F16", "laion-h14": "BF16"}
 ONE_TOWER = ("openai-b32", "laion-h14")
 # Other image sizes: fewer and more patches; 7 patches and 6 pixels more, so
