@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * xlm_tokenizer.c - see xlm_tokenizer.h. Reference: transformers 5.24
- * XLMRobertaTokenizer, tokenizers 0.23.
+ * XLMRobertaTokenizer and T5Tokenizer, tokenizers 0.23.
  *
- * XLMRobertaTokenizer takes the vocabulary, the charsmap and the added tokens
- * of tokenizer.json and builds the pipeline itself: added tokens, charsmap,
+ * Both classes take the vocabulary, the charsmap and the added tokens of
+ * tokenizer.json and build the pipeline themselves: added tokens, charsmap,
  * words between white space, U+2581 before each word and a cut before each
- * U+2581, the best pieces by sums of float64, <s> and </s> around them. The
- * unknown piece has id 3, and every piece may be in a text.
+ * U+2581, the best pieces by sums of float64, <s> (of XLM-R alone) and </s>
+ * around them. Every piece may be in a text; a byte of an unknown character is
+ * none.
  *
  * The charsmap goes by grapheme clusters: a cluster below 6 bytes that a rule
  * begins becomes what the shortest such rule says, whole; else each character
@@ -19,6 +20,7 @@
 #include "text/graphemes.h"
 #include "text/json_pieces.h"
 #include "text/pieces.h"
+#include "text/xlm_pipeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +28,14 @@
 #define MARK "\xE2\x96\x81" /* U+2581 */
 enum {
     MARK_BYTES = 3,
-    WHOLE_BYTES = 6, /* a cluster below this is looked up whole */
-    UNKNOWN_ID = 3
+    WHOLE_BYTES = 6 /* a cluster below this is looked up whole */
 };
 
 /* A hostile rule may be long. */
 #define MAX_NORMALIZED_BYTES ((size_t)16 << 20)
 
 typedef struct xlm_head {
-    int32_t start_id, end_id;
+    int32_t start_id, end_id; /* start_id -1: none */
     uint32_t specials_plain, zero;
 } xlm_head;
 
@@ -205,7 +206,8 @@ static clipc_status add_text(encoder *enc, const char *text, size_t n)
     const clipc_added_token *token;
     clipc_added_walk walk = { 0 };
 
-    if (!clipc_ids_push(enc->out, enc->xlm->added.start_id))
+    if (enc->xlm->head.start_id >= 0 &&
+        !clipc_ids_push(enc->out, enc->xlm->head.start_id))
         return fail_nomem(enc);
     do {
         token = clipc_added_next(set, text, n, enc->specials_plain, &walk);
@@ -240,25 +242,46 @@ static clipc_status encode(const void *self,
     CLIPC_TRY(status);
     if (out->n > enc.limit)
         out->n = enc.limit; /* the last word went past the limit */
-    return clipc_ids_push(out, xlm->added.end_id)
+    return clipc_ids_push(out, xlm->head.end_id)
                ? CLIPC_OK
                : clipc_fail_nomem(err, "token ids");
 }
 
 /* ---- loading ----------------------------------------------------------- */
 
-/* transformers' defaults of XLMRobertaTokenizer. */
-static const char *const NAMED[CLIPC_N_NAMED] = {
-    [CLIPC_NAMED_BOS] = "<s>",     [CLIPC_NAMED_EOS] = "</s>",
-    [CLIPC_NAMED_UNK] = "<unk>",   [CLIPC_NAMED_SEP] = "</s>",
-    [CLIPC_NAMED_PAD] = "<pad>",   [CLIPC_NAMED_CLS] = "<s>",
-    [CLIPC_NAMED_MASK] = "<mask>",
+/* What the classes do not share: transformers' defaults of the named tokens,
+ * and the id of the unknown piece. */
+typedef struct variant {
+    const char *named[CLIPC_N_NAMED];
+    int32_t unknown_id;
+    bool has_start;
+    int extra_ids;
+} variant;
+
+static const variant XLM = {
+    .named = { [CLIPC_NAMED_BOS] = "<s>",
+               [CLIPC_NAMED_EOS] = "</s>",
+               [CLIPC_NAMED_UNK] = "<unk>",
+               [CLIPC_NAMED_SEP] = "</s>",
+               [CLIPC_NAMED_PAD] = "<pad>",
+               [CLIPC_NAMED_CLS] = "<s>",
+               [CLIPC_NAMED_MASK] = "<mask>" },
+    .unknown_id = 3,
+    .has_start = true,
+};
+
+static const variant T5 = {
+    .named = { [CLIPC_NAMED_EOS] = "</s>",
+               [CLIPC_NAMED_UNK] = "<unk>",
+               [CLIPC_NAMED_PAD] = "<pad>" },
+    .unknown_id = 2,
+    .extra_ids = 100,
 };
 
 static clipc_status load_added(xlm_tokenizer *xlm,
                                const clipc_token_map *tokens,
                                const clipc_tokenizer_source *source,
-                               clipc_error *err)
+                               const variant *how, clipc_error *err)
 {
     const clipc_added_source added = {
         .vocab = tokens,
@@ -266,13 +289,19 @@ static clipc_status load_added(xlm_tokenizer *xlm,
         .config = source->config,
         .tokens_name = source->files->tokenizer_json.name,
         .config_name = source->files->tokenizer_config.name,
-        .named = NAMED,
-        .ends_needed = true,
+        .named = how->named,
+        .ends_needed = how->has_start,
         .normalize = normalize,
         .normalizer = &xlm->pieces.charsmap,
     };
 
     CLIPC_TRY(clipc_added_load(&xlm->added, &added, source->vocab_size, err));
+    if (xlm->added.end_id < 0)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"eos_token\" must be a token",
+                          CLIPC_QUOTE(added.config_name));
+    if (!how->has_start)
+        xlm->added.start_id = -1;
     /* These texts point into JSON that the loading releases. */
     xlm->added.start_text = xlm->added.end_text = NULL;
     return CLIPC_OK;
@@ -295,40 +324,62 @@ static clipc_status fill_tables(xlm_tokenizer *xlm, clipc_error *err)
     return CLIPC_OK;
 }
 
-static clipc_status load(void *self, clipc_padding *padding,
-                         const clipc_tokenizer_source *source,
-                         clipc_error *err)
+/* What the configuration may say against the pipeline. */
+static clipc_status check_config(const clipc_tokenizer_source *source,
+                                 const variant *how, clipc_error *err)
 {
     const clipc_json_object config = { source->config,
                                        source->files->tokenizer_config.name,
                                        "" };
+    double extra = how->extra_ids; /* the file's numbers are reals */
+    bool prefix = true;
+
+    CLIPC_TRY(clipc_json_number(&config, "extra_ids", 0, 1e6, &extra, err));
+    if (extra > 0)
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
+                               "extra_ids", "must be 0");
+    if (!how->has_start)
+        return CLIPC_OK;
+    CLIPC_TRY(clipc_json_bool(&config, "add_prefix_space", &prefix, err));
+    return prefix ? CLIPC_OK
+                  : clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
+                                    "add_prefix_space", "must be true");
+}
+
+static clipc_status load_pieces(xlm_tokenizer *xlm,
+                                const clipc_tokenizer_source *source,
+                                const variant *how, clipc_json_pieces *json,
+                                clipc_error *err)
+{
+    const char *file = source->files->tokenizer_json.name;
+    const size_t n = json->spiece.n_pieces;
+
+    json->spiece.unknown_id = how->unknown_id;
+    if (n <= (size_t)how->unknown_id)
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                          "%s: %zu pieces, and the unknown one has the id %d",
+                          CLIPC_QUOTE(file), n, (int)how->unknown_id);
+    return clipc_pieces_load(&xlm->pieces, &json->spiece, NULL, 0,
+                             source->vocab_size, file, err);
+}
+
+static clipc_status load(void *self, clipc_padding *padding,
+                         const clipc_tokenizer_source *source,
+                         clipc_error *err)
+{
+    const variant *how = strcmp(source->class, "T5Tokenizer") == 0 ? &T5
+                                                                   : &XLM;
     xlm_tokenizer *xlm = self;
     clipc_json_pieces json;
-    bool prefix = true;
     clipc_status status;
 
     if (!source->root)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "no tokenizer: no tokenizer.json");
-    CLIPC_TRY(clipc_json_bool(&config, "add_prefix_space", &prefix, err));
-    if (!prefix)
-        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
-                               "add_prefix_space", "must be true");
+    CLIPC_TRY(check_config(source, how, err));
     CLIPC_TRY(clipc_json_pieces_load(&json, source, err));
-    json.spiece.unknown_id = UNKNOWN_ID;
-    if (json.spiece.n_pieces <= UNKNOWN_ID)
-        CLIPC_TRY_GOTO(status, done,
-                       clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                                  "%s: %zu pieces, and the unknown one has "
-                                  "the id %d",
-                                  CLIPC_QUOTE(
-                                      source->files->tokenizer_json.name),
-                                  json.spiece.n_pieces, UNKNOWN_ID));
-    CLIPC_TRY_GOTO(status, done,
-                   clipc_pieces_load(&xlm->pieces, &json.spiece, NULL, 0,
-                                     source->vocab_size,
-                                     source->files->tokenizer_json.name, err));
-    CLIPC_TRY_GOTO(status, done, load_added(xlm, &json.map, source, err));
+    CLIPC_TRY_GOTO(status, done, load_pieces(xlm, source, how, &json, err));
+    CLIPC_TRY_GOTO(status, done, load_added(xlm, &json.map, source, how, err));
     padding->id = xlm->added.pad_id;
     status = fill_tables(xlm, err);
 
@@ -392,8 +443,9 @@ static clipc_status read(void *self, const clipc_tables *tables,
         added->n_bytes % sizeof(clipc_added_record) != 0)
         return clipc_tables_fail(tables, "its head is damaged", err);
     memcpy(&head, tables->table[HEAD].data, sizeof head);
-    if (!is_id(head.start_id, vocab_size) || !is_id(head.end_id, vocab_size) ||
-        head.specials_plain > 1 || head.zero != 0)
+    if ((head.start_id != -1 && !is_id(head.start_id, vocab_size)) ||
+        !is_id(head.end_id, vocab_size) || head.specials_plain > 1 ||
+        head.zero != 0)
         return clipc_tables_fail(tables, "its head is damaged", err);
     clipc_status status =
         clipc_added_read(&xlm->added, added->data,
@@ -412,7 +464,8 @@ static clipc_status read(void *self, const clipc_tables *tables,
 
 /* ---- the kind ---------------------------------------------------------- */
 
-static const char *const CLASSES[] = { "XLMRobertaTokenizer", NULL };
+static const char *const CLASSES[] = { "XLMRobertaTokenizer", "T5Tokenizer",
+                                       NULL };
 
 static bool reads_json(const clipc_tokenizer_source *source)
 {
@@ -427,7 +480,7 @@ const clipc_tokenizer_kind clipc_xlm_tokenizer = {
     .bytes = sizeof(xlm_tokenizer),
     .least_ids = 2,
     .classes = CLASSES,
-    .fits = clipc_json_has_pieces,
+    .fits = clipc_xlm_fits,
     .reads_json = reads_json,
     .load = load,
     .read = read,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * xlm_tokenizer.h - the tokenizer of MetaCLIP 2, the class XLMRobertaTokenizer
- * of transformers: pieces by a Unigram in tokenizer.json.
+ * xlm_tokenizer.h - pieces by a Unigram in tokenizer.json: the classes
+ * XLMRobertaTokenizer of transformers (MetaCLIP 2) and T5Tokenizer (SigLIP's
+ * first version in open_clip).
  */
 #ifndef CLIPC_XLM_TOKENIZER_H
 #define CLIPC_XLM_TOKENIZER_H

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Compares the ids of tokenizers of pieces with transformers' on hostile
-strings: SigLIP's first (SiglipTokenizer on sentencepiece) and MetaCLIP 2's
-(XLMRobertaTokenizer on tokenizers).
+strings: SigLIP's first (SiglipTokenizer on sentencepiece), MetaCLIP 2's
+(XLMRobertaTokenizer on tokenizers) and the one of open_clip's SigLIP
+(T5Tokenizer).
 
     python tests/parity/pieces_fuzz.py [--count N] [--seed S] [--codepoints]
                                        [--work DIR] [--inspect PATH]
@@ -30,7 +31,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "golden"))
 
 import sentencepiece  # noqa: E402
 import transformers  # noqa: E402
-from transformers import SiglipTokenizer, XLMRobertaTokenizer  # noqa: E402
+from transformers import (SiglipTokenizer, T5Tokenizer,  # noqa: E402
+                          XLMRobertaTokenizer)
 
 import make_pieces  # noqa: E402
 import models  # noqa: E402
@@ -50,6 +52,7 @@ MODELS = {
     "large": (8000, "nmt_nfkc", False, {"split_by_whitespace": False}),
 }
 XLM = ("nmt-bytes", "nmt-cf", "identity")
+T5 = ("nmt-bytes", "nmt-cf", "large")
 
 SPECIAL = ["</s>", "<unk>", "</s", "<s>", "<pad>", "<mask>", "<0x41>", "[ud]",
            "photo of", "ab", "abc", "abcd", "\u2581", "\u2581x", "a b",
@@ -95,8 +98,7 @@ def write_siglip(folder, model, config):
         file.write(model)
 
 
-def write_xlm(folder, model):
-    tokenizer = make_pieces.xlm(model)
+def write_json_pieces(folder, tokenizer, config):
     os.makedirs(folder, exist_ok=True)
     network = models.config_json((8, 1, 1, 16), (8, 1, 1, 16, 8, 16), 8,
                                  len(tokenizer["model"]["vocab"]), 2)
@@ -104,8 +106,7 @@ def write_xlm(folder, model):
     models.write_json(f"{folder}/preprocessor_config.json",
                       models.preprocessor_json(16))
     models.write_json(f"{folder}/tokenizer.json", tokenizer)
-    models.write_json(f"{folder}/tokenizer_config.json",
-                      {"tokenizer_class": "XLMRobertaTokenizer"})
+    models.write_json(f"{folder}/tokenizer_config.json", config)
     models.write_weights(f"{folder}/model.safetensors",
                          models.random_state(network, 1))
 
@@ -204,9 +205,15 @@ def main():
                     SiglipTokenizer.from_pretrained(folder), True)
         if name in XLM:
             folder = f"{args.work}/xlm-{name}"
-            write_xlm(folder, model)
+            write_json_pieces(folder, make_pieces.xlm(model),
+                              {"tokenizer_class": "XLMRobertaTokenizer"})
             bad += both("xlm " + name, folder,
                         XLMRobertaTokenizer.from_pretrained(folder), False)
+        if name in T5:
+            folder = f"{args.work}/t5-{name}"
+            write_json_pieces(folder, make_pieces.t5(model), make_pieces.T5)
+            bad += both("t5 " + name, folder,
+                        T5Tokenizer.from_pretrained(folder), False)
     return 1 if bad else 0
 
 

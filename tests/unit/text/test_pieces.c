@@ -183,6 +183,12 @@ TEST(pieces_of_xlm)
     check_cases("xlm.json", "", true);
 }
 
+TEST(pieces_of_t5)
+{
+    check_cases("t5.json", "t5_config.json", false);
+    check_cases("t5.json", "t5_config.json", true);
+}
+
 /* ---- limits ------------------------------------------------------------ */
 
 static clipc_ids encode(const clipc_tokenizer *tokenizer, const char *text,
@@ -482,6 +488,48 @@ TEST(pieces_refuse_bad_tokenizer_json)
             FAIL("%s: %s: %s", json, clipc_status_name(status), err.message);
         CHECK_HAS(err.message, BAD_JSON[i].message);
     }
+}
+
+/* A class that clipc does not know: the pipeline in the file counts. */
+TEST(pieces_of_an_unknown_class_must_be_those_of_xlm)
+{
+    static const char CONFIG[] = "{\"tokenizer_class\":\"TokenizersBackend\"}";
+    static const char NONE[] = "\"post_processor\": null";
+    static const char TEMPLATE[] =
+        "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": ["
+        "{\"SpecialToken\": {\"id\": \"<s>\"}}, {\"Sequence\": {\"id\": \"A\"}}, "
+        "{\"SpecialToken\": {\"id\": \"</s>\"}}]}";
+    bundle b = read_bundle("xlm.json", "");
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+
+    b.files.tokenizer_config =
+        (clipc_tokenizer_file){ CONFIG, sizeof CONFIG - 1, "config" };
+    CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &b.files, VOCAB_SIZE,
+                                        &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    char *at = strstr(b.model, NONE);
+    CHECK(at);
+    const size_t n = b.files.tokenizer_json.n;
+    const size_t before = (size_t)(at - b.model);
+    char *changed = malloc(n + sizeof TEMPLATE);
+    CHECK(changed);
+    snprintf(changed, n + sizeof TEMPLATE, "%.*s%s%s", (int)before, b.model,
+             TEMPLATE, at + sizeof NONE - 1);
+    b.files.tokenizer_json = (clipc_tokenizer_file){ changed, strlen(changed),
+                                                     "changed" };
+    CHECK_OK(clipc_tokenizer_create(&tokenizer, &b.files, VOCAB_SIZE, &err),
+             err);
+    clipc_tokenizer_destroy(tokenizer);
+    char *scheme = strstr(changed, "always");
+    CHECK(scheme);
+    memcpy(scheme, "first ", 6);
+    CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &b.files, VOCAB_SIZE,
+                                        &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "model.type");
+    free(changed);
+    free_bundle(&b);
 }
 
 /* SigLIP's pieces from a tokenizer.json, whose pipeline does not count. */

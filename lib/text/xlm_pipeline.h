@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * xlm_pipeline.h - whether a tokenizer.json describes what XLMRobertaTokenizer
+ * builds: for files whose tokenizer_config.json names another class, or none.
+ */
+#ifndef CLIPC_XLM_PIPELINE_H
+#define CLIPC_XLM_PIPELINE_H
+
+#include "text/tokenizer_kind.h"
+
+bool clipc_xlm_fits(const clipc_tokenizer_source *source);
+
+#endif /* CLIPC_XLM_PIPELINE_H */
