@@ -229,7 +229,7 @@ typedef void (*clipc_notice_fn)(void *user, const char *message);
  * name, never NULL or empty, is the first of these that fits:
  *   - "demo", where params->data_dir is given: the model in that folder;
  *   - a folder with config.json, weights, tokenizer.json (or vocab.json and
- *     merges.txt) and preprocessor_config.json;
+ *     merges.txt, or spiece.model) and preprocessor_config.json;
  *   - a packed file, or the file of weights in such a folder;
  *   - where params->hub is given, a repository id such as
  *     "openai/clip-vit-base-patch32", as clipc_hub_download() takes it. Files

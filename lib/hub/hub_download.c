@@ -10,6 +10,8 @@
 #include "hub/hub.h"
 
 #include "hub/hub_file.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "checkpoint/model_files.h"
 
 #include <stdio.h>
@@ -17,7 +19,8 @@
 #include <string.h>
 
 #define MAX_SMALL_BYTES \
-    ((uint64_t)64 << 20) /* of a file that has no weights */
+    ((uint64_t)128 << 20) /* of a file that has no weights */
+#define MAX_TOKENIZER_CONFIG_BYTES ((size_t)4 << 20)
 #define MAX_WEIGHT_BYTES ((uint64_t)64 << 30)
 
 enum {
@@ -127,16 +130,52 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
                       d->id->repo, d->id->revision);
 }
 
-/* Gets tokenizer.json or, if the revision has none, vocab.json and
- * merges.txt. */
+/* Whether the tokenizer_config.json that was got names the class that reads
+ * spiece.model. A file that cannot be read names none: opening the model says
+ * what is wrong. */
+static clipc_status needs_spiece(const clipc_hub_task *d, bool *needs,
+                                 clipc_error *err)
+{
+    const char *file = clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_CONFIG];
+    char *name = clipc_format("%s/%s", d->commit, file), *path = NULL;
+    clipc_bytes bytes = { 0 };
+    json_t *root = NULL;
+
+    *needs = false;
+    if (!name)
+        return clipc_fail_nomem(err, "path in the hub cache");
+    clipc_status status = clipc_hub_tree_path(&path, &d->tree, "snapshots",
+                                              name, err);
+    if (status == CLIPC_OK &&
+        clipc_file_read(&bytes, path, MAX_TOKENIZER_CONFIG_BYTES,
+                        "limit of tokenizer_config.json", NULL) == CLIPC_OK &&
+        clipc_json_parse_reals(&root, (const char *)bytes.data, bytes.n, path,
+                               NULL) == CLIPC_OK) {
+        const char *class = json_string_value(
+            json_object_get(root, "tokenizer_class"));
+        *needs = class && strcmp(class, "SiglipTokenizer") == 0;
+    }
+    json_decref(root);
+    clipc_bytes_release(&bytes);
+    free(name);
+    free(path);
+    return status;
+}
+
+/* Gets spiece.model where the tokenizer's class reads that file, and
+ * tokenizer.json; if the revision has neither, vocab.json and merges.txt. */
 static clipc_status get_tokenizer(clipc_hub_task *d, clipc_error *err)
 {
     const char *const *names = clipc_tokenizer_file_names;
-    bool found;
+    bool found, pieces = false;
 
     CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_CONFIG], &found, err));
-    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_JSON], &found, err));
     if (found)
+        CLIPC_TRY(needs_spiece(d, &pieces, err));
+    if (pieces)
+        CLIPC_TRY(get_small(d, names[CLIPC_FILE_SPIECE_MODEL], &pieces, err));
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_JSON], &found, err));
+    if (found || pieces)
         return CLIPC_OK;
     CLIPC_TRY(get_small(d, names[CLIPC_FILE_VOCAB_JSON], &found, err));
     return get_small(d, names[CLIPC_FILE_MERGES_TXT], &found, err);

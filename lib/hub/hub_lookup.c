@@ -330,7 +330,8 @@ static bool is_tokenizer_settled(const view *v)
     const char *merges = names[CLIPC_FILE_MERGES_TXT];
 
     /* Python asks for vocab.json and merges.txt first. */
-    if (has(v, json) || (has(v, vocab) && has(v, merges)))
+    if (has(v, json) || has(v, names[CLIPC_FILE_SPIECE_MODEL]) ||
+        (has(v, vocab) && has(v, merges)))
         return true;
     return is_settled(v, json) && is_settled(v, vocab) &&
            is_settled(v, merges);

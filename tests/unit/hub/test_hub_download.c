@@ -904,6 +904,41 @@ TEST(without_the_network_what_is_there_is_used_and_told)
     refuse("o/n", CLIPC_ERR_NOT_FOUND, "only some files");
 }
 
+/* SigLIP's class reads spiece.model; no other class is asked for that file. */
+TEST(spiece_model_is_got_for_its_class)
+{
+    static const char *const CONFIGS[] = {
+        "{\"tokenizer_class\": \"SiglipTokenizer\"}",
+        "{\"tokenizer_class\": \"CLIPTokenizer\"}",
+        "not JSON",
+        "{}",
+    };
+    begin();
+    size_t n;
+    char *data = test_read("tests/data/pieces/rules.model", &n);
+
+    test_write(in(root, "o/n/" A40 "/spiece.model"), data, n);
+    for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) {
+        begin();
+        write_text(in(root, "o/n/" A40 "/tokenizer_config.json"), CONFIGS[i]);
+        get("o/n");
+        CHECK_INT(hub_server_count(server, "spiece.model") > 0, i == 0);
+        CHECK(clipc_file_exists(in(cache, "models--o--n/snapshots/" A40
+                                          "/spiece.model")) == (i == 0));
+        CHECK(clipc_file_exists(
+            in(cache, "models--o--n/snapshots/" A40 "/tokenizer.json")));
+    }
+    /* Without tokenizer.json: vocab.json is not asked for. */
+    begin();
+    CHECK(unlink(in(root, "o/n/" A40 "/tokenizer.json")) == 0);
+    write_text(in(root, "o/n/" A40 "/tokenizer_config.json"), CONFIGS[0]);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "vocab.json"), 0);
+    CHECK(clipc_file_exists(
+        in(cache, "models--o--n/snapshots/" A40 "/spiece.model")));
+    free(data);
+}
+
 TEST(a_damaged_ref_is_asked_for_again)
 {
     begin();
