@@ -683,7 +683,8 @@ typedef struct clipc_model_info {
                          * 1 to 63 of A-Z a-z 0-9 . - _, the first a letter or
                          * a digit. NULL: the config names no list. The lists
                          * lie in the data folder of clipc-classify. */
-    const char *family; /* the network: "CLIP" or "SigLIP" (SigLIP 2 too) */
+    const char *family; /* the network: "CLIP", "SigLIP" (SigLIP 2 too) or
+                         * "MetaCLIP 2" */
     clipc_scoring scoring;
     double logit_bias; /* logit = cosine * logit_scale + logit_bias; CLIP: 0.
                         * A SigLIP tower by itself without one: 0 */

@@ -119,7 +119,7 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
     }
     /* A CLIPTextModel or CLIPVisionModel, whose tensors transformers 5 names
      * without the tower. */
-    if (checkpoint->config->family == CLIPC_FAMILY_CLIP &&
+    if (checkpoint->config->family != CLIPC_FAMILY_SIGLIP &&
         has_one_tower(checkpoint) &&
         (strstr(name, "projection") ||
          clipc_tensor_files_find(files,

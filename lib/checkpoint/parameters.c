@@ -144,7 +144,7 @@ clipc_status clipc_parameters_vision(const clipc_config *config,
     const size_t width = config->vision.width, patch = config->patch_size;
     const size_t trained = config->trained_image_size / patch;
     const size_t side = config->image_size / patch;
-    const bool is_clip = config->family == CLIPC_FAMILY_CLIP;
+    const bool is_clip = config->family != CLIPC_FAMILY_SIGLIP;
     const clipc_parameter positions = {
         .vector = &w->position_embedding,
         .name = "vision_model.embeddings.position_embedding.weight",

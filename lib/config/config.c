@@ -29,6 +29,9 @@ static const family_names families[] = {
                             "clip_vision_model", "CLIP" },
     [CLIPC_FAMILY_SIGLIP] = { "SigLIP", "siglip", "siglip_text_model",
                               "siglip_vision_model", "Siglip" },
+    [CLIPC_FAMILY_METACLIP_2] = { "MetaCLIP 2", "metaclip_2",
+                                  "metaclip_2_text_model",
+                                  "metaclip_2_vision_model", "MetaClip2" },
 };
 
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
@@ -132,7 +135,7 @@ static clipc_status find_section(clipc_json_object *out,
                                  clipc_family family, const char *key,
                                  const char *dict_key, clipc_error *err)
 {
-    if (family == CLIPC_FAMILY_CLIP) {
+    if (family != CLIPC_FAMILY_SIGLIP) {
         CLIPC_TRY(clipc_json_find(out, root, dict_key, err));
         if (out->object)
             return CLIPC_OK;
@@ -246,8 +249,8 @@ static clipc_status fail_network(const clipc_json_object *root,
                                "does not compute",
                                clipc_json_quote(value).text, network);
     return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
-                           "is \"%s\"; clipc reads \"clip\", \"siglip\" and "
-                           "their towers",
+                           "is \"%s\"; clipc reads \"clip\", \"siglip\", "
+                           "\"metaclip_2\" and their towers",
                            clipc_json_quote(value).text);
 }
 
@@ -303,6 +306,8 @@ static const char *type_of_classes(const clipc_json_object *root)
             return families[CLIPC_FAMILY_SIGLIP].vision_type;
         if (name && is_class_of(name, CLIPC_FAMILY_SIGLIP))
             return families[CLIPC_FAMILY_SIGLIP].type;
+        if (name && is_class_of(name, CLIPC_FAMILY_METACLIP_2))
+            return families[CLIPC_FAMILY_METACLIP_2].type;
     }
     return families[CLIPC_FAMILY_CLIP].type;
 }
@@ -410,7 +415,7 @@ static clipc_status get_all(clipc_config *config,
 
     CLIPC_TRY(get_network(config, root, err));
     CLIPC_TRY(clipc_config_read_labels(config, root, err));
-    if (config->family == CLIPC_FAMILY_CLIP) {
+    if (config->family != CLIPC_FAMILY_SIGLIP) {
         CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, CLIPC_MAX_WIDTH,
                                   &config->projection_dim, err));
         CLIPC_TRY(clipc_json_number(root, "logit_scale_init_value", -80, 80,
@@ -483,7 +488,9 @@ static const clipc_config defaults[] = {
 
 void clipc_config_default(clipc_config *config, clipc_family family)
 {
-    *config = defaults[family];
+    *config = defaults[family == CLIPC_FAMILY_METACLIP_2 ? CLIPC_FAMILY_CLIP
+                                                         : family];
+    config->family = family;
 }
 
 clipc_status clipc_config_parse(clipc_config *config, const char *data,

@@ -10,7 +10,8 @@
 /* Which network. */
 typedef enum clipc_family {
     CLIPC_FAMILY_CLIP,
-    CLIPC_FAMILY_SIGLIP /* SigLIP, and SigLIP 2 of a fixed image size */
+    CLIPC_FAMILY_SIGLIP,    /* SigLIP, and SigLIP 2 of a fixed image size */
+    CLIPC_FAMILY_METACLIP_2 /* CLIP's network; eos_token_id is what it says */
 } clipc_family;
 
 /* "CLIP", "SigLIP". */
@@ -60,7 +61,7 @@ typedef struct clipc_config {
     /* Pixels right of and below the last whole patch are not read. */
     size_t image_size, patch_size;
     size_t context_length, vocab_size;
-    int64_t eos_token_id;  /* CLIP's; 2: an old config, see text_tower.c */
+    int64_t eos_token_id;  /* CLIP's and MetaCLIP 2's; see text_tower.c */
     size_t projection_dim; /* E. SigLIP: the width of the image tower, which
                             * the text head projects to */
     bool has_vision, has_text; /* a tower may come by itself */
@@ -113,6 +114,13 @@ static inline clipc_scoring clipc_config_scoring(const clipc_config *config)
 {
     return config->family == CLIPC_FAMILY_SIGLIP ? CLIPC_SCORING_SIGMOID
                                                  : CLIPC_SCORING_SOFTMAX;
+}
+
+/* Whether the row of a text's highest id is pooled: CLIP's configs from before
+ * their eos_token_id was corrected say 2 and mean that. */
+static inline bool clipc_config_pools_highest(const clipc_config *config)
+{
+    return config->family == CLIPC_FAMILY_CLIP && config->eos_token_id == 2;
 }
 
 /* Whether a text is always context_length ids, the tokenizer's padding

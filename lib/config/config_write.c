@@ -91,7 +91,7 @@ char *clipc_config_write(const clipc_config *config)
 {
     json_t *root = json_object();
 
-    if ((config->family == CLIPC_FAMILY_CLIP &&
+    if ((config->family != CLIPC_FAMILY_SIGLIP &&
          !add_size(root, "projection_dim", config->projection_dim)) ||
         !add_towers(root, config) || !add_own(root, config)) {
         json_decref(root);

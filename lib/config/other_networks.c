@@ -30,7 +30,6 @@ static const network networks[] = {
     { "xclip", "XCLIP", "X-CLIP" },
     { "owlvit", "OwlViT", "OWL-ViT" },
     { "owlv2", "Owlv2", "OWLv2" },
-    { "metaclip_2", "MetaClip2", "MetaCLIP 2" },
     { "jina_clip", "JinaCLIP", "Jina CLIP" },
     { "mobileclip", "MobileCLIP", "MobileCLIP" },
     { "bridgetower", "BridgeTower", "BridgeTower" },
@@ -76,6 +75,8 @@ const char *clipc_network_of_class(const char *architecture)
     }
     if (strcmp(architecture, "CLIPForImageClassification") == 0)
         return "a classifier on CLIP's image tower";
+    if (strcmp(architecture, "MetaClip2ForImageClassification") == 0)
+        return "a classifier on MetaCLIP 2's image tower";
     if (strcmp(architecture, "SiglipForImageClassification") == 0)
         return "a classifier on SigLIP's image tower";
     return NULL;

@@ -44,7 +44,8 @@ static bool is_entity(const char *s, size_t n)
 
     if (n > 0 && *s == '#')
         return true;
-    while (name < n && characters < MAX_ENTITY && !strchr("\t\n\f <&#;", s[name])) {
+    while (name < n && characters < MAX_ENTITY &&
+           !strchr("\t\n\f <&#;", s[name])) {
         uint32_t code;
         name += clipc_utf8_decode(s + name, n - name, &code);
         characters++;
@@ -97,7 +98,8 @@ static bool take(walk *w, uint32_t code, const char *s, size_t n)
 static bool is_punctuation(char c)
 {
     return c > ' ' && c < 0x7F &&
-           !((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'));
+           !((c >= '0' && c <= '9') ||
+             ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'));
 }
 
 /* Appends what the steps before the lower case leave of a character. */

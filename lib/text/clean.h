@@ -30,8 +30,8 @@ clipc_status clipc_clean_text(clipc_utf8 *out, clipc_text text, unsigned steps,
 
 typedef enum clipc_clean_kind {
     CLIPC_CLEAN_PLAIN,
-    CLIPC_CLEAN_SMALL, /* a small letter that the heuristic knows */
-    CLIPC_CLEAN_LARGE, /* a large accented letter: not behind such a one */
+    CLIPC_CLEAN_SMALL,  /* a small letter that the heuristic knows */
+    CLIPC_CLEAN_LARGE,  /* a large accented letter: not behind such a one */
     CLIPC_CLEAN_SINGLE, /* quotation marks: between ASCII characters */
     CLIPC_CLEAN_DOUBLE
 } clipc_clean_kind;

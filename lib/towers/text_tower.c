@@ -15,9 +15,10 @@
  * computed.
  *
  * Reference: transformers, models/clip/modeling_clip.py (CLIPTextEmbeddings,
- * CLIPTextTransformer), models/siglip/modeling_siglip.py (SiglipTextModel);
- * CLIP checkpoints from before eos_token_id was corrected in their config say 2
- * and mean the highest id.
+ * CLIPTextTransformer), models/siglip/modeling_siglip.py (SiglipTextModel),
+ * models/metaclip_2/modeling_metaclip_2.py (MetaClip2TextModel). CLIP
+ * checkpoints from before eos_token_id was corrected in their config say 2 and
+ * mean the highest id; MetaCLIP 2's say 2 and mean 2.
  */
 #include "towers/text_tower.h"
 #include "towers/tower.h"
@@ -32,23 +33,21 @@ typedef struct text_input {
     const uint32_t *order; /* [n] texts in the order of their ids */
 } text_input;
 
-enum { OLD_EOS_TOKEN_ID = 2 };
-
 size_t clipc_text_pooled_row(const int32_t *ids, size_t n,
-                             int64_t eos_token_id)
+                             int64_t eos_token_id, bool highest)
 {
-    size_t highest = 0;
+    size_t row = 0;
 
-    if (eos_token_id != OLD_EOS_TOKEN_ID) {
+    if (!highest) {
         for (size_t i = 0; i < n; i++)
             if (ids[i] == eos_token_id)
                 return i;
         return 0;
     }
     for (size_t i = 1; i < n; i++)
-        if (ids[i] > ids[highest])
-            highest = i;
-    return highest;
+        if (ids[i] > ids[row])
+            row = i;
+    return row;
 }
 
 static const int32_t *text_ids(const text_input *input, size_t i)
@@ -66,7 +65,8 @@ static size_t text_length(const clipc_tower *tower, size_t i)
     return 1 +
            clipc_text_pooled_row(text_ids(input, i),
                                  input->starts[text + 1] - input->starts[text],
-                                 tower->config->eos_token_id);
+                                 tower->config->eos_token_id,
+                                 clipc_config_pools_highest(tower->config));
 }
 
 /* Tokens of the common beginning of texts i - 1 and i. */

@@ -21,9 +21,9 @@ clipc_status clipc_text_forward(clipc_engine *engine,
                                 size_t n, float *out, clipc_error *err);
 
 /* The row that stands for the text: the first whose id is eos_token_id, or row
- * 0 where no id is. Old configs say eos_token_id 2 whatever their vocabulary;
- * for 2 the answer is the first row with the highest id. */
+ * 0 where no id is; with `highest`, as clipc_config_pools_highest() says, the
+ * first row with the highest id. */
 size_t clipc_text_pooled_row(const int32_t *ids, size_t n,
-                             int64_t eos_token_id);
+                             int64_t eos_token_id, bool highest);
 
 #endif /* CLIPC_TEXT_TOWER_H */

@@ -30,7 +30,7 @@ static void check_config(const clipc_config *config)
 {
     check_tower(&config->vision);
     check_tower(&config->text);
-    check(config->family == CLIPC_FAMILY_CLIP || !config->has_vision ||
+    check(config->family != CLIPC_FAMILY_SIGLIP || !config->has_vision ||
           config->projection_dim == config->vision.width);
     check(config->has_vision || config->has_text);
     check(isfinite(exp(config->logit_scale_init)));

@@ -144,14 +144,17 @@ static int write_markdown(void)
          "|---|--:|--:|--:|---|--:|--:|--:|--:|---|");
     for (size_t i = 0; i < tool_n_listed_models; i++) {
         const tool_listed_model *m = &tool_listed_models[i];
-        printf("| %s | %.1f M | %s | %zu | %s | %s | %s | %s | %s | [%s] |\n",
+        printf("| %s | %.1f M | %s | %zu | %s | %s | %s | %s | %s | %s%s%s "
+               "|\n",
                m->id, (double)m->n_parameters / 1e6,
                show_bytes(bytes_of(m)).text, m->tower->image_size, m->licence,
                show_figure("%.1f", m->imagenet, "unknown").text,
                show_figure("%.1f", m->cars, "unknown").text,
                show_figure("%.1f", f32_ms(m), "unknown").text,
                show_figure("%.1f", int8_ms(m), "unknown").text,
-               m->imagenet_source->name);
+               m->imagenet_source ? "[" : "",
+               m->imagenet_source ? m->imagenet_source->name : "unknown",
+               m->imagenet_source ? "]" : "");
     }
     printf("\nms: %s.\n\n", *tool_tower_times_machine
                                 ? tool_tower_times_machine
@@ -159,7 +162,7 @@ static int write_markdown(void)
     for (size_t i = 0; i < tool_n_listed_models; i++) {
         const tool_figure_source *source =
             tool_listed_models[i].imagenet_source;
-        if (source != shown)
+        if (source && source != shown)
             printf("[%s]: %s\n", source->name, source->url);
         shown = source;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_golden.c - the library against answers of transformers that
- * tests/golden/make_tiny.py and make_tiny_siglip.py recorded
- * (tests/data/golden), through the public API only: ids and pixels equal,
- * embeddings, logits and probabilities within a bound.
+ * tests/golden/make_tiny.py, make_tiny_siglip.py and make_tiny_metaclip2.py
+ * recorded (tests/data/golden), through the public API only: ids and pixels
+ * equal, embeddings, logits and probabilities within a bound.
  *
  * The numbers published for openai/clip-vit-base-patch32 are tested if the
  * environment variable CLIPC_TEST_MODEL names a folder with this checkpoint
@@ -289,6 +289,23 @@ TEST(golden_logits_and_probabilities)
 TEST(golden_logits_and_probabilities_f16_gelu)
 {
     check_logits("tiny-gelu");
+}
+
+/* ---- MetaCLIP 2 -------------------------------------------------------- */
+
+TEST(metaclip_2_golden)
+{
+    golden g;
+
+    open_golden(&g, "tiny-metaclip2", CLIPC_GEMM_NATIVE, 1);
+    CHECK_STR(g.info.family, "MetaCLIP 2");
+    CHECK_INT(g.info.scoring, CLIPC_SCORING_SOFTMAX);
+    close_golden(&g);
+    check_ids("tiny-metaclip2");
+    check_pixels("tiny-metaclip2");
+    check_embeddings("tiny-metaclip2", CLIPC_GEMM_AUTO, 2);
+    check_embeddings("tiny-metaclip2", CLIPC_GEMM_NATIVE, 1);
+    check_logits("tiny-metaclip2");
 }
 
 /* ---- SigLIP ------------------------------------------------------------ */

@@ -248,8 +248,11 @@ TEST(wrong_configs_are_refused_by_key)
           "this is X-CLIP," },
         { "{\"model_type\": \"owlvit_text_model\"}", CLIPC_ERR_UNSUPPORTED,
           "this is OWL-ViT," },
-        { "{\"model_type\": \"metaclip_2\"}", CLIPC_ERR_UNSUPPORTED,
-          "this is MetaCLIP 2," },
+        { "{\"architectures\": [\"MetaClip2ForImageClassification\"]}",
+          CLIPC_ERR_UNSUPPORTED, "MetaCLIP 2's image tower" },
+        { "{\"model_type\": \"metaclip_2\", \"architectures\": "
+          "[\"CLIPModel\"]}",
+          CLIPC_ERR_CONFIG, "architectures" },
         { "{\"model_type\": \"dinov2\"}", CLIPC_ERR_UNSUPPORTED,
           "this is DINOv2," },
         { "{\"model_type\": \"gpt2\"}", CLIPC_ERR_UNSUPPORTED,

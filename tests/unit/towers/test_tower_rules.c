@@ -235,9 +235,25 @@ TEST(pooled_row_follows_the_config)
         { { 3, 2, 1 }, 3, INT64_C(4294967297), 0 }, /* not 1 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        CHECK_INT(clipc_text_pooled_row(cases[i].ids, cases[i].n,
-                                        cases[i].eos),
+        CHECK_INT(clipc_text_pooled_row(cases[i].ids, cases[i].n, cases[i].eos,
+                                        cases[i].eos == 2),
                   cases[i].row);
+    /* MetaCLIP 2: 2 is 2. */
+    CHECK_INT(clipc_text_pooled_row((const int32_t[]){ 0, 9, 2, 1 }, 4, 2,
+                                    false),
+              2);
+}
+
+TEST(which_models_pool_the_highest_id)
+{
+    clipc_config config;
+
+    clipc_config_default(&config, CLIPC_FAMILY_CLIP);
+    CHECK(!clipc_config_pools_highest(&config));
+    config.eos_token_id = 2;
+    CHECK(clipc_config_pools_highest(&config));
+    config.family = CLIPC_FAMILY_METACLIP_2;
+    CHECK(!clipc_config_pools_highest(&config));
 }
 
 TEST(bad_ids_are_refused)
