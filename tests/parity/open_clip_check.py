@@ -11,8 +11,8 @@ needs torchvision, and transformers resizes differently where that is.
 Checkpoints with seeded random weights are made and saved by open_clip, in the
 layout that it publishes in: class CLIP and CustomTextCLIP, quick_gelu and
 gelu, heads of 64, 80 and 104, each resize mode and interpolation; SigLIP with
-timm's image towers, with both forms of GELU, and a tokenizer of SigLIP 2's
-kind behind open_clip's cleaning. Pixels must be equal bit for bit, embeddings
+timm's image towers, with both forms of GELU, and tokenizers of SigLIP's two
+kinds behind open_clip's cleaning. Pixels must be equal bit for bit, embeddings
 within 2e-6, ids equal. Last run with open_clip 3.3.0, timm 1.0.31, torch
 2.13.0, torchvision 0.29.1.
 """
@@ -22,6 +22,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,10 +74,12 @@ CASES = [
                         "image_std": (0.5, 0.5, 0.5)}),
 ]
 # SigLIP: the image towers have timm's depth, the text tower a smaller one.
-PIECES = 700
+T5 = "tests/data/pieces/t5.json"  # of SigLIP's first version
+PIECES = 1200
 
 
 def siglip(timm, width, side, act, **preprocess):
+    """act: tanh GELU in the text tower, and SigLIP 2's kind of tokenizer."""
     text = {"context_length": 64, "vocab_size": PIECES, "width": 256,
             "heads": 4, "layers": 3, "no_causal_mask": True,
             "proj_bias": True, "pool_type": "last", "hf_tokenizer_name": "x",
@@ -156,8 +159,9 @@ def main():
                 f"{folder}/open_clip_config.json"), config)
             # clipc takes the tokenizer from its files, as published ones have
             if "init_logit_bias" in config:
-                tokenizer, strings = write_siglip_tokenizer(folder), \
-                    SIGLIP_TEXTS
+                tokenizer = write_siglip_tokenizer(
+                    folder, "act_kwargs" in config["text_cfg"])
+                strings = SIGLIP_TEXTS
             else:
                 write_tokenizer(folder)
                 tokenizer, strings = clip_tokenizer, TEXTS
@@ -182,11 +186,16 @@ def main():
     return failed != 0
 
 
-def write_siglip_tokenizer(folder):
-    """A small tokenizer of SigLIP 2's kind; returns open_clip's own use of
-    it."""
+def write_siglip_tokenizer(folder, second):
+    """A small tokenizer of SigLIP's or SigLIP 2's kind; returns open_clip's
+    own use of it."""
     from open_clip.tokenizer import HFTokenizer
 
+    if not second:
+        shutil.copy(T5, f"{folder}/tokenizer.json")
+        shutil.copy(T5.replace(".json", "_config.json"),
+                    f"{folder}/tokenizer_config.json")
+        return HFTokenizer(folder, context_length=64, clean="canonicalize")
     import siglip_models
     words = "a photo of the cat in a red sports car and cars on a road".split()
     models = siglip_models.models
