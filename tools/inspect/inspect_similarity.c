@@ -251,8 +251,9 @@ static int write_text(const matrix *m)
     write_names(m->rows, ", the rows");
     write_names(m->columns, ", the columns");
     if (m->scoring == CLIPC_SCORING_SIGMOID)
-        snprintf(title, sizeof title, "logits, cosine * %.6g + %.6g",
-                 m->logit_scale, m->logit_bias);
+        snprintf(title, sizeof title, "logits, cosine * %.6g %c %.6g",
+                 m->logit_scale, m->logit_bias < 0 ? '-' : '+',
+                 fabs(m->logit_bias));
     else
         snprintf(title, sizeof title, "logits per image, cosine * %.6g",
                  m->logit_scale);
