@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_text.c - texts through three tokenizers of tests/data/tokenizer. Start
+ * fuzz_text.c - texts through open_clip's cleaning, and through three
+ * tokenizers of tests/data/tokenizer. Start
  * and end token are in place, ids are in range, and the ids of a cut text
  * begin the ids of the whole text. The first byte chooses the file and the
  * flags.
  */
+#include "base/utf8.h"
+#include "text/clean.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
@@ -30,6 +33,29 @@ static clipc_tokenizer *load(const char *path)
         CLIPC_OK)
         abort();
     return tokenizer;
+}
+
+/* A text is cleaned to words with single spaces between, or refused at one of
+ * its bytes. */
+static void check_cleaning(clipc_text text, unsigned char steps)
+{
+    static clipc_utf8 clean;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    if (clipc_clean_text(&clean, text, steps & 7, &err) != CLIPC_OK) {
+        if (err.code != CLIPC_ERR_UNSUPPORTED || err.offset < 0 ||
+            (size_t)err.offset >= text.len)
+            abort();
+        return;
+    }
+    if (clean.n == 0)
+        return;
+    if (clipc_utf8_check(clean.data, clean.n) != clean.n ||
+        clean.data[0] == ' ' || clean.data[clean.n - 1] == ' ')
+        abort();
+    for (size_t i = 0; i + 1 < clean.n; i++)
+        if (clean.data[i] == ' ' && clean.data[i + 1] == ' ')
+            abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -73,5 +99,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         memcmp(cut.ids, whole.ids, (want - 1) * sizeof *cut.ids) != 0 ||
         cut.ids[want - 1] != whole.ids[whole.n - 1])
         abort();
+    check_cleaning(text, data[0]);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FOLDER "tests/data/tiny-siglip/"
 
@@ -67,9 +68,9 @@ TEST(logits_that_could_not_be_floats_are_refused)
     static const struct {
         const char *tensor;
         float value;
-    } cases[] = { { "logit_bias", NAN },         { "logit_bias", INFINITY },
-                  { "logit_bias", -FLT_MAX },    { "logit_bias", FLT_MAX / 2 },
-                  { "logit_scale", NAN },        { "logit_scale", INFINITY },
+    } cases[] = { { "logit_bias", NAN },      { "logit_bias", INFINITY },
+                  { "logit_bias", -FLT_MAX }, { "logit_bias", FLT_MAX / 2 },
+                  { "logit_scale", NAN },     { "logit_scale", INFINITY },
                   { "logit_scale", 90 } };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -116,4 +117,170 @@ TEST(without_a_file_of_preprocessing_pictures_are_squashed)
     clipc_model_free(m);
     free_siglip(&f);
     free(pixels);
+}
+
+/* ---- open_clip's layout ------------------------------------------------ */
+
+enum { WIDTH = 768, MLP = 3072, DEPTH = 12, TEXT_WIDTH = 16, VOCAB = 20 };
+
+/* A file of safetensors, of zeros that take no room. */
+typedef struct sparse_file {
+    char *header;
+    size_t n, capacity, bytes;
+} sparse_file;
+
+static void add_tensor(sparse_file *f, const char *name, const size_t *shape,
+                       size_t rank)
+{
+    size_t elements = 1;
+    char dims[64] = "";
+
+    for (size_t i = 0; i < rank; i++) {
+        elements *= shape[i];
+        snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%s%zu",
+                 i ? "," : "", shape[i]);
+    }
+    f->n += (size_t)snprintf(f->header + f->n, f->capacity - f->n,
+                             "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],"
+                             "\"data_offsets\":[%zu,%zu]}",
+                             f->n ? "," : "{", name, dims, f->bytes,
+                             f->bytes + 4 * elements);
+    f->bytes += 4 * elements;
+}
+
+#define TENSOR(f, name, ...) \
+    add_tensor(f, name, (const size_t[]){ __VA_ARGS__ }, \
+               sizeof((const size_t[]){ __VA_ARGS__ }) / sizeof(size_t))
+
+/* A linear layer, or with n_in 0 a LayerNorm. */
+static void add_layer(sparse_file *f, const char *prefix, const char *name,
+                      size_t n_out, size_t n_in)
+{
+    char full[128];
+
+    snprintf(full, sizeof full, "%s%s.weight", prefix, name);
+    if (n_in)
+        TENSOR(f, full, n_out, n_in);
+    else
+        TENSOR(f, full, n_out);
+    snprintf(full, sizeof full, "%s%s.bias", prefix, name);
+    TENSOR(f, full, n_out);
+}
+
+static void add_vision(sparse_file *f, bool boxed)
+{
+    const char *pool = "visual.trunk.attn_pool.";
+    char block[64];
+
+    TENSOR(f, "visual.trunk.patch_embed.proj.weight", WIDTH, 3, 32, 32);
+    TENSOR(f, "visual.trunk.patch_embed.proj.bias", WIDTH);
+    if (boxed)
+        TENSOR(f, "visual.trunk.pos_embed", 1, 64, WIDTH);
+    else
+        TENSOR(f, "visual.trunk.pos_embed", 64, WIDTH);
+    for (int i = 0; i < DEPTH; i++) {
+        snprintf(block, sizeof block, "visual.trunk.blocks.%d.", i);
+        add_layer(f, block, "norm1", WIDTH, 0);
+        add_layer(f, block, "attn.qkv", 3 * (size_t)WIDTH, WIDTH);
+        add_layer(f, block, "attn.proj", WIDTH, WIDTH);
+        add_layer(f, block, "norm2", WIDTH, 0);
+        add_layer(f, block, "mlp.fc1", MLP, WIDTH);
+        add_layer(f, block, "mlp.fc2", WIDTH, MLP);
+    }
+    add_layer(f, "visual.trunk.", "norm", WIDTH, 0);
+    TENSOR(f, "visual.trunk.attn_pool.latent", 1, 1, WIDTH);
+    add_layer(f, pool, "q", WIDTH, WIDTH);
+    add_layer(f, pool, "kv", 2 * (size_t)WIDTH, WIDTH);
+    add_layer(f, pool, "proj", WIDTH, WIDTH);
+    add_layer(f, pool, "norm", WIDTH, 0);
+    add_layer(f, pool, "mlp.fc1", MLP, WIDTH);
+    add_layer(f, pool, "mlp.fc2", WIDTH, MLP);
+}
+
+static void add_text(sparse_file *f)
+{
+    const char *block = "text.transformer.resblocks.0.";
+
+    TENSOR(f, "text.token_embedding.weight", VOCAB, TEXT_WIDTH);
+    TENSOR(f, "text.positional_embedding", 64, TEXT_WIDTH);
+    add_layer(f, block, "ln_1", TEXT_WIDTH, 0);
+    TENSOR(f, "text.transformer.resblocks.0.attn.in_proj_weight",
+           3 * TEXT_WIDTH, TEXT_WIDTH);
+    TENSOR(f, "text.transformer.resblocks.0.attn.in_proj_bias",
+           3 * TEXT_WIDTH);
+    add_layer(f, block, "attn.out_proj", TEXT_WIDTH, TEXT_WIDTH);
+    add_layer(f, block, "ln_2", TEXT_WIDTH, 0);
+    add_layer(f, block, "mlp.c_fc", 4 * (size_t)TEXT_WIDTH, TEXT_WIDTH);
+    add_layer(f, block, "mlp.c_proj", TEXT_WIDTH, 4 * (size_t)TEXT_WIDTH);
+    add_layer(f, "text.", "ln_final", TEXT_WIDTH, 0);
+    add_layer(f, "text.", "text_projection", WIDTH, TEXT_WIDTH);
+}
+
+static const char open_clip_config[] =
+    "{\"model_cfg\": {\"embed_dim\": 768, \"init_logit_bias\": -10, "
+    "\"custom_text\": true, \"vision_cfg\": {\"image_size\": 256, "
+    "\"timm_model_name\": \"vit_base_patch32_siglip_256\", \"timm_pool\": "
+    "\"map\", \"timm_proj\": \"none\"}, \"text_cfg\": {\"context_length\": "
+    "64, \"vocab_size\": 20, \"width\": 16, \"heads\": 2, \"layers\": 1, "
+    "\"no_causal_mask\": true, \"proj_bias\": true, \"pool_type\": \"last\", "
+    "\"norm_kwargs\": {\"eps\": 1e-6}, \"act_kwargs\": {\"approximate\": "
+    "\"tanh\"}}}, \"preprocess_cfg\": {\"resize_mode\": \"squash\"}}";
+
+/* Writes a B/32-256 in open_clip's layout to the folder. */
+static void write_open_clip(const char *folder, bool boxed)
+{
+    sparse_file f = { .capacity = 1 << 16 };
+    unsigned char length[8];
+    char path[256];
+
+    f.header = malloc(f.capacity);
+    CHECK(f.header);
+    add_vision(&f, boxed);
+    add_text(&f);
+    TENSOR(&f, "logit_scale", 1);
+    TENSOR(&f, "logit_bias", 1);
+    f.n += (size_t)snprintf(f.header + f.n, f.capacity - f.n, "}");
+    CHECK(f.n + 8 < f.capacity);
+    for (; f.n % 8; f.n++)
+        f.header[f.n] = ' ';
+    for (int i = 0; i < 8; i++)
+        length[i] = (unsigned char)((uint64_t)f.n >> 8 * i);
+    (void)mkdir(folder, 0777);
+    write_file(folder, "open_clip_config.json", open_clip_config,
+               sizeof open_clip_config - 1);
+    snprintf(path, sizeof path, "%s/open_clip_model.safetensors", folder);
+    FILE *out = fopen(path, "wb");
+    CHECK(out && fwrite(length, 8, 1, out) == 1 &&
+          fwrite(f.header, f.n, 1, out) == 1);
+    CHECK(ftruncate(fileno(out), (off_t)(8 + f.n + f.bytes)) == 0);
+    CHECK(fclose(out) == 0);
+    free(f.header);
+}
+
+TEST(open_clips_layout_opens)
+{
+    clipc_model_info info = { .struct_size = sizeof info };
+    const char *folder = test_path("open-clip-siglip");
+    clipc_model *m;
+
+    write_open_clip(folder, true);
+    CHECK_OK(clipc_model_open(&m, folder, NULL, &err), err);
+    CHECK_OK(clipc_model_get_info(m, &info, &err), err);
+    CHECK_STR(info.family, "SigLIP");
+    CHECK_STR(info.layout, "open_clip");
+    CHECK_STR(info.vision.activation, "gelu_pytorch_tanh");
+    CHECK_INT(info.dim, WIDTH);
+    CHECK_INT(info.n_tensors, 3 + 12 * DEPTH + 15 + 18 + 2);
+    for (size_t i = 0; i < info.n_tensors; i++) {
+        clipc_tensor_info tensor = { .struct_size = sizeof tensor };
+        CHECK_OK(clipc_model_get_tensor(m, i, &tensor, &err), err);
+        if (!tensor.used)
+            FAIL("%s is not used", tensor.name);
+    }
+    clipc_model_free(m);
+
+    write_open_clip(folder, false);
+    CHECK_STATUS(clipc_model_open(&m, folder, NULL, &err), CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "visual.trunk.pos_embed has shape [64, 768]");
+    CHECK_HAS(err.message, "[1, 64, 768]");
 }
