@@ -11,6 +11,8 @@ Written are (the last alone with --unicode)
                                characters, rules of normalisation (RULES)
     symbols.model              no rules, unknown characters stay unknown,
                                user-defined symbols, unused pieces
+    gaps.model                 characters that are no piece, spaces that stay
+    scores.model               scores whose sums are set back on the way
     tokenizer_config.json      as SigLIP publishes it
     tokenizer_extra.json       the same with more added tokens, other padding
     xlm.json                   a tokenizer.json as MetaCLIP 2 has it
@@ -85,7 +87,7 @@ TEXTS = [
     "  a \t b\u3000c\u2028d ", "\u03a3\u0391\u03a3 \u039f\u03a3' \u03a3\u00b7\u03a3 \u03a3", "\u0130stanbul",
     "Caf\u00e9 cafe\u0301 a\u0300 a\u0300\u0323", "\uff21\u00bd\ufb01 \u00ad\u200b\ufeff \ufdfa", "#!?./<>_",
     "it's a dog, isn't it?", "a\0b", "\x1c\x1d a \x85b", "\U0001f642\U0001f642 \u65e5\u672c\u8a9e",
-    "mask <mask> <mask>x photograph", "zebra [cls] food", "[cls][cls]a",
+    "mask <mask> <mask>x photograph", "zebra [cls] food", "foot foo boot", "a\u2581\u2581b", "[cls][cls]a",
     "qqq qq q", "a" * 200, "cat " * 40, "\u1100\u1161\u0301", "e\u0301\u0302", "oo\u0301o",
     "\U0010ffff", "\u0939\u093f\u0928\u094d\u0926\u0940", "\u00a9\u200d\u00a9\u0301", "\r\n a\r\nb",
 ]
@@ -117,6 +119,41 @@ def with_unused(model):
         found = [p for p in proto.pieces if p.piece == piece]
         entry = found[0] if found else proto.pieces.add(piece=piece, score=-9)
         entry.type = kind
+    return proto.SerializeToString()
+
+
+def large_scores():
+    """Sums beyond the 100,000 at which sentencepiece sets them back."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    rng = random.Random(4)
+    for name, kind in (("<pad>", 3), ("</s>", 3), ("<unk>", 2)):
+        proto.pieces.add(piece=name, score=0, type=kind)
+    for n in range(1, 6):
+        for number in range(2 ** n):
+            text = "".join("ab"[number >> k & 1] for k in range(n))
+            proto.pieces.add(piece=text, type=1,
+                             score=n * rng.uniform(-30000, 20000))
+    proto.trainer_spec.model_type = 1
+    proto.normalizer_spec.add_dummy_prefix = False
+    return proto.SerializeToString()
+
+
+def gaps():
+    """Characters that are no piece by themselves, user-defined symbols among
+    pieces, a control symbol of a piece's text, spaces that stay."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    rng = random.Random(6)
+    for name, kind in (("<pad>", 3), ("</s>", 3), ("<unk>", 2), ("aa", 3),
+                       ("cab", 4), ("bcb", 4), ("c a", 4)):
+        proto.pieces.add(piece=name, score=0, type=kind)
+    for n in range(1, 4):
+        for number in range(4 ** n):
+            text = "".join("abc\u2581"[number >> 2 * k & 3] for k in range(n))
+            if text not in ("c", "cab", "bcb") and rng.random() < 0.7:
+                proto.pieces.add(piece=text, score=rng.uniform(-12, -1),
+                                 type=1)
+    proto.trainer_spec.model_type = 1
+    proto.normalizer_spec.remove_extra_whitespaces = False
     return proto.SerializeToString()
 
 
@@ -178,6 +215,14 @@ def siglip(model, config):
 
 def cases(tokenizer, model, config, length):
     texts = TEXTS + list(strings(25, 11))
+    if model in ("scores.model", "gaps.model"):
+        rng = random.Random(2)
+        parts = ["a", "a", "b", "b", "c", " ", "</s>", "\u2581"]
+        if model == "scores.model":
+            parts = "aaabbbc "
+        texts = ["", "</s>", "</s>a", "\u2581</s>"] + [
+            "".join(rng.choice(parts) for _ in range(200 if i % 2 else 12))
+            for i in range(len(texts) - 4)]
     for text in texts:
         yield {"model": model, "config": config, "text": text,
                "ids": tokenizer(text)["input_ids"],
@@ -232,11 +277,14 @@ def main():
             f.write("%s\t%s\n" % (" ".join("%X" % ord(c) for c in key),
                                   " ".join("%X" % ord(c) for c in value)))
         f.flush()
-        rules = train(480, byte_fallback=True, normalization_rule_tsv=f.name)
+        rules = train(480, byte_fallback=True, normalization_rule_tsv=f.name,
+                      user_defined_symbols=["foot"])
     save("rules.model", rules)
     save("symbols.model", with_unused(train(
         300, normalization_rule_name="identity",
         user_defined_symbols=["[cls]", "photo of", "foo", "food"])))
+    save("scores.model", large_scores())
+    save("gaps.model", gaps())
     save("tokenizer_config.json", json.dumps(CONFIG, indent=1))
     save("tokenizer_extra.json", json.dumps(EXTRA, indent=1))
     save("xlm.json", json.dumps(xlm(rules), ensure_ascii=False, indent=0))
@@ -246,7 +294,9 @@ def main():
     length, out = 16, []
     for model, config in (("rules.model", "tokenizer_config.json"),
                           ("rules.model", "tokenizer_extra.json"),
-                          ("symbols.model", "tokenizer_config.json")):
+                          ("symbols.model", "tokenizer_config.json"),
+                          ("scores.model", "tokenizer_config.json"),
+                          ("gaps.model", "tokenizer_config.json")):
         out += cases(siglip(model, config), model, config, length)
     for kind, model, config in (
             (XLMRobertaTokenizer, "xlm.json", ""),

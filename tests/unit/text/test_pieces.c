@@ -151,7 +151,7 @@ static void check_cases(const char *model, const char *config, bool packed)
         check_case(tokenizer, item, length);
         n_cases++;
     }
-    CHECK_INT(n_cases, 61);
+    CHECK_INT(n_cases, 63);
     clipc_tokenizer_destroy(tokenizer);
     free(data);
     json_decref(root);
@@ -175,6 +175,18 @@ TEST(pieces_with_symbols_and_unknown_characters)
 {
     check_cases("symbols.model", "tokenizer_config.json", false);
     check_cases("symbols.model", "tokenizer_config.json", true);
+}
+
+TEST(pieces_with_sums_that_are_set_back)
+{
+    check_cases("scores.model", "tokenizer_config.json", false);
+    check_cases("scores.model", "tokenizer_config.json", true);
+}
+
+TEST(pieces_with_gaps_and_spaces_that_stay)
+{
+    check_cases("gaps.model", "tokenizer_config.json", false);
+    check_cases("gaps.model", "tokenizer_config.json", true);
 }
 
 TEST(pieces_of_xlm)
