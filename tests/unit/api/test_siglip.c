@@ -119,6 +119,56 @@ TEST(without_a_file_of_preprocessing_pictures_are_squashed)
     free(pixels);
 }
 
+/* Labels that another cleaning made are others: a cache that both models use
+ * never gives one the other's. */
+TEST(the_label_cache_knows_how_texts_are_cleaned)
+{
+    static const char *const cleanings[] = { "", ",\"clipc\":{\"clean\":"
+                                                 "\"canonicalize\"}" };
+    const clipc_text names[] = { CLIPC_TEXT("A Red_Car!"), CLIPC_TEXT("dog") };
+    clipc_labels_params params = clipc_labels_params_default();
+    clipc_labels_info info = { .struct_size = sizeof info };
+    clipc_model_files f = siglip_files();
+    float first[2][24];
+    char *config = (char *)(uintptr_t)f.config;
+    size_t end = f.config_bytes;
+
+    f.tokenizer_json = test_read("tests/data/pieces/t5.json",
+                                 &f.tokenizer_json_bytes);
+    f.tokenizer_config = test_read("tests/data/pieces/t5_config.json",
+                                   &f.tokenizer_config_bytes);
+    params.cache_dir = test_path("label-cache");
+    while (config[end - 1] != '}')
+        end--;
+    for (int i = 0; i < 4; i++) {
+        char text[1024];
+        clipc_labels *labels;
+        clipc_model *m;
+        snprintf(text, sizeof text, "%.*s%s}", (int)end - 1, config,
+                 cleanings[i % 2]);
+        f.config = text;
+        f.config_bytes = strlen(text);
+        CHECK_OK(clipc_model_open_memory(&m, &f, NULL, &err), err);
+        clipc_ctx *c = make_ctx(m, 1);
+        CHECK_OK(clipc_labels_create(&labels, c, names, 2, &params, &err),
+                 err);
+        CHECK_OK(clipc_labels_get_info(labels, &info, &err), err);
+        CHECK_INT(info.n_encoded, i < 2 ? 2 : 0);
+        if (i < 2)
+            memcpy(first[i], info.embeddings, sizeof first[i]);
+        else
+            CHECK(memcmp(first[i - 2], info.embeddings, sizeof first[0]) == 0);
+        clipc_labels_free(labels);
+        clipc_ctx_free(c);
+        clipc_model_free(m);
+    }
+    CHECK(memcmp(first[0], first[1], sizeof first[0]) != 0);
+    f.config = config;
+    free((void *)(uintptr_t)f.tokenizer_json);
+    free((void *)(uintptr_t)f.tokenizer_config);
+    free_siglip(&f);
+}
+
 /* ---- open_clip's layout ------------------------------------------------ */
 
 enum { WIDTH = 768, MLP = 3072, DEPTH = 12, TEXT_WIDTH = 16, VOCAB = 20 };
