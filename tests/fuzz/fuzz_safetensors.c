@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_safetensors.c - a safetensors file and, if its tensors are the tensors
- * of the smallest possible CLIP, a checkpoint made of the file.
+ * of the smallest possible CLIP or SigLIP, or of one of its towers, a
+ * checkpoint made of the file.
  *
  * First byte 255: the rest is the file. Else the first byte is the number of
  * tensor bytes after the header, and the rest is the header: the length in the
@@ -27,12 +28,16 @@ static void use_tensors(const clipc_tensor_files *st)
     }
 }
 
-static void use_checkpoint(const void *file, size_t size)
+static void use_checkpoint(const void *file, size_t size, clipc_family family,
+                           bool has_vision, bool has_text)
 {
     const clipc_tower_config tower = {
         .width = 1, .n_layers = 1, .n_heads = 1, .mlp_width = 2
     };
-    clipc_config config = { .vision = tower,
+    clipc_config config = { .family = family,
+                            .has_vision = has_vision,
+                            .has_text = has_text,
+                            .vision = tower,
                             .text = tower,
                             .image_size = 1,
                             .patch_size = 1,
@@ -51,13 +56,19 @@ static void use_checkpoint(const void *file, size_t size)
     if (clipc_checkpoint_open(&checkpoint, weights, &config,
                               CLIPC_PRECISION_AUTO, NULL) != CLIPC_OK)
         return;
-    if (clipc_checkpoint_vision(checkpoint, &vision, NULL) == CLIPC_OK) {
+    if (config.has_vision &&
+        clipc_checkpoint_vision(checkpoint, &vision, NULL) == CLIPC_OK) {
         use(vision->tower.patch.weight.data, 3 * sizeof(uint16_t));
         use(vision->tower.layers[0].linears[CLIPC_LINEAR_FC1].weight.data,
             2 * sizeof(uint16_t));
-        use(vision->tower.projection.weight.data, sizeof(uint16_t));
+        if (family == CLIPC_FAMILY_CLIP)
+            use(vision->tower.projection.weight.data, sizeof(uint16_t));
+        else
+            use(vision->tower.head.linears[CLIPC_LINEAR_V].weight.data,
+                sizeof(uint16_t));
     }
-    if (clipc_checkpoint_text(checkpoint, &text, NULL) == CLIPC_OK) {
+    if (config.has_text &&
+        clipc_checkpoint_text(checkpoint, &text, NULL) == CLIPC_OK) {
         use(text->token_embedding.data, 3 * sizeof(uint16_t));
         use(text->tower.layers[0].linears[CLIPC_LINEAR_FC2].weight.data,
             2 * sizeof(uint16_t));
@@ -113,7 +124,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (status == CLIPC_OK) {
         use_tensors(st);
         clipc_tensor_files_free(st);
-        use_checkpoint(file, size);
+        for (int family = 0; family <= CLIPC_FAMILY_SIGLIP; family++)
+            for (int towers = 1; towers <= 3; towers++)
+                use_checkpoint(file, size, (clipc_family)family, towers & 1,
+                               towers & 2);
     }
     free(file);
     return 0;

@@ -58,6 +58,41 @@ def smallest_clip(dtype):
     return out
 
 
+def smallest_siglip(dtype, prefixes=("text_model.", "vision_model.")):
+    """The same of SigLIP. prefixes: "" for a tower saved by itself."""
+    clip = [t for t in smallest_clip(dtype) if t[1] == dtype]
+    rename = dict(zip(("text_model.", "vision_model."), prefixes))
+    out = [("logit_scale", "F32", [1]), ("logit_bias", "F32", [1])] \
+        if all(prefixes) else []
+    add = lambda name, *shape: out.append((name, dtype, list(shape)))
+    for name, _, shape in clip:
+        tower = name.split(".")[0] + "."
+        if tower not in rename or rename[tower] is None or \
+                "class_embedding" in name or "pre_layrnorm" in name:
+            continue
+        if name.startswith("vision_model.embeddings.position"):
+            shape = [1, 1]
+        add(rename[tower] + name.removeprefix(tower), *shape)
+    if rename["text_model."] is not None:
+        t = rename["text_model."] + "head."
+        add(t + "weight", 1, 1)
+        add(t + "bias", 1)
+    if rename["vision_model."] is not None:
+        v = rename["vision_model."]
+        add(v + "embeddings.patch_embedding.bias", 1)
+        v += "head."
+        add(v + "probe", 1, 1, 1)
+        add(v + "attention.in_proj_weight", 3, 1)
+        add(v + "attention.in_proj_bias", 3)
+        for n, o, i in (("attention.out_proj", 1, 1), ("mlp.fc1", 2, 1),
+                        ("mlp.fc2", 1, 2)):
+            add(f"{v}{n}.weight", o, i)
+            add(f"{v}{n}.bias", o)
+        add(v + "layernorm.weight", 1)
+        add(v + "layernorm.bias", 1)
+    return out
+
+
 def write(target, name, data):
     folder = SEEDS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,6 +173,12 @@ def main():
         text, n = header(smallest_clip(dtype))
         write("fuzz_safetensors", "clip-" + dtype.lower(), bytes([n]) + text)
 
+    for name, prefixes in (("siglip", ("text_model.", "vision_model.")),
+                           ("siglip-vision", (None, "")),
+                           ("siglip-text", ("", None))):
+        text, n = header(smallest_siglip("F16", prefixes))
+        write("fuzz_safetensors", name, bytes([n]) + text)
+
     tower = {"hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 1,
              "num_attention_heads": 2, "hidden_act": "gelu",
              "layer_norm_eps": 1e-5}
@@ -150,6 +191,13 @@ def main():
                 "text_config": text, "vision_config": vision},
         "old": {"text_config_dict": text, "vision_config_dict": vision,
                 "text_config": None, "vision_config": {}},
+        "siglip": {"model_type": "siglip", "text_config": dict(
+            tower, model_type="siglip_text_model", projection_size=6),
+            "vision_config": dict(
+                tower, hidden_size=6, model_type="siglip_vision_model",
+                hidden_act="gelu_pytorch_tanh", vision_use_head=True)},
+        "siglip-tower": {"architectures": ["SiglipTextModel"],
+                         "projection_size": None},
     }
     for name, config in configs.items():
         write("fuzz_config", name, b"0" + json.dumps(config).encode())
