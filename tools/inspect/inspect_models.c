@@ -135,10 +135,19 @@ static int write_tsv(bool header)
 
 /* ---- Markdown ---------------------------------------------------------- */
 
+/* Whether no model above model i has its source. */
+static bool is_first_of_source(size_t i)
+{
+    const tool_figure_source *source = tool_listed_models[i].imagenet_source;
+
+    for (size_t k = 0; k < i; k++)
+        if (tool_listed_models[k].imagenet_source == source)
+            return false;
+    return source != NULL;
+}
+
 static int write_markdown(void)
 {
-    const tool_figure_source *shown = NULL;
-
     puts("| model | parameters | weights | side | licence | ImageNet | cars | "
          "f32 ms | int8 ms | source |\n"
          "|---|--:|--:|--:|---|--:|--:|--:|--:|---|");
@@ -159,13 +168,10 @@ static int write_markdown(void)
     printf("\nms: %s.\n\n", *tool_tower_times_machine
                                 ? tool_tower_times_machine
                                 : "not measured");
-    for (size_t i = 0; i < tool_n_listed_models; i++) {
-        const tool_figure_source *source =
-            tool_listed_models[i].imagenet_source;
-        if (source && source != shown)
-            printf("[%s]: %s\n", source->name, source->url);
-        shown = source;
-    }
+    for (size_t i = 0; i < tool_n_listed_models; i++)
+        if (is_first_of_source(i))
+            printf("[%s]: %s\n", tool_listed_models[i].imagenet_source->name,
+                   tool_listed_models[i].imagenet_source->url);
     return TOOL_OK;
 }
 
