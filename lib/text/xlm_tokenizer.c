@@ -26,6 +26,7 @@
 #include <string.h>
 
 #define MARK "\xE2\x96\x81" /* U+2581 */
+#define EXTRA "<extra_id_"  /* then a number and > */
 enum {
     MARK_BYTES = 3,
     WHOLE_BYTES = 6 /* a cluster below this is looked up whole */
@@ -36,8 +37,13 @@ enum {
 
 typedef struct xlm_head {
     int32_t start_id, end_id; /* start_id -1: none */
-    uint32_t specials_plain, zero;
+    uint32_t flags, zero;
 } xlm_head;
+
+enum {
+    SPECIALS_PLAIN = 1, /* split_special_tokens */
+    NO_EXTRA_IDS = 2    /* <extra_id_0> .. have no row */
+};
 
 typedef struct xlm_tokenizer {
     clipc_pieces pieces;
@@ -219,12 +225,23 @@ static clipc_status add_text(encoder *enc, const char *text, size_t n)
     return CLIPC_OK;
 }
 
+static bool has_extra_id(const char *text, size_t n)
+{
+    const size_t n_extra = sizeof EXTRA - 1;
+
+    for (size_t i = 0; i + n_extra <= n; i++)
+        if (text[i] == '<' && memcmp(text + i, EXTRA, n_extra) == 0)
+            return true;
+    return false;
+}
+
 static clipc_status encode(const void *self,
                            const clipc_tokenizer_request *request,
                            clipc_ids *out, clipc_error *err)
 {
     const xlm_tokenizer *xlm = self;
     const size_t max = request->max_ids;
+    const clipc_text text = request->text;
     encoder enc = {
         .xlm = xlm,
         .out = out,
@@ -233,8 +250,13 @@ static clipc_status encode(const void *self,
                           (request->flags & CLIPC_TEXT_SPECIALS_PLAIN),
         .err = err,
     };
-    clipc_status status = add_text(&enc, request->text.data,
-                                   request->text.len);
+
+    if ((xlm->head.flags & NO_EXTRA_IDS) && has_extra_id(text.data, text.len))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "a text with a token %sN>, which has no row in the "
+                          "token embedding",
+                          EXTRA);
+    clipc_status status = add_text(&enc, text.data, text.len);
 
     free(enc.normalized.data);
     free(enc.word.data);
@@ -320,26 +342,44 @@ static clipc_status fill_tables(xlm_tokenizer *xlm, clipc_error *err)
     clipc_added_write(added, xlm->records, xlm->text);
     xlm->head = (xlm_head){ .start_id = added->start_id,
                             .end_id = added->end_id,
-                            .specials_plain = added->specials_plain };
+                            .flags = xlm->head.flags |
+                                     (added->specials_plain ? SPECIALS_PLAIN
+                                                            : 0u) };
+    return CLIPC_OK;
+}
+
+/* T5Tokenizer adds extra_ids tokens behind the vocabulary, past the token
+ * embedding: a text that has one is refused. In the vocabulary they would be
+ * special tokens. */
+static clipc_status check_extra_ids(xlm_tokenizer *xlm,
+                                    const clipc_token_map *tokens,
+                                    const clipc_json_object *config,
+                                    double extra, clipc_error *err)
+{
+    CLIPC_TRY(clipc_json_number(config, "extra_ids", 0, 1e6, &extra, err));
+    if (extra > 0 &&
+        clipc_token_map_find(tokens, EXTRA "0>", sizeof EXTRA + 1) >= 0)
+        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, config, "extra_ids",
+                               "must be 0 beside a vocabulary with %s0>",
+                               EXTRA);
+    if (extra > 0)
+        xlm->head.flags |= NO_EXTRA_IDS;
     return CLIPC_OK;
 }
 
 /* What the configuration may say against the pipeline. */
-static clipc_status check_config(const clipc_tokenizer_source *source,
+static clipc_status check_config(xlm_tokenizer *xlm,
+                                 const clipc_token_map *tokens,
+                                 const clipc_tokenizer_source *source,
                                  const variant *how, clipc_error *err)
 {
     const clipc_json_object config = { source->config,
                                        source->files->tokenizer_config.name,
                                        "" };
-    double extra = how->extra_ids; /* the file's numbers are reals */
     bool prefix = true;
 
-    CLIPC_TRY(clipc_json_number(&config, "extra_ids", 0, 1e6, &extra, err));
-    if (extra > 0)
-        return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
-                               "extra_ids", "must be 0");
     if (!how->has_start)
-        return CLIPC_OK;
+        return check_extra_ids(xlm, tokens, &config, how->extra_ids, err);
     CLIPC_TRY(clipc_json_bool(&config, "add_prefix_space", &prefix, err));
     return prefix ? CLIPC_OK
                   : clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
@@ -376,8 +416,9 @@ static clipc_status load(void *self, clipc_padding *padding,
     if (!source->root)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "no tokenizer: no tokenizer.json");
-    CLIPC_TRY(check_config(source, how, err));
     CLIPC_TRY(clipc_json_pieces_load(&json, source, err));
+    CLIPC_TRY_GOTO(status, done,
+                   check_config(xlm, &json.map, source, how, err));
     CLIPC_TRY_GOTO(status, done, load_pieces(xlm, source, how, &json, err));
     CLIPC_TRY_GOTO(status, done, load_added(xlm, &json.map, source, how, err));
     padding->id = xlm->added.pad_id;
@@ -444,7 +485,7 @@ static clipc_status read(void *self, const clipc_tables *tables,
         return clipc_tables_fail(tables, "its head is damaged", err);
     memcpy(&head, tables->table[HEAD].data, sizeof head);
     if ((head.start_id != -1 && !is_id(head.start_id, vocab_size)) ||
-        !is_id(head.end_id, vocab_size) || head.specials_plain > 1 ||
+        !is_id(head.end_id, vocab_size) || head.flags > 3 ||
         head.zero != 0)
         return clipc_tables_fail(tables, "its head is damaged", err);
     clipc_status status =
@@ -456,7 +497,8 @@ static clipc_status read(void *self, const clipc_tables *tables,
     CLIPC_TRY(status);
     xlm->added.start_id = head.start_id;
     xlm->added.end_id = head.end_id;
-    xlm->added.specials_plain = head.specials_plain != 0;
+    xlm->added.specials_plain = (head.flags & SPECIALS_PLAIN) != 0;
+    xlm->head = head;
     CLIPC_TRY(
         clipc_pieces_read(&xlm->pieces, tables, PIECES, vocab_size, err));
     return fill_tables(xlm, err);

@@ -502,6 +502,38 @@ TEST(pieces_refuse_bad_tokenizer_json)
     }
 }
 
+/* Without extra_ids, T5Tokenizer has a hundred tokens that have no row. */
+TEST(pieces_of_t5_with_extra_ids)
+{
+    static const char CONFIG[] = "{\"tokenizer_class\":\"T5Tokenizer\"}";
+    static const char TEXT[] = "a photo <extra_id_7>";
+    bundle b = read_bundle("t5.json", "t5_config.json");
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *with, *without;
+    clipc_ids ids = { 0 };
+
+    CHECK_OK(clipc_tokenizer_create(&without, &b.files, VOCAB_SIZE, &err),
+             err);
+    b.files.tokenizer_config =
+        (clipc_tokenizer_file){ CONFIG, sizeof CONFIG - 1, "config" };
+    CHECK_OK(clipc_tokenizer_create(&with, &b.files, VOCAB_SIZE, &err), err);
+    clipc_ids want = encode(without, TEXT, 7, 0, 0);
+    ids = encode(with, TEXT, 7, 0, 0);
+    CHECK_INT(ids.n, want.n);
+    CHECK_BYTES(ids.ids, want.ids, want.n * sizeof *ids.ids);
+    CHECK_STATUS(clipc_tokenizer_encode(with,
+                                        (clipc_text){ TEXT, sizeof TEXT - 1 },
+                                        0, 0, &ids, &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "<extra_id_N>");
+    CHECK_INT(ids.n, want.n);
+    free(ids.ids);
+    free(want.ids);
+    clipc_tokenizer_destroy(with);
+    clipc_tokenizer_destroy(without);
+    free_bundle(&b);
+}
+
 /* A class that clipc does not know: the pipeline in the file counts. */
 TEST(pieces_of_an_unknown_class_must_be_those_of_xlm)
 {
