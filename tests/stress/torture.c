@@ -264,10 +264,12 @@ static clipc_status run_url(clipc_error *err)
 
 static clipc_status run_encode_image(clipc_error *err)
 {
-    float v[3 * TINY_DIM];
+    enum { MAX_DIM = 64 }; /* of the models here */
+    float v[3 * MAX_DIM];
     clipc_image *const images[] = { image, image, image };
+    const size_t bytes = 3 * clipc_model_dim(model) * sizeof *v;
     clipc_status status = clipc_encode_images(ctx, images, 3, v, 0, err);
-    keep(v, status == CLIPC_OK ? sizeof v : 0);
+    keep(v, status == CLIPC_OK ? bytes : 0);
     return status;
 }
 
@@ -395,6 +397,8 @@ static const struct scenario {
       SHIM_READ | SHIM_OPEN },
     { "tokenize-pieces-packed", set_up_model, "pieces-packed", run_tokenize,
       NULL, NULL, 0 },
+    { "open-siglip", NULL, NULL, run_open, "siglip", model_is_null,
+      SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "open-packed", NULL, NULL, run_open, "packed", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "tokenize-packed", set_up_model, "packed", run_tokenize, NULL, NULL, 0 },
@@ -430,6 +434,8 @@ static const struct scenario {
     { "encode-image", set_up_image, "f32", run_encode_image, NULL, NULL, 0 },
     { "encode-image-f16", set_up_image, "f16", run_encode_image, NULL, NULL,
       0 },
+    { "encode-image-siglip", set_up_image, "siglip", run_encode_image, NULL,
+      NULL, 0 },
     { "encode-threads", set_up_threads, "f32", run_encode_long_texts, NULL,
       NULL, SHIM_THREAD },
     { "encode-texts", set_up_ctx, "f32", run_encode_texts, NULL, NULL,
@@ -661,6 +667,18 @@ static bool wanted(const char *name, int argc, char **argv, int first)
     return first == argc;
 }
 
+static void copy_model(const char *name, const char *from)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "cp -r '%s' '%s/%s'", from, folder,
+             name);
+    if (system(command) != 0) {
+        printf("not ok - torture setup: %s\n", command);
+        exit(1);
+    }
+}
+
 /* A copy of the model f32 with another tokenizer. */
 static void use_tokenizer(const char *name, const char *from, const char *to)
 {
@@ -696,6 +714,7 @@ static void make_models(void)
                           NULL, &err),
          &err);
     free_all();
+    copy_model("siglip", "tests/data/tiny-siglip-odd");
     write_torch_model(scratch("torch"), NULL);
     write_split_model(scratch("split"), NULL, 3, false);
     write_split_model(scratch("split-torch"), NULL, 2, true);
