@@ -565,7 +565,7 @@ CLIPC_API clipc_status clipc_encode_texts(clipc_ctx *ctx,
 /* ---- pixels ------------------------------------------------------------ */
 
 /* The image processor: resize, centre crop, scale, normalise. Equal bit for
- * bit to transformers 5.23's CLIPImageProcessorPil on Pillow 13.
+ * bit to transformers 5.24's CLIPImageProcessorPil on Pillow 13.
  * pixels: [n, 3, S, S], S the model's image_size. model NULL: the
  * preprocessing published with openai/clip-vit-base-patch32, S = 224. An image
  * must hold every pixel, or have been read with the model as `fit` (NULL:

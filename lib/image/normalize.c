@@ -8,7 +8,7 @@
  * divided by std, each rounded to float32. A step that the configuration
  * leaves out is left out; without both, the value itself.
  *
- * Reference: transformers 5.23, CLIPImageProcessorPil.
+ * Reference: transformers 5.24, CLIPImageProcessorPil.
  */
 #include "image/normalize.h"
 #include "image/resize.h"

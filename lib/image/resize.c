@@ -18,7 +18,7 @@
  * Input rows are taken as stored, windows are mirrored, and the passes have
  * the order of the upright picture: the bits are the same.
  *
- * Reference: Pillow 13.0.0, Image.resize(); transformers 5.23,
+ * Reference: Pillow 13.0.0, Image.resize(); transformers 5.24,
  * CLIPImageProcessorPil (sizes and crop).
  */
 #include "image/resize.h"

@@ -2,7 +2,7 @@
  *
  * added_tokens.c - added tokens: reading them and finding them in a text.
  *
- * As in transformers 5.23, flags come from added_tokens_decoder in
+ * As in transformers 5.24, flags come from added_tokens_decoder in
  * tokenizer_config.json, else from added_tokens in tokenizer.json. A special
  * token (bos_token, eos_token, ...) in neither list has the flags of its own
  * object; a plain string is special and not normalised. No id is made up: a

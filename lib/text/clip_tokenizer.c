@@ -10,7 +10,7 @@
  *     <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|
  *     [\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
  * 5. and each word is encoded by byte pair encoding.
- * Reference: transformers 5.23 CLIPTokenizer, tokenizers 0.23. CLIPTokenizer
+ * Reference: transformers 5.24 CLIPTokenizer, tokenizers 0.23. CLIPTokenizer
  * builds this pipeline itself and ignores the pipeline in tokenizer.json. A
  * file with another pipeline is not CLIP's and is refused here.
  */

@@ -13,7 +13,7 @@ them, read by tests/unit/image/test_resize.c, test_image.c and test_normalize.c.
     resize.tsv     sizes, rule, filter, crop, hash of the reference's pixels
     table.tsv      variants of scaling, hash of the 3 x 256 floats
 
-A hash is the first 16 digits of SHA-256. Pillow 13.0.0, transformers 5.23
+A hash is the first 16 digits of SHA-256. Pillow 13.0.0, transformers 5.24
 (CLIPImageProcessorPil), NumPy 2:
 
     /path/to/venv/bin/python tests/golden/make_images.py

@@ -4,7 +4,7 @@ by transformers' own CLIPVisionEmbeddings.
 
     build/venv/bin/python tests/golden/make_positions.py
 
-Made with torch 2.13.0 and transformers 5.23.0. The trained embeddings are not
+Made with torch 2.13.0 and transformers 5.24.0. The trained embeddings are not
 stored: element i of [1 + from * from, width] is (i * 37 % 101 - 50) / 32,
 which float32 holds exactly.
 """

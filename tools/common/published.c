@@ -5,7 +5,7 @@
  * Shapes: the papers (arXiv 2103.00020, table 20; 2212.07143) and the configs
  * that their authors publish; n_parameters is counted from them. Digests: of
  * the 48,894 merges in OpenAI's bpe_simple_vocab_16e6.txt.gz and the
- * vocabulary that they make. Ids: transformers 5.23 and tokenizers 0.23 with
+ * vocabulary that they make. Ids: transformers 5.24 and tokenizers 0.23 with
  * those merges.
  */
 #include "common/published.h"

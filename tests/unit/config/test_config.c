@@ -132,7 +132,7 @@ TEST(one_tower_has_its_keys_at_the_root)
     CHECK_INT(c.trained_image_size, 230); /* 6 pixels are left over */
 }
 
-/* transformers 5.23: the whole of CLIPTextConfig(**text_config_dict), defaults
+/* transformers 5.24: the whole of CLIPTextConfig(**text_config_dict), defaults
  * included, is laid over text_config. */
 TEST(dict_sections_replace_the_others_whole)
 {
