@@ -10,6 +10,7 @@ The depth is cut to 3 layers a tower, the width never. Folders of weights are
 removed when they have been compared.
 """
 
+import json
 import os
 import shutil
 
@@ -27,22 +28,25 @@ N_PICTURES, N_LABELS = 3, 8
 PROBABILITY_BOUND = 1e-5
 
 # (width, heads, mlp) of the text tower; the same, patch and image size of the
-# image tower; pieces of the vocabulary; tokens of a text.
+# image tower; rows of the vocabulary; tokens of a text. siglip is the first
+# SigLIP, with a spiece.model and pictures made bicubically; siglip2 has
+# Gemma's tokenizer and bilinear pictures.
 BASE, LARGE = (768, 12, 3072), (1024, 16, 4096)
 SO400M, GIANT = (1152, 16, 4304), (1536, 16, 6144)
 SHAPES = {
     "siglip-b16-224": (BASE, (*BASE, 16, 224), 32000, 64),
-    "siglip-b32-256": (BASE, (*BASE, 32, 256), 256000, 64),
+    "siglip2-b32-256": (BASE, (*BASE, 32, 256), 256000, 64),
     "siglip-l16-256": (LARGE, (*LARGE, 16, 256), 32000, 64),
     # 27 patches a side; the last 6 pixels are not read.
     "siglip-so400m14-384": (SO400M, (*SO400M, 14, 384), 32000, 64),
     "siglip-so400m14-224": (SO400M, (*SO400M, 14, 224), 32000, 16),
-    "siglip-so400m16-256": (SO400M, (*SO400M, 16, 256), 32000, 64),
-    "siglip-gopt16-256": (SO400M, (*GIANT, 16, 256), 32000, 64),
+    "siglip2-so400m16-256": (SO400M, (*SO400M, 16, 256), 32000, 64),
+    "siglip2-gopt16-256": (SO400M, (*GIANT, 16, 256), 32000, 64),
 }
-STORED = {"siglip-l16-256": "F16", "siglip-so400m16-256": "BF16"}
-ONE_TOWER = ("siglip-b16-224", "siglip-gopt16-256")
-PRECISIONS = ("siglip-b16-224", "siglip-so400m16-256")
+STORED = {"siglip-l16-256": "F16", "siglip2-so400m16-256": "BF16"}
+ONE_TOWER = ("siglip-b16-224", "siglip2-gopt16-256")
+PRECISIONS = ("siglip-b16-224", "siglip2-so400m16-256")
+PIECES = "tests/data/pieces"
 # More and fewer patches; 6 pixels more, where nothing is interpolated.
 SIZES = {"siglip-b16-224": (384, 160, 230), "siglip-so400m14-384": (224, 380)}
 
@@ -54,13 +58,14 @@ class Checkpoint:
         self.config = siglip_models.config_json(
             (text[0], LAYERS, *text[1:]), (vision[0], LAYERS, *vision[1:]),
             n_pieces, positions)
-        words = " ".join(session.labels).lower().split() * 2
-        pieces, merges = siglip_models.gemma_pieces(
-            ["".join(c for c in w if "a" <= c <= "z") or "a" for w in words],
-            400, n_pieces)
-        self.tokenizer = siglip_models.tokenizer_json(pieces, merges,
-                                                      positions)
-        self.size = vision[4]
+        self.size, self.positions = vision[4], positions
+        self.second = name.startswith("siglip2")
+        if self.second:
+            words = " ".join(session.labels).lower().split() * 2
+            self.tokenizer = siglip_models.tokenizer_json(
+                *siglip_models.gemma_pieces(
+                    ["".join(c for c in w if "a" <= c <= "z") or "a"
+                     for w in words], 400, n_pieces), positions)
         self.state = siglip_models.random_state(self.config, SEED)
 
     def write(self, kind, config=None, state=None, dtype="F32"):
@@ -70,13 +75,24 @@ class Checkpoint:
         self.folders.append(path)
         models.write_json(f"{path}/config.json", config or self.config)
         models.write_json(f"{path}/preprocessor_config.json",
-                          siglip_models.preprocessor_json(self.size, 2))
-        models.write_json(f"{path}/tokenizer.json", self.tokenizer)
-        models.write_json(f"{path}/tokenizer_config.json",
-                          siglip_models.tokenizer_config_json())
+                          siglip_models.preprocessor_json(
+                              self.size, 2 if self.second else 3))
+        self.write_tokenizer(path)
         models.write_weights(f"{path}/model.safetensors", state or self.state,
                              dtype)
         return path
+
+    def write_tokenizer(self, path):
+        if self.second:
+            models.write_json(f"{path}/tokenizer.json", self.tokenizer)
+            models.write_json(f"{path}/tokenizer_config.json",
+                              siglip_models.tokenizer_config_json())
+            return
+        shutil.copyfile(f"{PIECES}/rules.model", f"{path}/spiece.model")
+        with open(f"{PIECES}/tokenizer_config.json") as file:
+            config = json.load(file)
+        models.write_json(f"{path}/tokenizer_config.json",
+                          config | {"model_max_length": self.positions})
 
     def write_tower(self, tower, named):
         """A tower by itself. named: whether its tensors carry its name, as
