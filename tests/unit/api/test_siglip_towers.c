@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_siglip_towers.c - tests/data/tiny-siglip-odd against the answers of transformers
- * that tests/golden/make_siglip_odd.py recorded: pixels equal, embeddings within a
+ * that tests/golden/make_siglip_odd.py recorded: pixels and ids equal,
+ * embeddings within a
  * bound on every instruction set. The bits do not depend on threads, batches
  * or packing. Wrong tensors are refused by name.
  */
@@ -36,6 +37,7 @@ typedef struct golden {
     json_t *root;
     size_t n_images, n_texts;
     float *pixels; /* [n_images, 3, S, S] */
+    clipc_text texts[MAX_ITEMS];
     int32_t ids[MAX_ITEMS * ROWS];
     size_t starts[MAX_ITEMS + 1];
 } golden;
@@ -91,6 +93,9 @@ static void open_golden(golden *g, const clipc_model *of)
     g->n_images = json_array_size(field(g, "pictures"));
     g->n_texts = json_array_size(field(g, "texts"));
     CHECK(g->n_images <= MAX_ITEMS && g->n_texts <= MAX_ITEMS);
+    json_array_foreach(field(g, "texts"), i, row)
+        g->texts[i] = (clipc_text){ json_string_value(row),
+                                    json_string_length(row) };
     json_array_foreach(field(g, "ids"), i, row)
     {
         CHECK_INT(json_array_size(row), ROWS);
@@ -155,6 +160,19 @@ static void encode(const clipc_model *of, const clipc_ctx_params *params,
                                      n - i < batch ? n - i : batch,
                                      out + i * WIDTH, CLIPC_EMBED_RAW, &err),
                  err);
+    clipc_ctx_free(with);
+}
+
+/* The raw rows of all texts. */
+static void encode_texts(const clipc_model *of, const clipc_ctx_params *params,
+                         const golden *g, float *out)
+{
+    clipc_ctx *with;
+
+    CHECK_OK(clipc_ctx_create(&with, of, params, &err), err);
+    CHECK_OK(clipc_encode_texts(with, g->texts, g->n_texts, out,
+                                CLIPC_EMBED_RAW | CLIPC_TEXT_TRUNCATE, &err),
+             err);
     clipc_ctx_free(with);
 }
 
@@ -275,6 +293,30 @@ TEST(padded_texts_are_the_reference_s)
     clipc_model_free(of);
 }
 
+/* From the text on: the tokens, padded. */
+TEST(texts_are_the_reference_s)
+{
+    clipc_ctx_params params = native(CLIPC_PRECISION_F32, 2);
+    float out[MAX_ITEMS * WIDTH];
+    clipc_model *of = open_folder(0);
+    int32_t ids[ROWS];
+    size_t n;
+    golden g;
+
+    open_golden(&g, of);
+    for (size_t i = 0; i < g.n_texts; i++) {
+        CHECK_OK(clipc_tokenize(of, g.texts[i], ids, ROWS, &n,
+                                CLIPC_TEXT_TRUNCATE, &err),
+                 err);
+        CHECK_INT(n, ROWS);
+        CHECK_BYTES(ids, g.ids + i * ROWS, sizeof ids);
+    }
+    encode_texts(of, &params, &g, out);
+    check_rows(&g, "text_raw", out, g.n_texts);
+    close_golden(&g);
+    clipc_model_free(of);
+}
+
 /* Rows of padding count: a text without them is another one. */
 TEST(a_text_of_another_length_is_refused)
 {
@@ -364,31 +406,45 @@ TEST(bits_depend_on_the_precision_alone)
     clipc_model_free(of);
 }
 
-TEST(a_packed_image_tower_gives_the_same_bits)
+/* At the trained size, at another, and one tower alone. */
+TEST(packed_files_give_the_same_bits)
 {
     const char *path = test_path("siglip.clipc");
     float want[MAX_ITEMS * WIDTH], got[MAX_ITEMS * WIDTH];
-    static const size_t sizes[] = { 0, 44 };
+    static const struct {
+        size_t size;
+        unsigned towers;
+    } cases[] = { { 0, 0 },
+                  { 44, CLIPC_TOWER_IMAGE },
+                  { 0, CLIPC_TOWER_TEXT } };
 
-    for (size_t s = 0; s < 2; s++)
+    for (size_t c = 0; c < 3; c++)
         for (size_t p = 0; p < N_PRECISIONS; p++) {
-            clipc_model *of = open_folder(sizes[s]), *packed;
+            clipc_model *of = open_folder(cases[c].size), *packed;
             clipc_pack_params pack = clipc_pack_params_default();
             clipc_ctx_params params = native(precisions[p], 2);
             clipc_model_info info = { .struct_size = sizeof info };
             golden g;
 
             open_golden(&g, of);
-            pack.towers = CLIPC_TOWER_IMAGE;
+            pack.towers = cases[c].towers;
             CHECK_OK(clipc_model_pack(of, path, precisions[p], &pack, &err),
                      err);
             CHECK_OK(clipc_model_open(&packed, path, NULL, &err), err);
             CHECK_OK(clipc_model_get_info(packed, &info, &err), err);
             CHECK_STR(info.family, "SigLIP");
             CHECK_NEAR(info.logit_bias, -12.93243694, 1e-6);
-            encode(of, &params, g.pixels, g.n_images, 4, want);
-            encode(packed, &params, g.pixels, g.n_images, 4, got);
-            CHECK_BYTES(got, want, g.n_images * WIDTH * sizeof *got);
+            CHECK_NEAR(info.logit_scale, 117.3307648, 1e-5);
+            if (info.has_vision) {
+                encode(of, &params, g.pixels, g.n_images, 4, want);
+                encode(packed, &params, g.pixels, g.n_images, 4, got);
+                CHECK_BYTES(got, want, g.n_images * WIDTH * sizeof *got);
+            }
+            if (info.has_text) {
+                encode_texts(of, &params, &g, want);
+                encode_texts(packed, &params, &g, got);
+                CHECK_BYTES(got, want, g.n_texts * WIDTH * sizeof *got);
+            }
             close_golden(&g);
             clipc_model_free(packed);
             clipc_model_free(of);
