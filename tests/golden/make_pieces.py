@@ -58,7 +58,7 @@ RULES = {"\uff21": "A", "\u200b": " ", "\u2581": " ", "\ufeff": " ",
          "e\u0301": "\u00e9", "x": "ks", "xy": "X",
          "a\u0300": "\u00e0", "a\u0300\u0323": "aa",
          "\ufdfa": "\u0635\u0644 \u0627\u0644\u0644", "\u2028": "  ",
-         "\u00a0": " ", "\u0130": "I", "oo": "0", "\u1100\u1161": "\uac00"}
+         "\u00a0": " ", "\u00a7": "section " * 6, "\u0130": "I", "oo": "0", "\u1100\u1161": "\uac00"}
 
 SPECIAL = {"lstrip": True, "rstrip": True, "normalized": False,
            "single_word": False, "special": True}
@@ -71,7 +71,7 @@ CONFIG = {
     "pad_token": "</s>", "processor_class": "SiglipProcessor",
     "sp_model_kwargs": {}, "tokenizer_class": "SiglipTokenizer",
     "unk_token": "<unk>"}
-EXTRA = dict(CONFIG, do_lower_case=False, pad_token="<pad>",
+EXTRA = dict(CONFIG, do_lower_case=False, pad_token="<pad>", legacy=False,
              added_tokens_decoder={
                  **CONFIG["added_tokens_decoder"],
                  "500": {"content": "<mask>", **SPECIAL, "rstrip": False},
@@ -109,6 +109,13 @@ def train(size, **options):
         num_threads=1, minloglevel=2, **options)
     proto = sentencepiece_model_pb2.ModelProto.FromString(out.getvalue())
     proto.normalizer_spec.ClearField("normalization_rule_tsv")  # a random name
+    return proto.SerializeToString()
+
+
+def with_null(model):
+    """A piece that some converters add; sentencepiece does not use it."""
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto.pieces.add(piece="\0", score=-1, type=1)
     return proto.SerializeToString()
 
 
@@ -153,6 +160,7 @@ def gaps():
                 proto.pieces.add(piece=text, score=rng.uniform(-12, -1),
                                  type=1)
     proto.trainer_spec.model_type = 1
+    proto.trainer_spec.treat_whitespace_as_suffix = True
     proto.normalizer_spec.remove_extra_whitespaces = False
     return proto.SerializeToString()
 
@@ -279,7 +287,7 @@ def main():
         f.flush()
         rules = train(480, byte_fallback=True, normalization_rule_tsv=f.name,
                       user_defined_symbols=["foot"])
-    save("rules.model", rules)
+    save("rules.model", with_null(rules))
     save("symbols.model", with_unused(train(
         300, normalization_rule_name="identity",
         user_defined_symbols=["[cls]", "photo of", "foo", "food"])))

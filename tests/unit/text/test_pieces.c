@@ -425,6 +425,8 @@ static const struct {
       "is not a list" },
     { "{\"extra_special_tokens\":[1]}", CLIPC_ERR_CONFIG,
       "must list strings" },
+    { LISTED(TOKEN("1", "x\\u0000", "")), CLIPC_ERR_UNSUPPORTED,
+      "holds a zero byte" },
     { "{\"image_token\":\"x\"}", CLIPC_ERR_UNSUPPORTED,
       "special token \"image_token\"" },
 };
@@ -601,6 +603,32 @@ TEST(pieces_of_siglip_without_spiece_model)
     CHECK_BYTES(ids.ids, IDS, sizeof IDS);
     free(ids.ids);
     clipc_tokenizer_destroy(tokenizer);
+}
+
+/* A rule that makes a text much longer. */
+TEST(pieces_of_texts_that_grow_have_a_limit)
+{
+    static const char *const MODELS[] = { "rules.model", "xlm.json" };
+    const size_t n = (size_t)1 << 20;
+    char *text = malloc(n);
+
+    CHECK(text);
+    for (size_t i = 0; i < n; i += 2)
+        memcpy(text + i, "\xC2\xA7", 2);
+    for (size_t i = 0; i < 2; i++) {
+        clipc_tokenizer *tokenizer = load(MODELS[i], "");
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_ids ids = { 0 };
+        CHECK_STATUS(clipc_tokenizer_encode(tokenizer, (clipc_text){ text, n },
+                                            0, 0, &ids, &err),
+                     CLIPC_ERR_LIMIT);
+        CHECK_HAS(err.message, "has more than 16777216 bytes after");
+        ids = encode(tokenizer, text, n / 8, 0, 0);
+        CHECK(ids.n > n / 16);
+        free(ids.ids);
+        clipc_tokenizer_destroy(tokenizer);
+    }
+    free(text);
 }
 
 /* ---- the published model ----------------------------------------------- */
