@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_pieces.c - the tokenizers of pieces: ids against the reference
- * (golden.json, made by tests/golden/make_pieces.py), packed tables, and files
- * that must be refused.
+ * (golden.json, made by tests/golden/make_pieces.py), limits, packed tables.
  */
 #include "base/json.h"
 #include "support/test.h"
@@ -384,125 +383,7 @@ TEST(pieces_packed_tables_that_are_not_aligned)
     }
 }
 
-/* ---- files that must be refused ---------------------------------------- */
-
-#define TOKEN(id, text, flags) "\"" id "\":{\"content\":\"" text "\"" flags "}"
-#define LISTED(tokens) "{\"added_tokens_decoder\":{" tokens "}}"
-
-static const struct {
-    const char *config;
-    clipc_status status;
-    const char *message;
-} BAD_CONFIGS[] = {
-    { "[]", CLIPC_ERR_FORMAT, "not a JSON object" },
-    { "{\"do_lower_case\":1}", CLIPC_ERR_CONFIG, "do_lower_case" },
-    { "{\"sp_model_kwargs\":{\"alpha\":1}}", CLIPC_ERR_UNSUPPORTED,
-      "\"sp_model_kwargs\" must be empty" },
-    { "{\"added_tokens_decoder\":[]}", CLIPC_ERR_CONFIG,
-      "\"added_tokens_decoder\" must be an object" },
-    { LISTED("\"x\":{}"), CLIPC_ERR_CONFIG, "a key is not an id" },
-    { LISTED("\"1\":{}"), CLIPC_ERR_CONFIG, "with a \"content\"" },
-    { LISTED(TOKEN("1", "", "")), CLIPC_ERR_UNSUPPORTED, "is empty" },
-    { LISTED(TOKEN("1", " x", "")), CLIPC_ERR_UNSUPPORTED,
-      "begins or ends with white space" },
-    { LISTED(TOKEN("1", "x\\u2003", "")), CLIPC_ERR_UNSUPPORTED,
-      "begins or ends with white space" },
-    { LISTED(TOKEN("1", "\\u2581x", "")), CLIPC_ERR_UNSUPPORTED,
-      "begins with U+2581" },
-    { LISTED(TOKEN("1", "x", ",\"single_word\":true")), CLIPC_ERR_UNSUPPORTED,
-      "single_word" },
-    { LISTED(TOKEN("1", "x", "") "," TOKEN("2", "x", "")), CLIPC_ERR_FORMAT,
-      "is listed twice" },
-    { LISTED(TOKEN("600", "x", "")), CLIPC_ERR_CONFIG,
-      "has an id past the token embedding" },
-    { "{\"eos_token\":null}", CLIPC_ERR_CONFIG, "\"eos_token\" must be" },
-    { "{\"pad_token\":5}", CLIPC_ERR_CONFIG, "\"pad_token\" must be" },
-    { "{\"eos_token\":\"<none>\"}", CLIPC_ERR_CONFIG,
-      "added token \"<none>\" is not in the vocabulary" },
-    { "{\"additional_special_tokens\":[\"<none>\"]}", CLIPC_ERR_CONFIG,
-      "is not in the vocabulary" },
-    { "{\"additional_special_tokens\":{\"a\":1}}", CLIPC_ERR_UNSUPPORTED,
-      "is not a list" },
-    { "{\"extra_special_tokens\":[1]}", CLIPC_ERR_CONFIG,
-      "must list strings" },
-    { LISTED(TOKEN("1", "x\\u0000", "")), CLIPC_ERR_UNSUPPORTED,
-      "holds a zero byte" },
-    { "{\"image_token\":\"x\"}", CLIPC_ERR_UNSUPPORTED,
-      "special token \"image_token\"" },
-};
-
-TEST(pieces_refuse_bad_configurations)
-{
-    for (size_t i = 0; i < sizeof BAD_CONFIGS / sizeof *BAD_CONFIGS; i++) {
-        const char *config = BAD_CONFIGS[i].config;
-        bundle b = read_bundle("rules.model", "");
-        clipc_error err = CLIPC_ERROR_INIT;
-        clipc_tokenizer *tokenizer;
-        b.files.tokenizer_config =
-            (clipc_tokenizer_file){ config, strlen(config), "bad.json" };
-        clipc_status status = clipc_tokenizer_create(&tokenizer, &b.files,
-                                                     VOCAB_SIZE, &err);
-        if (status != BAD_CONFIGS[i].status)
-            FAIL("%s: %s: %s", config, clipc_status_name(status), err.message);
-        CHECK_HAS(err.message, BAD_CONFIGS[i].message);
-        free_bundle(&b);
-    }
-}
-
-#define MODEL(rest) "{\"model\":{\"type\":\"Unigram\"," rest "}}"
-#define VOCAB(pairs) MODEL("\"vocab\":[" pairs "]")
-#define FOUR "[\"<s>\",0],[\"<pad>\",0],[\"</s>\",0],[\"<unk>\",0]"
-
-static const struct {
-    const char *json;
-    clipc_status status;
-    const char *message;
-} BAD_JSON[] = {
-    { "{}", CLIPC_ERR_UNSUPPORTED, "\"model\" is not a Unigram" },
-    { MODEL("\"vocab\":{}"), CLIPC_ERR_UNSUPPORTED, "is not a Unigram" },
-    { VOCAB(""), CLIPC_ERR_FORMAT, "0 pieces" },
-    { VOCAB("5"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
-    { VOCAB("[]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
-    { VOCAB("[\"a\"]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
-    { VOCAB("[\"a\",\"b\"]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
-    { VOCAB("[\"a\",1,2]"), CLIPC_ERR_FORMAT, "must be [\"token\", score]" },
-    { VOCAB("[\"\",1]"), CLIPC_ERR_FORMAT, "is empty" },
-    { VOCAB("[\"a\",1],[\"a\",2]"), CLIPC_ERR_FORMAT, "is there twice" },
-    { VOCAB("[\"a\",1e999]"), CLIPC_ERR_FORMAT, "number too large" },
-    { VOCAB("[\"a\",1],[\"b\",2]"), CLIPC_ERR_FORMAT, "2 pieces" },
-    { VOCAB(FOUR ",[\"a\",0],[\"b\",0],[\"c\",0]"), CLIPC_ERR_CONFIG,
-      "than the 6 rows" },
-    { VOCAB(FOUR), CLIPC_ERR_CONFIG, "\"<mask>\" is not in the vocabulary" },
-    { "{\"normalizer\":{\"type\":\"Precompiled\","
-      "\"precompiled_charsmap\":\"AA*=\"},\"model\":{\"type\":\"Unigram\","
-      "\"vocab\":[" FOUR "]}}",
-      CLIPC_ERR_FORMAT, "is not base64" },
-    { "{\"normalizer\":{\"type\":\"Precompiled\","
-      "\"precompiled_charsmap\":\"AAAA\"},\"model\":{\"type\":\"Unigram\","
-      "\"vocab\":[" FOUR "]}}",
-      CLIPC_ERR_FORMAT, "charsmap: its sizes" },
-};
-
-TEST(pieces_refuse_bad_tokenizer_json)
-{
-    static const char CONFIG[] =
-        "{\"tokenizer_class\":\"XLMRobertaTokenizer\"}";
-
-    for (size_t i = 0; i < sizeof BAD_JSON / sizeof *BAD_JSON; i++) {
-        const char *json = BAD_JSON[i].json;
-        clipc_tokenizer_files files = {
-            .tokenizer_json = { json, strlen(json), "bad.json" },
-            .tokenizer_config = { CONFIG, sizeof CONFIG - 1, "config" },
-        };
-        clipc_error err = CLIPC_ERROR_INIT;
-        clipc_tokenizer *tokenizer;
-        clipc_status status = clipc_tokenizer_create(&tokenizer, &files, 6,
-                                                     &err);
-        if (status != BAD_JSON[i].status)
-            FAIL("%s: %s: %s", json, clipc_status_name(status), err.message);
-        CHECK_HAS(err.message, BAD_JSON[i].message);
-    }
-}
+/* ---- other files -------------------------------------------------------- */
 
 /* Without extra_ids, T5Tokenizer has a hundred tokens that have no row. */
 TEST(pieces_of_t5_with_extra_ids)
@@ -629,6 +510,38 @@ TEST(pieces_of_texts_that_grow_have_a_limit)
         clipc_tokenizer_destroy(tokenizer);
     }
     free(text);
+}
+
+/* The same pieces in a tokenizer.json give the ids of spiece.model. A
+ * user-defined symbol ("foot") is not told there. */
+TEST(pieces_of_siglip_in_tokenizer_json_have_the_same_ids)
+{
+    static const char OFF[] = "\"byte_fallback\": false";
+    bundle b = read_bundle("t5.json", "tokenizer_config.json");
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+    json_t *root = golden();
+    const json_t *cases = json_object_get(root, "cases");
+    size_t n_cases = 0;
+    char *at = strstr(b.model, OFF);
+
+    CHECK(at);
+    memcpy(at + sizeof OFF - 1 - 5, "true ", 5);
+    CHECK_OK(clipc_tokenizer_create(&tokenizer, &b.files, VOCAB_SIZE, &err),
+             err);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *item = json_array_get(cases, i);
+        if (strcmp(string_of(item, "model"), "rules.model") != 0 ||
+            strcmp(string_of(item, "config"), "tokenizer_config.json") != 0 ||
+            strstr(string_of(item, "text"), "foot"))
+            continue;
+        check_case(tokenizer, item, 16);
+        n_cases++;
+    }
+    CHECK_INT(n_cases, 62);
+    clipc_tokenizer_destroy(tokenizer);
+    json_decref(root);
+    free_bundle(&b);
 }
 
 /* ---- the published model ----------------------------------------------- */
