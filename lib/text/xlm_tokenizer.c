@@ -485,8 +485,7 @@ static clipc_status read(void *self, const clipc_tables *tables,
         return clipc_tables_fail(tables, "its head is damaged", err);
     memcpy(&head, tables->table[HEAD].data, sizeof head);
     if ((head.start_id != -1 && !is_id(head.start_id, vocab_size)) ||
-        !is_id(head.end_id, vocab_size) || head.flags > 3 ||
-        head.zero != 0)
+        !is_id(head.end_id, vocab_size) || head.flags > 3 || head.zero != 0)
         return clipc_tables_fail(tables, "its head is damaged", err);
     clipc_status status =
         clipc_added_read(&xlm->added, added->data,
