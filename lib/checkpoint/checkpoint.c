@@ -8,15 +8,14 @@
  * parameters.c knows the names and shapes, tensor_names.c where other programs
  * keep the same. One walk over the parameters of a tower serves both steps:
  * opening checks every tensor, first use points to it, or converts it where it
- * is a vector. F16 and BF16 are widened exactly.
+ * is a vector (loader.c).
  */
 #include "checkpoint/checkpoint.h"
 
-#include "base/arena.h"
 #include "config/other_networks.h"
+#include "checkpoint/loader.h"
 #include "checkpoint/packed_file.h"
 #include "checkpoint/parameters.h"
-#include "checkpoint/positions.h"
 #include "checkpoint/tensor_names.h"
 
 #include <float.h>
@@ -28,12 +27,6 @@
 #include <string.h>
 
 enum { SHAPE_BYTES = 96 }; /* of a shape in a message */
-
-static const clipc_storage storages[] = {
-    [CLIPC_DTYPE_F32] = CLIPC_STORE_F32,
-    [CLIPC_DTYPE_F16] = CLIPC_STORE_F16,
-    [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
-};
 
 /* Which towers read a tensor. */
 enum { EXTRA, VISION, TEXT, BOTH };
@@ -171,15 +164,6 @@ static size_t stored_shape(size_t shape[CLIPC_MAX_DIMS],
     return p->rank;
 }
 
-/* The products fit: the shape was checked against the bytes of the file. */
-static size_t parameter_numbers(const clipc_parameter *p)
-{
-    size_t n = 1;
-    for (size_t i = 0; i < p->rank; i++)
-        n *= p->shape[i];
-    return n;
-}
-
 static clipc_status check_packed(const checker *c, const clipc_parameter *p,
                                  clipc_error *err)
 {
@@ -207,7 +191,7 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
     clipc_tensor_place place;
     size_t shape[CLIPC_MAX_DIMS];
 
-    c->checkpoint->n_parameters += parameter_numbers(p);
+    c->checkpoint->n_parameters += clipc_parameter_numbers(p);
     if (p->linear && c->checkpoint->packed)
         return check_packed(c, p, err);
     clipc_tensor_place_find(&place, c->checkpoint->layout, p->name);
@@ -226,13 +210,6 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
     return CLIPC_OK;
 }
 
-/* A tensor of one of the float types, at any address, as floats. */
-static void widen(float *out, const clipc_tensor *tensor)
-{
-    clipc_widen(out, tensor->data, storages[tensor->dtype],
-                tensor->n_elements);
-}
-
 /* A tensor of one number: a scalar, or as SigLIP stores it, [1]. */
 static clipc_status read_number(clipc_checkpoint *checkpoint, float *value,
                                 const char *name, clipc_error *err)
@@ -247,7 +224,7 @@ static clipc_status read_number(clipc_checkpoint *checkpoint, float *value,
                           CLIPC_QUOTE(
                               clipc_tensor_files_file_of(files, tensor)),
                           name);
-    widen(value, tensor);
+    clipc_tensor_widen(value, tensor);
     checkpoint->n_parameters++;
     checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
     return CLIPC_OK;
@@ -305,171 +282,17 @@ static clipc_status check_logit_bias(clipc_checkpoint *checkpoint,
 
 /* ---- loading ----------------------------------------------------------- */
 
-/* Two walks over an arena: the first counts the floats to convert, the second
- * converts them and sets all slots. */
-typedef struct loader {
-    const clipc_checkpoint *checkpoint;
-    clipc_arena floats;
-} loader;
-
-static bool usable_in_place(const clipc_tensor *tensor)
-{
-    return tensor->dtype == CLIPC_DTYPE_F32 &&
-           (uintptr_t)tensor->data % sizeof(float) == 0;
-}
-
-/* The rows of a tensor that are the parameter. The shape was checked when the
- * checkpoint was opened. */
-static clipc_tensor stored_part(const loader *l, const clipc_parameter *p,
-                                bool *transposed)
-{
-    clipc_tensor_place place;
-    clipc_tensor part;
-
-    clipc_tensor_place_find(&place, l->checkpoint->layout, p->name);
-    part = *clipc_tensor_files_find(l->checkpoint->files, place.name);
-    part.n_elements /= place.n_parts;
-    part.n_bytes /= place.n_parts;
-    part.data += place.part * part.n_bytes;
-    *transposed = place.transposed;
-    return part;
-}
-
-/* Room for n floats: NULL in the walk that counts. */
-static float *take_floats(loader *l, size_t n)
-{
-    return clipc_arena_cut(&l->floats, n, sizeof(float), CLIPC_ARENA_LINE);
-}
-
-static clipc_matrix *matrix_of(const clipc_parameter *p)
-{
-    return p->linear ? &p->linear->weight : p->matrix;
-}
-
-/* The bytes of a tensor, aligned to a cache line: where they lie, or copied
- * when the caller's buffer is not aligned. */
-static const void *align(loader *l, const clipc_tensor *tensor)
-{
-    float *copy;
-
-    if ((uintptr_t)tensor->data % CLIPC_ARENA_LINE == 0)
-        return tensor->data;
-    /* A whole number of floats: columns are padded to 16. */
-    copy = take_floats(l, tensor->n_bytes / sizeof *copy);
-    return copy ? memcpy(copy, tensor->data, tensor->n_bytes) : tensor->data;
-}
-
-static clipc_status load_packed(loader *l, const clipc_parameter *p,
-                                clipc_error *err)
-{
-    clipc_linear *linear = p->linear;
-    clipc_packed_tensors tensors;
-
-    /* Checked when the checkpoint was opened. */
-    CLIPC_TRY(clipc_packed_find(&tensors, l->checkpoint->files,
-                                l->checkpoint->packed, p, err));
-    linear->weight = (clipc_matrix){ NULL, tensors.storage, p->shape[0],
-                                     parameter_numbers(p) / p->shape[0] };
-    linear->strips = (clipc_strips){
-        .data = align(l, tensors.strips),
-        .storage = tensors.storage,
-        .scale = tensors.scale ? align(l, tensors.scale) : NULL,
-        .sums = tensors.sums ? align(l, tensors.sums) : NULL,
-    };
-    return CLIPC_OK;
-}
-
-/* [in, out] as stored -> [out, in], as floats. */
-static clipc_status load_transposed(loader *l, const clipc_parameter *p,
-                                    const clipc_tensor *tensor,
-                                    clipc_error *err)
-{
-    const size_t n_out = p->shape[0], n_in = p->shape[1];
-    float *out, *stored;
-
-    out = take_floats(l, tensor->n_elements);
-    if (!out)
-        return CLIPC_OK;
-    stored = clipc_alloc(tensor->n_elements, sizeof *stored);
-    if (!stored)
-        return clipc_fail_nomem(err, "converted weights");
-    widen(stored, tensor);
-    for (size_t i = 0; i < n_out; i++)
-        for (size_t k = 0; k < n_in; k++)
-            out[i * n_in + k] = stored[k * n_out + i];
-    free(stored);
-    *matrix_of(p) = (clipc_matrix){ out, CLIPC_STORE_F32, n_out, n_in };
-    return CLIPC_OK;
-}
-
-/* Positions for another number of patches. */
-static clipc_status load_positions(loader *l, const clipc_parameter *p,
-                                   const clipc_tensor *tensor,
-                                   clipc_error *err)
-{
-    const clipc_config *config = l->checkpoint->config;
-    const size_t trained = config->trained_image_size / config->patch_size;
-    const size_t width = p->shape[1];
-    float *out, *stored;
-    size_t n;
-
-    if (!clipc_mul(p->side * p->side + p->class_rows, width, &n))
-        return clipc_fail_nomem(err, "positions");
-    out = take_floats(l, n);
-    if (!out)
-        return CLIPC_OK;
-    stored = clipc_alloc(tensor->n_elements, sizeof *stored);
-    if (!stored)
-        return clipc_fail_nomem(err, "positions");
-    widen(stored, tensor);
-    clipc_status status = clipc_positions_interpolate(out, p->side, stored,
-                                                      trained, p->class_rows,
-                                                      width, err);
-    free(stored);
-    *p->vector = out;
-    return status;
-}
-
-static clipc_status load_parameter(void *user, const clipc_parameter *p,
-                                   clipc_error *err)
-{
-    loader *l = user;
-    bool transposed;
-    float *out;
-
-    if (p->linear && l->checkpoint->packed)
-        return load_packed(l, p, err);
-    const clipc_tensor tensor = stored_part(l, p, &transposed);
-    if (transposed)
-        return load_transposed(l, p, &tensor, err);
-    if (p->side)
-        return load_positions(l, p, &tensor, err);
-    if (p->matrix || p->linear) {
-        *matrix_of(p) = (clipc_matrix){ tensor.data, storages[tensor.dtype],
-                                        p->shape[0],
-                                        tensor.n_elements / p->shape[0] };
-        return CLIPC_OK;
-    }
-    if (usable_in_place(&tensor)) {
-        *p->vector = (const float *)(const void *)tensor.data;
-        return CLIPC_OK;
-    }
-    out = take_floats(l, tensor.n_elements);
-    if (out) {
-        widen(out, &tensor);
-        *p->vector = out;
-    }
-    return CLIPC_OK;
-}
-
 /* Under the mutex. After a failure there is no converted copy, and nobody has
  * seen the slots. */
 static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
                                float **converted, clipc_error *err)
 {
-    loader l = { .checkpoint = checkpoint };
+    clipc_loader l = { .files = checkpoint->files,
+                       .config = checkpoint->config,
+                       .layout = checkpoint->layout,
+                       .packed = checkpoint->packed };
 
-    CLIPC_TRY(visit_tower(checkpoint, tower, load_parameter, &l, err));
+    CLIPC_TRY(visit_tower(checkpoint, tower, clipc_load_parameter, &l, err));
     if (l.floats.used == 0 && !l.floats.overflow)
         return CLIPC_OK;
     float *block = l.floats.overflow ? NULL
@@ -477,8 +300,8 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
     if (!block)
         return clipc_fail_nomem(err, "converted weights");
     l.floats = (clipc_arena){ .base = (void *)block };
-    clipc_status status = visit_tower(checkpoint, tower, load_parameter, &l,
-                                      err);
+    clipc_status status = visit_tower(checkpoint, tower, clipc_load_parameter,
+                                      &l, err);
     if (status == CLIPC_OK)
         *converted = block;
     else
