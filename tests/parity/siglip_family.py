@@ -5,9 +5,11 @@ the same network kept in other ways, at other precisions, in packed files.
 
     sh tests/parity/run.sh --only siglip
     sh tests/parity/run.sh --only siglip --shape siglip-so400m14-384
+    sh tests/parity/run.sh --only siglip --family complete --shape ...
 
-The depth is cut to 3 layers a tower, the width never. Folders of weights are
-removed when they have been compared.
+The depth is cut to 3 layers a tower, the width never; complete cuts only the
+40 layers of giant-opt's image tower. Folders of weights are removed when they
+have been compared.
 """
 
 import json
@@ -24,6 +26,7 @@ import siglip_models
 
 SEED = 20261129
 LAYERS = 3
+DEPTH = {768: 12, 1024: 24, 1152: 27, 1536: 12}  # of a width, complete
 N_PICTURES, N_LABELS = 3, 8
 PROBABILITY_BOUND = 1e-5
 
@@ -55,9 +58,12 @@ class Checkpoint:
     def __init__(self, session, name):
         text, vision, n_pieces, positions = SHAPES[name]
         self.name, self.work, self.folders = name, session.args.work, []
+        complete = session.args.family == "complete"
+        self.layers = [DEPTH[tower[0]] if complete else LAYERS
+                       for tower in (text, vision)]
         self.config = siglip_models.config_json(
-            (text[0], LAYERS, *text[1:]), (vision[0], LAYERS, *vision[1:]),
-            n_pieces, positions)
+            (text[0], self.layers[0], *text[1:]),
+            (vision[0], self.layers[1], *vision[1:]), n_pieces, positions)
         self.size, self.positions = vision[4], positions
         self.second = name.startswith("siglip2")
         if self.second:
@@ -256,12 +262,13 @@ def compare_shape(session, name):
     checkpoint = Checkpoint(session, name)
     try:
         folder = checkpoint.write("F32")
-        session.title(f"{name}, {LAYERS} and {LAYERS} layers")
+        depth = "{} and {} layers".format(*checkpoint.layers)
+        session.title(f"{name}, {depth}")
         ref, expected = ask(session, folder)
         check_is_a_test(ref, expected, table, name)
         compare_folder(session, folder, expected, name)
         n = sum(v.size for v in checkpoint.state.values())
-        said = f"{name}: {LAYERS} and {LAYERS} layers, {n:,} parameters"
+        said = f"{name}: {depth}, {n:,} parameters"
         if n <= 200_000_000:
             layers, image, text = compare.float64(ref, expected)
             said += ("; torch float32 from torch float64: layers "
