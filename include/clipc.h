@@ -511,13 +511,16 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 /* ---- embeddings -------------------------------------------------------- */
 
 /* Flags. A call ignores those it has no use for. */
-#define CLIPC_TEXT_TRUNCATE \
-    1u                               /* cut texts that are too long, keeping
-                                      * the end token */
-#define CLIPC_TEXT_SPECIALS_PLAIN 2u /* "<|endoftext|>" in a text is text */
-#define CLIPC_EMBED_RAW \
-    4u /* the projection's output, not scaled to
-                                      * unit length */
+
+/* Cut texts that are too long, keeping the end token. */
+#define CLIPC_TEXT_TRUNCATE 1u
+/* "<|endoftext|>" and other special tokens in a text are text. */
+#define CLIPC_TEXT_SPECIALS_PLAIN 2u
+/* The projection's output, not scaled to unit length. */
+#define CLIPC_EMBED_RAW 4u
+/* Texts are lowered first, as SigLIP 2 was trained and as its published
+ * tokenizer does not do. Tokenizers that lower every text ignore the flag. */
+#define CLIPC_TEXT_LOWERCASE 16u
 
 /* Embeddings of n images, [n, dim], of unit length unless CLIPC_EMBED_RAW. An
  * image must hold every pixel, or have been read with the context's model as

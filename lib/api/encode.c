@@ -30,7 +30,7 @@ clipc_text clipc_text_from(const char *string)
 static clipc_status check_flags(unsigned flags, clipc_error *err)
 {
     const unsigned known = CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN |
-                           CLIPC_EMBED_RAW;
+                           CLIPC_EMBED_RAW | CLIPC_TEXT_LOWERCASE;
     if (flags & ~known)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "flags 0x%x: no such bits", flags & ~known);

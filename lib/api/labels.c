@@ -25,7 +25,8 @@ enum {
     BLOCK_BYTES = 16 << 20 /* ... or so many bytes of them */
 };
 
-#define TEXT_FLAGS (CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN)
+#define TEXT_FLAGS \
+    (CLIPC_TEXT_TRUNCATE | CLIPC_TEXT_SPECIALS_PLAIN | CLIPC_TEXT_LOWERCASE)
 
 clipc_labels_params clipc_labels_params_default(void)
 {

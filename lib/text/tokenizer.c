@@ -10,6 +10,7 @@
 #include "text/tokenizer.h"
 #include "text/clean.h"
 #include "text/clip_tokenizer.h"
+#include "text/gemma_tokenizer.h"
 #include "text/siglip_tokenizer.h"
 #include "text/xlm_tokenizer.h"
 #include "base/utf8.h"
@@ -23,6 +24,7 @@
 static const clipc_tokenizer_kind *const kinds[] = {
     &clipc_siglip_tokenizer,
     &clipc_xlm_tokenizer,
+    &clipc_gemma_tokenizer,
     &clipc_clip_tokenizer,
 };
 

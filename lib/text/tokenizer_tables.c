@@ -13,14 +13,13 @@
  *     bytes of the added tokens, one after the other, then zeros up to a
  *     multiple of 4
  *
- * starts, merges and the byte tables are bpe.h's. Added tokens come in two
- * runs: tokens of the raw text, then tokens of normalised text. Each run rises
- * by bytes.
+ * starts, merges and the byte tables are bpe.h's, added tokens those of
+ * added_tables.h.
  */
 #include "text/tokenizer_tables.h"
 
 #include "base/arena.h"
-#include "base/utf8.h"
+#include "text/added_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,17 +30,7 @@ enum {
     VERSION = 1,
     MAGIC_BYTES = 8,
     N_BYTES = 256, /* number of byte values */
-    MAX_ADDED = 65536,
-    MAX_TOKEN_BYTES = 256
-};
-
-enum {
-    FLAG_SPECIAL = 1,
-    FLAG_SINGLE_WORD = 2,
-    FLAG_LSTRIP = 4,
-    FLAG_RSTRIP = 8,
-    FLAG_NORMALIZED = 16,
-    ALL_FLAGS = 31
+    MAX_ADDED = 65536
 };
 
 typedef struct header {
@@ -49,12 +38,7 @@ typedef struct header {
         flags;
 } header;
 
-typedef struct added_record {
-    uint32_t n, id, flags;
-} added_record;
-
 _Static_assert(sizeof(header) == 32, "no padding");
-_Static_assert(sizeof(added_record) == 12, "no padding");
 _Static_assert(sizeof(clipc_merge) == 12, "no padding");
 
 /* Offsets of the parts. */
@@ -73,7 +57,7 @@ static bool lay_out(layout *l, const header *h)
                                   sizeof(uint32_t), UNIT);
     l->merges = clipc_arena_place(&file, h->n_merges, sizeof(clipc_merge),
                                   UNIT);
-    l->added = clipc_arena_place(&file, h->n_added, sizeof(added_record),
+    l->added = clipc_arena_place(&file, h->n_added, sizeof(clipc_added_record),
                                  UNIT);
     l->text = clipc_arena_place(&file, h->text_bytes, 1, UNIT);
     l->text_end = l->text + h->text_bytes;
@@ -82,35 +66,6 @@ static bool lay_out(layout *l, const header *h)
 }
 
 /* ---- writing ----------------------------------------------------------- */
-
-static size_t text_bytes(const clipc_added_set *set)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < set->n; i++)
-        n += set->tokens[i].n;
-    return n;
-}
-
-static void write_set(const clipc_added_set *set, unsigned char **record,
-                      unsigned char **text)
-{
-    for (size_t i = 0; i < set->n; i++) {
-        const clipc_added_token *token = &set->tokens[i];
-        const added_record r = {
-            .n = (uint32_t)token->n,
-            .id = (uint32_t)token->id,
-            .flags = (token->special ? FLAG_SPECIAL : 0u) |
-                     (token->single_word ? FLAG_SINGLE_WORD : 0u) |
-                     (token->lstrip ? FLAG_LSTRIP : 0u) |
-                     (token->rstrip ? FLAG_RSTRIP : 0u) |
-                     (token->normalized ? FLAG_NORMALIZED : 0u),
-        };
-        memcpy(*record, &r, sizeof r);
-        memcpy(*text, token->text, token->n);
-        *record += sizeof r;
-        *text += token->n;
-    }
-}
 
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_bpe *bpe,
@@ -121,9 +76,8 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
         .version = VERSION,
         .n_ids = (uint32_t)bpe->merges.n_ids,
         .n_merges = bpe->merges.starts[bpe->merges.n_ids],
-        .n_added = (uint32_t)(added->raw.n + added->normalized.n),
-        .text_bytes = (uint32_t)(text_bytes(&added->raw) +
-                                 text_bytes(&added->normalized)),
+        .n_added = (uint32_t)clipc_added_count(added),
+        .text_bytes = (uint32_t)clipc_added_text_bytes(added),
         .start_id = (uint32_t)added->start_id,
         .end_id = (uint32_t)added->end_id,
         .flags = added->specials_plain,
@@ -142,9 +96,7 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
     memcpy(out + l.starts, bpe->merges.starts, l.merges - l.starts);
     if (h.n_merges)
         memcpy(out + l.merges, bpe->merges.table, l.added - l.merges);
-    unsigned char *record = out + l.added, *text = out + l.text;
-    write_set(&added->raw, &record, &text);
-    write_set(&added->normalized, &record, &text);
+    clipc_added_write(added, out + l.added, out + l.text);
     *data = out;
     *n = l.end;
     return CLIPC_OK;
@@ -215,74 +167,20 @@ static clipc_status read_bpe(const reader *r, clipc_bpe *bpe)
     return wrong ? fail(r, r->l.starts, wrong) : CLIPC_OK;
 }
 
-static int compare_tokens(const clipc_added_token *a,
-                          const clipc_added_token *b)
-{
-    int order = memcmp(a->text, b->text, a->n < b->n ? a->n : b->n);
-    return order ? order : (a->n > b->n) - (a->n < b->n);
-}
-
-/* Puts the record's token into the raw or the normalised set. */
-static clipc_status read_token(const reader *r, clipc_added *added,
-                               const added_record *record, size_t text,
-                               size_t offset)
-{
-    const char *bytes = (const char *)r->data + text;
-    const bool normalized = (record->flags & FLAG_NORMALIZED) != 0;
-    clipc_added_set *set = normalized ? &added->normalized : &added->raw;
-    clipc_added_token *token = &set->tokens[set->n];
-
-    if (record->n == 0 || record->n > MAX_TOKEN_BYTES ||
-        record->n > r->l.text_end - text ||
-        clipc_utf8_check(bytes, record->n) < record->n)
-        return fail(r, offset, "an added token's text is damaged");
-    if (record->id >= r->vocab_size || record->flags > ALL_FLAGS)
-        return fail(r, offset,
-                    "an added token's id or flags are out of range");
-    if (!normalized && added->normalized.n > 0)
-        return fail(r, offset, "its added tokens are out of order");
-    *token = (clipc_added_token){
-        .text = clipc_strndup(bytes, record->n),
-        .n = record->n,
-        .id = (int32_t)record->id,
-        .special = (record->flags & FLAG_SPECIAL) != 0,
-        .single_word = (record->flags & FLAG_SINGLE_WORD) != 0,
-        .lstrip = (record->flags & FLAG_LSTRIP) != 0,
-        .rstrip = (record->flags & FLAG_RSTRIP) != 0,
-        .normalized = normalized,
-    };
-    if (!token->text)
-        return clipc_fail_nomem(r->err, "added tokens");
-    set->n++;
-    if (set->n > 1 && compare_tokens(token - 1, token) >= 0)
-        return fail(r, offset, "its added tokens are out of order");
-    return CLIPC_OK;
-}
-
 static clipc_status read_added(const reader *r, clipc_added *added)
 {
-    size_t text = r->l.text;
+    const char *wrong;
 
-    added->raw.tokens = clipc_alloc_zero(r->h.n_added,
-                                         sizeof *added->raw.tokens);
-    added->normalized.tokens =
-        clipc_alloc_zero(r->h.n_added, sizeof *added->normalized.tokens);
-    if (!added->raw.tokens || !added->normalized.tokens)
-        return clipc_fail_nomem(r->err, "added tokens");
-    for (size_t i = 0; i < r->h.n_added; i++) {
-        size_t offset = r->l.added + i * sizeof(added_record);
-        added_record record;
-        memcpy(&record, r->data + offset, sizeof record);
-        CLIPC_TRY(read_token(r, added, &record, text, offset));
-        text += record.n;
-    }
-    if (text != r->l.text_end)
-        return fail(r, text, "text that no added token has");
-    for (; text < r->l.end; text++)
-        if (r->data[text])
-            return fail(r, text, "its end is not zero");
-    clipc_added_index(&added->raw);
-    clipc_added_index(&added->normalized);
+    const clipc_status status =
+        clipc_added_read(added, r->data + r->l.added, r->h.n_added,
+                         (const char *)r->data + r->l.text, r->h.text_bytes,
+                         r->vocab_size, &wrong, r->err);
+    if (wrong)
+        return fail(r, r->l.added, wrong);
+    CLIPC_TRY(status);
+    for (size_t i = r->l.text_end; i < r->l.end; i++)
+        if (r->data[i])
+            return fail(r, i, "its end is not zero");
     added->unk_id = added->pad_id = -1; /* not kept */
     added->start_id = (int32_t)r->h.start_id;
     added->end_id = (int32_t)r->h.end_id;

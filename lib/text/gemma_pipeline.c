@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gemma_pipeline.c - see gemma_pipeline.h.
+ *
+ * Reference: transformers 5.24, GemmaTokenizer and its parent
+ * TokenizersBackend. The class builds normaliser, pre-tokenizer and model
+ * itself and takes vocabulary, merges, post-processor, padding and truncation
+ * from tokenizer.json. A file whose own pipeline is another one was made for
+ * another model, and is refused. Siglip2Tokenizer is the same class with a
+ * normaliser that lowers the text first.
+ */
+#include "text/gemma_pipeline.h"
+#include "text/pipeline.h"
+
+#include <string.h>
+
+static clipc_status refuse(const clipc_tokenizer_source *source,
+                           const char *what, clipc_error *err)
+{
+    return clipc_pipeline_refuse(source->files->tokenizer_json.name, what,
+                                 "Gemma", err);
+}
+
+/* ---- the model --------------------------------------------------------- */
+
+bool clipc_gemma_fits(const clipc_tokenizer_source *source)
+{
+    const json_t *model = json_object_get(source->root, "model");
+
+    return clipc_pipeline_is_text(model, "type", "BPE") &&
+           json_is_true(json_object_get(model, "byte_fallback")) &&
+           clipc_pipeline_is_text(model, "end_of_word_suffix", "");
+}
+
+static clipc_status check_model(const clipc_tokenizer_source *source,
+                                clipc_error *err)
+{
+    const json_t *model = json_object_get(source->root, "model");
+
+    if (!json_is_object(model))
+        return refuse(source, "\"model\"", err);
+    if (!clipc_pipeline_is_text(model, "type", "BPE"))
+        return refuse(source, "\"model.type\"", err);
+    if (!clipc_pipeline_is_text(model, "continuing_subword_prefix", ""))
+        return refuse(source, "\"model.continuing_subword_prefix\"", err);
+    if (!clipc_pipeline_is_text(model, "end_of_word_suffix", ""))
+        return refuse(source, "\"model.end_of_word_suffix\"", err);
+    if (!clipc_pipeline_is_unset(model, "dropout"))
+        return refuse(source, "\"model.dropout\"", err);
+    if (!clipc_pipeline_is_unset(model, "ignore_merges"))
+        return refuse(source, "\"model.ignore_merges\"", err);
+    if (!json_is_true(json_object_get(model, "byte_fallback")))
+        return refuse(source, "\"model.byte_fallback\"", err);
+    if (!json_is_true(json_object_get(model, "fuse_unk")))
+        return refuse(source, "\"model.fuse_unk\"", err);
+    if (!clipc_source_has(source, source->vocab_at, '{'))
+        return refuse(source, "\"model.vocab\"", err);
+    if (!clipc_source_has(source, source->merges_at, '['))
+        return refuse(source, "\"model.merges\"", err);
+    return CLIPC_OK;
+}
+
+/* ---- normaliser, pre-tokenizer ----------------------------------------- */
+
+static bool is_space_pattern(const json_t *pattern)
+{
+    static const clipc_pipeline_member SPACE[] = { { .key = "String",
+                                                     .text = " " } };
+    return CLIPC_OBJECT_IS(pattern, SPACE, "");
+}
+
+/* A space becomes U+2581. */
+static bool is_replace(const json_t *object)
+{
+    static const clipc_pipeline_member REPLACE[] = {
+        { .key = "type", .text = "Replace" },
+        { .key = "content", .text = "\xE2\x96\x81" }
+    };
+    return CLIPC_OBJECT_IS(object, REPLACE, "pattern") &&
+           is_space_pattern(json_object_get(object, "pattern"));
+}
+
+static bool is_normalizer(const json_t *object, bool *lower)
+{
+    static const clipc_pipeline_member SEQUENCE[] = { { .key = "type",
+                                                        .text = "Sequence" } };
+    static const clipc_pipeline_member LOWER[] = { { .key = "type",
+                                                     .text = "Lowercase" } };
+    const json_t *list = json_object_get(object, "normalizers");
+
+    *lower = false;
+    if (is_replace(object))
+        return true;
+    *lower = CLIPC_OBJECT_IS(object, SEQUENCE, "normalizers") &&
+             json_array_size(list) == 2 &&
+             CLIPC_OBJECT_IS(json_array_get(list, 0), LOWER, "") &&
+             is_replace(json_array_get(list, 1));
+    return *lower;
+}
+
+/* None, or a split at spaces: there is no space after the normaliser. */
+static bool is_pre_tokenizer(const json_t *object)
+{
+    static const clipc_pipeline_member SPLIT[] = {
+        { .key = "type", .text = "Split" },
+        { .key = "behavior", .text = "MergedWithPrevious" },
+        { .key = "invert", .boolean = false },
+    };
+    return !object || json_is_null(object) ||
+           (CLIPC_OBJECT_IS(object, SPLIT, "pattern") &&
+            is_space_pattern(json_object_get(object, "pattern")));
+}
+
+clipc_status clipc_gemma_check(clipc_gemma_pipeline *pipeline,
+                               const clipc_tokenizer_source *source,
+                               clipc_error *err)
+{
+    const json_t *added = json_object_get(source->root, "added_tokens");
+
+    if (!source->root)
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%s: tokenizer_class %s needs a tokenizer.json",
+                          CLIPC_QUOTE(source->files->tokenizer_config.name),
+                          CLIPC_QUOTE(source->class));
+    CLIPC_TRY(check_model(source, err));
+    if (!is_normalizer(json_object_get(source->root, "normalizer"),
+                       &pipeline->lower))
+        return refuse(source, "\"normalizer\"", err);
+    if (!is_pre_tokenizer(json_object_get(source->root, "pre_tokenizer")))
+        return refuse(source, "\"pre_tokenizer\"", err);
+    if (added && !json_is_array(added))
+        return refuse(source, "\"added_tokens\"", err);
+    /* The classes do not look at the file's normaliser. */
+    if (strcmp(source->class, "Siglip2Tokenizer") == 0)
+        pipeline->lower = true;
+    else if (strcmp(source->class, "GemmaTokenizer") == 0)
+        pipeline->lower = false;
+    return CLIPC_OK;
+}
+
+/* ---- start and end token ----------------------------------------------- */
+
+/* The id of {"SpecialToken": {"id": NAME}}, by the post-processor's own
+ * list; -1: the item is not one. */
+static int32_t special_id(const json_t *post, const json_t *item)
+{
+    const json_t *name = json_object_get(json_object_get(item, "SpecialToken"),
+                                         "id");
+    const json_t *entry =
+        json_object_getn(json_object_get(post, "special_tokens"),
+                         json_is_string(name) ? json_string_value(name) : "",
+                         json_string_length(name));
+    const json_t *ids = json_object_get(entry, "ids");
+    const json_t *id = json_array_get(ids, 0);
+
+    if (json_array_size(ids) != 1 || !json_is_integer(id) ||
+        json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
+        return -1;
+    return (int32_t)json_integer_value(id);
+}
+
+/* TemplateProcessing: at most one token on each side of the text. */
+static bool read_template(clipc_gemma_pipeline *pipeline, const json_t *post)
+{
+    const json_t *single = json_object_get(post, "single");
+    const size_t n = json_array_size(single);
+    size_t text = 0;
+
+    if (!clipc_pipeline_is(json_object_get(post, "type"),
+                           "TemplateProcessing"))
+        return false;
+    while (text < n &&
+           !json_object_get(json_array_get(single, text), "Sequence"))
+        text++;
+    if (text > 1 || text == n || n - text > 2)
+        return false;
+    if (text == 1)
+        pipeline->start_id = special_id(post, json_array_get(single, 0));
+    if (n - text == 2)
+        pipeline->end_id = special_id(post, json_array_get(single, text + 1));
+    return (text == 0 || pipeline->start_id >= 0) &&
+           (n - text == 1 || pipeline->end_id >= 0);
+}
+
+/* Where the configuration says add_bos_token or add_eos_token, the two say all
+ * there is to add; else the file's post-processor does. */
+static clipc_status read_ends(clipc_gemma_pipeline *pipeline,
+                              const clipc_tokenizer_source *source,
+                              const clipc_added *added, clipc_error *err)
+{
+    const char *name = source->files->tokenizer_config.name;
+    const clipc_json_object config = { source->config, name, "" };
+    const json_t *post = json_object_get(source->root, "post_processor");
+    bool start = false, end = false;
+
+    pipeline->start_id = pipeline->end_id = -1;
+    CLIPC_TRY(clipc_json_bool(&config, "add_bos_token", &start, err));
+    CLIPC_TRY(clipc_json_bool(&config, "add_eos_token", &end, err));
+    if (json_object_get(source->config, "add_bos_token") ||
+        json_object_get(source->config, "add_eos_token")) {
+        if (start)
+            pipeline->start_id = added->start_id;
+        if (end)
+            pipeline->end_id = added->end_id;
+        return CLIPC_OK;
+    }
+    if (post && !json_is_null(post) && !read_template(pipeline, post))
+        return refuse(source, "\"post_processor\"", err);
+    if (pipeline->start_id >= (int64_t)source->vocab_size ||
+        pipeline->end_id >= (int64_t)source->vocab_size)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"post_processor\" has an id past the token "
+                          "embedding",
+                          CLIPC_QUOTE(source->files->tokenizer_json.name));
+    return CLIPC_OK;
+}
+
+/* ---- padding, truncation ----------------------------------------------- */
+
+/* "left" or "right", of the configuration, else of tokenizer.json. */
+static clipc_status read_side(const clipc_tokenizer_source *source,
+                              const char *key, const char *object, bool *left,
+                              clipc_error *err)
+{
+    const json_t *value = json_object_get(source->config, key);
+    const json_t *direction =
+        json_object_get(json_object_get(source->root, object), "direction");
+
+    if (value && !json_is_null(value)) {
+        *left = clipc_pipeline_is(value, "left");
+        if (*left || clipc_pipeline_is(value, "right"))
+            return CLIPC_OK;
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be \"left\" or \"right\"",
+                          CLIPC_QUOTE(source->files->tokenizer_config.name),
+                          key);
+    }
+    if (direction)
+        *left = clipc_pipeline_is(direction, "Left");
+    return CLIPC_OK;
+}
+
+clipc_status clipc_gemma_finish(clipc_gemma_pipeline *pipeline,
+                                clipc_padding *padding,
+                                const clipc_tokenizer_source *source,
+                                const clipc_token_map *tokens,
+                                const clipc_added *added, clipc_error *err)
+{
+    const json_t *unk = json_object_get(json_object_get(source->root, "model"),
+                                        "unk_token");
+    bool cut_left = false;
+
+    if (!json_is_string(unk) || added->unk_id < 0 ||
+        clipc_token_map_find(tokens, json_string_value(unk),
+                             json_string_length(unk)) != added->unk_id)
+        return refuse(source, "\"model.unk_token\"", err);
+    if (pipeline->lower && added->normalized.n > 0)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: an added token that is normalised, in a "
+                          "tokenizer that lowers its text",
+                          CLIPC_QUOTE(source->files->tokenizer_json.name));
+    CLIPC_TRY(read_ends(pipeline, source, added, err));
+    CLIPC_TRY(
+        read_side(source, "truncation_side", "truncation", &cut_left, err));
+    if (cut_left)
+        return refuse(source, "truncation on the left", err);
+    /* The class pads on the left where no file says otherwise. */
+    padding->id = added->pad_id;
+    padding->left = *source->class != '\0';
+    return read_side(source, "padding_side", "padding", &padding->left, err);
+}
