@@ -188,7 +188,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen lint format torture coverage fuzz parity bench bench-peers \
+        check-codegen check-browser lint format torture coverage fuzz parity bench bench-peers \
         model-page \
         install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
@@ -211,6 +211,7 @@ help:
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
+	@echo "make check-browser  the page of clipc-serve in Chromium and Firefox (npm)"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
@@ -318,6 +319,19 @@ $(PROGRAMS): $(TOOL_COMMON) $(STATIC_LIB)
 # Of the programs only the server needs an HTTP server.
 SERVE_LIBS = $(eval SERVE_LIBS := $$(shell $(PKG_CONFIG) --libs $(SERVE_PACKAGES)))$(SERVE_LIBS)
 $(BUILD)/clipc-serve: LIBS += $(SERVE_LIBS)
+# The page of clipc-serve as an array of C.
+PAGE := $(BUILD)/tools/serve/page_html
+$(BUILD)/clipc-serve: $(PAGE).o
+$(PAGE).c: tools/serve/page/index.html
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  GEN     $@")
+	$(Q){ echo '#include "serve/page_html.h"' && \
+	    echo 'const unsigned char serve_page_html[] = {' && od -An -v -tx1 $< | \
+	    sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' && echo '};' && \
+	    echo 'const size_t serve_page_html_bytes = sizeof serve_page_html;'; } > $@
+$(PAGE).o: $(PAGE).c $(BUILD)/flags
+	$(if $(Q),@echo "  CC      $@")
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(TOOL_CPPFLAGS) -c $< -o $@
 
 # A program writes the completions of its own options. One that was compiled
 # for another machine may not run here: then the file says so, and is empty.
@@ -339,7 +353,7 @@ $(FISHCOMP): $(BUILD)/completions/fish/%.fish: $(BUILD)/%
 
 # Tests of a program's parts link to all of them but the file of main().
 SERVE_PARTS := $(filter-out %/clipc-serve.o,$(patsubst %.c,$(BUILD)/%.o,$(sort \
-               $(wildcard tools/serve/*.c))))
+               $(wildcard tools/serve/*.c)))) $(PAGE).o
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): $(SERVE_PARTS) $(TOOL_COMMON)
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools
@@ -443,6 +457,10 @@ coverage:
 FUZZ_SECONDS ?= 60
 fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) BUILDS=$(BUILDS) sh tests/fuzz/run.sh
+
+# Not in check: needs browsers, and two packages of npm.
+check-browser: all
+	@BUILD=$(BUILD) SHOTS='$(SHOTS)' sh tests/browser/run.sh
 
 parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh

@@ -172,7 +172,8 @@ void serve_put_html(serve_buffer *buffer, const char *text, size_t n)
     for (size_t i = 0; i < n;) {
         size_t len = tool_utf8(text + i, n - i, &bad);
         unsigned char c = (unsigned char)text[i];
-        if (!len || (len == 1 && (c < 0x20 || c == 0x7F) && c != '\n'))
+        if (!len ||
+            (len == 1 && (c < 0x20 || c == 0x7F) && c != '\n' && c != '\r'))
             serve_puts(buffer, "\xEF\xBF\xBD");
         else if (c == '&')
             serve_puts(buffer, "&amp;");

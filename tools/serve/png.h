@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SERVE_PNG_SIDE = 8192 }; /* most pixels along a side: the limit of a
+enum {
+    SERVE_PNG_SIDE = 8192
+}; /* most pixels along a side: the limit of a
                                  * model's image_size */
 
 /* Appends a PNG file. rgb: [height, width, 3], both from 1 to SERVE_PNG_SIDE.

@@ -17,7 +17,8 @@ void serve_question_free(serve_question *q)
 {
     free(q->names);
     free(q->templates);
-    free(q->owned);
+    free(q->owned[0]);
+    free(q->owned[1]);
     free(q->body);
     *q = (serve_question){ NULL };
 }
@@ -85,35 +86,36 @@ static clipc_status add_separated(serve_question *q, clipc_text all,
     return CLIPC_OK;
 }
 
-static clipc_status add_array(serve_question *q, const serve_json *array,
+static clipc_status add_array(clipc_text **texts, size_t *n,
+                              const serve_json *array, const char *key,
                               clipc_error *err)
 {
     SERVE_JSON_EACH(element, array)
     {
         if (element->kind != SERVE_JSON_STRING)
-            return serve_refuse(err, CLIPC_ERR_FORMAT,
-                                "labels must be strings");
-        SERVE_TRY(add_name(q, element->text, err));
+            return serve_refuse(err, CLIPC_ERR_FORMAT, "%s must be strings",
+                                key);
+        SERVE_TRY(add(texts, n, element->text, err));
     }
     return CLIPC_OK;
 }
 
-/* The texts of '["a", "b"]'. They are decoded in a copy, for a parameter is
- * not the handler's to change. */
-static clipc_status add_json_text(serve_question *q, clipc_text text,
-                                  clipc_error *err)
+/* The texts of '["a", "b"]'. They are decoded in a copy, *owned, for a
+ * parameter is not the handler's to change. */
+static clipc_status add_json_text(clipc_text **texts, size_t *n, char **owned,
+                                  const serve_field *field, clipc_error *err)
 {
     serve_json *root;
 
-    if (q->owned)
+    if (*owned)
         return serve_refuse(err, CLIPC_ERR_ARGUMENT,
-                            "two arrays of labels: one of them");
-    q->owned = malloc(text.len);
-    if (!q->owned)
+                            "two arrays of %s: one of them", field->name);
+    *owned = malloc(field->value_bytes);
+    if (!*owned)
         return serve_refuse_nomem(err);
-    memcpy(q->owned, text.data, text.len);
-    SERVE_TRY(serve_json_parse(&root, q->owned, text.len, err));
-    clipc_status status = add_array(q, root, err);
+    memcpy(*owned, field->value, field->value_bytes);
+    SERVE_TRY(serve_json_parse(&root, *owned, field->value_bytes, err));
+    clipc_status status = add_array(texts, n, root, field->name, err);
     free(root);
     return status;
 }
@@ -127,7 +129,7 @@ static clipc_status add_labels(serve_question *q, const serve_field *field,
     if (text.len == 0)
         return CLIPC_OK;
     if (text.data[0] == '[')
-        return add_json_text(q, text, err);
+        return add_json_text(&q->names, &q->n_names, &q->owned[0], field, err);
     while (i < text.len && !is_separator(text.data[i]))
         i++;
     if (i < text.len)
@@ -185,6 +187,9 @@ static clipc_status read_field(serve_question *q, const serve_field *field,
     if (strcmp(field->name, "exif") == 0)
         return read_flag(&q->upright, field, err);
     if (strcmp(field->name, "templates") == 0) {
+        if (value.len && value.data[0] == '[')
+            return add_json_text(&q->templates, &q->n_templates, &q->owned[1],
+                                 field, err);
         q->template_list = value.len ? field->value : NULL;
         return CLIPC_OK;
     }
@@ -315,7 +320,7 @@ clipc_status serve_question_read_json(serve_question *q,
                             "\"labels\" must be an array of at least one "
                             "string, or the name of a built-in list");
     }
-    SERVE_TRY(add_array(q, labels, err));
+    SERVE_TRY(add_array(&q->names, &q->n_names, labels, "labels", err));
     if (templates && templates->kind == SERVE_JSON_STRING) {
         if (memchr(templates->text.data, '\0', templates->text.len))
             return serve_refuse(err, CLIPC_ERR_ARGUMENT,
@@ -327,13 +332,8 @@ clipc_status serve_question_read_json(serve_question *q,
         return serve_refuse(err, CLIPC_ERR_FORMAT,
                             "\"templates\" must be an array of strings, or "
                             "the name of a built-in list");
-    SERVE_JSON_EACH(template, templates)
-    {
-        if (template->kind != SERVE_JSON_STRING)
-            return serve_refuse(err, CLIPC_ERR_FORMAT,
-                                "\"templates\" must be an array of strings");
-        SERVE_TRY(add(&q->templates, &q->n_templates, template->text, err));
-    }
+    SERVE_TRY(add_array(&q->templates, &q->n_templates, templates, "templates",
+                        err));
     SERVE_TRY(read_image(q, request, serve_json_get(q->body, "image"), err));
     return check(q, err);
 }

@@ -23,10 +23,10 @@ typedef struct serve_question {
     size_t n_templates;
     const char *template_list; /* instead of them, the name of a built-in
                                 * list, terminated */
-    size_t k;     /* 0: the default; more than labels: all of them */
-    bool crop;    /* the answer shows the pixels that the model saw */
-    bool upright; /* turn the picture as its EXIF orientation says */
-    char *owned;
+    size_t k;       /* 0: the default; more than labels: all of them */
+    bool crop;      /* the answer shows the pixels that the model saw */
+    bool upright;   /* turn the picture as its EXIF orientation says */
+    char *owned[2]; /* copies of arrays that were parameters */
     serve_json *body;
 } serve_question;
 
@@ -39,7 +39,7 @@ typedef struct serve_question {
  *                  line ends; or a JSON array of texts
  *     label        a label; repeatable
  *     template     a template; repeatable
- *     templates    the name of a built-in list of templates
+ *     templates    the name of a built-in list of templates; or a JSON array
  *     url          the picture's URL
  *     crop, exif   1 or true: members crop and upright
  * Others are not looked at. */

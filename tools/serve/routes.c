@@ -6,8 +6,10 @@
 
 #include "serve/classify.h"
 #include "serve/embeddings.h"
+#include "serve/form.h"
 #include "serve/health.h"
 #include "serve/immich.h"
+#include "serve/page.h"
 #include "serve/show_lists.h"
 #include "serve/weaviate.h"
 #include "serve/zero_shot.h"
@@ -16,6 +18,9 @@
 
 /* clang-format off */
 const serve_route serve_routes[] = {
+    { "/", SERVE_GET, SERVE_OPEN, serve_page, serve_write_problem_json },
+    { "/", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_form,
+      serve_write_problem_html },
     { "/healthz", SERVE_GET, SERVE_OPEN, serve_health, serve_write_problem_json },
     { "/health",  SERVE_GET, SERVE_OPEN, serve_health, serve_write_problem_json },
     { "/readyz",  SERVE_GET, SERVE_OPEN, serve_ready,  serve_write_problem_json },
