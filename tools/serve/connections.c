@@ -12,11 +12,9 @@
 #include <sys/socket.h>
 
 enum {
-    HEAD_SECONDS = 10,
-    BODY_SECONDS = 10,
-    MOST_BODY_SECONDS = 120,
-    ANSWER_SECONDS = 30,
-    BYTES_A_SECOND = 16384
+    PIECE_BYTES = 16384, /* may take a tenth of the timeout */
+    MOST_BODY_TIMEOUTS = 12,
+    ANSWER_TIMEOUTS = 3
 };
 
 struct serve_connection {
@@ -32,9 +30,10 @@ struct serve_connections {
     pthread_mutex_t mutex;
     serve_connection *first;
     size_t n;
+    int64_t timeout_us;
 };
 
-serve_connections *serve_connections_new(void)
+serve_connections *serve_connections_new(unsigned timeout_ms)
 {
     serve_connections *all = calloc(1, sizeof *all);
 
@@ -42,6 +41,8 @@ serve_connections *serve_connections_new(void)
         free(all);
         return NULL;
     }
+    if (all)
+        all->timeout_us = (int64_t)timeout_ms * 1000;
     return all;
 }
 
@@ -108,21 +109,23 @@ int serve_connection_fd(const serve_connection *c)
     return c->fd;
 }
 
-/* Seconds that the phase may take; 0: as long as the request's own deadline
- * says. */
-static int64_t allowed(const serve_connection *c)
+/* Microseconds that the phase may take; 0: as long as the request's own
+ * deadline says. */
+static int64_t allowed(const serve_connections *all, const serve_connection *c)
 {
-    int64_t transfer = (int64_t)(c->n_bytes / BYTES_A_SECOND);
+    const int64_t timeout = all->timeout_us;
+    const int64_t transfer = (int64_t)(c->n_bytes / PIECE_BYTES) *
+                             (timeout / 10);
 
     switch (c->phase) {
     case SERVE_PHASE_HEAD:
-    case SERVE_PHASE_NEXT: return HEAD_SECONDS;
-    case SERVE_PHASE_IDLE: return SERVE_IDLE_SECONDS;
+    case SERVE_PHASE_NEXT: return timeout;
+    case SERVE_PHASE_IDLE: return SERVE_IDLE_SECONDS * (int64_t)1000000;
     case SERVE_PHASE_BODY:
-        return BODY_SECONDS + transfer < MOST_BODY_SECONDS
-                   ? BODY_SECONDS + transfer
-                   : MOST_BODY_SECONDS;
-    case SERVE_PHASE_ANSWER: return ANSWER_SECONDS + transfer;
+        return timeout + transfer < MOST_BODY_TIMEOUTS * timeout
+                   ? timeout + transfer
+                   : MOST_BODY_TIMEOUTS * timeout;
+    case SERVE_PHASE_ANSWER: return ANSWER_TIMEOUTS * timeout + transfer;
     default: return 0;
     }
 }
@@ -134,8 +137,8 @@ size_t serve_connections_cut(serve_connections *all, bool idle)
 
     pthread_mutex_lock(&all->mutex);
     for (serve_connection *c = all->first; c; c = c->next) {
-        int64_t most = allowed(c);
-        bool slow = most && now - c->since_us > most * 1000000;
+        int64_t most = allowed(all, c);
+        bool slow = most && now - c->since_us > most;
         if (c->cut || !(slow || (idle && c->phase == SERVE_PHASE_IDLE)))
             continue;
         c->cut = true;

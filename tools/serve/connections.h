@@ -12,13 +12,14 @@
 #include <stdint.h>
 
 typedef enum serve_phase {
-    SERVE_PHASE_HEAD,  /* of the first request: 10 s */
+    SERVE_PHASE_HEAD,  /* of the first request: --client-timeout */
     SERVE_PHASE_IDLE,  /* up to the next request's line: 75 s */
-    SERVE_PHASE_NEXT,  /* the head of a later request: 10 s */
-    SERVE_PHASE_BODY,  /* 10 s, and a second for every 16 KiB that came; at
-                        * most 120 s */
+    SERVE_PHASE_NEXT,  /* the head of a later request: --client-timeout */
+    SERVE_PHASE_BODY,  /* --client-timeout, and a tenth of it for every 16 KiB
+                        * that came; at most twelve times as long */
     SERVE_PHASE_WORK,  /* the request's own deadline */
-    SERVE_PHASE_ANSWER /* 30 s, and a second for every 16 KiB to send */
+    SERVE_PHASE_ANSWER /* three times --client-timeout, and a tenth of it for
+                        * every 16 KiB to send */
 } serve_phase;
 
 enum { SERVE_IDLE_SECONDS = 75 };
@@ -26,8 +27,8 @@ enum { SERVE_IDLE_SECONDS = 75 };
 typedef struct serve_connection serve_connection;
 typedef struct serve_connections serve_connections;
 
-/* NULL: no memory. */
-serve_connections *serve_connections_new(void);
+/* timeout_ms: --client-timeout. NULL: no memory. */
+serve_connections *serve_connections_new(unsigned timeout_ms);
 void serve_connections_free(serve_connections *connections);
 
 /* A connection begins. NULL: no memory. */

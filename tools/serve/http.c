@@ -39,7 +39,7 @@ struct serve_http {
     serve_server *server;
     serve_connections *connections;
     struct MHD_Daemon *daemon;
-    int listen_fd;
+    MHD_socket quiesced_fd; /* the caller's again: close it at the end */
 };
 
 typedef enum exchange_state {
@@ -56,6 +56,7 @@ typedef struct exchange {
     const char *bad_target; /* what is wrong with it */
     const char *raw_target; /* in the library's memory */
     size_t raw_target_bytes;
+    bool no_memory;                             /* for the target */
     serve_field headers[SERVE_MAX_HEADERS + 1]; /* one more: too many */
     serve_buffer body;
     exchange_state state;
@@ -133,8 +134,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *con)
     }
     x->raw_target = uri;
     x->raw_target_bytes = strlen(uri);
-    if (!serve_target_read(&x->target, uri, &x->bad_target) && !x->bad_target)
-        x->bad_target = "out of memory";
+    x->no_memory = !serve_target_read(&x->target, uri, &x->bad_target) &&
+                   !x->bad_target;
     return x;
 }
 
@@ -315,6 +316,11 @@ static bool check_head(exchange *x, struct MHD_Connection *con,
 
     if (!serve_guard_head(&head, body_bytes, &refusal))
         return refuse(x, &refusal);
+    if (x->no_memory || !x->connection) {
+        x->response.close = true;
+        serve_fail(r, &x->response, 503, "nomem", "out of memory");
+        return false;
+    }
     if (x->bad_target) {
         refusal = (serve_refusal){ .status = 400,
                                    .code = "bad_request",
@@ -574,7 +580,8 @@ serve_http *serve_http_start(serve_server *server, int listen_fd)
     serve_http *http = calloc(1, sizeof *http);
 
     if (http)
-        http->connections = serve_connections_new();
+        http->connections = serve_connections_new(
+            server->settings->client_timeout_ms);
     if (!http || !http->connections) {
         free(http);
         close(listen_fd);
@@ -582,7 +589,7 @@ serve_http *serve_http_start(serve_server *server, int listen_fd)
         return NULL;
     }
     http->server = server;
-    http->listen_fd = listen_fd;
+    http->quiesced_fd = MHD_INVALID_SOCKET;
     http->daemon =
         MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION |
                              MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
@@ -592,8 +599,6 @@ serve_http *serve_http_start(serve_server *server, int listen_fd)
                          MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd,
                          MHD_OPTION_CONNECTION_LIMIT,
                          (unsigned)server->settings->max_connections,
-                         MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)SERVE_IDLE_SECONDS + 5,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                          (size_t)CONNECTION_BYTES,
                          MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
@@ -611,12 +616,13 @@ serve_http *serve_http_start(serve_server *server, int listen_fd)
     return NULL;
 }
 
-void serve_http_quiesce(serve_http *http)
+void serve_http_quiesce(serve_http *http, bool end_socket)
 {
-    MHD_socket fd = MHD_quiesce_daemon(http->daemon);
-
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+    /* The library's thread may still look at the descriptor, which stays open
+     * until that thread has ended. */
+    http->quiesced_fd = MHD_quiesce_daemon(http->daemon);
+    if (end_socket && http->quiesced_fd != MHD_INVALID_SOCKET)
+        (void)shutdown(http->quiesced_fd, SHUT_RDWR);
     (void)serve_connections_cut(http->connections, true);
 }
 
@@ -639,6 +645,8 @@ void serve_http_stop(serve_http *http)
     if (!http)
         return;
     MHD_stop_daemon(http->daemon);
+    if (http->quiesced_fd != MHD_INVALID_SOCKET)
+        close(http->quiesced_fd);
     serve_connections_free(http->connections);
     free(http);
 }

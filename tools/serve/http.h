@@ -14,8 +14,10 @@ typedef struct serve_http serve_http;
  * NULL: standard error has the cause. */
 serve_http *serve_http_start(serve_server *server, int listen_fd);
 
-/* Takes no new connection, and closes those that have no request. */
-void serve_http_quiesce(serve_http *http);
+/* Takes no new connection, and closes those that have no request. end_socket:
+ * connections are refused from now on; not for a socket that another process
+ * keeps. */
+void serve_http_quiesce(serve_http *http, bool end_socket);
 
 /* Cuts connections that are too slow: call a few times a second. */
 void serve_http_tick(serve_http *http);

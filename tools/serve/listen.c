@@ -125,7 +125,8 @@ static void remove_stale(const struct sockaddr_un *address)
 
     if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return;
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    /* A program that is alive may have a full queue: do not wait. */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
@@ -151,7 +152,12 @@ static bool listen_unix(serve_listener *listener, const char *where)
     if (listener->fd < 0 ||
         bind(listener->fd, (struct sockaddr *)&address, sizeof address) != 0)
         return fail(listener, where, errno);
-    listener->unlinked = path;
+    struct stat st;
+    if (lstat(path, &st) == 0) {
+        listener->unlinked = path;
+        listener->device = st.st_dev;
+        listener->inode = st.st_ino;
+    }
     return listen(listener->fd, BACKLOG) == 0 || fail(listener, where, errno);
 }
 
@@ -191,6 +197,7 @@ static bool take_given(serve_listener *listener, long n)
         return false;
     }
     listener->fd = FIRST_FD;
+    listener->given = true;
     if (getsockopt(FIRST_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) !=
             0 ||
         !listening) {
@@ -231,10 +238,13 @@ bool serve_listen(serve_listener *listener, const char *where)
 
 void serve_listener_close(serve_listener *listener)
 {
+    struct stat st;
+
     if (listener->fd >= 0)
         close(listener->fd);
     listener->fd = -1;
-    if (listener->unlinked)
+    if (listener->unlinked && lstat(listener->unlinked, &st) == 0 &&
+        st.st_dev == listener->device && st.st_ino == listener->inode)
         (void)unlink(listener->unlinked);
     listener->unlinked = NULL;
 }

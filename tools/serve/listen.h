@@ -7,6 +7,7 @@
 #define CLIPC_SERVE_LISTEN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define SERVE_DEFAULT_LISTEN "127.0.0.1:8000"
 
@@ -14,7 +15,10 @@ typedef struct serve_listener {
     int fd;
     char shown[160];      /* "http://127.0.0.1:8000", with the real port */
     const char *unlinked; /* path of a Unix socket to remove at the end */
+    dev_t device;         /* of the file of that path */
+    ino_t inode;
     bool open_to_network; /* others than this machine may connect */
+    bool given;           /* the service manager keeps the socket too */
 } serve_listener;
 
 /* Opens the socket. false: standard error has the cause. where: HOST:PORT,
@@ -22,7 +26,8 @@ typedef struct serve_listener {
  * program. */
 bool serve_listen(serve_listener *listener, const char *where);
 
-/* Closes what is open and removes a Unix socket. */
+/* Closes what is open and removes a Unix socket, unless another program has
+ * put its own in the place. */
 void serve_listener_close(serve_listener *listener);
 
 #endif /* CLIPC_SERVE_LISTEN_H */

@@ -35,4 +35,13 @@ struct serve_server {
     atomic_size_t n_requests; /* between head and end of the answer */
 };
 
+/* Makes the parts; no model is loaded yet. Settings and routes, [n_routes],
+ * are kept. false: standard error has the cause. */
+bool serve_server_start(serve_server *server, const serve_settings *settings,
+                        const serve_route *routes, size_t n_routes);
+
+/* Ends the batcher's thread after what is queued and frees the parts. No
+ * request may be left. */
+void serve_server_stop(serve_server *server);
+
 #endif /* CLIPC_SERVE_SERVER_H */

@@ -27,6 +27,7 @@ typedef struct serve_settings {
     size_t max_inputs;     /* pictures or texts of one request */
     size_t max_label_sets; /* in the cache */
     unsigned request_timeout_ms;
+    unsigned client_timeout_ms; /* of connections.h */
     unsigned drain_ms;
     char *api_key; /* NULL: none is needed */
     bool no_urls;

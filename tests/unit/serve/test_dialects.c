@@ -287,7 +287,7 @@ TEST(wrong_json_is_refused)
         { "{\"image\":\"x\",\"templates\":{}}", 400, "format",
           "array of strings" },
         { "{\"image\":\"x\",\"templates\":[1]}", 400, "format",
-          "array of strings" },
+          "templates must be strings" },
         { "{\"image\":\"x\",\"crop\":1}", 400, "format", "true or false" },
         { "{\"image\":\"x\",\"labels\":[\"a\"],\"labels\":[\"b\"]}", 400,
           "format", "has already" },
