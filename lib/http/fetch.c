@@ -3,9 +3,10 @@
  * fetch.c - one bounded HTTP GET. Server and redirects are hostile; the URL
  * itself may be.
  *
- * Each hop is a fresh libcurl handle: no connection, cookie, name lookup or
- * login is carried over. libcurl's own redirects are off, so every hop is
- * parsed and checked like the first hop. The sockaddr about to be connected
+ * Each hop is a fresh libcurl handle: no connection, name lookup or login is
+ * carried over. Cookies are: a share holds them for the hops of one chain.
+ * libcurl's own redirects are off, so every hop is parsed and checked like the
+ * first hop. The sockaddr about to be connected
  * decides whether an address may be reached, never the URL's text: 127.1, a
  * DNS name and a second lookup all end in a sockaddr. A redirect from https to
  * http is followed.
@@ -53,7 +54,7 @@ enum {
 
 /* The requests for one picture: the first and its redirects. */
 typedef struct chain {
-    CURL *easy; /* keeps the cookies that the hops set */
+    CURLSH *cookies; /* that the hops set, for the hops after them */
     struct curl_slist *headers;
     const clipc_fetch_params *params;
     uint64_t deadline;  /* 0: none */
@@ -158,13 +159,13 @@ static const clipc_transfer_calls calls = {
  * hands out small pieces, so max_bytes bounds what is decompressed. */
 static bool set_options(request *r, const chain *c, long timeout_ms)
 {
-    CURL *easy = c->easy;
+    CURL *easy = r->transfer.easy;
 
     return clipc_transfer_prepare(&r->transfer) &&
            !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers) &&
            !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") &&
            !curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "") &&
+           !curl_easy_setopt(easy, CURLOPT_SHARE, c->cookies) &&
            (!c->params->user_agent ||
             !curl_easy_setopt(easy, CURLOPT_USERAGENT,
                               c->params->user_agent)) &&
@@ -300,7 +301,7 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
         c->first = origin;
     r.same_origin = strcmp(origin.text, c->first.text) == 0;
     r.transfer = (clipc_transfer){
-        .easy = c->easy,
+        .easy = curl_easy_init(),
         .url = checked,
         .redirected = redirected,
         .ca_file = params->ca_file,
@@ -311,7 +312,9 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
         .calls = &calls,
         .user = &r,
     };
-    status = transfer_run(&r, c, next, err);
+    status = r.transfer.easy ? transfer_run(&r, c, next, err)
+                             : clipc_fail_nomem(err, "HTTP transfer");
+    clipc_transfer_cleanup(r.transfer.easy);
     clipc_transfer_release(&r.transfer);
     if (status == CLIPC_OK && !*next && !r.data) { /* an empty body */
         r.data = clipc_alloc(1, 1);
@@ -376,13 +379,14 @@ clipc_status clipc_fetch(clipc_bytes *body, const char *url,
         return clipc_fail_nomem(err, "libcurl");
     if (params->timeout_ms)
         c.deadline = clipc_now_ms() + params->timeout_ms;
-    c.easy = curl_easy_init();
+    c.cookies = curl_share_init();
     c.headers = curl_slist_append(NULL, "Accept-Encoding:"); /* is not sent */
-    if (c.easy && c.headers)
+    if (c.cookies && c.headers &&
+        !curl_share_setopt(c.cookies, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE))
         status = run_chain(body, url, &c, err);
     else
         status = clipc_fail_nomem(err, "HTTP transfer");
-    clipc_transfer_cleanup(c.easy);
+    curl_share_cleanup(c.cookies);
     curl_slist_free_all(c.headers);
     return status;
 }
