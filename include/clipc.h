@@ -519,7 +519,8 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 /* The projection's output, not scaled to unit length. */
 #define CLIPC_EMBED_RAW 4u
 /* Texts are lowered first, as SigLIP 2 was trained and as its published
- * tokenizer does not do. Tokenizers that lower every text ignore the flag. */
+ * tokenizer does not do. Tokenizers that lower every text ignore the flag;
+ * XLM-R's and T5's refuse the flag with CLIPC_ERR_UNSUPPORTED. */
 #define CLIPC_TEXT_LOWERCASE 16u
 
 /* Embeddings of n images, [n, dim], of unit length unless CLIPC_EMBED_RAW. An

@@ -53,6 +53,7 @@ typedef struct first_token {
 typedef struct encoder {
     const siglip_tokenizer *siglip;
     clipc_ids *out;
+    bool lowers;          /* each part, before it is canonicalised */
     size_t start, limit;  /* encoding stops when out->n reaches the limit */
     clipc_utf8 marked;    /* the whole text */
     clipc_utf8 canonical; /* a part, behind unk_token */
@@ -98,7 +99,7 @@ static bool push_canonical(encoder *enc, const char *text, size_t n)
 {
     bool space = false, any = false;
 
-    if (enc->siglip->head.flags & LOWER) {
+    if (enc->lowers) {
         if (!clipc_python_lower(text, n, &enc->lower))
             return false;
         text = enc->lower.data;
@@ -230,6 +231,8 @@ static clipc_status encode(const void *self,
     const size_t before = out->n, max = request->max_ids;
     /* One more than is kept, for the U+2581 that may be dropped. */
     encoder enc = { .siglip = siglip,
+                    .lowers = (siglip->head.flags & LOWER) ||
+                              (request->flags & CLIPC_TEXT_LOWERCASE),
                     .out = out,
                     .start = before,
                     .limit = max ? before + max : SIZE_MAX,

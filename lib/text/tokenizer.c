@@ -322,6 +322,8 @@ static clipc_status encode(const clipc_tokenizer *tokenizer,
     clipc_status status = clipc_clean_text(&clean, request->text,
                                            tokenizer->cleaning, err);
     request->text = (clipc_text){ clean.data ? clean.data : "", clean.n };
+    if (tokenizer->cleaning & CLIPC_CLEAN_LOWER)
+        request->flags &= ~CLIPC_TEXT_LOWERCASE; /* done */
     if (status == CLIPC_OK)
         status = kind->encode(tokenizer->self, request, out, err);
     free(clean.data);

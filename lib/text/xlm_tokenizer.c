@@ -256,6 +256,10 @@ static clipc_status encode(const void *self,
                           "a text with a token %sN>, which has no row in the "
                           "token embedding",
                           EXTRA);
+    if (request->flags & CLIPC_TEXT_LOWERCASE)
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "the model's tokenizer does not lower texts; lower "
+                          "them before they are given");
     clipc_status status = add_text(&enc, text.data, text.len);
 
     free(enc.normalized.data);

@@ -92,6 +92,9 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_PLAIN_SPECIALS:
         common->text_flags |= CLIPC_TEXT_SPECIALS_PLAIN;
         break;
+    case TOOL_OPT_LOWERCASE:
+        common->text_flags |= CLIPC_TEXT_LOWERCASE;
+        break;
     case TOOL_OPT_THREADS:
         common->ctx.threads = (unsigned)tool_whole(name, value, 1, 1024);
         break;

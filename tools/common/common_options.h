@@ -47,6 +47,7 @@ enum {
     TOOL_OPT_TRUNCATE,
     TOOL_OPT_CONTEXT,
     TOOL_OPT_PLAIN_SPECIALS,
+    TOOL_OPT_LOWERCASE,
     TOOL_OPT_THREADS,
     TOOL_OPT_GEMM,
     TOOL_OPT_CPU,
@@ -116,7 +117,10 @@ enum {
     { 0, "plain-specials", TOOL_OPT_PLAIN_SPECIALS, TOOL_TAKES_NOTHING,       \
       NULL, NULL,                                                             \
       "read <|startoftext|> and <|endoftext|> in a text as text, not as "     \
-      "tokens" }
+      "tokens" },                                                             \
+    { 0, "lowercase", TOOL_OPT_LOWERCASE, TOOL_TAKES_NOTHING, NULL, NULL,     \
+      "lower texts first, as SigLIP 2 was trained; its published tokenizer "  \
+      "does not" }
 
 #define TOOL_THREADS_OPTION                                                   \
     { 0, "threads", TOOL_OPT_THREADS, TOOL_TAKES_VALUE, "N", NULL,            \

@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 #include "support/test.h"
+#include "text/clean.h"
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
@@ -484,6 +485,47 @@ TEST(pieces_of_siglip_without_spiece_model)
     CHECK_BYTES(ids.ids, IDS, sizeof IDS);
     free(ids.ids);
     clipc_tokenizer_destroy(tokenizer);
+}
+
+/* With CLIPC_TEXT_LOWERCASE a tokenizer lowers although its config says not to.
+ * XLM-R's and T5's pipelines, whose texts keep their capitals, cannot. */
+TEST(pieces_of_lowered_texts)
+{
+    static const char CONFIG[] = "{\"tokenizer_class\":\"SiglipTokenizer\","
+                                 "\"do_lower_case\":false}";
+    bundle b = read_bundle("rules.model", "");
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *lowers = load("rules.model", "tokenizer_config.json");
+    clipc_tokenizer *keeps, *xlm = load("xlm.json", "");
+    clipc_ids ids = { 0 };
+
+    b.files.tokenizer_config =
+        (clipc_tokenizer_file){ CONFIG, sizeof CONFIG - 1, "config" };
+    CHECK_OK(clipc_tokenizer_create(&keeps, &b.files, VOCAB_SIZE, &err), err);
+    clipc_ids want = encode(lowers, "A Photo OF A", 12, 0, 0);
+    clipc_ids kept = encode(keeps, "A Photo OF A", 12, 0, 0);
+    clipc_ids asked = encode(keeps, "A Photo OF A", 12, 0,
+                             CLIPC_TEXT_LOWERCASE);
+    CHECK(kept.n != want.n ||
+          memcmp(kept.ids, want.ids, want.n * sizeof *want.ids) != 0);
+    CHECK_INT(asked.n, want.n);
+    CHECK_BYTES(asked.ids, want.ids, want.n * sizeof *want.ids);
+    CHECK_STATUS(clipc_tokenizer_encode(xlm, CLIPC_TEXT("A"), 0,
+                                        CLIPC_TEXT_LOWERCASE, &ids, &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "does not lower");
+    clipc_tokenizer_set_cleaning(xlm, CLIPC_CLEAN_LOWER);
+    CHECK_OK(clipc_tokenizer_encode(xlm, CLIPC_TEXT("A"), 0,
+                                    CLIPC_TEXT_LOWERCASE, &ids, &err),
+             err);
+    free(ids.ids);
+    free(want.ids);
+    free(kept.ids);
+    free(asked.ids);
+    free_bundle(&b);
+    clipc_tokenizer_destroy(lowers);
+    clipc_tokenizer_destroy(keeps);
+    clipc_tokenizer_destroy(xlm);
 }
 
 /* A rule that makes a text much longer. */
