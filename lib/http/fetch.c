@@ -166,6 +166,8 @@ static bool set_options(request *r, const chain *c, long timeout_ms)
            !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") &&
            !curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_SHARE, c->cookies) &&
+           /* libcurl 7.88 reads a share's cookies only with a cookie file. */
+           !curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "") &&
            (!c->params->user_agent ||
             !curl_easy_setopt(easy, CURLOPT_USERAGENT,
                               c->params->user_agent)) &&
