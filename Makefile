@@ -175,7 +175,7 @@ TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
                 support/pty stress/torture parity/trace)
 SHIM         := $(BUILD)/tests/support/shim.so
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
-MAN1         := $(wildcard docs/man/*.1)
+MAN1         := $(TOOLS:%=docs/man/%.1)
 MAN3         := $(wildcard docs/man/*.3)
 CMAKE_FILES  := $(BUILD)/clipc-config.cmake $(BUILD)/clipc-config-version.cmake
 STATIC_LIB   := $(BUILD)/libclipc.a

@@ -3,9 +3,9 @@
 # completion.sh - the completions of bash, zsh and fish, as at a prompt: words
 # on a command line, and the words offered for the last word. A shell that is
 # not installed is skipped.
-# Environment: BUILD, the folder that was built.
+# Environment: BUILD, the folder that was built; SERVE, 0 without clipc-serve.
 set -u
-: "${BUILD:=build/release}" "${RUNNER:=}"
+: "${BUILD:=build/release}" "${RUNNER:=}" "${SERVE:=1}"
 scripts=$(cd "$BUILD" && pwd)/completions
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -54,6 +54,14 @@ clipc-inspect tokens --tens|
 clipc-pack d|demo
 clipc-pack --tower |both image text
 clipc-pack demo --check c|cat.jpg
+END
+[ "$SERVE" = 0 ] || cat >>"$tmp/cases" <<END
+clipc-serve |
+clipc-serve --max-b|--max-batch --max-body --max-bytes
+clipc-serve --log-format |json text
+clipc-serve --labels dem|demo
+clipc-serve --api-key |$everything
+clipc-serve --listen |
 END
 
 # Reads cases; `offer LINE` writes the words offered, a line each.

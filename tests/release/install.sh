@@ -257,15 +257,22 @@ if command -v cmake >/dev/null 2>&1; then
 fi
 
 cd "$root" || exit 1
-for program in clipc-classify clipc-embed clipc-inspect clipc-pack; do
+programs='clipc-classify clipc-embed clipc-inspect clipc-pack'
+[ "${SERVE:-1}" = 0 ] || programs="$programs clipc-serve"
+for program in $programs; do
     (cd "$here/share" &&
         grep -l "^# $program --completion" \
             "bash-completion/completions/$program" \
             "zsh/site-functions/_$program" \
             "fish/vendor_completions.d/$program.fish")
 done >"$tmp/log" 2>&1
-[ "$(wc -l <"$tmp/log")" -eq 12 ]
+[ "$(wc -l <"$tmp/log")" -eq $(($(echo "$programs" | wc -w) * 3)) ]
 report $? 'completions are where the shells look for them'
+for program in $programs; do
+    printf '%s\n' "./bin/$program" "./share/man/man1/$program.1"
+done | sort >"$tmp/want"
+grep -e '^./bin/' -e '/man1/' "$tmp/once" | diff "$tmp/want" - >"$tmp/log" 2>&1
+report $? 'each program and its man page, and no other'
 cd "$tmp" || exit 1
 
 # Files of others in our folders stay, and so do the folders.

@@ -112,6 +112,13 @@ cd "$root" || exit 1
     [ ! -e "$tmp/a" ] && [ ! -e "$tmp/a b" ]; }
 report $? 'a build folder with a space is refused'
 
+# ---- without a program -----------------------------------------------------------
+{ build -n SERVE=0 all tests install &&
+    grep -q ':BINDIR/clipc-pack' "$tmp/log" &&
+    ! grep -qE 'clipc-serve|tools/serve|unit/serve' "$tmp/log" &&
+    build -n SERVE=1 all install && grep -q ':BINDIR/clipc-serve' "$tmp/log"; }
+report $? 'SERVE=0: nothing of clipc-serve is compiled, tested or installed'
+
 # ---- compilers -------------------------------------------------------------------
 rm -rf "$tmp/build"
 if $CC -m32 -E -x c /dev/null >/dev/null 2>&1; then

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # manpages.sh - the man pages and the programs name the same options, with the
 # same values, for the same commands; the rule for exit statuses is one text.
-# Environment: BUILD, the folder that was built.
+# Environment: BUILD, the folder that was built; SERVE, 0 without clipc-serve.
 set -u
-: "${BUILD:=build/release}"
+: "${BUILD:=build/release}" "${SERVE:=1}"
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 failed=0
@@ -73,7 +73,9 @@ first || open_paren {
 }
 END
 
-for program in clipc-classify clipc-embed clipc-pack; do
+plain='clipc-classify clipc-embed clipc-pack'
+[ "$SERVE" = 0 ] || plain="$plain clipc-serve"
+for program in $plain; do
     options_of "$BUILD/$program" | sort >"$tmp/have"
     awk -f "$tmp/man.awk" "docs/man/$program.1" | cut -f 1 | sort >"$tmp/say"
     diff -u --label "$program --help" --label "docs/man/$program.1" \
@@ -97,7 +99,7 @@ diff -u --label 'clipc-inspect --help' --label docs/man/clipc-inspect.1 \
     "$tmp/have" "$tmp/say" >"$tmp/log" && [ -s "$tmp/have" ]
 report $? "clipc-inspect: $(wc -l <"$tmp/have") options and their commands"
 
-for program in clipc-classify clipc-embed clipc-pack clipc-inspect; do
+for program in $plain clipc-inspect; do
     sed -n '/^.SH EXIT STATUS/,/^.PP/p' "docs/man/$program.1" >"$tmp/rule"
     [ -f "$tmp/first" ] || cp "$tmp/rule" "$tmp/first"
     diff -u "$tmp/first" "$tmp/rule"
