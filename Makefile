@@ -170,7 +170,7 @@ ifeq ($(SERVE),0)
 UNIT_TESTS   := $(filter-out $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS))
 endif
 TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers sockets hub_server)
-TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks serve_client) $(TEST_HELPERS)
+TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks serve_client wire) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
                 support/pty stress/torture parity/trace)
 SHIM         := $(BUILD)/tests/support/shim.so

@@ -56,20 +56,45 @@ static int make_log(void)
     return fd;
 }
 
-static void run_program(const char *program, const char *const *args, int log)
+/* A descriptor that the program is to have as number 3. */
+static void give_socket(int fd)
 {
-    const char *argv[64] = { program, "--listen", "127.0.0.1:0" };
-    size_t n = 3;
+    char pid[24];
 
-    for (; *args && n + 1 < sizeof argv / sizeof *argv; args++)
-        argv[n++] = *args;
+    if (fd == 3)
+        fcntl(3, F_SETFD, 0);
+    else
+        dup2(fd, 3);
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+}
+
+static void run_program(const char *program, const serve_options *options,
+                        int log)
+{
+    const char *argv[64] = { program };
+    size_t n = 1;
+
+    if (!options->listen_fd) {
+        argv[n++] = "--listen";
+        argv[n++] = options->listen ? options->listen : "127.0.0.1:0";
+    }
+    for (const char *const *a = options->args;
+         *a && n + 1 < sizeof argv / sizeof *argv; a++)
+        argv[n++] = *a;
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
     /* No label cache: what is tested is computed. */
     setenv("XDG_CACHE_HOME", "/dev/null/none", 1);
+    unsetenv("NOTIFY_SOCKET");
+    for (const char *const *e = options->env; e && *e; e += 2)
+        setenv(e[0], e[1], 1);
     dup2(log, 2);
     dup2(open("/dev/null", O_RDWR), 0);
+    if (options->listen_fd)
+        give_socket(options->listen_fd);
     execv(program, (char *const *)(uintptr_t)argv);
     dprintf(2, "%s: %s\n", program, strerror(errno));
     _exit(127);
@@ -85,54 +110,100 @@ char *serve_log_text(const serve_process *server)
     return text;
 }
 
-static void pause_ms(long ms)
+void pause_ms(long ms)
 {
     struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
     nanosleep(&t, NULL);
 }
 
-void serve_start(serve_process *server, const char *const *args)
+void serve_spawn(serve_process *server, const serve_options *options)
 {
     char program[512];
-    int status;
 
+    memset(server, 0, sizeof *server);
     find_program(program);
     if (access(program, X_OK) != 0)
         SKIP("no clipc-serve in the build folder (SERVE=0)");
     if (!has_loopback())
         SKIP("no loopback network here");
+    if (options->listen && strncmp(options->listen, "unix:", 5) == 0)
+        snprintf(server->path, sizeof server->path, "%s", options->listen + 5);
     server->log = make_log();
     server->pid = test_fork();
     if (server->pid == 0)
-        run_program(program, args, server->log);
-    for (int tries = 0; tries < 3000; tries++) {
+        run_program(program, options, server->log);
+}
+
+/* Learns the port from the log. */
+static void find_port(serve_process *server, const char *log)
+{
+    static const char line[] = "listening on http://";
+    const char *at = strstr(log, line);
+
+    if (at && !server->port && !server->path[0]) {
+        const char *colon = at + sizeof line - 1;
+        colon += strcspn(colon, "]\n");
+        colon = *colon == ']' ? colon + 1 : strchr(at + sizeof line - 1, ':');
+        server->port = (unsigned)strtoul(colon + 1, NULL, 10);
+    }
+}
+
+void serve_await(serve_process *server, const char *text)
+{
+    int status;
+
+    for (int tries = 0; tries < 6000; tries++) {
         char *log = serve_log_text(server);
-        const char *at = strstr(log, "listening on http://127.0.0.1:");
-        server->port = at ? (unsigned)strtoul(at + 30, NULL, 10) : 0;
-        bool ready = server->port && strstr(log, "ready: ");
-        if (!ready && waitpid(server->pid, &status, WNOHANG) != 0) {
+        bool there = strstr(log, text);
+        find_port(server, log);
+        if (!there && waitpid(server->pid, &status, WNOHANG) != 0) {
             server->pid = 0;
             FAIL("clipc-serve has ended: %s", log);
         }
         free(log);
-        if (ready)
+        if (there)
             return;
-        pause_ms(20);
+        pause_ms(10);
     }
-    FAIL("clipc-serve is not ready after a minute");
+    FAIL("clipc-serve does not say \"%s\" within a minute", text);
 }
 
-int serve_stop(serve_process *server)
+void serve_start(serve_process *server, const char *const *args)
+{
+    const serve_options options = { .args = args };
+
+    serve_spawn(server, &options);
+    serve_await(server, "ready: ");
+}
+
+int serve_end(serve_process *server)
 {
     int status = 0;
 
     if (server->pid <= 0)
         return 0;
-    kill(server->pid, SIGTERM);
+    for (int tries = 0; tries < 6000; tries++) {
+        if (waitpid(server->pid, &status, WNOHANG) != 0) {
+            server->pid = 0;
+            return WIFEXITED(status) ? WEXITSTATUS(status)
+                                     : 128 + WTERMSIG(status);
+        }
+        pause_ms(10);
+    }
+    kill(server->pid, SIGKILL);
     waitpid(server->pid, &status, 0);
-    close(server->log);
     server->pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    FAIL("clipc-serve does not end within a minute");
+}
+
+int serve_stop(serve_process *server)
+{
+    if (server->pid <= 0)
+        return 0;
+    kill(server->pid, SIGTERM);
+    int status = serve_end(server);
+    close(server->log);
+    return status;
 }
 
 /* ---- HTTP -------------------------------------------------------------- */
@@ -178,7 +249,7 @@ static int connect_to(unsigned port)
     return fd;
 }
 
-static http_answer split_answer(char *bytes, size_t n)
+http_answer http_split(char *bytes, size_t n)
 {
     http_answer answer = { 0, NULL, NULL, 0 };
     char *end = n ? strstr(bytes, "\r\n\r\n") : NULL;
@@ -223,7 +294,7 @@ http_answer http_raw(unsigned port, const void *bytes, size_t n)
     }
     all[used] = '\0';
     close(fd);
-    return split_answer(all, used);
+    return http_split(all, used);
 }
 
 static http_answer request(unsigned port, const char *head, const void *body,

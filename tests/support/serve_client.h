@@ -13,16 +13,35 @@
 typedef struct serve_process {
     pid_t pid;
     unsigned port;
-    int log; /* its standard error, a file */
+    char path[108]; /* of its Unix socket, or "" */
+    int log;        /* its standard error, a file */
 } serve_process;
 
+typedef struct serve_options {
+    const char *const *args; /* ended by NULL */
+    const char *const *env;  /* name, value, ..., ended by NULL; or NULL */
+    const char *listen;      /* NULL: 127.0.0.1:0 */
+    int listen_fd;           /* not 0: the program has this socket as the
+                              * service manager's, instead of --listen */
+} serve_options;
+
+/* Starts clipc-serve. Skips the test where the program is not built, or there
+ * is no loopback. The child dies with the test. */
+void serve_spawn(serve_process *server, const serve_options *options);
+
+/* Waits until its standard error has the text; fails the test when the program
+ * ends before. */
+void serve_await(serve_process *server, const char *text);
+
 /* Starts `clipc-serve --listen 127.0.0.1:0` with further arguments (ended by
- * NULL) and waits until it is ready. Skips the test where the program is not
- * built, or there is no loopback. The child dies with the test. */
+ * NULL) and waits until it is ready. */
 void serve_start(serve_process *server, const char *const *args);
 
-/* SIGTERM; the exit status, or 128 + the signal that ended the program. The
- * server may not be running. */
+/* Waits for the end of the program: its exit status, or 128 + the signal that
+ * ended it. */
+int serve_end(serve_process *server);
+
+/* The same after SIGTERM. The server may not be running. */
 int serve_stop(serve_process *server);
 
 /* All of its standard error so far; free(). */
@@ -36,6 +55,10 @@ typedef struct http_answer {
     size_t n;
 } http_answer;
 void http_free(http_answer *answer);
+
+/* The answer in the bytes, which are freed; a body that the head does not
+ * delimit. */
+http_answer http_split(char *bytes, size_t n);
 
 /* The value of a header, valid until the next call; NULL: none. */
 const char *http_header(const http_answer *answer, const char *name);
@@ -51,5 +74,7 @@ http_answer http_post(unsigned port, const char *path, const char *type,
 /* The body as JSON, released by json_decref(). Fails the test when the status
  * is another, or the body is no JSON; releases the answer. */
 json_t *http_json(http_answer answer, int status);
+
+void pause_ms(long ms);
 
 #endif /* CLIPC_TEST_SERVE_CLIENT_H */
