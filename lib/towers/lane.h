@@ -40,9 +40,14 @@ typedef struct clipc_lane {
     size_t n_rows;             /* of all its sequences: T */
     clipc_sequence *sequences; /* [n_seqs] */
     uint32_t *keys;            /* numbers of rows, for all sequences */
-    float *x;                  /* [T, D] residual stream */
-    clipc_operand y;           /* [T, D] */
-    clipc_operand h;           /* [T, M] */
+    /* Rows that enter the first layer alike are one there. Both NULL where the
+     * tower does not say which (`repeats`). */
+    uint32_t *entry_of; /* [T] the row's number among the entries */
+    uint32_t *entries;  /* [n_entries] a row of each, in rising order */
+    size_t n_entries;
+    float *x;               /* [T, D] residual stream */
+    clipc_operand y;        /* [T, D] */
+    clipc_operand h;        /* [T, M] */
     clipc_operand patches;  /* [n_seqs * patches, 3 P P], in the memory of h */
     clipc_rows q, k, v;     /* [T, D] each */
     clipc_rows attended;    /* [T, D]; the memory of y where y is f32 */
@@ -87,6 +92,10 @@ struct clipc_tower {
     /* Rows at the beginning of sequence i that equal those of sequence i - 1.
      * NULL: sequences share no rows. */
     size_t (*shared)(const clipc_tower *tower, size_t i);
+    /* Whether the row at `place` of sequence i enters the first layer as that
+     * of sequence i - 1 does; all sequences have the same length. NULL: not
+     * known. */
+    bool (*repeats)(const clipc_tower *tower, size_t i, size_t place);
     /* Fills lane->x. Every thread of the lane calls this. */
     void (*embed)(const clipc_worker *worker);
 };

@@ -12,7 +12,8 @@
  *
  * SigLIP: every row attends to every row, those of the padding too, and the
  * last row counts, of the padding or not. So all rows of every text are
- * computed.
+ * computed. Only in the first layer, before attention, is a row of one text
+ * that of the text before, where both have the same token: most are padding.
  *
  * Reference: transformers, models/clip/modeling_clip.py (CLIPTextEmbeddings,
  * CLIPTextTransformer), models/siglip/modeling_siglip.py (SiglipTextModel),
@@ -82,6 +83,12 @@ static size_t text_shared(const clipc_tower *tower, size_t i)
     while (same < n && a[same] == b[same])
         same++;
     return same;
+}
+
+static bool text_repeats(const clipc_tower *tower, size_t i, size_t place)
+{
+    return text_ids(tower->input, i - 1)[place] ==
+           text_ids(tower->input, i)[place];
 }
 
 static void text_embed(const clipc_worker *w)
@@ -205,6 +212,7 @@ static clipc_status run_texts(clipc_engine *engine, const clipc_config *config,
         .input = input,
         .length = text_length,
         .shared = share ? text_shared : NULL,
+        .repeats = clipc_config_pads_texts(config) ? text_repeats : NULL,
         .embed = text_embed,
     };
 

@@ -176,6 +176,10 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane,
     }
     cuts.sequences = cut(arena, seqs, sizeof *cuts.sequences);
     cuts.keys = cut(arena, n_keys, sizeof *cuts.keys);
+    if (tower->repeats) {
+        cuts.entry_of = cut(arena, rows, sizeof *cuts.entry_of);
+        cuts.entries = cut(arena, rows, sizeof *cuts.entries);
+    }
     cuts.x = cut(arena, rows, width * sizeof(float));
     cuts.y = cut_operand(arena, format, rows, width);
     cuts.pooled_x = cut(arena, seqs, width * sizeof(float));
@@ -259,6 +263,22 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
 
 /* ---- filling lanes ----------------------------------------------------- */
 
+/* Numbers the sequence's rows among those that differ in the first layer. */
+static void add_entries(const clipc_tower *tower, clipc_lane *lane,
+                        const clipc_sequence *before, const clipc_sequence *s,
+                        size_t i)
+{
+    for (size_t k = 0; k < s->n_rows; k++) {
+        uint32_t *entry = &lane->entry_of[s->first_row + k];
+        if (before && tower->repeats(tower, i, k)) {
+            *entry = lane->entry_of[before->first_row + k];
+        } else {
+            *entry = (uint32_t)lane->n_entries;
+            lane->entries[lane->n_entries++] = (uint32_t)(s->first_row + k);
+        }
+    }
+}
+
 /* Adds sequence i to a lane as its number `seq`. */
 static void add_sequence(const clipc_tower *tower, clipc_lane *lane, size_t i)
 {
@@ -277,6 +297,8 @@ static void add_sequence(const clipc_tower *tower, clipc_lane *lane, size_t i)
     s->n_rows = s->n_keys - shared;
     for (size_t k = shared; k < s->n_keys; k++)
         lane->keys[s->first_key + k] = (uint32_t)lane->n_rows++;
+    if (tower->repeats)
+        add_entries(tower, lane, before, s, i);
 }
 
 /* Appends sequences, from *next on, to the lane until `until` rows of the call
@@ -287,7 +309,7 @@ static void take(const clipc_tower *tower, clipc_lane *lane, size_t n,
 {
     if (lane) {
         lane->first = *next;
-        lane->n_seqs = lane->n_rows = 0;
+        lane->n_seqs = lane->n_rows = lane->n_entries = 0;
     }
     while (*next < n && *done < until) {
         if (lane)

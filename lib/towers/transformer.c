@@ -17,7 +17,8 @@
  * padding. Linear layers process all rows at once; attention processes each
  * sequence alone. Only rows that the embedding needs are computed: the last
  * layer takes keys and values from all rows, and all else from the pooled
- * rows; before a head, all rows are needed.
+ * rows; before a head, all rows are needed. Of rows that enter the first layer
+ * alike, one gives q, k and v for all.
  *
  * Several threads may share a lane. Each thread computes some columns of every
  * linear layer, and some rows or heads of the other stages. The threads meet
@@ -42,10 +43,11 @@ static void trace(const clipc_worker *w, const char *stage, size_t layer,
                       n_rows, width);
 }
 
-/* The thread's rows of y = LN(x), in y's operand format. */
-static void lane_layernorm(const clipc_worker *w, const clipc_operand *y,
-                           const float *x, const float *gain,
-                           const float *bias, size_t n_rows)
+/* The thread's rows of y = LN(x), in y's operand format. Row i is row rows[i]
+ * of x; rows NULL: row i. */
+static void layernorm_of(const clipc_worker *w, const clipc_operand *y,
+                         const float *x, const uint32_t *rows,
+                         const float *gain, const float *bias, size_t n_rows)
 {
     const clipc_tower_config *shape = w->tower->shape;
     const clipc_kernels *kernels = clipc_lane_kernels(w);
@@ -57,11 +59,18 @@ static void lane_layernorm(const clipc_worker *w, const clipc_operand *y,
         bool in_place = y->format == CLIPC_OPERAND_F32;
         float *out = in_place ? (float *)(void *)(y->rows + row * y->stride)
                               : w->scratch->row;
-        kernels->layernorm(out, x + row * width, gain, bias, shape->eps,
-                           width);
+        kernels->layernorm(out, x + (rows ? rows[row] : row) * width, gain,
+                           bias, shape->eps, width);
         if (!in_place)
             clipc_operand_put(y, kernels, row, out, width);
     }
+}
+
+static void lane_layernorm(const clipc_worker *w, const clipc_operand *y,
+                           const float *x, const float *gain,
+                           const float *bias, size_t n_rows)
+{
+    layernorm_of(w, y, x, NULL, gain, bias, n_rows);
 }
 
 /* The thread's rows of an operand from floats. */
@@ -86,12 +95,12 @@ static clipc_finish finish_rows(const clipc_rows *out, float scale)
 }
 
 /* q = (query_input Wq^T + bq) / sqrt(K), of all rows, of the pooled rows or of
- * the probe. k and v, without the factor, of all rows of lane->y. */
+ * the probe. k and v, without the factor, of n_rows rows of lane->y. */
 static void queries_keys_values(const clipc_worker *w,
                                 const clipc_linear *linears,
                                 const clipc_operand *query_input,
                                 size_t n_queries,
-                                clipc_precision query_precision)
+                                clipc_precision query_precision, size_t n_rows)
 {
     const clipc_tower_config *shape = w->tower->shape;
     const clipc_precision precision = w->tower->engine->precision;
@@ -104,9 +113,44 @@ static void queries_keys_values(const clipc_worker *w,
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_Q], &linears[CLIPC_LINEAR_K],
                       query_precision, query_input, n_queries, &q);
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_K], &linears[CLIPC_LINEAR_V],
-                      precision, &lane->y, lane->n_rows, &k);
+                      precision, &lane->y, n_rows, &k);
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_V], &linears[CLIPC_LINEAR_OUT],
-                      precision, &lane->y, lane->n_rows, &v);
+                      precision, &lane->y, n_rows, &v);
+}
+
+/* Rows of entries to the rows of the lane, the thread's columns of them. An
+ * entry's number is at most its row's, so that going backwards no row is
+ * written before it is read. */
+static void spread_entries(const clipc_worker *w, const clipc_rows *rows)
+{
+    const clipc_lane *lane = w->lane;
+    size_t begin, end;
+
+    clipc_lane_share(w, w->tower->shape->width, &begin, &end);
+    if (begin == end)
+        return;
+    for (size_t row = lane->n_rows; row-- > 0;)
+        memmove(rows->data + row * rows->stride + begin,
+                rows->data + lane->entry_of[row] * rows->stride + begin,
+                (end - begin) * sizeof(float));
+}
+
+/* LayerNorm, q, k and v of the first layer: once for rows that are alike. */
+static void first_queries_keys_values(const clipc_worker *w,
+                                      const clipc_layer_weights *weights)
+{
+    const clipc_lane *lane = w->lane;
+    const size_t n = lane->n_entries;
+
+    layernorm_of(w, &lane->y, lane->x, lane->entries, weights->ln1_gain,
+                 weights->ln1_bias, n);
+    clipc_lane_barrier(w);
+    queries_keys_values(w, weights->linears, &lane->y, n,
+                        w->tower->engine->precision, n);
+    clipc_lane_barrier(w);
+    spread_entries(w, &lane->q);
+    spread_entries(w, &lane->k);
+    spread_entries(w, &lane->v);
 }
 
 static const clipc_finish_op finish_ops[] = {
@@ -223,17 +267,21 @@ static void run_layer(const clipc_worker *w, size_t index, bool pooled)
     float *x = lane->x; /* [n_rows, D] */
     size_t n_rows = lane->n_rows;
 
-    lane_layernorm(w, y, x, weights->ln1_gain, weights->ln1_bias, n_rows);
-    clipc_lane_barrier(w);
-    if (pooled) {
-        gather_pooled(w);
-        x = lane->pooled_x;
-        y = &lane->pooled_y;
-        n_rows = lane->n_seqs;
+    if (index == 0 && lane->n_entries > 0 && !pooled) {
+        first_queries_keys_values(w, weights);
+    } else {
+        lane_layernorm(w, y, x, weights->ln1_gain, weights->ln1_bias, n_rows);
         clipc_lane_barrier(w);
+        if (pooled) {
+            gather_pooled(w);
+            x = lane->pooled_x;
+            y = &lane->pooled_y;
+            n_rows = lane->n_seqs;
+            clipc_lane_barrier(w);
+        }
+        queries_keys_values(w, weights->linears, y, n_rows,
+                            tower->engine->precision, lane->n_rows);
     }
-    queries_keys_values(w, weights->linears, y, n_rows,
-                        tower->engine->precision);
     clipc_lane_barrier(w);
     clipc_attention(w, pooled ? CLIPC_QUERIES_POOLED : CLIPC_QUERIES_ALL);
     clipc_lane_barrier(w);
@@ -264,7 +312,7 @@ static void run_head(const clipc_worker *w, float *out)
                           width);
     clipc_lane_barrier(w);
     queries_keys_values(w, head->linears, &lane->pooled, 1,
-                        CLIPC_PRECISION_F32);
+                        CLIPC_PRECISION_F32, lane->n_rows);
     clipc_lane_barrier(w);
     clipc_attention(w, CLIPC_QUERIES_PROBE);
     clipc_lane_barrier(w);
