@@ -578,10 +578,19 @@ static size_t strip_right(const char *text, size_t n, size_t stop)
     return stop;
 }
 
-const clipc_added_token *clipc_added_next(const clipc_added_set *set,
-                                          const char *text, size_t n,
-                                          bool specials_plain,
-                                          clipc_added_walk *walk)
+/* A walk over a text: all zero at first. After each token found,
+ * [text_begin, text_end) is the text between it and the one before. */
+typedef struct added_walk {
+    size_t text_begin, text_end;
+    size_t searched, taken;
+} added_walk;
+
+/* The next token in the text; NULL at the end, with the rest of the text in
+ * the walk. */
+static const clipc_added_token *next_token(const clipc_added_set *set,
+                                           const char *text, size_t n,
+                                           bool specials_plain,
+                                           added_walk *walk)
 {
     while (set->n > 0 && walk->searched < n) {
         size_t start = walk->searched;
@@ -610,4 +619,21 @@ const clipc_added_token *clipc_added_next(const clipc_added_set *set,
     walk->text_begin = walk->taken;
     walk->text_end = n;
     return NULL;
+}
+
+bool clipc_added_encode(const clipc_added_set *set, const char *text, size_t n,
+                        const clipc_added_sink *sink,
+                        clipc_added_between *between, void *user)
+{
+    const clipc_added_token *token;
+    added_walk walk = { 0 };
+
+    do {
+        token = next_token(set, text, n, sink->specials_plain, &walk);
+        if (!between(user, text + walk.text_begin,
+                     walk.text_end - walk.text_begin) ||
+            (token && !clipc_ids_push(sink->ids, token->id)))
+            return false;
+    } while (token && sink->ids->n < sink->limit);
+    return true;
 }

@@ -7,6 +7,7 @@
 #define CLIPC_ADDED_H
 
 #include "base/json_object.h"
+#include "text/ids.h"
 #include "text/token_map.h"
 #include "text/unicode.h"
 
@@ -75,18 +76,21 @@ void clipc_added_free(clipc_added *added);
 /* Fills set->first of tokens in order. */
 void clipc_added_index(clipc_added_set *set);
 
-/* A walk over a text: all zero at first. After each token found,
- * [text_begin, text_end) is the text between it and the one before. */
-typedef struct clipc_added_walk {
-    size_t text_begin, text_end;
-    size_t searched, taken; /* private */
-} clipc_added_walk;
+/* Where the ids of a text go. */
+typedef struct clipc_added_sink {
+    clipc_ids *ids;
+    size_t limit; /* nothing more is added once ids->n has reached this */
+    bool specials_plain; /* special tokens in a text are text */
+} clipc_added_sink;
 
-/* The next token in the text, leftmost, the longest that starts there; NULL
- * at the end, with the rest of the text in the walk. */
-const clipc_added_token *clipc_added_next(const clipc_added_set *set,
-                                          const char *text, size_t n,
-                                          bool specials_plain,
-                                          clipc_added_walk *walk);
+/* Adds the ids of text without tokens of the set; n may be 0. False: stop. */
+typedef bool clipc_added_between(void *user, const char *text, size_t n);
+
+/* Adds the ids of a text: those of the set's tokens, leftmost and the longest
+ * that starts there, and what `between` makes of the text around them. False
+ * when memory runs out or `between` says so. */
+bool clipc_added_encode(const clipc_added_set *set, const char *text, size_t n,
+                        const clipc_added_sink *sink,
+                        clipc_added_between *between, void *user);
 
 #endif /* CLIPC_ADDED_H */

@@ -279,9 +279,7 @@ static void clear(void *self)
 
 typedef struct encoder {
     const clip_tokenizer *tokenizer;
-    clipc_ids *out;
-    size_t limit; /* encoding stops when out->n reaches the limit */
-    bool specials_plain;
+    clipc_added_sink sink;
     clipc_merge_scratch scratch;
     clipc_utf8 normalized;
 } encoder;
@@ -319,13 +317,14 @@ static size_t spelled_special(const char *s, size_t n)
 static bool add_word(encoder *enc, const char *word, size_t n)
 {
     return clipc_bpe_word(&enc->tokenizer->bpe, word, n, &enc->scratch,
-                          enc->out);
+                          enc->sink.ids);
 }
 
 /* Adds normalised text without added tokens. */
-static bool add_words(encoder *enc, const char *s, size_t n)
+static bool add_words(void *user, const char *s, size_t n)
 {
-    for (size_t i = 0; i < n && enc->out->n < enc->limit;) {
+    encoder *enc = user;
+    for (size_t i = 0; i < n && enc->sink.ids->n < enc->sink.limit;) {
         uint32_t code = 0;
         size_t start = i, len = spelled_special(s + i, n - i);
         if (len) {
@@ -358,42 +357,16 @@ static bool add_words(encoder *enc, const char *s, size_t n)
 }
 
 /* Adds raw text without raw added tokens. */
-static bool add_piece(encoder *enc, const char *s, size_t n)
+static bool add_piece(void *user, const char *s, size_t n)
 {
-    const clipc_added_set *set = &enc->tokenizer->added.normalized;
-    const clipc_added_token *token;
-    clipc_added_walk walk = { 0 };
+    encoder *enc = user;
 
     if (n == 0)
         return true;
-    if (!clipc_unicode_normalize(s, n, &enc->normalized))
-        return false;
-    s = enc->normalized.data;
-    n = enc->normalized.n;
-    do {
-        token = clipc_added_next(set, s, n, enc->specials_plain, &walk);
-        if (!add_words(enc, s + walk.text_begin,
-                       walk.text_end - walk.text_begin) ||
-            (token && !clipc_ids_push(enc->out, token->id)))
-            return false;
-    } while (token && enc->out->n < enc->limit);
-    return true;
-}
-
-static bool add_text(encoder *enc, const char *s, size_t n)
-{
-    const clipc_added_set *set = &enc->tokenizer->added.raw;
-    const clipc_added_token *token;
-    clipc_added_walk walk = { 0 };
-
-    do {
-        token = clipc_added_next(set, s, n, enc->specials_plain, &walk);
-        if (!add_piece(enc, s + walk.text_begin,
-                       walk.text_end - walk.text_begin) ||
-            (token && !clipc_ids_push(enc->out, token->id)))
-            return false;
-    } while (token && enc->out->n < enc->limit);
-    return true;
+    return clipc_unicode_normalize(s, n, &enc->normalized) &&
+           clipc_added_encode(&enc->tokenizer->added.normalized,
+                              enc->normalized.data, enc->normalized.n,
+                              &enc->sink, add_words, enc);
 }
 
 static clipc_status encode(const void *self,
@@ -403,18 +376,22 @@ static clipc_status encode(const void *self,
     const clip_tokenizer *tokenizer = self;
     encoder enc = {
         .tokenizer = tokenizer,
-        .out = out,
-        .limit = request->max_ids ? out->n + request->max_ids - 1 : SIZE_MAX,
-        .specials_plain = tokenizer->added.specials_plain ||
-                          (request->flags & CLIPC_TEXT_SPECIALS_PLAIN) != 0,
+        .sink = { .ids = out,
+                  .limit = request->max_ids ? out->n + request->max_ids - 1
+                                            : SIZE_MAX,
+                  .specials_plain = tokenizer->added.specials_plain ||
+                                    (request->flags &
+                                     CLIPC_TEXT_SPECIALS_PLAIN) != 0 },
     };
 
     bool ok = clipc_ids_push(out, tokenizer->added.start_id) &&
-              add_text(&enc, request->text.data, request->text.len);
+              clipc_added_encode(&tokenizer->added.raw, request->text.data,
+                                 request->text.len, &enc.sink, add_piece,
+                                 &enc);
     clipc_merge_scratch_free(&enc.scratch);
     free(enc.normalized.data);
-    if (ok && out->n > enc.limit)
-        out->n = enc.limit; /* the last word went past the limit */
+    if (ok && out->n > enc.sink.limit)
+        out->n = enc.sink.limit; /* the last word went past the limit */
     if (!ok || !clipc_ids_push(out, tokenizer->added.end_id))
         return clipc_fail_nomem(err, "token ids");
     return CLIPC_OK;

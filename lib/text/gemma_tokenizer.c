@@ -333,9 +333,8 @@ static clipc_status read(void *self, const clipc_tables *tables,
 
 typedef struct encoder {
     const gemma_tokenizer *gemma;
-    clipc_ids *out;
-    size_t limit; /* encoding stops when out->n reaches the limit */
-    bool specials_plain, lower;
+    clipc_added_sink sink;
+    bool lower;
     clipc_merge_scratch scratch;
     clipc_utf8 normalized;
 } encoder;
@@ -402,8 +401,10 @@ static size_t find_symbols(const gemma_tokenizer *gemma, const char *s,
 }
 
 /* Adds normalised text without added tokens. */
-static bool add_word(encoder *enc, const char *s, size_t n)
+static bool add_word(void *user, const char *s, size_t n)
 {
+    encoder *enc = user;
+
     if (n == 0)
         return true;
     const size_t count = find_symbols(enc->gemma, s, n, NULL);
@@ -412,46 +413,20 @@ static bool add_word(encoder *enc, const char *s, size_t n)
         return false;
     find_symbols(enc->gemma, s, n, symbols);
     return clipc_merges_apply(&enc->gemma->merges, &enc->scratch, count,
-                              enc->out);
+                              enc->sink.ids);
 }
 
 /* Adds raw text without raw added tokens. */
-static bool add_piece(encoder *enc, const char *s, size_t n)
+static bool add_piece(void *user, const char *s, size_t n)
 {
-    const clipc_added_set *set = &enc->gemma->added.normalized;
-    const clipc_added_token *token;
-    clipc_added_walk walk = { 0 };
+    encoder *enc = user;
 
     if (n == 0)
         return true;
-    if (!normalize(s, n, enc->lower, &enc->normalized))
-        return false;
-    s = enc->normalized.data;
-    n = enc->normalized.n;
-    do {
-        token = clipc_added_next(set, s, n, enc->specials_plain, &walk);
-        if (!add_word(enc, s + walk.text_begin,
-                      walk.text_end - walk.text_begin) ||
-            (token && !clipc_ids_push(enc->out, token->id)))
-            return false;
-    } while (token && enc->out->n < enc->limit);
-    return true;
-}
-
-static bool add_text(encoder *enc, const char *s, size_t n)
-{
-    const clipc_added_set *set = &enc->gemma->added.raw;
-    const clipc_added_token *token;
-    clipc_added_walk walk = { 0 };
-
-    do {
-        token = clipc_added_next(set, s, n, enc->specials_plain, &walk);
-        if (!add_piece(enc, s + walk.text_begin,
-                       walk.text_end - walk.text_begin) ||
-            (token && !clipc_ids_push(enc->out, token->id)))
-            return false;
-    } while (token && enc->out->n < enc->limit);
-    return true;
+    return normalize(s, n, enc->lower, &enc->normalized) &&
+           clipc_added_encode(&enc->gemma->added.normalized,
+                              enc->normalized.data, enc->normalized.n,
+                              &enc->sink, add_word, enc);
 }
 
 static clipc_status encode(const void *self,
@@ -463,11 +438,12 @@ static clipc_status encode(const void *self,
     const size_t n_end = h->end_id >= 0;
     encoder enc = {
         .gemma = gemma,
-        .out = out,
-        .limit = request->max_ids ? out->n + request->max_ids - n_end
-                                  : SIZE_MAX,
-        .specials_plain = (h->flags & FLAG_PLAIN) != 0 ||
-                          (request->flags & CLIPC_TEXT_SPECIALS_PLAIN) != 0,
+        .sink = { .ids = out,
+                  .limit = request->max_ids ? out->n + request->max_ids - n_end
+                                            : SIZE_MAX,
+                  .specials_plain = (h->flags & FLAG_PLAIN) != 0 ||
+                                    (request->flags &
+                                     CLIPC_TEXT_SPECIALS_PLAIN) != 0 },
         .lower = (h->flags & FLAG_LOWER) != 0 ||
                  (request->flags & CLIPC_TEXT_LOWERCASE) != 0,
     };
@@ -477,11 +453,13 @@ static clipc_status encode(const void *self,
                           "the tokenizer has an added token that is "
                           "normalised: its texts cannot be lowered");
     bool ok = h->start_id < 0 || clipc_ids_push(out, h->start_id);
-    ok = ok && add_text(&enc, request->text.data, request->text.len);
+    ok = ok &&
+         clipc_added_encode(&gemma->added.raw, request->text.data,
+                            request->text.len, &enc.sink, add_piece, &enc);
     clipc_merge_scratch_free(&enc.scratch);
     free(enc.normalized.data);
-    if (ok && out->n > enc.limit)
-        out->n = enc.limit;
+    if (ok && out->n > enc.sink.limit)
+        out->n = enc.sink.limit;
     if (!ok || (n_end && !clipc_ids_push(out, h->end_id)))
         return clipc_fail_nomem(err, "token ids");
     return CLIPC_OK;

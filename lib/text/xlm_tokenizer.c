@@ -102,18 +102,11 @@ static bool normalize(const void *normalizer, const char *text, size_t n,
 
 typedef struct encoder {
     const xlm_tokenizer *xlm;
-    clipc_ids *out;
-    size_t limit; /* encoding stops when out->n reaches the limit */
-    bool specials_plain;
+    clipc_added_sink sink;
     clipc_utf8 normalized, word;
     clipc_unigram_path path;
-    clipc_error *err;
+    size_t too_long; /* bytes of a text that grew beyond its limit, or 0 */
 } encoder;
-
-static clipc_status fail_nomem(const encoder *enc)
-{
-    return clipc_fail_nomem(enc->err, "token ids");
-}
 
 static bool begins_with_mark(const char *text, size_t n)
 {
@@ -130,7 +123,7 @@ static bool add_part(encoder *enc, const char *text, size_t n)
     if (!clipc_unigram_search(&pieces->model, text, n, &enc->path))
         return false;
     while (clipc_pieces_next(pieces, text, n, &enc->path, &walk, &token))
-        if (!clipc_ids_push(enc->out, token.id))
+        if (!clipc_ids_push(enc->sink.ids, token.id))
             return false;
     return true;
 }
@@ -145,7 +138,7 @@ static bool add_word(encoder *enc, const char *text, size_t n)
         return false;
     text = enc->word.data;
     n = enc->word.n;
-    for (size_t at = 0; at < n && enc->out->n < enc->limit;) {
+    for (size_t at = 0; at < n && enc->sink.ids->n < enc->sink.limit;) {
         size_t end = at + 1;
         while (end < n && !begins_with_mark(text + end, n - end))
             end++;
@@ -157,11 +150,12 @@ static bool add_word(encoder *enc, const char *text, size_t n)
 }
 
 /* Adds normalised text without added tokens. */
-static bool add_words(encoder *enc, const char *text, size_t n)
+static bool add_words(void *user, const char *text, size_t n)
 {
+    encoder *enc = user;
     size_t begin = 0;
 
-    for (size_t i = 0; i < n && enc->out->n < enc->limit;) {
+    for (size_t i = 0; i < n && enc->sink.ids->n < enc->sink.limit;) {
         uint32_t code;
         const size_t length = clipc_utf8_decode(text + i, n - i, &code);
         if (clipc_unicode_class(code) == CLIPC_CODE_SPACE) {
@@ -177,52 +171,23 @@ static bool add_words(encoder *enc, const char *text, size_t n)
 }
 
 /* Adds raw text without raw added tokens. */
-static clipc_status add_raw(encoder *enc, const char *text, size_t n)
+static bool add_raw(void *user, const char *text, size_t n)
 {
-    const clipc_added_set *set = &enc->xlm->added.normalized;
-    const clipc_added_token *token;
-    clipc_added_walk walk = { 0 };
+    encoder *enc = user;
     bool too_long;
 
     if (n == 0)
-        return CLIPC_OK;
+        return true;
     if (!normalize_bounded(&enc->xlm->pieces.charsmap, text, n,
                            &enc->normalized, &too_long))
-        return fail_nomem(enc);
-    if (too_long)
-        return clipc_fail(enc->err, CLIPC_ERR_LIMIT, -1,
-                          "a text of %zu bytes has more than %zu bytes after "
-                          "normalisation",
-                          n, MAX_NORMALIZED_BYTES);
-    text = enc->normalized.data;
-    n = enc->normalized.n;
-    do {
-        token = clipc_added_next(set, text, n, enc->specials_plain, &walk);
-        if (!add_words(enc, text + walk.text_begin,
-                       walk.text_end - walk.text_begin) ||
-            (token && !clipc_ids_push(enc->out, token->id)))
-            return fail_nomem(enc);
-    } while (token && enc->out->n < enc->limit);
-    return CLIPC_OK;
-}
-
-static clipc_status add_text(encoder *enc, const char *text, size_t n)
-{
-    const clipc_added_set *set = &enc->xlm->added.raw;
-    const clipc_added_token *token;
-    clipc_added_walk walk = { 0 };
-
-    if (enc->xlm->head.start_id >= 0 &&
-        !clipc_ids_push(enc->out, enc->xlm->head.start_id))
-        return fail_nomem(enc);
-    do {
-        token = clipc_added_next(set, text, n, enc->specials_plain, &walk);
-        CLIPC_TRY(add_raw(enc, text + walk.text_begin,
-                          walk.text_end - walk.text_begin));
-        if (token && !clipc_ids_push(enc->out, token->id))
-            return fail_nomem(enc);
-    } while (token && enc->out->n < enc->limit);
-    return CLIPC_OK;
+        return false;
+    if (too_long) {
+        enc->too_long = n;
+        return false;
+    }
+    return clipc_added_encode(&enc->xlm->added.normalized,
+                              enc->normalized.data, enc->normalized.n,
+                              &enc->sink, add_words, enc);
 }
 
 static bool has_extra_id(const char *text, size_t n)
@@ -244,11 +209,11 @@ static clipc_status encode(const void *self,
     const clipc_text text = request->text;
     encoder enc = {
         .xlm = xlm,
-        .out = out,
-        .limit = max ? out->n + max - 1 : SIZE_MAX,
-        .specials_plain = xlm->added.specials_plain ||
-                          (request->flags & CLIPC_TEXT_SPECIALS_PLAIN),
-        .err = err,
+        .sink = { .ids = out,
+                  .limit = max ? out->n + max - 1 : SIZE_MAX,
+                  .specials_plain = xlm->added.specials_plain ||
+                                    (request->flags &
+                                     CLIPC_TEXT_SPECIALS_PLAIN) != 0 },
     };
 
     if ((xlm->head.flags & NO_EXTRA_IDS) && has_extra_id(text.data, text.len))
@@ -260,17 +225,24 @@ static clipc_status encode(const void *self,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "the model's tokenizer does not lower texts; lower "
                           "them before they are given");
-    clipc_status status = add_text(&enc, text.data, text.len);
+    const int32_t start_id = xlm->head.start_id;
+    bool ok = (start_id < 0 || clipc_ids_push(out, start_id)) &&
+              clipc_added_encode(&xlm->added.raw, text.data, text.len,
+                                 &enc.sink, add_raw, &enc);
 
     free(enc.normalized.data);
     free(enc.word.data);
     clipc_unigram_path_free(&enc.path);
-    CLIPC_TRY(status);
-    if (out->n > enc.limit)
-        out->n = enc.limit; /* the last word went past the limit */
-    return clipc_ids_push(out, xlm->head.end_id)
-               ? CLIPC_OK
-               : clipc_fail_nomem(err, "token ids");
+    if (enc.too_long)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "a text of %zu bytes has more than %zu bytes after "
+                          "normalisation",
+                          enc.too_long, MAX_NORMALIZED_BYTES);
+    if (ok && out->n > enc.sink.limit)
+        out->n = enc.sink.limit; /* the last word went past the limit */
+    if (!ok || !clipc_ids_push(out, xlm->head.end_id))
+        return clipc_fail_nomem(err, "token ids");
+    return CLIPC_OK;
 }
 
 /* ---- loading ----------------------------------------------------------- */
