@@ -78,7 +78,7 @@ static clipc_status add_inputs(job *j, const serve_json *value, bool images,
     {
         if (element->kind == SERVE_JSON_NUMBER ||
             element->kind == SERVE_JSON_ARRAY)
-            return serve_refuse(err, CLIPC_ERR_UNSUPPORTED,
+            return serve_refuse(err, CLIPC_ERR_FORMAT,
                                 "token ids in \"input\": send texts");
         if (element->kind == SERVE_JSON_STRING)
             SERVE_TRY(add_input(j, element->text, images, err));

@@ -6,6 +6,8 @@
 
 #include "serve/server.h"
 
+#include <string.h>
+
 void serve_health(serve_request *request, serve_response *response)
 {
     (void)request;
@@ -80,23 +82,42 @@ void serve_metrics_page(serve_request *request, serve_response *response)
               (size_t)request->model->generation);
 }
 
+static void put_model(serve_buffer *out, const serve_model *model)
+{
+    serve_puts(out, "{\"id\":");
+    serve_put_json_string(out, model->id);
+    serve_putf(out,
+               ",\"object\":\"model\",\"created\":%lld,\"owned_by\":"
+               "\"clipc\",\"precision\":\"%s\",\"dim\":%zu,"
+               "\"image_size\":%zu,\"context_length\":%zu}",
+               (long long)model->opened_s, model->precision, model->info.dim,
+               model->info.image_size, model->context_length);
+}
+
 void serve_models_list(serve_request *request, serve_response *response)
 {
     serve_buffer *out = &response->body;
-    const serve_model *model = request->model;
 
     response->content_type = "application/json";
     serve_puts(out, "{\"object\":\"list\",\"data\":[");
-    if (model) {
-        serve_puts(out, "{\"id\":");
-        serve_put_json_string(out, model->id);
-        serve_putf(out,
-                   ",\"object\":\"model\",\"created\":%lld,\"owned_by\":"
-                   "\"clipc\",\"precision\":\"%s\",\"dim\":%zu,"
-                   "\"image_size\":%zu,\"context_length\":%zu}",
-                   (long long)model->opened_s, model->precision,
-                   model->info.dim, model->info.image_size,
-                   model->context_length);
-    }
+    if (request->model)
+        put_model(out, request->model);
     serve_puts(out, "]}\n");
+}
+
+/* The rest of the path is the name, whose slashes clients write as %2F or as
+ * they are. */
+void serve_models_show(serve_request *request, serve_response *response)
+{
+    const char *name = strstr(request->path, "models/") + strlen("models/");
+    const serve_model *model = request->model;
+
+    if (!model || !serve_model_is(model, name, strlen(name))) {
+        serve_fail(request, response, 404, "not_found",
+                   "no model of this name is served; GET /v1/models names it");
+        return;
+    }
+    response->content_type = "application/json";
+    put_model(&response->body, model);
+    serve_puts(&response->body, "\n");
 }

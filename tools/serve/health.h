@@ -13,5 +13,6 @@ serve_handler serve_ready;  /* 200, or 503 while starting or draining */
 serve_handler serve_ping;   /* "pong" */
 serve_handler serve_metrics_page;
 serve_handler serve_models_list; /* GET /v1/models, in OpenAI's form */
+serve_handler serve_models_show; /* GET /v1/models/ID */
 
 #endif /* CLIPC_SERVE_HEALTH_H */

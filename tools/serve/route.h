@@ -18,7 +18,8 @@ enum {
 };
 
 struct serve_route {
-    const char *path; /* exact, decoded */
+    const char *path; /* decoded; with "*" at its end: what begins so, and has
+                       * at least a byte there */
     unsigned methods; /* SERVE_GET | SERVE_POST */
     unsigned flags;
     serve_handler *handle;

@@ -30,6 +30,10 @@ const serve_route serve_routes[] = {
     { "/v1/models", SERVE_GET, 0, serve_models_list,
       serve_write_problem_openai },
     { "/models", SERVE_GET, 0, serve_models_list, serve_write_problem_openai },
+    { "/v1/models/*", SERVE_GET, 0, serve_models_show,
+      serve_write_problem_openai },
+    { "/models/*", SERVE_GET, 0, serve_models_show,
+      serve_write_problem_openai },
     { "/v1/labels", SERVE_GET, 0, serve_lists_show, serve_write_problem_json },
     { "/v1/classify", SERVE_POST, SERVE_WORK | SERVE_FETCHES, serve_classify,
       serve_write_problem_json },
@@ -53,12 +57,21 @@ const serve_route serve_routes[] = {
 
 const size_t serve_n_routes = sizeof serve_routes / sizeof *serve_routes;
 
+static bool fits(const char *pattern, const char *path)
+{
+    size_t n = strcspn(pattern, "*");
+
+    if (pattern[n] == '*')
+        return strncmp(pattern, path, n) == 0 && path[n] != '\0';
+    return strcmp(pattern, path) == 0;
+}
+
 const serve_route *serve_route_find(const char *path, serve_method method,
                                     unsigned *methods)
 {
     *methods = 0;
     for (size_t i = 0; i < serve_n_routes; i++) {
-        if (strcmp(serve_routes[i].path, path) != 0)
+        if (!fits(serve_routes[i].path, path))
             continue;
         *methods |= serve_routes[i].methods;
         if (serve_routes[i].methods & method)

@@ -504,6 +504,28 @@ TEST(the_list_of_models)
     }
 }
 
+TEST(one_model_by_its_name)
+{
+    static const struct {
+        const char *path;
+        int status;
+    } table[] = {
+        { "/v1/models/demo", 200 },   { "/models/demo", 200 },
+        { "/v1/models/d%65mo", 200 }, { "/v1/models/dem", 404 },
+        { "/v1/models/demo/x", 404 }, { "/v1/models/%2Fdemo", 404 },
+        { "/v1/models/", 404 },       { "/v1/modelsdemo", 404 },
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        http_answer answer = http_get(server.port, table[i].path, NULL);
+        json_t *one = http_json(answer, table[i].status);
+        if (table[i].status == 200)
+            CHECK_STR(json_string_value(json_object_get(one, "id")), "demo");
+        json_decref(one);
+    }
+}
+
 TEST(the_server_ends_well)
 {
     start();
