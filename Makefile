@@ -188,7 +188,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen check-browser lint format torture coverage fuzz parity bench bench-peers \
+        check-codegen check-browser check-clients lint format torture coverage fuzz parity bench bench-peers \
         model-page \
         install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
@@ -212,6 +212,7 @@ help:
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
 	@echo "make check-browser  the page of clipc-serve in Chromium and Firefox (npm)"
+	@echo "make check-clients  other programs' clients against clipc-serve (Python, node)"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
@@ -461,6 +462,10 @@ fuzz:
 # Not in check: needs browsers, and two packages of npm.
 check-browser: all
 	@BUILD=$(BUILD) SHOTS='$(SHOTS)' sh tests/browser/run.sh
+
+# Not in check: needs packages of PyPI. CLIENTS: some of them, by name.
+check-clients: all
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh tests/clients/run.sh $(CLIENTS)
 
 parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh

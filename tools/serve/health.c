@@ -7,11 +7,19 @@
 #include "serve/server.h"
 
 #include <string.h>
+#include <time.h>
 
 void serve_health(serve_request *request, serve_response *response)
 {
     (void)request;
     serve_response_text(response, 200, "ok\n");
+}
+
+void serve_health_json(serve_request *request, serve_response *response)
+{
+    (void)request;
+    response->content_type = "application/json";
+    serve_putf(&response->body, "{\"unix\":%lld}\n", (long long)time(NULL));
 }
 
 void serve_ready(serve_request *request, serve_response *response)

@@ -8,9 +8,10 @@
 
 #include "serve/request.h"
 
-serve_handler serve_health; /* the process answers: always 200 */
-serve_handler serve_ready;  /* 200, or 503 while starting or draining */
-serve_handler serve_ping;   /* "pong" */
+serve_handler serve_health;      /* the process answers: always 200 */
+serve_handler serve_health_json; /* GET /health, in infinity's form */
+serve_handler serve_ready;       /* 200, or 503 while starting or draining */
+serve_handler serve_ping;        /* "pong" */
 serve_handler serve_metrics_page;
 serve_handler serve_models_list; /* GET /v1/models, in OpenAI's form */
 serve_handler serve_models_show; /* GET /v1/models/ID */

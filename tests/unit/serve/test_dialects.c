@@ -485,6 +485,14 @@ TEST(probes_of_weaviate)
     json_decref(meta);
 }
 
+TEST(health_in_the_form_of_infinity)
+{
+    start();
+    json_t *health = http_json(http_get(server.port, "/health", NULL), 200);
+    CHECK(json_integer_value(json_object_get(health, "unix")) > 1700000000);
+    json_decref(health);
+}
+
 TEST(the_list_of_models)
 {
     static const char *const paths[] = { "/v1/models", "/models" };
