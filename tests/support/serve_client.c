@@ -350,3 +350,35 @@ json_t *http_json(http_answer answer, int status)
     http_free(&answer);
     return json;
 }
+
+double serve_metric(const serve_process *server, const char *sample)
+{
+    http_answer answer = http_get(server->port, "/metrics", NULL);
+    const size_t n = strlen(sample);
+    double value = -1;
+
+    if (answer.status != 200)
+        FAIL("/metrics: status %d", answer.status);
+    for (const char *line = answer.body; line && *line;) {
+        if (strncmp(line, sample, n) == 0 && line[n] == ' ')
+            value = strtod(line + n, NULL);
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+    http_free(&answer);
+    return value;
+}
+
+void serve_await_metric(const serve_process *server, const char *sample,
+                        double value)
+{
+    double now = -1;
+
+    for (int tries = 0; tries < 1000; tries++) {
+        now = serve_metric(server, sample);
+        if (now == value)
+            return;
+        pause_ms(10);
+    }
+    FAIL("%s is %g, not %g", sample, now, value);
+}
