@@ -57,7 +57,7 @@ static int make_log(void)
 }
 
 /* A descriptor that the program is to have as number 3. */
-static void give_socket(int fd)
+static void give_socket(int fd, const char *n)
 {
     char pid[24];
 
@@ -67,7 +67,7 @@ static void give_socket(int fd)
         dup2(fd, 3);
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
     setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "1", 1);
+    setenv("LISTEN_FDS", n ? n : "1", 1);
 }
 
 static void run_program(const char *program, const serve_options *options,
@@ -94,7 +94,7 @@ static void run_program(const char *program, const serve_options *options,
     dup2(log, 2);
     dup2(open("/dev/null", O_RDWR), 0);
     if (options->listen_fd)
-        give_socket(options->listen_fd);
+        give_socket(options->listen_fd, options->listen_fds);
     execv(program, (char *const *)(uintptr_t)argv);
     dprintf(2, "%s: %s\n", program, strerror(errno));
     _exit(127);

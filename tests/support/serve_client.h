@@ -23,6 +23,7 @@ typedef struct serve_options {
     const char *listen;      /* NULL: 127.0.0.1:0 */
     int listen_fd;           /* not 0: the program has this socket as the
                               * service manager's, instead of --listen */
+    const char *listen_fds;  /* LISTEN_FDS; NULL: 1 */
 } serve_options;
 
 /* Starts clipc-serve. Skips the test where the program is not built, or there
