@@ -39,6 +39,7 @@ CMAKEDIR   ?= $(LIBDIR)/cmake/clipc
 BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
 ZSHCOMPDIR  ?= $(DATADIR)/zsh/site-functions
 FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -96,7 +97,7 @@ endif
 # Folders are written into programs, clipc.pc and shell commands. Spaces work
 # there; the characters below are refused before anything is written.
 FOLDERS := PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR PKGDATADIR MANDIR \
-           PKGCONFIGDIR CMAKEDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR
+           PKGCONFIGDIR CMAKEDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR UNITDIR
 hash := \#
 define newline
 
@@ -177,6 +178,9 @@ SHIM         := $(BUILD)/tests/support/shim.so
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
 MAN1         := $(TOOLS:%=docs/man/%.1)
 MAN3         := $(wildcard docs/man/*.3)
+ifeq ($(SERVE),1)
+UNITS        := $(BUILD)/clipc-serve.service tools/packaging/systemd/clipc-serve.socket
+endif
 CMAKE_FILES  := $(BUILD)/clipc-config.cmake $(BUILD)/clipc-config-version.cmake
 STATIC_LIB   := $(BUILD)/libclipc.a
 SHARED_LIB   := $(BUILD)/libclipc.so.$(VERSION)
@@ -194,7 +198,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-all: lib $(PROGRAMS) $(COMPLETIONS) $(BUILD)/clipc.pc $(CMAKE_FILES)
+all: lib $(PROGRAMS) $(COMPLETIONS) $(BUILD)/clipc.pc $(CMAKE_FILES) $(UNITS)
 lib: $(STATIC_LIB) $(SHARED_LIB)
 tests: all $(BUILD)/clipc-bench $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
 
@@ -242,7 +246,8 @@ $(BUILD)/folders: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(foreach name,$(FOLDERS),$($(name)))' | cmp -s - $@ || \
 	    printf '%s\n' '$(foreach name,$(FOLDERS),$($(name)))' > $@
-$(BUILD)/tools/common/places.o $(BUILD)/clipc.pc $(CMAKE_FILES): $(BUILD)/folders
+$(BUILD)/tools/common/places.o $(BUILD)/clipc.pc $(CMAKE_FILES) \
+$(BUILD)/clipc-serve.service: $(BUILD)/folders
 .PHONY: FORCE
 
 $(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
@@ -392,6 +397,9 @@ $(CMAKE_FILES): $(BUILD)/%: lib/%.in $(BUILD)/flags include/clipc.h
 	    -e 's|@PKGDATADIR@|$(call from_cmake,$(PKGDATADIR))|' \
 	    -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
 	    -e 's|@PACKAGES@|$(filter-out openblas,$(PACKAGES))|' $< > $@
+# In a unit of systemd a % begins a name of its own.
+$(BUILD)/clipc-serve.service: tools/packaging/systemd/clipc-serve.service.in
+	$(Q)sed -e 's|@BINDIR@|$(subst %,%%,$(BINDIR))|' $< > $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -506,7 +514,8 @@ INSTALLED = \
     $(foreach page,$(MAN3),file:$(page):MANDIR/man3/$(notdir $(page))) \
     $(foreach file,$(BASHCOMP),file:$(file):BASHCOMPDIR/$(notdir $(file))) \
     $(foreach file,$(ZSHCOMP),file:$(file):ZSHCOMPDIR/$(notdir $(file))) \
-    $(foreach file,$(FISHCOMP),file:$(file):FISHCOMPDIR/$(notdir $(file)))
+    $(foreach file,$(FISHCOMP),file:$(file):FISHCOMPDIR/$(notdir $(file))) \
+    $(foreach file,$(UNITS),file:$(file):UNITDIR/$(notdir $(file)))
 
 install install-strip: all
 install install-strip uninstall:

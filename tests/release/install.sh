@@ -34,7 +34,8 @@ in_prefix() { # PREFIX GOAL VARIABLE=VALUE...
         PKGCONFIGDIR="$prefix/lib/pkgconfig" CMAKEDIR="$prefix/lib/cmake/clipc" \
         BASHCOMPDIR="$prefix/share/bash-completion/completions" \
         ZSHCOMPDIR="$prefix/share/zsh/site-functions" \
-        FISHCOMPDIR="$prefix/share/fish/vendor_completions.d")
+        FISHCOMPDIR="$prefix/share/fish/vendor_completions.d" \
+        UNITDIR="$prefix/lib/systemd/system")
 }
 files() { (cd "$1" && find . ! -type d | sort); }
 
@@ -273,6 +274,22 @@ for program in $programs; do
 done | sort >"$tmp/want"
 grep -e '^./bin/' -e '/man1/' "$tmp/once" | diff "$tmp/want" - >"$tmp/log" 2>&1
 report $? 'each program and its man page, and no other'
+# The unit names the program of this copy. What is asked of the manual page and
+# of the machine's own units is another matter.
+if [ "${SERVE:-1}" = 0 ]; then
+    ! grep clipc-serve "$tmp/once" >"$tmp/log"
+    report $? 'SERVE=0: nothing of clipc-serve'
+elif command -v systemd-analyze >/dev/null 2>&1; then
+    mkdir "$tmp/runtime"
+    { grep -q "^ExecStart=\"$here/bin/clipc-serve\"" \
+        "$here/lib/systemd/system/clipc-serve.service" &&
+        XDG_RUNTIME_DIR="$tmp/runtime" systemd-analyze verify --man=no \
+            "$here"/lib/systemd/system/clipc-serve.*; } >"$tmp/log" 2>&1 &&
+        [ ! -s "$tmp/log" ]
+    report $? 'the units are what systemd wants'
+else
+    skip 'systemd: no systemd-analyze'
+fi
 cd "$tmp" || exit 1
 
 # Files of others in our folders stay, and so do the folders.
