@@ -209,6 +209,9 @@ typedef struct clipc_progress {
 /* Called on the thread that called the library, also while the library waits
  * for a server or for another process. user: the progress_user beside the
  * callback. Nonzero cancels: the running call returns CLIPC_ERR_CANCELLED.
+ * While a context computes, its callback is called several times a second,
+ * with the same numbers again where nothing more is done, so that a cancel is
+ * heard within a twentieth of a second.
  *
  * A callback of a context must not free the context or an object that the
  * running call uses. A call on the context from its own callback returns
@@ -903,6 +906,12 @@ struct clipc_ctx_params {
     clipc_precision precision; /* BF16 and INT8 need native kernels */
     clipc_packing packing; /* of the model's weights, in one copy that all its
                             * contexts share */
+    /* Limits on what a model's config asks for, checked before memory is
+     * taken. 0 means the default. */
+    size_t max_scratch_bytes; /* memory of a forward pass; default 4 GiB */
+    uint64_t max_macs; /* multiply-adds for one image or text, and 64 more for
+                        * each output of a layer; default 10^13, ten times
+                        * what the largest published network takes */
 };
 
 CLIPC_API clipc_ctx_params clipc_ctx_params_default(void);

@@ -16,9 +16,17 @@ enum {
     MIN_CONTEXT = 3 /* both ends and one token between them */
 };
 
+/* The largest published network, at its own image size, takes 1e12. */
+#define MAX_MACS ((uint64_t)10000000000000)
+#define MAX_SCRATCH_BYTES ((size_t)4 << 30)
+
 clipc_ctx_params clipc_ctx_params_default(void)
 {
-    clipc_ctx_params params = { .struct_size = sizeof params };
+    clipc_ctx_params params = {
+        .struct_size = sizeof params,
+        .max_scratch_bytes = MAX_SCRATCH_BYTES,
+        .max_macs = MAX_MACS,
+    };
     return params;
 }
 
@@ -128,6 +136,10 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
     ctx->packing = params.packing;
     ctx->progress = params.progress;
     ctx->progress_user = params.progress_user;
+    ctx->engine.max_scratch_bytes = params.max_scratch_bytes
+                                        ? params.max_scratch_bytes
+                                        : MAX_SCRATCH_BYTES;
+    ctx->engine.max_macs = params.max_macs ? params.max_macs : MAX_MACS;
     clipc_kernels_init(&ctx->engine.linear.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
                    choose_arithmetic(&ctx->engine, &params, model, err));
@@ -151,6 +163,38 @@ clipc_status clipc_ctx_check(const clipc_ctx *ctx, clipc_error *err)
                       ctx ? "ctx is in use: its own progress callback called "
                             "the library with it"
                           : "ctx is NULL");
+}
+
+/* Whether the caller wants the running call to stop. */
+static bool ask(void *user)
+{
+    clipc_ctx *ctx = user;
+
+    ctx->reporting = true;
+    const int stop = ctx->progress(ctx->progress_user, &ctx->at);
+    ctx->reporting = false;
+    return stop != 0;
+}
+
+void clipc_ctx_begin(clipc_ctx *ctx, const char *what, size_t total)
+{
+    ctx->at = (clipc_progress){ .what = what, .total = total };
+    clipc_cancel_begin(&ctx->engine.cancel, ctx->progress ? ask : NULL, ctx);
+}
+
+clipc_status clipc_ctx_report(clipc_ctx *ctx, size_t done, clipc_error *err)
+{
+    ctx->at.done = done;
+    return ctx->progress && ask(ctx) ? clipc_ctx_cancelled(ctx, err)
+                                     : CLIPC_OK;
+}
+
+clipc_status clipc_ctx_cancelled(const clipc_ctx *ctx, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                      "cancelled after %llu of %llu",
+                      (unsigned long long)ctx->at.done,
+                      (unsigned long long)ctx->at.total);
 }
 
 void clipc_ctx_free(clipc_ctx *ctx)

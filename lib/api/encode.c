@@ -16,6 +16,15 @@ enum {
     TEXT_CHUNK = 256 /* texts tokenised and encoded at a time */
 };
 
+/* Pixels of IMAGE_CHUNK images, at most, unless one has more. */
+#define CHUNK_BYTES ((size_t)128 << 20)
+
+static size_t image_chunk(size_t pixel_floats)
+{
+    const size_t n = CHUNK_BYTES / (pixel_floats * sizeof(float));
+    return n == 0 ? 1 : n < IMAGE_CHUNK ? n : IMAGE_CHUNK;
+}
+
 /* ---- texts ------------------------------------------------------------- */
 
 clipc_text clipc_text_from(const char *string)
@@ -103,23 +112,6 @@ static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
     return CLIPC_OK;
 }
 
-static clipc_status report_progress(clipc_ctx *ctx, const char *what,
-                                    size_t done, size_t total,
-                                    clipc_error *err)
-{
-    const clipc_progress progress = { what, done, total };
-
-    if (!ctx->progress)
-        return CLIPC_OK;
-    ctx->reporting = true;
-    const int stop = ctx->progress(ctx->progress_user, &progress);
-    ctx->reporting = false;
-    if (stop)
-        return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
-                          "cancelled after %zu of %zu", done, total);
-    return CLIPC_OK;
-}
-
 /* Room for n floats at *p, which the context keeps. */
 static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
 {
@@ -145,7 +137,7 @@ packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
                                : model->config.vision.n_layers,
                           ctx->engine.precision, ctx->packing,
                           &ctx->engine.linear.kernels, ctx->engine.pool,
-                          &made);
+                          &ctx->engine.cancel, &made);
     if (made)
         clipc_checkpoint_forget(model->checkpoint, text);
     return packed;
@@ -161,8 +153,12 @@ static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
     CLIPC_TRY(clipc_checkpoint_vision(ctx->model->checkpoint, &stored, err));
     clipc_vision_weights weights = *stored;
     weights.tower = *packed_tower(ctx, &stored->tower, false);
-    CLIPC_TRY(clipc_vision_forward(&ctx->engine, &ctx->model->config, &weights,
-                                   pixels, n, embeddings, err));
+    clipc_status status = clipc_vision_forward(&ctx->engine,
+                                               &ctx->model->config, &weights,
+                                               pixels, n, embeddings, err);
+    if (status == CLIPC_ERR_CANCELLED)
+        return clipc_ctx_cancelled(ctx, err);
+    CLIPC_TRY(status);
     return finish_embeddings(embeddings, n, ctx->model->config.projection_dim,
                              first, flags, "image", &bad, err);
 }
@@ -179,14 +175,16 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
     CLIPC_TRY(clipc_model_need_vision(ctx->model, err));
     const clipc_config *config = &ctx->model->config;
     size_t pixel_floats = 3 * config->image_size * config->image_size;
+    const size_t chunk = image_chunk(pixel_floats);
 
+    clipc_ctx_begin(ctx, "images", n);
     for (size_t done = 0; done < n;) {
-        size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
+        size_t count = n - done < chunk ? n - done : chunk;
         CLIPC_TRY(encode_pixels(ctx, pixels + done * pixel_floats, count,
                                 embeddings + done * config->projection_dim,
                                 done, flags, err));
         done += count;
-        CLIPC_TRY(report_progress(ctx, "images", done, n, err));
+        CLIPC_TRY(clipc_ctx_report(ctx, done, err));
     }
     return CLIPC_OK;
 }
@@ -215,9 +213,11 @@ clipc_status clipc_encode_images(clipc_ctx *ctx, clipc_image *const *images,
     }
     if (n == 0)
         return CLIPC_OK;
-    CLIPC_TRY(keep_floats(&ctx->pixels, IMAGE_CHUNK * pixel_floats, err));
+    const size_t chunk = image_chunk(pixel_floats);
+    CLIPC_TRY(keep_floats(&ctx->pixels, chunk * pixel_floats, err));
+    clipc_ctx_begin(ctx, "images", n);
     for (size_t done = 0; done < n;) {
-        size_t count = n - done < IMAGE_CHUNK ? n - done : IMAGE_CHUNK;
+        size_t count = n - done < chunk ? n - done : chunk;
         for (size_t i = 0; i < count; i++)
             CLIPC_TRY(
                 clipc_preprocess_image(&model->preprocess, &model->normalizer,
@@ -228,7 +228,7 @@ clipc_status clipc_encode_images(clipc_ctx *ctx, clipc_image *const *images,
                           embeddings + done * model->config.projection_dim,
                           done, flags, err));
         done += count;
-        CLIPC_TRY(report_progress(ctx, "images", done, n, err));
+        CLIPC_TRY(clipc_ctx_report(ctx, done, err));
     }
     return CLIPC_OK;
 }
@@ -258,7 +258,7 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
     const size_t most = batch->flags & CLIPC_TEXT_TRUNCATE ? context : 0;
 
     ctx->ids.n = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !clipc_cancelled(&ctx->engine.cancel); i++) {
         const clipc_text text = batch->texts[first + i];
         const size_t number = batch->n_before + first + i;
         ctx->starts[i] = ctx->ids.n;
@@ -282,8 +282,10 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
             CLIPC_TRY(clipc_tokenizer_pad(tokenizer, &ctx->ids, ctx->starts[i],
                                           config->context_length, err));
     }
-    ctx->starts[n] = ctx->ids.n;
     fault->text = batch->n;
+    if (clipc_cancelled(&ctx->engine.cancel))
+        return clipc_ctx_cancelled(ctx, err);
+    ctx->starts[n] = ctx->ids.n;
     return CLIPC_OK;
 }
 
@@ -311,20 +313,20 @@ clipc_status clipc_encode_batch(clipc_ctx *ctx, const clipc_text_batch *batch,
             tokenize_chunk(ctx, tokenizer, batch, done, count, fault, err));
         clipc_text_weights weights = *stored;
         weights.tower = *packed_tower(ctx, &stored->tower, true);
-        CLIPC_TRY(clipc_text_forward(&ctx->engine, config, &weights,
-                                     ctx->ids.ids, ctx->starts, count, out,
-                                     err));
-        clipc_status status = finish_embeddings(out, count, dim,
-                                                batch->n_before + done,
-                                                batch->flags, "text", &bad,
-                                                err);
+        clipc_status status = clipc_text_forward(&ctx->engine, config,
+                                                 &weights, ctx->ids.ids,
+                                                 ctx->starts, count, out, err);
+        if (status == CLIPC_ERR_CANCELLED)
+            return clipc_ctx_cancelled(ctx, err);
+        CLIPC_TRY(status);
+        status = finish_embeddings(out, count, dim, batch->n_before + done,
+                                   batch->flags, "text", &bad, err);
         if (status != CLIPC_OK) {
             fault->text = done + bad;
             return status;
         }
         done += count;
-        CLIPC_TRY(report_progress(ctx, batch->what, batch->n_before + done,
-                                  batch->total, err));
+        CLIPC_TRY(clipc_ctx_report(ctx, batch->n_before + done, err));
     }
     return CLIPC_OK;
 }
@@ -333,9 +335,7 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
                                 size_t n, float *embeddings, unsigned flags,
                                 clipc_error *err)
 {
-    const clipc_text_batch batch = {
-        .texts = texts, .n = n, .flags = flags, .what = "texts", .total = n
-    };
+    const clipc_text_batch batch = { .texts = texts, .n = n, .flags = flags };
     clipc_text_fault fault;
 
     CLIPC_TRY(clipc_ctx_check(ctx, err));
@@ -346,5 +346,6 @@ clipc_status clipc_encode_texts(clipc_ctx *ctx, const clipc_text *texts,
     CLIPC_TRY(clipc_model_need_text(ctx->model, err));
     if (n == 0)
         return CLIPC_OK;
+    clipc_ctx_begin(ctx, "texts", n);
     return clipc_encode_batch(ctx, &batch, embeddings, &fault, err);
 }

@@ -13,9 +13,8 @@
 typedef struct clipc_text_batch {
     const clipc_text *texts;
     size_t n;
-    unsigned flags;         /* CLIPC_TEXT_..., CLIPC_EMBED_RAW */
-    const char *what;       /* progress counts these: "texts", "labels" */
-    size_t n_before, total; /* texts of the call, for progress */
+    unsigned flags;  /* CLIPC_TEXT_..., CLIPC_EMBED_RAW */
+    size_t n_before; /* texts of the call that are done, for progress */
 } clipc_text_batch;
 
 /* Which text of a batch a failure is about, and how many tokens the text has
@@ -25,7 +24,8 @@ typedef struct clipc_text_fault {
     size_t n_tokens;
 } clipc_text_fault;
 
-/* Embeddings of the batch, [n, dim]. Errors as clipc_encode_texts(), whose
+/* Embeddings of the batch, [n, dim], within a call that clipc_ctx_begin()
+ * began. Errors as clipc_encode_texts(), whose
  * messages count texts from n_before. */
 clipc_status clipc_encode_batch(clipc_ctx *ctx, const clipc_text_batch *batch,
                                 float *embeddings, clipc_text_fault *fault,

@@ -610,8 +610,8 @@ clipc_cache *clipc_cache_open_for(clipc_ctx *ctx, const char *cache_dir,
     clipc_hash hash;
 
     if (!cache_dir ||
-        clipc_model_identity(ctx->model, cache_dir, &identity, NULL) !=
-            CLIPC_OK ||
+        clipc_model_identity(ctx->model, cache_dir, &ctx->engine.cancel,
+                             &identity, NULL) != CLIPC_OK ||
         clipc_model_get_info(ctx->model, &info, NULL) != CLIPC_OK)
         return NULL;
     const uint32_t numbers[] = { CLIPC_NUMERICS_VERSION,

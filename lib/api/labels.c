@@ -286,8 +286,7 @@ static clipc_status fail_label(const label_job *job, clipc_status status,
 
 /* Fills job->vectors for the block's n prompts, from the cache or through the
  * text tower. */
-static clipc_status embed_block(label_job *job, size_t n, size_t total,
-                                clipc_error *err)
+static clipc_status embed_block(label_job *job, size_t n, clipc_error *err)
 {
     clipc_ctx *ctx = job->ctx;
     size_t dim = job->labels->dim, n_missing = 0;
@@ -308,9 +307,7 @@ static clipc_status embed_block(label_job *job, size_t n, size_t total,
         .texts = job->missing,
         .n = n_missing,
         .flags = job->flags,
-        .what = "labels",
         .n_before = job->n_done + n - n_missing, /* those in the cache too */
-        .total = total,
     };
     status = clipc_encode_batch(ctx, &batch, job->encoded, &fault, err);
     if (status != CLIPC_OK)
@@ -350,18 +347,24 @@ static bool average(float *out, const float *vectors, size_t n, size_t dim)
     return true;
 }
 
+static size_t count_unique(const label_job *job)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < job->n; i++)
+        n += job->first[i] == i;
+    return n;
+}
+
 static clipc_status run_job(label_job *job, clipc_error *err)
 {
-    size_t dim = job->labels->dim, n_unique = 0;
+    size_t dim = job->labels->dim;
     float *out = job->labels->embeddings;
 
-    CLIPC_TRY(find_duplicates(job, err));
     CLIPC_TRY(make_room(job, err));
-    for (size_t i = 0; i < job->n; i++)
-        n_unique += job->first[i] == i;
     for (size_t next = 0, n = 0; next < job->n; job->n_done += n) {
         CLIPC_TRY(build_block(job, &next, &n, err));
-        CLIPC_TRY(embed_block(job, n, n_unique * job->n_templates, err));
+        CLIPC_TRY(embed_block(job, n, err));
         for (size_t i = 0; i < n; i += job->n_templates) {
             size_t label = job->block_labels[i];
             const float *vectors = job->vectors + i * dim;
@@ -490,11 +493,16 @@ clipc_status clipc_labels_create(clipc_labels **out, clipc_ctx *ctx,
     CLIPC_TRY_GOTO(status, done,
                    labels_alloc(&job.labels, ctx->model, n, err));
     CLIPC_TRY_GOTO(status, done, keep_names(job.labels, names, err));
+    CLIPC_TRY_GOTO(status, done, find_duplicates(&job, err));
+    clipc_ctx_begin(ctx, "labels", count_unique(&job) * job.n_templates);
     job.cache = clipc_cache_open_for(ctx, params.cache_dir, job.flags);
     status = run_job(&job, err);
     /* After a failure too: prompts that were encoded need not be again. */
-    if (job.labels->n_encoded > 0 && clipc_model_identity_holds(ctx->model))
+    if (job.labels->n_encoded > 0 &&
+        clipc_model_identity_holds(ctx->model, &ctx->engine.cancel))
         clipc_cache_save(job.cache);
+    if (status == CLIPC_OK && clipc_cancelled(&ctx->engine.cancel))
+        status = clipc_ctx_cancelled(ctx, err);
 done:
     job_free(&job);
     if (status != CLIPC_OK)

@@ -38,8 +38,8 @@ static clipc_status create(clipc_model **out, const char *source,
         free(model);
         return clipc_fail_nomem(err, "mutex");
     }
-    clipc_prepack_init(&model->packed_vision, &model->mutex);
-    clipc_prepack_init(&model->packed_text, &model->mutex);
+    clipc_prepack_init(&model->packed_vision);
+    clipc_prepack_init(&model->packed_text);
     atomic_init(&model->references, 1);
     atomic_init(&model->tokenizer, NULL);
     model->source = clipc_strndup(source, strlen(source));

@@ -207,6 +207,7 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
 /* Hashes everything that a text's embedding depends on. Of logit_scale and the
  * image tower the hash has their lines in the header alone. */
 static clipc_status compute_identity(const clipc_model *model,
+                                     clipc_cancel *cancel,
                                      clipc_digest *digest, clipc_error *err)
 {
     const clipc_tensor_files *weights = clipc_checkpoint_files(
@@ -229,11 +230,16 @@ static clipc_status compute_identity(const clipc_model *model,
     }
     for (size_t i = 0; i < clipc_tensor_files_count(weights); i++) {
         const clipc_tensor *tensor = clipc_tensor_files_at(weights, i);
-        if (clipc_checkpoint_is_text(model->checkpoint, i))
-            clipc_hash_piece(&hash, tensor->data, tensor->n_bytes);
+        if (clipc_checkpoint_is_text(model->checkpoint, i) &&
+            !clipc_hash_long_piece(&hash, tensor->data, tensor->n_bytes,
+                                   cancel))
+            break;
     }
     *digest = clipc_hash_finish(&hash);
     release_data(&data);
+    if (clipc_cancelled(cancel))
+        return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                          "cancelled while the weights were read");
     return CLIPC_OK;
 }
 
@@ -304,49 +310,63 @@ static void store_identity(const clipc_model *model, const char *cache_dir)
     free(paths);
 }
 
-clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
-                                  clipc_digest *digest, clipc_error *err)
+/* The identity that the model knows, or that the memo in cache_dir has. */
+static bool known_identity(clipc_model *model, const char *cache_dir,
+                           clipc_digest *digest)
 {
-    clipc_status status = CLIPC_OK;
-
     pthread_mutex_lock(&model->mutex);
     if (!model->has_identity && model->is_packed) {
         model->identity = model->manifest.text;
         model->has_identity = true;
     }
-    if (!model->has_identity) {
-        if (cache_dir && load_identity(model, cache_dir)) {
-            model->has_identity = true;
-        } else {
-            status = compute_identity(model, &model->identity, err);
-            model->has_identity = status == CLIPC_OK;
-            /* store_identity() examines the files again: one that was replaced
-             * while it was hashed must not be remembered under the stamp of
-             * the new file. */
-            if (model->has_identity && cache_dir)
-                store_identity(model, cache_dir);
-        }
-    }
+    if (!model->has_identity && cache_dir)
+        model->has_identity = load_identity(model, cache_dir);
+    const bool known = model->has_identity;
     *digest = model->identity;
     pthread_mutex_unlock(&model->mutex);
-    return status;
+    return known;
 }
 
-bool clipc_model_identity_holds(clipc_model *model)
+clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
+                                  clipc_cancel *cancel, clipc_digest *digest,
+                                  clipc_error *err)
 {
+    if (known_identity(model, cache_dir, digest))
+        return CLIPC_OK;
+    /* Without the mutex: cancel asks the caller, who may use the model. Two
+     * threads that compute the identity at once find the same. */
+    CLIPC_TRY(compute_identity(model, cancel, digest, err));
+    pthread_mutex_lock(&model->mutex);
+    model->identity = *digest;
+    model->has_identity = true;
+    /* store_identity() examines the files again: one that was replaced while
+     * it was hashed must not be remembered under the stamp of the new file. */
+    if (cache_dir)
+        store_identity(model, cache_dir);
+    pthread_mutex_unlock(&model->mutex);
+    return CLIPC_OK;
+}
+
+bool clipc_model_identity_holds(clipc_model *model, clipc_cancel *cancel)
+{
+    clipc_digest digest;
+
     if (!model->is_packed)
         return true;
     pthread_mutex_lock(&model->mutex);
-    if (model->identity_proof == CLIPC_UNPROVEN) {
-        const clipc_digest digest =
-            clipc_packed_digest(clipc_checkpoint_files(model->checkpoint),
-                                model->packed_precision);
-        model->identity_proof = clipc_digest_equal(&digest,
-                                                   &model->manifest.text)
-                                    ? CLIPC_PROVEN
-                                    : CLIPC_DISPROVEN;
-    }
-    bool holds = model->identity_proof == CLIPC_PROVEN;
+    int proof = model->identity_proof;
     pthread_mutex_unlock(&model->mutex);
-    return holds;
+    if (proof == CLIPC_UNPROVEN) {
+        if (!clipc_packed_digest(&digest,
+                                 clipc_checkpoint_files(model->checkpoint),
+                                 model->packed_precision, cancel))
+            return false;
+        proof = clipc_digest_equal(&digest, &model->manifest.text)
+                    ? CLIPC_PROVEN
+                    : CLIPC_DISPROVEN;
+        pthread_mutex_lock(&model->mutex);
+        model->identity_proof = proof;
+        pthread_mutex_unlock(&model->mutex);
+    }
+    return proof == CLIPC_PROVEN;
 }

@@ -45,8 +45,7 @@ struct clipc_model {
     clipc_text tokenizer_bytes[CLIPC_N_TOKENIZER_FILES];
     clipc_file_stamp tokenizer_stamps[CLIPC_N_TOKENIZER_FILES];
     clipc_prepack_set packed_vision, packed_text; /* see clipc_packing */
-    pthread_mutex_t mutex; /* guards what follows, and the making of the packed
-                            * towers */
+    pthread_mutex_t mutex;                        /* guards what follows */
     _Atomic(clipc_tokenizer *) tokenizer;
     bool has_identity;
     clipc_digest identity; /* of the text side: label_cache.h */
@@ -86,7 +85,8 @@ clipc_status clipc_model_tokenizer(clipc_model *model,
                                    clipc_error *err);
 /* cache_dir may be NULL: no memo. */
 clipc_status clipc_model_identity(clipc_model *model, const char *cache_dir,
-                                  clipc_digest *digest, clipc_error *err);
+                                  clipc_cancel *cancel, clipc_digest *digest,
+                                  clipc_error *err);
 
 /* Reads manifest, configs and tokenizer of a packed file. *is_packed false:
  * the files are not packed, and the model is as before. */
@@ -96,8 +96,9 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
 
 /* Whether the identity is that of the weights. A packed file states its
  * identity, which is enough to look labels up. Before labels are stored under
- * that identity this function computes it from the weights: slow, once. */
-bool clipc_model_identity_holds(clipc_model *model);
+ * that identity this function computes it from the weights: slow, once; false
+ * where cancelled meanwhile. */
+bool clipc_model_identity_holds(clipc_model *model, clipc_cancel *cancel);
 
 struct clipc_ctx {
     clipc_model *model;
@@ -106,7 +107,8 @@ struct clipc_ctx {
     clipc_packing packing;
     clipc_progress_fn progress; /* of clipc_ctx_params, or NULL */
     void *progress_user;
-    bool reporting; /* progress() runs: see clipc_ctx_check() */
+    bool reporting;    /* progress() runs: see clipc_ctx_check() */
+    clipc_progress at; /* of the running call */
     /* Scratch that stays between calls. */
     float *pixels;     /* [chunk, 3, S, S] of clipc_encode_images() */
     clipc_ids ids;     /* concatenated ids of clipc_encode_texts() */
@@ -120,6 +122,16 @@ struct clipc_ctx {
  * NULL, or the call comes from the context's own progress callback, and would
  * overwrite the scratch of the call that is reporting. */
 clipc_status clipc_ctx_check(const clipc_ctx *ctx, clipc_error *err);
+
+/* Begins a call that reports its progress: total things of a kind. From now on
+ * engine.cancel asks the caller too. */
+void clipc_ctx_begin(clipc_ctx *ctx, const char *what, size_t total);
+
+/* Reports that `done` things are done. */
+clipc_status clipc_ctx_report(clipc_ctx *ctx, size_t done, clipc_error *err);
+
+/* The error of a call that the caller cancelled. */
+clipc_status clipc_ctx_cancelled(const clipc_ctx *ctx, clipc_error *err);
 
 struct clipc_labels {
     clipc_model *model;

@@ -25,6 +25,21 @@ void clipc_hash_piece(clipc_hash *hash, const void *data, size_t n)
         sha256_update(&hash->sha, n, data);
 }
 
+bool clipc_hash_long_piece(clipc_hash *hash, const void *data, size_t n,
+                           clipc_cancel *cancel)
+{
+    const size_t block = (size_t)1 << 20;
+    const uint64_t length = n;
+    const uint8_t *bytes = data;
+
+    sha256_update(&hash->sha, sizeof length, (const uint8_t *)&length);
+    for (; n > 0 && !clipc_cancelled(cancel); n -= n < block ? n : block) {
+        sha256_update(&hash->sha, n < block ? n : block, bytes);
+        bytes += n < block ? n : block;
+    }
+    return !clipc_cancelled(cancel);
+}
+
 clipc_digest clipc_hash_finish(clipc_hash *hash)
 {
     clipc_digest digest;

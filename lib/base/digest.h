@@ -7,6 +7,7 @@
 #define CLIPC_DIGEST_H
 
 #include "base/base.h"
+#include "base/cancel.h"
 
 #include <nettle/sha2.h>
 
@@ -25,6 +26,9 @@ typedef struct clipc_hash {
 
 void clipc_hash_start(clipc_hash *hash);
 void clipc_hash_piece(clipc_hash *hash, const void *data, size_t n);
+/* A long piece; false: cancelled, and the hash is of no use. */
+bool clipc_hash_long_piece(clipc_hash *hash, const void *data, size_t n,
+                           clipc_cancel *cancel);
 clipc_digest clipc_hash_finish(clipc_hash *hash);
 
 /* The digest of one piece. */

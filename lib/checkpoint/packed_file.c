@@ -131,8 +131,8 @@ void clipc_packed_hash_name(clipc_hash *hash, const char *name, size_t n)
     clipc_hash_piece(hash, &length, sizeof length);
 }
 
-clipc_digest clipc_packed_digest(const clipc_tensor_files *files,
-                                 clipc_precision precision)
+bool clipc_packed_digest(clipc_digest *digest, const clipc_tensor_files *files,
+                         clipc_precision precision, clipc_cancel *cancel)
 {
     clipc_hash hash;
 
@@ -142,9 +142,12 @@ clipc_digest clipc_packed_digest(const clipc_tensor_files *files,
         if (!clipc_packed_is_text(tensor->name))
             continue;
         clipc_packed_hash_name(&hash, tensor->name, tensor->n_bytes);
-        clipc_hash_piece(&hash, tensor->data, tensor->n_bytes);
+        if (!clipc_hash_long_piece(&hash, tensor->data, tensor->n_bytes,
+                                   cancel))
+            return false;
     }
-    return clipc_hash_finish(&hash);
+    *digest = clipc_hash_finish(&hash);
+    return true;
 }
 
 /* ---- layers ------------------------------------------------------------ */

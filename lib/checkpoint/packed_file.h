@@ -53,8 +53,8 @@ clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
 /* The digest of the text side: of every tensor that a text's embedding depends
  * on. The manifest stores it, which lets a run with cached labels skip the
  * text tower; the digest is verified before new labels are stored under it. */
-clipc_digest clipc_packed_digest(const clipc_tensor_files *files,
-                                 clipc_precision precision);
+bool clipc_packed_digest(clipc_digest *digest, const clipc_tensor_files *files,
+                         clipc_precision precision, clipc_cancel *cancel);
 /* The hash's pieces, in the order of the file. */
 bool clipc_packed_is_text(const char *name);
 void clipc_packed_hash_start(clipc_hash *hash, clipc_precision precision);

@@ -441,7 +441,8 @@ static void run_native(const clipc_linear_engine *engine,
         size_t rows = tile_rows_of(r.tile, end - first);
         if (rows && rows != begun)
             r.tile->begin(begun = rows);
-        for (size_t panel = 0; panel < r.n_panels; panel++)
+        for (size_t panel = 0;
+             panel < r.n_panels && !clipc_cancelled(run->cancel); panel++)
             run_panel(&r, panel, first, end, rows);
     }
     if (r.tile->done)
@@ -531,7 +532,7 @@ static void run_blas(const clipc_linear_engine *engine,
 
     finish.bias = linear->bias;
     split_columns(linear, run->thread, run->n_threads, &begin, &end);
-    for (; begin < end; begin += block) {
+    for (; begin < end && !clipc_cancelled(run->cancel); begin += block) {
         size_t n = end - begin < block ? end - begin : block;
         blas_product(&engine->kernels, product, widened, run, begin,
                      begin + n);

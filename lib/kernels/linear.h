@@ -10,6 +10,7 @@
 #define CLIPC_LINEAR_H
 
 #include "base/base.h"
+#include "base/cancel.h"
 #include "kernels/kernels.h"
 
 /* Weights row by row. */
@@ -103,6 +104,7 @@ typedef struct clipc_linear_run {
     unsigned thread, n_threads;
     const clipc_linear *next; /* prefetch its weights; or NULL */
     void *scratch;            /* of this thread, 64-byte aligned */
+    clipc_cancel *cancel;     /* ends the call early; or NULL */
 } clipc_linear_run;
 
 void clipc_linear_compute(const clipc_linear_engine *engine,

@@ -105,6 +105,7 @@ static void attend(const head *h, size_t q_row, size_t out_row,
         acc[CLIPC_MAX_TILE_ROWS * CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_COLUMNS];
     const clipc_kernels *kernels = clipc_lane_kernels(h->worker);
     const clipc_thread_scratch *scratch = h->worker->scratch;
+    clipc_engine *engine = h->worker->tower->engine;
     const clipc_lane *lane = h->worker->lane;
     const size_t columns = CLIPC_STRIP_COLUMNS;
     const size_t max_strips = kernels->f32.max_strips;
@@ -115,7 +116,8 @@ static void attend(const head *h, size_t q_row, size_t out_row,
     };
     size_t rows;
 
-    for (size_t done = 0; done < n_queries; done += rows) {
+    for (size_t done = 0;
+         done < n_queries && !clipc_cancelled(&engine->cancel); done += rows) {
         rows = n_queries - done;
         if (rows > kernels->f32.max_rows) /* even tiles */
             rows = (rows + 1) / 2 < kernels->f32.max_rows

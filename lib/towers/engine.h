@@ -5,6 +5,7 @@
 #ifndef CLIPC_ENGINE_H
 #define CLIPC_ENGINE_H
 
+#include "base/cancel.h"
 #include "base/thread.h"
 #include "kernels/linear.h"
 
@@ -22,7 +23,12 @@ typedef struct clipc_engine {
     clipc_linear_engine linear; /* shared by all threads */
     clipc_precision precision;  /* F32, BF16 or INT8 */
     clipc_pool *pool;
-    void *scratch; /* grows to the largest need, then stays */
+    clipc_cancel cancel;      /* begun by the caller of each pass */
+    size_t max_scratch_bytes; /* of a pass; 0: any */
+    uint64_t max_macs; /* of one sequence, as clipc_ctx_params; 0: any */
+    size_t mlp_bytes;  /* of the rows that the mlp widens together, about; 0:
+                        * tower.c's default */
+    void *scratch;     /* grows to the largest need, then stays */
     size_t scratch_bytes;
     void *text_scratch; /* of clipc_text_forward(); grows like scratch */
     size_t text_scratch_bytes;

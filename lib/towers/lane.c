@@ -13,6 +13,8 @@ void clipc_lane_barrier(const clipc_worker *worker)
 void clipc_lane_share(const clipc_worker *worker, size_t n, size_t *begin,
                       size_t *end)
 {
+    if (clipc_cancelled(&worker->tower->engine->cancel))
+        n = 0;
     clipc_split(n, worker->thread, worker->n_threads, begin, end);
 }
 
@@ -31,6 +33,7 @@ void clipc_lane_linear(const clipc_worker *worker, const clipc_linear *linear,
         .n_threads = worker->n_threads,
         .next = next,
         .scratch = worker->scratch->linear,
+        .cancel = &worker->tower->engine->cancel,
     };
     clipc_linear_compute(&worker->tower->engine->linear, &run);
 }

@@ -47,11 +47,13 @@ typedef struct clipc_lane {
     size_t n_entries;
     float *x;               /* [T, D] residual stream */
     clipc_operand y;        /* [T, D] */
-    clipc_operand h;        /* [T, M] */
+    clipc_operand h;        /* [mlp_rows, M] */
+    size_t mlp_rows;        /* of the mlp, computed together */
     clipc_operand patches;  /* [n_seqs * patches, 3 P P], in the memory of h */
     clipc_rows q, k, v;     /* [T, D] each */
     clipc_rows attended;    /* [T, D]; the memory of y where y is f32 */
-    clipc_rows expanded;    /* [T, M], in the memory of q, k, v; INT8 only */
+    clipc_rows expanded;    /* [mlp_rows, M], in the memory of q, k, v; INT8
+                             * only */
     float *pooled_x;        /* [n_seqs, D] */
     clipc_operand pooled_y; /* [n_seqs, D] */
     clipc_operand pooled;   /* [n_seqs, D] f32, for the projection */
@@ -109,7 +111,9 @@ clipc_lane_kernels(const clipc_worker *worker)
 /* Waits until all threads of the lane are here. */
 void clipc_lane_barrier(const clipc_worker *worker);
 
-/* The thread's share of n items: [*begin, *end). */
+/* The thread's share of n items: [*begin, *end); no item where the pass was
+ * cancelled. A cancelled pass goes through all its stages and barriers, and
+ * does no work in them: so no thread waits for another that has left. */
 void clipc_lane_share(const clipc_worker *worker, size_t n, size_t *begin,
                       size_t *end);
 

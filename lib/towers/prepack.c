@@ -37,6 +37,7 @@ typedef struct packing_job {
     const clipc_kernels *kernels;
     piece *pieces;
     size_t n_pieces;
+    clipc_cancel *cancel;
 } packing_job;
 
 static void pack_part(void *arg, unsigned thread, unsigned n_threads)
@@ -47,14 +48,16 @@ static void pack_part(void *arg, unsigned thread, unsigned n_threads)
         const piece *p = &job->pieces[i];
         const size_t strip_bytes = clipc_strip_bytes(p->storage,
                                                      p->matrix->n_in);
-        size_t begin, end, columns;
+        size_t begin, end;
         clipc_split(clipc_strip_count(p->matrix->n_out), thread, n_threads,
                     &begin, &end);
-        columns = begin * CLIPC_STRIP_COLUMNS;
-        clipc_pack_strips(job->kernels, p->data + begin * strip_bytes,
-                          p->scale ? p->scale + columns : NULL,
-                          p->sums ? p->sums + columns : NULL, p->storage,
-                          p->matrix, begin, end);
+        for (; begin < end && !clipc_cancelled(job->cancel); begin++) {
+            const size_t column = begin * CLIPC_STRIP_COLUMNS;
+            clipc_pack_strips(job->kernels, p->data + begin * strip_bytes,
+                              p->scale ? p->scale + column : NULL,
+                              p->sums ? p->sums + column : NULL, p->storage,
+                              p->matrix, begin, begin + 1);
+        }
     }
 }
 
@@ -121,15 +124,15 @@ static void free_tower(clipc_prepack_tower *tower)
     free(tower);
 }
 
-/* Packs a tower, or leaves *out NULL where memory runs out. The strips are the
- * same whatever the kernels. */
+/* Packs a tower, or leaves *out NULL where memory runs out and after a cancel.
+ * The strips are the same whatever the kernels. */
 static void make_tower(clipc_prepack_tower **out,
                        const clipc_tower_weights *weights, size_t n_layers,
                        clipc_precision precision, const clipc_kernels *kernels,
-                       clipc_pool *pool)
+                       clipc_pool *pool, clipc_cancel *cancel)
 {
     const size_t n_pieces = most_linears(n_layers);
-    packing_job job = { .kernels = kernels };
+    packing_job job = { .kernels = kernels, .cancel = cancel };
     clipc_prepack_tower *tower = clipc_alloc_zero(1, sizeof *tower);
     clipc_arena count = { 0 };
 
@@ -152,6 +155,8 @@ static void make_tower(clipc_prepack_tower **out,
     job.n_pieces = place_all(job.pieces, &tower->weights, n_layers, precision,
                              &block);
     clipc_pool_run(pool, pack_part, &job);
+    if (clipc_cancelled(cancel))
+        goto fail;
     free(job.pieces);
     *out = tower;
     return;
@@ -162,9 +167,9 @@ fail:
 
 /* ---- kept by a model --------------------------------------------------- */
 
-void clipc_prepack_init(clipc_prepack_set *set, pthread_mutex_t *mutex)
+void clipc_prepack_init(clipc_prepack_set *set)
 {
-    set->mutex = mutex;
+    atomic_flag_clear(&set->making);
     atomic_init(&set->n_uses, 0);
     for (int i = 0; i < CLIPC_N_PRECISIONS; i++)
         atomic_init(&set->towers[i], NULL);
@@ -191,7 +196,7 @@ const clipc_tower_weights *
 clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
                   size_t n_layers, clipc_precision precision,
                   clipc_packing packing, const clipc_kernels *kernels,
-                  clipc_pool *pool, bool *made)
+                  clipc_pool *pool, clipc_cancel *cancel, bool *made)
 {
     clipc_prepack_tower *tower = atomic_load(&set->towers[precision]);
 
@@ -200,13 +205,16 @@ clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
         return &tower->weights;
     if (weights->layers[0].linears[0].strips.data || !wanted(set, packing))
         return weights; /* from a packed file, or not worth packing */
-    pthread_mutex_lock(set->mutex);
+    /* No mutex: cancel asks the caller, who may use the model meanwhile. */
+    if (atomic_flag_test_and_set(&set->making))
+        return weights;
     tower = atomic_load(&set->towers[precision]);
     if (!tower) {
-        make_tower(&tower, weights, n_layers, precision, kernels, pool);
+        make_tower(&tower, weights, n_layers, precision, kernels, pool,
+                   cancel);
         atomic_store(&set->towers[precision], tower);
         *made = tower != NULL;
     }
-    pthread_mutex_unlock(set->mutex);
+    atomic_flag_clear(&set->making);
     return tower ? &tower->weights : weights;
 }

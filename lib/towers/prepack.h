@@ -7,9 +7,9 @@
 #define CLIPC_PREPACK_H
 
 #include "checkpoint/checkpoint.h"
+#include "base/cancel.h"
 #include "base/thread.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 enum { CLIPC_N_PRECISIONS = CLIPC_PRECISION_INT8 + 1 };
@@ -18,22 +18,23 @@ typedef struct clipc_prepack_tower clipc_prepack_tower;
 
 /* The packed copies of one tower: one for each precision, made at most once. */
 typedef struct clipc_prepack_set {
-    pthread_mutex_t *mutex; /* the owner's */
+    atomic_flag making; /* held by the thread that packs */
     _Atomic(clipc_prepack_tower *) towers[CLIPC_N_PRECISIONS];
     atomic_uint n_uses;
 } clipc_prepack_set;
 
-void clipc_prepack_init(clipc_prepack_set *set, pthread_mutex_t *mutex);
+void clipc_prepack_init(clipc_prepack_set *set);
 void clipc_prepack_free(clipc_prepack_set *set);
 
 /* Returns the weights for the next pass of a context: the packed copy if there
  * is one or if `packing` asks for one now, else `weights`. Without memory for
- * the copy the answer is `weights`: packing never makes a pass fail. *made:
- * this call made the copy. */
+ * the copy, after a cancel, and while another thread makes the copy the answer
+ * is `weights`: packing never makes a pass fail or wait. *made: this call made
+ * the copy. */
 const clipc_tower_weights *
 clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
                   size_t n_layers, clipc_precision precision,
                   clipc_packing packing, const clipc_kernels *kernels,
-                  clipc_pool *pool, bool *made);
+                  clipc_pool *pool, clipc_cancel *cancel, bool *made);
 
 #endif /* CLIPC_PREPACK_H */

@@ -36,6 +36,15 @@
 /* Numbers in a row, at most: the bytes of a row then never overflow. */
 #define MAX_WIDTH ((size_t)1 << 31)
 
+/* Bytes of h, the widest rows of a lane, about: with so many rows, reading the
+ * weights of the mlp once more costs little. Lanes of LANE_ROWS of the
+ * published networks need less. */
+#define MLP_BYTES ((size_t)64 << 20)
+
+/* Counted for each number of a layer's output in addition to its multiply-adds:
+ * finishing it costs about as much. */
+#define FINISH_MACS 64.0
+
 /* With fewer multiply-adds, waking threads costs more than they save. */
 #define PARALLEL_MACS 4e6
 
@@ -43,10 +52,11 @@
 
 /* How a call's sequences are cut. */
 typedef struct plan {
-    size_t total_rows, longest;
+    size_t total_rows, longest, shortest;
     size_t n_chunks;
     unsigned n_threads, n_lanes; /* n_lanes: 1 or n_threads */
     size_t lane_rows, lane_seqs; /* at most, of one lane */
+    size_t mlp_rows;             /* at most, of a block of lane_rows */
 } plan;
 
 /* Rows that are computed for sequence i. A sequence without rows of its own
@@ -70,13 +80,15 @@ static unsigned useful_threads(const clipc_tower *tower, size_t n_rows)
 
 static plan make_plan(const clipc_tower *tower, size_t n)
 {
-    plan p = { .n_lanes = 1 };
+    plan p = { .n_lanes = 1, .shortest = SIZE_MAX };
 
     for (size_t i = 0; i < n; i++) {
         size_t length = tower->length(tower, i);
         p.total_rows += weight(tower, i);
         if (length > p.longest)
             p.longest = length;
+        if (length < p.shortest)
+            p.shortest = length;
     }
     p.n_threads = useful_threads(tower, p.total_rows);
     /* A trace shows all rows in order: one lane. */
@@ -88,13 +100,62 @@ static plan make_plan(const clipc_tower *tower, size_t n)
     p.n_chunks = (p.total_rows + most - 1) / most;
     p.lane_rows = p.total_rows;
     if (p.n_chunks > 1 || p.n_lanes > 1) {
-        /* A lane gets up to a sequence more than its share, and the first
-         * sequence of a lane shares no rows. */
+        /* A chunk gets up to a sequence more than its share, and of the chunk a
+         * lane too; the first sequence of a lane shares no rows. */
         size_t lanes = p.n_chunks * p.n_lanes;
-        p.lane_rows = (p.total_rows + lanes - 1) / lanes + 3 * p.longest;
+        size_t more = 1 + (p.n_lanes > 1) + (tower->shared != NULL);
+        p.lane_rows = (p.total_rows + lanes - 1) / lanes + more * p.longest;
     }
-    p.lane_seqs = p.lane_rows < n ? p.lane_rows : n;
+    p.lane_seqs = tower->shared ? p.lane_rows : p.lane_rows / p.shortest;
+    if (p.lane_seqs > n)
+        p.lane_seqs = n;
+    p.mlp_rows = (tower->engine->mlp_bytes ? tower->engine->mlp_bytes
+                                           : MLP_BYTES) /
+                 (tower->shape->mlp_width * sizeof(float));
+    if (p.mlp_rows == 0)
+        p.mlp_rows = 1;
+    if (p.mlp_rows > p.lane_rows)
+        p.mlp_rows = p.lane_rows;
     return p;
+}
+
+/* ---- limits ------------------------------------------------------------ */
+
+/* n rows through a layer. */
+static double layer_macs(double n_rows, size_t n_in, size_t n_out)
+{
+    return n_rows * (double)n_out * ((double)n_in + FINISH_MACS);
+}
+
+/* Multiply-adds of a sequence of n rows, as clipc_ctx_params counts them. */
+static double sequence_macs(const clipc_tower *tower, size_t n)
+{
+    const clipc_tower_config *shape = tower->shape;
+    const size_t width = shape->width, mlp = shape->mlp_width;
+    const double rows = (double)n;
+    double layer =
+        4.0 * layer_macs(rows, width, width) + layer_macs(rows, width, mlp) +
+        layer_macs(rows, mlp, width) +
+        rows * rows *
+            (2.0 * (double)width + FINISH_MACS * (double)shape->n_heads);
+
+    return (double)shape->n_layers * layer +
+           layer_macs((double)tower->n_patches, tower->patch_floats, width);
+}
+
+static clipc_status check_macs(const clipc_tower *tower, size_t longest,
+                               clipc_error *err)
+{
+    const double limit = (double)tower->engine->max_macs;
+    const double macs = sequence_macs(tower, longest);
+
+    if (limit > 0 && macs > limit)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s of %zu rows takes %.3g multiply-adds in the %s "
+                          "tower; the limit, max_macs, is %.3g",
+                          tower->n_patches ? "an image" : "a text", longest,
+                          macs, tower->name, limit);
+    return CLIPC_OK;
 }
 
 /* ---- scratch ----------------------------------------------------------- */
@@ -187,7 +248,8 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane,
     cuts.pooled = cut_operand(arena, CLIPC_OPERAND_F32, seqs, width);
 
     begin = arena->used;
-    cuts.h = cut_operand(arena, format, rows, mlp);
+    cuts.mlp_rows = p->mlp_rows;
+    cuts.h = cut_operand(arena, format, cuts.mlp_rows, mlp);
     end = arena->used;
     arena->used = begin;
     cuts.patches = cut_operand(arena,
@@ -205,7 +267,7 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane,
     end = arena->used;
     if (engine->precision == CLIPC_PRECISION_INT8) {
         arena->used = begin;
-        cuts.expanded = cut_rows(arena, rows, mlp);
+        cuts.expanded = cut_rows(arena, cuts.mlp_rows, mlp);
         if (arena->used < end)
             arena->used = end;
     }
@@ -223,11 +285,11 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane,
 }
 
 /* A finish writes bf16 rows without their padding, which must be zeros. */
-static void clear_padding(const clipc_lane *lane, size_t rows, size_t width)
+static void clear_padding(const clipc_lane *lane, size_t width)
 {
     if (lane->h.format != CLIPC_OPERAND_BF16 || width % 32 == 0)
         return;
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < lane->mlp_rows; i++)
         memset(lane->h.rows + i * lane->h.stride, 0, lane->h.stride);
 }
 
@@ -246,6 +308,13 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "the %s tower's scratch memory has no size",
                           tower->name);
+    if (engine->max_scratch_bytes && count.used > engine->max_scratch_bytes)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "the %s tower needs %zu bytes of scratch memory for "
+                          "%zu rows at once; the limit, max_scratch_bytes, is "
+                          "%zu",
+                          tower->name, count.used, p->n_lanes * p->lane_rows,
+                          engine->max_scratch_bytes);
     if (count.used > engine->scratch_bytes) {
         free(engine->scratch);
         engine->scratch_bytes = 0;
@@ -356,10 +425,11 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
     if (n == 0)
         return CLIPC_OK;
     plan p = make_plan(tower, n);
+    CLIPC_TRY(check_macs(tower, p.longest, err));
     CLIPC_TRY(make_lanes(tower, &p, &r.lanes, err));
     r.n_lanes = p.n_lanes;
     for (unsigned i = 0; i < p.n_lanes; i++)
-        clear_padding(&r.lanes[i], p.lane_rows, tower->shape->mlp_width);
+        clear_padding(&r.lanes[i], tower->shape->mlp_width);
     for (size_t chunk = 0; chunk < p.n_chunks; chunk++) {
         size_t first = next, before = done;
         size_t until = p.total_rows / p.n_chunks * (chunk + 1) +
@@ -378,6 +448,9 @@ clipc_status clipc_tower_run(const clipc_tower *tower, size_t n, float *out,
             run_thread(&r, 0, 1);
         else
             clipc_pool_run(engine->pool, run_thread, &r);
+        if (clipc_cancelled(&engine->cancel))
+            return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                              "the %s tower was cancelled", tower->name);
     }
     return CLIPC_OK;
 }

@@ -159,7 +159,7 @@ static const clipc_finish_op finish_ops[] = {
     [CLIPC_GELU_TANH] = CLIPC_FINISH_GELU_TANH,
 };
 
-/* lane->h = activation(y Wfc1^T + b). */
+/* lane->h = activation(y Wfc1^T + b), of at most lane->mlp_rows rows. */
 static void expand(const clipc_worker *w, const clipc_operand *y,
                    const clipc_linear *linears, size_t n_rows)
 {
@@ -241,17 +241,37 @@ static void run_out(const clipc_worker *w, const clipc_linear *linears,
                &lane->y, n_rows, add);
 }
 
-/* x += mlp(LN(x)), of n_rows rows. y: room for them, normalised. */
+/* The rows of an operand from row `first` on. */
+static clipc_operand operand_from(const clipc_operand *o, size_t first)
+{
+    clipc_operand rest = *o;
+
+    rest.rows += first * o->stride;
+    if (o->scale)
+        rest.scale += first;
+    return rest;
+}
+
+/* x += mlp(LN(x)), of n_rows rows. y: room for them, normalised. The rows in
+ * blocks, which bound h. */
 static void run_mlp(const clipc_worker *w, const clipc_linear *linears,
                     const float *ln_gain, const float *ln_bias,
                     const clipc_linear *next, float *x, const clipc_operand *y,
                     size_t n_rows)
 {
+    const size_t width = w->tower->shape->width, block = w->lane->mlp_rows;
+
     lane_layernorm(w, y, x, ln_gain, ln_bias, n_rows);
     clipc_lane_barrier(w);
-    expand(w, y, linears, n_rows);
-    add_linear(w, x, &linears[CLIPC_LINEAR_FC2], next, &w->lane->h, n_rows,
-               true);
+    for (size_t first = 0; first < n_rows; first += block) {
+        const bool last = n_rows - first <= block;
+        const clipc_operand in = operand_from(y, first);
+        size_t n = last ? n_rows - first : block;
+        expand(w, &in, linears, n);
+        add_linear(w, x + first * width, &linears[CLIPC_LINEAR_FC2],
+                   last ? next : &linears[CLIPC_LINEAR_FC1], &w->lane->h, n,
+                   true);
+    }
 }
 
 /* pooled: only the pooled rows are needed, in lane->pooled_x. */

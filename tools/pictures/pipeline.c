@@ -48,8 +48,8 @@ enum {
 #define SMALL_DECODE_BYTES ((size_t)128 << 20)
 
 #define PATIENCE_NS 250000000 /* without a new picture, for a full batch */
-#define LOOK_NS 100000000     /* between looks for signals */
-#define GRACE_NS 200000000    /* for threads to end when stopped */
+#define LOOK_NS 20000000      /* between looks for signals */
+#define GRACE_NS 40000000     /* for threads to end when stopped */
 
 enum { FAST, SLOW, KINDS };
 

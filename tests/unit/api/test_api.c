@@ -682,7 +682,7 @@ typedef struct watch {
 static int watch_progress(void *user, const clipc_progress *progress)
 {
     watch *w = user;
-    w->wrong = w->wrong || progress->done <= w->done ||
+    w->wrong = w->wrong || progress->done < w->done ||
                progress->done > progress->total ||
                (w->n_calls > 0 && progress->total != w->total);
     w->n_calls++;
@@ -719,7 +719,7 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     w = (watch){ .stop_at = 1 };
     CHECK_STATUS(clipc_encode_images(ctx, images, 20, out, 0, &err),
                  CLIPC_ERR_CANCELLED);
-    CHECK_INT(w.n_calls, 1);
+    CHECK(w.done >= 1 && w.done < 20);
     CHECK_HAS(err.message, "of 20");
     w = (watch){ 0 };
     CHECK_OK(clipc_encode_pixels(ctx, pixels, 20, out, 0, &err), err);
@@ -728,7 +728,7 @@ TEST(progress_counts_and_cancels_and_the_context_goes_on)
     w = (watch){ .stop_at = 9 };
     CHECK_STATUS(clipc_encode_pixels(ctx, pixels, 20, out, 0, &err),
                  CLIPC_ERR_CANCELLED);
-    CHECK_INT(w.n_calls, 2);
+    CHECK(w.done >= 9 && w.done < 20);
 
     w = (watch){ 0 };
     CHECK_OK(clipc_encode_texts(ctx, texts, MANY, want, 0, &err), err);

@@ -191,6 +191,8 @@ TEST(defaults_are_those_of_the_header)
     CHECK_INT(c.struct_size, sizeof c);
     CHECK(c.threads == 0 && c.gemm == CLIPC_GEMM_AUTO &&
           c.cpu == CLIPC_CPU_AUTO && !c.keep_blas_threads && !c.progress);
+    CHECK_INT(c.max_scratch_bytes, (size_t)4 << 30);
+    CHECK(c.max_macs == 10000000000000);
     CHECK_INT(i.struct_size, sizeof i);
     CHECK(i.fit == NULL && i.ca_file == NULL && i.progress == NULL);
     CHECK(i.auto_orient == 0 && i.alpha == CLIPC_ALPHA_DROP);
@@ -204,6 +206,40 @@ TEST(defaults_are_those_of_the_header)
     CHECK_INT(l.struct_size, sizeof l);
     CHECK(l.templates == NULL && l.n_templates == 0 && l.cache_dir == NULL &&
           l.text_flags == 0);
+}
+
+/* What a config asks for is bounded, by the context's parameters. */
+TEST(a_pass_takes_bounded_work_and_memory)
+{
+    clipc_ctx_params params = clipc_ctx_params_default();
+    float vector[DIM];
+    clipc_text car = text("a car");
+
+    open_all();
+    clipc_image *image = draw(1, 40, 30, model);
+    clipc_ctx_free(ctx);
+    params.max_macs = 1000;
+    CHECK_OK(clipc_ctx_create(&ctx, model, &params, &err), err);
+    CHECK_STATUS(clipc_encode_images(ctx, &image, 1, vector, 0, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "an image of ");
+    CHECK_HAS(err.message, "max_macs, is 1e+03");
+    CHECK_STATUS(clipc_encode_texts(ctx, &car, 1, vector, 0, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "a text of ");
+    clipc_ctx_free(ctx);
+    params.max_macs = 0;
+    params.max_scratch_bytes = 1000;
+    CHECK_OK(clipc_ctx_create(&ctx, model, &params, &err), err);
+    CHECK_STATUS(clipc_encode_images(ctx, &image, 1, vector, 0, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "max_scratch_bytes, is 1000");
+    clipc_ctx_free(ctx);
+    params.max_scratch_bytes = 0;
+    CHECK_OK(clipc_ctx_create(&ctx, model, &params, &err), err);
+    CHECK_OK(clipc_encode_images(ctx, &image, 1, vector, 0, &err), err);
+    clipc_image_free(image);
+    close_all();
 }
 
 TEST(file_bytes_are_at_most_64_mib)

@@ -483,7 +483,7 @@ static void *ask(void *model)
     const clipc_tokenizer *tokenizer;
     clipc_digest digest;
     if (clipc_model_tokenizer(model, &tokenizer, NULL) != CLIPC_OK ||
-        clipc_model_identity(model, NULL, &digest, NULL) != CLIPC_OK)
+        clipc_model_identity(model, NULL, NULL, &digest, NULL) != CLIPC_OK)
         return NULL;
     return (void *)(uintptr_t)tokenizer;
 }
@@ -517,7 +517,7 @@ static clipc_digest identity_of_files(const clipc_model_files *files)
     clipc_model *model;
 
     CHECK_OK(clipc_model_open_memory(&model, files, NULL, &err), err);
-    CHECK_OK(clipc_model_identity(model, NULL, &digest, &err), err);
+    CHECK_OK(clipc_model_identity(model, NULL, NULL, &digest, &err), err);
     clipc_model_free(model);
     return digest;
 }
@@ -557,7 +557,7 @@ TEST(identity_of_memory_is_never_remembered)
     tiny_model_files(&files, NULL);
     want = identity_of_files(&files);
     CHECK_OK(clipc_model_open_memory(&model, &files, NULL, &err), err);
-    CHECK_OK(clipc_model_identity(model, cache, &digest, &err), err);
+    CHECK_OK(clipc_model_identity(model, cache, NULL, &digest, &err), err);
     CHECK(equal(&want, &digest));
     CHECK(!clipc_folder_exists(cache));
     clipc_model_free(model);
@@ -644,15 +644,15 @@ TEST(identity_is_remembered_for_unchanged_files)
     clipc_digest want, got, planted;
 
     clipc_model *model = open_model("tests/data/tiny");
-    CHECK_OK(clipc_model_identity(model, NULL, &want, &err), err);
+    CHECK_OK(clipc_model_identity(model, NULL, NULL, &want, &err), err);
     CHECK(!clipc_folder_exists(cache));
-    CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
+    CHECK_OK(clipc_model_identity(model, cache, NULL, &got, &err), err);
     CHECK(equal(&want, &got)); /* known already: the cache is not touched */
     CHECK(!clipc_folder_exists(cache));
     clipc_model_free(model);
 
     model = open_model("tests/data/tiny");
-    CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
+    CHECK_OK(clipc_model_identity(model, cache, NULL, &got, &err), err);
     CHECK(equal(&want, &got));
     clipc_model_free(model);
     CHECK(clipc_cache_memo_load(cache, paths, n, &got));
@@ -661,7 +661,7 @@ TEST(identity_is_remembered_for_unchanged_files)
     memset(&planted, 7, sizeof planted);
     clipc_cache_memo_store(cache, paths, n, &planted);
     model = open_model("tests/data/tiny");
-    CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
+    CHECK_OK(clipc_model_identity(model, cache, NULL, &got, &err), err);
     CHECK(equal(&planted, &got));
     clipc_model_free(model);
 }
@@ -687,12 +687,12 @@ TEST(replaced_weights_do_not_inherit_an_identity)
                                 files.weights, files.weights_bytes, &err),
              err);
     tiny_model_free(&files);
-    CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
+    CHECK_OK(clipc_model_identity(model, cache, NULL, &got, &err), err);
     CHECK(equal(&old, &got));
     clipc_model_free(model);
     for (int i = 0; i < 2; i++) {
         model = open_model(folder);
-        CHECK_OK(clipc_model_identity(model, cache, &got, &err), err);
+        CHECK_OK(clipc_model_identity(model, cache, NULL, &got, &err), err);
         CHECK(equal(&new, &got));
         clipc_model_free(model);
     }
