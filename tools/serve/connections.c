@@ -130,6 +130,32 @@ static int64_t allowed(const serve_connections *all, const serve_connection *c)
     }
 }
 
+/* Nothing else is written before the request is whole. */
+static void answer_408(int fd)
+{
+    static const char answer[] =
+        "HTTP/1.1 408 Request Timeout\r\n"
+        "Content-Type: application/problem+json\r\n"
+        "Content-Length: 138\r\n"
+        "Cache-Control: no-store\r\n"
+        "Connection: close\r\n"
+        "\r\n"
+        "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,"
+        "\"detail\":\"the request comes too slowly (--client-timeout)\","
+        "\"code\":\"timeout\"}\n";
+
+    (void)send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool serve_connection_was_cut(serve_connections *all,
+                              const serve_connection *c)
+{
+    pthread_mutex_lock(&all->mutex);
+    bool cut = c->cut;
+    pthread_mutex_unlock(&all->mutex);
+    return cut;
+}
+
 size_t serve_connections_cut(serve_connections *all, bool idle)
 {
     int64_t now = serve_now_us();
@@ -143,6 +169,8 @@ size_t serve_connections_cut(serve_connections *all, bool idle)
             continue;
         c->cut = true;
         n += slow && c->phase != SERVE_PHASE_IDLE;
+        if (c->phase == SERVE_PHASE_NEXT || c->phase == SERVE_PHASE_BODY)
+            answer_408(c->fd);
         (void)shutdown(c->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&all->mutex);

@@ -49,8 +49,13 @@ void serve_connection_received(serve_connections *connections,
 
 int serve_connection_fd(const serve_connection *connection);
 
+/* Whether serve_connections_cut() has cut it. */
+bool serve_connection_was_cut(serve_connections *connections,
+                              const serve_connection *connection);
+
 /* Cuts the connections whose time is up; idle: also all that wait for a next
- * request. Returns the number of the slow ones. */
+ * request. One that is in the midst of a request gets an answer of 408.
+ * Returns the number of the slow ones. */
 size_t serve_connections_cut(serve_connections *connections, bool idle);
 
 /* Open connections. */

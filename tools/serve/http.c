@@ -60,6 +60,7 @@ typedef struct exchange {
     serve_field headers[SERVE_MAX_HEADERS + 1]; /* one more: too many */
     serve_buffer body;
     exchange_state state;
+    bool answered, failed; /* the library has the answer, or did not take it */
     size_t out_bytes;
     serve_connection *connection;
 } exchange;
@@ -435,12 +436,12 @@ static enum MHD_Result send_answer(serve_http *http, exchange *x,
         serve_connection_phase(http->connections, x->connection,
                                SERVE_PHASE_ANSWER, r->body.n);
     struct MHD_Response *response = make_response(x);
-    if (!response)
-        return MHD_NO;
-    bool good = add_headers(x, response) &&
-                MHD_queue_response(con, r->status, response) == MHD_YES;
-    MHD_destroy_response(response);
-    return good ? MHD_YES : MHD_NO;
+    x->answered = response && add_headers(x, response) &&
+                  MHD_queue_response(con, r->status, response) == MHD_YES;
+    x->failed = !x->answered;
+    if (response)
+        MHD_destroy_response(response);
+    return x->answered ? MHD_YES : MHD_NO;
 }
 
 /* Gives back what the work needed. */
@@ -536,6 +537,17 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *con,
     return send_answer(http, x, con);
 }
 
+/* For the log and the metrics, of a request without an answer. */
+static unsigned status_of_none(serve_http *http, const exchange *x)
+{
+    if (x->connection &&
+        serve_connection_was_cut(http->connections, x->connection))
+        return 408;
+    if (x->failed)
+        return 503;
+    return x->state == DISCARDING ? x->response.status : 499;
+}
+
 static void on_completed(void *cls, struct MHD_Connection *con, void **context,
                          enum MHD_RequestTerminationCode code)
 {
@@ -545,6 +557,8 @@ static void on_completed(void *cls, struct MHD_Connection *con, void **context,
     if (!x)
         return;
     *context = NULL;
+    if (!x->answered)
+        x->response.status = status_of_none(http, x);
     serve_log_entry entry = { .request = &x->request,
                               .status = x->response.status,
                               .out_bytes = x->out_bytes,

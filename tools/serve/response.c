@@ -64,6 +64,7 @@ static const struct {
     { 403, "Forbidden" },
     { 404, "Not Found" },
     { 405, "Method Not Allowed" },
+    { 408, "Request Timeout" },
     { 409, "Conflict" },
     { 411, "Length Required" },
     { 413, "Content Too Large" },
@@ -73,6 +74,7 @@ static const struct {
     { 422, "Unprocessable Content" },
     { 429, "Too Many Requests" },
     { 431, "Request Header Fields Too Large" },
+    { 499, "Client Closed Request" },
     { 500, "Internal Server Error" },
     { 501, "Not Implemented" },
     { 502, "Bad Gateway" },
@@ -102,6 +104,7 @@ unsigned serve_http_status(clipc_status status)
     case CLIPC_ERR_URL_BLOCKED: return 403;
     case CLIPC_ERR_LIMIT: return 413;
     case CLIPC_ERR_UNSUPPORTED: return 415;
+    case CLIPC_ERR_CANCELLED: return 499;
     case CLIPC_ERR_NETWORK:
     case CLIPC_ERR_HTTP: return 502;
     case CLIPC_ERR_NOMEM: return 503;

@@ -68,8 +68,8 @@ serve_problem_writer serve_write_problem_json;
 
 /* The HTTP status of a library status: ARGUMENT (of the request), FORMAT,
  * TRUNCATED, UTF8, URL and TOO_LONG 400; UNSUPPORTED 415; LIMIT 413;
- * URL_BLOCKED 403; NETWORK and HTTP 502; TIMEOUT 504; NOMEM 503; the others
- * 500. */
+ * URL_BLOCKED 403; CANCELLED, whose client has left, 499, for the log;
+ * NETWORK and HTTP 502; TIMEOUT 504; NOMEM 503; the others 500. */
 unsigned serve_http_status(clipc_status status);
 
 /* "Not Found" and the like; "Error" for a number without a name. */

@@ -21,59 +21,7 @@
 
 static serve_process server;
 static char *picture;
-static size_t n_picture;
-
-static void stop(void)
-{
-    serve_stop(&server);
-}
-
-static void start(void)
-{
-    static const char *const args[] = {
-        "--model", "tests/data/tiny", "--quiet",          "--max-inputs",
-        "10000",   "--allow-private", "--client-timeout", "1",
-        NULL
-    };
-
-    if (server.pid)
-        return;
-    serve_start(&server, args);
-    picture = test_read(PICTURE, &n_picture);
-    atexit(stop);
-}
-
-static void send_picture(wire *w)
-{
-    char head[512];
-
-    snprintf(head, sizeof head,
-             "POST /v1/classify?labels=a,b HTTP/1.1\r\n" HOST
-             "Content-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n",
-             n_picture);
-    CHECK(wire_puts(w, head));
-    CHECK(wire_send(w, picture, n_picture));
-}
-
-static int status_of(wire *w)
-{
-    http_answer answer = wire_answer(w, false);
-    int status = answer.status;
-
-    http_free(&answer);
-    return status;
-}
-
-static void check_well(void)
-{
-    wire w = wire_open(&server);
-
-    send_picture(&w);
-    CHECK_INT(status_of(&w), 200);
-    wire_close(&w);
-}
-
-/* ---- what the process holds -------------------------------------------- */
+static size_t n_picture, idle_descriptors;
 
 static size_t n_descriptors(void)
 {
@@ -106,18 +54,71 @@ static long resident_kilobytes(void)
     return atol(line + 6);
 }
 
+static void stop(void)
+{
+    serve_stop(&server);
+}
+
+static void start(void)
+{
+    static const char *const args[] = { "--model",
+                                        "tests/data/tiny",
+                                        "--quiet",
+                                        "--allow-private",
+                                        "--client-timeout",
+                                        "1",
+                                        NULL };
+
+    if (server.pid)
+        return;
+    serve_start(&server, args);
+    picture = test_read(PICTURE, &n_picture);
+    idle_descriptors = n_descriptors();
+    atexit(stop);
+}
+
 /* Threads of connections end after their clients. */
-static void check_descriptors(size_t want)
+static void check_descriptors(void)
 {
     size_t n = 0;
 
     for (int tries = 0; tries < 500; tries++) {
         n = n_descriptors();
-        if (n == want)
+        if (n == idle_descriptors)
             return;
         pause_ms(10);
     }
-    FAIL("%zu descriptors, not %zu", n, want);
+    FAIL("%zu descriptors, not %zu", n, idle_descriptors);
+}
+
+static void send_picture(wire *w)
+{
+    char head[512];
+
+    snprintf(head, sizeof head,
+             "POST /v1/classify?labels=a,b HTTP/1.1\r\n" HOST
+             "Content-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n",
+             n_picture);
+    CHECK(wire_puts(w, head));
+    CHECK(wire_send(w, picture, n_picture));
+}
+
+static int status_of(wire *w)
+{
+    http_answer answer = wire_answer(w, false);
+    int status = answer.status;
+
+    http_free(&answer);
+    return status;
+}
+
+static void check_well(void)
+{
+    wire w = wire_open(&server);
+
+    send_picture(&w);
+    CHECK_INT(status_of(&w), 200);
+    wire_close(&w);
 }
 
 /* ---- vanishing --------------------------------------------------------- */
@@ -171,8 +172,6 @@ TEST(clients_that_vanish_leave_nothing_behind)
 {
     start();
     check_well();
-    pause_ms(50);
-    size_t before = n_descriptors();
     long memory = 0;
     for (int round = 0; round < 30; round++) {
         for (int where = 0; where < N_PLACES; where++) {
@@ -180,14 +179,14 @@ TEST(clients_that_vanish_leave_nothing_behind)
             vanish((place)where, true);
         }
         if (round == 9) { /* stacks and arenas are there now */
-            check_descriptors(before);
+            check_descriptors();
             memory = resident_kilobytes();
         }
     }
-    check_descriptors(before);
+    check_descriptors();
     serve_await_metric(&server, ADMITTED, 0);
     check_well();
-    check_descriptors(before);
+    check_descriptors();
     if (!SANITIZED && !emulated())
         CHECK(resident_kilobytes() < memory + 4096);
 }
@@ -227,6 +226,25 @@ static double seconds_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Who has begun a request learns why it ends. */
+static void check_408(wire *w, bool begun)
+{
+    CHECK(wire_drain(w, 5000));
+    CHECK(!begun || w->n > 0);
+    CHECK(begun || w->n == 0);
+    if (!begun)
+        return;
+    http_answer answer = wire_answer(w, false);
+    CHECK_INT(answer.status, 408);
+    CHECK_STR(http_header(&answer, "Connection"), "close");
+    CHECK_STR(http_header(&answer, "Content-Type"),
+              "application/problem+json");
+    json_t *json = http_json(answer, 408);
+    CHECK_STR(json_string_value(json_object_get(json, "code")), "timeout");
+    json_decref(json);
+    CHECK_INT(w->n, 0);
+}
+
 /* A slow head, a slow second head, a slow body, the body of a refused request,
  * which would be read for nothing, and a client that sends nothing at all: each
  * is cut after a second, though bytes keep coming. */
@@ -260,6 +278,7 @@ TEST(slow_senders_are_cut)
                 continue;
             took[i] = seconds_now() - begun;
             n_left--;
+            check_408(&w[i], i != SILENT);
         }
     }
     for (size_t i = 0; i < N; i++) {
@@ -304,7 +323,6 @@ TEST(a_client_that_does_not_read_is_cut)
         "GET /v1/labels?list=car-labels HTTP/1.1\r\n" HOST "\r\n";
 
     start();
-    size_t before = n_descriptors();
     double slow = serve_metric(&server, SLOW);
     wire w = wire_open_small(&server);
     for (int i = 0; i < 3000; i++)
@@ -312,7 +330,7 @@ TEST(a_client_that_does_not_read_is_cut)
             FAIL("closed at once");
     serve_await_metric(&server, SLOW, slow + 1);
     wire_close(&w);
-    check_descriptors(before);
+    check_descriptors();
     check_well();
 }
 
