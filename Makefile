@@ -157,6 +157,7 @@ endif
 # ---- files ----------------------------------------------------------------
 LIB_SOURCES  := $(sort $(wildcard lib/*/*.c lib/kernels/*/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c bench/x86/*.c))
+LOAD_SOURCES := $(sort $(wildcard bench/load/*.c))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
 TOOLS        := clipc-classify clipc-inspect clipc-embed clipc-pack
@@ -200,7 +201,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 all: lib $(PROGRAMS) $(COMPLETIONS) $(BUILD)/clipc.pc $(CMAKE_FILES) $(UNITS)
 lib: $(STATIC_LIB) $(SHARED_LIB)
-tests: all $(BUILD)/clipc-bench $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
+tests: all $(BUILD)/clipc-bench $(BUILD)/serve-load $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
 
 help:
 	@echo "make            the library and the programs, in $(BUILD)/"
@@ -481,7 +482,11 @@ parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 $(BUILD)/clipc-bench: $(BENCH_OBJECTS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
-bench: all $(BUILD)/clipc-bench
+# The load generator stands alone: no part of the library is in it.
+$(BUILD)/serve-load: $(LOAD_SOURCES:%.c=$(BUILD)/%.o)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lm -o $@
+bench: all $(BUILD)/clipc-bench $(BUILD)/serve-load
 	@BUILD=$(BUILD) sh bench/run.sh
 # PEERS: options of bench/peers.py; VENV: an environment that is there.
 bench-peers: all $(BUILD)/clipc-bench

@@ -23,7 +23,8 @@ if [ -z "$VENV" ]; then
         rm -rf "$VENV"
         if "$PYTHON" -m venv "$VENV"; then
             missing=
-            for package in $(grep -v '^#' "$list"); do
+            # shellcheck disable=SC2013 # a line is a word
+            for package in $(sed '/^#/d' "$list"); do
                 "$VENV/bin/python" -m pip install -qq \
                     --disable-pip-version-check "$package" \
                     2>"$VENV/pip.log" || {
