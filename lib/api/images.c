@@ -69,6 +69,11 @@ static clipc_status read_params(clipc_image_params *params,
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "clipc_image_params: alpha is %d",
                           (int)params->alpha);
+    if (params->decode != CLIPC_DECODE_EXACT &&
+        params->decode != CLIPC_DECODE_FAST)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "clipc_image_params: decode is %d",
+                          (int)params->decode);
     return params->fit ? clipc_model_need_vision(params->fit, err) : CLIPC_OK;
 }
 
@@ -95,6 +100,7 @@ static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
         .max_scans = params->max_scans,
         .alpha_white = params->alpha == CLIPC_ALPHA_WHITE,
         .auto_orient = params->auto_orient != 0,
+        .fast = params->decode == CLIPC_DECODE_FAST,
     };
     clipc_preprocess_config published;
 
@@ -220,6 +226,7 @@ clipc_status clipc_image_get_info(const clipc_image *image,
         .pixels = image->pixels,
         .pixels_width = image->pixels_width,
         .pixels_height = image->pixels_height,
+        .scale = image->scale,
     };
     return clipc_info_fill(out, &info, sizeof info, "clipc_image_info", err);
 }

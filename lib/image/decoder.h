@@ -15,11 +15,17 @@ typedef struct clipc_decode_params {
     bool alpha_white; /* decoders lay the picture on white, and have no key
                        * colour; false: they drop alpha */
     bool auto_orient; /* rows are turned as the orientation says */
+    bool fast; /* a picture that is fitted may be decoded smaller: the next two
+                * are set for it */
+    /* Least sides of the upright rows, for clipc_draft_scale(). 0: the picture
+     * as it is. */
+    size_t draft_width, draft_height;
 } clipc_decode_params;
 
 /* Takes the rows of a decoder, top to bottom, each once. */
 typedef struct clipc_row_sink {
-    /* Before the first row. */
+    /* Before the first row. The size of the rows, of a smaller picture with
+     * clipc_decode_info.scale. */
     clipc_status (*begin)(void *self, size_t width, size_t height,
                           clipc_error *err);
     /* rgb: [width, 3], the decoder's until the call returns. */
@@ -38,8 +44,10 @@ typedef struct clipc_key_colour {
 /* Facts about the picture. A decoder sets all but the warnings before the
  * sink's begin is called. */
 typedef struct clipc_decode_info {
-    size_t width, height;
-    int orientation; /* EXIF, 1 to 8; 0: none */
+    size_t width, height; /* as stored */
+    unsigned scale;       /* the rows are of the picture at 1/scale; 1, 2, 4 or
+                           * 8; 0: the decoder does not know scales */
+    int orientation;      /* EXIF, 1 to 8; 0: none */
     unsigned n_warnings;
     clipc_key_colour key;
 } clipc_decode_info;
@@ -68,6 +76,12 @@ clipc_status clipc_decode_set_size(clipc_decode_info *info, size_t width,
                                    const clipc_decode_params *params,
                                    const char *name, int64_t offset,
                                    clipc_error *err);
+
+/* Pillow's choice in Image.draft(): the largest of 8, 4, 2 and 1 at which a
+ * picture still has the sides of the draft. transposed: the upright picture's
+ * rows are the stored one's columns. */
+unsigned clipc_draft_scale(const clipc_decode_params *params, size_t width,
+                           size_t height, bool transposed);
 
 /* libwebp's version, static; NULL in a build without it. */
 const char *clipc_webp_version(void);

@@ -20,6 +20,7 @@ typedef struct collector {
     const clipc_preprocess_config *fit; /* NULL: all pixels */
     clipc_resizer *resizer;             /* of a fitted image */
     const clipc_decode_info *info;
+    size_t width, height; /* of the rows */
     bool auto_orient;
     clipc_turn turn;  /* of all pixels; a resizer turns by itself */
     uint8_t *painted; /* [width, 3] a row without its key colour, or NULL */
@@ -93,8 +94,10 @@ static clipc_status collector_begin(void *self, size_t width, size_t height,
 {
     collector *c = self;
 
-    c->image->width = width;
-    c->image->height = height;
+    c->width = width;
+    c->height = height;
+    c->image->width = c->info->width;
+    c->image->height = c->info->height;
     return c->fit ? begin_fitted(c, width, height, err)
                   : begin_full(c, width, height, err);
 }
@@ -102,7 +105,7 @@ static clipc_status collector_begin(void *self, size_t width, size_t height,
 /* The row with pixels of the key colour white. */
 static const uint8_t *paint_key(collector *c, const uint8_t *rgb)
 {
-    const size_t n_bytes = c->image->width * 3;
+    const size_t n_bytes = c->width * 3;
 
     for (size_t i = 0; i < n_bytes; i += 3) {
         if (memcmp(rgb + i, c->info->key.rgb, 3) == 0)
@@ -119,14 +122,14 @@ static clipc_status collector_row(void *self, const uint8_t *rgb,
     collector *c = self;
     clipc_image *image = c->image;
 
-    if (c->n_rows++ >= image->height)
+    if (c->n_rows++ >= c->height)
         return clipc_fail(err, CLIPC_ERR_INTERNAL, -1,
-                          "more than the %zu rows announced", image->height);
+                          "more than the %zu rows announced", c->height);
     if (c->resizer)
         return clipc_resizer_row(c->resizer,
                                  c->painted ? paint_key(c, rgb) : rgb, err);
     clipc_turn_row(image->pixels, image->pixels_width * 3, c->turn, rgb,
-                   image->width, image->height, c->n_rows - 1);
+                   c->width, c->height, c->n_rows - 1);
     return CLIPC_OK;
 }
 
@@ -189,6 +192,25 @@ static clipc_status find_decoder(const uint8_t *data, size_t n,
                       "%s: not a JPEG, PNG or WebP", name);
 }
 
+/* ---- drafts ------------------------------------------------------------ */
+
+/* A smaller picture must still have twice the sides that the resize makes. */
+static void set_draft(clipc_decode_params *params,
+                      const clipc_preprocess_config *fit)
+{
+    switch (fit->resize) {
+    case CLIPC_RESIZE_NONE: break;
+    case CLIPC_RESIZE_EXACT:
+        params->draft_width = 2 * fit->width;
+        params->draft_height = 2 * fit->height;
+        break;
+    case CLIPC_RESIZE_SHORTEST:
+    case CLIPC_RESIZE_BOUNDED:
+        params->draft_width = params->draft_height = 2 * fit->shortest;
+        break;
+    }
+}
+
 /* ---- images ------------------------------------------------------------ */
 
 void clipc_image_free(clipc_image *image)
@@ -202,13 +224,14 @@ void clipc_image_free(clipc_image *image)
 clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
                                 size_t n, const char *name,
                                 const clipc_preprocess_config *fit,
-                                const clipc_decode_params *params,
+                                const clipc_decode_params *given,
                                 clipc_error *err)
 {
+    clipc_decode_params params = *given;
     clipc_decode_info info = { 0 };
     collector c = { .fit = fit,
                     .info = &info,
-                    .auto_orient = params->auto_orient };
+                    .auto_orient = params.auto_orient };
     const clipc_row_sink sink = { collector_begin, collector_row, &c };
     const clipc_quoted quoted = clipc_quote(name, strlen(name));
     decode_fn decode = NULL;
@@ -220,13 +243,16 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
     c.image = clipc_alloc_zero(1, sizeof *c.image);
     if (!c.image)
         return clipc_fail_nomem(err, "image");
-    status = decode(data, n, quoted.text, params, &sink, &info, err);
+    if (params.fast && fit)
+        set_draft(&params, fit);
+    status = decode(data, n, quoted.text, &params, &sink, &info, err);
     collector_release(&c);
     if (status != CLIPC_OK) {
         clipc_image_free(c.image);
         return status;
     }
     c.image->format = format;
+    c.image->scale = info.scale ? info.scale : 1;
     c.image->orientation = info.orientation;
     c.image->n_warnings = info.n_warnings;
     if (!fit)
@@ -242,7 +268,9 @@ static clipc_status collect(clipc_image **image, const uint8_t *rgb,
                             const clipc_preprocess_config *fit,
                             clipc_error *err)
 {
-    const clipc_decode_info info = { .key = *key };
+    const clipc_decode_info info = { .width = width,
+                                     .height = height,
+                                     .key = *key };
     collector c = { .fit = fit, .info = &info };
     clipc_status status;
 
@@ -258,6 +286,7 @@ static clipc_status collect(clipc_image **image, const uint8_t *rgb,
         clipc_image_free(c.image);
         return status;
     }
+    c.image->scale = 1;
     *image = c.image;
     return CLIPC_OK;
 }

@@ -12,6 +12,7 @@
 /* The body of the public type. */
 struct clipc_image {
     size_t width, height; /* as stored */
+    unsigned scale;       /* decoded at 1/scale: 1, 2, 4 or 8 */
     const char *format;
     int orientation; /* as found, applied or not */
     unsigned n_warnings;

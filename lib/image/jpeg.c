@@ -6,13 +6,16 @@
  * libjpeg's own guess of the colour space. Damaged entropy data is repaired
  * and counted as warnings. A file that ends before its last row is truncated.
  * After the last row, running out of data is fine; any other fatal error is
- * not. CMYK is taken as inverted, with or without an Adobe marker.
+ * not. CMYK is taken as inverted, with or without an Adobe marker. A smaller
+ * picture for a draft comes out of a smaller inverse DCT, as after Pillow's
+ * draft().
  *
  * libjpeg reports errors by longjmp. struct decoder outlives the jump and owns
  * everything to release.
  */
 #include "image/exif.h"
 #include "image/decoder.h"
+#include "image/jpeg_scans.h"
 
 #include <setjmp.h>
 #include <stdio.h> /* jpeglib.h needs it */
@@ -37,6 +40,7 @@ typedef struct decoder {
     bool ran_out;        /* libjpeg asked for bytes past the end */
     bool rows_done;
     unsigned n_warnings;
+    clipc_jpeg_scans scans; /* what is decoded of a draft */
     uint8_t *row; /* [width, 4] CMYK or [width, 1] grey from libjpeg */
     uint8_t *rgb; /* [width, 3] */
 } decoder;
@@ -52,6 +56,12 @@ static _Noreturn void error_exit(j_common_ptr cinfo)
 static void emit_message(j_common_ptr cinfo, int level)
 {
     decoder *d = (decoder *)(void *)cinfo;
+    const int scan = d->cinfo.input_scan_number;
+
+    /* That a scan is empty is no damage if it was emptied here. */
+    if (d->scans.data && scan > 0 && scan <= CLIPC_JPEG_SCANS &&
+        d->scans.emptied[scan])
+        return;
     if (level < 0 && d->n_warnings < UINT32_MAX)
         d->n_warnings++;
 }
@@ -274,6 +284,30 @@ static clipc_status check_memory(decoder *d)
     return CLIPC_OK;
 }
 
+/* Sets the size of the output, and leaves out what it does not need. */
+static clipc_status set_scale(decoder *d, clipc_decode_info *info)
+{
+    struct jpeg_decompress_struct *cinfo = &d->cinfo;
+    const bool transposed = d->params->auto_orient &&
+                            clipc_turn_of(info->orientation).transpose;
+
+    info->scale = clipc_draft_scale(d->params, info->width, info->height,
+                                    transposed);
+    cinfo->scale_num = 1;
+    cinfo->scale_denom = info->scale;
+    jpeg_calc_output_dimensions(cinfo);
+    if (info->scale == 1)
+        return CLIPC_OK;
+    CLIPC_TRY(clipc_jpeg_scans_choose(&d->scans, cinfo,
+                                      d->source.next_input_byte,
+                                      d->source.bytes_in_buffer, d->err));
+    if (d->scans.data) {
+        d->source.next_input_byte = d->scans.data;
+        d->source.bytes_in_buffer = d->scans.n_bytes;
+    }
+    return CLIPC_OK;
+}
+
 /* Reads the header, checks limits, sets the output format. */
 static clipc_status start(decoder *d, clipc_decode_info *info)
 {
@@ -307,11 +341,13 @@ static clipc_status start(decoder *d, clipc_decode_info *info)
     default: return unsupported(d, "this number of colour components");
     }
     CLIPC_TRY(check_memory(d));
+    CLIPC_TRY(find_orientation(d, &info->orientation));
+    CLIPC_TRY(set_scale(d, info));
     if (cinfo->num_components == 4)
-        d->row = clipc_alloc(info->width, 4);
+        d->row = clipc_alloc(cinfo->output_width, 4);
     else if (cinfo->num_components == 1)
-        d->row = clipc_alloc(info->width, 1);
-    d->rgb = clipc_alloc(info->width, 3);
+        d->row = clipc_alloc(cinfo->output_width, 1);
+    d->rgb = clipc_alloc(cinfo->output_width, 3);
     if (!d->rgb || (cinfo->num_components != 3 && !d->row))
         return clipc_fail_nomem(d->err, "JPEG rows");
     return CLIPC_OK;
@@ -324,17 +360,17 @@ static clipc_status decode(decoder *d, const clipc_row_sink *sink,
     struct jpeg_decompress_struct *cinfo = &d->cinfo;
 
     CLIPC_TRY(start(d, info));
-    CLIPC_TRY(find_orientation(d, &info->orientation));
-    CLIPC_TRY(sink->begin(sink->self, info->width, info->height, d->err));
+    CLIPC_TRY(sink->begin(sink->self, cinfo->output_width,
+                          cinfo->output_height, d->err));
     jpeg_start_decompress(cinfo);
     while (cinfo->output_scanline < cinfo->output_height) {
         JSAMPROW row = d->row ? d->row : d->rgb;
         /* The source never suspends: one row comes, or an error. */
         jpeg_read_scanlines(cinfo, &row, 1);
         if (cinfo->num_components == 4)
-            rgb_from_cmyk(d->rgb, d->row, info->width);
+            rgb_from_cmyk(d->rgb, d->row, cinfo->output_width);
         else if (cinfo->num_components == 1)
-            rgb_from_grey(d->rgb, d->row, info->width);
+            rgb_from_grey(d->rgb, d->row, cinfo->output_width);
         CLIPC_TRY(sink->row(sink->self, d->rgb, d->err));
     }
     d->rows_done = true;
@@ -369,6 +405,7 @@ clipc_status clipc_jpeg_decode(const uint8_t *data, size_t n, const char *name,
         status = fail_from_libjpeg(d);
     info->n_warnings = d->n_warnings;
     jpeg_destroy_decompress(&d->cinfo);
+    free(d->scans.data);
     free(d->row);
     free(d->rgb);
     free(d);

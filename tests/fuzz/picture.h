@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * picture.h - shared by the picture targets. A copy of the input is mended, so
- * that the decoder accepts the format, and decoded twice under small limits:
- * all pixels; then upright, on white and fitted to a model.
+ * that the decoder accepts the format, and decoded three times under small
+ * limits: all pixels; upright, on white and fitted to a model; the same fast, to
+ * so small a side that nearly every JPEG is decoded smaller.
  */
 #ifndef CLIPC_FUZZ_PICTURE_H
 #define CLIPC_FUZZ_PICTURE_H
@@ -47,6 +48,7 @@ static inline int picture_fuzz(const uint8_t *data, size_t n, size_t least,
         .crop_width = 16,
     };
     clipc_decode_params turned = plain;
+    clipc_preprocess_config small = fit;
     uint8_t *file = n < least ? NULL : malloc(n);
 
     if (!file)
@@ -56,6 +58,9 @@ static inline int picture_fuzz(const uint8_t *data, size_t n, size_t least,
     mend(file, n);
     picture_decode(file, n, NULL, &plain);
     picture_decode(file, n, &fit, &turned);
+    turned.fast = true;
+    small.shortest = small.crop_height = small.crop_width = 1;
+    picture_decode(file, n, &small, &turned);
     free(file);
     return 0;
 }

@@ -245,7 +245,8 @@ def random_inputs(session):
             ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),
             ("orientation", ["pixels_formats.py", "exif"]),
-            ("transparency", ["pixels_formats.py", "alpha"])):
+            ("transparency", ["pixels_formats.py", "alpha"]),
+            ("drafts", ["pixels_draft.py", "300"])):
         done = subprocess.run(
             [sys.executable, f"{here}/{command[0]}", *command[1:]],
             capture_output=True, text=True, env=dict(

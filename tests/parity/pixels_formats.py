@@ -47,7 +47,9 @@ class Params(ctypes.Structure):
         ("max_redirects", ctypes.c_uint), ("private_hosts", ctypes.c_int),
         ("ca_file", ctypes.c_char_p), ("progress", ctypes.c_void_p),
         ("progress_user", ctypes.c_void_p), ("auto_orient", ctypes.c_int),
-        ("alpha", ctypes.c_int)]
+        ("alpha", ctypes.c_int), ("fit_published", ctypes.c_int),
+        ("ca_dir", ctypes.c_char_p), ("user_agent", ctypes.c_char_p),
+        ("decode", ctypes.c_int)]
 
 
 class Properties(ctypes.Structure):
@@ -56,7 +58,8 @@ class Properties(ctypes.Structure):
         ("height", ctypes.c_size_t), ("format", ctypes.c_char_p),
         ("orientation", ctypes.c_int), ("n_warnings", ctypes.c_uint),
         ("fitted", ctypes.c_int), ("pixels", ctypes.c_void_p),
-        ("pixels_width", ctypes.c_size_t), ("pixels_height", ctypes.c_size_t)]
+        ("pixels_width", ctypes.c_size_t), ("pixels_height", ctypes.c_size_t),
+        ("scale", ctypes.c_uint)]
 
 
 class Error(ctypes.Structure):
@@ -65,21 +68,22 @@ class Error(ctypes.Structure):
 
 
 class Library:
-    def __init__(self):
+    def __init__(self, model=MODEL):
         path = os.environ.get("LIBCLIPC", "build/release/libclipc.so")
         self.c = ctypes.CDLL(os.path.abspath(path))
         self.c.clipc_image_free.argtypes = [ctypes.c_void_p]
         self.model = ctypes.c_void_p()
         err = Error(ctypes.sizeof(Error))
-        if self.c.clipc_model_open(ctypes.byref(self.model), MODEL, None,
+        if self.c.clipc_model_open(ctypes.byref(self.model), model, None,
                                    ctypes.byref(err)):
             sys.exit(err.message.decode())
 
-    def read(self, data, fit=False, orient=False, alpha=DROP):
-        """(pixels, orientation), or the message of a failure."""
+    def read(self, data, fit=False, orient=False, alpha=DROP, fast=False):
+        """(pixels, orientation), or the message of a failure. scale is then
+        that of the picture."""
         params = Params(ctypes.sizeof(Params), self.model if fit else None,
                         max_decode_bytes=1 << 30, max_redirects=5,
-                        auto_orient=orient, alpha=alpha)
+                        auto_orient=orient, alpha=alpha, decode=fast)
         image, err = ctypes.c_void_p(), Error(ctypes.sizeof(Error))
         if self.c.clipc_image_read_memory(
                 ctypes.byref(image), data, ctypes.c_size_t(len(data)),
@@ -87,6 +91,7 @@ class Library:
             return err.message.decode()
         p = Properties(ctypes.sizeof(Properties))
         self.c.clipc_image_get_info(image, ctypes.byref(p), None)
+        self.scale = p.scale
         n = p.pixels_width * p.pixels_height * 3
         pixels = np.frombuffer(ctypes.string_at(p.pixels, n), np.uint8)
         self.c.clipc_image_free(image)

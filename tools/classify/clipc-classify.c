@@ -336,6 +336,7 @@ static int start(session *s, settings *set)
     if (set->top > s->names.n)
         set->top = s->names.n;
     set->common.read.image.fit = s->model;
+    set->output.decode = set->common.read.image.decode;
     return set->resume ? resume(s, set->resume) : TOOL_OK;
 }
 
@@ -394,7 +395,7 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
                                                    : tool_build_info().n_cpus;
     s->in_images = true;
     if (set->header)
-        tool_output_header();
+        tool_output_header(&set->output);
     tool_progress_begin("images");
     tool_pipeline_result result = tool_pipeline_run(&params);
     tool_output_end(&set->output);

@@ -21,6 +21,8 @@
 
 /* Values of options in the order of their words. */
 static const clipc_alpha alphas[] = { CLIPC_ALPHA_DROP, CLIPC_ALPHA_WHITE };
+static const clipc_decode decodes[] = { CLIPC_DECODE_EXACT,
+                                        CLIPC_DECODE_FAST };
 static const clipc_gemm gemms[] = { CLIPC_GEMM_AUTO, CLIPC_GEMM_NATIVE,
                                     CLIPC_GEMM_OPENBLAS };
 static const clipc_cpu cpus[] = { CLIPC_CPU_C, CLIPC_CPU_AVX2,
@@ -65,6 +67,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         break;
     case TOOL_OPT_EXIF: image->auto_orient = 1; break;
     case TOOL_OPT_ALPHA: image->alpha = alphas[tool_choice(scan)]; break;
+    case TOOL_OPT_DECODE: image->decode = decodes[tool_choice(scan)]; break;
     case TOOL_OPT_FILES_FROM: common->files_from = value; break;
     case TOOL_OPT_MAX_PIXELS:
         image->max_pixels = (size_t)tool_pixels(name, value, MOST);

@@ -36,6 +36,7 @@ enum {
     TOOL_OPT_IMAGE_SIZE,
     TOOL_OPT_EXIF,
     TOOL_OPT_ALPHA,
+    TOOL_OPT_DECODE,
     TOOL_OPT_FILES_FROM,
     TOOL_OPT_MAX_PIXELS,
     TOOL_OPT_MAX_BYTES,
@@ -92,7 +93,10 @@ enum {
     { 0, "exif", TOOL_OPT_EXIF, TOOL_TAKES_NOTHING, NULL, NULL,               \
       "turn pictures as their EXIF orientation says" },                       \
     { 0, "alpha", TOOL_OPT_ALPHA, TOOL_TAKES_CHOICE, NULL, "drop|white",      \
-      "transparency: dropped (default), or laid on white" }
+      "transparency: dropped (default), or laid on white" },                  \
+    { 0, "decode", TOOL_OPT_DECODE, TOOL_TAKES_CHOICE, NULL, "exact|fast",    \
+      "of a JPEG: every pixel (default), or, several times faster, a "        \
+      "smaller picture with at least twice the sides that the model needs" }
 
 #define TOOL_SOURCE_OPTIONS                                                   \
     { 0, "max-pixels", TOOL_OPT_MAX_PIXELS, TOOL_TAKES_VALUE, "N", NULL,      \

@@ -42,6 +42,9 @@ static void write_text(tool_output *output, const tool_record *record)
         printf(sigmoid ? " (%.2g)\n" : " (%.2f)\n",
                (double)result->probability);
     }
+    if (record->info->scale > 1)
+        printf("Decoded at 1/%u of its size (--decode fast)\n",
+               record->info->scale);
 }
 
 /* ---- tab-separated ----------------------------------------------------- */
@@ -64,12 +67,13 @@ void tool_output_field(const char *s, size_t n)
     putchar('\t');
 }
 
-void tool_output_header(void)
+void tool_output_header(const tool_output *output)
 {
-    puts("image\trank\tindex\tlabel\tlogit\tprobability\tcosine");
+    fputs("image\trank\tindex\tlabel\tlogit\tprobability\tcosine", stdout);
+    puts(output->decode == CLIPC_DECODE_FAST ? "\tscale" : "");
 }
 
-static void write_tsv(const tool_record *record)
+static void write_tsv(const tool_output *output, const tool_record *record)
 {
     for (size_t i = 0; i < record->k; i++) {
         const clipc_result *result = &record->results[i];
@@ -77,8 +81,11 @@ static void write_tsv(const tool_record *record)
         tool_output_field(record->image, strlen(record->image));
         printf("%zu\t%lu\t", i + 1, (unsigned long)result->index);
         tool_output_field(label->data, label->len);
-        printf("%.*g\t%.*g\t%.*g\n", DIGITS, (double)result->logit, DIGITS,
+        printf("%.*g\t%.*g\t%.*g", DIGITS, (double)result->logit, DIGITS,
                (double)result->probability, DIGITS, (double)result->cosine);
+        if (output->decode == CLIPC_DECODE_FAST)
+            printf("\t%u", record->info->scale);
+        putchar('\n');
     }
 }
 
@@ -131,6 +138,12 @@ static json_t *record_as_json(const tool_output *output,
                                   info && info->orientation
                                       ? json_integer(info->orientation)
                                       : json_null());
+    failed |= json_object_set_new(object, "decode",
+                                  json_string(
+                                      tool_decode_name(output->decode)));
+    failed |= json_object_set_new(object, "scale",
+                                  info ? json_integer((json_int_t)info->scale)
+                                       : json_null());
     failed |= json_object_set_new(object, "warnings",
                                   json_integer(
                                       info ? (json_int_t)info->n_warnings
@@ -195,7 +208,7 @@ bool tool_output_record(tool_output *output, const tool_record *record)
     } else if (output->format == TOOL_TEXT) {
         write_text(output, record);
     } else {
-        write_tsv(record);
+        write_tsv(output, record);
     }
     output->n_records++;
     return tool_flush();

@@ -12,7 +12,8 @@ typedef enum tool_output_format {
     TOOL_TEXT,  /* the layout of the Python script that clipc replaces */
     TOOL_JSON,  /* one array */
     TOOL_JSONL, /* one object a line */
-    TOOL_TSV    /* image, rank, index, label, logit, probability, cosine */
+    TOOL_TSV    /* image, rank, index, label, logit, probability, cosine; with
+                 * CLIPC_DECODE_FAST scale */
 } tool_output_format;
 
 typedef struct tool_record {
@@ -30,6 +31,7 @@ typedef struct tool_output {
     bool headed;           /* text: each block begins with the image's name */
     bool of_cars;          /* text: the labels are the names of cars */
     clipc_scoring scoring; /* of the model */
+    clipc_decode decode;   /* how JPEGs are read */
     size_t n_records;
 } tool_output;
 
@@ -42,7 +44,7 @@ bool tool_output_is_json(const tool_output *output);
 bool tool_output_record(tool_output *output, const tool_record *record);
 
 /* The names of the columns of TOOL_TSV. */
-void tool_output_header(void);
+void tool_output_header(const tool_output *output);
 
 /* One field of TOOL_TSV and the tab after it. \t, \n, \r and \\ stand for tab,
  * newline, carriage return and backslash, \xNN for other control bytes and for

@@ -276,6 +276,11 @@ const char *tool_scoring_name(clipc_scoring scoring)
     return scoring == CLIPC_SCORING_SIGMOID ? "sigmoid" : "softmax";
 }
 
+const char *tool_decode_name(clipc_decode decode)
+{
+    return decode == CLIPC_DECODE_FAST ? "fast" : "exact";
+}
+
 void tool_print_version(const char *name)
 {
     clipc_build_info info = tool_build_info();

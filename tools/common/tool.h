@@ -101,6 +101,9 @@ clipc_build_info tool_build_info(void);
 /* "softmax" or "sigmoid". Static. */
 const char *tool_scoring_name(clipc_scoring scoring);
 
+/* "exact" or "fast". Static. */
+const char *tool_decode_name(clipc_decode decode);
+
 /* --version: "clipc-classify 0.2.0" and one line a library. */
 void tool_print_version(const char *name);
 

@@ -200,6 +200,7 @@ static bool add_record(session *s, const char *key, clipc_text name,
                        clipc_status status, const char *error,
                        const float *embedding)
 {
+    const char *decode = s->set->shards.decode;
     char message[256];
     json_t *record = json_object();
 
@@ -214,7 +215,9 @@ static bool add_record(session *s, const char *key, clipc_text name,
         json_object_set_new(record, "status",
                             json_string(clipc_status_name(status))) != 0 ||
         json_object_set_new(record, "error",
-                            tool_json_message(failed ? error : NULL)) != 0) {
+                            tool_json_message(failed ? error : NULL)) != 0 ||
+        (decode &&
+         json_object_set_new(record, "decode", json_string(decode)) != 0)) {
         json_decref(record);
         say_broken(s, "out of memory");
         return false;
@@ -407,6 +410,8 @@ static int start(session *s, settings *set)
     (void)clipc_model_get_info(s->model, &properties, NULL);
     s->dim = set->shards.dim = properties.dim;
     set->common.read.image.fit = s->model;
+    if (!set->texts)
+        set->shards.decode = tool_decode_name(set->common.read.image.decode);
     set->shards.completed = say_complete;
     s->shards = tool_shards_open(&set->shards, message);
     if (!s->shards) {

@@ -8,6 +8,7 @@
  */
 #include "embed/shards.h"
 
+#include "common/json.h"
 #include "common/npy.h"
 
 #include <dirent.h>
@@ -18,7 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MESSAGE = 256, MAX_DIGITS = 9 };
+enum {
+    MESSAGE = 256,
+    MAX_DIGITS = 9,
+    MAX_RECORD = 1 << 20 /* bytes of a picture's record: a name */
+};
 
 struct tool_shards {
     tool_shards_params params;
@@ -155,6 +160,56 @@ static bool check_array(const tool_shards *s, unsigned long number,
                  "-o PREFIX",
                  tool_shown_name(path).text,
                  s->params.half ? "float16" : "float32", s->params.dim);
+    free(path);
+    return good;
+}
+
+/* ---- indexes ----------------------------------------------------------- */
+
+/* The word "decode" of the first record, or NULL: there is no record. Records
+ * of before the choice have no such member. */
+static char *read_decode(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *line = tool_grow(NULL, MAX_RECORD, 1), *word = NULL;
+    const size_t n = file ? fread(line, 1, MAX_RECORD, file) : 0;
+    const char *end = memchr(line, '\n', n);
+    json_t *record = end ? tool_json_parse(line, (size_t)(end - line),
+                                           JSON_ALLOW_NUL, NULL)
+                         : NULL;
+
+    if (json_is_object(record)) {
+        const char *found = json_string_value(
+            json_object_get(record, "decode"));
+        word = tool_format("%s", found ? found : "exact");
+    }
+    json_decref(record);
+    free(line);
+    if (file)
+        fclose(file);
+    return word;
+}
+
+/* Whether the pictures of an existing shard were decoded as the new ones. */
+static bool check_decode(const tool_shards *s, unsigned long number,
+                         char message[256])
+{
+    char *path = name_of(s, number, ".jsonl");
+    char *word = s->params.decode ? read_decode(path) : NULL;
+    bool good = !s->params.decode ||
+                (word && strcmp(word, s->params.decode) == 0);
+
+    if (!good && !word)
+        snprintf(message, MESSAGE,
+                 "%s: line 1 is not a record; choose another -o PREFIX",
+                 tool_shown_name(path).text);
+    else if (!good)
+        snprintf(
+            message, MESSAGE,
+            "%.130s: its pictures were read with --decode %.16s; go on with "
+            "that, or choose another -o PREFIX",
+            tool_shown_name(path).text, word);
+    free(word);
     free(path);
     return good;
 }
@@ -301,7 +356,9 @@ tool_shards *tool_shards_open(const tool_shards_params *params,
                  tool_shown_name(params->prefix).text);
         good = false;
     }
-    good = good && (s->number == 0 || check_array(s, s->number - 1, message));
+    good = good &&
+           (s->number == 0 || (check_array(s, s->number - 1, message) &&
+                               check_decode(s, s->number - 1, message)));
     if (good && stat(s->folder, &st) == 0 && access(s->folder, W_OK) != 0)
         good = fail(message, s->folder, "write in the folder", errno);
     if (good)

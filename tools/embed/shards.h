@@ -20,6 +20,7 @@ typedef struct tool_shards_params {
     const char *prefix;
     size_t dim, max_rows; /* of one shard */
     bool half;            /* float16 */
+    const char *decode;   /* "decode" in the records of pictures, or NULL */
     bool append; /* continue after the shards that are there; else their
                   * presence is an error */
     void (*completed)(const char *path); /* told the name of each array */
@@ -28,7 +29,7 @@ typedef struct tool_shards_params {
 typedef struct tool_shards tool_shards;
 
 /* NULL: `message` says why, with the file's name. Shards that are there must
- * have the same dim and type. */
+ * have the same dim and type, and pictures decoded in the same way. */
 tool_shards *tool_shards_open(const tool_shards_params *params,
                               char message[256]);
 

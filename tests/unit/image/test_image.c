@@ -5,6 +5,7 @@
  * white and orientations; limits; the public calls.
  */
 #include "support/digest.h"
+#include "support/golden_pictures.h"
 #include "image/image.h"
 #include "support/test.h"
 
@@ -15,13 +16,6 @@
 static const clipc_decode_params no_limits = { .max_pixels = 178956970,
                                                .max_decode_bytes = 512u << 20,
                                                .max_scans = 500 };
-
-static char *read_picture(const char *name, size_t *n)
-{
-    char path[128];
-    snprintf(path, sizeof path, DATA "pictures/%s", name);
-    return test_read(path, n);
-}
 
 static bool is_webp(const char *name)
 {
@@ -179,19 +173,6 @@ TEST(transparency_laid_on_white_equals_transformers)
     }
     free(text);
     CHECK_INT(n_pictures, 20);
-}
-
-/* The picture's orientation, 1, becomes another. */
-static void set_orientation(char *data, size_t n, int value)
-{
-    static const char block[] = "II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\1";
-    const size_t n_block = sizeof block - 1;
-    size_t at = 0;
-
-    while (at + n_block <= n && memcmp(data + at, block, n_block) != 0)
-        at++;
-    CHECK(at + n_block <= n);
-    data[at + n_block - 1] = (char)value;
 }
 
 TEST(every_orientation_equals_exif_transpose)
