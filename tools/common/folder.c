@@ -43,6 +43,8 @@ static const char *format_of(const char *name, const char *path)
         return "PyTorch zip";
     if (n >= 2 && start[0] == 0x80 && start[1] >= 2 && start[1] <= 5)
         return "pickle";
+    if (strcmp(name, "spiece.model") == 0)
+        return "SentencePiece";
     if (ends_with(name, ".txt") || ends_with(name, ".md"))
         return "text";
     return "other";

@@ -346,6 +346,30 @@ static bool check_published_tokens(check *c, const tool_vocabulary *v)
     return tokens && merges;
 }
 
+/* Tokenizers of pieces and Gemma's: characters have ids that the text tower
+ * has rows for. */
+static void check_characters(check *c, const char *file)
+{
+    int32_t ids[MAX_ROUND_TRIP + 2];
+    size_t n;
+
+    for (char s = ' '; s <= '~'; s++) {
+        if (!ids_of(c, (clipc_text){ &s, 1 }, ids, MAX_ROUND_TRIP + 2, &n))
+            return;
+        for (size_t i = 0; i < n; i++)
+            if (ids[i] < 0 || (size_t)ids[i] >= c->info.vocab_size) {
+                report(c, PROBLEM, "tokenizer",
+                       "%s: '%c' has the id %ld, the model has %zu "
+                       "embeddings",
+                       file, s, (long)ids[i], c->info.vocab_size);
+                return;
+            }
+    }
+    report(c, OK, "tokenizer",
+           "%s: the printable ASCII characters have ids below %zu", file,
+           c->info.vocab_size);
+}
+
 static void check_tokenizer(check *c)
 {
     tool_vocabulary v;
@@ -358,6 +382,10 @@ static void check_tokenizer(check *c)
                "there is none: no text can be read");
         return;
     }
+    if (c->info.scoring == CLIPC_SCORING_SIGMOID) { /* never CLIP's */
+        check_characters(c, c->info.tokenizer);
+        return;
+    }
     if (!ids_of(c, (clipc_text){ "", 0 }, ids, 4, &n))
         return;
     if (n != 2 || ids[0] < 0 || ids[1] < 0 ||
@@ -368,8 +396,11 @@ static void check_tokenizer(check *c)
                "token, below %zu",
                c->info.vocab_size);
     if (!tool_vocabulary_read(&v, &c->folder, message)) {
-        report(c, *message ? PROBLEM : CANNOT_TELL, "vocabulary", "%s",
-               *message ? message : "its file is not in the folder");
+        if (v.other)
+            check_characters(c, v.file);
+        else
+            report(c, *message ? PROBLEM : CANNOT_TELL, "vocabulary", "%s",
+                   *message ? message : "its file is not in the folder");
         tool_vocabulary_free(&v);
         return;
     }

@@ -151,6 +151,13 @@ static bool read_tokens(tool_vocabulary *v, json_t *vocab, json_t *added)
     return good;
 }
 
+/* Pieces with scores, or pieces of bytes for what is in no piece. */
+static bool is_other(const json_t *model)
+{
+    return json_is_array(json_object_get(model, "vocab")) ||
+           json_is_true(json_object_get(model, "byte_fallback"));
+}
+
 bool tool_vocabulary_read(tool_vocabulary *v, const tool_folder *folder,
                           char message[256])
 {
@@ -162,6 +169,9 @@ bool tool_vocabulary_read(tool_vocabulary *v, const tool_folder *folder,
     if (there) {
         json_t *model = json_object_get(v->root, "model");
         v->file = "tokenizer.json";
+        v->other = is_other(model);
+        if (v->other)
+            return false;
         good = v->root &&
                read_tokens(v, json_object_get(model, "vocab"),
                            json_object_get(v->root, "added_tokens"));

@@ -15,13 +15,14 @@ typedef struct tool_vocabulary {
     json_t *root;        /* owns the tokens */
     const char **tokens; /* [n] by id; NULL: no token has it */
     size_t n, room, n_merges;
-    const char *file;                               /* they come from */
+    const char *file; /* they come from */
+    bool other; /* the file is no vocabulary of CLIP's byte pair encoding */
     unsigned char tokens_digest[TOOL_SHA256_BYTES]; /* as in published.h */
     unsigned char merges_digest[TOOL_SHA256_BYTES];
 } tool_vocabulary;
 
 /* Reads tokenizer.json, else vocab.json and merges.txt. false: no file can be
- * read; `message` says why, and is empty when there is no file. */
+ * read; `message` says why, and is empty when there is no file or `other` is set. */
 bool tool_vocabulary_read(tool_vocabulary *vocabulary,
                           const tool_folder *folder, char message[256]);
 void tool_vocabulary_free(tool_vocabulary *vocabulary);
