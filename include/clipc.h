@@ -324,6 +324,11 @@ typedef struct clipc_model_files {
     size_t weights_bytes;
     const void *spiece_model;
     size_t spiece_model_bytes;
+    const void *special_tokens_map; /* this and the next are files of older
+                                     * transformers */
+    size_t special_tokens_map_bytes;
+    const void *added_tokens;
+    size_t added_tokens_bytes;
 } clipc_model_files;
 
 /* The same from files in memory. params->data_dir, load and hub are not used.
@@ -528,7 +533,9 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 
 /* Flags. A call ignores those it has no use for. */
 
-/* Cut texts that are too long, keeping the end token. */
+/* Cut texts that are too long, keeping the end token: to the context length,
+ * or to the tokenizer's model_max_length where that is less; on the side that
+ * the tokenizer's truncation_side says. */
 #define CLIPC_TEXT_TRUNCATE 1u
 /* "<|endoftext|>" and other special tokens in a text are text. */
 #define CLIPC_TEXT_SPECIALS_PLAIN 2u
@@ -605,7 +612,7 @@ CLIPC_API clipc_status clipc_preprocess_u8(const clipc_model *model,
 
 /* Token ids of a text, start and end token included. A model that reads a
  * fixed number of ids (SigLIP) pads its texts: the ids include the padding, up
- * to the model's context length.
+ * to the model's context length, or model_max_length where that is less.
  *
  * Writes the first `capacity` ids to ids, [capacity]; *n_ids is the number that
  * the text has, which may be larger. To ask for the number alone give ids NULL,

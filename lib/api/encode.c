@@ -67,8 +67,12 @@ clipc_status clipc_tokenize(const clipc_model *model, clipc_text text,
     clipc_status status = clipc_tokenizer_encode(tokenizer, text, max_ids,
                                                  flags, &list, err);
     if (status == CLIPC_OK && clipc_config_pads_texts(&model->config))
-        status = clipc_tokenizer_pad(tokenizer, &list, 0,
-                                     model->config.context_length, err);
+        status =
+            clipc_tokenizer_pad(tokenizer, &list, 0,
+                                clipc_tokenizer_padded(tokenizer,
+                                                       model->config
+                                                           .context_length),
+                                err);
     if (status == CLIPC_OK) {
         size_t copied = list.n < capacity ? list.n : capacity;
         if (copied)
@@ -279,8 +283,10 @@ static clipc_status tokenize_chunk(clipc_ctx *ctx,
                               number, clipc_quote_start(text).text,
                               fault->n_tokens, context);
         if (clipc_config_pads_texts(config))
-            CLIPC_TRY(clipc_tokenizer_pad(tokenizer, &ctx->ids, ctx->starts[i],
-                                          config->context_length, err));
+            CLIPC_TRY(clipc_tokenizer_pad(
+                tokenizer, &ctx->ids, ctx->starts[i],
+                clipc_tokenizer_padded(tokenizer, config->context_length),
+                err));
     }
     fault->text = batch->n;
     if (clipc_cancelled(&ctx->engine.cancel))

@@ -428,6 +428,11 @@ static clipc_status read_memory(clipc_model *model,
         (clipc_text){ files->spiece_model, files->spiece_model_bytes };
     model->tokenizer_bytes[CLIPC_FILE_TOKENIZER_CONFIG] =
         (clipc_text){ files->tokenizer_config, files->tokenizer_config_bytes };
+    model->tokenizer_bytes[CLIPC_FILE_SPECIAL_TOKENS_MAP] = (clipc_text){
+        files->special_tokens_map, files->special_tokens_map_bytes
+    };
+    model->tokenizer_bytes[CLIPC_FILE_ADDED_TOKENS] =
+        (clipc_text){ files->added_tokens, files->added_tokens_bytes };
     status = clipc_model_take_configs(model, files, err);
     if (status != CLIPC_OK) {
         clipc_tensor_files_free(weights);

@@ -104,17 +104,35 @@ static clipc_status read_tokenizer_data(const clipc_model *model,
     return CLIPC_OK;
 }
 
+/* The class that AutoTokenizer takes for the network's model_type. SigLIP 2's
+ * model_type is SigLIP's, whose class cannot read its files. */
+static const char *network_class(const clipc_model *model)
+{
+    if (model->open_clip)
+        return NULL;
+    switch (model->config.family) {
+    case CLIPC_FAMILY_CLIP: return "CLIPTokenizer";
+    case CLIPC_FAMILY_METACLIP_2: return "XLMRobertaTokenizer";
+    case CLIPC_FAMILY_SIGLIP:
+        return has_file(model, CLIPC_FILE_SPIECE_MODEL) ? "SiglipTokenizer"
+                                                        : NULL;
+    }
+    return NULL;
+}
+
 static clipc_status load_tokenizer(const clipc_model *model,
                                    clipc_tokenizer **tokenizer,
                                    clipc_error *err)
 {
-    clipc_tokenizer_files files = { 0 };
+    clipc_tokenizer_files files = { .network_class = network_class(model) };
     clipc_tokenizer_file *const slots[CLIPC_N_TOKENIZER_FILES] = {
         [CLIPC_FILE_TOKENIZER_JSON] = &files.tokenizer_json,
         [CLIPC_FILE_VOCAB_JSON] = &files.vocab_json,
         [CLIPC_FILE_MERGES_TXT] = &files.merges_txt,
         [CLIPC_FILE_SPIECE_MODEL] = &files.spiece_model,
         [CLIPC_FILE_TOKENIZER_CONFIG] = &files.tokenizer_config,
+        [CLIPC_FILE_SPECIAL_TOKENS_MAP] = &files.special_tokens_map,
+        [CLIPC_FILE_ADDED_TOKENS] = &files.added_tokens,
     };
     tokenizer_data data;
 
@@ -154,6 +172,12 @@ static clipc_status make_tokenizer(const clipc_model *model,
 
     CLIPC_TRY(load_tokenizer(model, tokenizer, err));
     clipc_tokenizer_set_cleaning(*tokenizer, steps[model->config.cleaning]);
+    /* open_clip asks its tokenizers for context_length ids, whatever their
+     * model_max_length is. */
+    clipc_tokenizer_set_context(*tokenizer,
+                                model->open_clip
+                                    ? 0
+                                    : model->config.context_length);
     return CLIPC_OK;
 }
 
@@ -220,6 +244,9 @@ static clipc_status compute_identity(const clipc_model *model,
     hash_text(&hash, "clipc text side 1");
     hash_config(&hash, &model->config);
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
+        /* Files that no identity counted once, where they are absent. */
+        if (i > CLIPC_FILE_TOKENIZER_CONFIG && !data.text[i].data)
+            continue;
         hash_text(&hash,
                   data.text[i].data ? clipc_tokenizer_file_names[i] : "");
         clipc_hash_piece(&hash, data.text[i].data, data.text[i].len);

@@ -25,6 +25,8 @@ const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES] = {
     [CLIPC_FILE_MERGES_TXT] = "merges.txt",
     [CLIPC_FILE_SPIECE_MODEL] = "spiece.model",
     [CLIPC_FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
+    [CLIPC_FILE_SPECIAL_TOKENS_MAP] = "special_tokens_map.json",
+    [CLIPC_FILE_ADDED_TOKENS] = "added_tokens.json",
 };
 
 bool clipc_is_open_clip_weights(const char *path)

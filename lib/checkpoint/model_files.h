@@ -45,6 +45,8 @@ typedef enum clipc_model_file {
     CLIPC_FILE_MERGES_TXT,
     CLIPC_FILE_SPIECE_MODEL, /* SigLIP's first version */
     CLIPC_FILE_TOKENIZER_CONFIG,
+    CLIPC_FILE_SPECIAL_TOKENS_MAP, /* of older transformers, as the next */
+    CLIPC_FILE_ADDED_TOKENS,
     CLIPC_N_TOKENIZER_FILES
 } clipc_model_file;
 extern const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES];

@@ -123,8 +123,8 @@ static inline bool clipc_config_pools_highest(const clipc_config *config)
     return config->family == CLIPC_FAMILY_CLIP && config->eos_token_id == 2;
 }
 
-/* Whether a text is always context_length ids, the tokenizer's padding
- * included: its rows see each other, and the last of them is the text's. */
+/* Whether a text is filled up with the tokenizer's padding: its rows see each
+ * other, and the last of them is the text's. */
 static inline bool clipc_config_pads_texts(const clipc_config *config)
 {
     return config->family == CLIPC_FAMILY_SIGLIP;

@@ -172,6 +172,8 @@ static clipc_status get_tokenizer(clipc_hub_task *d, clipc_error *err)
     CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_CONFIG], &found, err));
     if (found)
         CLIPC_TRY(needs_spiece(d, &pieces, err));
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_SPECIAL_TOKENS_MAP], &found, err));
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_ADDED_TOKENS], &found, err));
     if (pieces)
         CLIPC_TRY(get_small(d, names[CLIPC_FILE_SPIECE_MODEL], &pieces, err));
     CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_JSON], &found, err));

@@ -329,6 +329,13 @@ static bool is_tokenizer_settled(const view *v)
     const char *vocab = names[CLIPC_FILE_VOCAB_JSON];
     const char *merges = names[CLIPC_FILE_MERGES_TXT];
 
+    /* A cache that clipc filled before it asked for these two: no other
+     * program asks for open_clip's configuration where there is none. */
+    if (is_settled(v, CLIPC_OPEN_CLIP_CONFIG_JSON) &&
+        !has(v, CLIPC_OPEN_CLIP_CONFIG_JSON) &&
+        (!is_settled(v, names[CLIPC_FILE_SPECIAL_TOKENS_MAP]) ||
+         !is_settled(v, names[CLIPC_FILE_ADDED_TOKENS])))
+        return false;
     /* Python asks for vocab.json and merges.txt first. */
     if (has(v, json) || has(v, names[CLIPC_FILE_SPIECE_MODEL]) ||
         (has(v, vocab) && has(v, merges)))

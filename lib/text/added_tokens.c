@@ -3,10 +3,11 @@
  * added_tokens.c - added tokens: reading them and finding them in a text.
  *
  * As in transformers 5.24, flags come from added_tokens_decoder in
- * tokenizer_config.json, else from added_tokens in tokenizer.json. A special
- * token (bos_token, eos_token, ...) in neither list has the flags of its own
- * object; a plain string is special and not normalised. No id is made up: a
- * token is in the vocabulary, or has the next id after the vocabulary.
+ * tokenizer_config.json, else from added_tokens.json and added_tokens in
+ * tokenizer.json. A special token (bos_token, eos_token, ...) in no list has
+ * the flags of its own object; a plain string is special and not normalised. A
+ * token that is not in the vocabulary has the next id after the vocabulary:
+ * listed tokens first, by their ids, then named ones, then all others.
  */
 #include "text/added_tokens.h"
 #include "text/unicode.h"
@@ -95,11 +96,9 @@ static clipc_status read_flags(const json_t *object, const char *name,
 }
 
 /* Reads added_tokens of tokenizer.json: objects with an id. */
-static clipc_status read_list(reader *rd, clipc_error *err)
+static clipc_status read_list(reader *rd, const json_t *list, const char *name,
+                              clipc_error *err)
 {
-    const json_t *list = rd->source->added_tokens;
-    const char *name = rd->source->tokens_name;
-
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *object = json_array_get(list, i);
         const clipc_json_object o = { object, name, "" };
@@ -113,6 +112,15 @@ static clipc_status read_list(reader *rd, clipc_error *err)
         CLIPC_TRY(add_entry(rd, &item, name, err));
     }
     return CLIPC_OK;
+}
+
+/* Reads what added_tokens.json and tokenizer.json list. */
+static clipc_status read_lists(reader *rd, clipc_error *err)
+{
+    const clipc_added_source *source = rd->source;
+
+    CLIPC_TRY(read_list(rd, source->older_tokens, source->older_name, err));
+    return read_list(rd, source->added_tokens, source->tokens_name, err);
 }
 
 /* Reads added_tokens_decoder of tokenizer_config.json: {"id": object}. */
@@ -197,50 +205,25 @@ static clipc_status read_named(reader *rd, entry *named, clipc_error *err)
     return CLIPC_OK;
 }
 
-static bool is_named(const char *key)
-{
-    for (size_t i = 0; i < CLIPC_N_NAMED; i++)
-        if (strcmp(key, NAMES[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Reads further special tokens of tokenizer_config.json. */
 static clipc_status read_extra(reader *rd, clipc_error *err)
 {
-    static const char *const LISTS[] = { "extra_special_tokens",
-                                         "additional_special_tokens" };
-    const char *name = rd->source->config_name, *key;
-    json_t *config, *value;
+    static const char specific[] = "model_specific_special_tokens";
+    static const char extra[] = "extra_special_tokens";
+    const json_t *list = json_object_get(rd->source->config, extra);
+    json_t *named = json_object_get(rd->source->config, specific), *value;
+    const char *key;
+    entry item;
+    size_t i;
 
-    for (size_t k = 0; k < 2; k++) {
-        const json_t *list = json_object_get(rd->source->config, LISTS[k]);
-        if (!list || json_is_null(list) ||
-            (json_is_object(list) && json_object_size(list) == 0))
-            continue;
-        if (!json_is_array(list))
-            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                              "%s: \"%s\" is not a list", CLIPC_QUOTE(name),
-                              LISTS[k]);
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            entry item;
-            CLIPC_TRY(read_special(rd, json_array_get(list, i), LISTS[k],
-                                   false, &item, err));
-        }
-        if (json_array_size(list) > 0)
-            break; /* only the newer name counts */
-    }
-    memcpy(&config, &rd->source->config, sizeof config);
-    json_object_foreach(config, key, value)
-    {
-        size_t n = strlen(key);
-        if (n > 6 && strcmp(key + n - 6, "_token") == 0 && !is_named(key) &&
-            (json_is_string(value) || json_is_object(value)))
-            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                              "%s: special token \"%s\" is not known to clipc",
-                              CLIPC_QUOTE(name),
-                              clipc_quote(key, n < 40 ? n : 40).text);
-    }
+    if (list && !json_is_null(list) && !json_is_array(list))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be a list or an object",
+                          CLIPC_QUOTE(rd->source->config_name), extra);
+    json_object_foreach(named, key, value)
+        CLIPC_TRY(read_special(rd, value, key, true, &item, err));
+    json_array_foreach(list, i, value)
+        CLIPC_TRY(read_special(rd, value, extra, false, &item, err));
     return CLIPC_OK;
 }
 
@@ -279,15 +262,29 @@ static clipc_status fail_token(clipc_status code, const entry *item,
                       CLIPC_QUOTE(item->file), quoted.text, what);
 }
 
+/* Whether the next id after the vocabulary may be given away. */
+static clipc_status check_new(const reader *rd, const entry *item, int64_t id,
+                              size_t vocab_size, clipc_error *err)
+{
+    if (id < (int64_t)rd->source->vocab->n_ids)
+        return fail_token(CLIPC_ERR_UNSUPPORTED, item,
+                          "is new to a vocabulary that has gaps", err);
+    if ((uint64_t)id >= vocab_size)
+        return fail_token(CLIPC_ERR_CONFIG, item,
+                          "has an id past the token embedding", err);
+    return CLIPC_OK;
+}
+
 /* Checks every id, sorts entries with an id by id, and gives the other entries
- * their ids. */
+ * the ids that they have in the vocabulary. *next_id: the next one after the
+ * vocabulary. */
 static clipc_status resolve_ids(reader *rd, size_t vocab_size,
-                                clipc_error *err)
+                                int64_t *next_id, clipc_error *err)
 {
     const clipc_token_map *vocab = rd->source->vocab;
-    int64_t next_id = (int64_t)vocab->n;
     size_t n_listed = 0;
 
+    *next_id = (int64_t)vocab->n;
     while (n_listed < rd->n && rd->entries[n_listed].listed)
         n_listed++;
     if (n_listed > 0)
@@ -297,10 +294,9 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
         const int32_t value = clipc_token_map_find(vocab, item->text, item->n);
         item->order = i;
         if (item->listed) {
-            int64_t want = value >= 0 ? value : next_id;
-            if (value < 0 && ++next_id <= (int64_t)vocab->n_ids)
-                return fail_token(CLIPC_ERR_UNSUPPORTED, item,
-                                  "is new to a vocabulary that has gaps", err);
+            int64_t want = value >= 0 ? value : *next_id;
+            if (value < 0)
+                CLIPC_TRY(check_new(rd, item, (*next_id)++, vocab_size, err));
             if (item->id != want)
                 return fail_token(CLIPC_ERR_FORMAT, item,
                                   value >= 0
@@ -339,18 +335,29 @@ static clipc_status merge_entries(reader *rd, clipc_error *err)
             last->special |= item->named;
             continue;
         }
-        bool named = last->named || item->named;
+        const bool named = last->named || item->named;
+        const size_t order = last->order;
         *last = *item;
+        last->order = order;
         last->named = named;
         last->special |= named;
     }
     rd->n = n;
-    for (size_t i = 0; i < n; i++) {
-        if (rd->entries[i].id < 0)
-            return fail_token(CLIPC_ERR_CONFIG, &rd->entries[i],
-                              "is not in the vocabulary", err);
+    for (size_t i = 0; i < n; i++)
         if (rd->entries[i].normalized < 0)
             rd->entries[i].normalized = !rd->entries[i].special;
+    return CLIPC_OK;
+}
+
+/* Gives the entries that have none the next ids, in the order they came. */
+static clipc_status number_entries(reader *rd, size_t vocab_size,
+                                   int64_t next_id, clipc_error *err)
+{
+    if (rd->n > 0)
+        qsort(rd->entries, rd->n, sizeof *rd->entries, by_id);
+    for (size_t i = 0; i < rd->n && rd->entries[i].id < 0; i++) {
+        CLIPC_TRY(check_new(rd, &rd->entries[i], next_id, vocab_size, err));
+        rd->entries[i].id = next_id++;
     }
     return CLIPC_OK;
 }
@@ -444,6 +451,7 @@ clipc_status clipc_added_load(clipc_added *added,
                                        "" };
     json_t *decoder = json_object_get(source->config, "added_tokens_decoder");
     entry named[CLIPC_N_NAMED];
+    int64_t next_id;
     clipc_status status;
 
     memset(added, 0, sizeof *added);
@@ -458,11 +466,13 @@ clipc_status clipc_added_load(clipc_added *added,
                                    &added->specials_plain, err));
     CLIPC_TRY_GOTO(status, done,
                    decoder ? read_decoder(&rd, decoder, err)
-                           : read_list(&rd, err));
+                           : read_lists(&rd, err));
     CLIPC_TRY_GOTO(status, done, read_named(&rd, named, err));
     CLIPC_TRY_GOTO(status, done, read_extra(&rd, err));
-    CLIPC_TRY_GOTO(status, done, resolve_ids(&rd, vocab_size, err));
+    CLIPC_TRY_GOTO(status, done, resolve_ids(&rd, vocab_size, &next_id, err));
     CLIPC_TRY_GOTO(status, done, merge_entries(&rd, err));
+    CLIPC_TRY_GOTO(status, done,
+                   number_entries(&rd, vocab_size, next_id, err));
     CLIPC_TRY_GOTO(status, done, build_set(&added->raw, &rd, false, err));
     CLIPC_TRY_GOTO(status, done,
                    build_set(&added->normalized, &rd, true, err));

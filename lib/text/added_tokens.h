@@ -55,8 +55,9 @@ enum {
 typedef struct clipc_added_source {
     const clipc_token_map *vocab;
     const json_t *added_tokens; /* array of tokenizer.json, or NULL */
+    const json_t *older_tokens; /* the same of added_tokens.json */
     const json_t *config;       /* tokenizer_config.json, or NULL */
-    const char *tokens_name, *config_name;
+    const char *tokens_name, *older_name, *config_name;
     /* [CLIPC_N_NAMED] what a name means where the configuration lacks it; NULL:
      * nothing. */
     const char *const *named;

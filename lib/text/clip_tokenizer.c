@@ -11,8 +11,9 @@
  *     [\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
  * 5. and each word is encoded by byte pair encoding.
  * Reference: transformers 5.24 CLIPTokenizer, tokenizers 0.23. CLIPTokenizer
- * builds this pipeline itself and ignores the pipeline in tokenizer.json. A
- * file with another pipeline is not CLIP's and is refused here.
+ * builds this pipeline itself, from the vocabulary and the merges of
+ * tokenizer.json, and ignores the pipeline there. Where the class is another
+ * one, the file's pipeline counts, and is refused here unless it is CLIP's.
  */
 #include "text/clip_tokenizer.h"
 #include "text/added_tokens.h"
@@ -124,6 +125,16 @@ static clipc_status check_model(const clipc_tokenizer_source *source,
 {
     if (!clipc_pipeline_is_text(model, "type", "BPE"))
         return refuse(name, "\"model.type\"", err);
+    if (!clipc_source_has(source, source->vocab_at, '{'))
+        return refuse(name, "\"model.vocab\"", err);
+    if (!clipc_source_has(source, source->merges_at, '['))
+        return refuse(name, "\"model.merges\"", err);
+    return CLIPC_OK;
+}
+
+static clipc_status check_settings(const json_t *model, const char *name,
+                                   clipc_error *err)
+{
     if (!clipc_pipeline_is_text(model, "continuing_subword_prefix", ""))
         return refuse(name, "\"model.continuing_subword_prefix\"", err);
     if (!clipc_pipeline_is(json_object_get(model, "end_of_word_suffix"),
@@ -135,10 +146,6 @@ static clipc_status check_model(const clipc_tokenizer_source *source,
         return refuse(name, "\"model.byte_fallback\"", err);
     if (!clipc_pipeline_is_unset(model, "ignore_merges"))
         return refuse(name, "\"model.ignore_merges\"", err);
-    if (!clipc_source_has(source, source->vocab_at, '{'))
-        return refuse(name, "\"model.vocab\"", err);
-    if (!clipc_source_has(source, source->merges_at, '['))
-        return refuse(name, "\"model.merges\"", err);
     return CLIPC_OK;
 }
 
@@ -177,6 +184,12 @@ static clipc_status load_vocab_json(clip_tokenizer *clip,
                                   &source->files->merges_txt, err);
 }
 
+/* Whether the pipeline is built anew, whatever tokenizer.json describes. */
+static bool is_rebuilt(const clipc_tokenizer_source *source)
+{
+    return strcmp(source->class, "CLIPTokenizer") == 0;
+}
+
 static clipc_status check_json(const clipc_tokenizer_source *source,
                                clipc_error *err)
 {
@@ -187,12 +200,15 @@ static clipc_status check_json(const clipc_tokenizer_source *source,
     if (!json_is_object(model))
         return refuse(name, "\"model\"", err);
     CLIPC_TRY(check_model(source, model, name, err));
+    if (added && !json_is_array(added))
+        return refuse(name, "\"added_tokens\"", err);
+    if (is_rebuilt(source))
+        return CLIPC_OK;
+    CLIPC_TRY(check_settings(model, name, err));
     if (!is_clip_normalizer(json_object_get(source->root, "normalizer")))
         return refuse(name, "\"normalizer\"", err);
     if (!is_clip_pre_tokenizer(json_object_get(source->root, "pre_tokenizer")))
         return refuse(name, "\"pre_tokenizer\"", err);
-    if (added && !json_is_array(added))
-        return refuse(name, "\"added_tokens\"", err);
     return CLIPC_OK;
 }
 
@@ -229,16 +245,18 @@ static clipc_status load_added(clip_tokenizer *clip,
     const clipc_added_source added = {
         .vocab = tokens,
         .added_tokens = json_object_get(source->root, "added_tokens"),
+        .older_tokens = source->older_tokens,
+        .older_name = source->older_name,
         .config = source->config,
         .tokens_name = name,
-        .config_name = source->files->tokenizer_config.name,
+        .config_name = source->config_name,
         .named = NAMED,
         .ends_needed = true,
         .normalize = normalize,
     };
 
     CLIPC_TRY(clipc_added_load(&clip->added, &added, source->vocab_size, err));
-    if (source->root &&
+    if (source->root && !is_rebuilt(source) &&
         !is_clip_post_processor(json_object_get(source->root,
                                                 "post_processor"),
                                 &clip->added))
@@ -374,11 +392,14 @@ static clipc_status encode(const void *self,
                            clipc_ids *out, clipc_error *err)
 {
     const clip_tokenizer *tokenizer = self;
+    const size_t begin = out->n + 1; /* behind the start token */
+    const size_t most = request->max_ids ? request->max_ids - 2 : SIZE_MAX;
     encoder enc = {
         .tokenizer = tokenizer,
         .sink = { .ids = out,
-                  .limit = request->max_ids ? out->n + request->max_ids - 1
-                                            : SIZE_MAX,
+                  .limit = request->max_ids && !request->cut_left
+                               ? begin + most
+                               : SIZE_MAX,
                   .specials_plain = tokenizer->added.specials_plain ||
                                     (request->flags &
                                      CLIPC_TEXT_SPECIALS_PLAIN) != 0 },
@@ -390,8 +411,8 @@ static clipc_status encode(const void *self,
                                  &enc);
     clipc_merge_scratch_free(&enc.scratch);
     free(enc.normalized.data);
-    if (ok && out->n > enc.sink.limit)
-        out->n = enc.sink.limit; /* the last word went past the limit */
+    if (ok)
+        clipc_ids_cut(out, begin, most, request->cut_left);
     if (!ok || !clipc_ids_push(out, tokenizer->added.end_id))
         return clipc_fail_nomem(err, "token ids");
     return CLIPC_OK;
@@ -399,22 +420,26 @@ static clipc_status encode(const void *self,
 
 /* ---- packed files ------------------------------------------------------ */
 
-clipc_status clipc_clip_write(const void *self, unsigned char **data,
-                              size_t *n, clipc_error *err)
+clipc_status clipc_clip_write(const void *self,
+                              const clipc_truncation *truncation,
+                              unsigned char **data, size_t *n,
+                              clipc_error *err)
 {
     const clip_tokenizer *clip = self;
 
-    return clipc_vocabulary_write(data, n, &clip->bpe, &clip->added, err);
+    return clipc_vocabulary_write(data, n, &clip->bpe, &clip->added,
+                                  truncation, err);
 }
 
-clipc_status clipc_clip_read(void *self, const unsigned char *data, size_t n,
+clipc_status clipc_clip_read(void *self, clipc_truncation *truncation,
+                             const unsigned char *data, size_t n,
                              const char *name, size_t vocab_size,
                              clipc_error *err)
 {
     clip_tokenizer *clip = self;
 
-    return clipc_vocabulary_read(&clip->bpe, &clip->added, data, n, name,
-                                 vocab_size, err);
+    return clipc_vocabulary_read(&clip->bpe, &clip->added, truncation, data, n,
+                                 name, vocab_size, err);
 }
 
 /* ---- the kind ---------------------------------------------------------- */

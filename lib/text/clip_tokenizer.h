@@ -2,7 +2,8 @@
  *
  * clip_tokenizer.h - CLIP's tokenizer in packed files. Its tables have no
  * frame (tables.h), so that versions of clipc before there were other kinds
- * read the packed files of CLIP that are made now, and the reverse.
+ * read the packed files of CLIP that are made now, and the reverse, unless the
+ * tokenizer cuts texts in a way of its own.
  */
 #ifndef CLIPC_CLIP_TOKENIZER_H
 #define CLIPC_CLIP_TOKENIZER_H
@@ -12,11 +13,14 @@
 extern const clipc_tokenizer_kind clipc_clip_tokenizer;
 
 /* *data is malloc'ed. self: the struct of the kind. */
-clipc_status clipc_clip_write(const void *self, unsigned char **data,
-                              size_t *n, clipc_error *err);
+clipc_status clipc_clip_write(const void *self,
+                              const clipc_truncation *truncation,
+                              unsigned char **data, size_t *n,
+                              clipc_error *err);
 /* Keep data, which begin at a multiple of 4, as long as self, which is all
  * zero. On failure clear() follows. */
-clipc_status clipc_clip_read(void *self, const unsigned char *data, size_t n,
+clipc_status clipc_clip_read(void *self, clipc_truncation *truncation,
+                             const unsigned char *data, size_t n,
                              const char *name, size_t vocab_size,
                              clipc_error *err);
 

@@ -5,9 +5,9 @@
  * Reference: transformers 5.24, GemmaTokenizer and its parent
  * TokenizersBackend. The class builds normaliser, pre-tokenizer and model
  * itself and takes vocabulary, merges, post-processor, padding and truncation
- * from tokenizer.json. A file whose own pipeline is another one was made for
- * another model, and is refused. Siglip2Tokenizer is the same class with a
- * normaliser that lowers the text first.
+ * from tokenizer.json. Where another class is named the file's own pipeline
+ * counts, and is refused unless it is the same. Siglip2Tokenizer is the same
+ * class with a normaliser that lowers the text first.
  */
 #include "text/gemma_pipeline.h"
 #include "text/pipeline.h"
@@ -32,15 +32,16 @@ bool clipc_gemma_fits(const clipc_tokenizer_source *source)
            clipc_pipeline_is_text(model, "end_of_word_suffix", "");
 }
 
-static clipc_status check_model(const clipc_tokenizer_source *source,
-                                clipc_error *err)
+/* Whether the pipeline is built anew, whatever tokenizer.json describes. */
+static bool is_rebuilt(const clipc_tokenizer_source *source)
 {
-    const json_t *model = json_object_get(source->root, "model");
+    return strcmp(source->class, "GemmaTokenizer") == 0 ||
+           strcmp(source->class, "Siglip2Tokenizer") == 0;
+}
 
-    if (!json_is_object(model))
-        return refuse(source, "\"model\"", err);
-    if (!clipc_pipeline_is_text(model, "type", "BPE"))
-        return refuse(source, "\"model.type\"", err);
+static clipc_status check_settings(const clipc_tokenizer_source *source,
+                                   const json_t *model, clipc_error *err)
+{
     if (!clipc_pipeline_is_text(model, "continuing_subword_prefix", ""))
         return refuse(source, "\"model.continuing_subword_prefix\"", err);
     if (!clipc_pipeline_is_text(model, "end_of_word_suffix", ""))
@@ -53,6 +54,20 @@ static clipc_status check_model(const clipc_tokenizer_source *source,
         return refuse(source, "\"model.byte_fallback\"", err);
     if (!json_is_true(json_object_get(model, "fuse_unk")))
         return refuse(source, "\"model.fuse_unk\"", err);
+    return CLIPC_OK;
+}
+
+static clipc_status check_model(const clipc_tokenizer_source *source,
+                                clipc_error *err)
+{
+    const json_t *model = json_object_get(source->root, "model");
+
+    if (!json_is_object(model))
+        return refuse(source, "\"model\"", err);
+    if (!clipc_pipeline_is_text(model, "type", "BPE"))
+        return refuse(source, "\"model.type\"", err);
+    if (!is_rebuilt(source))
+        CLIPC_TRY(check_settings(source, model, err));
     if (!clipc_source_has(source, source->vocab_at, '{'))
         return refuse(source, "\"model.vocab\"", err);
     if (!clipc_source_has(source, source->merges_at, '['))
@@ -120,21 +135,20 @@ clipc_status clipc_gemma_check(clipc_gemma_pipeline *pipeline,
     if (!source->root)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: tokenizer_class %s needs a tokenizer.json",
-                          CLIPC_QUOTE(source->files->tokenizer_config.name),
+                          CLIPC_QUOTE(source->config_name),
                           CLIPC_QUOTE(source->class));
     CLIPC_TRY(check_model(source, err));
+    if (added && !json_is_array(added))
+        return refuse(source, "\"added_tokens\"", err);
+    if (is_rebuilt(source)) {
+        pipeline->lower = strcmp(source->class, "Siglip2Tokenizer") == 0;
+        return CLIPC_OK;
+    }
     if (!is_normalizer(json_object_get(source->root, "normalizer"),
                        &pipeline->lower))
         return refuse(source, "\"normalizer\"", err);
     if (!is_pre_tokenizer(json_object_get(source->root, "pre_tokenizer")))
         return refuse(source, "\"pre_tokenizer\"", err);
-    if (added && !json_is_array(added))
-        return refuse(source, "\"added_tokens\"", err);
-    /* The classes do not look at the file's normaliser. */
-    if (strcmp(source->class, "Siglip2Tokenizer") == 0)
-        pipeline->lower = true;
-    else if (strcmp(source->class, "GemmaTokenizer") == 0)
-        pipeline->lower = false;
     return CLIPC_OK;
 }
 
@@ -182,28 +196,15 @@ static bool read_template(clipc_gemma_pipeline *pipeline, const json_t *post)
            (n - text == 1 || pipeline->end_id >= 0);
 }
 
-/* Where the configuration says add_bos_token or add_eos_token, the two say all
- * there is to add; else the file's post-processor does. */
+/* add_bos_token and add_eos_token of the configuration do not count beside a
+ * tokenizer.json. */
 static clipc_status read_ends(clipc_gemma_pipeline *pipeline,
                               const clipc_tokenizer_source *source,
-                              const clipc_added *added, clipc_error *err)
+                              clipc_error *err)
 {
-    const char *name = source->files->tokenizer_config.name;
-    const clipc_json_object config = { source->config, name, "" };
     const json_t *post = json_object_get(source->root, "post_processor");
-    bool start = false, end = false;
 
     pipeline->start_id = pipeline->end_id = -1;
-    CLIPC_TRY(clipc_json_bool(&config, "add_bos_token", &start, err));
-    CLIPC_TRY(clipc_json_bool(&config, "add_eos_token", &end, err));
-    if (json_object_get(source->config, "add_bos_token") ||
-        json_object_get(source->config, "add_eos_token")) {
-        if (start)
-            pipeline->start_id = added->start_id;
-        if (end)
-            pipeline->end_id = added->end_id;
-        return CLIPC_OK;
-    }
     if (post && !json_is_null(post) && !read_template(pipeline, post))
         return refuse(source, "\"post_processor\"", err);
     if (pipeline->start_id >= (int64_t)source->vocab_size ||
@@ -215,30 +216,7 @@ static clipc_status read_ends(clipc_gemma_pipeline *pipeline,
     return CLIPC_OK;
 }
 
-/* ---- padding, truncation ----------------------------------------------- */
-
-/* "left" or "right", of the configuration, else of tokenizer.json. */
-static clipc_status read_side(const clipc_tokenizer_source *source,
-                              const char *key, const char *object, bool *left,
-                              clipc_error *err)
-{
-    const json_t *value = json_object_get(source->config, key);
-    const json_t *direction =
-        json_object_get(json_object_get(source->root, object), "direction");
-
-    if (value && !json_is_null(value)) {
-        *left = clipc_pipeline_is(value, "left");
-        if (*left || clipc_pipeline_is(value, "right"))
-            return CLIPC_OK;
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"%s\" must be \"left\" or \"right\"",
-                          CLIPC_QUOTE(source->files->tokenizer_config.name),
-                          key);
-    }
-    if (direction)
-        *left = clipc_pipeline_is(direction, "Left");
-    return CLIPC_OK;
-}
+/* ---- the rest ----------------------------------------------------------- */
 
 clipc_status clipc_gemma_finish(clipc_gemma_pipeline *pipeline,
                                 clipc_padding *padding,
@@ -248,24 +226,21 @@ clipc_status clipc_gemma_finish(clipc_gemma_pipeline *pipeline,
 {
     const json_t *unk = json_object_get(json_object_get(source->root, "model"),
                                         "unk_token");
-    bool cut_left = false;
 
-    if (!json_is_string(unk) || added->unk_id < 0 ||
-        clipc_token_map_find(tokens, json_string_value(unk),
-                             json_string_length(unk)) != added->unk_id)
+    if (added->unk_id < 0 || (uint64_t)added->unk_id >= tokens->n_ids ||
+        (!is_rebuilt(source) &&
+         (!json_is_string(unk) ||
+          clipc_token_map_find(tokens, json_string_value(unk),
+                               json_string_length(unk)) != added->unk_id)))
         return refuse(source, "\"model.unk_token\"", err);
     if (pipeline->lower && added->normalized.n > 0)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: an added token that is normalised, in a "
                           "tokenizer that lowers its text",
                           CLIPC_QUOTE(source->files->tokenizer_json.name));
-    CLIPC_TRY(read_ends(pipeline, source, added, err));
-    CLIPC_TRY(
-        read_side(source, "truncation_side", "truncation", &cut_left, err));
-    if (cut_left)
-        return refuse(source, "truncation on the left", err);
+    CLIPC_TRY(read_ends(pipeline, source, err));
     /* The class pads on the left where no file says otherwise. */
     padding->id = added->pad_id;
     padding->left = *source->class != '\0';
-    return read_side(source, "padding_side", "padding", &padding->left, err);
+    return CLIPC_OK;
 }

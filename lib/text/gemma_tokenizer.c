@@ -159,9 +159,11 @@ static clipc_status load_tokens(gemma_tokenizer *gemma, clipc_padding *padding,
     const clipc_added_source added = {
         .vocab = tokens,
         .added_tokens = json_object_get(source->root, "added_tokens"),
+        .older_tokens = source->older_tokens,
+        .older_name = source->older_name,
         .config = source->config,
         .tokens_name = source->files->tokenizer_json.name,
-        .config_name = source->files->tokenizer_config.name,
+        .config_name = source->config_name,
         .named = NAMED,
         .normalize = normalize_added,
     };
@@ -435,12 +437,16 @@ static clipc_status encode(const void *self,
 {
     const gemma_tokenizer *gemma = self;
     const head *h = gemma->head;
-    const size_t n_end = h->end_id >= 0;
+    const size_t n_start = h->start_id >= 0, n_end = h->end_id >= 0;
+    const size_t begin = out->n + n_start;
+    const size_t most = request->max_ids ? request->max_ids - n_start - n_end
+                                         : SIZE_MAX;
     encoder enc = {
         .gemma = gemma,
         .sink = { .ids = out,
-                  .limit = request->max_ids ? out->n + request->max_ids - n_end
-                                            : SIZE_MAX,
+                  .limit = request->max_ids && !request->cut_left
+                               ? begin + most
+                               : SIZE_MAX,
                   .specials_plain = (h->flags & FLAG_PLAIN) != 0 ||
                                     (request->flags &
                                      CLIPC_TEXT_SPECIALS_PLAIN) != 0 },
@@ -452,14 +458,14 @@ static clipc_status encode(const void *self,
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "the tokenizer has an added token that is "
                           "normalised: its texts cannot be lowered");
-    bool ok = h->start_id < 0 || clipc_ids_push(out, h->start_id);
+    bool ok = !n_start || clipc_ids_push(out, h->start_id);
     ok = ok &&
          clipc_added_encode(&gemma->added.raw, request->text.data,
                             request->text.len, &enc.sink, add_piece, &enc);
     clipc_merge_scratch_free(&enc.scratch);
     free(enc.normalized.data);
-    if (ok && out->n > enc.sink.limit)
-        out->n = enc.sink.limit;
+    if (ok)
+        clipc_ids_cut(out, begin, most, request->cut_left);
     if (!ok || (n_end && !clipc_ids_push(out, h->end_id)))
         return clipc_fail_nomem(err, "token ids");
     return CLIPC_OK;

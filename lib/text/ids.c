@@ -4,6 +4,8 @@
  */
 #include "text/ids.h"
 
+#include <string.h>
+
 bool clipc_ids_push(clipc_ids *ids, int32_t id)
 {
     if (ids->n == ids->capacity) {
@@ -16,4 +18,16 @@ bool clipc_ids_push(clipc_ids *ids, int32_t id)
     }
     ids->ids[ids->n++] = id;
     return true;
+}
+
+void clipc_ids_cut(clipc_ids *ids, size_t begin, size_t n, bool last)
+{
+    const size_t had = ids->n - begin;
+
+    if (had <= n)
+        return;
+    if (last && n > 0)
+        memmove(ids->ids + begin, ids->ids + begin + (had - n),
+                n * sizeof *ids->ids);
+    ids->n = begin + n;
 }

@@ -235,7 +235,8 @@ static clipc_status encode(const void *self,
                               (request->flags & CLIPC_TEXT_LOWERCASE),
                     .out = out,
                     .start = before,
-                    .limit = max ? before + max : SIZE_MAX,
+                    .limit = max && !request->cut_left ? before + max
+                                                       : SIZE_MAX,
                     .err = err };
     clipc_status status = mark_text(&enc, text.data, text.len)
                               ? add_text(&enc, plain)
@@ -245,8 +246,7 @@ static clipc_status encode(const void *self,
         drop_lone_mark(&enc);
     release(&enc);
     CLIPC_TRY(status);
-    if (max && out->n > before + max - 1)
-        out->n = before + max - 1;
+    clipc_ids_cut(out, before, max ? max - 1 : SIZE_MAX, request->cut_left);
     /* A text that ends with the end token gets no second one. */
     if ((out->n == before || out->ids[out->n - 1] != siglip->head.end_id) &&
         !clipc_ids_push(out, siglip->head.end_id))
@@ -299,8 +299,7 @@ static clipc_status load_config(siglip_tokenizer *siglip,
                                 const clipc_tokenizer_source *source,
                                 clipc_spiece *spiece, clipc_error *err)
 {
-    const clipc_json_object config = { source->config,
-                                       source->files->tokenizer_config.name,
+    const clipc_json_object config = { source->config, source->config_name,
                                        "" };
     bool lower = true, plain = false, legacy = true;
 
@@ -325,8 +324,10 @@ static clipc_status load_from(siglip_tokenizer *siglip,
         .spiece = spiece,
         .config = source->config,
         .added_tokens = json_object_get(source->root, "added_tokens"),
+        .older_tokens = source->older_tokens,
+        .older_name = source->older_name,
         .spiece_name = name,
-        .config_name = source->files->tokenizer_config.name,
+        .config_name = source->config_name,
         .tokens_name = source->files->tokenizer_json.name,
         .vocab_size = source->vocab_size,
     };
@@ -478,6 +479,8 @@ const clipc_tokenizer_kind clipc_siglip_tokenizer = {
     .n_tables = N_TABLES,
     .bytes = sizeof(siglip_tokenizer),
     .least_ids = 1,
+    .max_ids = 64,
+    .python = true,
     .classes = CLASSES,
     .fits = fits,
     .reads_json = reads_json,

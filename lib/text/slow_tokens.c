@@ -139,11 +139,8 @@ static clipc_status read_decoder(reader *rd, json_t *decoder)
     return CLIPC_OK;
 }
 
-static clipc_status read_list(reader *rd)
+static clipc_status read_list(reader *rd, const json_t *list, const char *file)
 {
-    const json_t *list = rd->source->added_tokens;
-    const char *file = rd->source->tokens_name;
-
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *object = json_array_get(list, i);
         const clipc_json_object o = { object, file, "added_tokens" };
@@ -154,12 +151,22 @@ static clipc_status read_list(reader *rd)
     return CLIPC_OK;
 }
 
+static clipc_status read_lists(reader *rd)
+{
+    const clipc_slow_source *source = rd->source;
+
+    CLIPC_TRY(read_list(rd, source->older_tokens, source->older_name));
+    return read_list(rd, source->added_tokens, source->tokens_name);
+}
+
 /* ---- named and extra tokens -------------------------------------------- */
 
-/* Adds a token whose id is still to be found. */
+/* Adds a token whose id is still to be found: below 0, the less the later. */
 static clipc_status read_special(reader *rd, const char *text, size_t n)
 {
-    clipc_slow_token token = { .n = n, .id = CLIPC_NO_PIECE, .special = true };
+    clipc_slow_token token = { .n = n,
+                               .id = -1 - (int32_t)rd->out->n,
+                               .special = true };
 
     memcpy(&token.text, &text, sizeof text);
     return add(rd, &token, rd->file);
@@ -197,59 +204,43 @@ static clipc_status named_text(const reader *rd, size_t i, const char **text,
     return CLIPC_OK;
 }
 
-static bool is_named(const char *key)
+/* Reads one of the special tokens without one of the seven names. */
+static clipc_status read_other(reader *rd, const json_t *value,
+                               const char *key)
 {
-    for (size_t i = 0; i < N_NAMED; i++)
-        if (strcmp(key, NAMED[i].key) == 0)
-            return true;
-    return false;
+    const json_t *content = content_of(value);
+
+    if (!json_is_string(content))
+        return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be strings or added tokens",
+                          CLIPC_QUOTE(rd->source->config_name), key);
+    return read_special(rd, json_string_value(content),
+                        json_string_length(content));
 }
 
 static clipc_status read_extra(reader *rd)
 {
-    static const char *const LISTS[] = { "extra_special_tokens",
-                                         "additional_special_tokens" };
-    const char *file = rd->source->config_name, *key;
-    json_t *config, *value;
+    static const char specific[] = "model_specific_special_tokens";
+    static const char extra[] = "extra_special_tokens";
+    const json_t *list = json_object_get(rd->source->config, extra);
+    json_t *named = json_object_get(rd->source->config, specific), *value;
+    const char *key;
+    size_t i;
 
-    for (size_t k = 0; k < 2; k++) {
-        const json_t *list = json_object_get(rd->source->config, LISTS[k]);
-        if (!list || json_is_null(list) ||
-            (json_is_object(list) && json_object_size(list) == 0))
-            continue;
-        if (!json_is_array(list))
-            return clipc_fail(rd->err, CLIPC_ERR_UNSUPPORTED, -1,
-                              "%s: \"%s\" is not a list", CLIPC_QUOTE(file),
-                              LISTS[k]);
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            const json_t *content = content_of(json_array_get(list, i));
-            if (!json_is_string(content))
-                return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
-                                  "%s: \"%s\" must list strings or added "
-                                  "tokens",
-                                  CLIPC_QUOTE(file), LISTS[k]);
-            CLIPC_TRY(read_special(rd, json_string_value(content),
-                                   json_string_length(content)));
-        }
-        if (json_array_size(list) > 0)
-            break; /* only the newer name counts */
-    }
-    memcpy(&config, &rd->source->config, sizeof config);
-    json_object_foreach(config, key, value)
-    {
-        const size_t n = strlen(key);
-        if (n > 6 && strcmp(key + n - 6, "_token") == 0 && !is_named(key) &&
-            (json_is_string(value) || json_is_object(value)))
-            return clipc_fail(rd->err, CLIPC_ERR_UNSUPPORTED, -1,
-                              "%s: special token \"%s\" is not known to clipc",
-                              CLIPC_QUOTE(file), key);
-    }
+    if (list && !json_is_null(list) && !json_is_array(list))
+        return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be a list or an object",
+                          CLIPC_QUOTE(rd->source->config_name), extra);
+    json_object_foreach(named, key, value)
+        CLIPC_TRY(read_other(rd, value, key));
+    json_array_foreach(list, i, value) CLIPC_TRY(read_other(rd, value, extra));
     return CLIPC_OK;
 }
 
 /* ---- loading ----------------------------------------------------------- */
 
-/* A listed token comes before its equals. */
+/* A listed token comes before its equals, and of those without an id the one
+ * that was read first. */
 static int by_text(const void *a, const void *b)
 {
     const clipc_slow_token *x = a, *y = b;
@@ -260,7 +251,9 @@ static int by_text(const void *a, const void *b)
         return order;
     if (x->n != y->n)
         return x->n < y->n ? -1 : 1;
-    return (x->id < 0) - (y->id < 0);
+    if (x->id >= 0 || y->id >= 0)
+        return (x->id < 0) - (y->id < 0);
+    return (x->id < y->id) - (x->id > y->id);
 }
 
 /* Builds the trie of tokens in order. False: memory ran out. */
@@ -305,27 +298,55 @@ static clipc_status merge(reader *rd)
     return CLIPC_OK;
 }
 
-/* Gives tokens that are not listed the ids of their pieces. */
+static int by_order(const void *a, const void *b)
+{
+    const clipc_slow_token *const *x = a, *const *y = b;
+    return ((*x)->id < (*y)->id) - ((*x)->id > (*y)->id);
+}
+
+/* Gives tokens that are neither listed nor pieces the ids from next_id on, in
+ * the order in which they were read. */
+static clipc_status number_tokens(reader *rd, size_t next_id)
+{
+    clipc_slow_tokens *out = rd->out;
+    clipc_slow_token **fresh = clipc_alloc(out->n, sizeof(clipc_slow_token *));
+    size_t n = 0;
+
+    if (!fresh)
+        return clipc_fail_nomem(rd->err, "added tokens");
+    for (size_t i = 0; i < out->n; i++)
+        if (out->tokens[i].id < 0)
+            fresh[n++] = &out->tokens[i];
+    if (n > 0)
+        qsort(fresh, n, sizeof *fresh, by_order);
+    for (size_t i = 0; i < n; i++)
+        fresh[i]->id = (int32_t)(next_id + i);
+    free(fresh);
+    return CLIPC_OK;
+}
+
+/* Gives tokens that are not listed the ids of their pieces, or new ones. */
 static clipc_status find_ids(reader *rd)
 {
     const clipc_spiece *spiece = rd->source->spiece;
     clipc_slow_token *tokens = rd->out->tokens;
+    size_t n_known = spiece->n_pieces;
 
+    for (size_t i = 0; i < rd->out->n; i++)
+        n_known += tokens[i].id >= 0;
     for (size_t i = 0; i < spiece->n_pieces; i++) {
         int32_t k = clipc_trie_find(&rd->out->trie, spiece->pieces[i].text,
                                     spiece->pieces[i].n);
         if (k >= 0 && tokens[k].id < 0)
             tokens[k].id = (int32_t)i;
+        else if (k >= 0)
+            n_known--; /* listed, and a piece */
     }
-    for (size_t i = 0; i < rd->out->n; i++) {
-        if (tokens[i].id < 0)
-            return fail(rd, CLIPC_ERR_CONFIG, rd->source->spiece_name,
-                        tokens[i].text, tokens[i].n,
-                        "is not in the vocabulary");
+    CLIPC_TRY(number_tokens(rd, n_known));
+    for (size_t i = 0; i < rd->out->n; i++)
         if ((size_t)tokens[i].id >= rd->source->vocab_size)
             return fail(rd, CLIPC_ERR_CONFIG, rd->file, tokens[i].text,
                         tokens[i].n, "has an id past the token embedding");
-    }
     return CLIPC_OK;
 }
 
@@ -340,7 +361,7 @@ static clipc_status load(reader *rd)
         return clipc_fail(rd->err, CLIPC_ERR_CONFIG, -1,
                           "%s: \"added_tokens_decoder\" must be an object",
                           CLIPC_QUOTE(rd->source->config_name));
-    CLIPC_TRY(decoder ? read_decoder(rd, decoder) : read_list(rd));
+    CLIPC_TRY(decoder ? read_decoder(rd, decoder) : read_lists(rd));
     for (size_t i = 0; i < N_NAMED; i++) {
         CLIPC_TRY(named_text(rd, i, &text[i], &n[i]));
         if (text[i])

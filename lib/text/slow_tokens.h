@@ -28,13 +28,14 @@ typedef struct clipc_slow_tokens {
 } clipc_slow_tokens;
 
 /* Reads the tokens of tokenizer_config.json (NULL: absent) and, where the
- * configuration has no added_tokens_decoder, added_tokens of tokenizer.json
- * (NULL: absent). A token without an id of its own has that of the piece of
- * its name. Names of files are for messages. */
+ * configuration has no added_tokens_decoder, those of added_tokens.json and
+ * added_tokens of tokenizer.json (NULL: absent). A token without an id of its
+ * own has that of the piece of its name, else the next one after the pieces
+ * and the listed tokens. Names of files are for messages. */
 typedef struct clipc_slow_source {
     const clipc_spiece *spiece;
-    const json_t *config, *added_tokens;
-    const char *spiece_name, *config_name, *tokens_name;
+    const json_t *config, *added_tokens, *older_tokens;
+    const char *spiece_name, *config_name, *tokens_name, *older_name;
     size_t vocab_size;
 } clipc_slow_source;
 

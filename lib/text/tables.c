@@ -3,7 +3,8 @@
  * tables.c - the frame of a tokenizer in a packed file. Little-endian:
  *
  *     "clipcvoc" | u32 version 2 | u32 kind | i32 pad_id | u32 flags (1:
- *     padding goes first) | u32 n_tables | u32 0
+ *     padding goes first; 2: a text loses its beginning where it is cut) |
+ *     u32 n_tables | u32 most ids of a text that is cut (0: no bound)
  *     u32 bytes of each table [n_tables], then zeros to a multiple of 8
  *     the tables, each followed by zeros to a multiple of 8
  *
@@ -16,12 +17,12 @@
 
 #define MAGIC "clipcvoc"
 
-enum { VERSION = 2, MAGIC_BYTES = 8 };
+enum { VERSION = 2, MAGIC_BYTES = 8, PAD_LEFT = 1, CUT_LEFT = 2 };
 
 typedef struct header {
     uint32_t version, kind;
     int32_t pad_id;
-    uint32_t flags, n_tables, zero;
+    uint32_t flags, n_tables, max_ids;
 } header;
 
 _Static_assert(sizeof(header) == 24, "no padding");
@@ -43,8 +44,10 @@ clipc_status clipc_tables_write(unsigned char **data, size_t *n,
     const header h = { .version = VERSION,
                        .kind = tables->kind,
                        .pad_id = tables->pad_id,
-                       .flags = tables->pad_left,
-                       .n_tables = tables->n };
+                       .flags = (tables->pad_left ? PAD_LEFT : 0u) |
+                                (tables->cut_left ? CUT_LEFT : 0u),
+                       .n_tables = tables->n,
+                       .max_ids = tables->max_ids };
     size_t at = tables_at(tables->n), total = at;
 
     *data = NULL;
@@ -101,7 +104,7 @@ clipc_status clipc_tables_read(clipc_tables *tables, const unsigned char *data,
     if (n < MAGIC_BYTES + sizeof h)
         return clipc_tables_fail(tables, "cut short", err);
     memcpy(&h, data + MAGIC_BYTES, sizeof h);
-    if (h.n_tables > CLIPC_MAX_TABLES || h.flags > 1 || h.zero != 0 ||
+    if (h.n_tables > CLIPC_MAX_TABLES || h.flags > (PAD_LEFT | CUT_LEFT) ||
         h.pad_id < -1)
         return clipc_tables_fail(tables, "its header is damaged", err);
     size_t at = tables_at(h.n_tables);
@@ -121,7 +124,9 @@ clipc_status clipc_tables_read(clipc_tables *tables, const unsigned char *data,
                                  err);
     tables->kind = h.kind;
     tables->pad_id = h.pad_id;
-    tables->pad_left = h.flags != 0;
+    tables->pad_left = (h.flags & PAD_LEFT) != 0;
+    tables->cut_left = (h.flags & CUT_LEFT) != 0;
+    tables->max_ids = h.max_ids;
     tables->n = h.n_tables;
     return CLIPC_OK;
 }

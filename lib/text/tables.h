@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * tables.h - a tokenizer as bytes of a packed file: the kind, its padding, and
- * the kind's tables, which are used where they lie.
+ * tables.h - a tokenizer as bytes of a packed file: the kind, how texts are
+ * padded and cut, and the kind's tables, which are used where they lie.
  */
 #ifndef CLIPC_TABLES_H
 #define CLIPC_TABLES_H
@@ -22,7 +22,8 @@ typedef struct clipc_tables {
     const char *name; /* of the file, for messages */
     uint32_t kind;    /* clipc_tokenizer_kind.number */
     int32_t pad_id;   /* -1: none */
-    bool pad_left;
+    bool pad_left, cut_left;
+    uint32_t max_ids; /* of a text that is cut; 0: no bound */
     uint32_t n;
     clipc_table table[CLIPC_MAX_TABLES];
 } clipc_tables;

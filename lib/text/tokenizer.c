@@ -4,14 +4,16 @@
  * kinds have in common: limits of texts, padding, packed files.
  *
  * As in transformers' AutoTokenizer, the class that tokenizer_config.json
- * names decides. Where that class is none that clipc knows, the first kind
- * that the files fit decides.
+ * names decides, else the class that belongs to the network. Where that class
+ * is none that clipc knows, the first kind that the files fit decides.
  */
 #include "text/tokenizer.h"
 #include "text/clean.h"
 #include "text/clip_tokenizer.h"
 #include "text/gemma_tokenizer.h"
+#include "text/pipeline.h"
 #include "text/siglip_tokenizer.h"
+#include "text/tokenizer_config.h"
 #include "text/xlm_tokenizer.h"
 #include "base/utf8.h"
 
@@ -19,6 +21,7 @@
 #include <string.h>
 
 #define MAX_VOCAB_SIZE ((size_t)1 << 22)
+#define MAX_IDS 65536 /* a longer model_max_length is none */
 
 /* CLIP's kind is last: any tokenizer.json fits. */
 static const clipc_tokenizer_kind *const kinds[] = {
@@ -34,6 +37,7 @@ struct clipc_tokenizer {
     const clipc_tokenizer_kind *kind;
     void *self;
     clipc_padding padding;
+    clipc_truncation truncation;
     unsigned char *copy; /* of the data of a packed file; or NULL */
     unsigned cleaning;   /* CLIPC_CLEAN_... */
 };
@@ -78,7 +82,8 @@ static const clipc_tokenizer_kind *kind_of_number(uint32_t number)
 typedef struct loader {
     clipc_tokenizer_source source;
     clipc_json_cursor cursor;
-    json_t *root, *config;
+    clipc_tokenizer_config config;
+    json_t *root;
     char class[64];
 } loader;
 
@@ -95,20 +100,21 @@ static clipc_status need_object(const json_t *root,
 static clipc_status read_config(loader *ld, clipc_error *err)
 {
     static const char suffix[] = "Fast";
-    const clipc_tokenizer_file *file = &ld->source.files->tokenizer_config;
     const size_t n_suffix = sizeof suffix - 1;
 
     ld->source.class = ld->class;
-    if (!file->data)
-        return CLIPC_OK;
-    CLIPC_TRY(clipc_json_parse_reals(&ld->config, file->data, file->n,
-                                     file->name, err));
-    CLIPC_TRY(need_object(ld->config, file, err));
-    ld->source.config = ld->config;
-    const json_t *class = json_object_get(ld->config, "tokenizer_class");
-    size_t n = json_string_length(class);
+    CLIPC_TRY(clipc_tokenizer_config_read(&ld->config, ld->source.files, err));
+    ld->source.config = ld->config.root;
+    ld->source.config_name = ld->config.name;
+    ld->source.older_tokens = ld->config.added;
+    ld->source.older_name = ld->config.added_name;
+    const json_t *class = json_object_get(ld->config.root, "tokenizer_class");
+    const char *name = json_string_value(class);
+    if (!name)
+        name = ld->source.files->network_class;
+    size_t n = name ? strlen(name) : 0;
     if (n > 0 && n < sizeof ld->class)
-        memcpy(ld->class, json_string_value(class), n);
+        memcpy(ld->class, name, n);
     n = strlen(ld->class);
     if (n > n_suffix && strcmp(ld->class + n - n_suffix, suffix) == 0)
         ld->class[n - n_suffix] = '\0';
@@ -131,7 +137,10 @@ static clipc_status read_json(loader *ld, clipc_error *err)
     ld->source.cursor = &ld->cursor;
     ld->source.vocab_at = large[0].at;
     ld->source.merges_at = large[1].at;
-    return CLIPC_OK;
+    return clipc_tokenizer_config_override(&ld->config,
+                                           json_object_get(ld->root,
+                                                           "added_tokens"),
+                                           err);
 }
 
 static clipc_status find_kind(loader *ld, const clipc_tokenizer_kind **kind,
@@ -174,6 +183,55 @@ void clipc_tokenizer_destroy(clipc_tokenizer *tokenizer)
     free(tokenizer);
 }
 
+/* "left" or "right": of the configuration, else of tokenizer.json. */
+static clipc_status read_side(const loader *ld,
+                              const clipc_tokenizer_kind *kind,
+                              const char *key, const char *object, bool *left,
+                              clipc_error *err)
+{
+    const json_t *value = json_object_get(ld->source.config, key);
+    const json_t *direction =
+        json_object_get(json_object_get(ld->root, object), "direction");
+
+    if (value) {
+        *left = clipc_pipeline_is(value, "left");
+        if (*left || clipc_pipeline_is(value, "right"))
+            return CLIPC_OK;
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be \"left\" or \"right\"",
+                          CLIPC_QUOTE(ld->source.config_name), key);
+    }
+    if (direction && !kind->python)
+        *left = clipc_pipeline_is(direction, "Left");
+    return CLIPC_OK;
+}
+
+/* model_max_length, which was max_len once. A number that is no length is how
+ * tools write that there is no bound. */
+static clipc_status read_max_ids(const loader *ld, clipc_tokenizer *made,
+                                 clipc_error *err)
+{
+    const json_t *config = ld->source.config;
+    const char *key = "model_max_length";
+    const json_t *value = json_object_get(config, key);
+
+    if (!value && made->kind->max_ids == 0)
+        value = json_object_get(config, key = "max_len");
+    if (!value)
+        made->truncation.max_ids = made->kind->max_ids;
+    if (!value || json_is_null(value))
+        return CLIPC_OK;
+    const double number = json_number_value(value);
+    if (!json_is_number(value) || !(number >= 0) ||
+        (number < MAX_IDS && number != (double)(uint32_t)number))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"%s\" must be a length",
+                          CLIPC_QUOTE(ld->source.config_name), key);
+    if (number < MAX_IDS)
+        made->truncation.max_ids = number < 1 ? 1 : (size_t)number;
+    return CLIPC_OK;
+}
+
 static clipc_status load(loader *ld, clipc_tokenizer **made, clipc_error *err)
 {
     const clipc_tokenizer_kind *kind;
@@ -183,7 +241,12 @@ static clipc_status load(loader *ld, clipc_tokenizer **made, clipc_error *err)
     *made = make(kind);
     if (!*made)
         return clipc_fail_nomem(err, "tokenizer");
-    return kind->load((*made)->self, &(*made)->padding, &ld->source, err);
+    CLIPC_TRY(kind->load((*made)->self, &(*made)->padding, &ld->source, err));
+    CLIPC_TRY(read_side(ld, kind, "padding_side", "padding",
+                        &(*made)->padding.left, err));
+    CLIPC_TRY(read_side(ld, kind, "truncation_side", "truncation",
+                        &(*made)->truncation.left, err));
+    return read_max_ids(ld, *made, err);
 }
 
 clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
@@ -201,7 +264,7 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
     clipc_status status = load(&ld, &made, err);
     clipc_cursor_close(&ld.cursor);
     json_decref(ld.root);
-    json_decref(ld.config);
+    clipc_tokenizer_config_free(&ld.config);
     if (status != CLIPC_OK) {
         clipc_tokenizer_destroy(made);
         return status;
@@ -220,12 +283,15 @@ clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
     clipc_tables tables = { .kind = kind->number,
                             .pad_id = tokenizer->padding.id,
                             .pad_left = tokenizer->padding.left,
+                            .cut_left = tokenizer->truncation.left,
+                            .max_ids = (uint32_t)tokenizer->truncation.max_ids,
                             .n = kind->n_tables };
 
     *data = NULL;
     *n = 0;
     if (!kind->write)
-        return clipc_clip_write(tokenizer->self, data, n, err);
+        return clipc_clip_write(tokenizer->self, &tokenizer->truncation, data,
+                                n, err);
     CLIPC_TRY(kind->write(tokenizer->self, tables.table, err));
     return clipc_tables_write(data, n, &tables, err);
 }
@@ -242,6 +308,8 @@ static clipc_status take_tables(clipc_tokenizer *tokenizer,
     if (tables->pad_id >= 0 && (size_t)tables->pad_id >= vocab_size)
         return clipc_tables_fail(tables, "its padding has no row", err);
     tokenizer->padding = (clipc_padding){ tables->pad_id, tables->pad_left };
+    tokenizer->truncation = (clipc_truncation){ tables->max_ids,
+                                                tables->cut_left };
     return kind->read(tokenizer->self, tables, vocab_size, err);
 }
 
@@ -281,8 +349,8 @@ static clipc_status read_data(clipc_tokenizer **made,
     }
     (*made)->copy = copy;
     return framed ? take_tables(*made, &tables, vocab_size, err)
-                  : clipc_clip_read((*made)->self, data, n, name, vocab_size,
-                                    err);
+                  : clipc_clip_read((*made)->self, &(*made)->truncation, data,
+                                    n, name, vocab_size, err);
 }
 
 clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
@@ -307,6 +375,21 @@ clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
 void clipc_tokenizer_set_cleaning(clipc_tokenizer *tokenizer, unsigned steps)
 {
     tokenizer->cleaning = steps;
+}
+
+void clipc_tokenizer_set_context(clipc_tokenizer *tokenizer,
+                                 size_t context_length)
+{
+    if (tokenizer->truncation.max_ids >= context_length)
+        tokenizer->truncation.max_ids = 0;
+}
+
+size_t clipc_tokenizer_padded(const clipc_tokenizer *tokenizer,
+                              size_t context_length)
+{
+    const size_t own = tokenizer->truncation.max_ids;
+
+    return own && own < context_length ? own : context_length;
 }
 
 /* Encodes the text as it is, or what cleaning makes of the text. */
@@ -337,9 +420,11 @@ clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
 {
     const clipc_tokenizer_kind *kind = tokenizer->kind;
     const size_t before = out->n;
+    const size_t own = tokenizer->truncation.max_ids;
     clipc_tokenizer_request request = {
         .text = { text.data ? text.data : "", text.len },
-        .max_ids = max_ids,
+        .max_ids = max_ids && own && own < max_ids ? own : max_ids,
+        .cut_left = tokenizer->truncation.left,
         .flags = flags,
     };
 
@@ -348,6 +433,11 @@ clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
     if (max_ids > 0 && max_ids < kind->least_ids)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "a text has at least %zu tokens", kind->least_ids);
+    if (request.max_ids > 0 && request.max_ids < kind->least_ids)
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "the tokenizer cuts texts to %zu tokens "
+                          "(model_max_length), and a text has at least %zu",
+                          own, kind->least_ids);
     if (text.len > CLIPC_MAX_TEXT_BYTES)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "a text of %zu bytes, the limit is %zu", text.len,

@@ -36,8 +36,19 @@ void clipc_tokenizer_destroy(clipc_tokenizer *tokenizer);
  * tokenizer is used by several threads. */
 void clipc_tokenizer_set_cleaning(clipc_tokenizer *tokenizer, unsigned steps);
 
+/* The most ids that the network reads: a bound of the tokenizer's own that is
+ * not below is forgotten. Before the tokenizer is used by several threads. */
+void clipc_tokenizer_set_context(clipc_tokenizer *tokenizer,
+                                 size_t context_length);
+
+/* To how many ids a text is padded for a network that reads context_length:
+ * as many, or the bound of the tokenizer's own. */
+size_t clipc_tokenizer_padded(const clipc_tokenizer *tokenizer,
+                              size_t context_length);
+
 /* Appends the ids of one text, start and end token included. max_ids 0: all
- * of them; else cut to max_ids, keeping the end token. flags:
+ * of them; else cut to max_ids or to the bound of the tokenizer's own, on the
+ * side that the tokenizer's files say, keeping both tokens. flags:
  * CLIPC_TEXT_SPECIALS_PLAIN. Thread-safe. On failure `out` is as before. */
 clipc_status clipc_tokenizer_encode(const clipc_tokenizer *tokenizer,
                                     clipc_text text, size_t max_ids,

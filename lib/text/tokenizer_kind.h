@@ -12,12 +12,24 @@
 #include "text/ids.h"
 #include "text/tokenizer_files.h"
 
+/* How a text is cut where a call asks for it. */
+typedef struct clipc_truncation {
+    size_t max_ids; /* 0: as long as the network reads */
+    bool left;      /* the text loses its beginning */
+} clipc_truncation;
+
 /* What a tokenizer is loaded from. */
 typedef struct clipc_tokenizer_source {
     const clipc_tokenizer_files *files;
-    size_t vocab_size;    /* rows of the token embedding: ids are below */
-    const json_t *config; /* tokenizer_config.json; NULL: absent */
-    const char *class;    /* its tokenizer_class without "Fast"; "": none */
+    size_t vocab_size; /* rows of the token embedding: ids are below */
+    /* tokenizer_config.json as tokenizer_config.h has it; NULL: absent. */
+    const json_t *config;
+    const char *config_name; /* for messages */
+    const char *class;       /* its tokenizer_class without "Fast"; "": none */
+    /* The tokens of added_tokens.json, listed as tokenizer.json lists its own,
+     * and that file's name; NULL: absent, or of no account. */
+    const json_t *older_tokens;
+    const char *older_name;
     /* tokenizer.json without model.vocab and model.merges, which may be large:
      * read them where they begin, with the cursor (json_cursor.h), an object
      * and an array, or an array each; 0: absent or of another type. root NULL:
@@ -40,10 +52,13 @@ typedef struct clipc_padding {
     bool left;  /* padding goes before the text */
 } clipc_padding;
 
-/* A part of a text's ids to make. */
+/* A text whose ids are to be made. */
 typedef struct clipc_tokenizer_request {
     clipc_text text; /* valid UTF-8, data not NULL */
-    size_t max_ids;  /* as clipc_tokenizer_encode() has it */
+    size_t max_ids;  /* 0: all; else least_ids or more, start and end token
+                      * included */
+    bool cut_left;   /* what does not fit is dropped behind the start token,
+                      * not before the end token */
     unsigned flags;  /* CLIPC_TEXT_... */
 } clipc_tokenizer_request;
 
@@ -53,6 +68,9 @@ typedef struct clipc_tokenizer_kind {
     uint32_t n_tables; /* that write() makes, at most CLIPC_MAX_TABLES */
     size_t bytes;      /* of the kind's own struct, `self` below */
     size_t least_ids;  /* that a text has, start and end token */
+    size_t max_ids;    /* model_max_length where no file has it; 0: none */
+    bool python;       /* the class is written in Python: the file
+                        * tokenizer.json says nothing about sides */
     /* Classes of transformers that are this kind, NULL last. */
     const char *const *classes;
     /* Whether the files are this kind's, where they name no class that clipc

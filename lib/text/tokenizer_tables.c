@@ -5,7 +5,8 @@
  *
  *     "clipcvoc" | u32 version 1 | u32 n_ids | u32 n_merges | u32 n_added |
  *     u32 text_bytes | u32 start_id | u32 end_id | u32 flags (1: special
- *     tokens are plain text)
+ *     tokens are plain text; 2: a text loses its beginning where it is cut;
+ *     the rest: 256 times the most ids of a text that is cut, 0: no bound)
  *     i32 inner_ids[256] | i32 last_ids[256]
  *     u32 starts[n_ids + 1]
  *     { u32 right, u32 rank, u32 result } [n_merges]
@@ -30,7 +31,10 @@ enum {
     VERSION = 1,
     MAGIC_BYTES = 8,
     N_BYTES = 256, /* number of byte values */
-    MAX_ADDED = 65536
+    MAX_ADDED = 65536,
+    FLAG_PLAIN = 1,
+    FLAG_CUT_LEFT = 2,
+    MAX_IDS_SHIFT = 8
 };
 
 typedef struct header {
@@ -69,9 +73,12 @@ static bool lay_out(layout *l, const header *h)
 
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_bpe *bpe,
-                                    const clipc_added *added, clipc_error *err)
+                                    const clipc_added *added,
+                                    const clipc_truncation *truncation,
+                                    clipc_error *err)
 {
-    /* bpe.c and added_tokens.c bounded the sizes when they read them. */
+    /* bpe.c, added_tokens.c and tokenizer.c bounded the sizes when they read
+     * them. */
     const header h = {
         .version = VERSION,
         .n_ids = (uint32_t)bpe->merges.n_ids,
@@ -80,7 +87,9 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
         .text_bytes = (uint32_t)clipc_added_text_bytes(added),
         .start_id = (uint32_t)added->start_id,
         .end_id = (uint32_t)added->end_id,
-        .flags = added->specials_plain,
+        .flags = (added->specials_plain ? FLAG_PLAIN : 0u) |
+                 (truncation->left ? FLAG_CUT_LEFT : 0u) |
+                 (uint32_t)truncation->max_ids << MAX_IDS_SHIFT,
     };
     layout l;
 
@@ -143,7 +152,8 @@ static clipc_status read_header(reader *r, size_t n)
                           "%s: binary vocabulary: ids past the %zu rows of "
                           "the token embedding",
                           CLIPC_QUOTE(r->name), r->vocab_size);
-    if (h->flags > 1)
+    if ((h->flags & ((1u << MAX_IDS_SHIFT) - 1)) >
+        (FLAG_PLAIN | FLAG_CUT_LEFT))
         return fail(r, MAGIC_BYTES, "unknown flags");
     return CLIPC_OK;
 }
@@ -184,11 +194,12 @@ static clipc_status read_added(const reader *r, clipc_added *added)
     added->unk_id = added->pad_id = -1; /* not kept */
     added->start_id = (int32_t)r->h.start_id;
     added->end_id = (int32_t)r->h.end_id;
-    added->specials_plain = r->h.flags != 0;
+    added->specials_plain = (r->h.flags & FLAG_PLAIN) != 0;
     return CLIPC_OK;
 }
 
 clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
+                                   clipc_truncation *truncation,
                                    const unsigned char *data, size_t n,
                                    const char *name, size_t vocab_size,
                                    clipc_error *err)
@@ -204,6 +215,10 @@ clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
         status = read_bpe(&r, bpe);
     if (status == CLIPC_OK)
         status = read_added(&r, added);
+    *truncation = (clipc_truncation){
+        .max_ids = r.h.flags >> MAX_IDS_SHIFT,
+        .left = (r.h.flags & FLAG_CUT_LEFT) != 0,
+    };
     if (status != CLIPC_OK) {
         clipc_merges_free(&bpe->merges);
         clipc_added_free(added);

@@ -205,12 +205,17 @@ static clipc_status encode(const void *self,
                            clipc_ids *out, clipc_error *err)
 {
     const xlm_tokenizer *xlm = self;
-    const size_t max = request->max_ids;
     const clipc_text text = request->text;
+    const size_t n_ends = xlm->head.start_id >= 0 ? 2 : 1;
+    const size_t begin = out->n + n_ends - 1; /* behind the start token */
+    const size_t most = request->max_ids ? request->max_ids - n_ends
+                                         : SIZE_MAX;
     encoder enc = {
         .xlm = xlm,
         .sink = { .ids = out,
-                  .limit = max ? out->n + max - 1 : SIZE_MAX,
+                  .limit = request->max_ids && !request->cut_left
+                               ? begin + most
+                               : SIZE_MAX,
                   .specials_plain = xlm->added.specials_plain ||
                                     (request->flags &
                                      CLIPC_TEXT_SPECIALS_PLAIN) != 0 },
@@ -238,8 +243,8 @@ static clipc_status encode(const void *self,
                           "a text of %zu bytes has more than %zu bytes after "
                           "normalisation",
                           enc.too_long, MAX_NORMALIZED_BYTES);
-    if (ok && out->n > enc.sink.limit)
-        out->n = enc.sink.limit; /* the last word went past the limit */
+    if (ok)
+        clipc_ids_cut(out, begin, most, request->cut_left);
     if (!ok || !clipc_ids_push(out, xlm->head.end_id))
         return clipc_fail_nomem(err, "token ids");
     return CLIPC_OK;
@@ -284,9 +289,11 @@ static clipc_status load_added(xlm_tokenizer *xlm,
     const clipc_added_source added = {
         .vocab = tokens,
         .added_tokens = json_object_get(source->root, "added_tokens"),
+        .older_tokens = source->older_tokens,
+        .older_name = source->older_name,
         .config = source->config,
         .tokens_name = source->files->tokenizer_json.name,
-        .config_name = source->files->tokenizer_config.name,
+        .config_name = source->config_name,
         .named = how->named,
         .ends_needed = how->has_start,
         .normalize = normalize,
@@ -349,8 +356,7 @@ static clipc_status check_config(xlm_tokenizer *xlm,
                                  const clipc_tokenizer_source *source,
                                  const variant *how, clipc_error *err)
 {
-    const clipc_json_object config = { source->config,
-                                       source->files->tokenizer_config.name,
+    const clipc_json_object config = { source->config, source->config_name,
                                        "" };
     bool prefix = true;
 

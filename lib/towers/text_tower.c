@@ -62,7 +62,7 @@ static size_t text_length(const clipc_tower *tower, size_t i)
     size_t text = input->order[i];
 
     if (clipc_config_pads_texts(tower->config))
-        return tower->config->context_length;
+        return input->starts[text + 1] - input->starts[text];
     return 1 +
            clipc_text_pooled_row(text_ids(input, i),
                                  input->starts[text + 1] - input->starts[text],
@@ -176,12 +176,6 @@ static clipc_status check_ids(const clipc_config *config, const int32_t *ids,
             return clipc_fail(err, CLIPC_ERR_TOO_LONG, -1,
                               "text %zu has %zu tokens, over the context "
                               "length of %zu",
-                              i, length, config->context_length);
-        if (length != config->context_length &&
-            clipc_config_pads_texts(config))
-            return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                              "text %zu has %zu tokens; this network takes "
-                              "texts padded to %zu",
                               i, length, config->context_length);
         for (size_t k = starts[i]; k < starts[i + 1]; k++)
             if (ids[k] < 0 || (size_t)ids[k] >= config->vocab_size)

@@ -13,7 +13,8 @@
  *
  * CLIP: at most context_length ids; ids after the end token have no effect.
  * Sequences need no padding. Rows of a common beginning are computed once.
- * SigLIP: context_length ids, the tokenizer's padding included. */
+ * SigLIP: at most as many, the tokenizer's padding included; the last row is
+ * the text's. */
 clipc_status clipc_text_forward(clipc_engine *engine,
                                 const clipc_config *config,
                                 const clipc_text_weights *weights,

@@ -241,6 +241,7 @@ def random_inputs(session):
                      "--command", f"{inspect} tokens --model {folder}"]),
             ("pieces", ["pieces_fuzz.py", "--count", "3000", "--work",
                         f"{session.args.work}/pieces", "--inspect", inspect]),
+            ("companions", ["companions.py", os.path.dirname(inspect)]),
             ("pixels", ["pixels_random.py", "80", inspect]),
             ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),

@@ -41,18 +41,17 @@ static const struct {
       "has an id past the token embedding" },
     { "{\"eos_token\":null}", CLIPC_ERR_CONFIG, "\"eos_token\" must be" },
     { "{\"pad_token\":5}", CLIPC_ERR_CONFIG, "\"pad_token\" must be" },
-    { "{\"eos_token\":\"<none>\"}", CLIPC_ERR_CONFIG,
-      "added token \"<none>\" is not in the vocabulary" },
-    { "{\"additional_special_tokens\":[\"<none>\"]}", CLIPC_ERR_CONFIG,
-      "is not in the vocabulary" },
-    { "{\"additional_special_tokens\":{\"a\":1}}", CLIPC_ERR_UNSUPPORTED,
-      "is not a list" },
+    { "{\"additional_special_tokens\":{\"a\":1}}", CLIPC_ERR_CONFIG,
+      "\"a\" must be strings or added tokens" },
     { "{\"extra_special_tokens\":[1]}", CLIPC_ERR_CONFIG,
-      "must list strings" },
+      "\"extra_special_tokens\" must be strings" },
+    { "{\"extra_special_tokens\":1}", CLIPC_ERR_CONFIG,
+      "\"extra_special_tokens\" must be a list" },
+    { "{\"model_max_length\":\"64\"}", CLIPC_ERR_CONFIG,
+      "\"model_max_length\" must be a length" },
+    { "{\"padding_side\":\"top\"}", CLIPC_ERR_CONFIG, "\"padding_side\"" },
     { LISTED(TOKEN("1", "x\\u0000", "")), CLIPC_ERR_UNSUPPORTED,
       "holds a zero byte" },
-    { "{\"image_token\":\"x\"}", CLIPC_ERR_UNSUPPORTED,
-      "special token \"image_token\"" },
 };
 
 TEST(pieces_refuse_bad_configurations)
@@ -100,7 +99,8 @@ static const struct {
     { VOCAB("[\"a\",1],[\"b\",2]"), CLIPC_ERR_FORMAT, "2 pieces" },
     { VOCAB(FOUR ",[\"a\",0],[\"b\",0],[\"c\",0]"), CLIPC_ERR_CONFIG,
       "than the 6 rows" },
-    { VOCAB(FOUR), CLIPC_ERR_CONFIG, "\"<mask>\" is not in the vocabulary" },
+    { VOCAB(FOUR ",[\"a\",0],[\"b\",0]"), CLIPC_ERR_CONFIG,
+      "\"<mask>\" has an id past the token embedding" },
     { "{\"normalizer\":{\"type\":\"Precompiled\","
       "\"precompiled_charsmap\":\"AA*=\"},\"model\":{\"type\":\"Unigram\","
       "\"vocab\":[" FOUR "]}}",
