@@ -426,6 +426,15 @@ typedef enum clipc_decode {
                              * are decoded exactly. */
 } clipc_decode;
 
+/* Seconds that reading pictures takes, by stage. Wall time, and CPU time of the
+ * calling thread. Decoding and resizing take turns, row by row: their CPU time
+ * is divided as their wall time is. */
+typedef struct clipc_image_times {
+    double read, read_cpu;     /* bytes of a file or URL */
+    double decode, decode_cpu; /* to rows of pixels */
+    double resize, resize_cpu; /* rows to a model's pixels */
+} clipc_image_times;
+
 struct clipc_image_params {
     size_t struct_size;
     const clipc_model *fit; /* rows are resized and cropped for this model
@@ -459,6 +468,8 @@ struct clipc_image_params {
                              * at most 256 characters of ASCII */
     clipc_decode decode; /* default CLIPC_DECODE_EXACT; FAST counts with fit or
                           * fit_published (docs/FORMATS.md) */
+    clipc_image_times *times; /* each read adds to it, a failed one too; one
+                               * thread at a time; NULL: nothing is measured */
 };
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);

@@ -7,6 +7,7 @@
  * max_bytes depends on the source.
  */
 #include "http/fetch.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "api/objects.h"
 #include "image/normalize.h"
@@ -77,6 +78,58 @@ static clipc_status read_params(clipc_image_params *params,
     return params->fit ? clipc_model_need_vision(params->fit, err) : CLIPC_OK;
 }
 
+/* ---- times ------------------------------------------------------------- */
+
+/* A stage that is being measured; of a read without times nothing is. */
+typedef struct stopwatch {
+    double wall, cpu;
+} stopwatch;
+
+static stopwatch start_watch(const clipc_image_params *params)
+{
+    stopwatch watch = { 0, 0 };
+
+    if (params->times) {
+        watch.wall = clipc_clock(CLOCK_MONOTONIC);
+        watch.cpu = clipc_clock(CLOCK_THREAD_CPUTIME_ID);
+    }
+    return watch;
+}
+
+/* Seconds since the start. */
+static stopwatch read_watch(stopwatch started)
+{
+    return (stopwatch){
+        .wall = clipc_clock(CLOCK_MONOTONIC) - started.wall,
+        .cpu = clipc_clock(CLOCK_THREAD_CPUTIME_ID) - started.cpu,
+    };
+}
+
+static void add_read(const clipc_image_params *params, stopwatch started)
+{
+    if (!params->times)
+        return;
+    const stopwatch took = read_watch(started);
+    params->times->read += took.wall;
+    params->times->read_cpu += took.cpu;
+}
+
+/* resize: wall seconds of what was started, the rest is decoding. */
+static void add_decode(const clipc_image_params *params, stopwatch started,
+                       double resize)
+{
+    if (!params->times)
+        return;
+    const stopwatch took = read_watch(started);
+    const double share = took.wall > resize ? resize / took.wall : 1.0;
+    params->times->resize += took.wall * share;
+    params->times->resize_cpu += took.cpu * share;
+    params->times->decode += took.wall * (1.0 - share);
+    params->times->decode_cpu += took.cpu * (1.0 - share);
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
 /* The preprocessing that decoded rows are fitted to; NULL: every pixel is
  * kept. published: room for a config. */
 static const clipc_preprocess_config *
@@ -94,7 +147,9 @@ static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
                            const char *name, const clipc_image_params *params,
                            clipc_error *err)
 {
+    double resize = 0.0;
     const clipc_decode_params decode_params = {
+        .resize_seconds = params->times ? &resize : NULL,
         .max_pixels = params->max_pixels,
         .max_decode_bytes = params->max_decode_bytes,
         .max_scans = params->max_scans,
@@ -103,9 +158,13 @@ static clipc_status decode(clipc_image **image, const uint8_t *data, size_t n,
         .fast = params->decode == CLIPC_DECODE_FAST,
     };
     clipc_preprocess_config published;
+    const stopwatch watch = start_watch(params);
+    const clipc_status status = clipc_image_decode(image, data, n, name,
+                                                   fit_of(params, &published),
+                                                   &decode_params, err);
 
-    return clipc_image_decode(image, data, n, name, fit_of(params, &published),
-                              &decode_params, err);
+    add_decode(params, watch, resize);
+    return status;
 }
 
 clipc_status clipc_image_read_file(clipc_image **image, const char *path,
@@ -122,8 +181,10 @@ clipc_status clipc_image_read_file(clipc_image **image, const char *path,
     if (!path)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "path is NULL");
     CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
-    CLIPC_TRY(
-        clipc_file_read(&bytes, path, params.max_bytes, "max_bytes", err));
+    const stopwatch watch = start_watch(&params);
+    status = clipc_file_read(&bytes, path, params.max_bytes, "max_bytes", err);
+    add_read(&params, watch);
+    CLIPC_TRY(status);
     status = decode(image, bytes.data, bytes.n, path, &params, err);
     clipc_bytes_release(&bytes);
     return status;
@@ -177,7 +238,10 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
         .progress = params.progress,
         .progress_user = params.progress_user,
     };
-    CLIPC_TRY(clipc_fetch(&body, url, &fetch, err));
+    const stopwatch watch = start_watch(&params);
+    status = clipc_fetch(&body, url, &fetch, err);
+    add_read(&params, watch);
+    CLIPC_TRY(status);
     status = decode(image, body.data, body.n, url, &params, err);
     clipc_bytes_release(&body);
     return status;

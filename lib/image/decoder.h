@@ -20,6 +20,7 @@ typedef struct clipc_decode_params {
     /* Least sides of the upright rows, for clipc_draft_scale(). 0: the picture
      * as it is. */
     size_t draft_width, draft_height;
+    double *resize_seconds; /* wall time of the sink is added, or NULL */
 } clipc_decode_params;
 
 /* Takes the rows of a decoder, top to bottom, each once. */

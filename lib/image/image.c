@@ -7,6 +7,7 @@
 #include "image/exif.h"
 #include "image/image.h"
 #include "image/resize.h"
+#include "base/clock.h"
 #include "base/sniff.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ typedef struct collector {
     clipc_turn turn;  /* of all pixels; a resizer turns by itself */
     uint8_t *painted; /* [width, 3] a row without its key colour, or NULL */
     size_t n_rows;
+    double *resize_seconds; /* or NULL */
 } collector;
 
 static void collector_release(collector *c)
@@ -116,6 +118,19 @@ static const uint8_t *paint_key(collector *c, const uint8_t *rgb)
     return c->painted;
 }
 
+static clipc_status resize_row(collector *c, const uint8_t *rgb,
+                               clipc_error *err)
+{
+    const double start = c->resize_seconds ? clipc_clock(CLOCK_MONOTONIC) : 0;
+    const clipc_status status =
+        clipc_resizer_row(c->resizer, c->painted ? paint_key(c, rgb) : rgb,
+                          err);
+
+    if (c->resize_seconds)
+        *c->resize_seconds += clipc_clock(CLOCK_MONOTONIC) - start;
+    return status;
+}
+
 static clipc_status collector_row(void *self, const uint8_t *rgb,
                                   clipc_error *err)
 {
@@ -126,8 +141,7 @@ static clipc_status collector_row(void *self, const uint8_t *rgb,
         return clipc_fail(err, CLIPC_ERR_INTERNAL, -1,
                           "more than the %zu rows announced", c->height);
     if (c->resizer)
-        return clipc_resizer_row(c->resizer,
-                                 c->painted ? paint_key(c, rgb) : rgb, err);
+        return resize_row(c, rgb, err);
     clipc_turn_row(image->pixels, image->pixels_width * 3, c->turn, rgb,
                    c->width, c->height, c->n_rows - 1);
     return CLIPC_OK;
@@ -231,7 +245,8 @@ clipc_status clipc_image_decode(clipc_image **image, const uint8_t *data,
     clipc_decode_info info = { 0 };
     collector c = { .fit = fit,
                     .info = &info,
-                    .auto_orient = params.auto_orient };
+                    .auto_orient = params.auto_orient,
+                    .resize_seconds = params.resize_seconds };
     const clipc_row_sink sink = { collector_begin, collector_row, &c };
     const clipc_quoted quoted = clipc_quote(name, strlen(name));
     decode_fn decode = NULL;

@@ -75,6 +75,7 @@ static const tool_option option_table[] = {
       "with jsonl: leave out the images that have a record in FILE, the "
       "output of an interrupted run" },
     TOOL_QUIET_OPTION,
+    TOOL_STATS_OPTION,
     TOOL_GROUP("Computing"),
     TOOL_COMPUTE_OPTIONS,
     TOOL_DTYPE_OPTIONS,
@@ -387,7 +388,10 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
                                     .encode = encode,
                                     .write = write_item,
                                     .user = s };
+    tool_stats stats;
 
+    if (set->common.stats)
+        params.stats = &stats;
     tool_answering();
     set->output.headed = !tool_sources_single(sources);
     if (set->output.headed)
@@ -397,8 +401,11 @@ static int classify_all(session *s, settings *set, tool_sources *sources)
     if (set->header)
         tool_output_header(&set->output);
     tool_progress_begin("images");
+    tool_stats_begin(&stats);
     tool_pipeline_result result = tool_pipeline_run(&params);
     tool_output_end(&set->output);
+    if (set->common.stats)
+        tool_stats_show(&stats, result.n_written, "images");
     if (!result.refused)
         tool_say_failed(result.n_failed, result.n_written, "images",
                         tool_output_is_json(&set->output)

@@ -107,6 +107,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         common->ctx.precision = precisions[tool_choice(scan)];
         break;
     case TOOL_OPT_QUIET: common->quiet = true; break;
+    case TOOL_OPT_STATS: common->stats = true; break;
     default: return false;
     }
     return true;

@@ -26,7 +26,7 @@ typedef struct tool_common {
     tool_download download; /* of models */
     unsigned text_flags;    /* CLIPC_TEXT_... */
     clipc_ctx_params ctx;
-    bool quiet;
+    bool quiet, stats;
 } tool_common;
 
 /* A program's own ids are below 900 (options.h). */
@@ -53,7 +53,8 @@ enum {
     TOOL_OPT_GEMM,
     TOOL_OPT_CPU,
     TOOL_OPT_DTYPE,
-    TOOL_OPT_QUIET
+    TOOL_OPT_QUIET,
+    TOOL_OPT_STATS
 };
 
 /* Rows of tables (tool_option, options.h). */
@@ -152,6 +153,10 @@ enum {
 #define TOOL_QUIET_OPTION                                                     \
     { 0, "quiet", TOOL_OPT_QUIET, TOOL_TAKES_NOTHING, NULL, NULL,             \
       "no progress line" }
+
+#define TOOL_STATS_OPTION                                                     \
+    { 0, "stats", TOOL_OPT_STATS, TOOL_TAKES_NOTHING, NULL, NULL,             \
+      "say at the end where the time went, on standard error" }
 
 /* The operands of clipc-classify and clipc-embed. */
 #define TOOL_IMAGE_HELP                                                       \

@@ -59,6 +59,7 @@ static const tool_option option_table[] = {
     { 0, "resume", OPT_RESUME, TOOL_TAKES_NOTHING, NULL, NULL,
       "as --append, and leave out inputs that are in the indexes" },
     TOOL_QUIET_OPTION,
+    TOOL_STATS_OPTION,
     TOOL_GROUP("Model"),
     TOOL_MODEL_OPTIONS,
     TOOL_GROUP("Images"),
@@ -176,6 +177,7 @@ typedef struct session {
     size_t n_records, n_failed;
     bool too_long; /* one of the texts was */
     bool broken;   /* the output cannot be written */
+    tool_stats stats;
 } session;
 
 static void say_broken(session *s, const char *message)
@@ -262,6 +264,8 @@ static bool embed_images(session *s, tool_sources *sources)
                                     .write = write_item,
                                     .user = s };
 
+    if (set->common.stats)
+        params.stats = &s->stats;
     if (!tool_sources_single(sources))
         params.n_readers = set->common.ctx.threads ? set->common.ctx.threads
                                                    : tool_build_info().n_cpus;
@@ -357,9 +361,14 @@ static void embed_texts(session *s, tool_texts *file)
     batch.embeddings = tool_grow(NULL, s->dim, TEXT_BATCH * sizeof(float));
     tool_progress_begin("texts");
     while (more && !s->broken && !tool_interrupted()) {
+        tool_span start = tool_stats_now();
         more = read_texts(s, file, &batch, &n_read);
+        tool_stats_add(&s->stats, TOOL_STAGE_READ, start);
+        start = tool_stats_now();
         if (!tool_interrupted())
             encode_texts(s, &batch);
+        tool_stats_add(&s->stats, TOOL_STAGE_TOWER, start);
+        start = tool_stats_now();
         for (size_t i = 0; i < batch.n && !tool_interrupted(); i++) {
             const tool_text *text = &batch.texts[i];
             clipc_text name = { text->data, text->len };
@@ -367,6 +376,7 @@ static void embed_texts(session *s, tool_texts *file)
                             batch.embeddings + i * s->dim))
                 break;
         }
+        tool_stats_add(&s->stats, TOOL_STAGE_WRITE, start);
         tool_progress_show(n_read, tool_texts_total(file, n_read));
     }
     for (size_t i = 0; i < TEXT_BATCH; i++)
@@ -442,14 +452,19 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     bool threads_left = false;
 
     tool_answering();
+    tool_stats_begin(&s->stats);
     if (texts)
         embed_texts(s, texts);
     else
         threads_left = embed_images(s, sources);
     tool_progress_clear();
     /* Rows from before a signal or a broken list are kept. */
+    const tool_span start = tool_stats_now();
     if (!tool_shards_finish(s->shards, message))
         say_broken(s, message);
+    tool_stats_add(&s->stats, TOOL_STAGE_WRITE, start);
+    if (s->set->common.stats)
+        tool_stats_show(&s->stats, s->n_records, texts ? "texts" : "images");
     tool_say_failed(s->n_failed, s->n_records, texts ? "texts" : "images",
                     "the index says why");
     if (!texts && !threads_left)

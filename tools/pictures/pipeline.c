@@ -64,7 +64,8 @@ typedef struct slot {
 typedef struct pipeline {
     const tool_pipeline_params *params;
     tool_read_params read;
-    slot *slots; /* [window] */
+    tool_stats *stats; /* or NULL */
+    slot *slots;       /* [window] */
     size_t window;
     char *answers;       /* [window, answer_bytes] */
     char *batch_answers; /* [BATCH, answer_bytes] */
@@ -86,7 +87,8 @@ typedef struct pipeline {
     int64_t changed_ns;       /* when a picture came last */
     atomic_bool stop;
 
-    pthread_mutex_t large; /* held while a large picture is decoded */
+    pthread_mutex_t large;    /* held while a large picture is decoded */
+    pthread_mutex_t counting; /* guards the stages of stats that readers add */
     pthread_t threads[1 + MAX_READERS + MAX_FETCHERS];
     unsigned n_threads;
     tool_pipeline_result result;
@@ -149,12 +151,31 @@ static int on_transfer(void *user, const clipc_progress *progress)
     return atomic_load(&p->stop) || tool_interrupted();
 }
 
+/* Adds what the reading of a picture took. */
+static void add_times(pipeline *p, const clipc_image_times *times)
+{
+    tool_span *stages = p->stats->stages;
+
+    pthread_mutex_lock(&p->counting);
+    stages[TOOL_STAGE_READ].wall += times->read;
+    stages[TOOL_STAGE_READ].cpu += times->read_cpu;
+    stages[TOOL_STAGE_DECODE].wall += times->decode;
+    stages[TOOL_STAGE_DECODE].cpu += times->decode_cpu;
+    stages[TOOL_STAGE_RESIZE].wall += times->resize;
+    stages[TOOL_STAGE_RESIZE].cpu += times->resize_cpu;
+    pthread_mutex_unlock(&p->counting);
+}
+
 static void read_item(pipeline *p, tool_item *item)
 {
+    clipc_image_times times = { 0 };
+    tool_read_params all = p->read;
     clipc_error err = CLIPC_ERROR_INIT;
-    tool_read_params small = p->read;
     const char *name = item->source.name;
-    size_t most = small.image.max_decode_bytes;
+    if (p->stats)
+        all.image.times = &times;
+    tool_read_params small = all;
+    size_t most = all.image.max_decode_bytes;
     /* A pipe can be read only once. */
     bool again = p->window > 1 && (most == 0 || most > SMALL_DECODE_BYTES) &&
                  (tool_is_url(name) || kind_of(name) == FAST);
@@ -165,9 +186,11 @@ static void read_item(pipeline *p, tool_item *item)
                                            &err);
     if (status == CLIPC_ERR_LIMIT && again) {
         pthread_mutex_lock(&p->large);
-        status = tool_source_read(&item->image, &item->source, &p->read, &err);
+        status = tool_source_read(&item->image, &item->source, &all, &err);
         pthread_mutex_unlock(&p->large);
     }
+    if (p->stats)
+        add_times(p, &times);
     if (status != CLIPC_OK) {
         item->status = status;
         memcpy(item->message, err.message, sizeof item->message);
@@ -330,6 +353,7 @@ static void encode_items(pipeline *p, tool_item *const *items, size_t n)
     const tool_pipeline_params *params = p->params;
     clipc_image *images[BATCH] = { NULL };
     clipc_error err = CLIPC_ERROR_INIT;
+    const tool_span start = tool_stats_now();
 
     for (size_t i = 0; i < n; i++)
         images[i] = items[i]->image;
@@ -352,6 +376,8 @@ static void encode_items(pipeline *p, tool_item *const *items, size_t n)
         clipc_image_free(items[i]->image);
         items[i]->image = NULL;
     }
+    if (p->stats)
+        tool_stats_add(p->stats, TOOL_STAGE_TOWER, start);
 }
 
 /* Locked: the slots to encode now. 0: better wait. */
@@ -399,7 +425,10 @@ static bool write_item(pipeline *p, tool_item *item)
     if (tool_interrupted() && (item->status == CLIPC_ERR_CANCELLED ||
                                (item->status != CLIPC_OK && p->window == 1)))
         return false;
+    const tool_span start = tool_stats_now();
     p->result.refused = !p->params->write(p->params->user, item);
+    if (p->stats)
+        tool_stats_add(p->stats, TOOL_STAGE_WRITE, start);
     if (p->result.refused)
         return false;
     p->result.n_written++;
@@ -438,6 +467,16 @@ static void wait_moved(pipeline *p, int64_t ns)
     pthread_cond_timedwait(&p->moved, &p->mutex, &t);
 }
 
+/* Locked before and after: the tower has nothing to do. */
+static void wait_picture(pipeline *p)
+{
+    const int64_t start = now_ns();
+
+    wait_moved(p, LOOK_NS);
+    if (p->stats)
+        p->stats->waited += 1e-9 * (double)(now_ns() - start);
+}
+
 /* ---- the whole --------------------------------------------------------- */
 
 /* The loop of the caller's thread. true: all inputs were answered. */
@@ -456,7 +495,7 @@ static bool answer_all(pipeline *p)
         if (n > 0)
             encode_batch(p, batch, n);
         else
-            wait_moved(p, LOOK_NS);
+            wait_picture(p);
         size_t n_answered = p->n_answered, total = p->total;
         pthread_mutex_unlock(&p->mutex);
         tool_progress_show(n_answered, total);
@@ -533,6 +572,7 @@ static void make_conds(pipeline *p)
 
     pthread_mutex_init(&p->mutex, NULL);
     pthread_mutex_init(&p->large, NULL);
+    pthread_mutex_init(&p->counting, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&p->moved, &attr);
@@ -553,6 +593,7 @@ static void free_pipeline(pipeline *p)
         pthread_cond_destroy(&p->work[kind]);
     pthread_cond_destroy(&p->room);
     pthread_cond_destroy(&p->moved);
+    pthread_mutex_destroy(&p->counting);
     pthread_mutex_destroy(&p->large);
     pthread_mutex_destroy(&p->mutex);
     free(p->answers);
@@ -570,6 +611,7 @@ tool_pipeline_result tool_pipeline_run(const tool_pipeline_params *params)
     memset(p, 0, sizeof *p);
     p->params = params;
     p->read = *params->read;
+    p->stats = params->stats;
     p->read.image.progress = on_transfer;
     p->read.image.progress_user = p;
     p->window = threads ? WINDOW : 1;

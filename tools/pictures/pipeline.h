@@ -15,6 +15,7 @@
 #ifndef CLIPC_TOOL_PIPELINE_H
 #define CLIPC_TOOL_PIPELINE_H
 
+#include "common/stats.h"
 #include "pictures/answered.h"
 #include "pictures/sources.h"
 
@@ -42,6 +43,8 @@ typedef struct tool_pipeline_params {
                            void *answers, clipc_error *err);
     bool (*write)(void *user, const tool_item *item);
     void *user;
+    tool_stats *stats; /* of a run that has begun; or NULL: nothing is
+                        * measured */
 } tool_pipeline_params;
 
 typedef struct tool_pipeline_result {

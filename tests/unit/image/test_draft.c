@@ -343,6 +343,42 @@ TEST(files_that_no_encoder_writes_are_decoded_whole)
 
 /* ---- public calls ------------------------------------------------------ */
 
+TEST(times_of_reads_add_up)
+{
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image_times times = { 0 }, before;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_image *image;
+
+    CHECK(!params.times);
+    params.times = &times;
+    params.fit_published = 1;
+    CHECK_OK(clipc_image_read_file(&image, DATA "pictures/tall.jpg", &params,
+                                   &err),
+             err);
+    clipc_image_free(image);
+    CHECK(times.read > 0 && times.decode > 0 && times.resize > 0);
+    CHECK(times.decode_cpu > 0 && times.resize_cpu > 0);
+    before = times;
+    /* Nothing is read, and a whole picture is not resized. */
+    size_t n;
+    char *data = read_picture("420.jpg", &n);
+    params.fit_published = 0;
+    CHECK_OK(clipc_image_read_memory(&image, data, n, &params, &err), err);
+    clipc_image_free(image);
+    CHECK(times.read == before.read && times.resize == before.resize);
+    CHECK(times.decode > before.decode);
+    before = times;
+    /* A failure has taken its time. */
+    CHECK_STATUS(clipc_image_read_memory(&image, data, n / 2, &params, &err),
+                 CLIPC_ERR_TRUNCATED);
+    CHECK(times.decode > before.decode);
+    CHECK_STATUS(clipc_image_read_file(&image, "no/such/file", &params, &err),
+                 CLIPC_ERR_NOT_FOUND);
+    CHECK(times.read > before.read);
+    free(data);
+}
+
 TEST(the_choice_reaches_the_decoder)
 {
     clipc_image_params params = clipc_image_params_default();
