@@ -175,6 +175,9 @@ TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers so
 TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks serve_client wire) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
                 support/pty stress/torture parity/trace)
+ifeq ($(SERVE),1)
+TEST_TOOLS   += $(BUILD)/tests/stress/torture_serve
+endif
 SHIM         := $(BUILD)/tests/support/shim.so
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
 MAN1         := $(TOOLS:%=docs/man/%.1)
@@ -364,13 +367,16 @@ SERVE_PARTS := $(filter-out %/clipc-serve.o,$(patsubst %.c,$(BUILD)/%.o,$(sort \
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): $(SERVE_PARTS) $(TOOL_COMMON)
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools
+$(BUILD)/tests/stress/torture_serve: $(SERVE_PARTS) $(TOOL_COMMON)
+$(BUILD)/tests/stress/torture_serve: LIBS += $(SERVE_LIBS)
+$(BUILD)/tests/stress/torture_serve.o: LIB_CPPFLAGS += -Itools
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
 $(TEST_TOOLS): %: %.o $(TEST_HELPERS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
 # Not sanitized: it stands between the program and the allocator.
 $(BUILD)/tests/support/shim.so: tests/support/shim.c $(BUILD)/flags

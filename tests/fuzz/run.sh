@@ -34,7 +34,8 @@ compile() { # FLAGS FILE...
 }
 compile '' lib/*/*.c tests/support/tiny_model.c tests/support/containers.c
 compile '' tools/common/text.c
-for part in base64 field json_in multipart refuse; do
+for part in base64 buffer field guard json_in multipart raw_head refuse request \
+    response target; do
     compile '' tools/serve/$part.c
 done
 case $("$CLANG" -dumpmachine) in

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_torture.c - the quick part of `make torture`: some sixteen failing
- * calls of each kind in each operation. This test runs tests/stress/torture
- * under tests/support/shim.so.
+ * calls of each kind in each operation, and in each request to clipc-serve.
+ * These tests run tests/stress/torture and torture_serve under
+ * tests/support/shim.so.
  */
+#include "support/loopback.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -22,7 +24,8 @@ static void sibling(char *path, size_t size, const char *name)
         FAIL("%s: not built", path);
 }
 
-TEST(faults_leave_nothing_behind_and_the_next_call_works)
+/* Runs a program of this folder; fails the test where it finds a fault. */
+static void run(const char *name, unsigned at_least)
 {
     static char torture[4096], shim[4096];
     const char *runner = getenv("RUNNER");
@@ -34,7 +37,7 @@ TEST(faults_leave_nothing_behind_and_the_next_call_works)
         SKIP("the sanitizer has the allocator");
     if (runner && strstr(runner, "qemu"))
         SKIP("no LD_PRELOAD under qemu");
-    sibling(torture, sizeof torture, "torture");
+    sibling(torture, sizeof torture, name);
     sibling(shim, sizeof shim, "../support/shim.so");
     CHECK(pipe(ends) == 0);
     pid_t pid = fork();
@@ -62,5 +65,23 @@ TEST(faults_leave_nothing_behind_and_the_next_call_works)
     if (wrong[0])
         FAIL("%s", wrong + 9);
     CHECK_INT(status, 0);
-    CHECK(n_ok >= 100);
+    CHECK(n_ok >= at_least);
+}
+
+TEST(faults_leave_nothing_behind_and_the_next_call_works)
+{
+    run("torture", 100);
+}
+
+TEST(faults_in_a_request_leave_the_server_well)
+{
+    static char path[4096];
+
+    sibling(path, sizeof path, "../../clipc-classify");
+    strcpy(strrchr(path, '/') + 1, "clipc-serve");
+    if (access(path, X_OK) != 0)
+        SKIP("no clipc-serve in the build folder (SERVE=0)");
+    if (!has_loopback())
+        SKIP("no loopback network here");
+    run("torture_serve", 40);
 }

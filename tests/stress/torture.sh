@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # torture.sh - `make torture`: every allocation, read, open, write, map, thread
-# start and network call of every operation (torture.c) and of the program
-# clipc-classify fails in turn.
+# start and network call of every operation (torture.c), of every request to
+# clipc-serve (torture_serve.c), of the program clipc-classify and of the start
+# of clipc-serve fails in turn.
 #
 # Environment: BUILD, a folder built without sanitizers (the shim replaces the
 # functions that sanitizers replace); TORTURE_STEP, default 23: the first 100
@@ -40,6 +41,16 @@ LD_PRELOAD=$shim "$BUILD/tests/stress/torture" "$@" >"$tmp/library"
 status=$?
 cat "$tmp/library"
 [ $status -le 1 ] || echo "not ok - torture: exit status $status" >>"$tmp/library"
+
+# ---- requests ---------------------------------------------------------------
+if [ -x "$BUILD/tests/stress/torture_serve" ]; then
+    LD_PRELOAD=$shim "$BUILD/tests/stress/torture_serve" >"$tmp/requests"
+    status=$?
+    cat "$tmp/requests"
+    [ $status -le 1 ] ||
+        echo "not ok - torture serve: exit status $status" >>"$tmp/requests"
+    cat "$tmp/requests" >>"$tmp/library"
+fi
 
 # ---- the program ------------------------------------------------------------
 # run CLASSES:N:MODE: into $tmp/out and $tmp/err.
@@ -104,6 +115,61 @@ sweep 'write short' 8 3
 sweep 'map once' 16 0
 sweep 'thread once' 32 0
 sweep 'thread for good' 32 1
+
+# ---- the start of the server --------------------------------------------------
+# Runs clipc-serve until it is ready, then ends it: into $status, $tmp/err.
+serve() { # CLASSES:N:MODE
+    : >"$tmp/err"
+    SHIM=$1 LD_PRELOAD=$shim "$BUILD/clipc-serve" --listen "unix:$tmp/socket" \
+        --model tests/data/tiny --threads 2 --quiet 2>"$tmp/err" </dev/null &
+    pid=$!
+    tries=0
+    until grep -q ' ready: ' "$tmp/err" || ! kill -0 $pid 2>/dev/null; do
+        sleep 0.02
+        tries=$((tries + 1))
+        if [ $tries -eq 1500 ]; then
+            kill -9 $pid
+            break
+        fi
+    done
+    kill -TERM $pid 2>/dev/null
+    wait $pid
+    status=$?
+}
+
+sweep_serve() { # NAME CLASSES MODE
+    n=1
+    good=0 refused=0
+    while [ $n -lt 100000 ] && [ $good -lt 40 ]; do
+        serve "$2:$n:$3"
+        case $status in
+        0) good=$((good + 1)) ;;
+        1 | 3)
+            good=0
+            refused=$((refused + 1))
+            [ -s "$tmp/err" ] ||
+                echo "not ok - torture start $1 n=$n: fails without a word" >>"$programs"
+            ;;
+        *) echo "not ok - torture start $1 n=$n: exit status $status" >>"$programs" ;;
+        esac
+        [ ! -e "$tmp/socket" ] ||
+            echo "not ok - torture start $1 n=$n: the socket is left" >>"$programs"
+        rm -f "$tmp/socket"
+        if [ $n -lt 100 ]; then n=$((n + 1)); else n=$((n + TORTURE_STEP)); fi
+    done
+    echo "ok - torture start $1: up to call $n, $refused refused" >>"$programs"
+}
+if [ -x "$BUILD/clipc-serve" ]; then
+    sweep_serve 'alloc once' 1 0
+    sweep_serve 'alloc for good' 1 1
+    sweep_serve 'read once' 2 0
+    sweep_serve 'read short' 2 3
+    sweep_serve 'open once' 4 0
+    sweep_serve 'map once' 16 0
+    sweep_serve 'thread once' 32 0
+    sweep_serve 'thread for good' 32 1
+    sweep_serve 'network once' 64 0
+fi
 cat "$programs"
 
 cat "$tmp/library" "$programs" >"$tmp/all"

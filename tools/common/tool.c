@@ -175,9 +175,18 @@ void tool_usage_error(const char *format, ...)
     exit(TOOL_USAGE);
 }
 
+static _Thread_local void (*no_memory)(void);
+
+void tool_on_no_memory(void (*give_up)(void))
+{
+    no_memory = give_up;
+}
+
 __attribute__((noreturn)) static void out_of_memory(void)
 {
     tool_say("out of memory");
+    if (no_memory)
+        no_memory();
     exit(memory_status);
 }
 

@@ -71,6 +71,10 @@ void tool_usage_error(const char *format, ...)
  * 1 after tool_answering(). */
 void *tool_grow(void *p, size_t n, size_t element_bytes);
 
+/* What the thread does when tool_grow() or tool_format() has no memory, after
+ * the message: a function that does not return. NULL: the program ends. */
+void tool_on_no_memory(void (*give_up)(void));
+
 /* Model and lists are loaded: from now on a failure is a failed input. */
 void tool_answering(void);
 

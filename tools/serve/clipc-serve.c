@@ -178,10 +178,11 @@ static int serve(const serve_settings *set)
     loader l = { .server = &server };
     int status = TOOL_NO_MODEL;
 
-    if (!serve_listen(&listener, set->listen))
-        return TOOL_NO_MODEL;
+    /* The parts first: who has no memory for them leaves no socket. */
     block_signals();
-    if (serve_server_start(&server, set, serve_routes, serve_n_routes)) {
+    if (!serve_server_start(&server, set, serve_routes, serve_n_routes))
+        return TOOL_NO_MODEL;
+    if (serve_listen(&listener, set->listen)) {
         http = serve_http_start(&server, listener.fd);
         listener.fd = -1;
         if (http && start_loading(&l)) {

@@ -18,7 +18,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 512, FIRST_FD = 3 /* of socket activation */ };
+enum {
+    BACKLOG = 512,
+    FIRST_FD = 3, /* of socket activation */
+    WHERE_BYTES = 256
+};
 
 static bool fail(serve_listener *listener, const char *where, int error)
 {
@@ -84,16 +88,12 @@ static bool split(char *where, char **host, char **port)
 static bool listen_network(serve_listener *listener, const char *where)
 {
     struct addrinfo hints, *found = NULL;
-    char copy[256], *host, *port;
+    char copy[WHERE_BYTES], *host, *port;
     int on = 1;
 
-    if (strlen(where) >= sizeof copy)
-        tool_usage_error("--listen %s: too long", tool_shown_name(where).text);
-    memcpy(copy, where, strlen(where) + 1);
+    snprintf(copy, sizeof copy, "%s", where);
     if (!split(copy, &host, &port))
-        tool_usage_error("--listen %s: must be HOST:PORT, [ADDRESS]:PORT or "
-                         "unix:PATH",
-                         tool_shown_name(where).text);
+        return fail(listener, where, EINVAL);
     memset(&hints, 0, sizeof hints);
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -142,11 +142,7 @@ static bool listen_unix(serve_listener *listener, const char *where)
 
     memset(&address, 0, sizeof address);
     address.sun_family = AF_UNIX;
-    if (!*path || strlen(path) >= sizeof address.sun_path)
-        tool_usage_error("--listen %s: the path must have 1 to %zu bytes",
-                         tool_shown_name(where).text,
-                         sizeof address.sun_path - 1);
-    memcpy(address.sun_path, path, strlen(path) + 1);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     remove_stale(&address);
     listener->fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (listener->fd < 0 ||
@@ -206,6 +202,21 @@ static bool take_given(serve_listener *listener, long n)
         return false;
     }
     return true;
+}
+
+const char *serve_listen_wrong(const char *where)
+{
+    char copy[WHERE_BYTES], *host, *port;
+
+    if (strncmp(where, "unix:", 5) == 0)
+        return where[5] && strlen(where + 5) <
+                               sizeof((struct sockaddr_un *)0)->sun_path
+                   ? NULL
+                   : "the path must have 1 to 107 bytes";
+    snprintf(copy, sizeof copy, "%s", where);
+    return strlen(where) < sizeof copy && split(copy, &host, &port)
+               ? NULL
+               : "must be HOST:PORT, [ADDRESS]:PORT or unix:PATH";
 }
 
 bool serve_listen(serve_listener *listener, const char *where)

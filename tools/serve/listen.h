@@ -21,9 +21,12 @@ typedef struct serve_listener {
     bool given;           /* the service manager keeps the socket too */
 } serve_listener;
 
-/* Opens the socket. false: standard error has the cause. where: HOST:PORT,
- * unix:PATH, or NULL: the manager's, else the default. A usage error ends the
- * program. */
+/* What is wrong with the form of HOST:PORT, [ADDRESS]:PORT or unix:PATH; NULL:
+ * nothing. */
+const char *serve_listen_wrong(const char *where);
+
+/* Opens the socket. false: standard error has the cause. where: of a good form,
+ * or NULL: the manager's, else the default. */
 bool serve_listen(serve_listener *listener, const char *where);
 
 /* Closes what is open and removes a Unix socket, unless another program has

@@ -8,6 +8,7 @@
 #include "common/places.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,6 +20,7 @@ struct serve_models {
     void *between_user;
     pthread_mutex_t mutex;
     serve_model *present;
+    serve_model *opening; /* of the one thread that loads */
     uint64_t generation;
 };
 
@@ -197,13 +199,14 @@ static bool warm_up(serve_model *m)
     return status == CLIPC_OK;
 }
 
-static serve_model *open_model(const serve_models *models)
+static serve_model *open_model(serve_models *models)
 {
     const serve_settings *settings = models->settings;
     const tool_common *common = &settings->common;
     clipc_ctx_params params = common->ctx;
     serve_model *m = calloc(1, sizeof *m);
 
+    models->opening = m;
     if (!m) {
         tool_say("out of memory");
         return NULL;
@@ -231,16 +234,33 @@ static serve_model *open_model(const serve_models *models)
             warm_up(m))
             return m;
     }
-    free_model(m);
     return NULL;
+}
+
+/* The programs' helpers end the program when they have no memory for a name or
+ * a list. A server goes on with the model it has: what a helper had in its
+ * hands is lost. */
+static _Thread_local jmp_buf out_of_helpers;
+
+static void leave_helpers(void)
+{
+    longjmp(out_of_helpers, 1);
 }
 
 bool serve_models_load(serve_models *models)
 {
-    serve_model *m = open_model(models), *before;
+    serve_model *m = NULL, *before;
 
-    if (!m)
+    tool_on_no_memory(leave_helpers);
+    if (setjmp(out_of_helpers) == 0)
+        m = open_model(models);
+    else
+        m = NULL;
+    tool_on_no_memory(NULL);
+    if (!m) {
+        free_model(models->opening);
         return false;
+    }
     pthread_mutex_lock(&models->mutex);
     before = models->present;
     m->generation = ++models->generation;

@@ -167,7 +167,14 @@ static void read_options(serve_settings *set, const char **key_file, int argc,
         case TOOL_OPERAND:
             tool_usage_error("%s: no operand is taken",
                              tool_shown_name(value).text);
-        case OPT_LISTEN: set->listen = value; break;
+        case OPT_LISTEN: {
+            const char *why = serve_listen_wrong(value);
+            if (why)
+                tool_usage_error("%s %s: %s", name,
+                                 tool_shown_name(value).text, why);
+            set->listen = value;
+            break;
+        }
         case OPT_ALLOW_HOST: tool_list_add(&set->allowed_hosts, value); break;
         case OPT_API_KEY: *key_file = value; break;
         case OPT_NO_URLS: set->no_urls = true; break;

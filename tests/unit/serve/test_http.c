@@ -90,7 +90,7 @@ TEST(every_route_answers_get)
     } routes[] = {
         { "/", "application/json", "{\"message\":\"Immich ML\"}", 200 },
         { "/healthz", "text/plain; charset=utf-8", "ok\n", 200 },
-        { "/health", "text/plain; charset=utf-8", "ok\n", 200 },
+        { "/health", "application/json", NULL, 200 },
         { "/readyz", "text/plain; charset=utf-8", "ready\n", 200 },
         { "/ping", "text/plain; charset=utf-8", "pong", 200 },
         { "/metrics", "text/plain; version=0.0.4; charset=utf-8", NULL, 200 },
