@@ -102,8 +102,8 @@ typedef struct clipc_finish {
     const float *bias; /* [N] or NULL */
     float scale;       /* 1: no effect */
     clipc_finish_op op;
-    bool add;                    /* out += v, F32 only: the residual */
-    clipc_operand_format format; /* of out: F32, F32_BF16 or BF16 */
+    bool add; /* out += v: the residual; format F32, no op */
+    clipc_operand_format format; /* of out: F32, F32_BF16 or BF16; s8: F32 */
     void *out;                   /* [T, N] */
     size_t out_stride;           /* bytes */
     /* s8: v = (float)(acc - column_sums[n]) * (row_scale[t] *

@@ -80,20 +80,18 @@ INLINE void finish_tile(const clipc_finish *finish, const void *acc,
                      is_s8, op, to);
 }
 
+/* Each combination that a finish may have is code of its own. */
 INLINE void finish_to(const clipc_finish *finish, const void *acc,
                       size_t acc_stride, size_t row, size_t n_rows,
                       size_t column, size_t n_columns, const bool is_s8,
                       const clipc_finish_op op)
 {
-    if (finish->format == CLIPC_OPERAND_BF16)
+    if (!is_s8 && finish->format == CLIPC_OPERAND_BF16)
         finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
                     is_s8, op, TO_BF16);
-    else if (finish->format == CLIPC_OPERAND_F32_BF16)
+    else if (!is_s8 && finish->format == CLIPC_OPERAND_F32_BF16)
         finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
                     is_s8, op, TO_F32_BF16);
-    else if (finish->add)
-        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
-                    is_s8, op, TO_F32_ADDED);
     else
         finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
                     is_s8, op, TO_F32);
@@ -103,7 +101,10 @@ INLINE void finish_any(const clipc_finish *finish, const void *acc,
                        size_t acc_stride, size_t row, size_t n_rows,
                        size_t column, size_t n_columns, const bool is_s8)
 {
-    if (finish->op == CLIPC_FINISH_QUICK_GELU)
+    if (finish->add)
+        finish_tile(finish, acc, acc_stride, row, n_rows, column, n_columns,
+                    is_s8, CLIPC_FINISH_NONE, TO_F32_ADDED);
+    else if (finish->op == CLIPC_FINISH_QUICK_GELU)
         finish_to(finish, acc, acc_stride, row, n_rows, column, n_columns,
                   is_s8, CLIPC_FINISH_QUICK_GELU);
     else if (finish->op == CLIPC_FINISH_GELU)

@@ -25,16 +25,24 @@ INLINE void store_ints(void *to, __m256i v)
     _mm256_storeu_si256(to, v);
 }
 
-/* 32 bytes of a row from byte `at` on, zeros where there are none. */
-INLINE __m256i load(const source *s, int row, size_t at)
+/* Of a row that is absent or ends within the 32 bytes. Out of line: the packs
+ * have this call for each vector. */
+static __attribute__((noinline)) __m256i load_end(const source *s, int row,
+                                                  size_t at)
 {
     char part[32] = { 0 };
 
-    if (s->present[row] && at + sizeof part <= s->row_bytes)
-        return _mm256_loadu_si256((const void *)(s->rows[row] + at));
     if (s->present[row] && at < s->row_bytes)
         memcpy(part, s->rows[row] + at, s->row_bytes - at);
     return _mm256_loadu_si256((const void *)part);
+}
+
+/* 32 bytes of a row from byte `at` on, zeros where there are none. */
+INLINE __m256i load(const source *s, int row, size_t at)
+{
+    if (__builtin_expect(s->present[row] && at + 32 <= s->row_bytes, 1))
+        return _mm256_loadu_si256((const void *)(s->rows[row] + at));
+    return load_end(s, row, at);
 }
 
 /* ---- numbers of a row -------------------------------------------------- */

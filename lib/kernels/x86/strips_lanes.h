@@ -171,17 +171,19 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
     for (size_t at = 0; at < end; at += LANES * per_step)
         UNROLL for (int part = 0; part < PARTS; part++)
         {
-            UNROLL for (int i = 0; i < LANES; i++)
-            {
-                const int row = part * LANES + i;
-                if (to == CLIPC_STORE_S8) { /* read before, for the scale */
-                    lines[i] = bytes_of(s, row, from, at);
-                    continue;
+            /* Bytes take so long that unrolling gains nothing; their rows were
+             * read before, for the scale. */
+            if (to == CLIPC_STORE_S8)
+                KEEP_ROLLED for (int i = 0; i < LANES; i++)
+                    lines[i] = bytes_of(s, part * LANES + i, from, at);
+            else
+                UNROLL for (int i = 0; i < LANES; i++)
+                {
+                    const int row = part * LANES + i;
+                    lines[i] = from == to ? halves_of(s, row, at)
+                                          : bf16_of(s, row, from, at);
+                    prefetch(s, row, at * element, LANES * per_step * element);
                 }
-                lines[i] = from == to ? halves_of(s, row, at)
-                                      : bf16_of(s, row, from, at);
-                prefetch(s, row, at * element, LANES * per_step * element);
-            }
             transpose(lines);
             store_lines((char *)strip + at / per_step * LINE +
                             part * LANES * 4,

@@ -511,6 +511,8 @@ static void check_all_finishes(const clipc_kernels *kernels,
         for (int format = 0; format < 4; format++) {
             for (int op = 0; op <= CLIPC_FINISH_GELU_TANH; op++) {
                 finish_case c = *shape;
+                if ((is_s8 && format > 1) || (op && format == 1))
+                    continue; /* no finish has both: kernels.h */
                 c.is_s8 = is_s8 != 0;
                 c.finish.scale = (op + format) % 2 ? 0.125f : 1.0f;
                 c.finish.op = (clipc_finish_op)op;
