@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { MAX_ADDED = 65536, MAX_TOKEN_BYTES = 256 };
-
 enum {
     FLAG_SPECIAL = 1,
     FLAG_SINGLE_WORD = 2,
@@ -89,8 +87,8 @@ static clipc_status read_token(clipc_added *added,
     clipc_added_set *set = normalized ? &added->normalized : &added->raw;
     clipc_added_token *token = &set->tokens[set->n];
 
-    if (record->n == 0 || record->n > MAX_TOKEN_BYTES || record->n > left ||
-        clipc_utf8_check(text, record->n) < record->n)
+    if (record->n == 0 || record->n > CLIPC_MAX_ADDED_BYTES ||
+        record->n > left || clipc_utf8_check(text, record->n) < record->n)
         *wrong = "an added token's text is damaged";
     else if (record->id >= vocab_size || record->flags > ALL_FLAGS)
         *wrong = "an added token's id or flags are out of range";
@@ -126,7 +124,7 @@ clipc_status clipc_added_read(clipc_added *added, const unsigned char *records,
     size_t at = 0;
 
     *wrong = NULL;
-    if (n > MAX_ADDED) {
+    if (n > CLIPC_MAX_ADDED) {
         *wrong = "more than 65536 added tokens";
         return CLIPC_ERR_FORMAT;
     }

@@ -15,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ADDED 65536
-#define MAX_TOKEN_BYTES 256 /* bounds the search at each byte of a text */
-
 /* ---- reading ----------------------------------------------------------- */
 
 typedef struct entry {
@@ -45,16 +42,16 @@ static clipc_status add_entry(reader *rd, const entry *item, const char *name,
     if (item->n == 0)
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: an added token is empty", CLIPC_QUOTE(name));
-    if (item->n > MAX_TOKEN_BYTES)
+    if (item->n > CLIPC_MAX_ADDED_BYTES)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: added token \"%s...\" has %zu bytes, the limit "
                           "is %d",
                           CLIPC_QUOTE(name), quoted.text, item->n,
-                          MAX_TOKEN_BYTES);
-    if (rd->n == MAX_ADDED)
+                          CLIPC_MAX_ADDED_BYTES);
+    if (rd->n == CLIPC_MAX_ADDED)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: more than %d added tokens", CLIPC_QUOTE(name),
-                          MAX_ADDED);
+                          CLIPC_MAX_ADDED);
     if (rd->n == rd->capacity) {
         size_t capacity = rd->capacity ? rd->capacity * 2 : 16;
         entry *entries = clipc_realloc(rd->entries, capacity, sizeof *entries);
@@ -413,6 +410,18 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
             free(text.data);
             return clipc_fail_nomem(err, "added tokens");
         }
+        if (token->n > CLIPC_MAX_ADDED_BYTES) {
+            set->n++; /* to be freed */
+            free(text.data);
+            return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                              "%s: added token \"%s...\" has more than %d "
+                              "bytes after normalisation, the limit",
+                              CLIPC_QUOTE(item->file),
+                              clipc_quote(item->text,
+                                          item->n < 40 ? item->n : 40)
+                                  .text,
+                              (int)CLIPC_MAX_ADDED_BYTES);
+        }
         set->n++;
     }
     free(text.data);
@@ -577,23 +586,32 @@ static size_t strip_left(const char *text, size_t start, size_t least)
     return start;
 }
 
-static size_t strip_right(const char *text, size_t n, size_t stop)
-{
-    uint32_t code;
-    size_t len;
-    while (stop < n &&
-           (len = clipc_utf8_decode(text + stop, n - stop, &code)) != 0 &&
-           clipc_unicode_class(code) == CLIPC_CODE_SPACE)
-        stop += len;
-    return stop;
-}
-
 /* A walk over a text: all zero at first. After each token found,
  * [text_begin, text_end) is the text between it and the one before. */
 typedef struct added_walk {
     size_t text_begin, text_end;
     size_t searched, taken;
+    size_t space_begin, space_end; /* white space that was walked through */
 } added_walk;
+
+/* The end of the white space from `stop` on. Tokens may end one after the other
+ * inside the same white space: the walk goes through it once. */
+static size_t strip_right(const char *text, size_t n, size_t stop,
+                          added_walk *walk)
+{
+    uint32_t code;
+    size_t len;
+
+    if (stop >= walk->space_begin && stop < walk->space_end)
+        return walk->space_end;
+    walk->space_begin = stop;
+    while (stop < n &&
+           (len = clipc_utf8_decode(text + stop, n - stop, &code)) != 0 &&
+           clipc_unicode_class(code) == CLIPC_CODE_SPACE)
+        stop += len;
+    walk->space_end = stop;
+    return stop;
+}
 
 /* The next token in the text; NULL at the end, with the rest of the text in
  * the walk. */
@@ -619,7 +637,7 @@ static const clipc_added_token *next_token(const clipc_added_set *set,
         if (token->lstrip)
             start = strip_left(text, start, walk->taken);
         if (token->rstrip)
-            stop = strip_right(text, n, stop);
+            stop = strip_right(text, n, stop, walk);
         /* A token may start in white space that the last token took. */
         walk->text_begin = walk->taken;
         walk->text_end = start > walk->taken ? start : walk->taken;

@@ -11,6 +11,12 @@
 #include "text/token_map.h"
 #include "text/unicode.h"
 
+enum {
+    CLIPC_MAX_ADDED = 65536,    /* added tokens of a tokenizer */
+    CLIPC_MAX_ADDED_BYTES = 256 /* of one, as written and as searched: bounds
+                                 * the search at each byte of a text */
+};
+
 typedef struct clipc_added_token {
     char *text; /* as it is searched: normalised where `normalized` */
     size_t n;

@@ -13,6 +13,11 @@
 /* What SentencePiece takes off the smallest score for an unknown character. */
 #define UNKNOWN_PENALTY 10.0
 
+/* Steps of a search through the trie, at most, and bytes of a normalised text
+ * whatever the pieces. The longest piece of a published model has 48 bytes. */
+#define MAX_LOOKS ((size_t)1 << 30)
+#define MAX_BYTES ((size_t)16 << 20)
+
 /* ---- loading ----------------------------------------------------------- */
 
 typedef struct loader {
@@ -165,6 +170,26 @@ static void fill_head(const loader *ld)
                   (out->model.single ? CLIPC_PIECES_SINGLE : 0u);
 }
 
+void clipc_pieces_bound(clipc_pieces *pieces)
+{
+    size_t longest = 1;
+
+    for (size_t i = 0; i < pieces->model.n_pieces; i++)
+        if (pieces->model.lengths[i] > longest)
+            longest = pieces->model.lengths[i];
+    pieces->max_bytes = MAX_LOOKS / longest < MAX_BYTES ? MAX_LOOKS / longest
+                                                        : MAX_BYTES;
+}
+
+clipc_status clipc_pieces_fail_long(const clipc_pieces *pieces, size_t n,
+                                    clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                      "a text of %zu bytes has more than %zu bytes after "
+                      "normalisation",
+                      n, pieces->max_bytes);
+}
+
 static clipc_status load(const loader *ld, const clipc_piece_name *names,
                          size_t n_names, size_t vocab_size)
 {
@@ -174,6 +199,7 @@ static clipc_status load(const loader *ld, const clipc_piece_name *names,
         return fail_piece(ld, CLIPC_ERR_CONFIG, vocab_size,
                           "has an id past the token embedding");
     CLIPC_TRY(fill_tables(ld));
+    clipc_pieces_bound(out);
     CLIPC_TRY(build_tries(ld, names, n_names));
     CLIPC_TRY(copy_charsmap(ld));
     out->byte_fallback = ld->spiece->byte_fallback;

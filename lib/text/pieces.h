@@ -42,6 +42,9 @@ typedef struct clipc_pieces {
     bool byte_fallback, whitespace_suffix, dummy_prefix, remove_extra_spaces,
         escape_spaces;     /* spiece.h */
     bool has_user_defined; /* some piece is user-defined */
+    size_t max_bytes; /* of a text after normalisation, all its parts: so much
+                       * that a search, which may look at a piece's length at
+                       * every byte, ends after some seconds */
     clipc_pieces_head head;
     clipc_table charsmap_table; /* the charsmap's bytes */
     void *memory[2];
@@ -70,6 +73,13 @@ void clipc_pieces_write(const clipc_pieces *pieces, clipc_table *tables);
 clipc_status clipc_pieces_read(clipc_pieces *pieces,
                                const clipc_tables *tables, size_t first,
                                size_t vocab_size, clipc_error *err);
+
+/* Sets max_bytes from the lengths of the model. */
+void clipc_pieces_bound(clipc_pieces *pieces);
+
+/* CLIPC_ERR_LIMIT of a text of n bytes that has more than max_bytes. */
+clipc_status clipc_pieces_fail_long(const clipc_pieces *pieces, size_t n,
+                                    clipc_error *err);
 
 /* ---- tokens of a text -------------------------------------------------- */
 

@@ -129,6 +129,7 @@ clipc_status clipc_pieces_read(clipc_pieces *pieces,
         !clipc_trie_check(&pieces->names, vocab_size, CLIPC_MAX_PIECE_BYTES,
                           NULL))
         return clipc_tables_fail(tables, "its pieces are damaged", err);
+    clipc_pieces_bound(pieces);
     pieces->charsmap_table = at[CHARSMAP];
     return clipc_charsmap_open(&pieces->charsmap, at[CHARSMAP].data,
                                at[CHARSMAP].n_bytes, tables->name, err);

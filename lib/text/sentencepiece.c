@@ -83,8 +83,10 @@ static bool is_space(clipc_text text)
 
 clipc_status clipc_sentencepiece_normalize(const clipc_pieces *pieces,
                                            const char *text, size_t n,
-                                           clipc_utf8 *out, clipc_error *err)
+                                           size_t *left, clipc_utf8 *out,
+                                           clipc_error *err)
 {
+    const size_t limit = *left;
     const clipc_text dummy = { " ", 1 };
     const bool trim = pieces->remove_extra_spaces;
     clipc_text becomes;
@@ -109,12 +111,8 @@ clipc_status clipc_sentencepiece_normalize(const clipc_pieces *pieces,
         }
         if (becomes.len == 0)
             continue;
-        if (becomes.len > CLIPC_MAX_NORMALIZED_BYTES / 4 ||
-            out->n > CLIPC_MAX_NORMALIZED_BYTES - 4 * becomes.len)
-            return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                              "a text of %zu bytes has more than %zu bytes "
-                              "after normalisation",
-                              n, CLIPC_MAX_NORMALIZED_BYTES);
+        if (becomes.len > limit / 4 || out->n > limit - 4 * becomes.len)
+            return clipc_pieces_fail_long(pieces, n, err);
         ok = push_escaped(pieces, becomes, out);
         after_space = trim && becomes.data[becomes.len - 1] == ' ';
     }
@@ -122,5 +120,6 @@ clipc_status clipc_sentencepiece_normalize(const clipc_pieces *pieces,
         drop_spaces_at_the_end(pieces, out);
     if (ok && pieces->whitespace_suffix && pieces->dummy_prefix)
         ok = push_escaped(pieces, dummy, out);
+    *left -= out->n < limit ? out->n : limit;
     return ok ? CLIPC_OK : clipc_fail_nomem(err, "normalised text");
 }

@@ -10,10 +10,11 @@
 #include "text/unicode.h"
 
 /* Normalises n bytes of valid UTF-8; the result, valid UTF-8, replaces *out.
- * A rule may be long: the result may have CLIPC_MAX_NORMALIZED_BYTES. */
-#define CLIPC_MAX_NORMALIZED_BYTES ((size_t)16 << 20)
+ * A rule may be long: the result may have *left bytes, of which it takes its
+ * own. */
 clipc_status clipc_sentencepiece_normalize(const clipc_pieces *pieces,
                                            const char *text, size_t n,
-                                           clipc_utf8 *out, clipc_error *err);
+                                           size_t *left, clipc_utf8 *out,
+                                           clipc_error *err);
 
 #endif /* CLIPC_SENTENCEPIECE_H */

@@ -55,6 +55,7 @@ typedef struct encoder {
     clipc_ids *out;
     bool lowers;          /* each part, before it is canonicalised */
     size_t start, limit;  /* encoding stops when out->n reaches the limit */
+    size_t left;          /* bytes that normalisation may still make */
     clipc_utf8 marked;    /* the whole text */
     clipc_utf8 canonical; /* a part, behind unk_token */
     clipc_utf8 lower, normalized;
@@ -133,8 +134,8 @@ static clipc_status add_canonical(encoder *enc, size_t n_drop)
     size_t drop = n_drop;
 
     CLIPC_TRY(clipc_sentencepiece_normalize(pieces, enc->canonical.data,
-                                            enc->canonical.n, &enc->normalized,
-                                            enc->err));
+                                            enc->canonical.n, &enc->left,
+                                            &enc->normalized, enc->err));
     const char *text = enc->normalized.data;
     const size_t n = enc->normalized.n;
     if (!clipc_unigram_search(&pieces->model, text, n, &enc->path))
@@ -237,6 +238,7 @@ static clipc_status encode(const void *self,
                     .start = before,
                     .limit = max && !request->cut_left ? before + max
                                                        : SIZE_MAX,
+                    .left = siglip->pieces.max_bytes,
                     .err = err };
     clipc_status status = mark_text(&enc, text.data, text.len)
                               ? add_text(&enc, plain)
@@ -262,9 +264,11 @@ static clipc_status count_prefix(siglip_tokenizer *siglip, clipc_error *err)
     const clipc_slow_token *unknown =
         &siglip->added.tokens[siglip->head.unknown];
     clipc_ids ids = { 0 };
-    encoder enc = {
-        .siglip = siglip, .out = &ids, .limit = SIZE_MAX, .err = err
-    };
+    encoder enc = { .siglip = siglip,
+                    .out = &ids,
+                    .limit = SIZE_MAX,
+                    .left = siglip->pieces.max_bytes,
+                    .err = err };
     clipc_status status = clipc_utf8_push(&enc.canonical, unknown->text,
                                           unknown->n)
                               ? add_canonical(&enc, 0)

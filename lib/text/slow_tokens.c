@@ -9,12 +9,11 @@
  */
 #include "text/slow_tokens.h"
 #include "base/utf8.h"
+#include "text/added_tokens.h"
 #include "text/python_text.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_TOKENS = 65536, MAX_TOKEN_BYTES = 256 };
 
 typedef struct reader {
     const clipc_slow_source *source;
@@ -58,9 +57,9 @@ static clipc_status add(reader *rd, const clipc_slow_token *token,
 
     if (token->n == 0)
         what = "is empty";
-    else if (token->n > MAX_TOKEN_BYTES)
+    else if (token->n > CLIPC_MAX_ADDED_BYTES)
         code = CLIPC_ERR_LIMIT, what = "has more bytes than 256, the limit";
-    else if (out->n == MAX_TOKENS)
+    else if (out->n == CLIPC_MAX_ADDED)
         code = CLIPC_ERR_LIMIT, what = "is one more than 65536, the limit";
     else if (memchr(token->text, 0, token->n))
         what = "holds a zero byte";
@@ -461,7 +460,7 @@ clipc_status clipc_slow_tokens_read(clipc_slow_tokens *tokens,
     size_t left = texts->n_bytes;
 
     *tokens = (clipc_slow_tokens){ .end_id = -1, .pad_id = -1, .unknown = -1 };
-    if (records->n_bytes % sizeof(record) != 0 || n > MAX_TOKENS)
+    if (records->n_bytes % sizeof(record) != 0 || n > CLIPC_MAX_ADDED)
         return clipc_tables_fail(tables, damaged, err);
     tokens->tokens = clipc_alloc_zero(n, sizeof *tokens->tokens);
     if (!tokens->tokens)
@@ -471,7 +470,7 @@ clipc_status clipc_slow_tokens_read(clipc_slow_tokens *tokens,
         record r;
         memcpy(&r, (const char *)records->data + tokens->n * sizeof r,
                sizeof r);
-        if (r.n == 0 || r.n > MAX_TOKEN_BYTES || r.n > left ||
+        if (r.n == 0 || r.n > CLIPC_MAX_ADDED_BYTES || r.n > left ||
             clipc_utf8_check(text, r.n) < r.n || r.id < 0 ||
             (size_t)r.id >= vocab_size || r.flags > ALL_FLAGS)
             return clipc_tables_fail(tables, damaged, err);

@@ -31,7 +31,6 @@ enum {
     VERSION = 1,
     MAGIC_BYTES = 8,
     N_BYTES = 256, /* number of byte values */
-    MAX_ADDED = 65536,
     FLAG_PLAIN = 1,
     FLAG_CUT_LEFT = 2,
     MAX_IDS_SHIFT = 8
@@ -140,10 +139,10 @@ static clipc_status read_header(reader *r, size_t n)
                           "%s: binary vocabulary of version %lu; this clipc "
                           "reads versions 1 and 2",
                           CLIPC_QUOTE(r->name), (unsigned long)h->version);
-    if (h->n_added > MAX_ADDED)
+    if (h->n_added > CLIPC_MAX_ADDED)
         return clipc_fail(r->err, CLIPC_ERR_LIMIT, MAGIC_BYTES,
                           "%s: binary vocabulary: more than %d added tokens",
-                          CLIPC_QUOTE(r->name), MAX_ADDED);
+                          CLIPC_QUOTE(r->name), (int)CLIPC_MAX_ADDED);
     if (!lay_out(&r->l, h) || r->l.end != n)
         return fail(r, MAGIC_BYTES, "its sizes do not make its length");
     if (h->n_ids == 0 || h->n_ids > r->vocab_size ||

@@ -33,7 +33,6 @@ enum {
 };
 
 /* A hostile rule may be long. */
-#define MAX_NORMALIZED_BYTES ((size_t)16 << 20)
 
 typedef struct xlm_head {
     int32_t start_id, end_id; /* start_id -1: none */
@@ -72,9 +71,10 @@ static bool push_mapped(const clipc_charsmap *map, const char *text, size_t n,
     return true;
 }
 
-/* The result replaces *out. *too_long: it stopped past MAX_NORMALIZED_BYTES. */
+/* The result replaces *out. *too_long: it stopped past `limit` bytes. */
 static bool normalize_bounded(const clipc_charsmap *map, const char *text,
-                              size_t n, clipc_utf8 *out, bool *too_long)
+                              size_t n, size_t limit, clipc_utf8 *out,
+                              bool *too_long)
 {
     out->n = 0;
     *too_long = false;
@@ -82,7 +82,7 @@ static bool normalize_bounded(const clipc_charsmap *map, const char *text,
         length = clipc_grapheme_length(text + i, n - i);
         if (!push_mapped(map, text + i, length, out))
             return false;
-        if (out->n > MAX_NORMALIZED_BYTES) {
+        if (out->n > limit) {
             *too_long = true;
             break;
         }
@@ -90,12 +90,14 @@ static bool normalize_bounded(const clipc_charsmap *map, const char *text,
     return true;
 }
 
-/* Of an added token, which is short. */
+/* Of an added token; one that grows beyond its limit is refused by the caller.
+ */
 static bool normalize(const void *normalizer, const char *text, size_t n,
                       clipc_utf8 *out)
 {
     bool too_long;
-    return normalize_bounded(normalizer, text, n, out, &too_long);
+    return normalize_bounded(normalizer, text, n, CLIPC_MAX_ADDED_BYTES, out,
+                             &too_long);
 }
 
 /* ---- encoding ---------------------------------------------------------- */
@@ -105,7 +107,8 @@ typedef struct encoder {
     clipc_added_sink sink;
     clipc_utf8 normalized, word;
     clipc_unigram_path path;
-    size_t too_long; /* bytes of a text that grew beyond its limit, or 0 */
+    size_t left;   /* bytes that normalisation may still make */
+    bool too_long; /* the text grew beyond its limit */
 } encoder;
 
 static bool begins_with_mark(const char *text, size_t n)
@@ -174,17 +177,14 @@ static bool add_words(void *user, const char *text, size_t n)
 static bool add_raw(void *user, const char *text, size_t n)
 {
     encoder *enc = user;
-    bool too_long;
 
     if (n == 0)
         return true;
-    if (!normalize_bounded(&enc->xlm->pieces.charsmap, text, n,
-                           &enc->normalized, &too_long))
+    if (!normalize_bounded(&enc->xlm->pieces.charsmap, text, n, enc->left,
+                           &enc->normalized, &enc->too_long) ||
+        enc->too_long)
         return false;
-    if (too_long) {
-        enc->too_long = n;
-        return false;
-    }
+    enc->left -= enc->normalized.n;
     return clipc_added_encode(&enc->xlm->added.normalized,
                               enc->normalized.data, enc->normalized.n,
                               &enc->sink, add_words, enc);
@@ -212,6 +212,7 @@ static clipc_status encode(const void *self,
                                          : SIZE_MAX;
     encoder enc = {
         .xlm = xlm,
+        .left = xlm->pieces.max_bytes,
         .sink = { .ids = out,
                   .limit = request->max_ids && !request->cut_left
                                ? begin + most
@@ -239,10 +240,7 @@ static clipc_status encode(const void *self,
     free(enc.word.data);
     clipc_unigram_path_free(&enc.path);
     if (enc.too_long)
-        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "a text of %zu bytes has more than %zu bytes after "
-                          "normalisation",
-                          enc.too_long, MAX_NORMALIZED_BYTES);
+        return clipc_pieces_fail_long(&xlm->pieces, text.len, err);
     if (ok)
         clipc_ids_cut(out, begin, most, request->cut_left);
     if (!ok || !clipc_ids_push(out, xlm->head.end_id))
