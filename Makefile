@@ -24,6 +24,8 @@ VARIANT  ?= release#   release, asan, ubsan, tsan, cov
 OPENBLAS ?= 1#         0: clipc's own C kernels only
 CURL     ?= 1#         0: no http(s) URLs
 WEBP     ?= 1#         0: no WebP pictures
+AVIF     ?= 1#         0: no AVIF pictures
+GIF      ?= 1#         0: no GIF pictures
 SERVE    ?= 1#         0: no clipc-serve, which needs libmicrohttpd
 WERROR   ?= 0#         1: warnings are errors (CI)
 
@@ -71,6 +73,9 @@ PACKAGES += libcurl
 endif
 ifeq ($(WEBP),1)
 PACKAGES += libwebpdemux libwebp
+endif
+ifeq ($(AVIF),1)
+PACKAGES += libavif
 endif
 # Of a program, not of the library.
 ifeq ($(SERVE),1)
@@ -124,7 +129,8 @@ ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
              -ffp-contract=off -fvisibility=hidden -fPIC -pthread \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
-               -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) $(PACKAGE_CFLAGS)
+               -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) -DCLIPC_AVIF=$(AVIF) \
+               -DCLIPC_GIF=$(GIF) $(PACKAGE_CFLAGS)
 TOOL_CPPFLAGS = -Itools -DCLIPC_CURL=$(CURL) -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
@@ -142,14 +148,15 @@ PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACK
 # OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
-$(foreach v,OPENBLAS CURL WEBP SERVE,$(if $(filter 0 1,$($(v))),,$(error \
+$(foreach v,OPENBLAS CURL WEBP AVIF GIF SERVE,$(if $(filter 0 1,$($(v))),,$(error \
     $(v)=$($(v)): the value must be 0 or 1)))
 
 # One folder for each way to build, so that nothing ever needs a clean.
 BUILDS := build
 BUILD := $(BUILDS)/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \
          $(filter 0,$(OPENBLAS)),-noblas)$(if $(filter 0,$(CURL)),-nocurl)$(if \
-         $(filter 0,$(WEBP)),-nowebp)$(if $(filter 0,$(SERVE)),-noserve)
+         $(filter 0,$(WEBP)),-nowebp)$(if $(filter 0,$(AVIF)),-noavif)$(if \
+         $(filter 0,$(GIF)),-nogif)$(if $(filter 0,$(SERVE)),-noserve)
 ifneq ($(words $(BUILD))$(findstring :,$(BUILD)),1)
 $(error BUILD=$(BUILD): the build folder must not have a space or a colon)
 endif
@@ -234,7 +241,7 @@ help:
 	@echo "make -f SOURCE/Makefile   builds in ./build/; SOURCE may be read-only"
 	@echo
 	@echo "Options: VARIANT=release|asan|ubsan|tsan|cov  OPENBLAS=0  CURL=0"
-	@echo "         WEBP=0  SERVE=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
+	@echo "         WEBP=0  AVIF=0  GIF=0  SERVE=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
 
 # ---- compiling ------------------------------------------------------------
 # Rewritten only when the flags change; every object depends on it.
@@ -244,7 +251,7 @@ $(BUILD)/flags: FORCE
 	    CC='$(CC)' CFLAGS=$(call quoted,$(CPPFLAGS) $(CFLAGS)) PKG_CONFIG='$(PKG_CONFIG)' \
 	    sh tools/toolchain.sh $(PACKAGES) $(SERVE_PACKAGES) && printf '%s\n' $(FLAGS) > $@; }
 quoted = '$(subst ','\'',$(1))'
-FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP))
+FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP) $(AVIF) $(GIF))
 # What knows the prefix: `make install PREFIX=...` compiles nothing else again.
 $(BUILD)/folders: FORCE
 	@mkdir -p $(@D)
@@ -413,7 +420,7 @@ $(BUILD)/clipc-serve.service: tools/packaging/systemd/clipc-serve.service.in
 # ---- dependencies ---------------------------------------------------------
 deps:
 	@CC='$(CC)' OPENBLAS=$(OPENBLAS) CURL=$(CURL) WEBP=$(WEBP) \
-	    SERVE=$(SERVE) sh tools/deps.sh
+	    AVIF=$(AVIF) SERVE=$(SERVE) sh tools/deps.sh
 deps-aarch64 deps-cpus:
 	@sh tools/deps.sh --aarch64
 # `make -j4 deps demo`: nothing begins before deps is done.
@@ -429,7 +436,7 @@ DEMO_PICTURE := red-convertible.png
 
 check: tests
 	@BUILD=$(BUILD) CC='$(CC)' RUNNER='$(RUNNER)' MAKE='$(MAKE)' OPENBLAS=$(OPENBLAS) \
-	    CURL=$(CURL) WEBP=$(WEBP) SERVE=$(SERVE) VARIANT=$(VARIANT) V=$(V) sh tests/run.sh
+	    CURL=$(CURL) WEBP=$(WEBP) AVIF=$(AVIF) GIF=$(GIF) SERVE=$(SERVE) VARIANT=$(VARIANT) V=$(V) sh tests/run.sh
 
 check-asan:
 	$(MAKE) VARIANT=asan check

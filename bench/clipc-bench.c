@@ -19,7 +19,7 @@ static const char usage[] =
     "  text        prompts -> embeddings, tokeniser included\n"
     "  cold        clipc-classify on one picture, whole processes\n"
     "  labels      --batch embeddings against --count labels, the best 5\n"
-    "  preprocess  JPEG, PNG or WebP file -> [3, S, S] floats\n"
+    "  preprocess  JPEG, PNG, WebP, AVIF, GIF or BMP file -> [3, S, S] floats\n"
     "  decode      a picture in memory -> all its pixels\n"
     "  resize      all pixels -> 224 x 224, as CLIP does\n"
     "  kernels     every inner loop, in C and as this CPU gets it\n"

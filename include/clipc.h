@@ -445,8 +445,9 @@ struct clipc_image_params {
     size_t max_bytes;        /* of the file; default 64 MiB (URL: 32 MiB) */
     size_t max_pixels;       /* default 178,956,970, as Pillow */
     size_t max_decode_bytes; /* decoder memory of formats that cannot stream:
-                              * progressive JPEG, interlaced PNG, WebP;
-                              * default 512 MiB */
+                              * progressive JPEG, interlaced PNG and GIF,
+                              * WebP, AVIF, run-length coded BMP; default
+                              * 512 MiB */
     unsigned max_scans;      /* of a progressive JPEG; default 500 */
     unsigned timeout_ms;     /* whole transfer; default 30,000 */
     unsigned connect_timeout_ms; /* default 5,000 */
@@ -474,15 +475,15 @@ struct clipc_image_params {
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);
 
-/* Reads a JPEG, PNG or WebP, and converts the picture to RGB as Pillow's
+/* Reads a JPEG, PNG, WebP, AVIF, GIF or BMP, and converts it to RGB as Pillow's
  * convert("RGB") does: no rotation, transparency dropped, of an animation the
  * first frame (docs/FORMATS.md has the details). The content says which format
  * a picture has. A damaged picture fails here, in no later call.
  *
  * Returns
  *     CLIPC_ERR_FORMAT, _TRUNCATED  a damaged picture
- *     CLIPC_ERR_UNSUPPORTED         another format; WebP in a build without
- *                                   libwebp; a picture so narrow that resizing
+ *     CLIPC_ERR_UNSUPPORTED         another format; WebP, AVIF or GIF in a build
+ *                                   without; a picture so narrow that resizing
  *                                   leaves nothing; a model of `fit` without
  *                                   an image tower
  *     CLIPC_ERR_LIMIT               a limit of params
@@ -758,7 +759,8 @@ CLIPC_API clipc_status clipc_model_get_tensor(const clipc_model *model,
 typedef struct clipc_image_info {
     size_t struct_size;
     size_t width, height;  /* of the picture as stored */
-    const char *format;    /* "JPEG", "PNG", "WEBP" or "RGB" */
+    const char *format;    /* "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP" or,
+                            * from memory, "RGB" */
     int orientation;       /* EXIF 1-8 as found, applied or not; 0: none */
     unsigned n_warnings;   /* damage the decoder repaired */
     int fitted;            /* the pixels are a model's: [S, S, 3] */
@@ -969,6 +971,8 @@ typedef struct clipc_build_info {
     /* The tiles of native matrix products in each precision, such as "avx512
      * 9x48" or "amx-int8 32x32" (rows x columns). */
     const char *kernel_f32, *kernel_bf16, *kernel_int8;
+    const char *libavif; /* version; NULL: not built in */
+    int reads_gif;       /* 0: built with GIF=0 */
 } clipc_build_info;
 
 /* Loads OpenBLAS where it is built in. */

@@ -4,9 +4,10 @@
 # needs. Does nothing when they are there; says what it will do otherwise.
 # --aarch64: the cross compiler, the arm64 libraries and qemu, for `make
 # check-aarch64` and `make check-cpus`. Environment: CC, and OPENBLAS, CURL,
-# WEBP, SERVE as in make.
+# WEBP, AVIF, SERVE as in make.
 set -eu
-: "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}" "${SERVE:=1}"
+: "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}" "${AVIF:=1}" \
+    "${SERVE:=1}"
 
 say() { printf '%s\n' "deps: $*"; }
 
@@ -34,6 +35,7 @@ need_libraries() { # SUFFIX
     need_module "libjansson-dev$1" jansson
     need_module "nettle-dev$1" nettle
     [ "$WEBP" = 0 ] || need_module "libwebp-dev$1" libwebp libwebpdemux
+    [ "$AVIF" = 0 ] || need_module "libavif-dev$1" libavif
 }
 
 prepare='' whom=''

@@ -49,6 +49,8 @@ clipc_status clipc_get_build_info(clipc_build_info *out, clipc_error *err)
         .libpng = png_get_libpng_ver(NULL),
         .libcurl = clipc_fetch_version(),
         .libwebp = clipc_webp_version(),
+        .libavif = clipc_avif_version(),
+        .reads_gif = CLIPC_GIF,
         .kernel_f32 = kernels.f32.name,
         .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : kernels.f32.name,
         .kernel_int8 = kernels.s8.name,

@@ -13,13 +13,15 @@
 #define MAX_HEADER 100000000u
 enum { HEADER_AT = 8, TEXT_BYTES = 512, XML_BYTES = 1024 };
 
-#define MAGIC(at, magic, name, what) \
+#define ROW(at, magic, name, what, is_picture) \
     { \
         at, sizeof magic - 1, magic, \
         { \
-            name, what \
+            name, what, is_picture \
         } \
     }
+#define PICTURE(at, magic, name, what) ROW(at, magic, name, what, true)
+#define MAGIC(at, magic, name, what) ROW(at, magic, name, what, false)
 #define SAME(at, magic, name) MAGIC(at, magic, name, name)
 
 /* The first row that matches counts. */
@@ -29,28 +31,28 @@ static const struct {
     clipc_sniffed is;
 } magics[] = {
     /* pictures */
-    MAGIC(0, "\x89PNG\r\n\x1A\n", "PNG", "a PNG picture"),
-    MAGIC(0, "\xFF\xD8\xFF", "JPEG", "a JPEG picture"),
-    MAGIC(0, "GIF87a", "GIF", "a GIF picture"),
-    MAGIC(0, "GIF89a", "GIF", "a GIF picture"),
-    MAGIC(0, "II*\0", "TIFF", "a TIFF picture"),
-    MAGIC(0, "MM\0*", "TIFF", "a TIFF picture"),
-    MAGIC(0, "II+\0", "TIFF", "a TIFF picture"),
-    MAGIC(0, "MM\0+", "TIFF", "a TIFF picture"),
-    MAGIC(4, "ftypavif", "AVIF", "an AVIF picture"),
-    MAGIC(4, "ftypavis", "AVIF", "an AVIF picture"),
-    MAGIC(4, "ftyphei", "HEIC", "a HEIC picture"),
-    MAGIC(4, "ftyphevc", "HEIC", "a HEIC picture"),
-    MAGIC(4, "ftypmif1", "HEIC", "a HEIC picture"),
-    MAGIC(4, "ftypmsf1", "HEIC", "a HEIC picture"),
+    PICTURE(0, "\x89PNG\r\n\x1A\n", "PNG", "a PNG picture"),
+    PICTURE(0, "\xFF\xD8\xFF", "JPEG", "a JPEG picture"),
+    PICTURE(0, "GIF87a", "GIF", "a GIF picture"),
+    PICTURE(0, "GIF89a", "GIF", "a GIF picture"),
+    PICTURE(0, "II*\0", "TIFF", "a TIFF picture"),
+    PICTURE(0, "MM\0*", "TIFF", "a TIFF picture"),
+    PICTURE(0, "II+\0", "TIFF", "a TIFF picture"),
+    PICTURE(0, "MM\0+", "TIFF", "a TIFF picture"),
+    PICTURE(4, "ftypavif", "AVIF", "an AVIF picture"),
+    PICTURE(4, "ftypavis", "AVIF", "an AVIF picture"),
+    PICTURE(4, "ftyphei", "HEIC", "a HEIC picture"),
+    PICTURE(4, "ftyphevc", "HEIC", "a HEIC picture"),
+    PICTURE(4, "ftypmif1", "HEIC", "a HEIC picture"),
+    PICTURE(4, "ftypmsf1", "HEIC", "a HEIC picture"),
     MAGIC(4, "ftyp", "MP4 or QuickTime", "a film (MP4 or QuickTime)"),
-    MAGIC(0, "\xFF\x0A", "JPEG XL", "a JPEG XL picture"),
-    MAGIC(0, "\0\0\0\x0CJXL \r\n", "JPEG XL", "a JPEG XL picture"),
-    MAGIC(0, "\0\0\0\x0CjP  \r\n", "JPEG 2000", "a JPEG 2000 picture"),
-    MAGIC(0, "\xFF\x4F\xFF\x51", "JPEG 2000", "a JPEG 2000 picture"),
-    MAGIC(0, "8BPS", "Photoshop", "a Photoshop picture"),
-    MAGIC(0, "\0\0\1\0", "ICO", "an ICO picture"),
-    MAGIC(0, "qoif", "QOI", "a QOI picture"),
+    PICTURE(0, "\xFF\x0A", "JPEG XL", "a JPEG XL picture"),
+    PICTURE(0, "\0\0\0\x0CJXL \r\n", "JPEG XL", "a JPEG XL picture"),
+    PICTURE(0, "\0\0\0\x0CjP  \r\n", "JPEG 2000", "a JPEG 2000 picture"),
+    PICTURE(0, "\xFF\x4F\xFF\x51", "JPEG 2000", "a JPEG 2000 picture"),
+    PICTURE(0, "8BPS", "Photoshop", "a Photoshop picture"),
+    PICTURE(0, "\0\0\1\0", "ICO", "an ICO picture"),
+    PICTURE(0, "qoif", "QOI", "a QOI picture"),
     /* models */
     SAME(0, "GGUF", "a GGUF file"),
     SAME(0, "ggml", "a GGUF file"),
@@ -110,9 +112,9 @@ static size_t skip_space(const uint8_t *data, size_t n)
 /* Text that begins with one of the usual tags. */
 static const clipc_sniffed *sniff_markup(const uint8_t *data, size_t n)
 {
-    static const clipc_sniffed html = { "HTML", "an HTML page" };
-    static const clipc_sniffed svg = { "SVG", "an SVG picture" };
-    static const clipc_sniffed xml = { "XML", "XML text" };
+    static const clipc_sniffed html = { "HTML", "an HTML page", false };
+    static const clipc_sniffed svg = { "SVG", "an SVG picture", true };
+    static const clipc_sniffed xml = { "XML", "XML text", false };
     static const struct {
         const char *tag;
         const clipc_sniffed *is;
@@ -160,18 +162,19 @@ static bool is_text(const uint8_t *data, size_t n)
 /* Formats that need more than the bytes at one place. */
 static const clipc_sniffed *sniff_others(const uint8_t *data, size_t n)
 {
-    static const clipc_sniffed webp = { "WEBP", "a WebP picture" };
-    static const clipc_sniffed avi = { "a film (AVI)", "a film (AVI)" };
-    static const clipc_sniffed wav = { "sound (WAV)", "sound (WAV)" };
-    static const clipc_sniffed bmp = { "BMP", "a BMP picture" };
-    static const clipc_sniffed pnm = { "PNM", "a PNM picture" };
-    static const clipc_sniffed onnx = { "an ONNX file", "an ONNX file" };
-    static const clipc_sniffed pickle = { "a Python pickle",
-                                          "a Python pickle" };
-    static const clipc_sniffed json = { "JSON text", "JSON text" };
-    static const clipc_sniffed plain = { "a text file", "a text file" };
+    static const clipc_sniffed webp = { "WEBP", "a WebP picture", true };
+    static const clipc_sniffed avi = { "a film (AVI)", "a film (AVI)", false };
+    static const clipc_sniffed wav = { "sound (WAV)", "sound (WAV)", false };
+    static const clipc_sniffed bmp = { "BMP", "a BMP picture", true };
+    static const clipc_sniffed pnm = { "PNM", "a PNM picture", true };
+    static const clipc_sniffed onnx = { "an ONNX file", "an ONNX file",
+                                        false };
+    static const clipc_sniffed pickle = { "a Python pickle", "a Python pickle",
+                                          false };
+    static const clipc_sniffed json = { "JSON text", "JSON text", false };
+    static const clipc_sniffed plain = { "a text file", "a text file", false };
     static const clipc_sniffed tensors = { "the weights of a model",
-                                           "a safetensors file" };
+                                           "a safetensors file", false };
 
     if (clipc_sniff_is_safetensors(data, n))
         return &tensors;

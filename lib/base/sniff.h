@@ -11,6 +11,7 @@
 typedef struct clipc_sniffed {
     const char *name; /* "GIF", "a GGUF file" */
     const char *what; /* "a GIF picture", "a GGUF file" */
+    bool is_picture;
 } clipc_sniffed;
 
 /* NULL: no known format. The result is static. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * decoder.h - the interface of a picture decoder: limits, a sink for rows, and
- * facts about the picture. jpeg.c, png.c and webp.c each implement one.
+ * facts about the picture. jpeg.c, png.c, webp.c, avif.c, gif.c and bmp.c each
+ * implement one.
  */
 #ifndef CLIPC_DECODER_H
 #define CLIPC_DECODER_H
@@ -34,7 +35,7 @@ typedef struct clipc_row_sink {
     void *self;
 } clipc_row_sink;
 
-/* A colour that the file calls transparent (PNG's tRNS with one colour).
+/* A colour that the file calls transparent (PNG's tRNS with one colour, GIF).
  * convert("RGB") keeps it; the reference's image processor then paints its
  * pixels white before it resizes. */
 typedef struct clipc_key_colour {
@@ -68,6 +69,24 @@ clipc_status clipc_webp_decode(const uint8_t *data, size_t n, const char *name,
                                const clipc_decode_params *params,
                                const clipc_row_sink *sink,
                                clipc_decode_info *info, clipc_error *err);
+clipc_status clipc_avif_decode(const uint8_t *data, size_t n, const char *name,
+                               const clipc_decode_params *params,
+                               const clipc_row_sink *sink,
+                               clipc_decode_info *info, clipc_error *err);
+clipc_status clipc_gif_decode(const uint8_t *data, size_t n, const char *name,
+                              const clipc_decode_params *params,
+                              const clipc_row_sink *sink,
+                              clipc_decode_info *info, clipc_error *err);
+clipc_status clipc_bmp_decode(const uint8_t *data, size_t n, const char *name,
+                              const clipc_decode_params *params,
+                              const clipc_row_sink *sink,
+                              clipc_decode_info *info, clipc_error *err);
+
+/* Whether the data begin as an AVIF does: a file of another brand is HEIC or a
+ * film. */
+bool clipc_avif_is_brand(const uint8_t *data, size_t n);
+/* Whether the data begin as a BMP does. "BM" alone begins many a text. */
+bool clipc_bmp_is_header(const uint8_t *data, size_t n);
 
 /* For decoders: sets the size in *info, and refuses a side over max_side or a
  * picture over max_pixels. Neither side may be 0. offset: where the file says
@@ -84,8 +103,9 @@ clipc_status clipc_decode_set_size(clipc_decode_info *info, size_t width,
 unsigned clipc_draft_scale(const clipc_decode_params *params, size_t width,
                            size_t height, bool transposed);
 
-/* libwebp's version, static; NULL in a build without it. */
+/* Versions of libwebp and libavif, static; NULL in a build without it. */
 const char *clipc_webp_version(void);
+const char *clipc_avif_version(void);
 
 /* A colour of this alpha laid on white, as Pillow's alpha_composite() does. */
 static inline uint8_t clipc_on_white(uint8_t colour, uint8_t alpha)

@@ -147,9 +147,20 @@ static bool is_header(const reader *r)
     return false;
 }
 
-int clipc_exif_orientation(const uint8_t *data, size_t n)
+static const char prefix[] = "Exif\0"; /* two NULs with the last */
+
+bool clipc_exif_is_tiff(const uint8_t *data, size_t n)
 {
-    static const char prefix[] = "Exif\0"; /* two NULs with the last */
+    reader r = { .data = data, .n = n };
+
+    while (starts_with(r.data, r.n, prefix, sizeof prefix))
+        r.data += sizeof prefix, r.n -= sizeof prefix;
+    return r.n == 0 || (r.n >= HEADER_BYTES && is_header(&r));
+}
+
+/* Sets *out as the public call gives it. false: the data name none. */
+static bool find_orientation(const uint8_t *data, size_t n, int *out)
+{
     reader r = { .data = data, .n = n };
     uint64_t at, n_entries, total = 0;
 
@@ -157,13 +168,13 @@ int clipc_exif_orientation(const uint8_t *data, size_t n)
          i++)
         r.data += sizeof prefix, r.n -= sizeof prefix;
     if (r.n < HEADER_BYTES)
-        return 0;
+        return false;
     r.big_endian = r.data[0] == 'M';
     if (!is_header(&r))
-        return 0;
+        return false;
     at = read_number(&r, r.data + 4, 4);
     if (at > r.n || r.n - at < 2)
-        return 0;
+        return false;
     n_entries = read_number(&r, r.data + at, 2);
     at += 2;
     for (; n_entries > 0 && r.n - at >= ENTRY_BYTES;
@@ -175,12 +186,29 @@ int clipc_exif_orientation(const uint8_t *data, size_t n)
         if (skip)
             continue;
         if (!value)
-            return 0;
-        if (read_number(&r, entry, 2) == TAG_ORIENTATION)
-            return orientation_of(&r, value,
+            return false;
+        if (read_number(&r, entry, 2) == TAG_ORIENTATION) {
+            *out = orientation_of(&r, value,
                                   (unsigned)read_number(&r, entry + 2, 2));
+            return true;
+        }
     }
-    return 0;
+    return false;
+}
+
+int clipc_exif_orientation(const uint8_t *data, size_t n)
+{
+    int orientation = 0;
+
+    find_orientation(data, n, &orientation);
+    return orientation;
+}
+
+bool clipc_exif_has_orientation(const uint8_t *data, size_t n)
+{
+    int orientation;
+
+    return find_orientation(data, n, &orientation);
 }
 
 /* ---- turning ----------------------------------------------------------- */

@@ -12,6 +12,13 @@
  * "Exif\0\0" in front: 1 to 8, or 0 when there is none or it is broken. */
 int clipc_exif_orientation(const uint8_t *data, size_t n);
 
+/* Whether the data name an orientation, be it broken. */
+bool clipc_exif_has_orientation(const uint8_t *data, size_t n);
+
+/* Whether a block of EXIF data is empty or begins as TIFF does, after any
+ * number of "Exif\0\0". */
+bool clipc_exif_is_tiff(const uint8_t *data, size_t n);
+
 /* The steps that make a stored picture upright: mirror its columns, mirror its
  * rows, then exchange rows and columns. */
 typedef struct clipc_turn {

@@ -164,9 +164,49 @@ typedef clipc_status (*decode_fn)(const uint8_t *data, size_t n,
                                   const clipc_row_sink *sink,
                                   clipc_decode_info *info, clipc_error *err);
 
-static const char jpeg_magic[] = "\xFF\xD8\xFF";
-static const char png_magic[] = "\x89PNG\r\n\x1A\n";
-static const char riff_magic[] = "RIFF"; /* and WEBP four bytes later */
+static bool is_jpeg(const uint8_t *data, size_t n)
+{
+    return HAS(0, "\xFF\xD8\xFF");
+}
+
+static bool is_png(const uint8_t *data, size_t n)
+{
+    return HAS(0, "\x89PNG\r\n\x1A\n");
+}
+
+static bool is_webp(const uint8_t *data, size_t n)
+{
+    return HAS(0, "RIFF") && HAS(8, "WEBP");
+}
+
+static bool is_gif(const uint8_t *data, size_t n)
+{
+    return HAS(0, "GIF87a") || HAS(0, "GIF89a");
+}
+
+static const struct {
+    const char *name;
+    bool (*is)(const uint8_t *data, size_t n);
+    decode_fn decode;
+} formats[] = {
+    { "JPEG", is_jpeg, clipc_jpeg_decode },
+    { "PNG", is_png, clipc_png_decode },
+    { "WEBP", is_webp, clipc_webp_decode },
+    { "AVIF", clipc_avif_is_brand, clipc_avif_decode },
+    { "GIF", is_gif, clipc_gif_decode },
+    { "BMP", clipc_bmp_is_header, clipc_bmp_decode },
+};
+
+/* Whether the file ends where a picture of some format may only begin. */
+static bool is_beginning(const uint8_t *data, size_t n)
+{
+    static const char *const magics[] = { "\xFF\xD8\xFF", "\x89PNG\r\n\x1A\n",
+                                          "GIF87a", "GIF89a" };
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if (n < strlen(magics[i]) && memcmp(data, magics[i], n) == 0)
+            return true;
+    return n < 12 && memcmp(data, "RIFF", n < 4 ? n : 4) == 0;
+}
 
 static clipc_status find_decoder(const uint8_t *data, size_t n,
                                  const char *name, decode_fn *decode,
@@ -176,34 +216,24 @@ static clipc_status find_decoder(const uint8_t *data, size_t n,
 
     if (n == 0)
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, 0, "%s: empty", name);
-    if (HAS(0, jpeg_magic)) {
-        *decode = clipc_jpeg_decode;
-        *format = "JPEG";
-        return CLIPC_OK;
-    }
-    if (HAS(0, png_magic)) {
-        *decode = clipc_png_decode;
-        *format = "PNG";
-        return CLIPC_OK;
-    }
-    if (HAS(0, riff_magic) && HAS(8, "WEBP")) {
-        *decode = clipc_webp_decode;
-        *format = "WEBP";
-        return CLIPC_OK;
-    }
-    if ((n < sizeof jpeg_magic - 1 && memcmp(data, jpeg_magic, n) == 0) ||
-        (n < sizeof png_magic - 1 && memcmp(data, png_magic, n) == 0) ||
-        (n < sizeof riff_magic - 1 && memcmp(data, riff_magic, n) == 0) ||
-        (n < 12 && HAS(0, riff_magic)))
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (formats[i].is(data, n)) {
+            *decode = formats[i].decode;
+            *format = formats[i].name;
+            return CLIPC_OK;
+        }
+    if (is_beginning(data, n))
         return clipc_fail(err, CLIPC_ERR_TRUNCATED, (int64_t)n,
                           "%s: only %zu bytes of a picture", name, n);
     other = clipc_sniff(data, n);
     if (other)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: not a JPEG, PNG or WebP (looks like %s)", name,
-                          other->name);
+                          "%s: not a JPEG, PNG, WebP, AVIF, GIF or BMP (looks "
+                          "like %s)%s",
+                          name, other->name,
+                          other->is_picture ? "; save it as JPEG or PNG" : "");
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                      "%s: not a JPEG, PNG or WebP", name);
+                      "%s: not a JPEG, PNG, WebP, AVIF, GIF or BMP", name);
 }
 
 /* ---- drafts ------------------------------------------------------------ */

@@ -14,10 +14,11 @@ command -v "$CLANG" >/dev/null || {
     echo "fuzz: needs clang and its runtime (Debian: clang libclang-rt-14-dev)" >&2
     exit 1
 }
-packages='libjpeg libpng zlib libwebp libwebpdemux jansson nettle'
+packages='libjpeg libpng zlib libwebp libwebpdemux libavif jansson nettle'
 flags="-std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -pthread
  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
  -Iinclude -Ilib -Itools -Itests -DCLIPC_OPENBLAS=0 -DCLIPC_CURL=0 -DCLIPC_WEBP=1
+ -DCLIPC_AVIF=1 -DCLIPC_GIF=1
  $(pkg-config --cflags $packages)"
 # Builds the library once for all targets. Files of an instruction set have
 # special flags and no sanitizer: tests check their bounds against guard pages,

@@ -2,7 +2,7 @@
 """Makes tests/data/images: small pictures and what the reference makes of
 them, read by tests/unit/image/test_resize.c, test_image.c and test_normalize.c.
 
-    pictures/      JPEG, PNG and WebP files of every kind, drawn here
+    pictures/      files of every kind and format, drawn here
     pictures.tsv   name, size, hash of Pillow's convert("RGB"), hash of the
                    image processor's 8-bit pixels [224, 224, 3]
     white.tsv      the same of pictures laid on white
@@ -30,12 +30,17 @@ import struct
 import warnings
 import zlib
 
+import sys
+
 import numpy as np
 import PIL
 import transformers
 from PIL import Image, ImageOps
 from transformers.models.clip.image_processing_pil_clip import (
     CLIPImageProcessorPil)
+
+sys.path.insert(0, "tests/parity")
+import made_pictures as made  # noqa: E402
 
 assert PIL.__version__ == "13.0.0", PIL.__version__
 assert transformers.__version__.startswith("5.24."), transformers.__version__
@@ -478,6 +483,78 @@ def webps():
     yield "trailing.webp", webp(small, quality=50) + b"trailing"
 
 
+# ---- AVIF, GIF, BMP --------------------------------------------------------
+
+def saved(image, kind, **settings):
+    file = io.BytesIO()
+    image.save(file, kind, **settings)
+    return file.getvalue()
+
+
+def avifs():
+    image, clear = Image.fromarray(drawing(29, 23)), translucent(23, 19)
+    for sampling in ("4:2:0", "4:2:2", "4:4:4"):
+        for extent in ("full", "limited"):
+            yield (f"{sampling.replace(':', '')}-{extent}.avif", saved(
+                image, "AVIF", quality=60, subsampling=sampling,
+                range=extent, speed=8, max_threads=1))
+    yield "grey.avif", saved(image.convert("L"), "AVIF", speed=8)
+    yield "alpha.avif", saved(clear, "AVIF", quality=70, speed=8)
+    yield "premultiplied.avif", saved(clear, "AVIF", speed=8,
+                                      alpha_premultiplied=True)
+    small = image.resize((16, 10))
+    yield "sequence.avif", saved(small, "AVIF", speed=8, save_all=True,
+                                 append_images=[small.rotate(180)])
+    yield "turned.avif", saved(small, "AVIF", speed=8, exif=oriented(6))
+    yield "1x1.avif", saved(image.crop((3, 3, 4, 4)), "AVIF", speed=8)
+
+
+def gifs():
+    image = Image.fromarray(drawing(29, 23))
+    few = image.quantize(30)
+    yield "palette.gif", saved(few, "GIF", interlace=0)
+    yield "interlaced.gif", saved(few, "GIF", interlace=1)
+    yield "grey.gif", saved(image.convert("L"), "GIF")
+    yield "two.gif", saved(image.convert("1"), "GIF")
+    yield "key.gif", saved(few, "GIF", transparency=3)
+    yield "animated.gif", saved(few, "GIF", save_all=True, append_images=[
+        few.rotate(90)], transparency=5, disposal=2)
+    random.seed(3)
+    yield "frame-inside.gif", made.gif(19, 15, 4, frame=(3, 2, 9, 8), key=6)
+    yield "frame-outside.gif", made.gif(9, 8, 4, frame=(3, 2, 19, 15))
+    yield "own-palette.gif", made.gif(19, 15, 4, local="colours")
+    yield "own-ramp.gif", made.gif(19, 15, 4, local="ramp")
+    yield "no-palette.gif", made.gif(19, 15, 4, None)
+    yield "table-full.gif", made.gif(150, 90, 8, clear_every=-1)
+    yield "after-the-end.gif", made.gif(9, 8, 3, end=False, trailer=b"")
+    yield "extensions.gif", made.gif(9, 8, 3, extensions=(
+        b"!\xfe\5hello\0!\xff\x0bNETSCAPE2.0\3\1\0\0\0junk!\1\0\0"))
+
+
+def bmps():
+    random.seed(4)
+    for bits in (1, 4, 8, 16, 24, 32):
+        yield f"{bits}.bmp", made.bmp(19, 15, bits)
+    for header in made.HEADERS:
+        yield f"header-{header}.bmp", made.bmp(9, 7, 24, header)
+    for number, masks in enumerate(made.MASKS[32][:-1]):
+        yield f"masks-{number}.bmp", made.bmp(9, 7, 32, 124, 3, masks=masks)
+    yield "565.bmp", made.bmp(9, 7, 16, 40, 3, masks=(0xF800, 0x7E0, 0x1F, 0))
+    yield "os2-palette.bmp", made.bmp(19, 15, 4, 12)
+    yield "rle8.bmp", made.bmp(19, 15, 8, 40, 1)
+    yield "rle4.bmp", made.bmp(19, 15, 4, 40, 2)
+    yield "rle-odd.bmp", made.bmp(19, 15, 8, 40, 1, data=bytes.fromhex(
+        "05ff 0002 0301 0004 01020304 0000 ff07 0003 01020300 0000"
+        + "13aa 0000" * 12))
+    yield "top-down.bmp", made.bmp(19, 15, 24, top_down=True)
+    yield "ramp.bmp", made.bmp(19, 15, 8, palette="ramp")
+    yield "black-and-white.bmp", made.bmp(19, 15, 8, colours=2, palette="ramp")
+    yield "palette-short.bmp", made.bmp(19, 15, 8, colours=9)
+    yield "offset-short.bmp", made.bmp(19, 15, 4, offset="short")
+    yield "offset-zero.bmp", made.bmp(19, 15, 4, offset="zero")
+    yield "padding-missing.bmp", made.bmp(19, 15, 24, cut=3)
+
+
 def oriented(value):
     """EXIF data with this orientation."""
     return b"II*\0\x08\0\0\0\1\0" + struct.pack(
@@ -516,9 +593,9 @@ def malformed():
     yield "one byte", "truncated", b"\xff"
     yield "four bytes of PNG", "truncated", b"\x89PNG"
     for name, magic in (
-            ("GIF", b"GIF89a"), ("BMP", b"BM" + bytes(30)),
-            ("TIFF", b"II*\0"),
-            ("AVIF", b"\0\0\0\x20ftypavif"), ("HEIC", b"\0\0\0\x20ftypheic"),
+            ("TIFF", b"II*\0"), ("ICO", b"\0\0\1\0"),
+            ("HEIC", b"\0\0\0\x20ftypheic"),
+            ("HEIC", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"),
             ("PDF", b"%PDF-1.7"), ("SVG", b"<svg xmlns="),
             ("HTML", b"\n <!DOCTYPE HTML>"), ("JPEG XL", b"\xff\x0a"),
             ("ZIP", b"PK\3\4"), ("gzip", b"\x1f\x8b\x08")):
@@ -556,6 +633,57 @@ def malformed():
     yield "progressive JPEG with zeros for EOI", "truncated", \
         progressive[:-2] + bytes(2)
     yield "JPEG with SOI for EOI", "format", base[:-1] + b"\xd8"
+
+    random.seed(5)
+    yield "GIF without a frame", "format", made.gif(9, 8, 3, extensions=b";")
+    yield "GIF with an empty frame", "format", made.gif(
+        9, 8, 3, frame=(2, 2, 0, 5))
+    yield "GIF with codes of 13 bits", "format", made.gif(9, 8, 3, code_bits=13)
+    yield "GIF with a short graphic control", "format", made.gif(
+        9, 8, 3, extensions=b"!\xf9\3\1\0\0\0")
+    yield "GIF with an undefined code", "format", (
+        b"GIF89a\4\0\4\0\0\0\0,\0\0\0\0\4\0\4\0\0\2\4\xfc\xff\xff\xff\0;")
+    yield "GIF cut in its palette", "truncated", made.gif(9, 8, 3)[:20]
+    yield "GIF cut in its data", "truncated", made.gif(9, 8, 3, cut=5)
+    yield "GIF with too few pixels", "truncated", made.gif(9, 8, 3, n=70)
+    yield "GIF of 65535x65535", "limit", made.gif(65535, 65535, 3,
+                                                  frame=(0, 0, 4, 4))
+    yield "BMP signature and zeros", "unsupported", b"BM" + bytes(30)
+    yield "BMP with a header of 16 bytes", "unsupported", \
+        b"BM" + bytes(12) + b"\x10\0\0\0" + bytes(40)
+    yield "BMP of 2 bits", "unsupported", made.bmp(9, 8, 2)
+    yield "BMP with other masks", "unsupported", made.bmp(
+        9, 8, 16, 40, 3, masks=(0xF00, 0xF0, 0xF, 0))
+    yield "BMP with a JPEG in it", "unsupported", made.bmp(9, 8, 24, 40, 4)
+    yield "BMP with runs of 24 bits", "unsupported", made.bmp(9, 8, 24, 40, 1)
+    yield "BMP of 65537 colours", "format", made.bmp(9, 8, 1, 40,
+                                                     colours=65537)[:200]
+    yield "BMP of 257 colours", "format", made.bmp(9, 8, 8, 40, colours=257)
+    yield "BMP with a grey palette for 4 bits", "format", made.bmp(
+        33, 8, 4, 40, palette="ramp")
+    yield "BMP with a width of 0", "format", made.bmp(0, 8, 24)
+    yield "BMP with a height of 0", "format", made.bmp(8, 0, 24)
+    yield "BMP of 65535x65535", "limit", made.bmp(65535, 65535, 1, 12,
+                                                  data=b"")
+    yield "BMP cut in its header", "truncated", made.bmp(9, 8, 24)[:40]
+    yield "BMP cut in its masks", "truncated", made.bmp(
+        9, 8, 16, 40, 3, masks=(0xF800, 0x7E0, 0x1F, 0))[:60]
+    yield "BMP with pixels far away", "truncated", made.bmp(9, 8, 24,
+                                                            offset="far")
+    yield "BMP cut in its last row", "truncated", made.bmp(9, 8, 24, cut=3)
+    yield "BMP with runs that end early", "truncated", made.bmp(
+        9, 8, 8, 40, 1, data=b"\5\1\0\1")
+    avif = saved(image, "AVIF", speed=8)
+    yield "AVIF brand alone", "truncated", avif[:32]
+    yield "AVIF cut in its boxes", "truncated", avif[:100]
+    yield "AVIF cut in its data", "truncated", avif[:-10]
+    yield "AVIF without meta", "truncated", avif.replace(b"meta", b"atem")
+    yield "AVIF of 32768x8000", "limit", avif.replace(
+        b"ispe\0\0\0\0" + struct.pack(">II", 9, 10),
+        b"ispe\0\0\0\0" + struct.pack(">II", 32768, 8000))
+    yield "AVIF with EXIF data that are not TIFF", "format", saved(
+        image, "AVIF", speed=8, exif=oriented(6).replace(
+            b"\x12\1", b"\0\1")).replace(b"II*\0", b"XX*\0")
 
     good = a_png(6, 5)
     raw = scanlines(samples_of(6, 5, 8, 2), 8, 0)
@@ -656,7 +784,8 @@ ON_PURPOSE = {"PNG with IHDR second", "PNG with two IHDR", "WebP of 16384x1"}
 
 def reads(data):
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG", "WEBP"]) as i:
+        with Image.open(io.BytesIO(data), formats=[
+                "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP"]) as i:
             i.convert("RGB")
         return True
     except Exception:
@@ -667,7 +796,8 @@ def reads(data):
 
 def make_pictures():
     lines, prefixes = [], []
-    for name, data in [*jpegs(), *pngs(), *webps(), *exifs()]:
+    for name, data in [*jpegs(), *pngs(), *webps(), *avifs(), *gifs(),
+                       *bmps(), *exifs()]:
         with open(f"{OUT}/pictures/{name}", "wb") as file:
             file.write(data)
         image = Image.open(io.BytesIO(data)).convert("RGB")
@@ -678,7 +808,10 @@ def make_pictures():
         if name in ("420.jpg", "420-progressive.jpg", "restart.jpg",
                     "grey.jpg", "c2-d8.png", "c3-d4-adam7.png",
                     "metadata.png", "apng.png", "lossy-alpha.webp",
-                    "lossless.webp", "animated.webp"):
+                    "lossless.webp", "animated.webp", "420-full.avif",
+                    "alpha.avif", "interlaced.gif", "frame-inside.gif",
+                    "extensions.gif", "4.bmp", "masks-0.bmp", "rle8.bmp",
+                    "rle4.bmp", "os2-palette.bmp"):
             bits = [reads(data[:n]) for n in range(len(data) + 1)]
             prefixes.append(f"{name}\t{''.join('01'[b] for b in bits)}")
     write_lines("pictures.tsv", "name, width, height, hash of the RGB pixels, "
@@ -690,7 +823,7 @@ def make_pictures():
 
 def make_white():
     lines = []
-    for name, data in [*pngs(), *webps()]:
+    for name, data in [*pngs(), *webps(), *avifs(), *gifs(), *bmps()]:
         image = Image.open(io.BytesIO(data))
         if ("A" not in image.getbands()
                 and image.info.get("transparency") is None):

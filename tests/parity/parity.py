@@ -245,6 +245,11 @@ def random_inputs(session):
             ("pixels", ["pixels_random.py", "80", inspect]),
             ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),
+            ("avif", ["pixels_formats.py", "avif"]),
+            ("gif", ["pixels_formats.py", "gif"]),
+            ("random gif", ["pixels_formats.py", "corrupt_gif"]),
+            ("bmp", ["pixels_formats.py", "bmp"]),
+            ("random bmp", ["pixels_formats.py", "corrupt_bmp"]),
             ("orientation", ["pixels_formats.py", "exif"]),
             ("transparency", ["pixels_formats.py", "alpha"]),
             ("drafts", ["pixels_draft.py", "300"])):

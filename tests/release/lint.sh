@@ -37,7 +37,8 @@ report() { # STATUS NAME
     fi
 }
 flags='-std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Ilib -Itools -Itests
- -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=1 -DCLIPC_CURL=1 -DCLIPC_WEBP=1'
+ -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=1 -DCLIPC_CURL=1 -DCLIPC_WEBP=1
+ -DCLIPC_AVIF=1 -DCLIPC_GIF=1'
 data='-DCLIPC_DATA_DIR="/usr/share/clipc"'
 
 # shellcheck disable=SC2086 # lists of files and flags

@@ -9,8 +9,8 @@ root=$PWD
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 failed=0
-# Options and job server of the outer make stay outside. Keep OPENBLAS, CURL
-# and WEBP: a library that is switched off may be missing.
+# Options and job server of the outer make stay outside. Keep OPENBLAS, CURL,
+# WEBP and AVIF: a library that is switched off may be missing.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES PREFIX DESTDIR VARIANT CFLAGS \
     LDFLAGS
 unit=$tmp/build/lib/base/error.o

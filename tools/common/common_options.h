@@ -160,8 +160,8 @@ enum {
 
 /* The operands of clipc-classify and clipc-embed. */
 #define TOOL_IMAGE_HELP                                                       \
-    "IMAGE is a JPEG, PNG or WebP file, an http(s) URL, - for standard input,"\
-    " or\na folder (with all below it).\n"
+    "IMAGE is a JPEG, PNG, WebP, AVIF, GIF or BMP file, an http(s) URL, - for\n" \
+    "standard input, or a folder (with all below it).\n"
 
 /* The end of every help text. */
 #define TOOL_EXIT_HELP                                                        \

@@ -306,6 +306,10 @@ void tool_print_version(const char *name)
     printf("libpng         %s\n", info.libpng ? info.libpng : "unknown");
     printf("libwebp        %s\n",
            info.libwebp ? info.libwebp : "not built in");
+    printf("libavif        %s\n",
+           info.libavif ? info.libavif : "not built in");
+    if (!info.reads_gif)
+        printf("GIF            not built in\n");
     printf("libcurl        %s\n",
            info.libcurl ? info.libcurl : "not built in");
 }

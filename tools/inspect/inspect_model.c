@@ -180,6 +180,8 @@ static void show_machine(void)
            cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown",
            cpu.libwebp ? "libwebp " : "no libwebp",
            cpu.libwebp ? cpu.libwebp : "");
+    printf("%-15s %s%s%s\n", "", cpu.libavif ? "libavif " : "no libavif",
+           cpu.libavif ? cpu.libavif : "", cpu.reads_gif ? "" : ", no GIF");
     if (cpu.openblas_core_better && strcmp(cpu.gemm, "openblas") == 0)
         printf("\nOpenBLAS runs as %s, which is slower than this CPU allows. "
                "Set\n    OPENBLAS_CORETYPE=%s\nin the environment to run the "
@@ -303,7 +305,7 @@ static json_t *machine_as_json(void)
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, "
-        "s:o, s:o}",
+        "s:o, s:o, s:o, s:b}",
         "gemm", string_as_json(cpu.gemm), "openblas",
         string_as_json(cpu.openblas), "openblas_core",
         string_as_json(cpu.openblas_core), "openblas_core_better",
@@ -315,7 +317,8 @@ static json_t *machine_as_json(void)
         string_as_json(clipc_version()), "libjpeg",
         string_as_json(cpu.libjpeg), "libpng", string_as_json(cpu.libpng),
         "libcurl", string_as_json(cpu.libcurl), "libwebp",
-        string_as_json(cpu.libwebp));
+        string_as_json(cpu.libwebp), "libavif", string_as_json(cpu.libavif),
+        "gif", cpu.reads_gif);
 }
 
 static json_t *files_as_json(const tool_folder *folder)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * sources.c - see sources.h. A folder gives the files whose name has an
- * image's ending or whose first bytes are a JPEG's, PNG's or WebP's, sorted by
- * the bytes of their paths. Thumbnails and other litter are left out, pictures
- * of other formats are counted. Links are followed; no folder is
+ * image's ending or whose first bytes are those of a format that is read,
+ * sorted by the bytes of their paths. Thumbnails and other litter are left out,
+ * pictures of other formats are counted. Links are followed; no folder is
  * entered twice, so that a loop ends.
  */
 #include "pictures/sources.h"
@@ -45,12 +45,12 @@ static const char *const litter[] = {
 
 /* Endings of pictures that are not read. */
 static const char *const other_endings[] = {
-    "gif", "bmp", "dib", "tif", "tiff", "avif", "heic", "heif", "hif", "jxl",
-    "jp2", "j2k", "jpf", "jpx", "jxr",  "wdp",  "svg",  "svgz", "ico", "cur",
-    "psd", "psb", "xcf", "tga", "pcx",  "pbm",  "pgm",  "ppm",  "pnm", "pam",
-    "exr", "hdr", "qoi", "eps", "dng",  "raw",  "cr2",  "cr3",  "crw", "nef",
-    "nrw", "arw", "srf", "sr2", "orf",  "rw2",  "raf",  "pef",  "srw", "rwl",
-    "3fr", "fff", "iiq", "mrw", "x3f",  "dcr",  "kdc",  "erf",  "mef", "mos",
+    "dib", "tif", "tiff", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpf",
+    "jpx", "jxr", "wdp",  "svg",  "svgz", "ico", "cur", "psd", "psb", "xcf",
+    "tga", "pcx", "pbm",  "pgm",  "ppm",  "pnm", "pam", "exr", "hdr", "qoi",
+    "eps", "dng", "raw",  "cr2",  "cr3",  "crw", "nef", "nrw", "arw", "srf",
+    "sr2", "orf", "rw2",  "raf",  "pef",  "srw", "rwl", "3fr", "fff", "iiq",
+    "mrw", "x3f", "dcr",  "kdc",  "erf",  "mef", "mos",
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
@@ -220,7 +220,8 @@ static bool is_litter(const char *name)
 static bool has_ending(const char *name)
 {
     static const char *const endings[] = { "jpg",  "jpeg", "jpe",
-                                           "jfif", "png",  "webp" };
+                                           "jfif", "png",  "webp",
+                                           "avif", "gif",  "bmp" };
     const char *dot = strrchr(name, '.');
 
     return dot &&
@@ -269,9 +270,24 @@ void tool_sources_say_left_out(const tool_sources *sources)
              list);
 }
 
+/* The brands of files that are read: of HEIC and films they are others. */
+static bool begins_as_avif(const unsigned char *head, size_t n)
+{
+    if (memcmp(head + 4, "ftypavi", 7) == 0)
+        return head[11] == 'f' || head[11] == 's';
+    if (memcmp(head + 4, "ftypmif1", 8) != 0 &&
+        memcmp(head + 4, "ftypmsf1", 8) != 0)
+        return false;
+    for (size_t at = 16; at + 4 <= n && at + 4 <= head[3]; at += 4)
+        if (memcmp(head + at, "avif", 4) == 0 ||
+            memcmp(head + at, "avis", 4) == 0)
+            return true;
+    return false;
+}
+
 static bool begins_as_image(const char *path)
 {
-    unsigned char head[12];
+    unsigned char head[64]; /* with the brands of an AVIF */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
@@ -280,8 +296,14 @@ static bool begins_as_image(const char *path)
     close(fd);
     return (n >= 3 && memcmp(head, "\xFF\xD8\xFF", 3) == 0) ||
            (n >= 8 && memcmp(head, "\x89PNG\r\n\x1A\n", 8) == 0) ||
-           (n == 12 && memcmp(head, "RIFF", 4) == 0 &&
-            memcmp(head + 8, "WEBP", 4) == 0);
+           (n >= 12 && memcmp(head, "RIFF", 4) == 0 &&
+            memcmp(head + 8, "WEBP", 4) == 0) ||
+           (n >= 12 && begins_as_avif(head, (size_t)n)) ||
+           (n >= 6 && (memcmp(head, "GIF87a", 6) == 0 ||
+                       memcmp(head, "GIF89a", 6) == 0)) ||
+           (n >= 26 && memcmp(head, "BM", 2) == 0 &&
+            memcmp(head + 6, "\0\0\0\0", 4) == 0 && head[14] >= 12 &&
+            memcmp(head + 15, "\0\0\0", 3) == 0);
 }
 
 /* Puts the folder's files and folders on the stack. false: see errno. */
