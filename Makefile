@@ -179,7 +179,7 @@ ifeq ($(SERVE),0)
 UNIT_TESTS   := $(filter-out $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS))
 endif
 TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers sockets hub_server)
-TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks serve_client wire) $(TEST_HELPERS)
+TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks serve_client wire json_shape) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
                 support/pty stress/torture parity/trace)
 ifeq ($(SERVE),1)
@@ -336,17 +336,26 @@ $(PROGRAMS): $(TOOL_COMMON) $(STATIC_LIB)
 # Of the programs only the server needs an HTTP server.
 SERVE_LIBS = $(eval SERVE_LIBS := $$(shell $(PKG_CONFIG) --libs $(SERVE_PACKAGES)))$(SERVE_LIBS)
 $(BUILD)/clipc-serve: LIBS += $(SERVE_LIBS)
-# The page of clipc-serve as an array of C.
-PAGE := $(BUILD)/tools/serve/page_html
-$(BUILD)/clipc-serve: $(PAGE).o
-$(PAGE).c: tools/serve/page/index.html
+# The page of clipc-serve and its description for programs, as arrays of C.
+SERVE_FILES := $(BUILD)/tools/serve/page_html $(BUILD)/tools/serve/openapi_json
+$(BUILD)/clipc-serve: $(SERVE_FILES:%=%.o)
+# Writes FILTER of the first prerequisite as serve_NAME and serve_NAME_bytes,
+# which the header HEADER declares.
+define embed # FILTER, HEADER
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GEN     $@")
-	$(Q){ echo '#include "serve/page_html.h"' && \
-	    echo 'const unsigned char serve_page_html[] = {' && od -An -v -tx1 $< | \
+	$(Q){ echo '#include "serve/$(2)"' && \
+	    echo 'const unsigned char serve_$(basename $(@F))[] = {' && \
+	    $(1) $< | od -An -v -tx1 | \
 	    sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g' && echo '};' && \
-	    echo 'const size_t serve_page_html_bytes = sizeof serve_page_html;'; } > $@
-$(PAGE).o: $(PAGE).c $(BUILD)/flags
+	    echo 'const size_t serve_$(basename $(@F))_bytes =' \
+	        'sizeof serve_$(basename $(@F));'; } > $@
+endef
+$(BUILD)/tools/serve/page_html.c: tools/serve/page/index.html
+	$(call embed,cat,page_html.h)
+$(BUILD)/tools/serve/openapi_json.c: tools/serve/openapi.json include/clipc.h
+	$(call embed,sed 's/@VERSION@/$(VERSION)/',openapi.h)
+$(SERVE_FILES:%=%.o): %.o: %.c $(BUILD)/flags
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(TOOL_CPPFLAGS) -c $< -o $@
 
@@ -370,7 +379,7 @@ $(FISHCOMP): $(BUILD)/completions/fish/%.fish: $(BUILD)/%
 
 # Tests of a program's parts link to all of them but the file of main().
 SERVE_PARTS := $(filter-out %/clipc-serve.o,$(patsubst %.c,$(BUILD)/%.o,$(sort \
-               $(wildcard tools/serve/*.c)))) $(PAGE).o
+               $(wildcard tools/serve/*.c)))) $(SERVE_FILES:%=%.o)
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): $(SERVE_PARTS) $(TOOL_COMMON)
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools

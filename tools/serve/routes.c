@@ -9,6 +9,7 @@
 #include "serve/form.h"
 #include "serve/health.h"
 #include "serve/immich.h"
+#include "serve/openapi.h"
 #include "serve/page.h"
 #include "serve/show_lists.h"
 #include "serve/weaviate.h"
@@ -27,6 +28,8 @@ const serve_route serve_routes[] = {
     { "/readyz",  SERVE_GET, SERVE_OPEN, serve_ready,  serve_write_problem_json },
     { "/ping",    SERVE_GET, SERVE_OPEN, serve_ping,   serve_write_problem_json },
     { "/metrics", SERVE_GET, SERVE_OPEN, serve_metrics_page,
+      serve_write_problem_json },
+    { "/openapi.json", SERVE_GET, SERVE_OPEN, serve_openapi,
       serve_write_problem_json },
     { "/v1/models", SERVE_GET, 0, serve_models_list,
       serve_write_problem_openai },
