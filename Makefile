@@ -203,7 +203,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen check-browser check-clients lint format torture coverage fuzz parity bench bench-peers \
+        check-codegen check-browser check-clients lint format torture coverage fuzz parity bench bench-peers bench-photos \
         model-page \
         install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
@@ -231,6 +231,7 @@ help:
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
+	@echo "make bench-photos  folders of photographs, with Pillow and OpenVINO (Python)"
 	@echo "make model-page    the table of docs/MODELS.md, from clipc-inspect models"
 	@echo "make install    to PREFIX=$(PREFIX); DESTDIR= is honoured"
 	@echo "make install-strip   the same without symbols for debuggers"
@@ -513,6 +514,9 @@ bench: all $(BUILD)/clipc-bench $(BUILD)/serve-load
 # PEERS: options of bench/peers.py; VENV: an environment that is there.
 bench-peers: all $(BUILD)/clipc-bench
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh bench/peers.sh $(PEERS)
+# PHOTOS: options of bench/photos.py.
+bench-photos: all
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh bench/photos.sh $(PHOTOS)
 
 # The table of docs/MODELS.md, from the program's own.
 model-page: $(BUILD)/clipc-inspect

@@ -9,6 +9,7 @@ import os
 import sys
 
 import peer_models
+import photo_report
 import plots
 
 CASES = [(1, 1), (2, 1), (1, 8), (2, 8)]
@@ -303,9 +304,12 @@ def write(results, folder, model):
         section("Memory of a process that encodes images",
                 "One thread, batch 1, the peers with their Python.\n",
                 memory(cases[0]))
-    with open(f"{folder}/{model_about.page}.md", "w",
-              encoding="utf-8") as file:
-        file.write("\n".join(page))
+    path = f"{folder}/{model_about.page}.md"
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            page.append(photo_report.part_of(file.read()))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(p for p in page if p))
 
 
 if __name__ == "__main__":
