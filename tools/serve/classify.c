@@ -189,7 +189,7 @@ static clipc_status read_question(serve_question *question,
 void serve_classify(serve_request *request, serve_response *response)
 {
     clipc_error err = CLIPC_ERROR_INIT;
-    serve_question question = { NULL };
+    serve_question question = { 0 };
 
     if (read_question(&question, request, &err) == CLIPC_OK)
         serve_answer_json(request, &question, response);

@@ -20,7 +20,7 @@ void serve_question_free(serve_question *q)
     free(q->owned[0]);
     free(q->owned[1]);
     free(q->body);
-    *q = (serve_question){ NULL };
+    *q = (serve_question){ 0 };
 }
 
 /* ---- values ------------------------------------------------------------ */

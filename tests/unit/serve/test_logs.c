@@ -191,10 +191,11 @@ TEST(lines_of_json)
     leave(&server);
     char *log = log_of(&server, 4, lines, 64);
     size_t n = 0, n_cut = 0;
-    for (; n < 64 && lines[n] && n < 4; n++) {
+    for (; n < 64 && lines[n]; n++) {
         check_json_line(lines[n]);
         n_cut += strstr(lines[n], "\"cut\":true") != NULL;
     }
+    CHECK_INT(n_cut, 1);
     CHECK(strstr(lines[1], "\"images\":1"));
     free(log);
     CHECK_INT(serve_stop(&server), 0);
