@@ -173,7 +173,7 @@ def label_words():
         return file.read().lower().split()
 
 
-def make_clip(folder):
+def clip_merges():
     """A vocabulary of the real size: what follows the trained merges is never
     met in a text."""
     import models
@@ -185,7 +185,12 @@ def make_clip(folder):
             for end in "", "</w>":
                 if len(merges) < 48894 and left + right + end not in known:
                     merges.append((left, right + end))
-    models.write_b32(folder, merges, SEED)
+    return merges
+
+
+def make_clip(folder):
+    import models
+    models.write_b32(folder, clip_merges(), SEED)
 
 
 def make_siglip2(model, folder):

@@ -337,8 +337,10 @@ def write_json(path, value):
         file.write("\n")
 
 
-def write_b32(folder, merges, seed, dtype="F32"):
-    """A full-size ViT-B/32; made once, a stamp tells whether it is current."""
+def write_b32(folder, merges, seed, dtype="F32",
+              write_tokenizer=write_tokenizer_json):
+    """A full-size ViT-B/32; made once, a stamp tells whether it is current.
+    write_tokenizer(folder, merges) writes the tokenizer's files."""
     stamp_path = f"{folder}/stamp.json"
     stamp = {"seed": seed, "dtype": dtype, "style": STYLE_VERSION,
              "n_merges": len(merges), "numpy": np.__version__}
@@ -353,7 +355,7 @@ def write_b32(folder, merges, seed, dtype="F32"):
                          512, vocab_size, vocab_size - 1)
     write_json(f"{folder}/config.json", config)
     write_json(f"{folder}/preprocessor_config.json", preprocessor_json(224))
-    write_tokenizer_json(folder, merges)
+    write_tokenizer(folder, merges)
     write_weights(f"{folder}/model.safetensors", random_state(config, seed),
                   dtype)
     write_json(stamp_path, stamp)
