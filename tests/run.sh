@@ -58,6 +58,7 @@ if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite make sh tests/release/make.sh
     suite install sh tests/release/install.sh
     suite examples sh tests/release/examples.sh
+    suite serve-load sh tests/release/serve_load.sh
 fi
 
 passed=$(grep -c '^ok - ' "$all")
