@@ -492,7 +492,10 @@ CLIPC_API clipc_image_params clipc_image_params_default(void);
  *     CLIPC_ERR_NOT_FOUND, _IO      of a file
  *     CLIPC_ERR_URL, _URL_BLOCKED, _NETWORK, _HTTP, _TIMEOUT, _CANCELLED
  *                                   of a URL; _UNSUPPORTED in a build without
- *                                   libcurl */
+ *                                   libcurl
+ *
+ * A URL is http, https or data: (base64 or percent-encoded), which opens no
+ * connection and needs no libcurl. */
 CLIPC_API clipc_status clipc_image_read_file(clipc_image **image,
                                              const char *path,
                                              const clipc_image_params *params,

@@ -6,6 +6,7 @@
  * max_bytes is 0 in clipc_image_params_default(), because the default of
  * max_bytes depends on the source.
  */
+#include "http/data_url.h"
 #include "http/fetch.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -216,6 +217,7 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
                                   clipc_error *err)
 {
     clipc_image_params params;
+    clipc_data_url_name shown;
     clipc_fetch_params fetch;
     clipc_bytes body = { 0 };
     clipc_status status;
@@ -226,6 +228,7 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
     if (!url)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "url is NULL");
     CLIPC_TRY(read_params(&params, given, MAX_URL_BYTES, err));
+    const bool is_data = clipc_data_url_is(url);
     fetch = (clipc_fetch_params){
         .max_bytes = params.max_bytes,
         .timeout_ms = params.timeout_ms,
@@ -239,10 +242,14 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
         .progress_user = params.progress_user,
     };
     const stopwatch watch = start_watch(&params);
-    status = clipc_fetch(&body, url, &fetch, err);
+    status = is_data ? clipc_data_url_decode(&body, url, params.max_bytes, err)
+                     : clipc_fetch(&body, url, &fetch, err);
     add_read(&params, watch);
     CLIPC_TRY(status);
-    status = decode(image, body.data, body.n, url, &params, err);
+    if (is_data)
+        shown = clipc_data_url_shown(url);
+    status = decode(image, body.data, body.n, is_data ? shown.text : url,
+                    &params, err);
     clipc_bytes_release(&body);
     return status;
 }

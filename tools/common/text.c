@@ -5,6 +5,7 @@
 #include "common/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { NAME_LIMIT = 160 }; /* bytes shown of a name in a message */
 
@@ -147,6 +148,11 @@ void tool_show(FILE *file, const char *s, size_t n)
     }
 }
 
+bool tool_is_data_url(const char *name)
+{
+    return strncasecmp(name, "data:", 5) == 0 && strchr(name, ',');
+}
+
 bool tool_is_url(const char *name)
 {
     size_t n = 0;
@@ -160,12 +166,22 @@ bool tool_is_url(const char *name)
 
 tool_name tool_shown_name(const char *name)
 {
-    enum { HALF = (NAME_LIMIT - 3) / 2 };
+    enum { HALF = (NAME_LIMIT - 3) / 2, TYPE_LIMIT = 40 };
     tool_name shown;
     char tail[HALF + 1];
     size_t n = strlen(name), used = 0, skip_from = 0, skip_to = 0;
 
-    if (tool_is_url(name)) {
+    char type[64];
+
+    if (tool_is_data_url(name)) { /* as the library's messages show it */
+        const size_t comma = strcspn(name, ",");
+        const bool whole = comma < TYPE_LIMIT;
+        snprintf(type, sizeof type, "%.*s%s...",
+                 whole ? (int)comma : (int)TYPE_LIMIT, name,
+                 whole ? "," : "");
+        name = type;
+        n = strlen(name);
+    } else if (tool_is_url(name)) {
         size_t host = (size_t)(strstr(name, "://") - name) + 3;
         n = host + strcspn(name + host, "?#");
         size_t authority = host + strcspn(name + host, "/\\?#");

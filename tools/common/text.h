@@ -29,7 +29,8 @@ size_t tool_columns(const char *s, size_t n);
 void tool_show(FILE *file, const char *s, size_t n);
 
 /* A name for a message: escaped as by tool_show(), of a long name the first
- * and last part (160 bytes), of a URL no userinfo, query or fragment. */
+ * and last part (160 bytes), of a URL no userinfo, query or fragment, of a data:
+ * URL no data. */
 typedef struct tool_name {
     char text[176];
 } tool_name;
@@ -37,5 +38,7 @@ tool_name tool_shown_name(const char *name);
 
 /* Whether the name has the form scheme://... */
 bool tool_is_url(const char *name);
+/* Whether it has the form data:...,... A file of such a name is ./data:... */
+bool tool_is_data_url(const char *name);
 
 #endif /* CLIPC_TOOL_TEXT_H */

@@ -135,6 +135,8 @@ static int kind_of(const char *name)
 {
     struct stat st;
 
+    if (tool_is_data_url(name))
+        return FAST;
     if (tool_is_url(name) || strcmp(name, "-") == 0)
         return SLOW;
     /* A name that leads nowhere fails at once. */

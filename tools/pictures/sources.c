@@ -17,10 +17,15 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LIST_BUFFER = 65536, MESSAGE = 256 };
+enum {
+    LIST_BUFFER = 65536,
+    MAX_DATA_URL = 1 << 24, /* of a line in a list */
+    MESSAGE = 256
+};
 
 /* Files and folders that are nobody's pictures: thumbnails, deleted files and
  * snapshots of NAS systems, Windows and archives, in any case of letters. Names
@@ -81,7 +86,9 @@ struct tool_sources {
     size_t n_listed;              /* names it has given */
     char separator;    /* '\n', or '\0' when the list has one near its start */
     size_t begin, end; /* of what is read and not yet used */
-    char buffer[LIST_BUFFER];
+    size_t searched;   /* bytes after begin without a separator */
+    char *buffer;      /* [room] */
+    size_t room;
 
     pending *stack; /* last first */
     size_t n_stack, stack_room;
@@ -99,6 +106,8 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
     tool_sources *sources = tool_grow(NULL, 1, sizeof *sources);
 
     memset(sources, 0, sizeof *sources);
+    sources->room = LIST_BUFFER;
+    sources->buffer = tool_grow(NULL, sources->room, 1);
     sources->names = names;
     sources->n_names = n;
     sources->list_name = files_from;
@@ -156,6 +165,7 @@ void tool_sources_close(tool_sources *sources)
         free(sources->stack[i].path);
     free(sources->stack);
     free(sources->operand);
+    free(sources->buffer);
     if (sources->list >= 0 && !sources->list_is_stdin)
         close(sources->list);
     free(sources);
@@ -172,6 +182,7 @@ bool tool_sources_single(const tool_sources *sources)
     struct stat st;
     return sources->n_names == 1 && !sources->list_name &&
            (tool_is_url(sources->names[0]) ||
+            tool_is_data_url(sources->names[0]) ||
             stat(sources->names[0], &st) != 0 || !S_ISDIR(st.st_mode));
 }
 
@@ -382,12 +393,12 @@ static bool fill_buffer(tool_sources *sources)
         sources->end -= sources->begin;
         sources->begin = 0;
     }
-    if (sources->list_ended || sources->end == LIST_BUFFER)
+    if (sources->list_ended || sources->end == sources->room)
         return false;
     ssize_t got;
     do
         got = read(sources->list, sources->buffer + sources->end,
-                   LIST_BUFFER - sources->end);
+                   sources->room - sources->end);
     while (got < 0 && errno == EINTR && !tool_interrupted());
     if (got < 0)
         sources->list_error = errno;
@@ -416,6 +427,20 @@ static void fail_source(tool_source *source, clipc_status status,
     snprintf(source->message, MESSAGE, format, detail);
 }
 
+/* Makes the buffer larger for a data: URL that fills it. false: it does not,
+ * or has the most there may be. */
+static bool make_room(tool_sources *sources, size_t n)
+{
+    const char *line = sources->buffer + sources->begin;
+
+    if (n < sources->room || sources->room >= MAX_DATA_URL ||
+        strncasecmp(line, "data:", 5) != 0)
+        return false;
+    sources->room *= 2;
+    sources->buffer = tool_grow(sources->buffer, sources->room, 1);
+    return true;
+}
+
 /* The next name of the list, malloc'ed, or NULL at its end. A name that is
  * too long or has a NUL, and a list that cannot be read, become a failure in
  * `source`. */
@@ -424,8 +449,13 @@ static char *next_listed(tool_sources *sources, tool_source *source)
     for (;;) {
         const char *line = sources->buffer + sources->begin;
         size_t n = sources->end - sources->begin;
-        const char *end = n ? memchr(line, sources->separator, n) : NULL;
-        bool whole = end || sources->list_ended || n == LIST_BUFFER;
+        const char *end = n ? memchr(line + sources->searched,
+                                     sources->separator, n - sources->searched)
+                            : NULL;
+        sources->searched = end ? 0 : n;
+        if (!end && !sources->list_ended && make_room(sources, n))
+            continue;
+        bool whole = end || sources->list_ended || n == sources->room;
 
         if (!whole || (!end && n == 0)) {
             if (fill_buffer(sources) || sources->begin < sources->end)
@@ -442,11 +472,11 @@ static char *next_listed(tool_sources *sources, tool_source *source)
         sources->list_used += len + (end != NULL);
         if (!end && !sources->list_ended) {
             snprintf(source->message, MESSAGE,
-                     "a name in the list has more than the limit of %d bytes",
-                     LIST_BUFFER);
+                     "a name in the list has more than the limit of %zu bytes",
+                     sources->room);
             source->status = CLIPC_ERR_LIMIT;
             sources->list_ended = true; /* what follows is its middle */
-            sources->begin = sources->end = 0;
+            sources->begin = sources->end = sources->searched = 0;
             return tool_format("%.64s...", line);
         }
         if (sources->separator == '\n' && len > 0 && line[len - 1] == '\r')
@@ -548,7 +578,8 @@ bool tool_sources_next(tool_sources *sources, tool_source *source)
         }
         if (!source->name)
             return false;
-        if (source->status != CLIPC_OK || tool_is_url(source->name))
+        if (source->status != CLIPC_OK || tool_is_url(source->name) ||
+            tool_is_data_url(source->name))
             return true;
         if (strcmp(source->name, "-") == 0) {
             if (sources->stdin_used)
@@ -614,6 +645,8 @@ clipc_status tool_source_read(clipc_image **image, const tool_source *source,
         image_params.max_bytes = params->max_bytes;
     if (strcmp(source->name, "-") == 0)
         return read_stdin(image, &image_params, err);
+    if (tool_is_data_url(source->name))
+        return clipc_image_read_url(image, source->name, &image_params, err);
     if (!tool_is_url(source->name))
         return clipc_image_read_file(image, source->name, &image_params, err);
     if (params->offline)

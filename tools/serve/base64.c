@@ -87,6 +87,34 @@ bool serve_is_data_url(clipc_text text)
            serve_equal_caseless((clipc_text){ text.data, 5 }, "data:");
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A '%' without two digits stands for itself, as in browsers. */
+static size_t percent_decode(unsigned char *out, clipc_text text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        const bool whole = text.data[i] == '%' && text.len - i > 2 &&
+                           hex_digit(text.data[i + 1]) >= 0 &&
+                           hex_digit(text.data[i + 2]) >= 0;
+        if (whole) {
+            out[n++] = (unsigned char)(hex_digit(text.data[i + 1]) << 4 |
+                                       hex_digit(text.data[i + 2]));
+            i += 2;
+        } else {
+            out[n++] = (unsigned char)text.data[i];
+        }
+    }
+    return n;
+}
+
 clipc_status serve_picture_decode(unsigned char *out, size_t *n_out,
                                   clipc_text text, clipc_error *err)
 {
@@ -100,14 +128,17 @@ clipc_status serve_picture_decode(unsigned char *out, size_t *n_out,
             return serve_refuse(err, CLIPC_ERR_FORMAT,
                                 "the data: URL has no comma");
         size_t before = (size_t)(comma - text.data);
-        if (before < 5 + N_BASE64 ||
-            !serve_equal_caseless((clipc_text){ comma - N_BASE64, N_BASE64 },
-                                  base64))
-            return serve_refuse(err, CLIPC_ERR_UNSUPPORTED,
-                                "the data: URL is not base64: write "
-                                "data:image/jpeg;base64,...");
+        const bool is_base64 =
+            before >= 5 + N_BASE64 &&
+            serve_equal_caseless((clipc_text){ comma - N_BASE64, N_BASE64 },
+                                 base64);
         text.data = comma + 1;
         text.len -= before + 1;
+        /* Base64 may be percent-encoded as well: %2B, %3D. */
+        *n_out = percent_decode(out, text);
+        if (!is_base64)
+            return CLIPC_OK;
+        text = (clipc_text){ (const char *)out, *n_out };
     }
     return serve_base64_decode(out, n_out, text, err);
 }

@@ -23,8 +23,8 @@ clipc_status serve_base64_decode(unsigned char *out, size_t *n_out,
 bool serve_is_data_url(clipc_text text);
 
 /* Decodes a picture that is a data: URL or plain base64, as above. A data: URL
- * must say ";base64" (else CLIPC_ERR_UNSUPPORTED); its media type is not
- * believed and not checked: the content says what a picture is. */
+ * is percent-encoded, and base64 as well where it says ";base64"; its media
+ * type is not believed and not checked: the content says what a picture is. */
 clipc_status serve_picture_decode(unsigned char *out, size_t *n_out,
                                   clipc_text text, clipc_error *err);
 

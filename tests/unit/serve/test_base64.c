@@ -35,6 +35,9 @@ TEST(texts_are_decoded)
         { "DATA:;BASE64,Zm9v", "foo" },
         { "data:text/plain;charset=utf-8;base64,Zm8", "fo" },
         { "data:;base64,", "" },
+        { "data:;base64,Zm9%76", "foo" },
+        { "data:image/png,a%62c%", "abc%" },
+        { "data:base64,abcd", "abcd" },
     };
     unsigned char out[64];
     size_t n;
@@ -69,10 +72,6 @@ TEST(what_is_not_base64_is_refused)
         { "%2B", CLIPC_ERR_FORMAT },
         { "https://host/x", CLIPC_ERR_FORMAT },
         { "data:image/png;base64", CLIPC_ERR_FORMAT },
-        { "data:image/png,abc", CLIPC_ERR_UNSUPPORTED },
-        { "data:,abc", CLIPC_ERR_UNSUPPORTED },
-        { "data:base64,abcd", CLIPC_ERR_UNSUPPORTED },
-        { "data:;base64;x,abcd", CLIPC_ERR_UNSUPPORTED },
     };
     unsigned char out[64];
     size_t n;
