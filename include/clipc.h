@@ -247,6 +247,12 @@ typedef void (*clipc_notice_fn)(void *user, const char *message);
  * counts where open_clip's weights are the only ones, or where config.json
  * belongs to another program.
  *
+ * An adapter_config.json in the folder is applied, as transformers does where
+ * peft is installed: the weights are those of peft's merge_and_unload(). A folder
+ * with an adapter alone stands for the model that it names
+ * (base_model_name_or_path) with the adapter. An adapter that cannot be applied
+ * is an error, never passed over.
+ *
  * Opening validates the description of the tensors, all names and shapes, and
  * maps the weights without reading them. A tower's vectors stored in 16 bits
  * are converted when the tower is first used; the tokenizer is parsed when
@@ -293,6 +299,10 @@ struct clipc_model_params {
     const clipc_hub_params *hub; /* the cache that holds repositories, and
                                   * how they are downloaded; NULL: no name is
                                   * an id */
+    const char *adapter; /* a low-rank adapter (LoRA), which is added to the
+                          * weights: a folder with adapter_config.json and its
+                          * weights, or a file of Kohya's names; "": none;
+                          * NULL: the one in the model's folder, if any */
 };
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
@@ -730,6 +740,8 @@ typedef struct clipc_model_info {
     clipc_scoring scoring;
     double logit_bias; /* logit = cosine * logit_scale + logit_bias; CLIP: 0.
                         * A SigLIP tower by itself without one: 0 */
+    const char *adapter; /* path of the adapter that is in the weights, or
+                          * NULL */
 } clipc_model_info;
 
 CLIPC_API clipc_status clipc_model_get_info(const clipc_model *model,

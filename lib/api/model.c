@@ -7,6 +7,8 @@
  */
 #include "api/objects.h"
 
+#include "checkpoint/adapter.h"
+#include "checkpoint/adapter_config.h"
 #include "hub/hub.h"
 #include "base/sniff.h"
 
@@ -68,6 +70,7 @@ void clipc_model_free(clipc_model *model)
         free(model->tokenizer_paths[i]);
     pthread_mutex_destroy(&model->mutex);
     free(model->config_path);
+    free(model->adapter);
     free(model->source);
     free(model);
 }
@@ -77,10 +80,22 @@ void clipc_model_free(clipc_model *model)
 /* Takes ownership of the weights. */
 static clipc_status open_checkpoint(clipc_model *model,
                                     clipc_tensor_files *weights,
-                                    size_t image_size, clipc_error *err)
+                                    const clipc_model_params *params,
+                                    clipc_error *err)
 {
-    clipc_status status = clipc_model_set_image_size(model, image_size, err);
+    clipc_status status = clipc_model_set_image_size(model, params->image_size,
+                                                     err);
 
+    if (!model->is_packed)
+        clipc_tensor_files_strip(weights);
+    if (status == CLIPC_OK && model->adapter && model->is_packed)
+        status = clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                            "%s: a packed file, whose weights take no "
+                            "adapter; pack the model with the adapter",
+                            CLIPC_QUOTE(model->source));
+    else if (status == CLIPC_OK && model->adapter)
+        status = clipc_adapter_apply(weights, model->adapter, params->load,
+                                     params->max_header_bytes, err);
     if (status != CLIPC_OK) {
         clipc_tensor_files_free(weights);
         return status;
@@ -97,17 +112,41 @@ static clipc_status open_checkpoint(clipc_model *model,
  * *is_packed is false, and the weights stay the caller's. After a failure they
  * are closed. */
 static clipc_status open_packed(clipc_model *model, bool *is_packed,
-                                clipc_tensor_files *weights, size_t image_size,
+                                clipc_tensor_files *weights,
+                                const clipc_model_params *params,
                                 clipc_error *err)
 {
     clipc_status status = clipc_model_read_packed(model, is_packed, weights,
                                                   err);
 
     if (status == CLIPC_OK && *is_packed)
-        return open_checkpoint(model, weights, image_size, err);
+        return open_checkpoint(model, weights, params, err);
     if (status != CLIPC_OK)
         clipc_tensor_files_free(weights);
     return status;
+}
+
+/* The adapter that was asked for, or, NULL, that of the folder. */
+static clipc_status choose_adapter(clipc_model *model, const char *folder,
+                                   const clipc_model_params *params,
+                                   clipc_error *err)
+{
+    const char *adapter = params->adapter;
+    bool found = false;
+
+    if (!adapter && folder) {
+        char *path = clipc_format("%s/%s", folder, CLIPC_ADAPTER_CONFIG_JSON);
+        if (!path)
+            return clipc_fail_nomem(err, "path of an adapter");
+        found = clipc_file_exists(path);
+        free(path);
+        adapter = found ? folder : NULL;
+    }
+    if (!adapter || !*adapter)
+        return CLIPC_OK;
+    model->adapter = clipc_strndup(adapter, strlen(adapter));
+    return model->adapter ? CLIPC_OK
+                          : clipc_fail_nomem(err, "path of an adapter");
 }
 
 /* *is_packed false with CLIPC_OK: the file is no packed one, *out is as
@@ -126,8 +165,11 @@ static clipc_status open_file(clipc_model **out, bool *is_packed,
         clipc_tensor_files_open_file(&weights, path, params->load,
                                      params->max_header_bytes, err);
     if (status == CLIPC_OK) {
-        status = open_packed(model, is_packed, weights, params->image_size,
-                             err);
+        status = choose_adapter(model, NULL, params, err);
+        if (status == CLIPC_OK)
+            status = open_packed(model, is_packed, weights, params, err);
+        else
+            clipc_tensor_files_free(weights);
         if (status == CLIPC_OK && !*is_packed)
             clipc_tensor_files_free(weights);
     }
@@ -187,7 +229,7 @@ static clipc_status open_weights(clipc_model *model, const char *file,
                                                    err);
     free(path);
     CLIPC_TRY(status);
-    return open_checkpoint(model, weights, params->image_size, err);
+    return open_checkpoint(model, weights, params, err);
 }
 
 static clipc_status open_folder(clipc_model **out, const char *folder,
@@ -201,6 +243,7 @@ static clipc_status open_folder(clipc_model **out, const char *folder,
     CLIPC_TRY(create(&model, folder, err));
     CLIPC_TRY_GOTO(status, fail, clipc_model_read_configs(model, file, err));
     CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
+    CLIPC_TRY_GOTO(status, fail, choose_adapter(model, folder, params, err));
     CLIPC_TRY_GOTO(status, fail, open_weights(model, file, params, err));
     *out = model;
     return CLIPC_OK;
@@ -312,6 +355,61 @@ static clipc_status resolve(char **folder, const char *name, hub_query *query,
     return resolve_id(folder, name, query, params, err);
 }
 
+static bool folder_has(const char *folder, const char *name)
+{
+    char *path = clipc_format("%s/%s", folder, name);
+    const bool found = path && clipc_file_exists(path);
+
+    free(path);
+    return found;
+}
+
+/* A folder with an adapter and no model stands for the model that the adapter
+ * names: *folder becomes that model's, *adapter (malloc'ed) the old one. */
+static clipc_status follow_adapter(char **folder, char **adapter,
+                                   hub_query *query,
+                                   const clipc_model_params *params,
+                                   clipc_error *err)
+{
+    clipc_adapter_config config;
+    clipc_error why = CLIPC_ERROR_INIT;
+    char *file, *base = NULL;
+
+    *adapter = NULL;
+    if (!folder_has(*folder, CLIPC_ADAPTER_CONFIG_JSON) ||
+        folder_has(*folder, CLIPC_CONFIG_JSON) ||
+        folder_has(*folder, CLIPC_OPEN_CLIP_CONFIG_JSON))
+        return CLIPC_OK;
+    CLIPC_TRY(join(&file, *folder, CLIPC_ADAPTER_CONFIG_JSON, err));
+    clipc_status status = clipc_adapter_config_read(&config, file, err);
+    free(file);
+    CLIPC_TRY(status);
+    if (params->adapter || !config.base || !*config.base)
+        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                            "%s: an adapter by itself%s", CLIPC_QUOTE(*folder),
+                            params->adapter
+                                ? ", which takes no other adapter"
+                                : ", which does not name its model "
+                                  "(base_model_name_or_path)");
+    else if ((status = resolve(&base, config.base, query, params, &why)) !=
+             CLIPC_OK)
+        status = clipc_fail(err, status, -1, "%s: its model: %s",
+                            CLIPC_QUOTE(*folder), why.message);
+    clipc_adapter_config_free(&config);
+    CLIPC_TRY(status);
+    *adapter = *folder;
+    *folder = base;
+    return CLIPC_OK;
+}
+
+/* adapter_model.safetensors named in place of its folder. */
+static bool is_adapter_file(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return strncmp(slash ? slash + 1 : name, "adapter_model.", 14) == 0;
+}
+
 static clipc_status merge_params(clipc_model_params *params,
                                  const clipc_model_params *given,
                                  clipc_error *err)
@@ -386,11 +484,19 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                 CLIPC_QUOTE(name));
     }
     CLIPC_TRY(resolve(&folder, name, &query, &params, err));
-    const char *file = is_weights_file(name) ? name : NULL;
-    clipc_status status = open_folder(out, folder, file, &params, err);
+    const char *file = is_weights_file(name) && !is_adapter_file(name) ? name
+                                                                       : NULL;
+    char *adapter = NULL;
+    clipc_status status = follow_adapter(&folder, &adapter, &query, &params,
+                                         err);
+    if (adapter)
+        params.adapter = adapter;
+    if (status == CLIPC_OK)
+        status = open_folder(out, folder, file, &params, err);
     if (status != CLIPC_OK && repair(&query, status))
         status = open_folder(out, folder, file, &params, err);
     free(folder);
+    free(adapter);
     return status;
 }
 
@@ -409,8 +515,7 @@ static clipc_status read_memory(clipc_model *model,
                                              files->weights_bytes,
                                              clipc_weights_ways[0].file,
                                              params->max_header_bytes, err));
-    CLIPC_TRY(
-        open_packed(model, &is_packed, weights, params->image_size, err));
+    CLIPC_TRY(open_packed(model, &is_packed, weights, params, err));
     if (is_packed)
         return CLIPC_OK;
     if (!files->config) {
@@ -438,7 +543,7 @@ static clipc_status read_memory(clipc_model *model,
         clipc_tensor_files_free(weights);
         return status;
     }
-    return open_checkpoint(model, weights, params->image_size, err);
+    return open_checkpoint(model, weights, params, err);
 }
 
 clipc_status clipc_model_open_memory(clipc_model **out,
@@ -542,6 +647,7 @@ clipc_status clipc_model_get_info(const clipc_model *model,
         .family = clipc_family_name(config->family),
         .scoring = clipc_config_scoring(config),
         .logit_bias = (double)clipc_checkpoint_logit_bias(model->checkpoint),
+        .adapter = model->adapter,
     };
     if (config->has_vision) {
         info.image_size = config->image_size;
@@ -601,7 +707,7 @@ clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,
         .n_bytes = tensor->n_bytes,
         .used = clipc_checkpoint_uses(model->checkpoint, index),
         .tower = tower_of(model, index, tensor),
-        .data = tensor->data,
+        .data = tensor->strided ? NULL : tensor->data,
     };
     memcpy(info.shape, tensor->shape, sizeof info.shape);
     return clipc_info_fill(out, &info, sizeof info, "clipc_tensor_info", err);

@@ -29,6 +29,7 @@ struct clipc_model {
     char *source;                  /* folder, or "(memory)" */
     char *config_path;             /* NULL when opened from memory */
     clipc_file_stamp config_stamp; /* when the model was opened */
+    char *adapter;                 /* path, or NULL */
     clipc_config config;           /* the checkpoint refers to it */
     bool open_clip;                /* the config is open_clip's */
     clipc_preprocess_config preprocess;

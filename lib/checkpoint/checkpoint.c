@@ -17,6 +17,7 @@
 #include "checkpoint/packed_file.h"
 #include "checkpoint/parameters.h"
 #include "checkpoint/tensor_names.h"
+#include "checkpoint/tensor_numbers.h"
 
 #include <float.h>
 #include <math.h>
@@ -92,6 +93,22 @@ static bool has_one_tower(const clipc_checkpoint *checkpoint)
     return checkpoint->config->has_vision != checkpoint->config->has_text;
 }
 
+/* A tensor whose name is this one behind a prefix; or NULL. */
+static const char *find_longer(const clipc_tensor_files *files,
+                               const char *name)
+{
+    const size_t n = strlen(name);
+
+    for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {
+        const char *other = clipc_tensor_files_at(files, i)->name;
+        const size_t n_other = strlen(other);
+        if (n_other > n + 1 && other[n_other - n - 1] == '.' &&
+            strcmp(other + (n_other - n), name) == 0)
+            return other;
+    }
+    return NULL;
+}
+
 /* A tensor is missing: says what kind of model the files seem to be. */
 static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                                  const char *name, clipc_error *err)
@@ -122,8 +139,13 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                           "compare with no others; clipc reads what "
                           "CLIP...ModelWithProjection saves (%s is missing)",
                           CLIPC_QUOTE(clipc_tensor_files_name(files)), name);
-    return clipc_fail(err, CLIPC_ERR_CONFIG, -1, "%s: tensor %s is missing",
-                      CLIPC_QUOTE(clipc_tensor_files_name(files)), name);
+    const char *longer = find_longer(files, name);
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                      "%s: tensor %s is missing%s%s%s",
+                      CLIPC_QUOTE(clipc_tensor_files_name(files)), name,
+                      longer ? "; there is " : "",
+                      longer ? CLIPC_QUOTE(longer) : "",
+                      longer ? ", but not all names begin alike" : "");
 }
 
 static clipc_status find_float(const clipc_checkpoint *checkpoint,
@@ -137,8 +159,8 @@ static clipc_status find_float(const clipc_checkpoint *checkpoint,
         return fail_missing(checkpoint, name, err);
     if ((*tensor)->dtype == CLIPC_DTYPE_OTHER)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: tensor %s is stored as %s; clipc reads F32, "
-                          "F16 and BF16",
+                          "%s: tensor %s is stored as %s; clipc reads F64, "
+                          "F32, F16 and BF16",
                           CLIPC_QUOTE(
                               clipc_tensor_files_file_of(files, *tensor)),
                           name, (*tensor)->dtype_name);
@@ -181,6 +203,18 @@ static clipc_status check_packed(const checker *c, const clipc_parameter *p,
     return CLIPC_OK;
 }
 
+/* Numbers that the network cannot use where they lie get a copy. */
+static clipc_status make_plain(clipc_checkpoint *checkpoint,
+                               const clipc_tensor *tensor, clipc_error *err)
+{
+    float *numbers;
+
+    return tensor->strided || tensor->dtype == CLIPC_DTYPE_F64
+               ? clipc_tensor_files_own(checkpoint->files, tensor, &numbers,
+                                        err)
+               : CLIPC_OK;
+}
+
 static clipc_status check_parameter(void *user, const clipc_parameter *p,
                                     clipc_error *err)
 {
@@ -207,7 +241,7 @@ static clipc_status check_parameter(void *user, const clipc_parameter *p,
                           CLIPC_QUOTE(
                               clipc_tensor_files_file_of(files, tensor)));
     c->checkpoint->users[clipc_tensor_files_index(files, tensor)] = c->user;
-    return CLIPC_OK;
+    return make_plain(c->checkpoint, tensor, err);
 }
 
 /* A tensor of one number: a scalar, or as SigLIP stores it, [1]. */
@@ -224,7 +258,7 @@ static clipc_status read_number(clipc_checkpoint *checkpoint, float *value,
                           CLIPC_QUOTE(
                               clipc_tensor_files_file_of(files, tensor)),
                           name);
-    clipc_tensor_widen(value, tensor);
+    clipc_tensor_read(value, tensor);
     checkpoint->n_parameters++;
     checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
     return CLIPC_OK;

@@ -6,15 +6,10 @@
 
 #include "checkpoint/packed_file.h"
 #include "checkpoint/positions.h"
+#include "checkpoint/tensor_numbers.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const clipc_storage storages[] = {
-    [CLIPC_DTYPE_F32] = CLIPC_STORE_F32,
-    [CLIPC_DTYPE_F16] = CLIPC_STORE_F16,
-    [CLIPC_DTYPE_BF16] = CLIPC_STORE_BF16,
-};
 
 size_t clipc_parameter_numbers(const clipc_parameter *p)
 {
@@ -22,12 +17,6 @@ size_t clipc_parameter_numbers(const clipc_parameter *p)
     for (size_t i = 0; i < p->rank; i++)
         n *= p->shape[i];
     return n;
-}
-
-void clipc_tensor_widen(float *out, const clipc_tensor *tensor)
-{
-    clipc_widen(out, tensor->data, storages[tensor->dtype],
-                tensor->n_elements);
 }
 
 static bool usable_in_place(const clipc_tensor *tensor)
@@ -111,7 +100,7 @@ static clipc_status load_transposed(clipc_loader *l, const clipc_parameter *p,
     stored = clipc_alloc(tensor->n_elements, sizeof *stored);
     if (!stored)
         return clipc_fail_nomem(err, "converted weights");
-    clipc_tensor_widen(stored, tensor);
+    clipc_tensor_read(stored, tensor);
     for (size_t i = 0; i < n_out; i++)
         for (size_t k = 0; k < n_in; k++)
             out[i * n_in + k] = stored[k * n_out + i];
@@ -139,7 +128,7 @@ static clipc_status load_positions(clipc_loader *l, const clipc_parameter *p,
     stored = clipc_alloc(tensor->n_elements, sizeof *stored);
     if (!stored)
         return clipc_fail_nomem(err, "positions");
-    clipc_tensor_widen(stored, tensor);
+    clipc_tensor_read(stored, tensor);
     clipc_status status = clipc_positions_interpolate(out, p->side, stored,
                                                       trained, p->class_rows,
                                                       width, err);
@@ -163,7 +152,8 @@ clipc_status clipc_load_parameter(void *user, const clipc_parameter *p,
     if (p->side)
         return load_positions(l, p, &tensor, err);
     if (p->matrix || p->linear) {
-        *matrix_of(p) = (clipc_matrix){ tensor.data, storages[tensor.dtype],
+        *matrix_of(p) = (clipc_matrix){ tensor.data,
+                                        clipc_dtype_storage(tensor.dtype),
                                         p->shape[0],
                                         tensor.n_elements / p->shape[0] };
         return CLIPC_OK;
@@ -174,7 +164,7 @@ clipc_status clipc_load_parameter(void *user, const clipc_parameter *p,
     }
     out = take_floats(l, tensor.n_elements);
     if (out) {
-        clipc_tensor_widen(out, &tensor);
+        clipc_tensor_read(out, &tensor);
         *p->vector = out;
     }
     return CLIPC_OK;

@@ -29,7 +29,4 @@ clipc_status clipc_load_parameter(void *user, const clipc_parameter *p,
  * bytes of the file. */
 size_t clipc_parameter_numbers(const clipc_parameter *p);
 
-/* A tensor of one of the float types, at any address, as floats. */
-void clipc_tensor_widen(float *out, const clipc_tensor *tensor);
-
 #endif /* CLIPC_LOADER_H */

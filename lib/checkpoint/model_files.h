@@ -16,6 +16,11 @@
 #define CLIPC_PROCESSOR_CONFIG_JSON "processor_config.json"
 #define CLIPC_PREPROCESSOR_CONFIG_JSON "preprocessor_config.json"
 
+/* A low-rank adapter of PEFT. */
+#define CLIPC_ADAPTER_CONFIG_JSON "adapter_config.json"
+#define CLIPC_ADAPTER_SAFETENSORS "adapter_model.safetensors"
+#define CLIPC_ADAPTER_BIN "adapter_model.bin"
+
 #define CLIPC_OPEN_CLIP_SAFETENSORS "open_clip_model.safetensors"
 
 /* A way to store weights. */

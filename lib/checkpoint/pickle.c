@@ -88,7 +88,7 @@ static const clipc_storage_type storage_types[] = {
     { "FloatStorage", "F32", CLIPC_DTYPE_F32, 4 },
     { "HalfStorage", "F16", CLIPC_DTYPE_F16, 2 },
     { "BFloat16Storage", "BF16", CLIPC_DTYPE_BF16, 2 },
-    { "DoubleStorage", "F64", CLIPC_DTYPE_OTHER, 8 },
+    { "DoubleStorage", "F64", CLIPC_DTYPE_F64, 8 },
     { "LongStorage", "I64", CLIPC_DTYPE_OTHER, 8 },
     { "IntStorage", "I32", CLIPC_DTYPE_OTHER, 4 },
     { "ShortStorage", "I16", CLIPC_DTYPE_OTHER, 2 },
@@ -749,9 +749,16 @@ static clipc_status collect(const machine *m, value result,
     if (result.kind != DICT)
         return fail(m, CLIPC_ERR_UNSUPPORTED,
                     "it is not a dictionary of tensors");
-    const value *inner = look_up(m, result.as.index, "state_dict");
-    if (inner && inner->kind == DICT)
-        result = *inner;
+    /* What training programs put around a state dict. */
+    static const char *const wrappers[] = { "state_dict", "model_state_dict",
+                                            "model" };
+    for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0]; i++) {
+        const value *inner = look_up(m, result.as.index, wrappers[i]);
+        if (inner && inner->kind == DICT) {
+            result = *inner;
+            break;
+        }
+    }
     const size_t first = m->dicts[result.as.index].first;
     for (size_t i = first; i != NONE; i = m->entries[i].next)
         n += m->entries[i].value.kind == TENSOR;

@@ -221,7 +221,7 @@ static const struct {
     { "F32", 32, CLIPC_DTYPE_F32 },
     { "F16", 16, CLIPC_DTYPE_F16 },
     { "BF16", 16, CLIPC_DTYPE_BF16 },
-    { "F64", 64, CLIPC_DTYPE_OTHER },
+    { "F64", 64, CLIPC_DTYPE_F64 },
     { "I64", 64, CLIPC_DTYPE_OTHER },
     { "U64", 64, CLIPC_DTYPE_OTHER },
     { "C64", 64, CLIPC_DTYPE_OTHER },

@@ -40,7 +40,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-/* shards: one name for each entry on entry, each once afterwards. */
+/* shards: one name for each tensor on entry, each once afterwards. */
 static void sort_shards(clipc_shard_index *index)
 {
     size_t n = 0;
@@ -70,8 +70,7 @@ static clipc_status read_map(clipc_shard_index *index, json_t *map,
                           "%s: more than %d tensors (limit of clipc)",
                           CLIPC_QUOTE(name), MAX_ENTRIES);
     index->shards = clipc_alloc(n, sizeof *index->shards);
-    index->entries = clipc_alloc(n, sizeof *index->entries);
-    if (!index->shards || !index->entries)
+    if (!index->shards)
         return clipc_fail_nomem(err, "index of a split checkpoint");
     json_object_foreach(map, tensor, value)
     {
@@ -86,7 +85,6 @@ static clipc_status read_map(clipc_shard_index *index, json_t *map,
                               "%s: weight_map: %s is not the name of a *%s "
                               "file beside it",
                               CLIPC_QUOTE(name), CLIPC_QUOTE(shard), suffix);
-        index->entries[index->n_entries++].tensor = tensor;
         index->shards[index->n_shards++] = shard;
     }
     sort_shards(index);
@@ -95,18 +93,6 @@ static clipc_status read_map(clipc_shard_index *index, json_t *map,
                           "%s: more than %d files (limit of clipc)",
                           CLIPC_QUOTE(name), CLIPC_MAX_SHARDS);
     return CLIPC_OK;
-}
-
-/* Which of the sorted names each entry meant. */
-static void number_entries(clipc_shard_index *index, json_t *map)
-{
-    for (size_t i = 0; i < index->n_entries; i++) {
-        const char *shard = json_string_value(
-            json_object_get(map, index->entries[i].tensor));
-        const char **found = bsearch(&shard, index->shards, index->n_shards,
-                                     sizeof *index->shards, compare_texts);
-        index->entries[i].shard = (size_t)(found - index->shards);
-    }
 }
 
 clipc_status clipc_shard_index_parse(clipc_shard_index *index,
@@ -127,9 +113,7 @@ clipc_status clipc_shard_index_parse(clipc_shard_index *index,
                             CLIPC_QUOTE(name));
     else
         status = read_map(index, map, suffix, name, err);
-    if (status == CLIPC_OK)
-        number_entries(index, map);
-    else
+    if (status != CLIPC_OK)
         clipc_shard_index_release(index);
     return status;
 }
@@ -138,6 +122,5 @@ void clipc_shard_index_release(clipc_shard_index *index)
 {
     json_decref(index->root);
     free(index->shards);
-    free(index->entries);
     *index = (clipc_shard_index){ 0 };
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * shard_index.h - which file of a split checkpoint holds which tensor:
+ * shard_index.h - which files a split checkpoint has:
  *
  *     {"metadata": {"total_size": 7},
  *      "weight_map": {"logit_scale": "model-00001-of-00002.safetensors"}}
@@ -16,16 +16,9 @@
 #define CLIPC_MAX_INDEX_BYTES ((size_t)8 << 20)
 #define CLIPC_MAX_SHARDS 1024
 
-typedef struct clipc_shard_entry {
-    const char *tensor;
-    size_t shard; /* the file: shards[shard] */
-} clipc_shard_entry;
-
 typedef struct clipc_shard_index {
     const char **shards; /* [n_shards] file names, sorted, each once */
     size_t n_shards;
-    clipc_shard_entry *entries; /* [n_entries] in the order of the file */
-    size_t n_entries;
     void *root; /* owns the texts */
 } clipc_shard_index;
 

@@ -18,6 +18,7 @@ typedef enum clipc_dtype {
     CLIPC_DTYPE_F32,
     CLIPC_DTYPE_F16,
     CLIPC_DTYPE_BF16,
+    CLIPC_DTYPE_F64,  /* rounded to F32 before it is used */
     CLIPC_DTYPE_OTHER /* known to the format, not read by the network */
 } clipc_dtype;
 
@@ -28,6 +29,11 @@ typedef struct clipc_tensor {
     size_t rank, shape[CLIPC_MAX_RANK];
     size_t n_elements, n_bytes;
     const unsigned char *data; /* may be unaligned */
+    /* Whether the numbers do not lie one after the other: element [i, j, ...]
+     * is i * stride[0] + j * stride[1] + ... elements behind data. n_bytes is
+     * 0 then. */
+    bool strided;
+    size_t stride[CLIPC_MAX_RANK];
 } clipc_tensor;
 
 typedef struct clipc_tensor_file {
@@ -43,6 +49,8 @@ typedef struct clipc_tensor_file {
     char *names;                 /* of all tensors, each terminated */
     clipc_tensor *tensors;       /* [n] in the order of their bytes */
     size_t n;
+    void **owned; /* [n_owned] numbers that took the place of the file's */
+    size_t n_owned;
 } clipc_tensor_file;
 
 #endif /* CLIPC_TENSOR_H */

@@ -2,14 +2,15 @@
  *
  * tensor_files.c - the tensors of a checkpoint: one file, or an index and the
  * files it names. Each file is validated completely by its own reader; here
- * they become one list, in which every name occurs once, and which holds
- * every tensor of the index in the file where the index says it is.
+ * they become one list, in which every name occurs once. As in transformers, an
+ * index says which files there are, and the files say which tensors.
  */
 #include "checkpoint/tensor_files.h"
 
 #include "checkpoint/model_files.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
+#include "checkpoint/tensor_numbers.h"
 #include "checkpoint/torch.h"
 
 #include <stdlib.h>
@@ -108,6 +109,9 @@ static clipc_status open_memory(clipc_tensor_file *file, const void *data,
 
 static void release_file(clipc_tensor_file *file)
 {
+    for (size_t i = 0; i < file->n_owned; i++)
+        free(file->owned[i]);
+    free(file->owned);
     clipc_bytes_release(&file->bytes);
     free(file->tensors);
     free(file->names);
@@ -152,6 +156,55 @@ static clipc_status index_names(clipc_tensor_files *files, clipc_error *err)
                           file == other ? "" : CLIPC_QUOTE(other));
     }
     return CLIPC_OK;
+}
+
+/* Parts of names that belong to a network. Any other first part that all
+ * names have is one that a wrapper put there: clip., model., module.,
+ * _orig_mod. */
+static bool is_own_part(const char *name, size_t n)
+{
+    static const char *const parts[] = { "text_model", "vision_model",
+                                         "visual",     "text",
+                                         "embeddings", "encoder",
+                                         "transformer" };
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (strlen(parts[i]) == n && memcmp(parts[i], name, n) == 0)
+            return true;
+    return false;
+}
+
+/* Bytes of the part that all names have from `at` on, its dot included; 0:
+ * none, or one of a network. */
+static size_t wrapper_bytes(const clipc_tensor_files *files, size_t at)
+{
+    const char *first = files->n > 0 ? files->tensors[0].name + at : "";
+    const char *dot = strchr(first, '.');
+    const size_t n = dot ? (size_t)(dot + 1 - first) : 0;
+
+    if (n < 2 || !dot[1] || is_own_part(first, n - 1))
+        return 0;
+    for (size_t i = 1; i < files->n; i++) {
+        const char *name = files->tensors[i].name + at;
+        if (strncmp(name, first, n) != 0 || !name[n])
+            return 0;
+    }
+    return n;
+}
+
+void clipc_tensor_files_strip(clipc_tensor_files *files)
+{
+    size_t at = 0, n;
+    bool own = false;
+
+    while ((n = wrapper_bytes(files, at)) > 0)
+        at += n;
+    for (size_t i = 0; at > 0 && i < files->n; i++) {
+        const char *name = files->tensors[i].name + at;
+        own |= is_own_part(name, strcspn(name, "."));
+    }
+    for (size_t i = 0; own && i < files->n; i++)
+        files->tensors[i].name += at; /* their order stays */
 }
 
 /* After all files are open. */
@@ -240,25 +293,6 @@ static clipc_status open_shard(clipc_tensor_file *file, const char *index,
     return status;
 }
 
-/* Every tensor of the index is in the file that the index names. */
-static clipc_status check_index(const clipc_tensor_files *files,
-                                const clipc_shard_index *index,
-                                clipc_error *err)
-{
-    for (size_t i = 0; i < index->n_entries; i++) {
-        const clipc_shard_entry *entry = &index->entries[i];
-        const clipc_tensor *tensor = clipc_tensor_files_find(files,
-                                                             entry->tensor);
-        if (!tensor || file_of(files, tensor) != &files->files[entry->shard])
-            return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                              "%s: tensor %s is not in %s",
-                              CLIPC_QUOTE(files->name),
-                              CLIPC_QUOTE(entry->tensor),
-                              CLIPC_QUOTE(index->shards[entry->shard]));
-    }
-    return CLIPC_OK;
-}
-
 static clipc_status open_shards(clipc_tensor_files *files,
                                 const clipc_shard_index *index,
                                 const opening *how, clipc_error *err)
@@ -266,8 +300,7 @@ static clipc_status open_shards(clipc_tensor_files *files,
     for (size_t i = 0; i < index->n_shards; i++)
         CLIPC_TRY(open_shard(&files->files[i], files->name, index->shards[i],
                              how, err));
-    CLIPC_TRY(list_tensors(files, err));
-    return check_index(files, index, err);
+    return list_tensors(files, err);
 }
 
 /* *found is false when there is no index at `path`. CLIPC_ERR_NOT_FOUND with
@@ -411,9 +444,39 @@ void clipc_tensor_files_forget(const clipc_tensor_files *files,
                                const clipc_tensor *tensor)
 {
     const clipc_tensor_file *file = file_of(files, tensor);
+    const uintptr_t data = (uintptr_t)tensor->data;
+    const uintptr_t begin = (uintptr_t)file->data;
 
-    clipc_bytes_forget(&file->bytes, (size_t)(tensor->data - file->data),
-                       tensor->n_bytes);
+    if (data >= begin && data - begin < file->size) /* else it is owned */
+        clipc_bytes_forget(&file->bytes, data - begin, tensor->n_bytes);
+}
+
+clipc_status clipc_tensor_files_own(clipc_tensor_files *files,
+                                    const clipc_tensor *tensor,
+                                    float **numbers, clipc_error *err)
+{
+    const size_t index = clipc_tensor_files_index(files, tensor);
+    clipc_tensor_file *file =
+        &files->files[file_of(files, tensor) - files->files];
+    clipc_tensor *own = &files->tensors[index];
+    size_t n_bytes;
+
+    *numbers = NULL;
+    void **owned = clipc_realloc(file->owned, file->n_owned + 1,
+                                 sizeof *owned);
+    if (owned)
+        file->owned = owned;
+    if (!owned || !clipc_mul(own->n_elements, sizeof **numbers, &n_bytes) ||
+        !(*numbers = clipc_alloc_aligned(n_bytes, 1)))
+        return clipc_fail_nomem(err, "weights");
+    clipc_tensor_read(*numbers, own);
+    file->owned[file->n_owned++] = *numbers;
+    own->data = (const unsigned char *)*numbers;
+    own->n_bytes = n_bytes;
+    own->dtype = CLIPC_DTYPE_F32;
+    own->dtype_name = "F32";
+    own->strided = false;
+    return CLIPC_OK;
 }
 
 size_t clipc_tensor_files_n_files(const clipc_tensor_files *files)

@@ -40,6 +40,10 @@ clipc_status clipc_tensor_files_open_memory(clipc_tensor_files **files,
                                             clipc_error *err);
 void clipc_tensor_files_free(clipc_tensor_files *files);
 
+/* Takes off what all names begin with and no network's do: clip., model.,
+ * module., _orig_mod., one behind the other. Before any name is asked for. */
+void clipc_tensor_files_strip(clipc_tensor_files *files);
+
 /* Tensors: file by file, in the order of their bytes. */
 size_t clipc_tensor_files_count(const clipc_tensor_files *files);
 const clipc_tensor *clipc_tensor_files_at(const clipc_tensor_files *files,
@@ -50,6 +54,13 @@ size_t clipc_tensor_files_index(const clipc_tensor_files *files,
 /* NULL when absent. */
 const clipc_tensor *clipc_tensor_files_find(const clipc_tensor_files *files,
                                             const char *name);
+/* Gives the tensor numbers of its own, F32 and row by row, which are freed with
+ * the files: *numbers, [n_elements], has the values of the file, which the
+ * caller may change before anybody else reads the tensor. The tensor is of a
+ * float type. */
+clipc_status clipc_tensor_files_own(clipc_tensor_files *files,
+                                    const clipc_tensor *tensor,
+                                    float **numbers, clipc_error *err);
 /* The tensor's bytes will not be read soon: a mapped file lets go of their
  * memory. */
 void clipc_tensor_files_forget(const clipc_tensor_files *files,

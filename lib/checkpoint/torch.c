@@ -204,6 +204,21 @@ static bool is_contiguous(const clipc_pickled_tensor *p, size_t n_elements)
     return true;
 }
 
+/* *end: one more than the place of the last element in the storage. False: it
+ * overflows. */
+static bool find_end(const clipc_pickled_tensor *p, size_t n_elements,
+                     size_t *end)
+{
+    size_t reach;
+
+    *end = p->offset;
+    for (size_t i = 0; n_elements > 0 && i < p->rank; i++)
+        if (!clipc_mul(p->shape[i] - 1, p->stride[i], &reach) ||
+            !clipc_add(*end, reach, end))
+            return false;
+    return n_elements == 0 || clipc_add(*end, 1, end);
+}
+
 static clipc_status place_tensor(const clipc_tensor_file *file,
                                  const clipc_zip *zip, clipc_text root,
                                  const clipc_pickled_tensor *p,
@@ -237,18 +252,14 @@ static clipc_status place_tensor(const clipc_tensor_file *file,
         entry->n != bytes)
         return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "its storage has another size", err);
-    if (!is_contiguous(p, tensor->n_elements))
-        return fail_tensor(file, tensor->name, CLIPC_ERR_UNSUPPORTED,
-                           "its elements are not stored one after the other "
-                           "(a transposed or expanded view); save it with "
-                           ".contiguous()",
-                           err);
-    if (!clipc_add(p->offset, tensor->n_elements, &end) ||
-        end > p->storage_elements)
+    if (!find_end(p, tensor->n_elements, &end) || end > p->storage_elements)
         return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "it ends outside its storage", err);
     tensor->data = entry->data + p->offset * p->type->bytes;
-    tensor->n_bytes = tensor->n_elements * p->type->bytes;
+    tensor->strided = !is_contiguous(p, tensor->n_elements);
+    memcpy(tensor->stride, p->stride, sizeof tensor->stride);
+    tensor->n_bytes = tensor->strided ? 0
+                                      : tensor->n_elements * p->type->bytes;
     return CLIPC_OK;
 }
 

@@ -183,12 +183,35 @@ static clipc_status get_tokenizer(clipc_hub_task *d, clipc_error *err)
     return get_small(d, names[CLIPC_FILE_MERGES_TXT], &found, err);
 }
 
+/* Gets a low-rank adapter, where the revision has one. */
+static clipc_status get_adapter(clipc_hub_task *d, bool *found,
+                                clipc_error *err)
+{
+    bool safetensors;
+
+    CLIPC_TRY(get_small(d, CLIPC_ADAPTER_CONFIG_JSON, found, err));
+    if (!*found)
+        return CLIPC_OK;
+    CLIPC_TRY(clipc_hub_file_get(d, CLIPC_ADAPTER_SAFETENSORS,
+                                 CLIPC_HUB_OPTIONAL,
+                                 d->params->max_file_bytes, &safetensors,
+                                 err));
+    return safetensors ? CLIPC_OK
+                       : clipc_hub_file_get(d, CLIPC_ADAPTER_BIN,
+                                            CLIPC_HUB_REQUIRED,
+                                            d->params->max_file_bytes, found,
+                                            err);
+}
+
 static clipc_status get_all(clipc_hub_task *d, clipc_error *err)
 {
-    bool found, open_clip;
+    bool found, open_clip, adapter;
 
     CLIPC_TRY(get_small(d, CLIPC_CONFIG_JSON, &found, err));
     CLIPC_TRY(get_small(d, CLIPC_OPEN_CLIP_CONFIG_JSON, &open_clip, err));
+    CLIPC_TRY(get_adapter(d, &adapter, err));
+    if (!found && !open_clip && adapter)
+        return CLIPC_OK; /* for a model that it names */
     if (!found && !open_clip)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%.80s: revision %.60s has no config.json: not a "

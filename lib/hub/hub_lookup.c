@@ -349,6 +349,10 @@ clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
     const view v = { repository, commit };
     const bool open_clip = has(&v, CLIPC_OPEN_CLIP_CONFIG_JSON);
 
+    if (!has(&v, CLIPC_CONFIG_JSON) && !open_clip &&
+        has(&v, CLIPC_ADAPTER_CONFIG_JSON) &&
+        (has(&v, CLIPC_ADAPTER_SAFETENSORS) || has(&v, CLIPC_ADAPTER_BIN)))
+        return CLIPC_HUB_COMPLETE; /* an adapter by itself */
     if ((!has(&v, CLIPC_CONFIG_JSON) && !open_clip) ||
         !has_weights(&v, open_clip))
         return CLIPC_HUB_LACKING;

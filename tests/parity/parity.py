@@ -242,6 +242,7 @@ def random_inputs(session):
             ("pieces", ["pieces_fuzz.py", "--count", "3000", "--work",
                         f"{session.args.work}/pieces", "--inspect", inspect]),
             ("companions", ["companions.py", os.path.dirname(inspect)]),
+            ("adapters", ["adapters.py", os.path.dirname(inspect)]),
             ("pixels", ["pixels_random.py", "80", inspect]),
             ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),

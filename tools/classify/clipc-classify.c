@@ -320,7 +320,7 @@ static int start(session *s, settings *set)
         (labels_are_given(set) && !load_labels(&s->names, set, NULL)))
         return TOOL_NO_MODEL;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
-                               set->common.image_size);
+                               set->common.image_size, set->common.adapter);
     if (!s->model || !tool_model_has(s->model, true, true) ||
         (!labels_are_given(set) && !load_labels(&s->names, set, s->model)))
         return TOOL_NO_MODEL;

@@ -65,6 +65,9 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_IMAGE_SIZE:
         common->image_size = (size_t)tool_whole(name, value, 1, MOST_SIDE);
         break;
+    case TOOL_OPT_ADAPTER:
+        common->adapter = strcmp(value, "none") == 0 ? "" : value;
+        break;
     case TOOL_OPT_EXIF: image->auto_orient = 1; break;
     case TOOL_OPT_ALPHA: image->alpha = alphas[tool_choice(scan)]; break;
     case TOOL_OPT_DECODE: image->decode = decodes[tool_choice(scan)]; break;
@@ -95,9 +98,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_PLAIN_SPECIALS:
         common->text_flags |= CLIPC_TEXT_SPECIALS_PLAIN;
         break;
-    case TOOL_OPT_LOWERCASE:
-        common->text_flags |= CLIPC_TEXT_LOWERCASE;
-        break;
+    case TOOL_OPT_LOWERCASE: common->text_flags |= CLIPC_TEXT_LOWERCASE; break;
     case TOOL_OPT_THREADS:
         common->ctx.threads = (unsigned)tool_whole(name, value, 1, 1024);
         break;

@@ -20,7 +20,8 @@ typedef struct tool_read_params {
 /* The values of the common options. */
 typedef struct tool_common {
     const char *model, *data_dir;
-    size_t image_size; /* 0: the model's */
+    size_t image_size;   /* 0: the model's */
+    const char *adapter; /* of --adapter: "": none */
     const char *files_from;
     tool_read_params read;  /* of images */
     tool_download download; /* of models */
@@ -34,6 +35,7 @@ enum {
     TOOL_OPT_MODEL = 1000,
     TOOL_OPT_DATA_DIR,
     TOOL_OPT_IMAGE_SIZE,
+    TOOL_OPT_ADAPTER,
     TOOL_OPT_EXIF,
     TOOL_OPT_ALPHA,
     TOOL_OPT_DECODE,
@@ -69,6 +71,12 @@ enum {
       "side of the pictures that the model sees, instead of its own "         \
       "(224); positions are interpolated" }
 
+#define TOOL_ADAPTER_OPTION                                                   \
+    { 0, "adapter", TOOL_OPT_ADAPTER, TOOL_TAKES_FILE, "DIR|FILE", "none",    \
+      "a low-rank adapter (LoRA) to add to the weights: a folder of PEFT, or " \
+      "a file of Kohya's scripts; none: not even that of the model's folder, " \
+      "which is added by default" }
+
 #define TOOL_MODEL_OPTIONS                                                    \
     { 0, "model", TOOL_OPT_MODEL, TOOL_TAKES_FILE, "NAME|DIR|FILE", "demo",   \
       "a folder in Hugging Face layout, its file of weights, or a "           \
@@ -78,6 +86,7 @@ enum {
       "(default: " TOOL_DEFAULT_MODEL ")" },                                  \
     TOOL_DATA_DIR_OPTION,                                                     \
     TOOL_IMAGE_SIZE_OPTION,                                                   \
+    TOOL_ADAPTER_OPTION,                                                      \
     { 0, "update", TOOL_OPT_UPDATE, TOOL_TAKES_NOTHING, NULL, NULL,           \
       "ask the hub whether the model has changed" },                          \
     { 0, "offline", TOOL_OPT_OFFLINE, TOOL_TAKES_NOTHING, NULL, NULL,         \

@@ -158,7 +158,7 @@ static void say_cause(const char *name, const char *cache, const char *message)
 }
 
 clipc_model *tool_model_open(const char *name, const char *data_dir,
-                             size_t image_size)
+                             size_t image_size, const char *adapter)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_params params = clipc_model_params_default();
@@ -176,6 +176,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
         data = tool_data_dir(data_dir, "demo/config.json", &looked_in);
     params.data_dir = data;
     params.image_size = image_size;
+    params.adapter = adapter;
     if (cache)
         params.hub = &hub;
     if (demo && !data) {

@@ -20,10 +20,10 @@ typedef struct tool_download {
 void tool_download_set(const tool_download *download);
 
 /* name NULL: the default. data_dir: of --data-dir, or NULL; image_size: of
- * --image-size, or 0. NULL: the model cannot be opened; standard error has the
+ * --image-size, or 0; adapter: of --adapter, or NULL. NULL: the model cannot be opened; standard error has the
  * cause and the remedy, and the program ends with TOOL_NO_MODEL. */
 clipc_model *tool_model_open(const char *name, const char *data_dir,
-                             size_t image_size);
+                             size_t image_size, const char *adapter);
 
 /* Whether the model has the towers that the program needs. False: standard
  * error names the missing tower, and the program ends with TOOL_NO_MODEL. */

@@ -409,7 +409,7 @@ static int start(session *s, settings *set)
 
     s->set = set;
     s->model = tool_model_open(set->common.model, set->common.data_dir,
-                               set->common.image_size);
+                               set->common.image_size, set->common.adapter);
     if (!s->model ||
         !tool_model_has(s->model, !set->texts, set->texts != NULL))
         return TOOL_NO_MODEL;

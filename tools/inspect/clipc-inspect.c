@@ -362,7 +362,7 @@ int main(int argc, char **argv)
     tool_catch_signals();
     if (which != MODELS && (which != PIXELS || set.common.model)) {
         model = tool_model_open(set.common.model, set.common.data_dir,
-                                set.common.image_size);
+                                set.common.image_size, set.common.adapter);
         if (!model)
             status = TOOL_NO_MODEL;
     }

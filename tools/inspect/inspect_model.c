@@ -201,6 +201,11 @@ static int report_text(const clipc_model *model, const clipc_model_info *p,
     show_string(p->source);
     putchar('\n');
     show_folder(folder);
+    if (p->adapter) {
+        printf("%-15s ", "adapter");
+        show_string(p->adapter);
+        puts(" (added to the weights)");
+    }
     printf("%-15s %s\n", "family", p->family);
     if (shape)
         printf("%-15s %s\n", "shape", shape->name);
@@ -342,7 +347,7 @@ static int report_json(const clipc_model *model, const clipc_model_info *p,
     json_t *report = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, "
         "s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:o, s:o, s:o, s:o, s:I, "
-        "s:[f,f,f], s:[f,f,f], s:o, s:o}",
+        "s:[f,f,f], s:[f,f,f], s:o, s:o, s:o}",
         "source", string_as_json(p->source), "repository",
         string_as_json(folder->repository), "revisions",
         string_as_json(folder->revisions), "commit",
@@ -365,7 +370,7 @@ static int report_json(const clipc_model *model, const clipc_model_info *p,
         (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
         (double)p->std[1], (double)p->std[2], "extra_tensors",
         tensors_as_json(model, p->n_tensors, false), "machine",
-        machine_as_json());
+        machine_as_json(), "adapter", string_as_json(p->adapter));
     if (report && tensors &&
         json_object_set_new(report, "tensors",
                             tensors_as_json(model, p->n_tensors, true)) != 0) {

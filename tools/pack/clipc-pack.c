@@ -27,6 +27,7 @@ static const tool_option option_table[] = {
     { 0, "tower", OPT_TOWER, TOOL_TAKES_CHOICE, NULL, "both|image|text",
       "which towers the file holds (default: both)" },
     TOOL_IMAGE_SIZE_OPTION,
+    TOOL_ADAPTER_OPTION,
     TOOL_DATA_DIR_OPTION,
     TOOL_QUIET_OPTION,
     TOOL_GROUP("Checking the file against the model in f32"),
@@ -222,7 +223,7 @@ int main(int argc, char **argv)
     if (!set.labels || tool_named_read(&labels, TOOL_LABELS, "--check-labels",
                                        set.labels, set.common.data_dir))
         model = tool_model_open(set.model, set.common.data_dir,
-                                set.common.image_size);
+                                set.common.image_size, set.common.adapter);
     if (model) {
         tool_answering();
         status = pack(model, &set);

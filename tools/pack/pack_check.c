@@ -193,7 +193,7 @@ static bool open_sides(job *j, const char *packed_path)
 
     (void)clipc_model_get_info(j->model, &p, NULL);
     j->dim = p.dim;
-    j->packed = tool_model_open(packed_path, NULL, 0);
+    j->packed = tool_model_open(packed_path, NULL, 0, NULL);
     for (int i = 0; j->packed && i < 2; i++) {
         clipc_ctx_params params = j->check->ctx;
         params.precision = i == 0 ? CLIPC_PRECISION_F32 : CLIPC_PRECISION_AUTO;

@@ -213,7 +213,7 @@ static serve_model *open_model(serve_models *models)
     }
     m->info.struct_size = sizeof m->info;
     m->model = tool_model_open(common->model, common->data_dir,
-                               common->image_size);
+                               common->image_size, common->adapter);
     params.packing = CLIPC_PACKING_ALWAYS;
     if (m->model)
         m->ctx = tool_ctx_create(m->model, &params);

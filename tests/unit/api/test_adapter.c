@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_adapter.c - low-rank adapters: embeddings against those of peft's merged
+ * models (tests/data/adapters, made by tests/golden/make_adapters.py), where an
+ * adapter may lie, what is refused.
+ */
+#include "base/json.h"
+#include "support/test.h"
+
+#include <stdlib.h>
+
+#define TINY "tests/data/tiny"
+#define ADAPTERS "tests/data/adapters/"
+
+enum { DIM = 20, MOST_TEXTS = 8 };
+
+static clipc_error err;
+
+/* ---- embeddings -------------------------------------------------------- */
+
+static json_t *golden(void)
+{
+    size_t n;
+    char *text = test_read(ADAPTERS "golden.json", &n);
+    json_t *root;
+
+    CHECK_OK(clipc_json_parse(&root, text, n, "golden", &err), err);
+    free(text);
+    return root;
+}
+
+static clipc_status open_with(clipc_model **model, const char *name,
+                              const char *adapter)
+{
+    clipc_model_params params = clipc_model_params_default();
+
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    params.adapter = adapter;
+    return clipc_model_open(model, name, &params, &err);
+}
+
+/* Texts, then the picture. */
+static size_t embed(clipc_model *model, const json_t *root,
+                    float out[(MOST_TEXTS + 1) * DIM])
+{
+    const json_t *texts = json_object_get(root, "texts");
+    const size_t n = json_array_size(texts);
+    clipc_image_params params = clipc_image_params_default();
+    clipc_text list[MOST_TEXTS];
+    clipc_image *image;
+    clipc_ctx *ctx;
+
+    CHECK(n > 0 && n <= MOST_TEXTS);
+    for (size_t i = 0; i < n; i++)
+        list[i] = (clipc_text){ json_string_value(json_array_get(texts, i)),
+                                json_string_length(json_array_get(texts, i)) };
+    CHECK_OK(clipc_ctx_create(&ctx, model, NULL, &err), err);
+    CHECK_OK(clipc_encode_texts(ctx, list, n, out, 0, &err), err);
+    params.fit = model;
+    CHECK_OK(clipc_image_read_file(&image,
+                                   json_string_value(
+                                       json_object_get(root, "picture")),
+                                   &params, &err),
+             err);
+    CHECK_OK(clipc_encode_images(ctx, &image, 1, out + n * DIM, 0, &err), err);
+    clipc_image_free(image);
+    clipc_ctx_free(ctx);
+    return n + 1;
+}
+
+static void check_case(const json_t *root, const json_t *item,
+                       clipc_model *model)
+{
+    const json_t *rows = json_object_get(item, "embeddings");
+    float got[(MOST_TEXTS + 1) * DIM];
+
+    CHECK_INT(clipc_model_dim(model), DIM);
+    CHECK_INT(embed(model, root, got), json_array_size(rows));
+    for (size_t i = 0; i < json_array_size(rows) * DIM; i++)
+        CHECK_NEAR(got[i],
+                   json_number_value(
+                       json_array_get(json_array_get(rows, i / DIM), i % DIM)),
+                   3e-6);
+}
+
+TEST(adapters_give_the_embeddings_of_merged_weights)
+{
+    json_t *root = golden();
+    const json_t *cases = json_object_get(root, "cases"), *item;
+    char path[200];
+    size_t i;
+
+    CHECK_INT(json_array_size(cases), 4);
+    json_array_foreach(cases, i, item)
+    {
+        clipc_model_info info = { .struct_size = sizeof info };
+        clipc_model *model;
+        snprintf(path, sizeof path, ADAPTERS "%s",
+                 json_string_value(json_object_get(item, "adapter")));
+        CHECK_OK(open_with(&model, TINY, path), err);
+        check_case(root, item, model);
+        CHECK_OK(clipc_model_get_info(model, &info, &err), err);
+        CHECK_STR(info.adapter, path);
+        clipc_model_free(model);
+    }
+    json_decref(root);
+}
+
+/* ---- places ------------------------------------------------------------ */
+
+static void copy(const char *folder, const char *from, const char *name)
+{
+    char path[400];
+    size_t n;
+    char *data;
+
+    snprintf(path, sizeof path, "%s/%s", from, name);
+    data = test_read(path, &n);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    test_write(path, data, n);
+    free(data);
+}
+
+static const char *const FILES[] = { "config.json", "model.safetensors",
+                                     "tokenizer.json", "tokenizer_config.json",
+                                     "preprocessor_config.json" };
+
+TEST(an_adapter_beside_the_weights_is_applied)
+{
+    char folder[300];
+    json_t *root = golden();
+    const json_t *item = json_array_get(json_object_get(root, "cases"), 0);
+    clipc_model_info info = { .struct_size = sizeof info };
+    clipc_model *model;
+
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++)
+        copy(folder, TINY, FILES[i]);
+    copy(folder, ADAPTERS "lora", "adapter_config.json");
+    CHECK_STATUS(open_with(&model, folder, NULL), CLIPC_ERR_NOT_FOUND);
+    CHECK_HAS(err.message, "neither adapter_model.safetensors nor");
+    copy(folder, ADAPTERS "lora", "adapter_model.safetensors");
+    CHECK_OK(open_with(&model, folder, NULL), err);
+    check_case(root, item, model);
+    clipc_model_free(model);
+    CHECK_OK(open_with(&model, folder, ""), err);
+    CHECK_OK(clipc_model_get_info(model, &info, &err), err);
+    CHECK(!info.adapter);
+    clipc_model_free(model);
+    json_decref(root);
+}
+
+TEST(an_adapter_alone_stands_for_its_model)
+{
+    json_t *root = golden();
+    const json_t *item = json_array_get(json_object_get(root, "cases"), 1);
+    clipc_model *model;
+
+    CHECK_OK(open_with(&model, ADAPTERS "dora", NULL), err);
+    check_case(root, item, model);
+    clipc_model_free(model);
+    CHECK_STATUS(open_with(&model, ADAPTERS "dora", ADAPTERS "lora"),
+                 CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "takes no other adapter");
+    json_decref(root);
+}
+
+/* ---- what is refused --------------------------------------------------- */
+
+#define GOOD "\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 6"
+
+static const struct {
+    const char *config;
+    clipc_status status;
+    const char *message;
+} CONFIGS[] = {
+    { "{" GOOD "}", CLIPC_OK, "" },
+    { "{" GOOD ", \"lora_bias\": false, \"kasa_config\": {}}", CLIPC_OK, "" },
+    { "{" GOOD ", \"init_lora_weights\": \"eva\"}", CLIPC_OK, "" },
+    { "{" GOOD ", \"alpha_pattern\": {\"fc1\": 2.5}}", CLIPC_OK, "" },
+    { "[]", CLIPC_ERR_CONFIG, "not a JSON object" },
+    { "{", CLIPC_ERR_FORMAT, "adapter_config.json" },
+    { "{}", CLIPC_ERR_UNSUPPORTED, "\"peft_type\"" },
+    { "{\"peft_type\": \"IA3\"}", CLIPC_ERR_UNSUPPORTED, "\"IA3\"" },
+    { "{\"peft_type\": 3}", CLIPC_ERR_CONFIG, "\"peft_type\"" },
+    { "{" GOOD ", \"init_lora_weights\": \"pissa_niter_4\"}",
+      CLIPC_ERR_UNSUPPORTED, "pissa_niter_4" },
+    { "{" GOOD ", \"lora_bias\": true}", CLIPC_ERR_UNSUPPORTED,
+      "\"lora_bias\"" },
+    { "{" GOOD ", \"layer_replication\": [[0, 1]]}", CLIPC_ERR_UNSUPPORTED,
+      "\"layer_replication\"" },
+    { "{" GOOD ", \"target_parameters\": [\"x\"]}", CLIPC_ERR_UNSUPPORTED,
+      "\"target_parameters\"" },
+    { "{" GOOD ", \"alpha_pattern\": {\".*fc1\": 2}}", CLIPC_ERR_UNSUPPORTED,
+      "\".*fc1\"" },
+    { "{" GOOD ", \"alpha_pattern\": {\"fc1\": \"2\"}}", CLIPC_ERR_CONFIG,
+      "must have numbers" },
+    { "{" GOOD ", \"alpha_pattern\": []}", CLIPC_ERR_CONFIG,
+      "must be an object" },
+    { "{" GOOD ", \"lora_alpha\": \"6\"}", CLIPC_ERR_FORMAT, "duplicate" },
+    { "{\"peft_type\": \"LORA\", \"lora_alpha\": \"6\"}", CLIPC_ERR_CONFIG,
+      "\"lora_alpha\"" },
+    { "{" GOOD ", \"use_dora\": true}", CLIPC_ERR_FORMAT, "has no magnitude" },
+};
+
+TEST(configurations_of_adapters)
+{
+    char folder[300], path[400];
+
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    copy(folder, ADAPTERS "lora", "adapter_model.safetensors");
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) {
+        clipc_model *model;
+        test_write(path, CONFIGS[i].config, strlen(CONFIGS[i].config));
+        const clipc_status got = open_with(&model, TINY, folder);
+        if (got != CONFIGS[i].status ||
+            !strstr(err.message, CONFIGS[i].message))
+            FAIL("%s: %s, \"%s\"", CONFIGS[i].config, clipc_status_name(got),
+                 err.message);
+        clipc_model_free(model);
+    }
+}
+
+/* A safetensors file of F32 tensors of zeros: "NAME [SHAPE]" and the numbers
+ * of each. */
+static void write_zeros(const char *path, const char *names, size_t n_floats)
+{
+    const size_t n = strlen(names), total = 8 + n + n_floats * sizeof(float);
+    char *data = calloc(total, 1);
+    uint64_t header = n;
+
+    CHECK(data != NULL);
+    memcpy(data, &header, sizeof header);
+    memcpy(data + 8, names, n);
+    test_write(path, data, total);
+    free(data);
+}
+
+#define F32(name, shape, begin, end) \
+    "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape \
+    ",\"data_offsets\":[" begin "," end "]}"
+#define FLAT "lora_te_text_model_encoder_layers_0_self_attn_v_proj."
+
+static const struct {
+    const char *header;
+    size_t n_floats;
+    clipc_status status;
+    const char *message;
+} TENSORS[] = {
+    { "{" F32(FLAT "lora_down.weight", "[1,16]", "0",
+              "64") "," F32(FLAT "lora_up.weight", "[16,1]", "64", "128") "}",
+      32, CLIPC_OK, "" },
+    { "{" F32(FLAT "lora_down.weight", "[1,16]", "0", "64") "}", 16,
+      CLIPC_ERR_FORMAT, "without its other matrix" },
+    { "{" F32(FLAT "alpha", "[]", "0", "4") "}", 1, CLIPC_ERR_FORMAT,
+      "without its matrices" },
+    { "{" F32(FLAT "lora_down.weight", "[1,15]", "0",
+              "60") "," F32(FLAT "lora_up.weight", "[16,1]", "60", "124") "}",
+      31, CLIPC_ERR_CONFIG, "does not fit" },
+    { "{" F32(FLAT "lora_down.weight", "[0,16]", "0",
+              "0") "," F32(FLAT "lora_up.weight", "[16,0]", "0", "0") "}",
+      0, CLIPC_ERR_CONFIG, "not a matrix" },
+    { "{" F32(FLAT "lora_down.weight", "[1,16]", "0",
+              "64") "," F32(FLAT "lora_up.weight", "[1,16]", "64", "128") "}",
+      32, CLIPC_ERR_CONFIG, "does not fit" },
+    { "{" F32("lora_unet_x.lora_down.weight", "[1]", "0", "4") "}", 1,
+      CLIPC_ERR_UNSUPPORTED, "U-Net" },
+    { "{" F32("lora_te_x.lora_down.weight", "[1]", "0", "4") "}", 1,
+      CLIPC_ERR_UNSUPPORTED, "the model has no such layer" },
+    { "{" F32("x.lora_down.weight", "[1]", "0", "4") "}", 1,
+      CLIPC_ERR_UNSUPPORTED, "lora_te_" },
+    { "{" F32(FLAT "dora_scale", "[1]", "0", "4") "}", 1,
+      CLIPC_ERR_UNSUPPORTED, "does not apply" },
+    { "{" F32("text_model.encoder.layers.0.self_attn.v_proj.lora_A.weight",
+              "[1]", "0", "4") "}",
+      1, CLIPC_ERR_NOT_FOUND, "no adapter_config.json" },
+    { "{}", 0, CLIPC_ERR_FORMAT, "an adapter of 0 tensors" },
+};
+
+TEST(tensors_of_adapters)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/k.safetensors", test_folder());
+    for (size_t i = 0; i < sizeof TENSORS / sizeof *TENSORS; i++) {
+        clipc_model *model;
+        write_zeros(path, TENSORS[i].header, TENSORS[i].n_floats);
+        const clipc_status got = open_with(&model, TINY, path);
+        if (got != TENSORS[i].status ||
+            !strstr(err.message, TENSORS[i].message))
+            FAIL("case %zu: %s, \"%s\"", i, clipc_status_name(got),
+                 err.message);
+        clipc_model_free(model);
+    }
+    CHECK(remove(path) == 0);
+    clipc_model *model;
+    CHECK_STATUS(open_with(&model, TINY, path), CLIPC_ERR_NOT_FOUND);
+    CHECK_HAS(err.message, "k.safetensors");
+}
