@@ -3,12 +3,14 @@
  * fuzz_head.c - the head of a request. The input is cut into parts as
  * libmicrohttpd 0.9 does it, leniently and in place; raw_head.c must then tell
  * whether the parts are all that the head had: a head that it calls strict,
- * written again from its parts, has the bytes of the input. What guard.c lets
- * pass is compared with a second reading of the input.
+ * written again from its parts, has the bytes of the input. (Not where the
+ * input has a NUL byte: at the end of a line it leaves no trace.) What guard.c
+ * lets pass is compared with a second reading of the input.
  */
 #include "serve/guard.h"
 #include "serve/raw_head.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -200,8 +202,9 @@ static void try_head(const char *data, size_t n, char *copy, char *again)
     bool strict = serve_raw_head_strict(&raw);
     if (strict) {
         size_t n_again = write_again(again, &p, data, copy);
-        if (n_again != raw.bytes ||
-            memcmp(again, data + (begin - copy), n_again) != 0)
+        const char *from = data + (begin - copy);
+        if (!memchr(from, '\0', raw.bytes) &&
+            (n_again != raw.bytes || memcmp(again, from, n_again) != 0))
             abort();
     }
     serve_head head = { .method = p.method,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config, fuzz_exif, fuzz_torch
-(from tests/data/torch), fuzz_shards, fuzz_serve_json, fuzz_multipart and
-fuzz_fields. Needs no package.
+(from tests/data/torch), fuzz_shards, fuzz_serve_json, fuzz_multipart,
+fuzz_fields, fuzz_head and fuzz_target. Needs no package.
 
     python3 tests/fuzz/make_seeds.py
 """
@@ -158,6 +158,23 @@ def serve_seeds():
             ("params", b"\2; a=b; c=\"d\\\"e\" ;f*=iso-8859-1'en'%e9"),
             ("accept", b"\0text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")):
         write("fuzz_fields", name, text)
+    host = b"Host: 127.0.0.1:8000\r\n"
+    for name, text in (
+            ("get", b"GET /v1/models HTTP/1.1\r\n" + host
+             + b"Authorization: Bearer 0123456789abcdef\r\n\r\n"),
+            ("post", b"POST /v1/classify?k=5 HTTP/1.1\r\n" + host
+             + b"Content-Length: 12\r\nContent-Type:\t a/b\r\n"
+             b"Expect: 100-continue\r\nOrigin: http://127.0.0.1:8000\r\n"
+             b"Sec-Fetch-Site: same-origin\r\n\r\n"),
+            ("chunked", b"POST / HTTP/1.1\r\nHost: [::1]\r\n"
+             b"Transfer-Encoding: chunked\r\n\r\n"),
+            ("loose", b"\r\nGET  / HTTP/1.0\nHost: a.example\n"
+             b"A: b\r\n c\r\n\n")):
+        write("fuzz_head", name, text)
+    for name, text in (
+            ("query", b"/v1/classify?k=5&labels=a%20b,c+d&crop"),
+            ("dots", b"/a/%2e%2e/b/./c?%00=%ff&&=&x==")):
+        write("fuzz_target", name, text)
 
 
 def main():

@@ -9,7 +9,8 @@
  * smuggling). But the library parses in place: of "Name: value" CR LF it
  * overwrites the colon, CR and LF by NUL, and the texts it hands out are
  * pointers into the head. So the bytes between them say how each line ended.
- * Since version 1.0 the library refuses such lines itself.
+ * One case leaves no trace: a NUL byte at the end of a line can pass for its CR
+ * or LF. Since version 1.0 the library refuses such lines itself.
  */
 #ifndef CLIPC_SERVE_RAW_HEAD_H
 #define CLIPC_SERVE_RAW_HEAD_H
