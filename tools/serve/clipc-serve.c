@@ -204,8 +204,8 @@ static int serve(const serve_settings *set)
             tool_leave(status);
         }
         (void)end_loading(&l);
-        serve_server_stop(&server);
     }
+    serve_server_stop(&server);
     serve_listener_close(&listener);
     return status;
 }
