@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 30000, SMALL_BYTES = 4096 };
+enum { ANSWER_MS = 120000, SMALL_BYTES = 4096 };
 
 static wire open_wire(const serve_process *server, int buffer)
 {

@@ -32,7 +32,7 @@ bool wire_send(wire *w, const void *bytes, size_t n);
 bool wire_puts(wire *w, const char *text);
 
 /* Reads one answer, by its Content-Length; status 0: the connection ended, or
- * half a minute passed. A 100 Continue is an answer. no_body: to HEAD. */
+ * two minutes passed. A 100 Continue is an answer. no_body: to HEAD. */
 http_answer wire_answer(wire *w, bool no_body);
 
 /* Whether the server closes within the time, without a further byte. */

@@ -26,10 +26,12 @@ static void stop(void)
 
 static void start(void)
 {
-    static const char *const args[] = {
-        "--model",   "demo", "--quiet",          "--max-queue", "64",
-        "--threads", "2",    "--max-label-sets", "4",           NULL
-    };
+    static const char *const args[] = { "--model", "demo",
+                                        "--quiet", "--max-queue",
+                                        "64",      "--threads",
+                                        "2",       "--max-label-sets",
+                                        "4",       "--request-timeout",
+                                        "600",     NULL };
 
     if (server.pid)
         return;
@@ -170,6 +172,11 @@ static size_t n_questions;
 static atomic_int n_wrong, n_right;
 static pthread_barrier_t barrier;
 
+static size_t n_rounds(void)
+{
+    return SANITIZED || emulated() ? 1 : ROUNDS;
+}
+
 typedef struct client {
     size_t number;
     wire w;
@@ -179,11 +186,15 @@ static void *be_client(void *arg)
 {
     client *c = arg;
 
-    for (size_t round = 0; round < ROUNDS; round++) {
+    for (size_t round = 0; round < n_rounds(); round++) {
         const question *q =
             &questions[(c->number * 7 + round * 13) % n_questions];
         pthread_barrier_wait(&barrier);
         http_answer answer = put(&c->w, q);
+        if (answer.status == 0) { /* no answer may come for the next one */
+            wire_close(&c->w);
+            c->w = wire_open(&server);
+        }
         bool right = answer.status == q->status && answer.n == q->n_answer &&
                      memcmp(answer.body, q->answer, answer.n) == 0;
         atomic_fetch_add(right ? &n_right : &n_wrong, 1);
@@ -227,7 +238,7 @@ TEST(answers_of_64_clients_at_once_equal_serial_ones)
     }
     pthread_barrier_destroy(&barrier);
     CHECK_INT(atomic_load(&n_wrong), 0);
-    CHECK_INT(atomic_load(&n_right), CLIENTS * ROUNDS);
+    CHECK_INT(atomic_load(&n_right), CLIENTS * n_rounds());
     /* They were computed together, or the test proves nothing. */
     batches = serve_metric(&server, "clipc_batch_size_count") - batches;
     singles = serve_metric(&server, "clipc_batch_size_bucket{le=\"1\"}") -
