@@ -481,6 +481,11 @@ struct clipc_image_params {
                           * fit_published (docs/FORMATS.md) */
     clipc_image_times *times; /* each read adds to it, a failed one too; one
                                * thread at a time; NULL: nothing is measured */
+    const char
+        *proxy; /* URL of a proxy for URLs, http, https or socks5h; NULL:
+                        * none: the environment's is not read. The proxy looks
+                        * names up, so that private_hosts only hears of
+                        * addresses that stand in a URL */
 };
 
 CLIPC_API clipc_image_params clipc_image_params_default(void);

@@ -238,6 +238,7 @@ clipc_status clipc_image_read_url(clipc_image **image, const char *url,
         .ca_file = params.ca_file,
         .ca_dir = params.ca_dir,
         .user_agent = params.user_agent,
+        .proxy = params.proxy,
         .progress = params.progress,
         .progress_user = params.progress_user,
     };

@@ -9,7 +9,8 @@
  * first hop. The sockaddr about to be connected
  * decides whether an address may be reached, never the URL's text: 127.1, a
  * DNS name and a second lookup all end in a sockaddr. A redirect from https to
- * http is followed.
+ * http is followed. Through a proxy the sockaddr is the proxy's, so that only
+ * the text of each URL can be checked; the proxy decides about names.
  */
 #include "http/fetch.h"
 
@@ -76,12 +77,21 @@ const char *clipc_fetch_version(void)
 
 /* ---- callbacks of a transfer ------------------------------------------- */
 
+/* Whether a proxy may be asked for this host. */
+static bool may_ask_proxy(const request *r, const clipc_origin *origin)
+{
+    const clipc_private_hosts allow = r->params->private_hosts;
+
+    return !origin->private || allow == CLIPC_PRIVATE_ALLOW ||
+           (allow == CLIPC_PRIVATE_FIRST_HOP && r->same_origin);
+}
+
 static int check_address(void *user, const unsigned char *address, size_t n)
 {
     const request *r = user;
     clipc_private_hosts allow = r->params->private_hosts;
 
-    if (allow == CLIPC_PRIVATE_ALLOW ||
+    if (r->params->proxy || allow == CLIPC_PRIVATE_ALLOW ||
         (allow == CLIPC_PRIVATE_FIRST_HOP && r->same_origin) ||
         clipc_address_is_public(address, n))
         return CLIPC_STOP_NONE;
@@ -166,6 +176,11 @@ static bool set_options(request *r, const chain *c, long timeout_ms)
            !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") &&
            !curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_SHARE, c->cookies) &&
+           (!c->params->proxy ||
+            (!curl_easy_setopt(easy, CURLOPT_PROXY, c->params->proxy) &&
+             /* Without it libcurl reads no_proxy of the environment. */
+             !curl_easy_setopt(easy, CURLOPT_NOPROXY, "") &&
+             !curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L))) &&
            /* libcurl 7.88 reads a share's cookies only with a cookie file. */
            !curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "") &&
            (!c->params->user_agent ||
@@ -232,6 +247,9 @@ static clipc_status fail_http(const request *r, long status, clipc_error *err)
 {
     const char *hint = "";
 
+    if (status == 407 && r->params->proxy)
+        return clipc_transfer_fail(&r->transfer, CLIPC_ERR_HTTP, err,
+                                   CLIPC_PROXY_WANTS_LOGIN);
     if (status == 401 || status == 403 || status == 407)
         hint = "; it may want a login, which clipc never sends";
     else if (status == 404 || status == 410)
@@ -309,13 +327,17 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
         .ca_file = params->ca_file,
         .ca_dir = params->ca_dir,
         .connect_timeout_ms = params->connect_timeout_ms,
+        .proxied = params->proxy != NULL,
         .low_speed_bytes = LOW_SPEED_BYTES,
         .low_speed_seconds = LOW_SPEED_SECONDS,
         .calls = &calls,
         .user = &r,
     };
-    status = r.transfer.easy ? transfer_run(&r, c, next, err)
-                             : clipc_fail_nomem(err, "HTTP transfer");
+    if (params->proxy && !may_ask_proxy(&r, &origin))
+        r.transfer.stop = CLIPC_STOP_BLOCKED;
+    status = r.transfer.stop   ? fail_stopped(&r, err)
+             : r.transfer.easy ? transfer_run(&r, c, next, err)
+                               : clipc_fail_nomem(err, "HTTP transfer");
     clipc_transfer_cleanup(r.transfer.easy);
     clipc_transfer_release(&r.transfer);
     if (status == CLIPC_OK && !*next && !r.data) { /* an empty body */
@@ -379,6 +401,8 @@ clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                           (int)CLIPC_MAX_USER_AGENT);
     if (!clipc_http_ready())
         return clipc_fail_nomem(err, "libcurl");
+    if (params->proxy)
+        CLIPC_TRY(clipc_http_check_proxy(params->proxy, err));
     if (params->timeout_ms)
         c.deadline = clipc_now_ms() + params->timeout_ms;
     c.cookies = curl_share_init();

@@ -16,6 +16,7 @@ typedef struct clipc_fetch_params {
     clipc_private_hosts private_hosts;
     const char *ca_file, *ca_dir; /* or NULL */
     const char *user_agent;       /* NULL: libclipc's own */
+    const char *proxy;            /* URL; NULL: none */
     clipc_progress_fn progress;   /* bytes so far, bytes announced or 0 */
     void *progress_user;
 } clipc_fetch_params;
@@ -23,7 +24,8 @@ typedef struct clipc_fetch_params {
 /* Gets the body of `url` (http or https), decompressed. Redirects are followed
  * by hand, each over a fresh connection. A cookie is sent back within the chain
  * of redirects, to the host that set the cookie. body->data is followed by one
- * NUL byte that is not counted. Release *body with clipc_bytes_release(). */
+ * NUL byte that is not counted. Through a proxy only the texts of hosts are
+ * checked: the proxy looks names up. Release *body with clipc_bytes_release(). */
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                          const clipc_fetch_params *params, clipc_error *err);
 

@@ -4,6 +4,8 @@
  */
 #include "http/http.h"
 
+#include "http/address.h"
+
 #include <string.h>
 
 static bool is_blank(char c)
@@ -37,6 +39,7 @@ bool clipc_http_header_is(const char *line, size_t n, const char *name,
 
 #if CLIPC_CURL
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -189,6 +192,36 @@ done:
     return status;
 }
 
+clipc_status clipc_http_check_proxy(const char *url, clipc_error *err)
+{
+    static const char *const schemes[] = { "http", "https", "socks5h" };
+    CURLU *parts = NULL;
+    char *host = NULL;
+    CURLUcode code = CURLUE_UNSUPPORTED_SCHEME;
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (has_scheme(url, schemes[i]))
+            code = CURLUE_OK;
+    if (code == CURLUE_OK && strlen(url) <= CLIPC_MAX_URL_BYTES) {
+        parts = curl_url();
+        code = parts ? curl_url_set(parts, CURLUPART_URL, url,
+                                    CURLU_NON_SUPPORT_SCHEME)
+                     : CURLUE_OUT_OF_MEMORY;
+        if (code == CURLUE_OK)
+            code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
+    }
+    curl_free(host);
+    curl_url_cleanup(parts);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return clipc_fail_nomem(err, "URL");
+    if (code != CURLUE_OK || !parts)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "%s: a proxy is http://HOST:PORT, https://HOST:PORT "
+                          "or socks5h://HOST:PORT",
+                          CLIPC_QUOTE(url));
+    return CLIPC_OK;
+}
+
 bool clipc_http_is_redirect(long status)
 {
     return status == 301 || status == 302 || status == 303 || status == 307 ||
@@ -204,6 +237,36 @@ static bool is_loopback_name(const char *host)
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
     return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
+}
+
+/* Whether the text of a host, as libcurl writes it, leads to no public host.
+ * Of names only those of this machine are known. */
+static bool is_private_text(const char *host)
+{
+    static const char local[] = "localhost";
+    const size_t n_local = sizeof local - 1;
+    unsigned char address[16];
+    char text[64];
+    size_t n = strlen(host);
+
+    while (n > 0 && host[n - 1] == '.')
+        n--;
+    if (n >= n_local && memcmp(host + n - n_local, local, n_local) == 0 &&
+        (n == n_local || host[n - n_local - 1] == '.'))
+        return true;
+    if (n >= 2 && host[0] == '[' && n - 2 < sizeof text) {
+        size_t used = strcspn(host + 1, "%]"); /* without a zone */
+        memcpy(text, host + 1, used);
+        text[used] = '\0';
+        return inet_pton(AF_INET6, text, address) != 1 ||
+               !clipc_address_is_public(address, 16);
+    }
+    if (n >= sizeof text)
+        return false;
+    memcpy(text, host, n);
+    text[n] = '\0';
+    return inet_pton(AF_INET, text, address) == 1 &&
+           !clipc_address_is_public(address, 4);
 }
 
 clipc_status clipc_origin_find(clipc_origin *out, const char *url,
@@ -227,6 +290,7 @@ clipc_status clipc_origin_find(clipc_origin *out, const char *url,
                          host, port);
         out->https = strcmp(scheme, "https") == 0;
         out->loopback = is_loopback_name(host);
+        out->private = is_private_text(host);
         if (n < 0 || (size_t)n >= sizeof out->text)
             status = clipc_fail(err, CLIPC_ERR_URL, -1,
                                 "%s: the host name is too long",

@@ -44,11 +44,18 @@ bool clipc_http_ready(void);
 clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
                                   clipc_error *err);
 
+/* Whether `url` is a proxy's: http, https or socks5h (which looks names up by
+ * itself), with a host; a name and password may be in it.
+ * CLIPC_ERR_ARGUMENT. */
+clipc_status clipc_http_check_proxy(const char *url, clipc_error *err);
+
 /* A URL's scheme, host and port in one text: equal texts, equal origins. */
 typedef struct clipc_origin {
     char text[320]; /* "https://host:443" */
     bool https;
     bool loopback; /* the host's text names this machine */
+    bool private;  /* it names this machine, or is an address of no public
+                    * host */
 } clipc_origin;
 
 /* url: from clipc_http_check_url(). */

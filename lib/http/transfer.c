@@ -260,6 +260,8 @@ bool clipc_transfer_prepare(clipc_transfer *t)
     if (t->ca_file || t->ca_dir) {
         SET(CURLOPT_CAINFO, t->ca_file);
         SET(CURLOPT_CAPATH, t->ca_dir);
+        SET(CURLOPT_PROXY_CAINFO, t->ca_file);
+        SET(CURLOPT_PROXY_CAPATH, t->ca_dir);
     }
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
@@ -369,7 +371,8 @@ clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,
             status = CLIPC_ERR_IO;
             what = "too many open files";
         } else {
-            what = "the host does not accept the connection";
+            what = t->proxied ? "the proxy does not accept the connection"
+                              : "the host does not accept the connection";
         }
         break;
     case CURLE_PARTIAL_FILE:

@@ -54,6 +54,7 @@ typedef struct clipc_transfer {
     bool redirected;              /* for messages */
     const char *ca_file, *ca_dir; /* or NULL */
     unsigned connect_timeout_ms;
+    bool proxied; /* the caller sets a proxy: for messages */
     /* The least bytes a second, on average over so many seconds; 0: none. */
     long low_speed_bytes, low_speed_seconds;
     const clipc_transfer_calls *calls;

@@ -353,6 +353,8 @@ static bool set_options(exchange *x, const char *range)
                  s->origin.loopback;
     CURL *easy = x->transfer.easy;
 
+    x->transfer.proxied = p->proxy && *p->proxy && !local && !p->no_proxy;
+
     if (!clipc_transfer_prepare(&x->transfer) ||
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
                          x->has_token ? s->with_token : s->plain) ||

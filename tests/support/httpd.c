@@ -30,6 +30,8 @@
  *     /cookie         sets one, then /echo     /count      connections so far
  *     /two-locations  a 302 with two
  *
+ * Asked as a proxy, for http://HOST/PATH, it answers as for /PATH itself.
+ *
  * Byte i of N is i * 31 + 7.
  */
 #include "support/loopback.h"
@@ -282,6 +284,15 @@ static void answer(int fd, const char *path, const char *request)
     }
 }
 
+/* The path of a URL that a proxy is asked for. */
+static const char *local_path(const char *path)
+{
+    const char *host = strncmp(path, "http://", 7) == 0 ? path + 7 : NULL;
+    const char *slash = host ? strchr(host, '/') : NULL;
+
+    return slash ? slash : path;
+}
+
 static void *serve(void *arg)
 {
     int fd = (int)(intptr_t)arg;
@@ -299,7 +310,7 @@ static void *serve(void *arg)
             break;
     }
     if (sscanf(request, "GET %s HTTP/1.1\r\n", path) == 1)
-        answer(fd, path, request);
+        answer(fd, local_path(path), request);
     /* A close with unread input would reset the connection and lose the bytes
      * sent. */
     shutdown(fd, SHUT_WR);

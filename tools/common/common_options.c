@@ -86,6 +86,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
         image->ca_dir = common->download.ca_dir = NULL;
         break;
     case TOOL_OPT_USER_AGENT: image->user_agent = user_agent(value); break;
+    case TOOL_OPT_PROXY: image->proxy = common->download.proxy = value; break;
     case TOOL_OPT_OFFLINE:
         common->read.offline = common->download.offline = true;
         break;

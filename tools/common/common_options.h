@@ -45,6 +45,7 @@ enum {
     TOOL_OPT_TIMEOUT,
     TOOL_OPT_CA_FILE,
     TOOL_OPT_USER_AGENT,
+    TOOL_OPT_PROXY,
     TOOL_OPT_OFFLINE,
     TOOL_OPT_UPDATE,
     TOOL_OPT_TRUNCATE,
@@ -119,7 +120,10 @@ enum {
       "seconds for one URL, or 500ms (default: 30)" },                        \
     { 0, "user-agent", TOOL_OPT_USER_AGENT, TOOL_TAKES_VALUE, "TEXT", NULL,   \
       "who fetches URLs, for servers that want an address of the operator "   \
-      "(default: libclipc/VERSION)" }
+      "(default: libclipc/VERSION)" },                                        \
+    { 0, "proxy", TOOL_OPT_PROXY, TOOL_TAKES_VALUE, "URL", NULL,              \
+      "proxy for URLs and models: http, https or socks5h (default: none for " \
+      "URLs, the environment's for models)" }
 
 #define TOOL_TEXT_OPTIONS                                                     \
     { 0, "truncate", TOOL_OPT_TRUNCATE, TOOL_TAKES_NOTHING, NULL, NULL,       \

@@ -68,8 +68,8 @@ static clipc_hub_params hub_params(const char *cache,
     hub.update = command_line.update;
     hub.endpoint = settings->endpoint;
     hub.token = settings->token;
-    hub.proxy = settings->proxy;
-    hub.no_proxy = settings->no_proxy;
+    hub.proxy = command_line.proxy ? command_line.proxy : settings->proxy;
+    hub.no_proxy = command_line.proxy ? NULL : settings->no_proxy;
     hub.ca_file = command_line.ca_file;
     hub.ca_dir = command_line.ca_dir;
     hub.head_timeout_ms = settings->etag_timeout_ms;

@@ -16,6 +16,7 @@ typedef struct tool_download {
     bool offline; /* --offline: no connection */
     bool update;  /* --update: ask whether a branch has moved */
     const char *ca_file, *ca_dir;
+    const char *proxy; /* NULL: the environment's */
 } tool_download;
 void tool_download_set(const tool_download *download);
 

@@ -177,8 +177,7 @@ tool_name tool_shown_name(const char *name)
         const size_t comma = strcspn(name, ",");
         const bool whole = comma < TYPE_LIMIT;
         snprintf(type, sizeof type, "%.*s%s...",
-                 whole ? (int)comma : (int)TYPE_LIMIT, name,
-                 whole ? "," : "");
+                 whole ? (int)comma : (int)TYPE_LIMIT, name, whole ? "," : "");
         name = type;
         n = strlen(name);
     } else if (tool_is_url(name)) {

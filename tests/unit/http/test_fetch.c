@@ -365,6 +365,84 @@ TEST(the_user_agent_may_name_the_operator)
     clipc_bytes_release(&body);
 }
 
+/* The server plays the proxy: names are not looked up here. */
+TEST(a_proxy_is_asked_for_every_hop)
+{
+    clipc_fetch_params params = default_params();
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_bytes body;
+    char proxy[64];
+
+    snprintf(proxy, sizeof proxy, "%s", server_url(""));
+    params.proxy = proxy;
+    params.private_hosts = CLIPC_PRIVATE_DENY;
+    CHECK(setenv("no_proxy", "*", 1) == 0); /* the environment is not asked */
+    CHECK_OK(clipc_fetch(&body, "http://unknown.test/echo", &params, &err),
+             err);
+    unsetenv("no_proxy");
+    CHECK_HAS((char *)body.data, "GET http://unknown.test/echo HTTP/1.1\r\n");
+    CHECK(!strstr((char *)body.data, "Proxy-Authorization"));
+    clipc_bytes_release(&body);
+    CHECK_OK(clipc_fetch(&body,
+                         "http://unknown.test/to?http://other.test/bytes/9",
+                         &params, &err),
+             err);
+    CHECK_INT(body.n, 9);
+    clipc_bytes_release(&body);
+    check_refused("http://unknown.test/status/407", &params, CLIPC_ERR_HTTP,
+                  "the proxy wants a login");
+}
+
+TEST(a_proxy_is_not_asked_for_private_addresses)
+{
+    static const char *const urls[] = {
+        "http://127.0.0.1/bytes/9",       "http://127.1/bytes/9",
+        "http://0x7f000001/bytes/9",      "http://2130706433/bytes/9",
+        "http://10.0.0.1/bytes/9",        "http://169.254.169.254/bytes/9",
+        "http://[::1]/bytes/9",           "http://[::ffff:10.0.0.1]/bytes/9",
+        "http://localhost/bytes/9",       "http://LOCALHOST./bytes/9",
+        "http://any.localhost:1/bytes/9", "http://[fe80::1]/bytes/9",
+    };
+    clipc_fetch_params params = default_params();
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_bytes body;
+    char proxy[64], url[200];
+
+    snprintf(proxy, sizeof proxy, "%s", server_url(""));
+    params.proxy = proxy;
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        params.private_hosts = CLIPC_PRIVATE_DENY;
+        check_refused(urls[i], &params, CLIPC_ERR_URL_BLOCKED, "private");
+        snprintf(url, sizeof url, "http://unknown.test/to?%s", urls[i]);
+        check_refused(url, &params, CLIPC_ERR_URL_BLOCKED, "private");
+        params.private_hosts = CLIPC_PRIVATE_FIRST_HOP;
+        check_refused(url, &params, CLIPC_ERR_URL_BLOCKED, "private");
+        CHECK_OK(clipc_fetch(&body, urls[i], &params, &err), err);
+        CHECK_INT(body.n, 9);
+        clipc_bytes_release(&body);
+    }
+}
+
+TEST(a_proxy_has_a_url)
+{
+    static const char *const bad[] = {
+        "",           "127.0.0.1:80",        "socks4://127.0.0.1:1",
+        "http://",    "ftp://127.0.0.1:1",   "socks5://127.0.0.1:1",
+        "http://a:b", "http://127.0.0.1:0x", "file:///etc/passwd",
+    };
+    clipc_fetch_params params = default_params();
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        params.proxy = bad[i];
+        check_refused("http://unknown.test/", &params, CLIPC_ERR_ARGUMENT,
+                      "a proxy is http://HOST:PORT");
+    }
+    /* Nobody listens there. */
+    params.proxy = "socks5h://user:secret@127.0.0.1:1";
+    check_refused("http://unknown.test/", &params, CLIPC_ERR_NETWORK,
+                  "unknown.test");
+}
+
 TEST(paths_are_percent_encoded)
 {
     clipc_fetch_params params = default_params();
