@@ -337,6 +337,13 @@ static clipc_status resolve(char **folder, const char *name, hub_query *query,
                           "the demo model is not in the data folder %s",
                           CLIPC_QUOTE(params->data_dir));
     }
+    if (!is_plain_path(name) && clipc_folder_is_empty(name) &&
+        clipc_hub_parse(&query->id, name))
+        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                          "%s: an empty folder, which hides the repository of "
+                          "that id; remove the folder, or start the program "
+                          "in another one",
+                          CLIPC_QUOTE(name));
     if (clipc_folder_exists(name)) {
         *folder = clipc_strndup(name, strlen(name));
         return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");

@@ -47,6 +47,9 @@ void clipc_bytes_release(clipc_bytes *bytes);
 bool clipc_file_exists(const char *path);
 bool clipc_folder_exists(const char *path);
 
+/* Whether it is a folder with nothing in it. */
+bool clipc_folder_is_empty(const char *path);
+
 /* What tells one state of a file from another. All zero: no regular file is
  * there. The struct has no padding: a digest may take its bytes. */
 typedef struct clipc_file_stamp {

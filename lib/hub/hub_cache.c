@@ -247,13 +247,19 @@ static void tell(const clipc_hub_params *params, const char *file)
 }
 
 /* Opens the lock file. The mode is 0664 whatever the umask, so that a group
- * can share a cache. */
+ * can share a cache. Of another user's file that may only be read, reading is
+ * enough for flock(). */
 static int open_lock(const char *path)
 {
     struct stat st;
     int fd = open_again(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
                         0664);
 
+    if (fd < 0 && errno == EACCES) {
+        fd = open_again(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+        if (fd < 0)
+            errno = EACCES;
+    }
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
         (st.st_mode & 0777) != 0664)
         (void)!fchmod(fd, 0664);
@@ -269,7 +275,9 @@ static clipc_status take(int fd, const clipc_hub_params *params,
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EINTR)
             continue;
-        if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) {
+        /* EBADF: a file system that locks only what may be written. */
+        if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK ||
+            errno == EBADF) {
             *has_locks = false;
             return CLIPC_OK;
         }

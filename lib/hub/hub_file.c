@@ -78,11 +78,12 @@ static clipc_status fail_answer(clipc_hub_task *d, const char *file,
     long status = answer->status;
     const char *hint = "";
 
-    if (!answer->elsewhere && code_is(answer, "RevisionNotFound"))
+    if (code_is(answer, "RevisionNotFound"))
         return fail_revision(d, err);
-    if (!answer->elsewhere &&
-        (code_is(answer, "RepoNotFound") || status == 404 ||
-         (status == 401 && !clipc_hub_session_sends_token(d->session))))
+    if (code_is(answer, "RepoNotFound") ||
+        (!answer->elsewhere &&
+         (status == 404 ||
+          (status == 401 && !clipc_hub_session_sends_token(d->session)))))
         return fail_repository(d, answer, err);
     if (code_is(answer, "GatedRepo"))
         return clipc_fail(err, CLIPC_ERR_HTTP, -1,
@@ -216,10 +217,16 @@ static bool is_description(const clipc_hub_answer *answer)
 
 static bool is_absence(const clipc_hub_task *d, const clipc_hub_answer *answer)
 {
-    if (answer->status != 404 || answer->elsewhere)
+    if (answer->status != 404)
         return false;
+    /* A mirror may send its clients to a hub elsewhere, which has to say of
+     * which commit it speaks. */
     if (code_is(answer, "EntryNotFound"))
-        return true;
+        return !answer->elsewhere ||
+               (is_commit(answer->commit) &&
+                (!d->commit[0] || strcmp(answer->commit, d->commit) == 0));
+    if (answer->elsewhere)
+        return false;
     /* A 404 without a reason, of a commit that is known to exist, reports the
      * file's absence. */
     return answer->error_code[0] == '\0' &&

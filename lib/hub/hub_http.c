@@ -512,11 +512,12 @@ static clipc_status same_origin(const clipc_hub_session *s, const char *url,
     return CLIPC_OK;
 }
 
-/* Whether the hub's own answer describes the file that a redirect leads to:
- * only the hub says which file of another host is this file. */
+/* Whether an answer describes the file that its redirect leads to. Behind a
+ * mirror that only sends its clients on, the hub that describes the file is
+ * another host. */
 static bool describes(const clipc_hub_answer *answer)
 {
-    return !answer->elsewhere && answer->commit[0] && answer->etag[0];
+    return answer->commit[0] && answer->etag[0];
 }
 
 /* Follows redirects from *url, malloc'ed, to the file: afterwards *url is where

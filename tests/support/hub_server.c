@@ -250,6 +250,9 @@ static bool answer_error(int fd, const request *q, int status,
     }
     add_header(&head, q, "commit", "X-Repo-Commit", commit);
     add_header(&head, q, "location", "Location", NULL);
+    char mirror[VALUE];
+    if (value_of(q->values, "mirror", mirror))
+        add(&head, "Location: %s%s\r\n", mirror, q->path);
     add_header(&head, q, "wait", "Retry-After", NULL);
     char seconds[VALUE];
     if (value_of(q->values, "limit", seconds))
@@ -579,11 +582,11 @@ void hub_server_root(hub_server *s, const char *root)
 
 hub_server *hub_server_start(const char *root)
 {
-    static listener listeners[2];
     hub_server *s = calloc(1, sizeof *s);
+    listener *listeners = calloc(2, sizeof *listeners); /* lives as long */
     pthread_t thread;
 
-    if (!s || !(s->log = calloc(MAX_LOG, 1)))
+    if (!s || !listeners || !(s->log = calloc(MAX_LOG, 1)))
         die("hub server");
     pthread_mutex_init(&s->mutex, NULL);
     hub_server_root(s, root);

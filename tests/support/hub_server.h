@@ -39,6 +39,7 @@ const char *hub_server_storage_url(const hub_server *server);
  *     cut=N               only N bytes of the body
  *     stop=N              N bytes of the body, then nothing more
  *     etag=T size=N commit=T location=T   false headers; - leaves a header out
+ *     mirror=URL          with status=308: Location is URL and the path
  *     etag-suffix=T       after the true etag, in its quotes
  *     length=N            Content-Length; - leaves the header out
  *     no-range=1          the whole file for a Range

@@ -449,6 +449,44 @@ TEST(redirects)
         in(cache, "models--o--n/snapshots/" A40 "/model.safetensors")));
 }
 
+/* The mirror only sends its clients on; the hub behind it has the files, the
+ * storage, and tells which files there are not. */
+TEST(a_mirror_leads_to_the_hub)
+{
+    static hub_server *mirror;
+    char rule[300];
+
+    begin();
+    if (!mirror)
+        mirror = hub_server_start(root);
+    hub_server_reset(mirror);
+    snprintf(rule, sizeof rule, "hub | status=308 mirror=%s",
+             hub_server_url(server));
+    hub_server_rule(mirror, rule);
+    params.endpoint = hub_server_url(mirror);
+    params.token = "hf_secret";
+    get("o/n");
+    check_blobs("n", A40);
+    CHECK(hub_server_count(mirror, "auth=yes") > 0);
+    CHECK_INT(hub_server_count(server, "auth=yes"), 0);
+    CHECK(hub_server_count(server, "hub HEAD") > 3);
+    CHECK_INT(hub_server_count(server, "storage GET"), 1);
+    CHECK(clipc_file_exists(
+              in(cache, "models--o--n/.no_exist/" A40 "/spiece.model")) ||
+          clipc_file_exists(
+              in(cache, "models--o--n/.no_exist/" A40 "/added_tokens.json")));
+    /* What is not there is named. */
+    refuse("o/none", CLIPC_ERR_NOT_FOUND, "no such repository");
+    refuse("o/n@none", CLIPC_ERR_NOT_FOUND, "no revision none");
+    /* An absence of another commit is none. */
+    begin();
+    params.endpoint = hub_server_url(mirror);
+    hub_server_rule(server, "hub HEAD /o/n/resolve/" A40
+                            "/added_tokens.json | status=404 "
+                            "code=EntryNotFound commit=" B40);
+    refuse("o/n", CLIPC_ERR_HTTP, "404");
+}
+
 /* ---- cuts -------------------------------------------------------------- */
 
 /* The file is whole in the end, whatever the storage host did. */
@@ -1066,6 +1104,20 @@ TEST(locks_are_those_of_huggingface_hub)
     CHECK_INT(hub_server_count(server, "storage GET"), 0);
     close(fd);
     get("o/n"); /* the file is still there */
+    /* Another user's lock file, which may only be read, is a lock too. */
+    if (geteuid() != 0) {
+        begin();
+        CHECK_STATUS(clipc_folder_make(in(cache, ".locks/models--o--n"), NULL),
+                     CLIPC_OK);
+        snprintf(path, sizeof path, "%s",
+                 in(cache, ".locks/models--o--n/%s.lock", etag + 12));
+        fd = open(path, O_RDONLY | O_CREAT, 0444);
+        CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+        params.lock_timeout_ms = 200;
+        refuse("o/n", CLIPC_ERR_TIMEOUT, "lock_timeout_ms");
+        close(fd);
+        get("o/n");
+    }
     /* A link in its place is not followed. */
     begin();
     CHECK_STATUS(clipc_folder_make(in(cache, ".locks/models--o--n"), NULL),
