@@ -249,6 +249,11 @@ done
 readelf -S "$stage/usr/lib/libclipc.a" | grep ' \.debug_info' >>log
 [ ! -s log ]
 report $? 'install-strip: no symbols for debuggers'
+if [ -z "$sanitize" ]; then
+    wc -c "$stage"/usr/lib/libclipc.so.*.*.* >log
+    [ "$(awk '{ print $1 }' log)" -lt 1000000 ]
+    report $? 'install-strip: the library is below a megabyte'
+fi
 HOME=$tmp XDG_CACHE_HOME=$tmp/cache "$stage/usr/bin/clipc-classify" \
     --model demo "$root"/weights/demo/examples/red-convertible.png >log 2>&1
 report $? 'the installed program finds the demo model'

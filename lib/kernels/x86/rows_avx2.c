@@ -21,7 +21,7 @@
 #define FLOATS __m256
 #define MASK __m256i
 #define V(op) _mm256_##op
-enum { LANES = 8 };
+enum { LANES = 8, MASKS_ARE_FREE = 0 };
 #include "kernels/x86/rows_lanes.h"
 
 INLINE __m256i first(size_t n)

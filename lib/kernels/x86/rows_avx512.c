@@ -21,7 +21,7 @@
 #define FLOATS __m512
 #define MASK __mmask16
 #define V(op) _mm512_##op
-enum { LANES = 16 };
+enum { LANES = 16, MASKS_ARE_FREE = 1 };
 #include "kernels/x86/rows_lanes.h"
 
 /* Vectors whose chains of operations interleave. */

@@ -6,6 +6,9 @@
  *     FLOATS   type of a vector of LANES floats
  *     MASK     type that chooses among the lanes of a vector
  *     V(op)    intrinsic of that width: V(add_ps)
+ *     LANES    8 or 16
+ *     MASKS_ARE_FREE  whether some lanes take no longer than all of them: then
+ *              the code for all of them is left out where it would be long
  *
  * before, and after it the functions declared first here. The file
  * calls fill_table for the table.
@@ -72,10 +75,11 @@ INLINE void finish_tile(const clipc_finish *finish, const void *acc,
     const size_t end = column + n_columns;
     const char *a = acc;
 
-    for (; column + LANES <= end; column += LANES, a += LANES * 4)
-        finish_lanes(finish, a, acc_stride, row, n_rows, column, LANES, is_s8,
-                     op, to);
-    if (column < end)
+    if (!MASKS_ARE_FREE)
+        for (; column + LANES <= end; column += LANES, a += LANES * 4)
+            finish_lanes(finish, a, acc_stride, row, n_rows, column, LANES,
+                         is_s8, op, to);
+    for (; column < end; column += LANES, a += LANES * 4)
         finish_lanes(finish, a, acc_stride, row, n_rows, column, end - column,
                      is_s8, op, to);
 }
