@@ -35,6 +35,8 @@ struct serve_batcher {
     bool stop;
     int64_t busy_us;   /* when the thread last showed life; 0: idle */
     serve_job *labels; /* the set that is being made, or NULL */
+    int64_t images_us; /* how long the last batch of pictures ran */
+    int64_t images_ended_us;
     serve_metrics *metrics;
     /* The thread's own. */
     clipc_image *images[MOST];
@@ -219,6 +221,10 @@ static bool step(serve_batcher *b, serve_job_kind kind)
     measure(b, kind, n);
     pthread_mutex_lock(&b->mutex);
     b->busy_us = serve_now_us();
+    if (kind == SERVE_JOB_IMAGE) {
+        b->images_us = b->batch[0]->ended_us - b->batch[0]->begun_us;
+        b->images_ended_us = b->batch[0]->ended_us;
+    }
     for (size_t i = 0; i < n; i++)
         finish(b->batch[i]);
     return true;
@@ -252,7 +258,10 @@ int serve_batcher_between(void *user, const clipc_progress *progress)
     b->busy_us = serve_now_us();
     while (step(b, SERVE_JOB_TEXT)) {
     }
-    (void)step(b, SERVE_JOB_IMAGE);
+    /* Half the time each: a batch of pictures after every small set would let
+     * the sets wait for ever longer. */
+    if (serve_now_us() - b->images_ended_us >= b->images_us)
+        (void)step(b, SERVE_JOB_IMAGE);
     bool stop = b->labels && b->labels->cancelled;
     pthread_mutex_unlock(&b->mutex);
     return stop;
