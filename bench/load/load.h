@@ -20,6 +20,7 @@ _Noreturn void load_usage_error(const char *format, ...)
 
 double load_now(void); /* seconds of the monotonic clock */
 void *load_alloc(size_t n_bytes);
+char *load_copy(const char *text);
 
 /* ---- outcomes: an HTTP status, or one of these ------------------------- */
 
@@ -48,11 +49,11 @@ typedef struct load_request {
     unsigned weight;
     bool any;                     /* every outcome is expected */
     bool expected[LOAD_OUTCOMES]; /* these are */
-    const char *head;             /* of HTTP, or all of a raw request */
+    char *head;                   /* of HTTP, or all of a raw request */
     size_t head_bytes;
-    const char *body;
+    char *body;
     size_t body_bytes;
-    const char *line; /* of the list, for messages */
+    char *line; /* of the list, for messages */
 } load_request;
 
 typedef struct load_mix {
@@ -67,6 +68,8 @@ void load_mix_read(load_mix *mix, const char *path, const char *host,
 void load_mix_add_file(load_mix *mix, const char *file, const char *target,
                        const char *type, const char *host,
                        const char *headers);
+
+void load_mix_free(load_mix *mix);
 
 /* The k-th of a fixed sequence in which requests stand by their weights. */
 const load_request *load_mix_choose(const load_mix *mix, uint64_t k);

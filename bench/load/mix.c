@@ -124,7 +124,7 @@ void load_mix_add_file(load_mix *mix, const char *file, const char *target,
 
     r->action = LOAD_ASK;
     r->expected[200] = true;
-    r->line = file;
+    r->line = load_copy(file);
     r->body = read_file(file, &r->body_bytes);
     make_head(r, "POST", target, type ? type : type_of(file), host, headers);
     add_weight(mix, r, 1);
@@ -212,9 +212,7 @@ void load_mix_read(load_mix *mix, const char *path, const char *host,
         if (line[strspn(line, " \t\r")] == '#' ||
             line[strspn(line, " \t\r")] == '\0')
             continue;
-        char *copy = strdup(line);
-        if (!copy)
-            load_die("out of memory");
+        char *copy = load_copy(line);
         size_t n = split(line, words, sizeof words / sizeof *words);
         unsigned long weight = n >= 3 ? strtoul(words[0], &end, 10) : 0;
         if (n < 3 || *end || weight == 0 || weight > 1000000)
@@ -232,6 +230,16 @@ void load_mix_read(load_mix *mix, const char *path, const char *host,
     free(text);
     if (mix->n == 0)
         load_die("%s: no request in it", path);
+}
+
+void load_mix_free(load_mix *mix)
+{
+    for (size_t i = 0; i < mix->n; i++) {
+        free(mix->items[i].head);
+        free(mix->items[i].body);
+        free(mix->items[i].line);
+    }
+    free(mix->items);
 }
 
 /* A number that looks random and is the same in every run. */

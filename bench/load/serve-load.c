@@ -81,6 +81,13 @@ void *load_alloc(size_t n_bytes)
     return p;
 }
 
+char *load_copy(const char *text)
+{
+    size_t n = strlen(text) + 1;
+
+    return memcpy(load_alloc(n), text, n);
+}
+
 /* ---- the command line -------------------------------------------------- */
 
 typedef struct options {
@@ -122,9 +129,7 @@ static void read_url(options *o, const char *url)
         load_usage_error("%s: must be an address of this machine, 127.x.x.x",
                          url);
     snprintf(o->host, sizeof o->host, "%s:%u", address, port);
-    o->target = strdup(host[used] ? host + used : "/");
-    if (!o->target)
-        load_die("out of memory");
+    o->target = load_copy(host[used] ? host + used : "/");
 }
 
 static void add_header(options *o, const char *line)
@@ -186,9 +191,7 @@ static void read_options(options *o, int argc, char **argv)
     o->settings = (load_settings){
         .connections = 8, .duration = 10, .warm_up = 1, .timeout = 60
     };
-    o->headers = strdup("");
-    if (!o->headers)
-        load_die("out of memory");
+    o->headers = load_copy("");
     while ((c = getopt_long(argc, argv, "", names, &which)) != -1)
         set_option(o, c, c == '?' ? "" : names[which].name);
     if (optind == argc)
@@ -307,6 +310,10 @@ int main(int argc, char **argv)
         print_json(&result);
     else
         print_text(&result, &o.settings);
+    const bool good = result.unexpected == 0 && total(&result) > 0;
     free(result.ms);
-    return result.unexpected > 0 || total(&result) == 0;
+    load_mix_free(&mix);
+    free(o.headers);
+    free(o.target);
+    return !good;
 }

@@ -98,7 +98,7 @@ usage() { # TEXT ARGUMENTS
     text=$1
     shift
     load 2 "$@" && grep -q -e "$text" "$tmp/err"
-    report $? "wrong usage: $*"
+    report $? "wrong usage: $text"
 }
 usage 'no URL'
 usage 'this machine' http://10.0.0.1:80/ "$tmp/half"
