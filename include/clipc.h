@@ -887,7 +887,8 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  * NULL: params->cache_dir is needed.
  *
  * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
- * refs/pr/N. Without a revision the branch main is meant.
+ * refs/pr/N. Without a revision the branch main is meant. ORG/NAME/SUBFOLDER is
+ * a model in a subfolder of the repository; *folder is then that subfolder.
  *
  * A revision whose files are all in params->cache_dir is taken from there,
  * without a connection. Otherwise, with allow_network, the library downloads

@@ -9,18 +9,26 @@
 
 enum {
     CLIPC_HUB_MAX_PART = 96, /* characters of ORG, of NAME */
-    CLIPC_HUB_MAX_REVISION = 255
+    CLIPC_HUB_MAX_REVISION = 255,
+    CLIPC_HUB_MAX_SUBFOLDER = 255
 };
 
 /* A checked id: its parts may be part of a path. */
 typedef struct clipc_hub_id {
     char repo[2 * CLIPC_HUB_MAX_PART + 2]; /* "ORG/NAME" or "NAME" */
     char revision[CLIPC_HUB_MAX_REVISION + 1];
+    /* Of the model's files within the repository, "a/b"; "": at its top. */
+    char subfolder[CLIPC_HUB_MAX_SUBFOLDER + 1];
     bool is_commit; /* revision is 40 hex digits */
 } clipc_hub_id;
 
-/* NAME or ORG/NAME, optional @revision (default main). */
+/* NAME, ORG/NAME or ORG/NAME/SUBFOLDER, optional @revision (default main). */
 bool clipc_hub_parse(clipc_hub_id *id, const char *name);
+
+/* "first/SUBFOLDER/last" without what is empty: first, the subfolder, or last
+ * (NULL). malloc'ed; NULL: no memory. */
+char *clipc_hub_within(const clipc_hub_id *id, const char *first,
+                       const char *last);
 
 /* Exactly n hex digits, lower case, and nothing else. */
 bool clipc_hub_is_hex(const char *text, size_t n);
@@ -48,8 +56,10 @@ typedef enum clipc_hub_state {
                         * exist in this revision */
 } clipc_hub_state;
 
-/* Looks at the names, not into the files. */
-clipc_hub_state clipc_hub_examine(const char *repository, const char *commit);
+/* Looks at the names, not into the files. id: of the repository; its subfolder
+ * counts. */
+clipc_hub_state clipc_hub_examine(const char *repository, const char *commit,
+                                  const clipc_hub_id *id);
 
 /* Ids of the cache that look like this one: "a/b, c/d", or "". */
 void clipc_hub_near_misses(char *text, size_t room, const char *cache_dir,

@@ -79,7 +79,7 @@ static clipc_status get_small(clipc_hub_task *d, const char *file, bool *found,
 static clipc_status get_shards(clipc_hub_task *d, const char *index,
                                clipc_error *err)
 {
-    char *name = clipc_format("%s/%s", d->commit, index), *path = NULL;
+    char *name = clipc_hub_within(d->id, d->commit, index), *path = NULL;
     clipc_hub_shards shards = { 0 };
     clipc_status status;
     bool found;
@@ -104,8 +104,8 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
     bool found;
 
     /* The cache may have a later set, from Python. */
-    if (!d->verify &&
-        clipc_hub_examine(d->tree.repository, d->commit) != CLIPC_HUB_LACKING)
+    if (!d->verify && clipc_hub_examine(d->tree.repository, d->commit,
+                                        d->id) != CLIPC_HUB_LACKING)
         return CLIPC_OK;
     for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS; i++) {
         const clipc_weights_way *way = &clipc_weights_ways[i];
@@ -137,7 +137,7 @@ static clipc_status needs_spiece(const clipc_hub_task *d, bool *needs,
                                  clipc_error *err)
 {
     const char *file = clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_CONFIG];
-    char *name = clipc_format("%s/%s", d->commit, file), *path = NULL;
+    char *name = clipc_hub_within(d->id, d->commit, file), *path = NULL;
     clipc_bytes bytes = { 0 };
     json_t *root = NULL;
 
@@ -313,7 +313,7 @@ clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
     CLIPC_TRY(clipc_hub_tree_init(&d.tree, params, id, err));
     status = clipc_hub_commit(d.commit, params->cache_dir, id, &why);
     if (status == CLIPC_OK)
-        state = clipc_hub_examine(d.tree.repository, d.commit);
+        state = clipc_hub_examine(d.tree.repository, d.commit, id);
     else
         d.commit[0] = '\0';
     bool up_to_date = state == CLIPC_HUB_COMPLETE && !d.verify &&
@@ -327,9 +327,13 @@ clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
     } else if (state == CLIPC_HUB_LACKING) {
         status = fail_lacking(id, params->cache_dir, err);
     }
-    if (status == CLIPC_OK)
-        status = clipc_hub_tree_path(folder, &d.tree, "snapshots", d.commit,
-                                     err);
+    if (status == CLIPC_OK) {
+        char *below = clipc_hub_within(id, d.commit, NULL);
+        status = below ? clipc_hub_tree_path(folder, &d.tree, "snapshots",
+                                             below, err)
+                       : clipc_fail_nomem(err, "path in the hub cache");
+        free(below);
+    }
     if (repaired)
         *repaired = d.repaired;
     clipc_hub_session_free(d.session);
@@ -356,8 +360,8 @@ clipc_status clipc_hub_download(char **folder, const char *name,
                           params.cache_dir ? "empty" : "NULL");
     if (!clipc_hub_parse(&id, name))
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "%s: not a repository id (NAME or ORG/NAME, "
-                          "optionally @REVISION)",
+                          "%s: not a repository id (NAME, ORG/NAME or "
+                          "ORG/NAME/SUBFOLDER, optionally @REVISION)",
                           CLIPC_QUOTE(name));
     return clipc_hub_get_files(folder, &id, &params, NULL, err);
 }

@@ -235,9 +235,10 @@ static bool is_absence(const clipc_hub_task *d, const clipc_hub_answer *answer)
 
 clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
 {
-    static const char file[] = CLIPC_CONFIG_JSON;
-    clipc_hub_answer answer;
-    clipc_status status = ask(d, file, &answer, err);
+    char *file = clipc_hub_within(d->id, "", CLIPC_CONFIG_JSON);
+    clipc_hub_answer answer = { 0 };
+    clipc_status status = file ? ask(d, file, &answer, err)
+                               : clipc_fail_nomem(err, "name of a file");
 
     if (status == CLIPC_OK) {
         if (!is_description(&answer) && !is_absence(d, &answer))
@@ -249,6 +250,7 @@ clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
             memcpy(d->commit, answer.commit, sizeof d->commit);
     }
     clipc_hub_answer_release(&answer);
+    free(file);
     return status;
 }
 
@@ -533,9 +535,10 @@ static clipc_status entry_is_good(const clipc_hub_task *d, const char *file,
     return status;
 }
 
-clipc_status clipc_hub_file_get(clipc_hub_task *d, const char *file,
-                                clipc_hub_need need, uint64_t max_bytes,
-                                bool *found, clipc_error *err)
+/* file: from the top of the repository. */
+static clipc_status get_file(clipc_hub_task *d, const char *file,
+                             clipc_hub_need need, uint64_t max_bytes,
+                             bool *found, clipc_error *err)
 {
     description what = { .url = NULL };
     bool settled, good = false;
@@ -562,4 +565,16 @@ clipc_status clipc_hub_file_get(clipc_hub_task *d, const char *file,
     return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                       "%.80s: the hub has no file %s in revision %.60s",
                       d->id->repo, CLIPC_QUOTE(file), d->id->revision);
+}
+
+clipc_status clipc_hub_file_get(clipc_hub_task *d, const char *name,
+                                clipc_hub_need need, uint64_t max_bytes,
+                                bool *found, clipc_error *err)
+{
+    char *file = clipc_hub_within(d->id, "", name);
+    clipc_status status = file ? get_file(d, file, need, max_bytes, found, err)
+                               : clipc_fail_nomem(err, "name of a file");
+
+    free(file);
+    return status;
 }

@@ -86,7 +86,10 @@ bool clipc_hub_parse(clipc_hub_id *id, const char *name)
     size_t n = at ? (size_t)(at - name) : strlen(name);
     const char *slash = memchr(name, '/', n);
     const char *last = slash ? slash + 1 : name;
-    size_t n_last = n - (size_t)(last - name);
+    const char *below = memchr(last, '/', n - (size_t)(last - name));
+    size_t n_last = (below ? (size_t)(below - name) : n) -
+                    (size_t)(last - name);
+    size_t n_below = below ? n - (size_t)(below + 1 - name) : 0;
     const char *revision = at ? at + 1 : "main";
     size_t n_revision = strlen(revision);
 
@@ -96,12 +99,28 @@ bool clipc_hub_parse(clipc_hub_id *id, const char *name)
         return false;
     if (n_last >= 4 && memcmp(last + n_last - 4, ".git", 4) == 0)
         return false;
+    /* A subfolder's name has the same rules as a revision's. */
+    if (below && (n_below > CLIPC_HUB_MAX_SUBFOLDER ||
+                  !is_revision(below + 1, n_below)))
+        return false;
+    n = (size_t)(last - name) + n_last;
     memcpy(id->repo, name, n);
     id->repo[n] = '\0';
+    memcpy(id->subfolder, below ? below + 1 : "", n_below);
+    id->subfolder[n_below] = '\0';
     memcpy(id->revision, revision, n_revision + 1);
     id->is_commit = n_revision == CLIPC_HUB_COMMIT_DIGITS &&
                     clipc_hub_is_hex(revision, n_revision);
     return true;
+}
+
+char *clipc_hub_within(const clipc_hub_id *id, const char *first,
+                       const char *last)
+{
+    const char *sub = id->subfolder;
+
+    return clipc_format("%s%s%s%s%s", first, *first && *sub ? "/" : "", sub,
+                        last && (*first || *sub) ? "/" : "", last ? last : "");
 }
 
 char *clipc_hub_repository(const char *cache_dir, const clipc_hub_id *id)
@@ -344,9 +363,9 @@ static bool is_tokenizer_settled(const view *v)
            is_settled(v, merges);
 }
 
-clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
+static clipc_hub_state examine(const view *folder)
 {
-    const view v = { repository, commit };
+    const view v = *folder;
     const bool open_clip = has(&v, CLIPC_OPEN_CLIP_CONFIG_JSON);
 
     if (!has(&v, CLIPC_CONFIG_JSON) && !open_clip &&
@@ -361,6 +380,17 @@ clipc_hub_state clipc_hub_examine(const char *repository, const char *commit)
                                has(&v, CLIPC_PROCESSOR_CONFIG_JSON);
     return is_tokenizer_settled(&v) && preprocessing ? CLIPC_HUB_COMPLETE
                                                      : CLIPC_HUB_USABLE;
+}
+
+clipc_hub_state clipc_hub_examine(const char *repository, const char *commit,
+                                  const clipc_hub_id *id)
+{
+    char *folder = clipc_hub_within(id, commit, NULL);
+    const view v = { repository, folder };
+    clipc_hub_state state = folder ? examine(&v) : CLIPC_HUB_LACKING;
+
+    free(folder);
+    return state;
 }
 
 /* ---- near misses ------------------------------------------------------- */

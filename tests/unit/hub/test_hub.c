@@ -41,7 +41,16 @@ TEST(ids)
         { "o/", false },
         { "/n", false },
         { "o//n", false },
-        { "a/b/c", false },
+        { "a/b/c", true }, /* a subfolder */
+        { "a/b/c/d e", false },
+        { "a/b/0_CLIPModel/x@main", true },
+        { "a/b/", false },
+        { "a/b/c/", false },
+        { "a/b//c", false },
+        { "a/b/..", false },
+        { "a/b/../c", false },
+        { "a/b/c/./d", false },
+        { "a/b/c\\d", false },
         { ".", false },
         { "..", false },
         { "../n", false },
@@ -289,6 +298,7 @@ TEST(near_misses_and_revisions_are_told)
 
 TEST(a_snapshot_is_complete_when_nothing_is_left_to_ask)
 {
+    const clipc_hub_id id = { .is_commit = true };
     /* "-NAME": known not to exist. */
     static const struct {
         const char *files[6];
@@ -350,7 +360,7 @@ TEST(a_snapshot_is_complete_when_nothing_is_left_to_ask)
                      *name == '-' ? name + 1 : name);
             file(path, strstr(name, "index") ? index : "");
         }
-        clipc_hub_state state = clipc_hub_examine(at(repository), A40);
+        clipc_hub_state state = clipc_hub_examine(at(repository), A40, &id);
         if (state != cases[i].state)
             FAIL("case %zu: state %d, not %d", i, (int)state,
                  (int)cases[i].state);

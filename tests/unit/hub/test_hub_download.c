@@ -449,6 +449,40 @@ TEST(redirects)
         in(cache, "models--o--n/snapshots/" A40 "/model.safetensors")));
 }
 
+TEST(a_model_in_a_subfolder)
+{
+    clipc_model_params model_params = clipc_model_params_default();
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model *model;
+
+    begin();
+    CHECK_STATUS(clipc_folder_make(in(root, "o/sub/refs"), NULL), CLIPC_OK);
+    CHECK_STATUS(clipc_folder_make(in(root, "o/sub/" B40 "/a"), NULL),
+                 CLIPC_OK);
+    tiny_model_write(in(root, "o/sub/" B40 "/a/0_CLIPModel"), NULL);
+    write_text(in(root, "o/sub/refs/main"), B40);
+    get("o/sub/a/0_CLIPModel");
+    CHECK(clipc_file_exists(in(cache, "models--o--sub/snapshots/" B40
+                                      "/a/0_CLIPModel/model.safetensors")));
+    CHECK_INT(hub_server_count(server, "hub GET /o/sub/resolve/" B40
+                                       "/a/0_CLIPModel/config.json"),
+              1);
+    /* The cache serves it, and the top of the repository is another model. */
+    hub_server_reset(server);
+    get("o/sub/a/0_CLIPModel@main");
+    get("o/sub/a/0_CLIPModel@" B40);
+    CHECK_INT(hub_server_count(server, "hub"), 0);
+    refuse("o/sub", CLIPC_ERR_NOT_FOUND, "no config.json");
+    refuse("o/sub/a", CLIPC_ERR_NOT_FOUND, "no config.json");
+    refuse("o/sub/none", CLIPC_ERR_NOT_FOUND, "no config.json");
+    model_params.hub = &params;
+    params.allow_network = 0;
+    CHECK_OK(clipc_model_open(&model, "o/sub/a/0_CLIPModel", &model_params,
+                              &err),
+             err);
+    clipc_model_free(model);
+}
+
 /* The mirror only sends its clients on; the hub behind it has the files, the
  * storage, and tells which files there are not. */
 TEST(a_mirror_leads_to_the_hub)
