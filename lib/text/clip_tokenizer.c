@@ -167,6 +167,11 @@ static clipc_status load_vocab_json(clip_tokenizer *clip,
     const clipc_tokenizer_file *file = &source->files->vocab_json;
     clipc_json_cursor cursor;
 
+    if (!file->data || !source->files->merges_txt.data)
+        return clipc_fail(
+            err, CLIPC_ERR_NOT_FOUND, -1,
+            "no tokenizer: neither tokenizer.json nor vocab.json "
+            "with merges.txt");
     CLIPC_TRY(
         clipc_cursor_open(&cursor, file->data, file->n, file->name, err));
     clipc_status status =

@@ -134,8 +134,8 @@ clipc_status clipc_gemma_check(clipc_gemma_pipeline *pipeline,
 
     if (!source->root)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: tokenizer_class %s needs a tokenizer.json",
-                          CLIPC_QUOTE(source->config_name),
+                          "no tokenizer: the class %s needs a "
+                          "tokenizer.json",
                           CLIPC_QUOTE(source->class));
     CLIPC_TRY(check_model(source, err));
     if (added && !json_is_array(added))

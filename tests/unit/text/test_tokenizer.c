@@ -696,3 +696,40 @@ TEST(tokenizer_added_token_limits)
     CHECK_HAS(err.message, "257 bytes, the limit is 256");
     free(list);
 }
+
+/* The network names the class, but its files are not there. */
+TEST(a_class_without_its_files_is_refused)
+{
+    static const char *const classes[] = {
+        "CLIPTokenizer",    "SiglipTokenizer",     "GemmaTokenizer",
+        "Siglip2Tokenizer", "XLMRobertaTokenizer", "T5Tokenizer"
+    };
+
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        clipc_tokenizer_files files = { .network_class = classes[i] };
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_tokenizer *tokenizer = NULL;
+        clipc_status status = clipc_tokenizer_create(&tokenizer, &files, 64,
+                                                     &err);
+        if (status != CLIPC_ERR_NOT_FOUND)
+            FAIL("%s: %s: %s", classes[i], clipc_status_name(status),
+                 err.message);
+        CHECK(!tokenizer);
+        /* Files of another class alone: an error too, of whatever kind. */
+        for (int which = 0; which < 3; which++) {
+            const clipc_tokenizer_file file = { .name = "file",
+                                                .data = "{}",
+                                                .n = 2 };
+            files = (clipc_tokenizer_files){ .network_class = classes[i] };
+            if (which == 0)
+                files.spiece_model = file;
+            else if (which == 1)
+                files.tokenizer_json = file;
+            else
+                files.vocab_json = files.merges_txt = file;
+            CHECK(clipc_tokenizer_create(&tokenizer, &files, 64, &err) !=
+                  CLIPC_OK);
+            CHECK(!tokenizer);
+        }
+    }
+}
