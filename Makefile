@@ -391,6 +391,7 @@ $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
+$(filter %/torture %/torture_serve,$(TEST_TOOLS)): $(BUILD)/tests/support/faults.o
 $(TEST_TOOLS): %: %.o $(TEST_HELPERS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@

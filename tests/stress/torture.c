@@ -17,16 +17,13 @@
  * the environment shows the stack of the failing call. Each sweep prints a
  * line: "ok - ..." with counts, or "not ok - ..." with the n of the failure.
  */
-#define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "clipc.h"
 #include "support/containers.h"
-#include "support/shim.h"
+#include "support/faults.h"
 #include "support/tiny_model.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,23 +34,8 @@
 
 enum {
     MAX_RESULT = 8192, /* bytes compared */
-    MAX_FDS = 256,
-    QUICK_FIRST = 8, /* --quick tries the first n, then ... */
-    QUICK_MORE = 8,  /* ... this many more, spread evenly */
-    SECONDS = 3000   /* the program ends after this time */
+    SECONDS = 3000     /* the program ends after this time */
 };
-
-/* ---- the shim ---------------------------------------------------------- */
-
-static void (*arm)(unsigned, long, unsigned);
-static long (*disarm)(void), (*fired)(void), (*live)(void);
-
-static bool find(void *function, const char *name)
-{
-    void *symbol = dlsym(RTLD_DEFAULT, name);
-    memcpy(function, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
 
 /* ---- scenarios --------------------------------------------------------- */
 
@@ -462,24 +444,6 @@ static void set_up(const struct scenario *s)
 
 /* ---- one sweep --------------------------------------------------------- */
 
-static const struct {
-    unsigned class;
-    const char *name;
-    unsigned modes; /* bits of the modes that make sense */
-} classes[] = {
-    { SHIM_ALLOC, "alloc", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
-    { SHIM_READ, "read", 15 },
-    { SHIM_OPEN, "open", 7 },
-    { SHIM_WRITE, "write", 15 },
-    { SHIM_MMAP, "mmap", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
-    { SHIM_THREAD, "thread", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
-    { SHIM_NETWORK, "network",
-      1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD | 1u << SHIM_SHORT },
-};
-
-static const char *const mode_names[] = { "once", "for good", "interrupt",
-                                          "short" };
-
 static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
                         clipc_status status)
 {
@@ -506,35 +470,16 @@ static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
     }
 }
 
-static char current[160]; /* scenario, class, mode, n: for the crash handler */
 static unsigned n_failed;
 static long only; /* --at */
 
-static void crashed(int number)
-{
-    static const char message[] = "not ok - torture crashed: ";
-    if (write(1, message, sizeof message - 1) < 0 ||
-        write(1, current, strlen(current)) < 0 || write(1, "\n", 1) < 0)
-        _exit(2);
-    (void)number;
-    _exit(1);
-}
-
 static void report(const char *format, const char *what)
 {
-    printf("not ok - torture %s: ", current);
+    printf("not ok - torture %s: ", fault_current);
     printf(format, what);
     printf("\n");
     fflush(stdout);
     n_failed++;
-}
-
-static unsigned open_descriptors(void)
-{
-    unsigned n = 0;
-    for (int fd = 0; fd < MAX_FDS; fd++)
-        n += fcntl(fd, F_GETFD) != -1;
-    return n;
 }
 
 /* The result of the undisturbed scenario. */
@@ -553,7 +498,7 @@ static bool warm_up(const struct scenario *s)
 {
     clipc_error err = CLIPC_ERROR_INIT;
 
-    snprintf(current, sizeof current, "%s", s->name);
+    snprintf(fault_current, sizeof fault_current, "%s", s->name);
     for (int i = 0; i < 2; i++) {
         n_result = 0;
         set_up(s);
@@ -617,16 +562,6 @@ static bool disturb(const struct scenario *s, unsigned class, unsigned how,
     return hit;
 }
 
-/* Returns the next n to try: n + 1 without --quick. */
-static long next_n(long n, long total, bool quick)
-{
-    if (!quick || n < QUICK_FIRST || n >= total)
-        return n + 1;
-    long step = (total - QUICK_FIRST) / QUICK_MORE;
-    n += step > 1 ? step : 1;
-    return n < total ? n : total;
-}
-
 static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
 {
     unsigned failed_before = n_failed;
@@ -635,18 +570,19 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     long total, n;
 
     set_up(s);
-    arm(classes[c].class, LONG_MAX, SHIM_ONCE);
+    arm(fault_classes[c].class, LONG_MAX, SHIM_ONCE);
     s->run(&err);
     total = disarm();
     free_all();
-    for (n = only ? only : 1;; n = only ? LONG_MAX : next_n(n, total, quick)) {
-        snprintf(current, sizeof current, "%s %s %s n=%ld", s->name,
-                 classes[c].name, mode_names[how], n);
-        bool hit = disturb(s, classes[c].class, how, n, &t);
+    for (n = only ? only : 1;;
+         n = only ? LONG_MAX : fault_next(n, total, quick)) {
+        snprintf(fault_current, sizeof fault_current, "%s %s %s n=%ld",
+                 s->name, fault_classes[c].name, fault_modes[how], n);
+        bool hit = disturb(s, fault_classes[c].class, how, n, &t);
         /* A leak grows with every repetition; a library's own cache does
          * not. */
         for (int i = 0; i < 3 && t.kept > 0; i++)
-            disturb(s, classes[c].class, how, n, &t);
+            disturb(s, fault_classes[c].class, how, n, &t);
         if (t.kept > 0)
             report("%s", "an allocation is not freed");
         if (!hit || n_failed > failed_before + 5)
@@ -654,17 +590,9 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     }
     if (n_failed == failed_before)
         printf("ok - torture %s %s %s: %ld calls, %ld refused, %ld absorbed\n",
-               s->name, classes[c].name, mode_names[how], total, t.refused,
-               t.absorbed);
+               s->name, fault_classes[c].name, fault_modes[how], total,
+               t.refused, t.absorbed);
     fflush(stdout);
-}
-
-static bool wanted(const char *name, int argc, char **argv, int first)
-{
-    for (int i = first; i < argc; i++)
-        if (strcmp(name, argv[i]) == 0)
-            return true;
-    return first == argc;
 }
 
 static void copy_model(const char *name, const char *from)
@@ -680,14 +608,18 @@ static void copy_model(const char *name, const char *from)
 }
 
 /* A copy of the model f32 with another tokenizer. */
-static void use_tokenizer(const char *name, const char *from, const char *to)
+static void use_tokenizer(const char *name, const char *class,
+                          const char *from, const char *to)
 {
-    char command[512];
+    char command[640];
 
     snprintf(command, sizeof command,
              "cp -r '%s/f32' '%s/%s' && rm '%s/%s/'tokenizer* && "
-             "cp tests/data/pieces/%s '%s/%s/%s'",
-             folder, folder, name, folder, name, from, folder, name, to);
+             "cp tests/data/pieces/%s '%s/%s/%s' && "
+             "echo '{\"tokenizer_class\": \"%s\"}' "
+             ">'%s/%s/tokenizer_config.json'",
+             folder, folder, name, folder, name, from, folder, name, to, class,
+             folder, name);
     if (system(command) != 0) {
         printf("not ok - torture setup: %s\n", command);
         exit(1);
@@ -707,8 +639,8 @@ static void make_models(void)
                           &err),
          &err);
     free_all();
-    use_tokenizer("pieces", "rules.model", "spiece.model");
-    use_tokenizer("xlm", "xlm.json", "tokenizer.json");
+    use_tokenizer("pieces", "SiglipTokenizer", "rules.model", "spiece.model");
+    use_tokenizer("xlm", "XLMRobertaTokenizer", "xlm.json", "tokenizer.json");
     set_up_model("pieces");
     must(clipc_model_pack(model, scratch("pieces-packed"), CLIPC_PRECISION_F32,
                           NULL, &err),
@@ -736,19 +668,8 @@ int main(int argc, char **argv)
         else
             return 2;
     }
-    if (!find(&arm, "shim_arm") || !find(&disarm, "shim_disarm") ||
-        !find(&fired, "shim_fired") || !find(&live, "shim_live")) {
-        fprintf(stderr, "torture: run it with LD_PRELOAD=.../shim.so\n");
+    if (!faults_start("torture", SECONDS))
         return 2;
-    }
-    static char buffer[BUFSIZ]; /* or stdout would allocate one */
-    setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
-    signal(SIGSEGV, crashed);
-    signal(SIGBUS, crashed);
-    signal(SIGFPE, crashed);
-    signal(SIGABRT, crashed);
-    signal(SIGALRM, crashed);
-    alarm(SECONDS);
     /* Prefer a folder in memory: fsync() takes no time there. */
     strcpy(folder, "/dev/shm/clipc-torture-XXXXXX");
     if (!mkdtemp(folder)) {
@@ -761,14 +682,15 @@ int main(int argc, char **argv)
     make_models();
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         const struct scenario *s = &scenarios[i];
-        if (!wanted(s->name, argc, argv, first) || (s->run == run_url && !url))
+        if (!fault_wanted(s->name, argc, argv, first) ||
+            (s->run == run_url && !url))
             continue;
         if (!warm_up(s))
             continue;
-        for (size_t c = 0; c < sizeof classes / sizeof *classes; c++)
-            for (unsigned how = 0; how < 4; how++)
-                if (((s->classes | SHIM_ALLOC) & classes[c].class) &&
-                    (classes[c].modes >> how & 1))
+        for (size_t c = 0; c < FAULT_CLASSES; c++)
+            for (unsigned how = 0; how < FAULT_MODES; how++)
+                if (((s->classes | SHIM_ALLOC) & fault_classes[c].class) &&
+                    (fault_classes[c].modes >> how & 1))
                     sweep(s, c, how, quick);
     }
     snprintf(command, sizeof command, "rm -rf '%s'", folder);

@@ -22,22 +22,20 @@
  * The client of this file makes system calls by their numbers: the shim does
  * not see it.
  */
-#define _GNU_SOURCE /* RTLD_DEFAULT, syscall */
+#define _GNU_SOURCE /* syscall */
 #include "common/tool.h"
 #include "serve/http.h"
 #include "serve/options.h"
 #include "serve/routes.h"
 #include "serve/upstream.h"
-#include "support/shim.h"
+#include "support/faults.h"
 #include "support/sockets.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,25 +47,10 @@
 
 enum {
     MAX_BYTES = 1 << 18, /* of a request, and of an answer */
-    MAX_FDS = 256,
-    QUICK_FIRST = 8, /* --quick tries the first n, then ... */
-    QUICK_MORE = 8,  /* ... this many more, spread evenly */
     ANSWER_MS = 20000,
     SETTLE_MS = 3000, /* for threads of connections to end */
     SECONDS = 3000    /* the program ends after this time */
 };
-
-/* ---- the shim ---------------------------------------------------------- */
-
-static void (*arm)(unsigned, long, unsigned);
-static long (*disarm)(void), (*fired)(void), (*live)(void);
-
-static bool find(void *function, const char *name)
-{
-    void *symbol = dlsym(RTLD_DEFAULT, name);
-    memcpy(function, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
 
 /* ---- the server -------------------------------------------------------- */
 
@@ -97,11 +80,9 @@ typedef struct answer {
     char bytes[MAX_BYTES];
 } answer;
 
-static char current[160]; /* scenario, class, mode, n */
-
 static void fatal(const char *what)
 {
-    printf("not ok - torture serve %s: %s\n", current, what);
+    printf("not ok - torture serve %s: %s\n", fault_current, what);
     exit(1);
 }
 
@@ -304,51 +285,15 @@ static size_t make_request(const struct scenario *s, char *out)
 
 /* ---- one sweep --------------------------------------------------------- */
 
-static const struct {
-    unsigned class;
-    const char *name;
-    unsigned modes; /* bits of the modes that make sense */
-} classes[] = {
-    { SHIM_ALLOC, "alloc", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
-    { SHIM_READ, "read", 15 },
-    { SHIM_OPEN, "open", 7 },
-    { SHIM_MMAP, "mmap", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
-    { SHIM_THREAD, "thread", 1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD },
-    { SHIM_NETWORK, "network",
-      1u << SHIM_ONCE | 1u << SHIM_FOR_GOOD | 1u << SHIM_INTERRUPT |
-          1u << SHIM_SHORT },
-};
-
-static const char *const mode_names[] = { "once", "for good", "interrupt",
-                                          "short" };
-
 static unsigned n_failed;
 static long only; /* --at */
 
 static void report(const char *format, const char *what)
 {
-    printf("not ok - torture serve %s: ", current);
+    printf("not ok - torture serve %s: ", fault_current);
     printf(format, what);
     printf("\n");
     n_failed++;
-}
-
-static void crashed(int number)
-{
-    static const char message[] = "not ok - torture serve crashed: ";
-    if (write(1, message, sizeof message - 1) < 0 ||
-        write(1, current, strlen(current)) < 0 || write(1, "\n", 1) < 0)
-        _exit(2);
-    (void)number;
-    _exit(1);
-}
-
-static unsigned open_descriptors(void)
-{
-    unsigned n = 0;
-    for (int fd = 0; fd < MAX_FDS; fd++)
-        n += fcntl(fd, F_GETFD) != -1;
-    return n;
 }
 
 static void pause_ms(long ms)
@@ -433,15 +378,6 @@ static bool disturb(unsigned class, unsigned how, long n, tally *t)
     return hit;
 }
 
-static long next_n(long n, long total, bool quick)
-{
-    if (!quick || n < QUICK_FIRST || n >= total)
-        return n + 1;
-    long step = (total - QUICK_FIRST) / QUICK_MORE;
-    n += step > 1 ? step : 1;
-    return n < total ? n : total;
-}
-
 static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
 {
     unsigned failed_before = n_failed;
@@ -449,18 +385,19 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     long n;
 
     (void)settle(live());
-    arm(classes[c].class, LONG_MAX, SHIM_ONCE);
+    arm(fault_classes[c].class, LONG_MAX, SHIM_ONCE);
     ask(request, n_request, &got);
     long total = disarm();
     (void)settle(live());
-    for (n = only ? only : 1;; n = only ? LONG_MAX : next_n(n, total, quick)) {
-        snprintf(current, sizeof current, "%s %s %s n=%ld", s->name,
-                 classes[c].name, mode_names[how], n);
-        bool hit = disturb(classes[c].class, how, n, &t);
+    for (n = only ? only : 1;;
+         n = only ? LONG_MAX : fault_next(n, total, quick)) {
+        snprintf(fault_current, sizeof fault_current, "%s %s %s n=%ld",
+                 s->name, fault_classes[c].name, fault_modes[how], n);
+        bool hit = disturb(fault_classes[c].class, how, n, &t);
         /* A leak grows with every repetition; a library's own cache does
          * not. */
         for (int i = 0; i < 3 && t.kept > 0; i++)
-            disturb(classes[c].class, how, n, &t);
+            disturb(fault_classes[c].class, how, n, &t);
         if (t.kept > 0)
             report("%s", "an allocation is not freed");
         if (!hit || n_failed > failed_before + 5)
@@ -469,8 +406,8 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     if (n_failed == failed_before)
         printf("ok - torture serve %s %s %s: %ld calls, %ld refused, %ld "
                "closed, %ld absorbed\n",
-               s->name, classes[c].name, mode_names[how], total, t.refused,
-               t.closed, t.absorbed);
+               s->name, fault_classes[c].name, fault_modes[how], total,
+               t.refused, t.closed, t.absorbed);
     fflush(stdout);
 }
 
@@ -478,7 +415,7 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
  * allocate once and keep. */
 static bool warm_up(const struct scenario *s)
 {
-    snprintf(current, sizeof current, "%s", s->name);
+    snprintf(fault_current, sizeof fault_current, "%s", s->name);
     n_request = make_request(s, request);
     for (int i = 0; i < 3; i++) {
         ask(request, n_request, &reference);
@@ -490,14 +427,6 @@ static bool warm_up(const struct scenario *s)
     return false;
 }
 
-static bool wanted(const char *name, int argc, char **argv, int first)
-{
-    for (int i = first; i < argc; i++)
-        if (strcmp(name, argv[i]) == 0)
-            return true;
-    return first == argc;
-}
-
 /* Opens the model anew under faults: the new one or the one before answers. A
  * helper that had no memory may lose the few names in its hands. */
 static void sweep_reload(size_t c, unsigned how, bool quick)
@@ -506,15 +435,16 @@ static void sweep_reload(size_t c, unsigned how, bool quick)
     unsigned failed_before = n_failed;
     long total, n_refused = 0;
 
-    arm(classes[c].class, LONG_MAX, SHIM_ONCE);
+    arm(fault_classes[c].class, LONG_MAX, SHIM_ONCE);
     (void)serve_models_load(server.models);
     total = disarm();
-    for (long n = only ? only : 1; n <= total; n = next_n(n, total, quick)) {
+    for (long n = only ? only : 1; n <= total;
+         n = fault_next(n, total, quick)) {
         unsigned descriptors = open_descriptors();
         long before = live();
-        snprintf(current, sizeof current, "reload %s %s n=%ld",
-                 classes[c].name, mode_names[how], n);
-        arm(classes[c].class, n, how);
+        snprintf(fault_current, sizeof fault_current, "reload %s %s n=%ld",
+                 fault_classes[c].name, fault_modes[how], n);
+        arm(fault_classes[c].class, n, how);
         bool good = serve_models_load(server.models);
         disarm();
         if (fired() == 0 && !good)
@@ -533,7 +463,7 @@ static void sweep_reload(size_t c, unsigned how, bool quick)
     }
     if (n_failed == failed_before)
         printf("ok - torture serve reload %s %s: %ld calls, %ld refused\n",
-               classes[c].name, mode_names[how], total, n_refused);
+               fault_classes[c].name, fault_modes[how], total, n_refused);
     fflush(stdout);
 }
 
@@ -544,9 +474,10 @@ static void torture_reload(bool quick)
 
     if (!warm_up(&scenarios[0]))
         return;
-    for (size_t c = 0; c < sizeof classes / sizeof *classes; c++)
-        for (unsigned how = 0; how < 4; how++)
-            if ((all & classes[c].class) && (classes[c].modes >> how & 1))
+    for (size_t c = 0; c < FAULT_CLASSES; c++)
+        for (unsigned how = 0; how < FAULT_MODES; how++)
+            if ((all & fault_classes[c].class) &&
+                (fault_classes[c].modes >> how & 1))
                 sweep_reload(c, how, quick);
 }
 
@@ -554,12 +485,12 @@ static void torture(int argc, char **argv, int first, bool quick)
 {
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         const struct scenario *s = &scenarios[i];
-        if (!wanted(s->name, argc, argv, first) || !warm_up(s))
+        if (!fault_wanted(s->name, argc, argv, first) || !warm_up(s))
             continue;
-        for (size_t c = 0; c < sizeof classes / sizeof *classes; c++)
-            for (unsigned how = 0; how < 4; how++)
-                if (((s->classes | SHIM_ALLOC) & classes[c].class) &&
-                    (classes[c].modes >> how & 1))
+        for (size_t c = 0; c < FAULT_CLASSES; c++)
+            for (unsigned how = 0; how < FAULT_MODES; how++)
+                if (((s->classes | SHIM_ALLOC) & fault_classes[c].class) &&
+                    (fault_classes[c].modes >> how & 1))
                     sweep(s, c, how, quick);
     }
 }
@@ -578,23 +509,12 @@ int main(int argc, char **argv)
         else
             return 2;
     }
-    if (!find(&arm, "shim_arm") || !find(&disarm, "shim_disarm") ||
-        !find(&fired, "shim_fired") || !find(&live, "shim_live")) {
-        fprintf(stderr, "torture_serve: run it with LD_PRELOAD=.../shim.so\n");
+    if (!faults_start("torture serve", SECONDS))
         return 2;
-    }
-    static char buffer[BUFSIZ]; /* or stdout would allocate one */
-    setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
     tool_start("torture_serve");
     /* Of thousands of failures on purpose. */
     if (!getenv("SHIM_TRACE"))
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);
-    signal(SIGSEGV, crashed);
-    signal(SIGBUS, crashed);
-    signal(SIGFPE, crashed);
-    signal(SIGABRT, crashed);
-    signal(SIGALRM, crashed);
-    alarm(SECONDS);
     setenv("XDG_CACHE_HOME", "/dev/null/none", 1);
     FILE *file = fopen(PICTURE, "rb");
     n_picture = file ? fread(picture, 1, sizeof picture, file) : 0;
@@ -625,7 +545,7 @@ int main(int argc, char **argv)
         return 1;
     }
     torture(argc, argv, first, quick);
-    if (wanted("reload", argc, argv, first))
+    if (fault_wanted("reload", argc, argv, first))
         torture_reload(quick);
     atomic_store(&server.state, SERVE_DRAINING);
     serve_http_stop(http);
