@@ -140,8 +140,8 @@ packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
                           text ? model->config.text.n_layers
                                : model->config.vision.n_layers,
                           ctx->engine.precision, ctx->packing,
-                          &ctx->engine.linear.kernels, ctx->engine.pool,
-                          &ctx->engine.cancel, &made);
+                          model->checkpoint, &ctx->engine.linear.kernels,
+                          ctx->engine.pool, &ctx->engine.cancel, &made);
     if (made)
         clipc_checkpoint_forget(model->checkpoint, text);
     return packed;

@@ -574,6 +574,12 @@ void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text)
                                                             i));
 }
 
+void clipc_checkpoint_forget_bytes(const clipc_checkpoint *checkpoint,
+                                   const void *data, size_t n)
+{
+    clipc_tensor_files_forget_bytes(checkpoint->files, data, n);
+}
+
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index)
 {
     return checkpoint->users[index] != EXTRA;

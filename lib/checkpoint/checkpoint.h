@@ -50,6 +50,9 @@ clipc_checkpoint_files(const clipc_checkpoint *checkpoint);
 /* Call after prepacking a tower: mapped files let go of the tensors' memory.
  * The next use of a tensor reads the file again. */
 void clipc_checkpoint_forget(const clipc_checkpoint *checkpoint, bool text);
+/* The same for some bytes of a tensor while the rest is being packed. */
+void clipc_checkpoint_forget_bytes(const clipc_checkpoint *checkpoint,
+                                   const void *data, size_t n);
 /* Whether the network reads tensor `index` of the files. */
 bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index);
 /* Whether tensor `index` belongs to the text tower (text_projection does). */

@@ -479,6 +479,20 @@ clipc_status clipc_tensor_files_own(clipc_tensor_files *files,
     return CLIPC_OK;
 }
 
+void clipc_tensor_files_forget_bytes(const clipc_tensor_files *files,
+                                     const void *data, size_t n)
+{
+    const uintptr_t at = (uintptr_t)data;
+
+    for (size_t i = 0; i < files->n_files; i++) {
+        const clipc_bytes *bytes = &files->files[i].bytes;
+        const uintptr_t start = (uintptr_t)bytes->data;
+        if (at >= start && at - start <= bytes->n &&
+            n <= bytes->n - (at - start))
+            clipc_bytes_forget(bytes, at - start, n);
+    }
+}
+
 size_t clipc_tensor_files_n_files(const clipc_tensor_files *files)
 {
     return files->n_files;

@@ -65,6 +65,9 @@ clipc_status clipc_tensor_files_own(clipc_tensor_files *files,
  * memory. */
 void clipc_tensor_files_forget(const clipc_tensor_files *files,
                                const clipc_tensor *tensor);
+/* The same for some bytes of a tensor; bytes of no file stay. */
+void clipc_tensor_files_forget_bytes(const clipc_tensor_files *files,
+                                     const void *data, size_t n);
 
 /* Files: in the order of their names. */
 size_t clipc_tensor_files_n_files(const clipc_tensor_files *files);

@@ -35,10 +35,29 @@ typedef struct piece {
 
 typedef struct packing_job {
     const clipc_kernels *kernels;
+    const clipc_checkpoint *checkpoint;
     piece *pieces;
     size_t n_pieces;
     clipc_cancel *cancel;
 } packing_job;
+
+/* The rows of strips [begin, end) will not be read soon. */
+static void forget_rows(const packing_job *job, const clipc_matrix *matrix,
+                        size_t begin, size_t end)
+{
+    const size_t row_bytes = matrix->n_in *
+                             (matrix->storage == CLIPC_STORE_F32 ? 4 : 2);
+    const size_t first = begin * CLIPC_STRIP_COLUMNS;
+    size_t last = end * CLIPC_STRIP_COLUMNS;
+
+    if (last > matrix->n_out)
+        last = matrix->n_out;
+    if (first < last)
+        clipc_checkpoint_forget_bytes(job->checkpoint,
+                                      (const unsigned char *)matrix->data +
+                                          first * row_bytes,
+                                      (last - first) * row_bytes);
+}
 
 static void pack_part(void *arg, unsigned thread, unsigned n_threads)
 {
@@ -48,16 +67,18 @@ static void pack_part(void *arg, unsigned thread, unsigned n_threads)
         const piece *p = &job->pieces[i];
         const size_t strip_bytes = clipc_strip_bytes(p->storage,
                                                      p->matrix->n_in);
-        size_t begin, end;
+        size_t first, end;
         clipc_split(clipc_strip_count(p->matrix->n_out), thread, n_threads,
-                    &begin, &end);
-        for (; begin < end && !clipc_cancelled(job->cancel); begin++) {
+                    &first, &end);
+        for (size_t begin = first;
+             begin < end && !clipc_cancelled(job->cancel); begin++) {
             const size_t column = begin * CLIPC_STRIP_COLUMNS;
             clipc_pack_strips(job->kernels, p->data + begin * strip_bytes,
                               p->scale ? p->scale + column : NULL,
                               p->sums ? p->sums + column : NULL, p->storage,
                               p->matrix, begin, begin + 1);
         }
+        forget_rows(job, p->matrix, first, end);
     }
 }
 
@@ -128,11 +149,15 @@ static void free_tower(clipc_prepack_tower *tower)
  * The strips are the same whatever the kernels. */
 static void make_tower(clipc_prepack_tower **out,
                        const clipc_tower_weights *weights, size_t n_layers,
-                       clipc_precision precision, const clipc_kernels *kernels,
-                       clipc_pool *pool, clipc_cancel *cancel)
+                       clipc_precision precision,
+                       const clipc_checkpoint *checkpoint,
+                       const clipc_kernels *kernels, clipc_pool *pool,
+                       clipc_cancel *cancel)
 {
     const size_t n_pieces = most_linears(n_layers);
-    packing_job job = { .kernels = kernels, .cancel = cancel };
+    packing_job job = { .kernels = kernels,
+                        .checkpoint = checkpoint,
+                        .cancel = cancel };
     clipc_prepack_tower *tower = clipc_alloc_zero(1, sizeof *tower);
     clipc_arena count = { 0 };
 
@@ -195,8 +220,9 @@ static bool wanted(clipc_prepack_set *set, clipc_packing packing)
 const clipc_tower_weights *
 clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
                   size_t n_layers, clipc_precision precision,
-                  clipc_packing packing, const clipc_kernels *kernels,
-                  clipc_pool *pool, clipc_cancel *cancel, bool *made)
+                  clipc_packing packing, const clipc_checkpoint *checkpoint,
+                  const clipc_kernels *kernels, clipc_pool *pool,
+                  clipc_cancel *cancel, bool *made)
 {
     clipc_prepack_tower *tower = atomic_load(&set->towers[precision]);
 
@@ -210,8 +236,8 @@ clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
         return weights;
     tower = atomic_load(&set->towers[precision]);
     if (!tower) {
-        make_tower(&tower, weights, n_layers, precision, kernels, pool,
-                   cancel);
+        make_tower(&tower, weights, n_layers, precision, checkpoint, kernels,
+                   pool, cancel);
         atomic_store(&set->towers[precision], tower);
         *made = tower != NULL;
     }

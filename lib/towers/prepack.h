@@ -27,14 +27,17 @@ void clipc_prepack_init(clipc_prepack_set *set);
 void clipc_prepack_free(clipc_prepack_set *set);
 
 /* Returns the weights for the next pass of a context: the packed copy if there
- * is one or if `packing` asks for one now, else `weights`. Without memory for
+ * is one or if `packing` asks for one now, else `weights`, which are the
+ * checkpoint's. The mapped files let go of every row that is packed, so that
+ * both copies are never in memory as a whole. Without memory for
  * the copy, after a cancel, and while another thread makes the copy the answer
  * is `weights`: packing never makes a pass fail or wait. *made: this call made
  * the copy. */
 const clipc_tower_weights *
 clipc_prepack_use(clipc_prepack_set *set, const clipc_tower_weights *weights,
                   size_t n_layers, clipc_precision precision,
-                  clipc_packing packing, const clipc_kernels *kernels,
-                  clipc_pool *pool, clipc_cancel *cancel, bool *made);
+                  clipc_packing packing, const clipc_checkpoint *checkpoint,
+                  const clipc_kernels *kernels, clipc_pool *pool,
+                  clipc_cancel *cancel, bool *made);
 
 #endif /* CLIPC_PREPACK_H */

@@ -400,6 +400,19 @@ static void say_complete(const char *path)
     (void)tool_flush();
 }
 
+/* Of several pictures: weights in fewer bits are packed before the first batch,
+ * so that those of the file are never in memory as a whole. In f32 the copy is
+ * as large, and pays from the third batch on: the library's choice. */
+static void set_packing(settings *set, const tool_sources *sources)
+{
+    const clipc_precision precision = set->common.ctx.precision;
+
+    if (!set->texts && !tool_sources_single(sources) &&
+        (precision == CLIPC_PRECISION_BF16 ||
+         precision == CLIPC_PRECISION_INT8))
+        set->common.ctx.packing = CLIPC_PACKING_ALWAYS;
+}
+
 /* Exit status; TOOL_OK when inputs may follow. */
 static int start(session *s, settings *set)
 {
@@ -494,8 +507,10 @@ int main(int argc, char **argv)
     if (set.texts &&
         !(texts = tool_texts_open(set.texts, TOOL_TEXT_BYTES, message)))
         tool_say("--texts %s: %s", tool_shown_name(set.texts).text, message);
-    else if (tool_sources_listed(sources, "--files-from"))
+    else if (tool_sources_listed(sources, "--files-from")) {
+        set_packing(&set, sources);
         status = start(&all, &set);
+    }
     if (status == TOOL_OK && !tool_interrupted())
         status = embed_all(&all, sources, texts);
     stop(&all);

@@ -180,6 +180,65 @@ TEST(files_of_an_index_become_one_set)
     clipc_tensor_files_free(NULL);
 }
 
+/* KiB of memory that a mapping has, by its address. */
+static long resident_kib(const void *address)
+{
+    const uintptr_t at = (uintptr_t)address;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool inside = false;
+    long kib = -1;
+
+    CHECK(file);
+    while (fgets(line, sizeof line, file)) {
+        unsigned long long begin, end;
+        if (sscanf(line, "%llx-%llx ", &begin, &end) == 2)
+            inside = at >= begin && at < end;
+        else if (inside && sscanf(line, "Rss: %ld", &kib) == 1)
+            break;
+    }
+    fclose(file);
+    return kib;
+}
+
+TEST(bytes_that_are_forgotten_leave_memory_and_come_back)
+{
+    enum { N = 1 << 20 }; /* floats */
+    static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":["
+                                 "1048576],\"data_offsets\":[0,4194304]}}";
+    const char *folder = test_folder();
+    const char *path = path_in(folder, "model.safetensors");
+    clipc_tensor_files *weights;
+    float *numbers = malloc(N * sizeof *numbers);
+    builder b = { 0 };
+
+    CHECK(numbers);
+    for (size_t i = 0; i < N; i++)
+        numbers[i] = (float)i;
+    build_number(&b, sizeof header - 1, 8);
+    build_string(&b, header);
+    build(&b, numbers, N * sizeof *numbers);
+    test_write(path, b.data, b.n);
+    build_free(&b);
+    CHECK_OK(open_folder(&weights, folder), err);
+    const unsigned char *data = clipc_tensor_files_find(weights, "a")->data;
+    CHECK_BYTES(data, numbers, N * sizeof *numbers);
+    const long before = resident_kib(data);
+    CHECK(before >= 4096);
+    /* Bytes of no file, and bytes that reach past the file. */
+    clipc_tensor_files_forget_bytes(weights, numbers, N * sizeof *numbers);
+    clipc_tensor_files_forget_bytes(weights, data, N * sizeof *numbers + 1);
+    clipc_tensor_files_forget_bytes(weights, data, 0);
+    CHECK_BYTES(numbers, data, N * sizeof *numbers);
+    CHECK(resident_kib(data) >= 4096);
+    /* A half: all its whole pages go. */
+    clipc_tensor_files_forget_bytes(weights, data, N * sizeof *numbers / 2);
+    CHECK(resident_kib(data) <= before - 2048 + 128);
+    CHECK_BYTES(data, numbers, N * sizeof *numbers);
+    clipc_tensor_files_free(weights);
+    free(numbers);
+}
+
 TEST(damaged_indexes_are_refused)
 {
     static const struct {
