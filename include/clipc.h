@@ -431,9 +431,8 @@ typedef enum clipc_decode {
     CLIPC_DECODE_FAST = 1   /* a half, a quarter or an eighth of each side, but
                              * at least twice what the resize makes: equal bit
                              * for bit to Pillow's Image.draft("RGB", (2 * S,
-                             * 2 * S)) before the same steps. Several times
-                             * faster on photographs of cameras. Other formats
-                             * are decoded exactly. */
+                             * 2 * S)) before the same steps. Other formats are
+                             * decoded exactly. */
 } clipc_decode;
 
 /* Seconds that reading pictures takes, by stage. Wall time, and CPU time of the

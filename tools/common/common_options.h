@@ -106,8 +106,8 @@ enum {
     { 0, "alpha", TOOL_OPT_ALPHA, TOOL_TAKES_CHOICE, NULL, "drop|white",      \
       "transparency: dropped (default), or laid on white" },                  \
     { 0, "decode", TOOL_OPT_DECODE, TOOL_TAKES_CHOICE, NULL, "exact|fast",    \
-      "of a JPEG: every pixel (default), or, several times faster, a "        \
-      "smaller picture with at least twice the sides that the model needs" }
+      "of a JPEG: every pixel (default), or, faster, a smaller picture with " \
+      "at least twice the sides that the model needs" }
 
 #define TOOL_SOURCE_OPTIONS                                                   \
     { 0, "max-pixels", TOOL_OPT_MAX_PIXELS, TOOL_TAKES_VALUE, "N", NULL,      \
