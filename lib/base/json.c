@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.c - strict JSON (RFC 8259) into jansson's values.
+ * json.c - JSON (RFC 8259, or what Python's json reads) into jansson's values.
  *
  * The text is read here and not by jansson, whose lexer (2.14 to 2.15.1 at
  * least) does not check that its buffer could grow: when memory stays short,
@@ -17,7 +17,8 @@
 
 typedef struct reader {
     clipc_json_cursor *cursor;
-    bool reals;                  /* every number as a real */
+    bool reals; /* every number as a real */
+    bool strict;
     clipc_json_member *left_out; /* [n_left_out] */
     size_t n_left_out;
     const char *within; /* key of the root's member being read, or NULL */
@@ -26,33 +27,47 @@ typedef struct reader {
 
 static clipc_status read_number(reader *r, json_t **out, clipc_error *err)
 {
+    const size_t begin = r->cursor->at;
     clipc_cursor_value number;
+    bool real = r->reals;
 
-    CLIPC_TRY(clipc_cursor_number(r->cursor, r->reals, &number, err));
-    *out = number.is_real || r->reals ? json_real(number.real)
-                                      : json_integer(number.integer);
+    clipc_status status = clipc_cursor_number(r->cursor, real, &number,
+                                              r->strict ? err : NULL);
+    if (status != CLIPC_OK && !r->strict) {
+        r->cursor->at = begin;
+        status = clipc_cursor_number(r->cursor, true, &number, err);
+        real = true;
+    }
+    CLIPC_TRY(status);
+    *out = number.is_real || real ? json_real(number.real)
+                                  : json_integer(number.integer);
     return *out ? CLIPC_OK : clipc_fail_nomem(err, "JSON");
 }
 
-/* true, false, null. */
+/* true, false, null; of Python's, NaN and the infinities as their names. */
 static clipc_status read_word(reader *r, json_t **out, clipc_error *err)
 {
-    static const char *const words[] = { "true", "false", "null" };
+    static const char *const words[] = { "true", "false",    "null",
+                                         "NaN",  "Infinity", "-Infinity" };
+    const size_t n_words = r->strict ? 3 : sizeof words / sizeof words[0];
     clipc_json_cursor *c = r->cursor;
     const char *text = c->data + c->at;
     const size_t left = c->n - c->at;
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < n_words; i++) {
         size_t n = strlen(words[i]);
         if (left < n || memcmp(text, words[i], n) != 0 ||
             (left > n && !clipc_cursor_is_separator(text[n])))
             continue;
         c->at += n;
-        *out = i == 0 ? json_true() : i == 1 ? json_false() : json_null();
-        return CLIPC_OK;
+        *out = i == 0   ? json_true()
+               : i == 1 ? json_false()
+               : i == 2 ? json_null()
+                        : json_string(words[i]);
+        return *out ? CLIPC_OK : clipc_fail_nomem(err, "JSON");
     }
     /* The rest of the text may be the beginning of a word. */
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < n_words; i++)
         if (left < strlen(words[i]) && memcmp(text, words[i], left) == 0)
             c->at = c->n;
     return clipc_cursor_fail(c, "not valid JSON", err);
@@ -74,12 +89,29 @@ static clipc_json_member *find_left_out(const reader *r, const char *key)
     return NULL;
 }
 
+/* A value of the same key that came before does not count. */
+static void forget_member(reader *r, json_t *object, const char *key)
+{
+    for (size_t i = 0; i < r->n_left_out; i++) {
+        clipc_json_member *member = &r->left_out[i];
+        if ((r->depth == 1 && strcmp(member->object, key) == 0) ||
+            (r->depth == 2 && r->within &&
+             strcmp(member->object, r->within) == 0 &&
+             strcmp(member->key, key) == 0)) {
+            member->at = 0;
+            if (r->depth == 2)
+                json_object_del(object, key);
+        }
+    }
+}
+
 static clipc_status read_member_value(reader *r, json_t *object,
                                       const char *key, clipc_error *err)
 {
     clipc_json_member *left_out = find_left_out(r, key);
     json_t *value = NULL;
 
+    forget_member(r, object, key);
     if (left_out) {
         left_out->at = r->cursor->at;
         return clipc_cursor_skip(r->cursor, err);
@@ -95,17 +127,6 @@ static clipc_status read_member_value(reader *r, json_t *object,
                : clipc_fail_nomem(err, "JSON");
 }
 
-static bool has_member(const reader *r, const json_t *object, const char *key)
-{
-    if (json_object_get(object, key))
-        return true;
-    for (size_t i = 0; r->depth == 2 && r->within && i < r->n_left_out; i++)
-        if (r->left_out[i].at && strcmp(r->left_out[i].key, key) == 0 &&
-            strcmp(r->left_out[i].object, r->within) == 0)
-            return true;
-    return false;
-}
-
 static clipc_status read_member(reader *r, json_t *object, clipc_error *err)
 {
     clipc_json_cursor *c = r->cursor;
@@ -118,7 +139,7 @@ static clipc_status read_member(reader *r, json_t *object, clipc_error *err)
     if (!key)
         return clipc_fail_nomem(err, "JSON");
     clipc_status status;
-    if (has_member(r, object, key)) {
+    if (r->strict && json_object_get(object, key)) {
         c->at = begin;
         clipc_cursor_string(c, &text, NULL);
         c->at--; /* the key's closing quote */
@@ -170,7 +191,10 @@ static clipc_status read_value(reader *r, json_t **out, clipc_error *err)
     const char c = clipc_cursor_peek(r->cursor);
     if (c == '{' || c == '[')
         return read_container(r, out, err);
-    if (c == '-' || (c >= '0' && c <= '9'))
+    const bool is_word = c == '-' && !r->strict &&
+                         r->cursor->at + 1 < r->cursor->n &&
+                         r->cursor->data[r->cursor->at + 1] == 'I';
+    if (!is_word && (c == '-' || (c >= '0' && c <= '9')))
         return read_number(r, out, err);
     if (c != '"')
         return read_word(r, out, err);
@@ -196,10 +220,11 @@ static clipc_status read_document(reader *r, json_t **root, clipc_error *err)
 }
 
 static clipc_status parse(json_t **root, const char *data, size_t n,
-                          const char *name, bool reals, clipc_error *err)
+                          const char *name, bool reals, bool strict,
+                          clipc_error *err)
 {
     clipc_json_cursor cursor;
-    reader r = { .cursor = &cursor, .reals = reals };
+    reader r = { .cursor = &cursor, .reals = reals, .strict = strict };
 
     *root = NULL;
     CLIPC_TRY(clipc_cursor_open(&cursor, data, n, name, err));
@@ -211,13 +236,19 @@ static clipc_status parse(json_t **root, const char *data, size_t n,
 clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
                               const char *name, clipc_error *err)
 {
-    return parse(root, data, n, name, false, err);
+    return parse(root, data, n, name, false, false, err);
+}
+
+clipc_status clipc_json_parse_strict(json_t **root, const char *data, size_t n,
+                                     const char *name, clipc_error *err)
+{
+    return parse(root, data, n, name, false, true, err);
 }
 
 clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
                                     const char *name, clipc_error *err)
 {
-    return parse(root, data, n, name, true, err);
+    return parse(root, data, n, name, true, false, err);
 }
 
 clipc_status clipc_json_parse_around(json_t **root, clipc_json_cursor *cursor,

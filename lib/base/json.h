@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * json.h - strict JSON into jansson's values: duplicate keys rejected, nesting
- * at most 64, U+0000 in strings allowed, errors with the file's name and the
- * offset of the byte that is wrong. json_object.h reads the values.
+ * json.h - JSON into jansson's values: nesting at most 64, U+0000 in strings
+ * allowed, errors with the file's name and the offset of the byte that is
+ * wrong. json_object.h reads the values.
+ *
+ * Files that Python wrote are read as Python reads them: of a key that is there
+ * twice the last value counts; an integer that no machine has is a real; NaN,
+ * Infinity and -Infinity are values, here the strings "NaN", "Infinity" and
+ * "-Infinity", which are no number to anybody who asks for one.
  */
 #ifndef CLIPC_JSON_H
 #define CLIPC_JSON_H
@@ -16,7 +21,11 @@
 clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
                               const char *name, clipc_error *err);
 
-/* The same with every number as a real: for files in which tools write
+/* The same without what is Python's alone: RFC 8259, keys once. */
+clipc_status clipc_json_parse_strict(json_t **root, const char *data, size_t n,
+                                     const char *name, clipc_error *err);
+
+/* As clipc_json_parse() with every number as a real: for files in which tools write
  * integers that no machine has, such as a model_max_length of 10^30. */
 clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
                                     const char *name, clipc_error *err);

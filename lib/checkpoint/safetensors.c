@@ -255,8 +255,8 @@ static clipc_status parse_span(json_t **value, const clipc_tensor_file *file,
 {
     const char *text = (const char *)file->header + s.begin;
     clipc_error inner = CLIPC_ERROR_INIT;
-    clipc_status status = clipc_json_parse(value, text, s.end - s.begin,
-                                           file->name, &inner);
+    clipc_status status = clipc_json_parse_strict(value, text, s.end - s.begin,
+                                                  file->name, &inner);
     if (status != CLIPC_OK) {
         int64_t offset = inner.offset < 0 ? 0 : inner.offset;
         return clipc_fail(err, status,

@@ -64,10 +64,8 @@ static void check_json(check *c, const tool_file *file)
     char *path = tool_folder_path(&c->folder, file);
     json_error_t err;
     /* model_max_length is often an integer of thirty digits. */
-    json_t *root = tool_json_load(path,
-                                  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY |
-                                      JSON_DECODE_INT_AS_REAL,
-                                  &err);
+    json_t *root =
+        tool_json_load(path, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &err);
 
     if (root)
         report(c, OK, "file", "%s: JSON, %llu bytes",

@@ -10,7 +10,8 @@
 static clipc_status parse(const char *text, size_t n, clipc_error *err)
 {
     json_t *root;
-    clipc_status status = clipc_json_parse(&root, text, n, "x.json", err);
+    clipc_status status = clipc_json_parse_strict(&root, text, n, "x.json",
+                                                  err);
     if (status != CLIPC_OK)
         CHECK(root == NULL);
     json_decref(root);
@@ -271,6 +272,71 @@ TEST(json_reals_take_integers_of_any_size)
     CHECK(json_real_value(json_object_get(root, "model_max_length")) == 1e30);
     CHECK(json_real_value(json_object_get(root, "a")) == 3);
     json_decref(root);
+}
+
+/* Text, and the same as strict JSON; NULL: refused. */
+static const char *const PYTHON[][2] = {
+    { "[NaN, Infinity, -Infinity]", "[\"NaN\", \"Infinity\", \"-Infinity\"]" },
+    { "{\"a\": 1, \"b\": 2, \"a\": [3]}", "{\"a\": [3], \"b\": 2}" },
+    { "{\"a\": {\"c\": 1}, \"a\": {}}", "{\"a\": {}}" },
+    { "[1000000000000000019884624838656, -9223372036854775809, 1]",
+      "[1e30, -9.2233720368547758e18, 1]" },
+    { "[-1]", "[-1]" },
+    { "[Nan]", NULL },
+    { "[-NaN]", NULL },
+    { "[Infinityx]", NULL },
+    { "[-Inf", NULL },
+    { "\xEF\xBB\xBF{}", NULL },
+};
+
+TEST(json_of_python_is_read_as_python_reads_it)
+{
+    for (size_t i = 0; i < sizeof PYTHON / sizeof *PYTHON; i++) {
+        const char *text = PYTHON[i][0], *strict = PYTHON[i][1];
+        clipc_error err = CLIPC_ERROR_INIT;
+        json_t *got, *want;
+        const clipc_status status = clipc_json_parse(&got, text, strlen(text),
+                                                     "x", &err);
+        if ((status == CLIPC_OK) != (strict != NULL))
+            FAIL("%s: %s", text, err.message);
+        if (!strict)
+            continue;
+        CHECK_OK(clipc_json_parse_strict(&want, strict, strlen(strict), "x",
+                                         &err),
+                 err);
+        if (!json_equal(got, want))
+            FAIL("%s is not %s", text, strict);
+        json_decref(got);
+        json_decref(want);
+    }
+}
+
+TEST(json_members_left_out_are_the_last_of_their_key)
+{
+    static const char text[] =
+        "{\"m\": {\"v\": {\"x\": 1}}, \"m\": {\"v\": 2, \"v\": {\"y\": 1}}}";
+    static const char other[] =
+        "{\"m\": {\"v\": {\"x\": 1}}, \"m\": {\"w\": 2}}";
+    const char *const texts[] = { text, other };
+
+    for (size_t i = 0; i < 2; i++) {
+        clipc_json_member member = { .object = "m", .key = "v" };
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_json_cursor cursor;
+        json_t *root;
+        CHECK_OK(clipc_cursor_open(&cursor, texts[i], strlen(texts[i]), "x",
+                                   &err),
+                 err);
+        CHECK_OK(clipc_json_parse_around(&root, &cursor, &member, 1, &err),
+                 err);
+        CHECK(!json_object_get(json_object_get(root, "m"), "v"));
+        if (i == 0)
+            CHECK(strncmp(text + member.at, "{\"y\"", 4) == 0);
+        else
+            CHECK_INT(member.at, 0);
+        json_decref(root);
+        clipc_cursor_close(&cursor);
+    }
 }
 
 static json_t *sample(void)

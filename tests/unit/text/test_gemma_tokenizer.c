@@ -365,8 +365,8 @@ static const struct {
       "\"model.merges\"" },
     { MERGES, "\"merges\":{},\"m\":[", CLIPC_ERR_UNSUPPORTED,
       "\"model.merges\"" },
-    { VOCAB, "\"vocab\":{},\"vocab\":{", CLIPC_ERR_FORMAT, "duplicate" },
-    { "\"model\":", "\"model\":{},\"model\":", CLIPC_ERR_FORMAT, "duplicate" },
+    { VOCAB, "\"vocab\":{},\"vocab\":{", 0, "" },
+    { "\"model\":", "\"model\":{},\"model\":", 0, "" },
     /* the pipeline */
     { "\"normalizer\":", "\"normaliser\":", CLIPC_ERR_UNSUPPORTED,
       "\"normalizer\"" },
