@@ -12,7 +12,7 @@ usage() {
 usage: check-deb.sh [--suite NAME] [--packages DIR] [--roots DIR] [--mirror URL]
 
 Installs the packages into a fresh Debian root with apt-get and nothing that
-is only recommended, lets clipc-classify name the car in the example picture,
+is only recommended, lets clipc-classify and clipc-serve name the car in the example picture,
 runs the packages' own tests with autopkgtest, removes the packages and looks
 for what they left. Needs root, debootstrap and autopkgtest.
 
@@ -51,13 +51,13 @@ trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 mkdir "$root/packages"
-for name in libclipc0 libclipc-dev clipc; do
+for name in libclipc0 libclipc-dev clipc clipc-serve; do
     cp "$packages/${name}_$version"-*.deb "$root/packages"
 done
 quietly as_root "$root" apt-get -q update
 quietly as_root "$root" sh -c \
     'apt-get -q -y install --no-install-recommends /packages/*.deb'
-say "$suite: libclipc0, libclipc-dev and clipc are installed"
+say "$suite: libclipc0, libclipc-dev, clipc and clipc-serve are installed"
 
 # As a user who has no home, which is no reason to say anything.
 picture=/usr/share/doc/clipc/examples/red-convertible.png
@@ -73,6 +73,17 @@ diff -u /dev/null "$packages/classify.err" >&2 ||
 rm "$packages/classify.out" "$packages/classify.err"
 say "$suite: clipc-classify --model demo answers as expected"
 
+# The server over a Unix socket, asked with curl.
+quietly as_root "$root" apt-get -q -y install --no-install-recommends curl
+cp "$here/debian/tests/serve" "$root/packages/serve"
+enter "$root" 2000:2000 net sh /packages/serve >"$packages/serve.log" 2>&1 \
+    </dev/null || {
+    cat "$packages/serve.log" >&2
+    die "clipc-serve --model demo: failed"
+}
+rm "$packages/serve.log"
+say "$suite: clipc-serve --model demo answers curl, and ends well"
+
 # The tests get their own copy of the packages, what they declare to need,
 # and the root as it is. autopkgtest mounts nothing.
 rm -rf "$packages/autopkgtest"
@@ -84,10 +95,11 @@ quietly unshare --mount sh -euc '
 ' autopkgtest "$root" "$packages" "$changes"
 sed "s/^/$program: $suite: autopkgtest: /" "$packages/autopkgtest/summary"
 
-# What the three own is gone afterwards; so is all that has their name.
-as_root "$root" dpkg -L libclipc0 libclipc-dev clipc | grep '^/[^.]' |
+# What the four own is gone afterwards; so is all that has their name.
+as_root "$root" dpkg -L libclipc0 libclipc-dev clipc clipc-serve | grep '^/[^.]' |
     sort -u >"$packages/owned"
-quietly as_root "$root" apt-get -q -y purge libclipc0 libclipc-dev clipc
+quietly as_root "$root" apt-get -q -y purge \
+    libclipc0 libclipc-dev clipc clipc-serve
 rm -rf "$root/packages"
 # shellcheck disable=SC2016 # expanded by the shell inside
 as_root "$root" sh -euc '

@@ -12,7 +12,7 @@ usage() {
 usage: deb.sh [--suite NAME] [--output DIR] [--roots DIR] [--mirror URL]
               [--lint] [--twice]
 
-Builds libclipc0, libclipc-dev and clipc from the commit that is checked out.
+Builds libclipc0, libclipc-dev, clipc and clipc-serve from the commit that is checked out.
 Needs root and debootstrap. The build itself runs as an ordinary user, without
 a network and without a home; `make check` is part of it.
 
