@@ -24,13 +24,34 @@ enum {
     WHERE_BYTES = 256
 };
 
+/* What went wrong, and what to do about it. */
+static const char *reason_of(const char *where, int error)
+{
+    const bool path = strncmp(where, "unix:", 5) == 0;
+
+    switch (error) {
+    case EADDRINUSE:
+        return path ? "a program listens there, or the path is a file that is "
+                      "no socket: choose another path"
+                    : "another program listens there: choose another port, or "
+                      "port 0 for one that is free";
+    case EADDRNOTAVAIL:
+        return "this machine does not have the address: 0.0.0.0 is all that "
+               "it has";
+    case EACCES:
+        return path ? tool_errno(error)
+                    : "permission denied: choose a port from 1024 on";
+    default: return tool_errno(error);
+    }
+}
+
 static bool fail(serve_listener *listener, const char *where, int error)
 {
     if (listener->fd >= 0)
         close(listener->fd);
     listener->fd = -1;
     tool_say("--listen %s: %s", tool_shown_name(where).text,
-             tool_errno(error));
+             reason_of(where, error));
     return false;
 }
 

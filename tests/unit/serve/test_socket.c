@@ -133,7 +133,7 @@ TEST(a_path_in_use_stays)
 
     serve_spawn(&server, &options);
     serve_await(&server, "ready: ");
-    check_taken(&options, "Address already in use");
+    check_taken(&options, "choose another path");
     check_ping(&server);
     CHECK_INT(serve_stop(&server), 0);
     /* A program whose queue is full listens too. */
@@ -145,14 +145,14 @@ TEST(a_path_in_use_stays)
         waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
         (void)connect(waiting[i], (struct sockaddr *)&un, sizeof un);
     }
-    check_taken(&options, "Address already in use");
+    check_taken(&options, "choose another path");
     for (size_t i = 0; i < 8; i++)
         close(waiting[i]);
     close(fd);
     /* A file that is no socket is not touched. */
     unlink(path);
     test_write(path, "precious", 8);
-    check_taken(&options, "Address already in use");
+    check_taken(&options, "choose another path");
     char *text = test_read(path, NULL);
     CHECK_STR(text, "precious");
     free(text);
@@ -237,7 +237,7 @@ TEST(a_port_in_use)
     CHECK(fd >= 0);
     snprintf(where, sizeof where, "127.0.0.1:%u", port);
     const serve_options options = { .args = plain, .listen = where };
-    check_taken(&options, "Address already in use");
+    check_taken(&options, "choose another port");
     close(fd);
 }
 
