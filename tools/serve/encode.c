@@ -37,6 +37,16 @@ static void note_image(serve_request *request, clipc_status status,
     serve_metrics_image(request->server->metrics, status, us);
 }
 
+/* The picture of a request has no name; the library calls it "(memory)". */
+static void drop_name(clipc_error *err)
+{
+    static const char name[] = "(memory): ";
+    const size_t n = sizeof name - 1;
+
+    if (strncmp(err->message, name, n) == 0)
+        memmove(err->message, err->message + n, strlen(err->message + n) + 1);
+}
+
 clipc_status serve_read_image(serve_request *request, const void *data,
                               size_t n_bytes, clipc_image **image,
                               clipc_error *err)
@@ -51,9 +61,13 @@ clipc_status serve_read_image(serve_request *request, const void *data,
     if (status != CLIPC_OK)
         return status;
     int64_t begun = serve_now_us();
-    params.max_bytes = server->settings->max_body;
+    params.max_bytes = server->settings->common.read.max_bytes;
+    if (!params.max_bytes)
+        params.max_bytes = server->settings->max_body;
     status = clipc_image_read_memory(image, data, n_bytes, &params, err);
     serve_gate_leave(&server->decoding, 0);
+    if (status != CLIPC_OK)
+        drop_name(err);
     note_image(request, status, begun, &request->timing.decode);
     return status;
 }

@@ -265,6 +265,31 @@ TEST(inputs_labels_and_templates_are_counted)
 
 /* ---- batches ----------------------------------------------------------- */
 
+TEST(a_picture_may_have_max_bytes)
+{
+    static const char *const args[] = { "--model",     "demo", "--quiet",
+                                        "--max-bytes", "1000", NULL };
+    serve_process strict;
+    size_t n;
+    char *bytes = test_read("weights/demo/examples/red-convertible.png", &n);
+
+    CHECK(n > 1000);
+    serve_start(&strict, args);
+    json_t *answer = http_json(http_post(strict.port, "/v1/classify",
+                                         "image/png", bytes, n),
+                               413);
+    CHECK_STR(json_string_value(json_object_get(answer, "code")), "limit");
+    CHECK_STR(json_string_value(json_object_get(answer, "detail")),
+              "14384 bytes, over the limit of 1000 (max_bytes)");
+    json_decref(answer);
+    /* A smaller one is read, and is no picture. */
+    json_decref(http_json(http_post(strict.port, "/v1/classify", "image/png",
+                                    bytes, 999),
+                          400));
+    free(bytes);
+    CHECK_INT(serve_stop(&strict), 0);
+}
+
 TEST(a_batch_has_at_most_max_batch)
 {
     char *head = malloc(1024), *picture;
