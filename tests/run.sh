@@ -59,7 +59,7 @@ if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite install sh tests/release/install.sh
     suite examples sh tests/release/examples.sh
     suite serve-load sh tests/release/serve_load.sh
-    suite serve_docs sh tests/release/serve_docs.sh
+    suite serve-docs sh tests/release/serve_docs.sh
 fi
 
 passed=$(grep -c '^ok - ' "$all")

@@ -21,7 +21,7 @@ end() {
 }
 trap end EXIT
 skip() {
-    echo "skip - serve_docs: $*"
+    echo "skip - serve-docs: $*"
     exit 0
 }
 [ "$SERVE" = 1 ] || skip 'SERVE=0'
@@ -48,7 +48,7 @@ exec 9>"$tmp/alive" # it ends with this shell
     --api-key "$tmp/key" 2>"$tmp/log" 9>&- &
 server=$!
 if ! wait_for [ -s "$tmp/port" ] || ! wait_for grep -q 'ready: ' "$tmp/log"; then
-    echo 'not ok - serve_docs: the server does not start'
+    echo 'not ok - serve-docs: the server does not start'
     cat "$tmp/log"
     exit 1
 fi
@@ -127,9 +127,9 @@ while [ $i -lt "$n" ]; do
         $i.cmd >run.sh
     if [ -s $i.out ] && sh run.sh >got 2>err && [ ! -s err ] &&
         awk -f same.awk $i.out got >log; then
-        echo "ok - serve_docs: $name"
+        echo "ok - serve-docs: $name"
     else
-        echo "not ok - serve_docs: $name"
+        echo "not ok - serve-docs: $name"
         cat run.sh err log got | cut -c1-600
         failed=1
     fi
@@ -140,9 +140,9 @@ server=
 [ $status -eq 0 ]
 status=$?
 if [ $status -eq 0 ]; then
-    echo 'ok - serve_docs: the server ends well'
+    echo 'ok - serve-docs: the server ends well'
 else
-    echo 'not ok - serve_docs: the server ends well'
+    echo 'not ok - serve-docs: the server ends well'
     cat "$tmp/log"
     failed=1
 fi
