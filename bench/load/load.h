@@ -96,7 +96,9 @@ void load_close(load_connection *con);
 typedef struct load_process {
     bool known;
     double cpu_s;
-    unsigned long rss_kib, peak_kib, threads, descriptors;
+    unsigned long rss_kib, peak_kib; /* resident, mapped files included */
+    unsigned long anonymous_kib;     /* without them */
+    unsigned long threads, descriptors;
 } load_process;
 
 /* known is false when there is no such process, or it is somebody else's. */

@@ -47,6 +47,7 @@ static bool read_memory(load_process *p, pid_t pid)
     } wanted[] = {
         { "VmRSS:", &p->rss_kib },
         { "VmHWM:", &p->peak_kib },
+        { "RssAnon:", &p->anonymous_kib },
         { "Threads:", &p->threads },
     };
     char line[256];

@@ -133,9 +133,10 @@ static void say_process(const load_settings *s, double at)
 
     if (p.known)
         fprintf(stderr,
-                "sample %.0f s: rss %lu KiB, %lu threads, %lu descriptors, "
-                "cpu %.2f s\n",
-                at, p.rss_kib, p.threads, p.descriptors, p.cpu_s);
+                "sample %.0f s: rss %lu KiB, anonymous %lu KiB, %lu threads, "
+                "%lu descriptors, cpu %.2f s\n",
+                at, p.rss_kib, p.anonymous_kib, p.threads, p.descriptors,
+                p.cpu_s);
 }
 
 /* Says what the process uses until the load ends. */
