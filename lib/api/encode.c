@@ -147,6 +147,17 @@ packed_tower(clipc_ctx *ctx, const clipc_tower_weights *weights, bool text)
     return packed;
 }
 
+/* An embedding of no use comes from such pixels, or from the model. */
+static clipc_status check_pixels(const float *pixels, size_t n, size_t image,
+                                 clipc_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(pixels[i]))
+            return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
+                              "the pixels of image %zu are not finite", image);
+    return CLIPC_OK;
+}
+
 static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
                                   size_t n, float *embeddings, size_t first,
                                   unsigned flags, clipc_error *err)
@@ -163,8 +174,15 @@ static clipc_status encode_pixels(clipc_ctx *ctx, const float *pixels,
     if (status == CLIPC_ERR_CANCELLED)
         return clipc_ctx_cancelled(ctx, err);
     CLIPC_TRY(status);
-    return finish_embeddings(embeddings, n, ctx->model->config.projection_dim,
-                             first, flags, "image", &bad, err);
+    status = finish_embeddings(embeddings, n,
+                               ctx->model->config.projection_dim, first, flags,
+                               "image", &bad, err);
+    if (status == CLIPC_ERR_NUMERIC) {
+        const size_t side = ctx->model->config.image_size;
+        CLIPC_TRY(check_pixels(pixels + bad * 3 * side * side, 3 * side * side,
+                               first + bad, err));
+    }
+    return status;
 }
 
 clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,

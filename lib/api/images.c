@@ -278,6 +278,11 @@ clipc_status clipc_image_from_rgb(clipc_image **image, const uint8_t *rgb,
                           "stride_bytes is %zu for %zu pixels a row",
                           stride_bytes, width);
     CLIPC_TRY(read_params(&params, given, MAX_FILE_BYTES, err));
+    if (width > params.max_pixels / height)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "a picture of %zux%zu pixels, the limit is "
+                          "max_pixels, %zu",
+                          width, height, params.max_pixels);
     return clipc_image_make(image, rgb, width, height, stride_bytes,
                             fit_of(&params, &published), err);
 }

@@ -10,6 +10,7 @@
  */
 #include "api/provenance.h"
 #include "base/cpu.h"
+#include "base/temporary.h"
 #include "checkpoint/packed_file.h"
 #include "kernels/dispatch.h"
 #include "kernels/half.h"
@@ -506,6 +507,7 @@ clipc_status clipc_model_pack(const clipc_model *model, const char *path,
     CLIPC_TRY(choose_towers(&p, err));
     CLIPC_TRY_GOTO(status, done, add_all(&p, err));
     CLIPC_TRY_GOTO(status, done, clipc_file_writer_open(&p.writer, path, err));
+    clipc_temporary_sweep(p.writer.path, "tmp"); /* of a run that was killed */
     status = write_all(&p, err);
 done:
     release(&p);

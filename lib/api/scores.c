@@ -282,7 +282,10 @@ clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
 clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,
                                   clipc_error *err)
 {
-    if (k == 0 || k > n || n > UINT32_MAX)
+    if (n > UINT32_MAX)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1, "%zu %s, the limit is %lu",
+                          n, what, (unsigned long)UINT32_MAX);
+    if (k == 0 || k > n)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "k is %zu, must be 1 to the number of %s, %zu", k,
                           what, n);

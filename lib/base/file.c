@@ -13,6 +13,7 @@
 #define _FILE_OFFSET_BITS 64
 #endif
 #include "base/file.h"
+#include "base/temporary.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -296,21 +298,19 @@ bool clipc_file_stamp_equal(const clipc_file_stamp *a,
            a->mtime_ns == b->mtime_ns;
 }
 
-/* Creates a file of a name nobody has. O_EXCL decides; the numbers only make
- * a collision unlikely. mkstemp() would ignore the umask. */
+/* Creates a file of a name nobody has, and locks the file where locks exist:
+ * see clipc_temporary_sweep(). mkstemp() would ignore the umask. */
 static int create_temporary(char **name_out, const char *path)
 {
     for (unsigned i = 0; i < MAX_TEMPORARIES; i++) {
-        struct timespec now = { 0, 0 };
-        clock_gettime(CLOCK_REALTIME, &now);
-        char *name = clipc_format("%s.%lx-%lx-%lx.tmp", path, (long)getpid(),
-                                  (unsigned long)now.tv_nsec, (long)i);
+        char *name = clipc_temporary_name(path, i, "tmp");
         if (!name) {
             errno = ENOMEM;
             return -1;
         }
         int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
+            (void)flock(fd, LOCK_EX | LOCK_NB);
             *name_out = name;
             return fd;
         }

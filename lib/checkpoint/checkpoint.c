@@ -283,10 +283,10 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     checkpoint->logit_scale = exp((double)value);
     /* Logits are floats: a cosine of 1, rounded up, times the scale must be
      * one. */
-    if (!(checkpoint->logit_scale < FLT_MAX / 2))
+    if (!isfinite(value) || !(checkpoint->logit_scale < FLT_MAX / 2))
         return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                          "%s: the exponential of tensor logit_scale is not a "
-                          "finite number",
+                          "%s: tensor logit_scale or its exponential is not "
+                          "a finite number",
                           CLIPC_QUOTE(clipc_tensor_files_file_of(
                               files,
                               clipc_tensor_files_find(files, "logit_scale"))));

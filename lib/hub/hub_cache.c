@@ -21,6 +21,7 @@
 #include "hub/hub_cache.h"
 
 #include "base/file.h"
+#include "base/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -354,8 +355,9 @@ clipc_status clipc_hub_partial_open(clipc_hub_partial *partial,
         clipc_hub_tree_path(&partial->blob_path, tree, "blobs", etag, err));
     if (partial->unique) {
         flags |= O_EXCL;
-        partial->path = clipc_format("%s.%08lx.incomplete", partial->blob_path,
-                                     (long)getpid());
+        clipc_temporary_sweep(partial->blob_path, "incomplete");
+        partial->path = clipc_temporary_name(partial->blob_path, 0,
+                                             "incomplete");
     } else {
         partial->path = clipc_format("%s.clipc.incomplete",
                                      partial->blob_path);
@@ -477,7 +479,7 @@ static int make_link(const char *target, const char *path)
         return 0;
     if (errno != EEXIST)
         return errno;
-    char *temporary = clipc_format("%s.%lx.tmp", path, (long)getpid());
+    char *temporary = clipc_temporary_name(path, 0, "tmp");
     if (!temporary)
         return ENOMEM;
     int error = 0;

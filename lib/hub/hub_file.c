@@ -80,6 +80,13 @@ static clipc_status fail_answer(clipc_hub_task *d, const char *file,
 
     if (code_is(answer, "RevisionNotFound"))
         return fail_revision(d, err);
+    if (!answer->elsewhere && status == 404 && d->commit[0] &&
+        answer->error_code[0] == '\0')
+        return clipc_fail(err, CLIPC_ERR_HTTP, -1,
+                          "%.80s: %s: HTTP status 404, but no word of the hub "
+                          "that the file does not exist (X-Error-Code); a "
+                          "proxy or a mirror may have answered",
+                          d->id->repo, CLIPC_QUOTE(file));
     if (code_is(answer, "RepoNotFound") ||
         (!answer->elsewhere &&
          (status == 404 ||
@@ -227,10 +234,10 @@ static bool is_absence(const clipc_hub_task *d, const clipc_hub_answer *answer)
                 (!d->commit[0] || strcmp(answer->commit, d->commit) == 0));
     if (answer->elsewhere)
         return false;
-    /* A 404 without a reason, of a commit that is known to exist, reports the
-     * file's absence. */
-    return answer->error_code[0] == '\0' &&
-           (answer->commit[0] || d->commit[0]);
+    /* A 404 without a reason is the hub's own where the answer names the
+     * commit. Another host between here and the hub knows no commit. */
+    return answer->error_code[0] == '\0' && is_commit(answer->commit) &&
+           (!d->commit[0] || strcmp(answer->commit, d->commit) == 0);
 }
 
 clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
@@ -277,7 +284,9 @@ static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
     if (status != CLIPC_OK) {
         ;
     } else if (is_absence(d, &answer)) {
-        if (strcmp(answer.commit, d->commit) == 0)
+        /* Remembered for ever: only what the hub says in so many words. */
+        if (code_is(&answer, "EntryNotFound") &&
+            strcmp(answer.commit, d->commit) == 0)
             clipc_hub_absent_write(&d->tree, d->commit, file);
     } else if (!is_description(&answer)) {
         status = fail_answer(d, file, &answer, err);

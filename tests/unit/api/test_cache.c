@@ -195,6 +195,32 @@ TEST(a_flipped_byte_is_a_miss_at_most)
     free(good);
 }
 
+/* Names that meet in one slot: looking each of them up would take minutes. */
+TEST(names_made_to_collide_are_dropped)
+{
+    enum { N = 300000, RECORD = 32 + DIM * 4 + 32 };
+    const char *folder = test_path("cache");
+    char path[512];
+    size_t n;
+
+    store(folder, 1, 0, 1);
+    CHECK_INT(list_folder(folder, "labels-", "", path), 1);
+    char *good = test_read(path, &n);
+    char *file = calloc(56 + (size_t)N * RECORD, 1);
+    CHECK(file != NULL && n == 56 + RECORD);
+    memcpy(file, good, 56);
+    const uint64_t count = N;
+    memcpy(file + 48, &count, sizeof count);
+    for (uint32_t i = 0; i < N; i++) /* eight equal bytes, then a number */
+        memcpy(file + 56 + (size_t)i * 32 + 8, &i, sizeof i);
+    test_write(path, file, 56 + (size_t)N * RECORD);
+    CHECK_INT(count_hits(folder, 1, 0, 1), 0);
+    store(folder, 1, 0, 3); /* heals the file */
+    CHECK_INT(count_hits(folder, 1, 0, 3), 3);
+    free(good);
+    free(file);
+}
+
 TEST(a_file_of_another_length_is_ignored)
 {
     const char *folder = test_path("cache");

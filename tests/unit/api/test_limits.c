@@ -242,6 +242,22 @@ TEST(a_pass_takes_bounded_work_and_memory)
     close_all();
 }
 
+TEST(pixels_of_the_caller_count_too)
+{
+    static const uint8_t rgb[3 * 4 * 2];
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image *image;
+
+    params.max_pixels = 8;
+    CHECK_OK(clipc_image_from_rgb(&image, rgb, 4, 2, 12, &params, &err), err);
+    clipc_image_free(image);
+    params.max_pixels = 7;
+    CHECK_STATUS(clipc_image_from_rgb(&image, rgb, 4, 2, 12, &params, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "4x2 pixels, the limit is max_pixels, 7");
+    CHECK(image == NULL);
+}
+
 TEST(file_bytes_are_at_most_64_mib)
 {
     clipc_image_params params = clipc_image_params_default();

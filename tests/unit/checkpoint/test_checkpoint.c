@@ -237,6 +237,7 @@ TEST(logit_scale_is_one_finite_number)
         { 88, CLIPC_OK },
         { 88.1f, CLIPC_ERR_NUMERIC },
         { INFINITY, CLIPC_ERR_NUMERIC },
+        { -INFINITY, CLIPC_ERR_NUMERIC },
         { NAN, CLIPC_ERR_NUMERIC },
     };
     clipc_error err = CLIPC_ERROR_INIT;

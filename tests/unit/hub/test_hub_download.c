@@ -801,6 +801,29 @@ TEST(what_does_not_exist_is_named)
     refuse("o/empty", CLIPC_ERR_NOT_FOUND, "no weights that clipc reads");
 }
 
+/* A 404 of another host between here and the hub is no word about a file. */
+TEST(absence_is_the_hubs_own_word)
+{
+    static const char file[] = "preprocessor_config.json";
+    const char *remembered;
+
+    begin();
+    CHECK(unlink(in(root, "o/n/" A40 "/%s", file)) == 0 || errno == ENOENT);
+    get("o/n"); /* X-Error-Code: EntryNotFound */
+    remembered = in(cache, "models--o--n/.no_exist/" A40 "/%s", file);
+    CHECK(access(remembered, F_OK) == 0);
+    begin();
+    hub_server_rule(server, "preprocessor_config.json | status=404");
+    refuse("o/n", CLIPC_ERR_HTTP, "no word of the hub");
+    /* The hub names the commit, and gives no reason: believed, this once. */
+    begin();
+    hub_server_rule(server,
+                    "preprocessor_config.json | status=404 commit=" A40);
+    get("o/n");
+    remembered = in(cache, "models--o--n/.no_exist/" A40 "/%s", file);
+    CHECK(access(remembered, F_OK) != 0);
+}
+
 TEST(errors_of_the_hub_are_told_as_they_are)
 {
     static const struct {
