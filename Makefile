@@ -181,7 +181,7 @@ endif
 TEST_HELPERS := $(patsubst %,$(BUILD)/tests/support/%.o,tiny_model containers sockets hub_server)
 TEST_COMMON  := $(patsubst %,$(BUILD)/tests/support/%.o,test_main files fixture networks serve_client wire json_shape) $(TEST_HELPERS)
 TEST_TOOLS   := $(patsubst %,$(BUILD)/tests/%,support/httpd support/hubd \
-                support/pty stress/torture parity/trace)
+                support/pty stress/soak stress/torture parity/trace)
 ifeq ($(SERVE),1)
 TEST_TOOLS   += $(BUILD)/tests/stress/torture_serve
 endif
@@ -203,7 +203,8 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen check-browser check-clients lint format torture coverage fuzz parity bench bench-peers bench-photos \
+        check-codegen check-browser check-clients check-all lint format torture soak \
+        coverage fuzz parity bench bench-peers bench-photos \
         model-page \
         install install-strip uninstall deb check-deb clean help
 .DELETE_ON_ERROR:
@@ -224,6 +225,8 @@ help:
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make lint       style and static checks; make format applies the style"
 	@echo "make torture    every allocation and read fails in turn"
+	@echo "make soak       mixed work for SOAK_SECONDS=1800: nothing may grow"
+	@echo "make check-all  every check there is, one after the other"
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
 	@echo "make check-browser  the page of clipc-serve in Chromium and Firefox (npm)"
@@ -482,6 +485,13 @@ format:
 
 torture: tests
 	@BUILD=$(BUILD) sh tests/stress/torture.sh
+
+SOAK_SECONDS ?= 1800
+soak: tests
+	$(BUILD)/tests/stress/soak --seconds $(SOAK_SECONDS)
+
+check-all:
+	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' CC='$(CC)' sh tests/check_all.sh
 
 coverage:
 	mkdir -p $(BUILDS)/cov && find $(BUILDS)/cov -name '*.gcda' -delete

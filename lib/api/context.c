@@ -148,6 +148,7 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
                                      params.threads ? params.threads
                                                     : clipc_cpu_count(),
                                      err));
+    clipc_pool_set_cancel(ctx->engine.pool, &ctx->engine.cancel);
     *out = ctx;
     return CLIPC_OK;
 fail:

@@ -56,7 +56,8 @@ struct clipc_pool {
     unsigned n_threads; /* 0: not started yet */
     bool spin;          /* false where threads outnumber processors */
     bool stop;
-    clipc_task_fn task; /* of the run, with its argument */
+    clipc_cancel *cancel; /* or NULL */
+    clipc_task_fn task;   /* of the run, with its argument */
     void *arg;
     worker workers[]; /* [n_wanted - 1] */
 };
@@ -69,11 +70,12 @@ static void gate_init(gate *g)
     atomic_init(&g->n_sleepers, 0);
 }
 
-/* The kernel reads the counter as a plain 32-bit number. */
-static void futex(gate *g, int operation, unsigned value)
+/* The kernel reads the counter as a plain 32-bit number. timeout NULL: none. */
+static void futex(gate *g, int operation, unsigned value,
+                  const struct timespec *timeout)
 {
     _Static_assert(sizeof g->value == 4, "a futex has 32 bits");
-    syscall(SYS_futex, (void *)(uintptr_t)&g->value, operation, value, NULL,
+    syscall(SYS_futex, (void *)(uintptr_t)&g->value, operation, value, timeout,
             NULL, 0);
 }
 
@@ -81,7 +83,7 @@ static void gate_open(gate *g)
 {
     atomic_fetch_add(&g->value, 1);
     if (atomic_load(&g->n_sleepers) > 0)
-        futex(g, FUTEX_WAKE_PRIVATE, INT_MAX);
+        futex(g, FUTEX_WAKE_PRIVATE, INT_MAX, NULL);
 }
 
 /* Tells the core that this is a spin loop. */
@@ -101,9 +103,19 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Returns when the gate's value is no longer `seen`. */
-static void gate_wait(gate *g, unsigned seen, bool spin)
+/* Whether this thread is the one that `cancel` asks. */
+static bool asks(const clipc_cancel *cancel)
 {
+    return cancel && cancel->ask &&
+           pthread_equal(cancel->asker, pthread_self());
+}
+
+/* Returns when the gate's value is no longer `seen`. */
+static void gate_wait(gate *g, unsigned seen, bool spin, clipc_cancel *cancel)
+{
+    const struct timespec moment = { 0, CLIPC_CANCEL_NS / 2 };
+    const struct timespec *timeout = asks(cancel) ? &moment : NULL;
+
     if (spin) {
         int64_t end = 0;
         do {
@@ -118,8 +130,11 @@ static void gate_wait(gate *g, unsigned seen, bool spin)
         } while (now_ns() < end);
     }
     atomic_fetch_add(&g->n_sleepers, 1);
-    while (atomic_load(&g->value) == seen) /* a signal wakes too */
-        futex(g, FUTEX_WAIT_PRIVATE, seen);
+    while (atomic_load(&g->value) == seen) { /* a signal wakes too */
+        futex(g, FUTEX_WAIT_PRIVATE, seen, timeout);
+        if (timeout)
+            (void)clipc_cancelled(cancel);
+    }
     atomic_fetch_sub(&g->n_sleepers, 1);
 }
 
@@ -158,6 +173,11 @@ void clipc_pool_destroy(clipc_pool *pool)
     free(pool);
 }
 
+void clipc_pool_set_cancel(clipc_pool *pool, clipc_cancel *cancel)
+{
+    pool->cancel = cancel;
+}
+
 void clipc_pool_barrier(clipc_pool *pool)
 {
     unsigned seen = atomic_load(&pool->barrier.value);
@@ -168,7 +188,7 @@ void clipc_pool_barrier(clipc_pool *pool)
         atomic_store(&pool->n_arrived, 0);
         gate_open(&pool->barrier);
     } else {
-        gate_wait(&pool->barrier, seen, pool->spin);
+        gate_wait(&pool->barrier, seen, pool->spin, pool->cancel);
     }
 }
 
@@ -178,7 +198,7 @@ static void *work(void *arg)
     clipc_pool *pool = self->pool;
 
     for (unsigned seen = 0;; seen++) {
-        gate_wait(&pool->start, seen, pool->spin && seen > 0);
+        gate_wait(&pool->start, seen, pool->spin && seen > 0, NULL);
         if (pool->stop)
             return NULL;
         pool->task(pool->arg, self->index, pool->n_threads);

@@ -7,6 +7,7 @@
 #define CLIPC_THREAD_H
 
 #include "base/base.h"
+#include "base/cancel.h"
 
 typedef struct clipc_pool clipc_pool;
 
@@ -18,6 +19,10 @@ void clipc_pool_destroy(clipc_pool *pool);
 /* Starts the threads, and returns how many a run will have: the number asked
  * for, or fewer where the system refused some. */
 unsigned clipc_pool_size(clipc_pool *pool);
+
+/* The thread that `cancel` asks goes on asking while it waits for the others.
+ * NULL, as at first: nobody asks. */
+void clipc_pool_set_cancel(clipc_pool *pool, clipc_cancel *cancel);
 
 typedef void (*clipc_task_fn)(void *arg, unsigned thread, unsigned n_threads);
 

@@ -113,6 +113,37 @@ TEST(only_the_thread_that_began_is_asked_and_all_hear)
     clipc_pool_destroy(s.pool);
 }
 
+/* The asker has no work of its own: it asks while it waits. */
+static void uneven(void *arg, unsigned thread, unsigned n_threads)
+{
+    shared *s = arg;
+    const struct timespec step = { .tv_nsec = 5000000 };
+
+    for (int i = 0; thread == n_threads - 1 && i < 2000; i++) {
+        if ((s->heard[0] = clipc_cancelled(&s->cancel)))
+            break;
+        nanosleep(&step, NULL);
+    }
+    clipc_pool_barrier(s->pool);
+}
+
+TEST(a_thread_that_waits_goes_on_asking)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    asked a = { .stop_at = 2 };
+    shared s = { 0 };
+
+    CHECK_OK(clipc_pool_create(&s.pool, 2, &err), err);
+    if (clipc_pool_size(s.pool) < 2)
+        SKIP("no second thread");
+    clipc_pool_set_cancel(s.pool, &s.cancel);
+    clipc_cancel_begin(&s.cancel, ask, &a);
+    clipc_pool_run(s.pool, uneven, &s);
+    CHECK(s.heard[0]);
+    CHECK_INT(a.n, 2);
+    clipc_pool_destroy(s.pool);
+}
+
 TEST(a_long_piece_hashes_as_a_piece_and_stops)
 {
     enum { N = (3 << 20) + 5 };
