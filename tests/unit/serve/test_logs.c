@@ -184,7 +184,7 @@ TEST(lines_of_json)
     static const char *const args[] = { "--model", "tests/data/tiny",
                                         "--log-format", "json", NULL };
     serve_process server;
-    char id[32], *lines[64];
+    char id[32], *lines[64] = { NULL };
 
     serve_start(&server, args);
     get(&server, "/healthz", 200, id);
