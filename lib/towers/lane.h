@@ -94,9 +94,9 @@ struct clipc_tower {
     /* Rows at the beginning of sequence i that equal those of sequence i - 1.
      * NULL: sequences share no rows. */
     size_t (*shared)(const clipc_tower *tower, size_t i);
-    /* Whether the row at `place` of sequence i enters the first layer as that
-     * of sequence i - 1 does; all sequences have the same length. NULL: not
-     * known. */
+    /* Whether the row at `place`, which both have, of sequence i enters the
+     * first layer as that of sequence i - 1 does. Such sequences share no
+     * rows. NULL: not known. */
     bool (*repeats)(const clipc_tower *tower, size_t i, size_t place);
     /* Fills lane->x. Every thread of the lane calls this. */
     void (*embed)(const clipc_worker *worker);

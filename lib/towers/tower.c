@@ -339,7 +339,7 @@ static void add_entries(const clipc_tower *tower, clipc_lane *lane,
 {
     for (size_t k = 0; k < s->n_rows; k++) {
         uint32_t *entry = &lane->entry_of[s->first_row + k];
-        if (before && tower->repeats(tower, i, k)) {
+        if (before && k < before->n_rows && tower->repeats(tower, i, k)) {
             *entry = lane->entry_of[before->first_row + k];
         } else {
             *entry = (uint32_t)lane->n_entries;

@@ -318,22 +318,37 @@ TEST(texts_are_the_reference_s)
 }
 
 /* Rows of padding count: a text without them is another one. */
-TEST(a_text_of_another_length_is_refused)
+/* A model_max_length below the context length pads less: each text is as if
+ * alone. */
+TEST(texts_of_several_lengths_are_as_if_alone)
 {
+    enum { N = 4 };
+    static const size_t lengths[N] = { ROWS, 3, ROWS - 1, 5 };
     const clipc_text_weights *weights;
     clipc_model *of = open_folder(0);
-    float out[WIDTH];
+    float out[N * WIDTH], one[WIDTH];
+    int32_t ids[N * ROWS];
+    size_t starts[N + 1] = { 0 };
     clipc_engine engine;
     golden g;
 
     open_golden(&g, of);
-    g.starts[1] = ROWS - 1;
-    engine_open(&engine, 1, CLIPC_GEMM_NATIVE);
+    engine_open(&engine, 2, CLIPC_GEMM_NATIVE);
     CHECK_OK(clipc_checkpoint_text(of->checkpoint, &weights, &err), err);
-    CHECK_STATUS(clipc_text_forward(&engine, &of->config, weights, g.ids,
-                                    g.starts, 1, out, &err),
-                 CLIPC_ERR_ARGUMENT);
-    CHECK_HAS(err.message, "texts padded to 20");
+    for (size_t i = 0; i < N; i++) { /* the same text again and again */
+        memcpy(ids + starts[i], g.ids, lengths[i] * sizeof *ids);
+        starts[i + 1] = starts[i] + lengths[i];
+    }
+    CHECK_OK(clipc_text_forward(&engine, &of->config, weights, ids, starts, N,
+                                out, &err),
+             err);
+    for (size_t i = 0; i < N; i++) {
+        const size_t alone[2] = { 0, lengths[i] };
+        CHECK_OK(clipc_text_forward(&engine, &of->config, weights, g.ids,
+                                    alone, 1, one, &err),
+                 err);
+        CHECK_BYTES(one, out + i * WIDTH, sizeof one);
+    }
     engine_close(&engine);
     close_golden(&g);
     clipc_model_free(of);
