@@ -283,7 +283,7 @@ TEST(wrong_requests_are_refused_in_openais_form)
         { "{\"input\":[{\"image\":\"aGVsbG8=\"}]}", 415, "unsupported",
           "input 0: " },
         { "{\"input\":[\"a\",{\"image\":\"data:x,y\"}]}", 415, "unsupported",
-          "input 1: (memory): not a JPEG" },
+          "input 1: not a JPEG" },
         { "{\"input\":\"http://127.0.0.1:1/x\",\"modality\":\"image\"}", 403,
           "url_blocked", "input 0: " },
         { "{\"input\":\"http://a\\u0000b/\",\"modality\":\"image\"}", 400,
