@@ -742,7 +742,7 @@ typedef struct clipc_model_info {
     const char *family; /* the network: "CLIP", "SigLIP" (SigLIP 2 too) or
                          * "MetaCLIP 2" */
     clipc_scoring scoring;
-    double logit_bias; /* logit = cosine * logit_scale + logit_bias; CLIP: 0.
+    double logit_bias;   /* logit = cosine * logit_scale + logit_bias; CLIP: 0.
                         * A SigLIP tower by itself without one: 0 */
     const char *adapter; /* path of the adapter that is in the weights, or
                           * NULL */

@@ -193,14 +193,12 @@ static clipc_status get_adapter(clipc_hub_task *d, bool *found,
     if (!*found)
         return CLIPC_OK;
     CLIPC_TRY(clipc_hub_file_get(d, CLIPC_ADAPTER_SAFETENSORS,
-                                 CLIPC_HUB_OPTIONAL,
-                                 d->params->max_file_bytes, &safetensors,
-                                 err));
-    return safetensors ? CLIPC_OK
-                       : clipc_hub_file_get(d, CLIPC_ADAPTER_BIN,
-                                            CLIPC_HUB_REQUIRED,
-                                            d->params->max_file_bytes, found,
-                                            err);
+                                 CLIPC_HUB_OPTIONAL, d->params->max_file_bytes,
+                                 &safetensors, err));
+    return safetensors
+               ? CLIPC_OK
+               : clipc_hub_file_get(d, CLIPC_ADAPTER_BIN, CLIPC_HUB_REQUIRED,
+                                    d->params->max_file_bytes, found, err);
 }
 
 static clipc_status get_all(clipc_hub_task *d, clipc_error *err)

@@ -18,6 +18,8 @@ mkdir -p "$out"
 packages='libjpeg libpng zlib libwebp libwebpdemux jansson nettle'
 [ "$CURL" = 0 ] || packages="$packages libcurl"
 [ "$AVIF" = 0 ] || packages="$packages libavif"
+# The quotes in flags are for the compiler.
+# shellcheck disable=SC2089,SC2090
 flags="-std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off -pthread $CFLAGS
  -Iinclude -Ilib -Itools -Itests -I$here -DCLIPC_OPENBLAS=0
  -DCLIPC_CURL=$CURL -DCLIPC_WEBP=1 -DCLIPC_AVIF=$AVIF -DCLIPC_GIF=1
@@ -38,6 +40,7 @@ compile() { # FLAGS FILE...
     shift
     for source; do
         object=$out/$(echo "$source" | tr / _).o
+        # shellcheck disable=SC2090
         $CC $flags $isa -c "$source" -o "$object"
         objects="$objects $object"
     done
@@ -72,6 +75,7 @@ for target; do
     own=
     # It has a usage error of its own, so the reader of numbers is not shared.
     [ "$target" != fuzz_numbers ] || own=tools/common/numbers.c
+    # shellcheck disable=SC2090
     $CC $flags "$here/$target.c" $own $LIB_FUZZING_ENGINE "$out/libtargets.a" \
         $libs -lm -ldl -o "$out/$target"
     echo "$target"

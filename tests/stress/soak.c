@@ -39,7 +39,8 @@ enum {
 #define SLACK_RSS_KIB 16384l
 
 static const char *const picture_names[N_PICTURES] = {
-    "tests/data/images/pictures/c2-d8.png", "tests/data/images/pictures/420.jpg",
+    "tests/data/images/pictures/c2-d8.png",
+    "tests/data/images/pictures/420.jpg",
     "tests/data/images/pictures/420-progressive.jpg",
     "tests/data/images/pictures/c3-d4-adam7.png"
 };

@@ -54,5 +54,7 @@ void json_compare(const json_t *want, const json_t *got, bool words,
     if (json_is_array(want) && !json_array_size(want) != !json_array_size(got))
         FAIL("%s: empty on one side alone", where);
     json_array_foreach(got, i, member)
+    {
         json_compare(json_array_get(want, 0), member, words, where);
+    }
 }

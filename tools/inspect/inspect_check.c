@@ -351,7 +351,8 @@ static void check_characters(check *c, const char *file)
     int32_t ids[MAX_ROUND_TRIP + 2];
     size_t n;
 
-    for (char s = ' '; s <= '~'; s++) {
+    for (int code = ' '; code <= '~'; code++) {
+        const char s = (char)code;
         if (!ids_of(c, (clipc_text){ &s, 1 }, ids, MAX_ROUND_TRIP + 2, &n))
             return;
         for (size_t i = 0; i < n; i++)

@@ -64,12 +64,17 @@ static void check_refs(json_t *value)
     json_t *member;
     size_t i;
 
-    if (json_is_array(value))
-        json_array_foreach(value, i, member) check_refs(member);
+    json_array_foreach(value, i, member)
+    {
+        check_refs(member);
+    }
     if (!json_is_object(value))
         return;
     (void)resolve(value);
-    json_object_foreach(value, key, member) check_refs(member);
+    json_object_foreach(value, key, member)
+    {
+        check_refs(member);
+    }
 }
 
 static const char *method_name(unsigned method)

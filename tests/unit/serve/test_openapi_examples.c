@@ -191,7 +191,10 @@ static void put_parameter(serve_buffer *out, const char *name,
     const json_t *element;
     size_t i;
 
-    json_array_foreach(value, i, element) put_parameter(out, name, element);
+    json_array_foreach(value, i, element)
+    {
+        put_parameter(out, name, element);
+    }
     if (json_is_array(value))
         return;
     serve_putf(out, "%c%s=", memchr(out->data, '?', out->n) ? '&' : '?', name);
@@ -246,7 +249,9 @@ static void put_form(serve_buffer *out, const json_t *example)
     json_t *value;
 
     json_object_foreach(json_object_get(example, "value"), name, value)
+    {
         put_part(out, name, value);
+    }
     json_object_foreach(json_object_get(example, "x-base64"), name, value)
     {
         serve_putf(out,
