@@ -136,7 +136,7 @@ TEST(the_document_is_whole)
 
 TEST(its_paths_are_the_rows_of_the_table)
 {
-    const char *path, *method;
+    const char *path;
     json_t *item, *operation;
     size_t n_rows = 0, n_operations = 0;
 
@@ -163,7 +163,9 @@ TEST(its_paths_are_the_rows_of_the_table)
                    route->path);
     }
     json_object_foreach(json_object_get(document, "paths"), path, item)
-        json_object_foreach(item, method, operation) n_operations++;
+    {
+        n_operations += json_object_size(item);
+    }
     CHECK_INT(n_operations, n_rows);
 }
 

@@ -365,10 +365,13 @@ static bool is_answered(json_t *operation, const char *name)
 
     json_object_foreach(json_object_get(operation, "responses"), status,
                         response)
-        json_object_foreach(
-            json_object_get(response, "content"), type,
-            media) if (json_object_get(json_object_get(media, "examples"),
-                                       name)) return true;
+    {
+        json_object_foreach(json_object_get(response, "content"), type, media)
+        {
+            if (json_object_get(json_object_get(media, "examples"), name))
+                return true;
+        }
+    }
     return false;
 }
 
@@ -390,9 +393,13 @@ static void check_requests(const char *path, json_t *operation)
     size_t i;
 
     json_object_foreach(bodies_of(operation), type, object)
+    {
         check_names(path, operation, object);
+    }
     json_array_foreach(json_object_get(operation, "parameters"), i, object)
+    {
         check_names(path, operation, object);
+    }
 }
 
 /* The examples of one answer. Without an example, one that succeeds is asked
