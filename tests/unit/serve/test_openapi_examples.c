@@ -465,7 +465,11 @@ TEST(every_example_is_answered_as_it_says)
 
     start();
     json_object_foreach(json_object_get(document, "paths"), path, item)
+    {
         json_object_foreach(item, method, operation)
+        {
             n += replay_operation(path, method, operation);
+        }
+    }
     CHECK(n >= serve_n_routes);
 }
