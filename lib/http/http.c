@@ -139,8 +139,14 @@ clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
     if (!has_scheme(url, "http") && !has_scheme(url, "https"))
         return fail_url(url, redirected,
                         "only http:// and https:// URLs are fetched", err);
-    if (strchr(url, ':')[3] == '/') /* libcurl would skip the slash */
+    const char *host = strchr(url, ':') + 3;
+    if (*host == '/') /* libcurl would skip the slash */
         return fail_url(url, redirected, "the host is missing", err);
+    /* libcurl decodes the name, and what comes out may be an address in another
+     * spelling. In brackets a % begins a zone. */
+    if (*host != '[' && memchr(host, '%', strcspn(host, "/?#")))
+        return fail_url(url, redirected, "the host name has a percent sign",
+                        err);
 
     parts = curl_url();
     if (!parts)
