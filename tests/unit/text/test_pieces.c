@@ -546,6 +546,7 @@ TEST(pieces_of_texts_that_grow_have_a_limit)
                                             0, 0, &ids, &err),
                      CLIPC_ERR_LIMIT);
         CHECK_HAS(err.message, "has more than 16777216 bytes after");
+        free(ids.ids);
         ids = encode(tokenizer, text, n / 8, 0, 0);
         CHECK(ids.n > n / 16);
         free(ids.ids);
