@@ -295,6 +295,8 @@ TEST(wrong_json_is_refused)
 
     start();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!CLIPC_CURL && strncmp(cases[i].code, "url", 3) == 0)
+            continue; /* no URL is looked at */
         http_answer answer = http_post(server.port, "/v1/classify", JSON,
                                        cases[i].body, strlen(cases[i].body));
         if (answer.status != cases[i].status)

@@ -292,6 +292,8 @@ TEST(wrong_requests_are_refused_in_openais_form)
 
     open_demo();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!CLIPC_CURL && strncmp(cases[i].type, "url", 3) == 0)
+            continue; /* no URL is looked at */
         http_answer answer = http_post(server.port, "/v1/embeddings", JSON,
                                        cases[i].body, strlen(cases[i].body));
         if (answer.status != cases[i].status)

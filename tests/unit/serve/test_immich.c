@@ -372,7 +372,7 @@ TEST(wrong_requests_are_refused)
         { TEXTUAL("ViT-B-32__openai"), "x", NULL, 400 },
         { VISUAL("ViT-B-32__openai"), "", NULL, 422 },
         { VISUAL("ViT-B-32__openai"), "\xFF\xD8\xFF\xE0garbage", NULL, 422 },
-        { VISUAL("ViT-B-32__openai"), "GIF89a", NULL, 422 },
+        { VISUAL("ViT-B-32__openai"), "\x89PNG\r\n\x1A\n", NULL, 422 },
         { VISUAL("ViT-B-32__openai"), "no picture", NULL, 415 },
         { TEXTUAL("ViT-B-32__openai"), NULL, "a\xFF", 422 },
     };
