@@ -819,8 +819,9 @@ TEST(a_callback_is_refused_its_own_context)
     c.labels = labels;
     c.image = images[19];
     CHECK_OK(clipc_classify(c.own, labels, images, 20, 1, got, &err), err);
-    CHECK_INT(c.n_calls, 3);
-    CHECK_INT(c.n_refused, 3 * 8);
+    /* After each chunk, and again where a chunk takes long. */
+    CHECK(c.n_calls >= 3);
+    CHECK_INT(c.n_refused, c.n_calls * 8);
     CHECK_INT(c.n_wrong, 0);
     CHECK_BYTES(got, want, sizeof want);
     /* Afterwards the context is free again. */
