@@ -320,7 +320,8 @@ static long settle(long before)
         pause_ms(ms < 20 ? 0 : 1);
     }
     if (serve_http_connections(http) || atomic_load(&server.n_requests))
-        report("%s", "a connection or request is left");
+        report("%s is left",
+               serve_http_connections(http) ? "a connection" : "a request");
     return left;
 }
 

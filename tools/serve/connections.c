@@ -24,6 +24,7 @@ struct serve_connection {
     int64_t since_us;
     uint64_t n_bytes;
     serve_connection *next, *previous;
+    void *request;
 };
 
 struct serve_connections {
@@ -107,6 +108,11 @@ void serve_connection_received(serve_connections *all, serve_connection *c,
 int serve_connection_fd(const serve_connection *c)
 {
     return c->fd;
+}
+
+void **serve_connection_request(serve_connection *c)
+{
+    return &c->request;
 }
 
 /* Microseconds that the phase may take; 0: as long as the request's own

@@ -49,6 +49,10 @@ void serve_connection_received(serve_connections *connections,
 
 int serve_connection_fd(const serve_connection *connection);
 
+/* The request that the connection is in the midst of: the caller's, NULL at
+ * first. */
+void **serve_connection_request(serve_connection *connection);
+
 /* Whether serve_connections_cut() has cut it. */
 bool serve_connection_was_cut(serve_connections *connections,
                               const serve_connection *connection);

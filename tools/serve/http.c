@@ -75,24 +75,6 @@ static serve_connection *connection_of(struct MHD_Connection *con)
     return info ? info->socket_context : NULL;
 }
 
-static void on_connection(void *cls, struct MHD_Connection *con,
-                          void **context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    serve_http *http = cls;
-    const union MHD_ConnectionInfo *info;
-
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        info = MHD_get_connection_info(con, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *context = info ? serve_connection_add(http->connections,
-                                               info->connect_fd)
-                        : NULL;
-    } else if (*context) {
-        serve_connection_remove(http->connections, *context);
-        *context = NULL;
-    }
-}
-
 static void put_client(struct MHD_Connection *con, char *out, size_t room)
 {
     const union MHD_ConnectionInfo *info =
@@ -116,23 +98,22 @@ static void put_client(struct MHD_Connection *con, char *out, size_t room)
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *con)
 {
     serve_http *http = cls;
-    exchange *x = calloc(1, sizeof *x);
+    serve_connection *connection = connection_of(con);
+    exchange *x = connection ? calloc(1, sizeof *x) : NULL;
 
-    if (!x)
+    if (!x) /* on_request closes the connection */
         return NULL;
     atomic_fetch_add(&http->server->n_requests, 1);
     x->request.server = http->server;
     x->request.started_us = serve_now_us();
     x->request.method = SERVE_OTHER;
     x->request.problem = serve_write_problem_json;
-    x->connection = connection_of(con);
+    x->connection = connection;
+    *serve_connection_request(connection) = x;
     serve_log_name(&x->request);
     serve_response_start(&x->response);
-    if (x->connection) {
-        x->request.fd = serve_connection_fd(x->connection);
-        serve_connection_phase(http->connections, x->connection,
-                               SERVE_PHASE_NEXT, 0);
-    }
+    x->request.fd = serve_connection_fd(connection);
+    serve_connection_phase(http->connections, connection, SERVE_PHASE_NEXT, 0);
     x->raw_target = uri;
     x->raw_target_bytes = strlen(uri);
     x->no_memory = !serve_target_read(&x->target, uri, &x->bad_target) &&
@@ -317,7 +298,7 @@ static bool check_head(exchange *x, struct MHD_Connection *con,
 
     if (!serve_guard_head(&head, body_bytes, &refusal))
         return refuse(x, &refusal);
-    if (x->no_memory || !x->connection) {
+    if (x->no_memory) {
         x->response.close = true;
         serve_fail(r, &x->response, 503, "nomem", "out of memory");
         return false;
@@ -432,9 +413,8 @@ static enum MHD_Result send_answer(serve_http *http, exchange *x,
             serve_response_text(r, 503, "out of memory\n");
         }
     }
-    if (x->connection)
-        serve_connection_phase(http->connections, x->connection,
-                               SERVE_PHASE_ANSWER, r->body.n);
+    serve_connection_phase(http->connections, x->connection,
+                           SERVE_PHASE_ANSWER, r->body.n);
     struct MHD_Response *response = make_response(x);
     x->answered = response && add_headers(x, response) &&
                   MHD_queue_response(con, r->status, response) == MHD_YES;
@@ -478,9 +458,8 @@ static enum MHD_Result begin(serve_http *http, exchange *x,
     uint64_t body_bytes;
 
     read_head(x, con, method);
-    if (x->connection)
-        serve_connection_phase(http->connections, x->connection,
-                               SERVE_PHASE_WORK, 0);
+    serve_connection_phase(http->connections, x->connection, SERVE_PHASE_WORK,
+                           0);
     if (check_head(x, con, method, version, &body_bytes))
         x->state = AT_BODY;
     else if (x->response.close || body_bytes > DISCARD_BYTES ||
@@ -489,7 +468,7 @@ static enum MHD_Result begin(serve_http *http, exchange *x,
         return send_answer(http, x, con);
     } else
         x->state = DISCARDING;
-    if (x->connection && body_bytes > 0)
+    if (body_bytes > 0)
         serve_connection_phase(http->connections, x->connection,
                                SERVE_PHASE_BODY, 0);
     return MHD_YES;
@@ -497,8 +476,7 @@ static enum MHD_Result begin(serve_http *http, exchange *x,
 
 static void receive(serve_http *http, exchange *x, const char *data, size_t n)
 {
-    if (x->connection)
-        serve_connection_received(http->connections, x->connection, n);
+    serve_connection_received(http->connections, x->connection, n);
     if (x->state != AT_BODY)
         return;
     serve_put(&x->body, data, n);
@@ -529,9 +507,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *con,
         *upload_bytes = 0;
         return MHD_YES;
     }
-    if (x->connection)
-        serve_connection_phase(http->connections, x->connection,
-                               SERVE_PHASE_WORK, 0);
+    serve_connection_phase(http->connections, x->connection, SERVE_PHASE_WORK,
+                           0);
     if (x->state == AT_BODY)
         answer(x);
     return send_answer(http, x, con);
@@ -540,43 +517,69 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *con,
 /* For the log and the metrics, of a request without an answer. */
 static unsigned status_of_none(serve_http *http, const exchange *x)
 {
-    if (x->connection &&
-        serve_connection_was_cut(http->connections, x->connection))
+    if (serve_connection_was_cut(http->connections, x->connection))
         return 408;
     if (x->failed)
         return 503;
     return x->state == DISCARDING ? x->response.status : 499;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *con, void **context,
-                         enum MHD_RequestTerminationCode code)
+/* The request is over, with an answer or without. */
+static void end(serve_http *http, exchange *x, struct MHD_Connection *con,
+                bool cut)
 {
-    serve_http *http = cls;
-    exchange *x = *context;
-
-    if (!x)
-        return;
-    *context = NULL;
     if (!x->answered)
         x->response.status = status_of_none(http, x);
     serve_log_entry entry = { .request = &x->request,
                               .status = x->response.status,
                               .out_bytes = x->out_bytes,
-                              .cut = code !=
-                                     MHD_REQUEST_TERMINATED_COMPLETED_OK };
+                              .cut = cut };
     put_client(con, entry.client, sizeof entry.client);
     serve_log(http->server->settings, &entry);
     serve_metrics_request(http->server->metrics, x->request.route,
                           x->response.status,
                           serve_now_us() - x->request.started_us);
-    if (x->connection)
-        serve_connection_phase(http->connections, x->connection,
-                               SERVE_PHASE_IDLE, 0);
+    serve_connection_phase(http->connections, x->connection, SERVE_PHASE_IDLE,
+                           0);
+    *serve_connection_request(x->connection) = NULL;
     release(x);
     serve_response_free(&x->response);
     serve_target_free(&x->target);
     free(x);
     atomic_fetch_sub(&http->server->n_requests, 1);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *con, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    exchange *x = *context;
+
+    *context = NULL;
+    if (x)
+        end(cls, x, con, code != MHD_REQUEST_TERMINATED_COMPLETED_OK);
+}
+
+/* libmicrohttpd 1.0 completes no request whose refusal it has no memory for:
+ * the connection's end does. */
+static void on_connection(void *cls, struct MHD_Connection *con,
+                          void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    serve_http *http = cls;
+    const union MHD_ConnectionInfo *info;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        info = MHD_get_connection_info(con, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context = info ? serve_connection_add(http->connections,
+                                               info->connect_fd)
+                        : NULL;
+    } else if (*context) {
+        exchange *x = *serve_connection_request(*context);
+        if (x)
+            end(http, x, con, true);
+        serve_connection_remove(http->connections, *context);
+        *context = NULL;
+    }
 }
 
 /* ---- start and end ----------------------------------------------------- */

@@ -280,7 +280,7 @@ void serve_predict(serve_request *request, serve_response *response)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     parts p = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
-    wish w;
+    wish w = { 0 };
     clipc_status status = read_parts(&p, request, &err);
 
     if (status == CLIPC_OK)

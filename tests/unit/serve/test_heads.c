@@ -338,7 +338,8 @@ TEST(other_protocols_are_hung_up)
         CHECK(wire_puts(&w, BEHIND));
         answer = wire_answer(&w, false);
         /* Empty lines before a request are allowed (RFC 9112, 2.2). */
-        if (i == 1 ? answer.status != 200 && answer.status != 400
+        if (i == 1 ? answer.status > 0 && answer.status != 200 &&
+                         answer.status != 400
                    : answer.status > 0 && answer.status < 400)
             FAIL("%s: status %d", texts[i], answer.status);
         http_free(&answer);
