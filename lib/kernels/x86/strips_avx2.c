@@ -12,7 +12,7 @@
 
 #define FLOATS __m256
 #define INTS __m256i
-enum { LANES = 8 };
+enum { LANES = 8, MASKS_ARE_FREE = 0 };
 #include "kernels/x86/strips_lanes.h"
 
 INLINE __m256i bits_of(__m256 x)
@@ -25,24 +25,10 @@ INLINE void store_ints(void *to, __m256i v)
     _mm256_storeu_si256(to, v);
 }
 
-/* Of a row that is absent or ends within the 32 bytes. Out of line: the packs
- * have this call for each vector. */
-static __attribute__((noinline)) __m256i load_end(const source *s, int row,
-                                                  size_t at)
-{
-    char part[32] = { 0 };
-
-    if (s->present[row] && at < s->row_bytes)
-        memcpy(part, s->rows[row] + at, s->row_bytes - at);
-    return _mm256_loadu_si256((const void *)part);
-}
-
-/* 32 bytes of a row from byte `at` on, zeros where there are none. */
+/* 32 bytes of a row, which has them. */
 INLINE __m256i load(const source *s, int row, size_t at)
 {
-    if (__builtin_expect(s->present[row] && at + 32 <= s->row_bytes, 1))
-        return _mm256_loadu_si256((const void *)(s->rows[row] + at));
-    return load_end(s, row, at);
+    return _mm256_loadu_si256((const void *)(s->rows[row] + at));
 }
 
 /* ---- numbers of a row -------------------------------------------------- */
@@ -123,19 +109,36 @@ INLINE __m256i bytes_of(const source *s, int row, clipc_storage from,
                                                          7));
 }
 
+/* 16 numbers of a row, and the largest magnitudes so far. */
+INLINE void add_largest(__m256i most[2], const source *s, int row,
+                        clipc_storage from, size_t at)
+{
+    __m256 x[2];
+
+    numbers(x, s, row, from, at);
+    UNROLL for (int j = 0; j < 2; j++) most[j] =
+        _mm256_max_epu32(most[j],
+                         _mm256_and_si256(_mm256_castps_si256(x[j]),
+                                          _mm256_set1_epi32(0x7FFFFFFF)));
+}
+
 INLINE uint32_t largest_bits(const source *s, int row, clipc_storage from)
 {
-    const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
+    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
     __m256i most[2] = { _mm256_setzero_si256(), _mm256_setzero_si256() };
     uint32_t lanes[8], largest = 0;
+    size_t at = 0;
 
-    for (size_t at = 0; at < s->k; at += 16) {
-        __m256 x[2];
-        numbers(x, s, row, from, at);
-        UNROLL for (int j = 0; j < 2; j++) most[j] =
-            _mm256_max_epu32(most[j],
-                             _mm256_and_si256(_mm256_castps_si256(x[j]),
-                                              magnitude));
+    if (!s->present[row])
+        return 0;
+    for (; at + 16 <= s->k; at += 16)
+        add_largest(most, s, row, from, at);
+    if (at < s->k) {
+        char part[64] = { 0 };
+        source end;
+        memcpy(part, s->rows[row] + at * element, (s->k - at) * element);
+        end.rows[row] = part;
+        add_largest(most, &end, row, from, 0);
     }
     _mm256_storeu_si256((__m256i *)(void *)lanes,
                         _mm256_max_epu32(most[0], most[1]));

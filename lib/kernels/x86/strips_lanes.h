@@ -8,6 +8,8 @@
  *     FLOATS   type of a vector of LANES floats
  *     INTS     type of the same vector as integers
  *     LANES    8 or 16
+ *     MASKS_ARE_FREE  whether the functions below read rows that are absent or
+ *              end within a block: then no block is cut out
  *
  * before, and after it the functions declared first here. The file
  * calls fill_table for the table.
@@ -80,6 +82,39 @@ static source open_rows(const void *const *rows, clipc_storage from,
     return s;
 }
 
+/* The most bytes of a row in a block: 64 numbers. */
+enum { BLOCK_BYTES = 256 };
+
+/* Whether all rows have the n bytes from `at` on. */
+INLINE bool is_whole(const source *s, size_t at, size_t n)
+{
+    uint64_t present = UINT64_MAX;
+
+    for (int i = 0; i < COLUMNS; i++)
+        present &= s->present[i];
+    return present && at + n <= s->row_bytes;
+}
+
+/* The same rows with the n bytes from `at` on alone, zeros where there are
+ * none; they lie in `block`. */
+static __attribute__((noinline)) void
+cut_block(source *out, char block[COLUMNS][BLOCK_BYTES], const source *s,
+          size_t at, size_t n)
+{
+    const size_t have = at >= s->row_bytes      ? 0
+                        : s->row_bytes - at < n ? s->row_bytes - at
+                                                : n;
+
+    *out = *s;
+    for (int i = 0; i < COLUMNS; i++) {
+        memset(block[i], 0, n);
+        if (s->present[i])
+            memcpy(block[i], s->rows[i] + at, have);
+        out->rows[i] = block[i];
+        out->present[i] = UINT64_MAX;
+    }
+}
+
 /* With bytes [at, at + n) of a row in use, prefetches the lines that the row
  * needs soon: lines of the same row, or, past its end, of the row 16 rows on,
  * which the next strip reads. The address may be invalid. */
@@ -133,11 +168,18 @@ INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
 
 INLINE void pack_f32_of(float *strip, const source *s, clipc_storage from)
 {
+    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    char block[COLUMNS][BLOCK_BYTES];
     float last[16 * COLUMNS];
+    source end;
 
     for (size_t at = 0; at < s->k; at += 16) {
         float *steps = s->k - at < 16 ? last : strip + at * COLUMNS;
-        pack_f32_steps(steps, s, from, at);
+        const bool whole = MASKS_ARE_FREE ||
+                           is_whole(s, at * element, 16 * element);
+        if (!whole)
+            cut_block(&end, block, s, at * element, 16 * element);
+        pack_f32_steps(steps, whole ? s : &end, from, whole ? at : 0);
         if (steps == last)
             memcpy(strip + at * COLUMNS, last, (s->k - at) * LINE);
     }
@@ -166,23 +208,34 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
     const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
     const size_t unit = 16 * per_step; /* K is padded to a multiple of this */
     const size_t end = (s->k + unit - 1) / unit * unit;
+    const size_t block_bytes = LANES * per_step * element;
     INTS total[PARTS] = { { 0 } }, lines[LANES];
+    char block[COLUMNS][BLOCK_BYTES];
+    source cut;
 
-    for (size_t at = 0; at < end; at += LANES * per_step)
+    for (size_t at = 0; at < end; at += LANES * per_step) {
+        const bool whole = MASKS_ARE_FREE ||
+                           is_whole(s, at * element, block_bytes);
+        const source *from_rows = whole ? s : &cut;
+        const size_t from_at = whole ? at : 0;
+        if (!whole)
+            cut_block(&cut, block, s, at * element, block_bytes);
         UNROLL for (int part = 0; part < PARTS; part++)
         {
             /* Bytes take so long that unrolling gains nothing; their rows were
              * read before, for the scale. */
             if (to == CLIPC_STORE_S8)
                 KEEP_ROLLED for (int i = 0; i < LANES; i++)
-                    lines[i] = bytes_of(s, part * LANES + i, from, at);
+                    lines[i] = bytes_of(from_rows, part * LANES + i, from,
+                                        from_at);
             else
                 UNROLL for (int i = 0; i < LANES; i++)
                 {
                     const int row = part * LANES + i;
-                    lines[i] = from == to ? halves_of(s, row, at)
-                                          : bf16_of(s, row, from, at);
-                    prefetch(s, row, at * element, LANES * per_step * element);
+                    lines[i] = from == to
+                                   ? halves_of(from_rows, row, from_at)
+                                   : bf16_of(from_rows, row, from, from_at);
+                    prefetch(s, row, at * element, block_bytes);
                 }
             transpose(lines);
             store_lines((char *)strip + at / per_step * LINE +
@@ -192,6 +245,7 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
                 UNROLL for (int i = 0; i < LANES; i++)
                     total[part] = add_columns(total[part], lines[i]);
         }
+    }
     if (to == CLIPC_STORE_S8)
         UNROLL for (int part = 0; part < PARTS; part++)
             store_ints(sums + part * LANES, total[part]);
