@@ -25,7 +25,7 @@ static clipc_status visit_vector(const visitor *v, const float **slot,
                                  const char *prefix, const char *suffix,
                                  size_t n)
 {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES + 16];
     const clipc_parameter p = {
         .vector = slot, .name = name, .shape = { n }, .rank = 1
     };
