@@ -25,7 +25,7 @@ static clipc_status visit_vector(const visitor *v, const float **slot,
                                  const char *prefix, const char *suffix,
                                  size_t n)
 {
-    char name[NAME_BYTES + 16];
+    char name[NAME_BYTES];
     const clipc_parameter p = {
         .vector = slot, .name = name, .shape = { n }, .rank = 1
     };
@@ -51,7 +51,7 @@ static clipc_status visit_linear(const visitor *v, clipc_linear *slot,
                                  clipc_layer_kind kind, const char *prefix,
                                  const char *suffix, size_t n_out, size_t n_in)
 {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES + 8]; /* "_weight" */
     const clipc_parameter p = { .linear = slot,
                                 .kind = kind,
                                 .name = name,
