@@ -226,7 +226,7 @@ static void check_cancel(const shape *s, unsigned threads,
     begin(&engine, &q, 0);
     free(vision ? run_vision(&engine, net, pixels, n)
                 : run_text(&engine, net, &t, 0, n));
-    const long looks = q.n, step = looks / 100 + 1;
+    const long looks = q.n, step = looks / (emulated() ? 5 : 100) + 1;
     CHECK(looks > 10);
     for (long at = 1; at <= looks; at += step) {
         begin(&engine, &q, at);
