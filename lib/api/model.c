@@ -132,15 +132,12 @@ static clipc_status choose_adapter(clipc_model *model, const char *folder,
                                    clipc_error *err)
 {
     const char *adapter = params->adapter;
-    bool found = false;
 
     if (!adapter && folder) {
-        char *path = clipc_format("%s/%s", folder, CLIPC_ADAPTER_CONFIG_JSON);
-        if (!path)
-            return clipc_fail_nomem(err, "path of an adapter");
-        found = clipc_file_exists(path);
-        free(path);
-        adapter = found ? folder : NULL;
+        bool has;
+        CLIPC_TRY(
+            clipc_folder_has(&has, folder, CLIPC_ADAPTER_CONFIG_JSON, err));
+        adapter = has ? folder : NULL;
     }
     if (!adapter || !*adapter)
         return CLIPC_OK;
@@ -362,15 +359,6 @@ static clipc_status resolve(char **folder, const char *name, hub_query *query,
     return resolve_id(folder, name, query, params, err);
 }
 
-static bool folder_has(const char *folder, const char *name)
-{
-    char *path = clipc_format("%s/%s", folder, name);
-    const bool found = path && clipc_file_exists(path);
-
-    free(path);
-    return found;
-}
-
 /* A folder with an adapter and no model stands for the model that the adapter
  * names: *folder becomes that model's, *adapter (malloc'ed) the old one. */
 static clipc_status follow_adapter(char **folder, char **adapter,
@@ -381,11 +369,15 @@ static clipc_status follow_adapter(char **folder, char **adapter,
     clipc_adapter_config config;
     clipc_error why = CLIPC_ERROR_INIT;
     char *file, *base = NULL;
+    bool has_adapter, is_model, is_open_clip;
 
     *adapter = NULL;
-    if (!folder_has(*folder, CLIPC_ADAPTER_CONFIG_JSON) ||
-        folder_has(*folder, CLIPC_CONFIG_JSON) ||
-        folder_has(*folder, CLIPC_OPEN_CLIP_CONFIG_JSON))
+    CLIPC_TRY(clipc_folder_has(&has_adapter, *folder,
+                               CLIPC_ADAPTER_CONFIG_JSON, err));
+    CLIPC_TRY(clipc_folder_has(&is_model, *folder, CLIPC_CONFIG_JSON, err));
+    CLIPC_TRY(clipc_folder_has(&is_open_clip, *folder,
+                               CLIPC_OPEN_CLIP_CONFIG_JSON, err));
+    if (!has_adapter || is_model || is_open_clip)
         return CLIPC_OK;
     CLIPC_TRY(join(&file, *folder, CLIPC_ADAPTER_CONFIG_JSON, err));
     clipc_status status = clipc_adapter_config_read(&config, file, err);

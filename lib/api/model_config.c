@@ -16,15 +16,6 @@
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 
-static bool folder_has(const char *folder, const char *name)
-{
-    char *path = clipc_format("%s/%s", folder, name);
-    bool found = path && clipc_file_exists(path);
-
-    free(path);
-    return found;
-}
-
 /* ---- reading one file -------------------------------------------------- */
 
 /* Reads the file, and makes it the config that the model's identity depends
@@ -134,26 +125,32 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
 /* ---- a folder, files in memory ----------------------------------------- */
 
 /* Whether the folder has weights of transformers' own. */
-static bool has_own_weights(const char *folder)
+static clipc_status has_own_weights(bool *has, const char *folder,
+                                    clipc_error *err)
 {
-    bool found = false;
-
-    for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS && !found; i++)
-        found = !clipc_weights_ways[i].is_open_clip &&
-                folder_has(folder, clipc_weights_ways[i].file);
-    return found;
+    *has = false;
+    for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS && !*has; i++)
+        if (!clipc_weights_ways[i].is_open_clip)
+            CLIPC_TRY(clipc_folder_has(has, folder, clipc_weights_ways[i].file,
+                                       err));
+    return CLIPC_OK;
 }
 
 clipc_status clipc_model_read_configs(clipc_model *model, const char *file,
                                       clipc_error *err)
 {
-    const bool has_other = folder_has(model->source,
-                                      CLIPC_OPEN_CLIP_CONFIG_JSON);
     clipc_error ignored = CLIPC_ERROR_INIT;
-    const bool is_own = file ? !clipc_is_open_clip_weights(file)
-                             : has_own_weights(model->source);
+    bool has_other, has_config, is_own;
 
-    if (has_other && !(is_own && folder_has(model->source, CLIPC_CONFIG_JSON)))
+    CLIPC_TRY(clipc_folder_has(&has_other, model->source,
+                               CLIPC_OPEN_CLIP_CONFIG_JSON, err));
+    CLIPC_TRY(
+        clipc_folder_has(&has_config, model->source, CLIPC_CONFIG_JSON, err));
+    if (file)
+        is_own = !clipc_is_open_clip_weights(file);
+    else
+        CLIPC_TRY(has_own_weights(&is_own, model->source, err));
+    if (has_other && !(is_own && has_config))
         return read_open_clip(model, err);
     clipc_status status = read_config(model, has_other ? &ignored : err);
     if (status == CLIPC_ERR_UNSUPPORTED && has_other)

@@ -262,6 +262,18 @@ bool clipc_folder_exists(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+clipc_status clipc_folder_has(bool *has, const char *folder, const char *name,
+                              clipc_error *err)
+{
+    char *path = clipc_format("%s/%s", folder, name);
+
+    if (!path)
+        return clipc_fail_nomem(err, "path of a file");
+    *has = clipc_file_exists(path);
+    free(path);
+    return CLIPC_OK;
+}
+
 bool clipc_folder_is_empty(const char *path)
 {
     DIR *folder = opendir(path);

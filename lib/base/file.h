@@ -47,6 +47,11 @@ void clipc_bytes_release(clipc_bytes *bytes);
 bool clipc_file_exists(const char *path);
 bool clipc_folder_exists(const char *path);
 
+/* Whether the folder has a regular file of the name. Fails only when memory
+ * runs out: then the file may be there. */
+clipc_status clipc_folder_has(bool *has, const char *folder, const char *name,
+                              clipc_error *err);
+
 /* Whether it is a folder with nothing in it. */
 bool clipc_folder_is_empty(const char *path);
 

@@ -470,17 +470,7 @@ static bool is_expected(const struct scenario *s, unsigned class, unsigned how,
     }
 }
 
-static unsigned n_failed;
 static long only; /* --at */
-
-static void report(const char *format, const char *what)
-{
-    printf("not ok - torture %s: ", fault_current);
-    printf(format, what);
-    printf("\n");
-    fflush(stdout);
-    n_failed++;
-}
 
 /* The result of the undisturbed scenario. */
 static unsigned char reference[MAX_RESULT];
@@ -503,7 +493,7 @@ static bool warm_up(const struct scenario *s)
         n_result = 0;
         set_up(s);
         if (s->run(&err) != CLIPC_OK) {
-            report("undisturbed: %s", err.message);
+            fault_report("undisturbed: %s", err.message);
             return false;
         }
         free_all();
@@ -534,23 +524,23 @@ static bool disturb(const struct scenario *s, unsigned class, unsigned how,
     bool hit = fired() > 0;
 
     if (!hit && status != CLIPC_OK)
-        report("fails without a fault: %s", err.message);
+        fault_report("fails without a fault: %s", err.message);
     if (!is_expected(s, class, how, status)) {
         printf("# %s: %s\n", clipc_status_name(status), err.message);
-        report("%s", "an unexpected status");
+        fault_report("%s", "an unexpected status");
     }
     if (status == CLIPC_OK && !same_result())
-        report("%s", "succeeds with another result");
+        fault_report("%s", "succeeds with another result");
     if (status != CLIPC_OK) {
         if (err.code != status || !err.message[0])
-            report("%s", "the error struct is not filled");
+            fault_report("%s", "the error struct is not filled");
         if (s->is_null && !s->is_null())
-            report("%s", "the handle is not NULL");
+            fault_report("%s", "the handle is not NULL");
         n_result = 0;
         if (s->run(&err) != CLIPC_OK)
-            report("the next try fails: %s", err.message);
+            fault_report("the next try fails: %s", err.message);
         else if (!same_result())
-            report("%s", "the next try gives another result");
+            fault_report("%s", "the next try gives another result");
         t->refused++;
     } else if (hit) {
         t->absorbed++;
@@ -558,13 +548,13 @@ static bool disturb(const struct scenario *s, unsigned class, unsigned how,
     free_all();
     t->kept = live() - before;
     if (open_descriptors() != descriptors)
-        report("%s", "a descriptor is left open");
+        fault_report("%s", "a descriptor is left open");
     return hit;
 }
 
 static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
 {
-    unsigned failed_before = n_failed;
+    unsigned failed_before = n_fault_reports;
     clipc_error err = CLIPC_ERROR_INIT;
     tally t = { 0, 0, 0 };
     long total, n;
@@ -584,11 +574,11 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
         for (int i = 0; i < 3 && t.kept > 0; i++)
             disturb(s, fault_classes[c].class, how, n, &t);
         if (t.kept > 0)
-            report("%s", "an allocation is not freed");
-        if (!hit || n_failed > failed_before + 5)
+            fault_report("%s", "an allocation is not freed");
+        if (!hit || n_fault_reports > failed_before + 5)
             break;
     }
-    if (n_failed == failed_before)
+    if (n_fault_reports == failed_before)
         printf("ok - torture %s %s %s: %ld calls, %ld refused, %ld absorbed\n",
                s->name, fault_classes[c].name, fault_modes[how], total,
                t.refused, t.absorbed);
@@ -696,5 +686,5 @@ int main(int argc, char **argv)
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     if (system(command) != 0)
         return 2;
-    return n_failed != 0;
+    return n_fault_reports != 0;
 }

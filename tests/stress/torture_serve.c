@@ -285,16 +285,7 @@ static size_t make_request(const struct scenario *s, char *out)
 
 /* ---- one sweep --------------------------------------------------------- */
 
-static unsigned n_failed;
 static long only; /* --at */
-
-static void report(const char *format, const char *what)
-{
-    printf("not ok - torture serve %s: ", fault_current);
-    printf(format, what);
-    printf("\n");
-    n_failed++;
-}
 
 static void pause_ms(long ms)
 {
@@ -320,8 +311,9 @@ static long settle(long before)
         pause_ms(ms < 20 ? 0 : 1);
     }
     if (serve_http_connections(http) || atomic_load(&server.n_requests))
-        report("%s is left",
-               serve_http_connections(http) ? "a connection" : "a request");
+        fault_report("%s is left", serve_http_connections(http)
+                                       ? "a connection"
+                                       : "a request");
     return left;
 }
 
@@ -358,30 +350,30 @@ static bool disturb(unsigned class, unsigned how, long n, tally *t)
              (got.status == 499 && class == SHIM_NETWORK))
         t->refused++;
     else if (hit)
-        report("an unexpected answer: %.60s", got.n ? got.bytes : "");
+        fault_report("an unexpected answer: %.60s", got.n ? got.bytes : "");
     if (!hit && !same_answer())
-        report("%s", "another answer without a fault");
+        fault_report("%s", "another answer without a fault");
     ask(request, n_request, &got);
     if (!same_answer()) {
         printf("# status %d: %.200s\n", got.status, got.bytes);
-        report("%s", "the next request has another answer");
+        fault_report("%s", "the next request has another answer");
     }
     t->kept = settle(before);
     if (serve_gate_taken(&server.admitted) ||
         serve_gate_taken(&server.decoding) ||
         serve_gate_taken(&server.fetching))
-        report("%s", "a place at a gate is not given back");
+        fault_report("%s", "a place at a gate is not given back");
     /* The other server of this process may be about to close one. */
     for (int ms = 0; open_descriptors() != descriptors && ms < 1000; ms++)
         pause_ms(1);
     if (open_descriptors() != descriptors)
-        report("%s", "a descriptor is left open");
+        fault_report("%s", "a descriptor is left open");
     return hit;
 }
 
 static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
 {
-    unsigned failed_before = n_failed;
+    unsigned failed_before = n_fault_reports;
     tally t = { 0 };
     long n;
 
@@ -400,11 +392,11 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
         for (int i = 0; i < 3 && t.kept > 0; i++)
             disturb(fault_classes[c].class, how, n, &t);
         if (t.kept > 0)
-            report("%s", "an allocation is not freed");
-        if (!hit || n_failed > failed_before + 5)
+            fault_report("%s", "an allocation is not freed");
+        if (!hit || n_fault_reports > failed_before + 5)
             break;
     }
-    if (n_failed == failed_before)
+    if (n_fault_reports == failed_before)
         printf("ok - torture serve %s %s %s: %ld calls, %ld refused, %ld "
                "closed, %ld absorbed\n",
                s->name, fault_classes[c].name, fault_modes[how], total,
@@ -424,7 +416,7 @@ static bool warm_up(const struct scenario *s)
     }
     if (reference.status != 0)
         return true;
-    report("%s", "undisturbed: no answer");
+    fault_report("%s", "undisturbed: no answer");
     return false;
 }
 
@@ -433,7 +425,7 @@ static bool warm_up(const struct scenario *s)
 static void sweep_reload(size_t c, unsigned how, bool quick)
 {
     enum { NAMES = 8 };
-    unsigned failed_before = n_failed;
+    unsigned failed_before = n_fault_reports;
     long total, n_refused = 0;
 
     arm(fault_classes[c].class, LONG_MAX, SHIM_ONCE);
@@ -449,20 +441,20 @@ static void sweep_reload(size_t c, unsigned how, bool quick)
         bool good = serve_models_load(server.models);
         disarm();
         if (fired() == 0 && !good)
-            report("%s", "fails without a fault");
+            fault_report("%s", "fails without a fault");
         n_refused += !good;
         if (open_descriptors() != descriptors)
-            report("%s", "a descriptor is left open");
+            fault_report("%s", "a descriptor is left open");
         if (live() - before > NAMES)
-            report("%s", "allocations are not freed");
+            fault_report("%s", "allocations are not freed");
         ask(request, n_request, &got);
         if (!same_answer())
-            report("%s", "the next request has another answer");
+            fault_report("%s", "the next request has another answer");
         (void)settle(live());
-        if (only || n_failed > failed_before + 5)
+        if (only || n_fault_reports > failed_before + 5)
             break;
     }
-    if (n_failed == failed_before)
+    if (n_fault_reports == failed_before)
         printf("ok - torture serve reload %s %s: %ld calls, %ld refused\n",
                fault_classes[c].name, fault_modes[how], total, n_refused);
     fflush(stdout);
@@ -551,5 +543,5 @@ int main(int argc, char **argv)
     atomic_store(&server.state, SERVE_DRAINING);
     serve_http_stop(http);
     serve_server_stop(&server);
-    return n_failed != 0;
+    return n_fault_reports != 0;
 }

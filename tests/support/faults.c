@@ -17,6 +17,7 @@ enum { MAX_FDS = 256, QUICK_FIRST = 8, QUICK_MORE = 8 };
 void (*arm)(unsigned, long, unsigned);
 long (*disarm)(void), (*fired)(void), (*live)(void);
 char fault_current[160];
+unsigned n_fault_reports;
 static const char *program;
 
 const fault_class fault_classes[FAULT_CLASSES] = {
@@ -50,6 +51,15 @@ static void crashed(int number)
             _exit(2);
     (void)number;
     _exit(1);
+}
+
+void fault_report(const char *format, const char *what)
+{
+    printf("not ok - %s %s: ", program, fault_current);
+    printf(format, what);
+    printf("\n");
+    fflush(stdout);
+    n_fault_reports++;
 }
 
 bool faults_start(const char *name, unsigned seconds)

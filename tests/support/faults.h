@@ -24,6 +24,10 @@ bool faults_start(const char *name, unsigned seconds);
 /* What is being tried, for messages. */
 extern char fault_current[160];
 
+/* Prints "not ok - NAME fault_current: ..." and counts; format has one %s. */
+void fault_report(const char *format, const char *what);
+extern unsigned n_fault_reports;
+
 typedef struct fault_class {
     unsigned class;
     const char *name;

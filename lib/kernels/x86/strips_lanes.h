@@ -85,14 +85,14 @@ static source open_rows(const void *const *rows, clipc_storage from,
 /* The most bytes of a row in a block: 64 numbers. */
 enum { BLOCK_BYTES = 256 };
 
-/* Whether all rows have the n bytes from `at` on. */
-INLINE bool is_whole(const source *s, size_t at, size_t n)
+/* Whether no row is absent. */
+INLINE bool has_all_rows(const source *s)
 {
     uint64_t present = UINT64_MAX;
 
     for (int i = 0; i < COLUMNS; i++)
         present &= s->present[i];
-    return present && at + n <= s->row_bytes;
+    return present;
 }
 
 /* The same rows with the n bytes from `at` on alone, zeros where there are
@@ -169,14 +169,14 @@ INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
 INLINE void pack_f32_of(float *strip, const source *s, clipc_storage from)
 {
     const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    const bool all_rows = MASKS_ARE_FREE || has_all_rows(s);
     char block[COLUMNS][BLOCK_BYTES];
     float last[16 * COLUMNS];
     source end;
 
     for (size_t at = 0; at < s->k; at += 16) {
         float *steps = s->k - at < 16 ? last : strip + at * COLUMNS;
-        const bool whole = MASKS_ARE_FREE ||
-                           is_whole(s, at * element, 16 * element);
+        const bool whole = MASKS_ARE_FREE || (all_rows && at + 16 <= s->k);
         if (!whole)
             cut_block(&end, block, s, at * element, 16 * element);
         pack_f32_steps(steps, whole ? s : &end, from, whole ? at : 0);
@@ -210,12 +210,13 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
     const size_t end = (s->k + unit - 1) / unit * unit;
     const size_t block_bytes = LANES * per_step * element;
     INTS total[PARTS] = { { 0 } }, lines[LANES];
+    const bool all_rows = MASKS_ARE_FREE || has_all_rows(s);
     char block[COLUMNS][BLOCK_BYTES];
     source cut;
 
     for (size_t at = 0; at < end; at += LANES * per_step) {
         const bool whole = MASKS_ARE_FREE ||
-                           is_whole(s, at * element, block_bytes);
+                           (all_rows && at + LANES * per_step <= s->k);
         const source *from_rows = whole ? s : &cut;
         const size_t from_at = whole ? at : 0;
         if (!whole)
