@@ -62,7 +62,7 @@ static bool lacks_format(const char *name, clipc_status got,
     const optional_format *f = lacking(name);
 
     if (!f)
-        return is_other_elsewhere(name);
+        return false;
     CHECK_STATUS(got, CLIPC_ERR_UNSUPPORTED);
     CHECK_HAS(err->message, f->message);
     return true;
@@ -140,7 +140,7 @@ TEST(every_kind_of_picture_equals_pillow)
         CHECK_INT(image->pixels_height, height);
         CHECK(!image->fitted);
         digest(got, image->pixels, width * height * 3);
-        if (strcmp(got, want) != 0)
+        if (strcmp(got, want) != 0 && !is_other_elsewhere(name))
             FAIL("%s: pixels hash to %s, not %s", name, got, want);
         clipc_image_free(image);
 
@@ -151,7 +151,7 @@ TEST(every_kind_of_picture_equals_pillow)
         CHECK_INT(image->pixels_width, 224);
         CHECK_INT(image->pixels_height, 224);
         digest(got, image->pixels, 224 * 224 * 3);
-        if (strcmp(got, want_fitted) != 0)
+        if (strcmp(got, want_fitted) != 0 && !is_other_elsewhere(name))
             FAIL("%s: fitted pixels hash to %s, not %s", name, got,
                  want_fitted);
         clipc_image_free(image);
@@ -184,14 +184,14 @@ static void check_both(const char *name, const void *data, size_t n,
     CHECK_INT(image->pixels_width, size[0]);
     CHECK_INT(image->pixels_height, size[1]);
     digest(got, image->pixels, size[0] * size[1] * 3);
-    if (strcmp(got, want) != 0)
+    if (strcmp(got, want) != 0 && !is_other_elsewhere(name))
         FAIL("%s: pixels hash to %s, not %s", name, got, want);
     clipc_image_free(image);
     CHECK_OK(clipc_image_decode(&image, data, n, name, &published, &params,
                                 &err),
              err);
     digest(got, image->pixels, 224 * 224 * 3);
-    if (strcmp(got, want_fitted) != 0)
+    if (strcmp(got, want_fitted) != 0 && !is_other_elsewhere(name))
         FAIL("%s: fitted pixels hash to %s, not %s", name, got, want_fitted);
     clipc_image_free(image);
 }
@@ -410,7 +410,7 @@ TEST(animations_have_pillows_verdict_and_first_frame)
                    status != CLIPC_ERR_TRUNCATED) {
             FAIL("%s: %s", name, err.message);
         }
-        if (strcmp(got, want) != 0)
+        if (strcmp(got, want) != 0 && !is_other_elsewhere(name))
             FAIL("%s: %s (%s), not %s", name, got, err.message, want);
         CHECK(!image == (status != CLIPC_OK));
         n_read += status == CLIPC_OK;
