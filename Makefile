@@ -390,6 +390,8 @@ $(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools
 $(BUILD)/tests/stress/torture_serve: $(SERVE_PARTS) $(TOOL_COMMON)
 $(BUILD)/tests/stress/torture_serve: LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/stress/torture_serve.o: LIB_CPPFLAGS += -Itools
+$(filter $(BUILD)/tests/unit/pictures/%,$(UNIT_TESTS)): $(TOOL_COMMON)
+$(BUILD)/tests/unit/pictures/%.o: LIB_CPPFLAGS += -Itools
 $(UNIT_TESTS): %: %.o $(TEST_COMMON) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@

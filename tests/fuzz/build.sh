@@ -46,7 +46,7 @@ compile() { # FLAGS FILE...
     done
 }
 compile '' lib/*/*.c tests/support/tiny_model.c tests/support/containers.c
-compile '' tools/pictures/answered.c
+compile '' tools/pictures/answered.c tools/pictures/tar.c
 for part in text tool progress lines json; do
     compile '' tools/common/$part.c
 done

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config, fuzz_exif, fuzz_torch
 (from tests/data/torch), fuzz_shards, fuzz_serve_json, fuzz_multipart,
-fuzz_fields, fuzz_head and fuzz_target. Needs no package.
+fuzz_fields, fuzz_head, fuzz_target and fuzz_tar. Needs no package.
 
     python3 tests/fuzz/make_seeds.py
 """
+import io
 import json
 import pathlib
 import struct
+import tarfile
 import zipfile
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"
@@ -177,10 +179,33 @@ def serve_seeds():
         write("fuzz_target", name, text)
 
 
+def tar_seeds():
+    """The first byte says which members are read."""
+    for name, form in (("ustar", tarfile.USTAR_FORMAT),
+                       ("gnu", tarfile.GNU_FORMAT), ("pax", tarfile.PAX_FORMAT)):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+            for member, data in (("d/" + "n" * 90 + "/a.jpg", b"\xff\xd8\xff"),
+                                 ("b.json", b"{}")):
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+            info = tarfile.TarInfo("\u00e4" * 60 if form != tarfile.USTAR_FORMAT
+                                   else "link")
+            info.type, info.linkname = tarfile.SYMTYPE, "a" * 99
+            tar.addfile(info)
+            info.type = b"S" if form == tarfile.GNU_FORMAT else b"7"
+            tar.addfile(info)
+        # Without the record's filling.
+        end = out.getvalue().rstrip(b"\0")
+        write("fuzz_tar", name, b"1" + end + bytes(1024 + -len(end) % 512))
+
+
 def main():
     torch_seeds()
     shard_seeds()
     serve_seeds()
+    tar_seeds()
     small, n = header([("a", "F32", [2, 2]), ("b\u00e9\"", "U8", [3]),
                        ("none", "F16", [0, 5]), ("scale", "BF16", [])])
     write("fuzz_safetensors", "header", bytes([n]) + b" " + small + b" ")

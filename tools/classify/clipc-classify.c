@@ -426,8 +426,10 @@ int main(int argc, char **argv)
 
     tool_start("clipc-classify");
     read_options(&set, argc, argv);
-    tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
-                                              set.common.files_from);
+    tool_sources *sources =
+        tool_sources_open(set.images.items, set.images.n,
+                          set.common.files_from,
+                          set.common.tars ? TOOL_TARS_ALL : TOOL_TARS_BY_NAME);
     tool_catch_signals();
     memset(&all, 0, sizeof all);
     int status = TOOL_NO_MODEL;

@@ -72,6 +72,7 @@ bool tool_common_option(tool_common *common, const tool_scan *scan, int id)
     case TOOL_OPT_ALPHA: image->alpha = alphas[tool_choice(scan)]; break;
     case TOOL_OPT_DECODE: image->decode = decodes[tool_choice(scan)]; break;
     case TOOL_OPT_FILES_FROM: common->files_from = value; break;
+    case TOOL_OPT_TAR: common->tars = true; break;
     case TOOL_OPT_MAX_PIXELS:
         image->max_pixels = (size_t)tool_pixels(name, value, MOST);
         break;

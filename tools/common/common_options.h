@@ -23,6 +23,7 @@ typedef struct tool_common {
     size_t image_size;   /* 0: the model's */
     const char *adapter; /* of --adapter: "": none */
     const char *files_from;
+    bool tars; /* names of images are names of tars */
     tool_read_params read;  /* of images */
     tool_download download; /* of models */
     unsigned text_flags;    /* CLIPC_TEXT_... */
@@ -40,6 +41,7 @@ enum {
     TOOL_OPT_ALPHA,
     TOOL_OPT_DECODE,
     TOOL_OPT_FILES_FROM,
+    TOOL_OPT_TAR,
     TOOL_OPT_MAX_PIXELS,
     TOOL_OPT_MAX_BYTES,
     TOOL_OPT_TIMEOUT,
@@ -98,7 +100,10 @@ enum {
 #define TOOL_LIST_OPTIONS                                                     \
     { 0, "files-from", TOOL_OPT_FILES_FROM, TOOL_TAKES_FILE, "FILE", "-",     \
       "read names of images from FILE, - for standard input; one a "          \
-      "line, or separated by NUL" }
+      "line, or separated by NUL" },                                          \
+    { 0, "tar", TOOL_OPT_TAR, TOOL_TAKES_NOTHING, NULL, NULL,                 \
+      "all names are tars, whatever their endings, and - is a tar on "        \
+      "standard input" }
 
 #define TOOL_PICTURE_OPTIONS                                                  \
     { 0, "exif", TOOL_OPT_EXIF, TOOL_TAKES_NOTHING, NULL, NULL,               \
@@ -174,7 +179,8 @@ enum {
 /* The operands of clipc-classify and clipc-embed. */
 #define TOOL_IMAGE_HELP                                                       \
     "IMAGE is a JPEG, PNG, WebP, AVIF, GIF or BMP file, an http(s) URL, - for\n" \
-    "standard input, or a folder (with all below it).\n"
+    "standard input, a folder (with all below it), or a tar (NAME.tar) of such\n" \
+    "files.\n"
 
 /* The end of every help text. */
 #define TOOL_EXIT_HELP                                                        \

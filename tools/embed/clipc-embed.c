@@ -197,10 +197,11 @@ static bool fits(const session *s, const float *embedding)
     return true;
 }
 
-/* One input of the index, with its row. false: the output is broken. */
+/* One input of the index, with its row; member: the key of a member of a tar,
+ * or empty. false: the output is broken. */
 static bool add_record(session *s, const char *key, clipc_text name,
-                       clipc_status status, const char *error,
-                       const float *embedding)
+                       clipc_text member, clipc_status status,
+                       const char *error, const float *embedding)
 {
     const char *decode = s->set->shards.decode;
     char message[256];
@@ -213,6 +214,8 @@ static bool add_record(session *s, const char *key, clipc_text name,
     bool failed = status != CLIPC_OK;
     /* Sets "row" here for its place; tool_shards_add() knows the number. */
     if (!tool_json_set_bytes(record, key, name.data, name.len) ||
+        (member.len > 0 &&
+         !tool_json_set_bytes(record, "key", member.data, member.len)) ||
         json_object_set_new(record, "row", json_null()) != 0 ||
         json_object_set_new(record, "status",
                             json_string(clipc_status_name(status))) != 0 ||
@@ -248,8 +251,8 @@ static clipc_status encode(void *user, clipc_image *const *images, size_t n,
 static bool write_item(void *user, const tool_item *item)
 {
     clipc_text name = { item->source.name, strlen(item->source.name) };
-    return add_record(user, "image", name, item->status, item->message,
-                      item->answer);
+    return add_record(user, "image", name, tool_source_key(&item->source),
+                      item->status, item->message, item->answer);
 }
 
 /* Whether threads are left that use the model. */
@@ -372,8 +375,8 @@ static void embed_texts(session *s, tool_texts *file)
         for (size_t i = 0; i < batch.n && !tool_interrupted(); i++) {
             const tool_text *text = &batch.texts[i];
             clipc_text name = { text->data, text->len };
-            if (!add_record(s, "text", name, text->status, text->message,
-                            batch.embeddings + i * s->dim))
+            if (!add_record(s, "text", name, CLIPC_TEXT(""), text->status,
+                            text->message, batch.embeddings + i * s->dim))
                 break;
         }
         tool_stats_add(&s->stats, TOOL_STAGE_WRITE, start);
@@ -499,8 +502,10 @@ int main(int argc, char **argv)
 
     tool_start("clipc-embed");
     read_options(&set, argc, argv);
-    tool_sources *sources = tool_sources_open(set.images.items, set.images.n,
-                                              set.common.files_from);
+    tool_sources *sources =
+        tool_sources_open(set.images.items, set.images.n,
+                          set.common.files_from,
+                          set.common.tars ? TOOL_TARS_ALL : TOOL_TARS_BY_NAME);
     tool_catch_signals();
     memset(&all, 0, sizeof all);
     int status = TOOL_NO_MODEL;

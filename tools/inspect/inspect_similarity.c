@@ -53,7 +53,8 @@ static void add_name(side *s, const char *name, size_t n)
 static int list_images(side *s, const tool_inspection *set)
 {
     tool_sources *sources = tool_sources_open(set->images.items, set->images.n,
-                                              set->images_from);
+                                              set->images_from,
+                                              TOOL_TARS_NONE);
     tool_source source;
     int status = TOOL_OK;
 

@@ -114,7 +114,8 @@ static bool flush_batch(job *j)
 static void run_pictures(job *j)
 {
     tool_sources *sources = tool_sources_open(j->check->pictures,
-                                              j->check->n_pictures, NULL);
+                                              j->check->n_pictures, NULL,
+                                              TOOL_TARS_BY_NAME);
     tool_read_params read = j->check->read;
     tool_source source;
     size_t n = 0;
@@ -125,6 +126,7 @@ static void run_pictures(job *j)
     while (!tool_interrupted() && tool_sources_next(sources, &source)) {
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_image *image = NULL;
+        tool_sources_load(sources, &source, read.max_bytes);
         clipc_status status = source.status;
         if (status == CLIPC_OK)
             status = tool_source_read(&image, &source, &read, &err);

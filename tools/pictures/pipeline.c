@@ -42,6 +42,10 @@ enum {
 /* Most of the answers in the window; a record may have a million labels. */
 #define WINDOW_BYTES ((size_t)64 << 20)
 
+/* Bytes of tars' members that are read and not yet decoded, for each reader; or
+ * one member. The thread that finds names reads them, one after the other. */
+#define MEMBER_BYTES ((size_t)16 << 20)
+
 /* A reader's memory for a picture that cannot be decoded by rows. A picture
  * that needs more is read with the caller's limit, one at a time: the bound on
  * memory does not grow with the number of readers. */
@@ -72,13 +76,15 @@ typedef struct pipeline {
 
     pthread_mutex_t mutex;
     pthread_cond_t moved;       /* for the caller: anything changed */
-    pthread_cond_t room;        /* for the thread that finds names */
+    pthread_cond_t room;        /* for the thread that finds names: a slot, or
+                                 * the bytes of a member */
     pthread_cond_t work[KINDS]; /* for readers: a name, or a picture gone */
     size_t head, tail;
     size_t next[KINDS]; /* where readers look for a name */
     size_t n_queued[KINDS];
     size_t n_pictures[KINDS]; /* READING and READ */
     size_t n_idle[KINDS];     /* readers waiting */
+    size_t n_held;            /* bytes of members in memory */
     unsigned n_readers[KINDS];
     unsigned n_running;       /* threads that have not ended */
     bool ended;               /* all inputs are named */
@@ -131,16 +137,59 @@ static size_t guess_total(const pipeline *p, size_t n_named)
     return tool_sources_rest(p->params->sources, &rest) ? n_named + rest : 0;
 }
 
-static int kind_of(const char *name)
+static int kind_of(const tool_source *source)
 {
+    const char *name = source->name;
     struct stat st;
 
-    if (tool_is_data_url(name))
+    if (source->member || tool_is_data_url(name))
         return FAST;
     if (tool_is_url(name) || strcmp(name, "-") == 0)
         return SLOW;
     /* A name that leads nowhere fails at once. */
     return stat(name, &st) != 0 || S_ISREG(st.st_mode) ? FAST : SLOW;
+}
+
+/* ---- members of tars --------------------------------------------------- */
+
+/* Of a member of a tar, reads the bytes, once there is room for them in memory.
+ * Called by the thread that finds names. */
+static void load_member(pipeline *p, tool_item *item)
+{
+    tool_source *source = &item->source;
+    const size_t most = MEMBER_BYTES * p->params->n_readers;
+
+    if (!source->member)
+        return;
+    pthread_mutex_lock(&p->mutex);
+    while (p->n_held > 0 && !atomic_load(&p->stop) &&
+           (source->bytes > most || p->n_held > most - source->bytes))
+        pthread_cond_wait(&p->room, &p->mutex);
+    pthread_mutex_unlock(&p->mutex);
+    const tool_span start = tool_stats_now();
+    tool_sources_load(p->params->sources, source, p->read.max_bytes);
+    if (p->stats) {
+        pthread_mutex_lock(&p->counting);
+        tool_stats_add(p->stats, TOOL_STAGE_READ, start);
+        pthread_mutex_unlock(&p->counting);
+    }
+    item->status = source->status;
+    memcpy(item->message, source->message, sizeof item->message);
+    if (source->data) {
+        pthread_mutex_lock(&p->mutex);
+        p->n_held += (size_t)source->bytes;
+        pthread_mutex_unlock(&p->mutex);
+    }
+}
+
+/* Locked: the picture is decoded. */
+static void drop_member(pipeline *p, tool_source *source)
+{
+    if (!source->data)
+        return;
+    tool_source_unload(source);
+    p->n_held -= (size_t)source->bytes;
+    pthread_cond_signal(&p->room);
 }
 
 /* ---- reading ----------------------------------------------------------- */
@@ -173,14 +222,14 @@ static void read_item(pipeline *p, tool_item *item)
     clipc_image_times times = { 0 };
     tool_read_params all = p->read;
     clipc_error err = CLIPC_ERROR_INIT;
-    const char *name = item->source.name;
     if (p->stats)
         all.image.times = &times;
     tool_read_params small = all;
     size_t most = all.image.max_decode_bytes;
     /* A pipe can be read only once. */
     bool again = p->window > 1 && (most == 0 || most > SMALL_DECODE_BYTES) &&
-                 (tool_is_url(name) || kind_of(name) == FAST);
+                 (tool_is_url(item->source.name) ||
+                  kind_of(&item->source) == FAST);
 
     if (again)
         small.image.max_decode_bytes = SMALL_DECODE_BYTES;
@@ -248,6 +297,7 @@ static void read_names(pipeline *p, int kind)
         pthread_mutex_unlock(&p->mutex);
         read_item(p, &s->item);
         pthread_mutex_lock(&p->mutex);
+        drop_member(p, &s->item.source);
         s->state = s->item.image ? READ : DONE;
         if (s->state == DONE) {
             p->n_pictures[kind]--;
@@ -332,8 +382,10 @@ static void *find_names(void *arg)
             pthread_mutex_unlock(&p->mutex);
         }
         more = next_item(p, &s->item);
+        if (more)
+            load_member(p, &s->item);
         if (more && s->item.status == CLIPC_OK)
-            s->kind = kind_of(s->item.source.name);
+            s->kind = kind_of(&s->item.source);
         size_t total = guess_total(p, p->tail + more);
         pthread_mutex_lock(&p->mutex);
         p->starved = false;
@@ -554,8 +606,10 @@ static void run_alone(pipeline *p)
 
     while (good && !tool_interrupted() && next_item(p, &item)) {
         size_t total = guess_total(p, ++n);
+        load_member(p, &item);
         if (item.status == CLIPC_OK)
             read_item(p, &item);
+        drop_member(p, &item.source);
         if (item.image && !tool_interrupted())
             encode_items(p, &items, 1);
         if (item.image) { /* interrupted */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * sources.c - see sources.h. A folder gives the files whose name has an
- * image's ending or whose first bytes are those of a format that is read,
- * sorted by the bytes of their paths. Thumbnails and other litter are left out,
- * pictures of other formats are counted. Links are followed; no folder is
- * entered twice, so that a loop ends.
+ * image's ending or whose first bytes are those of a format that is read, and
+ * the members of its tars, sorted by the bytes of their paths. A tar gives its
+ * members by the same rule, in its own order. Thumbnails and other litter are
+ * left out, pictures of other formats are counted. Links are followed, but not
+ * in a tar; no folder is entered twice, so that a loop ends.
  */
 #include "pictures/sources.h"
 
 #include "common/lines.h"
+#include "pictures/kinds.h"
+#include "pictures/tar.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,46 +30,13 @@ enum {
     MESSAGE = 256
 };
 
-/* Files and folders that are nobody's pictures: thumbnails, deleted files and
- * snapshots of NAS systems, Windows and archives, in any case of letters. Names
- * that begin with a dot are left out, too (.@__thumb, ._x.jpg, .thumbnails,
- * .DS_Store). A file that the user names is
- * read, whatever its name. */
-static const char *const litter[] = {
-    "@eaDir",
-    "#recycle",
-    "@Recycle",
-    "#snapshot",
-    "@Recently-Snapshot",
-    "$RECYCLE.BIN",
-    "RECYCLER",
-    "System Volume Information",
-    "lost+found",
-    "__MACOSX",
-    "Thumbs.db",
-    "ehthumbs.db",
-    "desktop.ini",
-};
-
-/* Endings of pictures that are not read. */
-static const char *const other_endings[] = {
-    "dib", "tif", "tiff", "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpf",
-    "jpx", "jxr", "wdp",  "svg",  "svgz", "ico", "cur", "psd", "psb", "xcf",
-    "tga", "pcx", "pbm",  "pgm",  "ppm",  "pnm", "pam", "exr", "hdr", "qoi",
-    "eps", "dng", "raw",  "cr2",  "cr3",  "crw", "nef", "nrw", "arw", "srf",
-    "sr2", "orf", "rw2",  "raf",  "pef",  "srw", "rwl", "3fr", "fff", "iiq",
-    "mrw", "x3f", "dcr",  "kdc",  "erf",  "mef", "mos",
-};
-
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
-
 /* Of standard input, as of a file. */
 #define DEFAULT_BYTES ((size_t)64 << 20)
 
 /* A path below a folder, waiting for its turn. */
 typedef struct pending {
     char *path;
-    bool folder;
+    bool folder, tar;
 } pending;
 
 typedef struct identity {
@@ -96,12 +66,22 @@ struct tool_sources {
     char *operand;  /* the folder being walked, or NULL */
     bool from_list; /* where it was named */
     size_t n_found; /* images in it so far */
-    size_t n_other[LENGTH(other_endings)]; /* left out, in all folders */
+
+    tool_tar *tar; /* the tar being read, or NULL */
+    int tar_fd;
+    char *tar_name;
+    bool tar_listed;  /* where it was named */
+    bool tar_operand; /* named, not found in a folder */
+    size_t n_members; /* pictures in it so far */
+
+    tool_tars tars;
+    bool tars_seen;
     bool stdin_used;
+    tool_left_out left_out;
 };
 
 tool_sources *tool_sources_open(const char *const *names, size_t n,
-                                const char *files_from)
+                                const char *files_from, tool_tars tars)
 {
     tool_sources *sources = tool_grow(NULL, 1, sizeof *sources);
 
@@ -110,6 +90,7 @@ tool_sources *tool_sources_open(const char *const *names, size_t n,
     sources->buffer = tool_grow(NULL, sources->room, 1);
     sources->names = names;
     sources->n_names = n;
+    sources->tars = tars;
     sources->list_name = files_from;
     sources->list = -1;
     if (files_from && strcmp(files_from, "-") == 0) {
@@ -156,10 +137,23 @@ static void forget_entered(tool_sources *sources)
     }
 }
 
+static void close_tar(tool_sources *sources)
+{
+    if (!sources->tar)
+        return;
+    tool_tar_free(sources->tar);
+    if (sources->tar_fd != STDIN_FILENO)
+        close(sources->tar_fd);
+    free(sources->tar_name);
+    sources->tar = NULL;
+    sources->tar_name = NULL;
+}
+
 void tool_sources_close(tool_sources *sources)
 {
     if (!sources)
         return;
+    close_tar(sources);
     forget_entered(sources);
     for (size_t i = 0; i < sources->n_stack; i++)
         free(sources->stack[i].path);
@@ -171,19 +165,46 @@ void tool_sources_close(tool_sources *sources)
     free(sources);
 }
 
+void tool_source_unload(tool_source *source)
+{
+    free(source->data);
+    source->data = NULL;
+}
+
 void tool_source_free(tool_source *source)
 {
+    tool_source_unload(source);
     free(source->name);
     source->name = NULL;
+}
+
+void tool_sources_say_left_out(const tool_sources *sources)
+{
+    tool_left_out_say(&sources->left_out);
+}
+
+/* Whether an operand or name of the list that is no folder is a tar. */
+static bool is_tar(const tool_sources *sources, const char *name)
+{
+    return sources->tars == TOOL_TARS_ALL ||
+           (sources->tars == TOOL_TARS_BY_NAME && tool_ends_as_tar(name));
 }
 
 bool tool_sources_single(const tool_sources *sources)
 {
     struct stat st;
     return sources->n_names == 1 && !sources->list_name &&
+           !is_tar(sources, sources->names[0]) &&
            (tool_is_url(sources->names[0]) ||
             tool_is_data_url(sources->names[0]) ||
             stat(sources->names[0], &st) != 0 || !S_ISDIR(st.st_mode));
+}
+
+static void fail_source(tool_source *source, clipc_status status,
+                        const char *format, const char *detail)
+{
+    source->status = status;
+    snprintf(source->message, MESSAGE, format, detail);
 }
 
 /* ---- folders ----------------------------------------------------------- */
@@ -203,118 +224,16 @@ static int compare_pending(const void *a, const void *b)
     return right - left;
 }
 
-/* ASCII only: tolower() would follow the locale. */
-static int lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
-}
-
-/* Index of the name among n, in any case of letters; n: it is none of them. */
-static size_t find_name(const char *name, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *s = name, *t = names[i];
-        while (*s && lower(*s) == lower(*t))
-            s++, t++;
-        if (!*s && !*t)
-            return i;
-    }
-    return n;
-}
-
-static bool is_litter(const char *name)
-{
-    return name[0] == '.' ||
-           find_name(name, litter, LENGTH(litter)) < LENGTH(litter);
-}
-
-static bool has_ending(const char *name)
-{
-    static const char *const endings[] = { "jpg",  "jpeg", "jpe",
-                                           "jfif", "png",  "webp",
-                                           "avif", "gif",  "bmp" };
-    const char *dot = strrchr(name, '.');
-
-    return dot &&
-           find_name(dot + 1, endings, LENGTH(endings)) < LENGTH(endings);
-}
-
-static void count_other(tool_sources *sources, const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    size_t i = dot ? find_name(dot + 1, other_endings, LENGTH(other_endings))
-                   : LENGTH(other_endings);
-
-    if (i < LENGTH(other_endings))
-        sources->n_other[i]++;
-}
-
-void tool_sources_say_left_out(const tool_sources *sources)
-{
-    enum { SHOWN = 5 };
-    char list[128] = "";
-    size_t used = 0, n_total = 0, n_shown = 0;
-    size_t left[LENGTH(other_endings)];
-
-    memcpy(left, sources->n_other, sizeof left);
-    for (size_t i = 0; i < LENGTH(left); i++)
-        n_total += left[i];
-    if (n_total == 0)
-        return;
-    for (int k = 0; k < SHOWN && n_shown < n_total; k++) {
-        size_t most = 0;
-        for (size_t i = 1; i < LENGTH(left); i++)
-            if (left[i] > left[most])
-                most = i;
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%zu .%s",
-                                 k ? ", " : "", left[most],
-                                 other_endings[most]);
-        n_shown += left[most];
-        left[most] = 0;
-    }
-    if (n_shown < n_total)
-        snprintf(list + used, sizeof list - used, ", %zu of other kinds",
-                 n_total - n_shown);
-    tool_say("%zu %s left out (%s)", n_total,
-             n_total == 1 ? "file of another format"
-                          : "files of other formats",
-             list);
-}
-
-/* The brands of files that are read: of HEIC and films they are others. */
-static bool begins_as_avif(const unsigned char *head, size_t n)
-{
-    if (memcmp(head + 4, "ftypavi", 7) == 0)
-        return head[11] == 'f' || head[11] == 's';
-    if (memcmp(head + 4, "ftypmif1", 8) != 0 &&
-        memcmp(head + 4, "ftypmsf1", 8) != 0)
-        return false;
-    for (size_t at = 16; at + 4 <= n && at + 4 <= head[3]; at += 4)
-        if (memcmp(head + at, "avif", 4) == 0 ||
-            memcmp(head + at, "avis", 4) == 0)
-            return true;
-    return false;
-}
-
 static bool begins_as_image(const char *path)
 {
-    unsigned char head[64]; /* with the brands of an AVIF */
+    unsigned char head[TOOL_IMAGE_HEAD];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return false;
     ssize_t n = read(fd, head, sizeof head);
     close(fd);
-    return (n >= 3 && memcmp(head, "\xFF\xD8\xFF", 3) == 0) ||
-           (n >= 8 && memcmp(head, "\x89PNG\r\n\x1A\n", 8) == 0) ||
-           (n >= 12 && memcmp(head, "RIFF", 4) == 0 &&
-            memcmp(head + 8, "WEBP", 4) == 0) ||
-           (n >= 12 && begins_as_avif(head, (size_t)n)) ||
-           (n >= 6 && (memcmp(head, "GIF87a", 6) == 0 ||
-                       memcmp(head, "GIF89a", 6) == 0)) ||
-           (n >= 26 && memcmp(head, "BM", 2) == 0 &&
-            memcmp(head + 6, "\0\0\0\0", 4) == 0 && head[14] >= 12 &&
-            memcmp(head + 15, "\0\0\0", 3) == 0);
+    return n > 0 && tool_begins_as_image(head, (size_t)n);
 }
 
 /* Puts the folder's files and folders on the stack. false: see errno. */
@@ -342,7 +261,7 @@ static bool enter_folder(tool_sources *sources, const char *path)
         const struct dirent *item = readdir(folder);
         if (!item)
             break;
-        if (is_litter(item->d_name))
+        if (tool_is_litter(item->d_name))
             continue;
         size_t n = strlen(path);
         char *below = tool_format("%s%s%s", path,
@@ -350,11 +269,14 @@ static bool enter_folder(tool_sources *sources, const char *path)
                                   item->d_name);
         bool known = stat(below, &st) == 0;
         bool is_folder = known && S_ISDIR(st.st_mode);
+        bool is_file = known && S_ISREG(st.st_mode);
+        bool tar = is_file && sources->tars != TOOL_TARS_NONE &&
+                   tool_ends_as_tar(item->d_name);
         /* A dangling link named as an image is an error worth telling. */
-        if (!is_folder && !has_ending(item->d_name) &&
-            !(known && S_ISREG(st.st_mode) && begins_as_image(below))) {
-            if (known && S_ISREG(st.st_mode))
-                count_other(sources, item->d_name);
+        if (!is_folder && !tar && !tool_ends_as_image(item->d_name) &&
+            !(is_file && begins_as_image(below))) {
+            if (is_file)
+                (void)tool_left_out_add(&sources->left_out, item->d_name);
             free(below);
             continue;
         }
@@ -364,8 +286,8 @@ static bool enter_folder(tool_sources *sources, const char *path)
             sources->stack = tool_grow(sources->stack, sources->stack_room,
                                        sizeof *sources->stack);
         }
-        sources->stack[sources->n_stack].path = below;
-        sources->stack[sources->n_stack++].folder = is_folder;
+        sources->stack[sources->n_stack++] =
+            (pending){ .path = below, .folder = is_folder, .tar = tar };
     }
     int error = errno;
     closedir(folder);
@@ -418,13 +340,6 @@ static bool fill_buffer(tool_sources *sources)
             sources->begin = 3;
     }
     return true;
-}
-
-static void fail_source(tool_source *source, clipc_status status,
-                        const char *format, const char *detail)
-{
-    source->status = status;
-    snprintf(source->message, MESSAGE, format, detail);
 }
 
 /* Makes the buffer larger for a data: URL that fills it. false: it does not,
@@ -494,6 +409,8 @@ static char *next_listed(tool_sources *sources, tool_source *source)
 
 bool tool_sources_would_wait(tool_sources *sources)
 {
+    if (sources->tar)
+        return tool_tar_would_wait(sources->tar);
     if (sources->list < 0 || sources->n_stack > 0 ||
         sources->next_name < sources->n_names || sources->list_ended)
         return false;
@@ -503,11 +420,28 @@ bool tool_sources_would_wait(tool_sources *sources)
     return !list_ready(sources);
 }
 
+/* Of the tar that is read, members and what lies between them are as long as
+ * those before. Of tars that were not opened nothing is known. */
+static bool members_left(const tool_sources *sources, size_t *n)
+{
+    uint64_t total, at = sources->tar ? tool_tar_at(sources->tar, &total) : 0;
+
+    if (!sources->tar || *n > 0 || sources->list_name || total == 0 ||
+        sources->n_members == 0)
+        return false;
+    *n = (size_t)((double)(total - at) / (double)at *
+                      (double)sources->n_members +
+                  0.5);
+    return true;
+}
+
 /* Names still in the list are as long as those before; folders that were not
  * entered yet count as one. */
 bool tool_sources_rest(const tool_sources *sources, size_t *n)
 {
     *n = sources->n_names - sources->next_name + sources->n_stack;
+    if (sources->tars_seen)
+        return members_left(sources, n);
     if (!sources->list_name || sources->list_ended)
         return true;
     if (sources->list_bytes == 0)
@@ -522,6 +456,137 @@ bool tool_sources_rest(const tool_sources *sources, size_t *n)
     return true;
 }
 
+/* ---- tars -------------------------------------------------------------- */
+
+/* Begins to read the tar of the source, which is left empty; true: it failed,
+ * and the source says so. */
+static bool open_tar(tool_sources *sources, tool_source *source, bool operand)
+{
+    const bool input = strcmp(source->name, "-") == 0;
+    const int fd = input ? STDIN_FILENO
+                         : open(source->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int error = fd < 0 ? errno : tool_unreadable(fd);
+
+    sources->tars_seen = true;
+    if (error) {
+        fail_source(source,
+                    error == ENOENT ? CLIPC_ERR_NOT_FOUND : CLIPC_ERR_IO,
+                    "cannot open the tar: %s", tool_errno(error));
+        if (fd >= 0 && !input)
+            close(fd);
+        return true;
+    }
+    sources->tar = tool_tar_new(fd);
+    sources->tar_fd = fd;
+    sources->tar_name = source->name;
+    sources->tar_listed = source->listed;
+    sources->tar_operand = operand;
+    sources->n_members = 0;
+    source->name = NULL;
+    return false;
+}
+
+/* Ends the reading of the tar, which gives a source of its own name: it
+ * failed. */
+static void fail_tar(tool_sources *sources, tool_source *source,
+                     clipc_status status, const char *message)
+{
+    source->name = tool_format("%s", sources->tar_name);
+    source->listed = sources->tar_listed;
+    sources->n_found++;
+    fail_source(source, status, "%s", message);
+    close_tar(sources);
+}
+
+/* Whether the tar's member is a picture; others are counted. */
+static bool is_picture(tool_sources *sources, const tool_tar_member *member)
+{
+    size_t n;
+
+    if (tool_is_litter_path(member->name))
+        return false;
+    if (tool_ends_as_image(member->name))
+        return true;
+    if (member->kind == TOOL_TAR_FILE) {
+        const unsigned char *head = tool_tar_head(sources->tar,
+                                                  TOOL_IMAGE_HEAD, &n);
+        if (tool_begins_as_image(head, n))
+            return true;
+    }
+    if (!tool_left_out_add(&sources->left_out, member->name))
+        sources->left_out.n_members++;
+    return false;
+}
+
+/* The next picture in the tar; false: there is none left. */
+static bool next_member(tool_sources *sources, tool_source *source)
+{
+    static const char *const why[] = {
+        [TOOL_TAR_LINK] = "a link in a tar is not followed",
+        [TOOL_TAR_SPARSE] = "a sparse file in a tar is not read",
+        [TOOL_TAR_OTHER] = "not a file that lies in one piece in the tar",
+    };
+    tool_tar_member member;
+    char message[MESSAGE];
+
+    do {
+        clipc_status status = tool_tar_next(sources->tar, &member, message);
+        if (status != CLIPC_OK) {
+            fail_tar(sources, source, status, message);
+            return true;
+        }
+    } while (member.name && !tool_interrupted() &&
+             !is_picture(sources, &member));
+    if (!member.name && sources->tar_operand && sources->n_members == 0) {
+        fail_tar(sources, source, CLIPC_ERR_NOT_FOUND,
+                 "no pictures in this tar");
+        return true;
+    }
+    if (!member.name || tool_interrupted()) {
+        close_tar(sources);
+        return false;
+    }
+    sources->n_members++;
+    sources->n_found++;
+    source->name = tool_format("%s/%s", sources->tar_name, member.name);
+    source->listed = sources->tar_listed;
+    source->member = strlen(sources->tar_name) + 1;
+    source->bytes = member.bytes;
+    if (member.kind != TOOL_TAR_FILE)
+        fail_source(source, CLIPC_ERR_UNSUPPORTED, "%s", why[member.kind]);
+    return true;
+}
+
+void tool_sources_load(tool_sources *sources, tool_source *source,
+                       size_t max_bytes)
+{
+    char message[MESSAGE];
+    size_t n;
+
+    if (source->member == 0 || source->status != CLIPC_OK)
+        return;
+    clipc_status status = tool_tar_read(sources->tar,
+                                        max_bytes ? max_bytes : DEFAULT_BYTES,
+                                        &source->data, &n, message);
+    if (status == CLIPC_OK)
+        return;
+    fail_source(source, status, "%s", message);
+    /* Nothing follows what is cut off. */
+    if (status != CLIPC_ERR_LIMIT)
+        close_tar(sources);
+}
+
+clipc_text tool_source_key(const tool_source *source)
+{
+    const char *key = source->name + source->member;
+    const char *base = source->member ? strrchr(key, '/') : NULL;
+
+    if (source->member == 0)
+        return clipc_text_from("");
+    base = base ? base + 1 : key;
+    return (clipc_text){ key, (size_t)(base - key) + strcspn(base, ".") };
+}
+
 /* ---- one after another ------------------------------------------------- */
 
 /* The next image below the folder being walked; false: there is none left. */
@@ -531,6 +596,8 @@ static bool next_below(tool_sources *sources, tool_source *source)
         pending top = sources->stack[--sources->n_stack];
         source->name = top.path;
         source->listed = sources->from_list;
+        if (top.tar && !open_tar(sources, source, false))
+            return next_member(sources, source);
         sources->n_found++;
         if (!top.folder)
             return true;
@@ -564,6 +631,11 @@ bool tool_sources_next(tool_sources *sources, tool_source *source)
         memset(source, 0, sizeof *source);
         if (tool_interrupted())
             return false;
+        if (sources->tar) {
+            if (next_member(sources, source))
+                return true;
+            continue;
+        }
         if (sources->operand) {
             if (next_below(sources, source))
                 return true;
@@ -578,18 +650,33 @@ bool tool_sources_next(tool_sources *sources, tool_source *source)
         }
         if (!source->name)
             return false;
-        if (source->status != CLIPC_OK || tool_is_url(source->name) ||
-            tool_is_data_url(source->name))
+        if (source->status != CLIPC_OK)
             return true;
-        if (strcmp(source->name, "-") == 0) {
-            if (sources->stdin_used)
-                fail_source(source, CLIPC_ERR_ARGUMENT, "%s",
-                            "standard input is used already");
-            sources->stdin_used = true;
+        if (tool_is_url(source->name) || tool_is_data_url(source->name)) {
+            if (sources->tars == TOOL_TARS_ALL)
+                fail_source(source, CLIPC_ERR_UNSUPPORTED, "%s",
+                            "a tar is read from a file or from standard "
+                            "input, not from a URL");
             return true;
         }
-        if (stat(source->name, &st) != 0 || !S_ISDIR(st.st_mode))
-            return true;
+        if (strcmp(source->name, "-") == 0) {
+            if (sources->stdin_used) {
+                fail_source(source, CLIPC_ERR_ARGUMENT, "%s",
+                            "standard input is used already");
+                return true;
+            }
+            sources->stdin_used = true;
+            if (sources->tars != TOOL_TARS_ALL ||
+                open_tar(sources, source, true))
+                return true;
+            continue;
+        }
+        if (stat(source->name, &st) != 0 || !S_ISDIR(st.st_mode)) {
+            if (!is_tar(sources, source->name) ||
+                open_tar(sources, source, true))
+                return true;
+            continue;
+        }
         if (!enter_folder(sources, source->name)) {
             fail_source(source, CLIPC_ERR_IO, "cannot read the folder: %s",
                         tool_errno(errno));
@@ -612,11 +699,31 @@ static clipc_status fail(clipc_error *err, clipc_status status,
     return status;
 }
 
-static clipc_status read_stdin(clipc_image **image,
+/* Reads bytes; a message begins with the name. */
+static clipc_status read_bytes(clipc_image **image, const char *name,
+                               const char *data, size_t n,
                                const clipc_image_params *params,
                                clipc_error *err)
 {
     static const char unnamed[] = "(memory)"; /* the library's word for it */
+    char message[MESSAGE];
+    clipc_status status = clipc_image_read_memory(image, data, n, params, err);
+
+    if (status != CLIPC_OK &&
+        strncmp(err->message, unnamed, sizeof unnamed - 1) == 0) {
+        const char *rest = err->message + sizeof unnamed - 1;
+        const int room = (int)(sizeof message - 1 - strlen(rest));
+        snprintf(message, sizeof message, "%.*s%s", room,
+                 tool_shown_name(name).text, rest);
+        return fail(err, status, message);
+    }
+    return status;
+}
+
+static clipc_status read_stdin(clipc_image **image,
+                               const clipc_image_params *params,
+                               clipc_error *err)
+{
     char message[MESSAGE], *data;
     size_t n, most = params->max_bytes ? params->max_bytes : DEFAULT_BYTES;
     clipc_status status = tool_read_all(STDIN_FILENO, most, &data, &n,
@@ -624,14 +731,8 @@ static clipc_status read_stdin(clipc_image **image,
 
     if (status != CLIPC_OK)
         return fail(err, status, message);
-    status = clipc_image_read_memory(image, data, n, params, err);
+    status = read_bytes(image, "-", data, n, params, err);
     free(data);
-    if (status != CLIPC_OK &&
-        strncmp(err->message, unnamed, sizeof unnamed - 1) == 0) {
-        snprintf(message, sizeof message, "-%s",
-                 err->message + sizeof unnamed - 1);
-        return fail(err, status, message);
-    }
     return status;
 }
 
@@ -643,6 +744,9 @@ clipc_status tool_source_read(clipc_image **image, const tool_source *source,
     *image = NULL;
     if (params->max_bytes)
         image_params.max_bytes = params->max_bytes;
+    if (source->member)
+        return read_bytes(image, source->name, source->data,
+                          (size_t)source->bytes, &image_params, err);
     if (strcmp(source->name, "-") == 0)
         return read_stdin(image, &image_params, err);
     if (tool_is_data_url(source->name))
