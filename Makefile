@@ -186,7 +186,9 @@ ifeq ($(SERVE),1)
 TEST_TOOLS   += $(BUILD)/tests/stress/torture_serve
 endif
 SHIM         := $(BUILD)/tests/support/shim.so
-EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(wildcard docs/examples/*.c))
+# The extension of SQLite needs its headers: make check-clients builds it.
+EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(filter-out \
+                %/sqlite_clipc.c,$(wildcard docs/examples/*.c)))
 MAN1         := $(TOOLS:%=docs/man/%.1)
 MAN3         := $(wildcard docs/man/*.3)
 ifeq ($(SERVE),1)
@@ -230,7 +232,7 @@ help:
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
 	@echo "make check-browser  the page of clipc-serve in Chromium and Firefox (npm)"
-	@echo "make check-clients  other programs' clients against clipc-serve (Python, node)"
+	@echo "make check-clients  other programs' clients, and databases (Python, node)"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"

@@ -12,34 +12,12 @@ shards, of texts or of pictures; prints the K (default 5) nearest of each.
 
 Needs: pip install faiss-cpu numpy
 """
-import glob
 import json
 import sys
 
 import faiss
-import numpy as np
 
-
-def shards(prefix):
-    """Yields (inputs, rows) of every complete shard, in order."""
-    for path in sorted(glob.glob(glob.escape(prefix) + "-" + "[0-9]" * 5 + "*.npy")):
-        try:
-            index = open(path[:-4] + ".jsonl", encoding="utf-8")
-        except FileNotFoundError:
-            continue  # the run was killed before the shard was complete
-        rows = np.load(path, mmap_mode="r")
-        with index:
-            records = [json.loads(line) for line in index]
-        inputs = [r.get("image", r.get("text")) for r in records if r["row"] is not None]
-        assert len(inputs) == len(rows), path
-        yield inputs, rows
-
-
-def unit(rows):
-    """float32 rows of unit length: float16 and --raw have others."""
-    rows = np.array(rows, dtype=np.float32)
-    faiss.normalize_L2(rows)
-    return rows
+from clipc_shards import shards, unit
 
 
 def build(prefix, path):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # run.sh [NAME...] - the body of `make check-clients`: installs the packages of
 # requirements.txt in build/clients-venv (again when the file has changed), then
-# lets each client talk to clipc-serve: check_NAME.py and check_NAME.js, all of
-# them or the named ones. A package that cannot be had is said, and its script
-# counts as skipped.
+# runs each check: check_NAME.py and check_NAME.js, of clients that talk to
+# clipc-serve and of databases, all of them or the named ones. A package that
+# cannot be had is said, and its script counts as skipped.
 # Environment: BUILD, PYTHON; VENV names an environment to use as it is.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""Reads the shards that clipc-embed writes. Needs: numpy"""
+import glob
+import json
+
+import numpy as np
+
+
+def shards(prefix):
+    """Yields (inputs, rows) of every complete shard, in order: the names of the
+    rows, and the array [n, dim], mapped."""
+    for path in sorted(glob.glob(glob.escape(prefix) + "-" + "[0-9]" * 5 + "*.npy")):
+        try:
+            index = open(path[:-4] + ".jsonl", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # the run was killed before the shard was complete
+        rows = np.load(path, mmap_mode="r")
+        with index:
+            records = [json.loads(line) for line in index]
+        inputs = [r.get("image", r.get("text")) for r in records if r["row"] is not None]
+        assert len(inputs) == len(rows), path
+        yield inputs, rows
+
+
+def unit(rows):
+    """float32 rows of unit length: float16 and --raw have others."""
+    rows = np.array(rows, dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
