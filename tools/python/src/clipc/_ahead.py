@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Items of any iterable, worked on ahead by threads, in their order, in bounded
+memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from typing import Callable, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+# Batches that wait for the one that is being encoded.
+BATCHES_AHEAD = 3
+
+
+def batches(
+    items: Iterable[Item],
+    work: Callable[[Item], Answer],
+    n_batch: int,
+    n_threads: int,
+    exclusive: Callable[[Item], bool],
+) -> Generator[list[Answer], None, None]:
+    """Lists of work(item), at most n_batch long, in the items' order.
+
+    At most BATCHES_AHEAD * n_batch + n_threads items are taken from the iterable
+    before the batch that they belong to is yielded. The iterable is advanced on
+    the caller's thread. A full batch is yielded as soon as it is done, also
+    while the iterable has more. An object for which exclusive(item) holds, and
+    which is there twice, is worked on by one thread at a time.
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    most = BATCHES_AHEAD * n_batch + n_threads
+    waiting: deque[tuple[Item, Future[Answer]]] = deque()
+    busy: dict[int, Future[Answer]] = {}
+    source = iter(items)
+    more = True
+
+    def take() -> list[Answer]:
+        taken = [waiting.popleft() for _ in range(min(n_batch, len(waiting)))]
+        done = [future.result() for _, future in taken]
+        for item, future in taken:
+            if busy.get(id(item)) is future:
+                del busy[id(item)]
+        return done
+
+    def ready() -> bool:
+        return len(waiting) >= n_batch and all(waiting[i][1].done() for i in range(n_batch))
+
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="clipc-read")
+    try:
+        while more or waiting:
+            while more and len(waiting) < most and not ready():
+                try:
+                    item = next(source)
+                except StopIteration:
+                    more = False
+                    break
+                if id(item) in busy:
+                    busy[id(item)].exception()  # waits
+                future = pool.submit(work, item)
+                if exclusive(item):
+                    busy[id(item)] = future
+                waiting.append((item, future))
+            if waiting:
+                yield take()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def alone(
+    items: Iterable[Item], work: Callable[[Item], Answer]
+) -> Generator[list[Answer], None, None]:
+    """The same without threads, one item at a time."""
+    for item in items:
+        yield [work(item)]
