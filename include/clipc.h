@@ -233,13 +233,16 @@ typedef void (*clipc_notice_fn)(void *user, const char *message);
  *   - "demo", where params->data_dir is given: the model in that folder;
  *   - a folder with config.json, weights, tokenizer.json (or vocab.json and
  *     merges.txt, or spiece.model) and preprocessor_config.json;
+ *   - a folder of sentence-transformers (modules.json) or of diffusers
+ *     (model_index.json): the CLIP model in it, where there is one;
  *   - a packed file, or the file of weights in such a folder;
  *   - where params->hub is given, a repository id such as
  *     "openai/clip-vit-base-patch32", as clipc_hub_download() takes it. Files
  *     of the cache that turn out to be damaged are downloaded again where
  *     params->hub allows it.
  *
- * Weights are the first that exist of model.safetensors, the files that
+ * Weights are those that config.json names (transformers_weights), else the
+ * first that exist of model.safetensors, the files that
  * model.safetensors.index.json names, open_clip_model.safetensors,
  * pytorch_model.bin, the files of pytorch_model.bin.index.json,
  * open_clip_pytorch_model.bin. Only the tensors of a PyTorch checkpoint are
@@ -301,8 +304,9 @@ struct clipc_model_params {
                                   * an id */
     const char *adapter; /* a low-rank adapter (LoRA), which is added to the
                           * weights: a folder with adapter_config.json and its
-                          * weights, or a file of Kohya's names; "": none;
-                          * NULL: the one in the model's folder, if any */
+                          * weights, the id of a repository with them, or a
+                          * file of Kohya's names; "": none; NULL: the one in
+                          * the model's folder, if any */
 };
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);
@@ -887,11 +891,14 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  *
  * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
  * refs/pr/N. Without a revision the branch main is meant. ORG/NAME/SUBFOLDER is
- * a model in a subfolder of the repository; *folder is then that subfolder.
+ * a model in a subfolder of the repository; *folder is then that subfolder. Of a
+ * repository of sentence-transformers or diffusers the model in it is
+ * downloaded, and *folder is the repository's own.
  *
- * A revision whose files are all in params->cache_dir is taken from there,
- * without a connection. Otherwise, with allow_network, the library downloads
- * the config, preprocessing and tokenizer files, and one set of weights: the
+ * A revision whose files are all in params->cache_dir, or known not to exist,
+ * is taken from there, without a connection. Otherwise, with allow_network, the
+ * library downloads the config, preprocessing and tokenizer files, and one set
+ * of weights: the one that config.json names (transformers_weights), or the
  * first that exists of
  *     model.safetensors, or its shards
  *     open_clip_model.safetensors
@@ -901,7 +908,8 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  * format of huggingface_hub 2.4 and is shared with Python programs. A transfer
  * that was cut is continued, also by another process. When the hub cannot be
  * asked, files of an older state in the cache are used, and params->notice is
- * told.
+ * told; so it is, without allow_network, of files that nobody has asked the hub
+ * for.
  *
  * Returns
  *     CLIPC_ERR_NOT_FOUND    no such repository or revision, or the cache has

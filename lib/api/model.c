@@ -7,14 +7,13 @@
  */
 #include "api/objects.h"
 
+#include "api/model_name.h"
 #include "checkpoint/adapter.h"
-#include "checkpoint/adapter_config.h"
-#include "hub/hub.h"
+#include "checkpoint/component.h"
 #include "base/sniff.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DEFAULT_HEADER_BYTES ((size_t)8 << 20)
 
@@ -70,6 +69,7 @@ void clipc_model_free(clipc_model *model)
         free(model->tokenizer_paths[i]);
     pthread_mutex_destroy(&model->mutex);
     free(model->config_path);
+    free(model->beside);
     free(model->adapter);
     free(model->source);
     free(model);
@@ -180,233 +180,127 @@ static clipc_status open_file(clipc_model **out, bool *is_packed,
 
 /* ---- opening a folder -------------------------------------------------- */
 
-/* FOLDER/NAME in *path, malloc'ed. */
-static clipc_status join(char **path, const char *folder, const char *name,
-                         clipc_error *err)
+/* diffusers keeps tokenizer and preprocessing in a folder beside the tower's. */
+static clipc_status find_folder_beside(clipc_model *model, clipc_error *err)
 {
-    *path = clipc_format("%s/%s", folder, name);
-    return *path ? CLIPC_OK : clipc_fail_nomem(err, "path of a model file");
+    clipc_component beside;
+    size_t n = strlen(model->source);
+
+    clipc_component_beside(&beside, model->source);
+    if (!*beside.path)
+        return CLIPC_OK;
+    while (n > 0 && model->source[n - 1] == '/')
+        n--;
+    while (n > 0 && model->source[n - 1] != '/')
+        n--;
+    model->beside = clipc_format("%.*s%s", (int)n, model->source, beside.path);
+    return model->beside ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
 }
 
-static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
+/* *found: whether the folder has any of the files. */
+static clipc_status find_tokenizer_in(clipc_model *model, bool *found,
+                                      const char *folder, clipc_error *err)
 {
+    *found = false;
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
         char *path;
-        CLIPC_TRY(
-            join(&path, model->source, clipc_tokenizer_file_names[i], err));
+        CLIPC_TRY(clipc_path_join(&path, folder, clipc_tokenizer_file_names[i],
+                                  err));
         if (!clipc_file_exists(path)) {
             free(path);
             continue;
         }
+        *found = true;
         model->tokenizer_paths[i] = path;
         model->tokenizer_stamps[i] = clipc_file_stamp_get(path);
     }
     return CLIPC_OK;
 }
 
-/* file: path of the weights; NULL: they are looked for in the folder. */
+static clipc_status find_tokenizer_files(clipc_model *model, clipc_error *err)
+{
+    bool found;
+
+    CLIPC_TRY(find_tokenizer_in(model, &found, model->source, err));
+    return found || !model->beside
+               ? CLIPC_OK
+               : find_tokenizer_in(model, &found, model->beside, err);
+}
+
+/* The file of weights that the configuration decides on, malloc'ed; NULL: they
+ * are looked for by their names. */
+static clipc_status configured_weights(char **path, const clipc_model *model,
+                                       clipc_error *err)
+{
+    bool has = false;
+
+    *path = NULL;
+    if (*model->config.weights)
+        return clipc_path_join(path, model->source, model->config.weights,
+                               err);
+    /* The folder may also have another program's weights, which come first in
+     * the order of names. */
+    if (model->open_clip)
+        CLIPC_TRY(clipc_folder_has(&has, model->source,
+                                   CLIPC_OPEN_CLIP_SAFETENSORS, err));
+    return has ? clipc_path_join(path, model->source,
+                                 CLIPC_OPEN_CLIP_SAFETENSORS, err)
+               : CLIPC_OK;
+}
+
+/* file: path of the weights; NULL: the configuration or their names say. */
 static clipc_status open_weights(clipc_model *model, const char *file,
                                  const clipc_model_params *params,
                                  clipc_error *err)
 {
     clipc_tensor_files *weights;
-    char *path;
-    clipc_status status;
+    char *path = NULL;
 
-    CLIPC_TRY(join(&path, model->source, CLIPC_OPEN_CLIP_SAFETENSORS, err));
-    /* The folder may also have another program's weights, which come first in
-     * the order of names. */
-    if (!file && model->open_clip && clipc_file_exists(path))
+    if (!file && clipc_folder_is_distributed(model->source))
+        return clipc_fail(
+            err, CLIPC_ERR_UNSUPPORTED, -1,
+            "%s: a distributed checkpoint (shard-...safetensors), "
+            "which transformers reads before any other; save the "
+            "model in Python with save_pretrained(), or name the "
+            "file of weights",
+            CLIPC_QUOTE(model->source));
+    if (!file)
+        CLIPC_TRY(configured_weights(&path, model, err));
+    if (path)
         file = path;
-    status = file ? clipc_tensor_files_open_file(&weights, file, params->load,
-                                                 params->max_header_bytes, err)
-                  : clipc_tensor_files_open_folder(&weights, model->source,
-                                                   params->load,
-                                                   params->max_header_bytes,
-                                                   err);
+    clipc_status status =
+        file ? clipc_tensor_files_open_file(&weights, file, params->load,
+                                            params->max_header_bytes, err)
+             : clipc_tensor_files_open_folder(&weights, model->source,
+                                              params->load,
+                                              params->max_header_bytes, err);
     free(path);
     CLIPC_TRY(status);
     return open_checkpoint(model, weights, params, err);
 }
 
-static clipc_status open_folder(clipc_model **out, const char *folder,
-                                const char *file,
+static clipc_status open_folder(clipc_model **out,
+                                const clipc_model_place *place,
                                 const clipc_model_params *params,
                                 clipc_error *err)
 {
     clipc_model *model;
     clipc_status status;
 
-    CLIPC_TRY(create(&model, folder, err));
-    CLIPC_TRY_GOTO(status, fail, clipc_model_read_configs(model, file, err));
+    CLIPC_TRY(create(&model, place->folder, err));
+    CLIPC_TRY_GOTO(status, fail, find_folder_beside(model, err));
+    CLIPC_TRY_GOTO(status, fail,
+                   clipc_model_read_configs(model, place->file, err));
     CLIPC_TRY_GOTO(status, fail, find_tokenizer_files(model, err));
-    CLIPC_TRY_GOTO(status, fail, choose_adapter(model, folder, params, err));
-    CLIPC_TRY_GOTO(status, fail, open_weights(model, file, params, err));
+    CLIPC_TRY_GOTO(status, fail,
+                   choose_adapter(model, place->folder, params, err));
+    CLIPC_TRY_GOTO(status, fail,
+                   open_weights(model, place->file, params, err));
     *out = model;
     return CLIPC_OK;
 fail:
     clipc_model_free(model);
     return status;
-}
-
-/* "/x", "./x", "../x", "." and "..": never a repository id. */
-static bool is_plain_path(const char *name)
-{
-    if (name[0] == '.') {
-        name++;
-        name += name[0] == '.';
-        return name[0] == '\0' || name[0] == '/';
-    }
-    return name[0] == '/';
-}
-
-static bool is_weights_file(const char *name)
-{
-    return clipc_tensor_files_is_name(name) && clipc_file_exists(name);
-}
-
-/* The folder that a file lies in, malloc'ed. */
-static clipc_status parent(char **folder, const char *file, clipc_error *err)
-{
-    const char *slash = strrchr(file, '/');
-
-    *folder = !slash
-                  ? clipc_strndup(".", 1)
-                  : clipc_strndup(file,
-                                  slash == file ? 1 : (size_t)(slash - file));
-    return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
-}
-
-/* A name taken for a repository id, and how the id is looked up. */
-typedef struct hub_query {
-    bool is_id;
-    clipc_hub_id id;
-    clipc_hub_params params;
-} hub_query;
-
-static clipc_status resolve_id(char **folder, const char *name,
-                               hub_query *query,
-                               const clipc_model_params *params,
-                               clipc_error *err)
-{
-    CLIPC_TRY(clipc_hub_params_merge(&query->params, params->hub, err));
-    if (!query->params.cache_dir || !*query->params.cache_dir)
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: no such folder or file, and no hub cache was "
-                          "given to look it up in",
-                          CLIPC_QUOTE(name));
-    query->is_id = true;
-    return clipc_hub_get_files(folder, &query->id, &query->params, NULL, err);
-}
-
-/* When a model does not open, compares its files with the hub's checksums, and
- * downloads damaged files again: files that Python put into the cache were
- * never checked, and a disk may damage files that were. False: no file was
- * downloaded. */
-static bool repair(const hub_query *query, clipc_status status)
-{
-    char *folder = NULL;
-    bool repaired = false;
-
-    if (!query->is_id || !query->params.allow_network ||
-        (status != CLIPC_ERR_FORMAT && status != CLIPC_ERR_TRUNCATED))
-        return false;
-    if (clipc_hub_get_files(&folder, &query->id, &query->params, &repaired,
-                            NULL) != CLIPC_OK)
-        repaired = false;
-    free(folder);
-    return repaired;
-}
-
-/* The folder that `name` stands for, malloc'ed. */
-static clipc_status resolve(char **folder, const char *name, hub_query *query,
-                            const clipc_model_params *params, clipc_error *err)
-{
-    *folder = NULL;
-    query->is_id = false;
-    if (strcmp(name, "demo") == 0 && params->data_dir) {
-        CLIPC_TRY(join(folder, params->data_dir, "demo", err));
-        if (clipc_folder_exists(*folder))
-            return CLIPC_OK;
-        free(*folder);
-        *folder = NULL;
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "the demo model is not in the data folder %s",
-                          CLIPC_QUOTE(params->data_dir));
-    }
-    if (!is_plain_path(name) && clipc_folder_is_empty(name) &&
-        clipc_hub_parse(&query->id, name))
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%s: an empty folder, which hides the repository of "
-                          "that id; remove the folder, or start the program "
-                          "in another one",
-                          CLIPC_QUOTE(name));
-    if (clipc_folder_exists(name)) {
-        *folder = clipc_strndup(name, strlen(name));
-        return *folder ? CLIPC_OK : clipc_fail_nomem(err, "path of a model");
-    }
-    if (is_weights_file(name))
-        return parent(folder, name, err);
-    if (access(name, F_OK) == 0)
-        return clipc_fail(err, CLIPC_ERR_IO, -1,
-                          "%s: it is neither a folder nor a regular file",
-                          CLIPC_QUOTE(name));
-    if (is_plain_path(name) || !clipc_hub_parse(&query->id, name))
-        return clipc_fail(
-            err, CLIPC_ERR_NOT_FOUND, -1,
-            "%s: no such folder or file, and not a repository id",
-            CLIPC_QUOTE(name));
-    return resolve_id(folder, name, query, params, err);
-}
-
-/* A folder with an adapter and no model stands for the model that the adapter
- * names: *folder becomes that model's, *adapter (malloc'ed) the old one. */
-static clipc_status follow_adapter(char **folder, char **adapter,
-                                   hub_query *query,
-                                   const clipc_model_params *params,
-                                   clipc_error *err)
-{
-    clipc_adapter_config config;
-    clipc_error why = CLIPC_ERROR_INIT;
-    char *file, *base = NULL;
-    bool has_adapter, is_model, is_open_clip;
-
-    *adapter = NULL;
-    CLIPC_TRY(clipc_folder_has(&has_adapter, *folder,
-                               CLIPC_ADAPTER_CONFIG_JSON, err));
-    CLIPC_TRY(clipc_folder_has(&is_model, *folder, CLIPC_CONFIG_JSON, err));
-    CLIPC_TRY(clipc_folder_has(&is_open_clip, *folder,
-                               CLIPC_OPEN_CLIP_CONFIG_JSON, err));
-    if (!has_adapter || is_model || is_open_clip)
-        return CLIPC_OK;
-    CLIPC_TRY(join(&file, *folder, CLIPC_ADAPTER_CONFIG_JSON, err));
-    clipc_status status = clipc_adapter_config_read(&config, file, err);
-    free(file);
-    CLIPC_TRY(status);
-    if (params->adapter || !config.base || !*config.base)
-        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                            "%s: an adapter by itself%s", CLIPC_QUOTE(*folder),
-                            params->adapter
-                                ? ", which takes no other adapter"
-                                : ", which does not name its model "
-                                  "(base_model_name_or_path)");
-    else if ((status = resolve(&base, config.base, query, params, &why)) !=
-             CLIPC_OK)
-        status = clipc_fail(err, status, -1, "%s: its model: %s",
-                            CLIPC_QUOTE(*folder), why.message);
-    clipc_adapter_config_free(&config);
-    CLIPC_TRY(status);
-    *adapter = *folder;
-    *folder = base;
-    return CLIPC_OK;
-}
-
-/* adapter_model.safetensors named in place of its folder. */
-static bool is_adapter_file(const char *name)
-{
-    const char *slash = strrchr(name, '/');
-
-    return strncmp(slash ? slash + 1 : name, "adapter_model.", 14) == 0;
 }
 
 static clipc_status merge_params(clipc_model_params *params,
@@ -454,8 +348,7 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                               clipc_error *err)
 {
     clipc_model_params params;
-    hub_query query;
-    char *folder;
+    clipc_model_place place;
 
     if (out)
         *out = NULL;
@@ -468,12 +361,12 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
     if (!(strcmp(name, "demo") == 0 && params.data_dir) &&
         clipc_file_exists(name)) {
         bool is_packed;
-        if (!is_weights_file(name))
+        if (!clipc_model_is_weights(name))
             CLIPC_TRY(refuse_other_file(name, err));
         CLIPC_TRY(open_file(out, &is_packed, name, &params, err));
         if (is_packed)
             return CLIPC_OK;
-        if (!is_weights_file(name))
+        if (!clipc_model_is_weights(name))
             return clipc_fail(
                 err, CLIPC_ERR_FORMAT, -1,
                 "%s: it is a file, but not a packed one; a model "
@@ -482,20 +375,13 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                 "*.pt)",
                 CLIPC_QUOTE(name));
     }
-    CLIPC_TRY(resolve(&folder, name, &query, &params, err));
-    const char *file = is_weights_file(name) && !is_adapter_file(name) ? name
-                                                                       : NULL;
-    char *adapter = NULL;
-    clipc_status status = follow_adapter(&folder, &adapter, &query, &params,
-                                         err);
-    if (adapter)
-        params.adapter = adapter;
-    if (status == CLIPC_OK)
-        status = open_folder(out, folder, file, &params, err);
-    if (status != CLIPC_OK && repair(&query, status))
-        status = open_folder(out, folder, file, &params, err);
-    free(folder);
-    free(adapter);
+    CLIPC_TRY(clipc_model_find(&place, name, &params, err));
+    if (place.adapter)
+        params.adapter = place.adapter;
+    clipc_status status = open_folder(out, &place, &params, err);
+    if (status != CLIPC_OK && clipc_model_repair(&place, status))
+        status = open_folder(out, &place, &params, err);
+    clipc_model_place_release(&place);
     return status;
 }
 

@@ -59,23 +59,37 @@ static clipc_status read_open_clip(clipc_model *model, clipc_error *err)
     return status;
 }
 
-/* The image processor of the network's own class: its values count where the
- * files name no other. */
-static void set_default_preprocessing(clipc_model *model)
+/* The image processor that config.json names, or that of the network's own
+ * class: its values count where the files name no other. */
+static clipc_status set_default_preprocessing(clipc_model *model,
+                                              clipc_error *err)
 {
+    const char *name = model->config.image_processor;
+
+    if (*name && !clipc_preprocess_config_find(&model->preprocess, name))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: \"image_processor_type\" is \"%s\"; clipc "
+                          "knows CLIPImageProcessor and SiglipImageProcessor",
+                          CLIPC_QUOTE(model->config_path ? model->config_path
+                                                         : CLIPC_CONFIG_JSON),
+                          CLIPC_QUOTE(name));
+    if (*name)
+        return CLIPC_OK;
     if (model->config.family == CLIPC_FAMILY_SIGLIP)
         clipc_preprocess_config_default_siglip(&model->preprocess);
     else
         clipc_preprocess_config_default(&model->preprocess);
+    return CLIPC_OK;
 }
 
 /* One of the two files that may hold the preprocessing. */
 static clipc_status read_preprocessing_file(clipc_model *model,
+                                            const char *folder,
                                             const char *name, bool nested,
                                             bool *found, clipc_error *err)
 {
     clipc_bytes bytes;
-    char *path = clipc_format("%s/%s", model->source, name);
+    char *path = clipc_format("%s/%s", folder, name);
     clipc_status status;
 
     *found = false;
@@ -107,14 +121,15 @@ static clipc_status read_preprocessing(clipc_model *model, clipc_error *err)
 {
     static const char *const names[] = { CLIPC_PROCESSOR_CONFIG_JSON,
                                          CLIPC_PREPROCESSOR_CONFIG_JSON };
+    const char *const folders[] = { model->source, model->beside };
 
-    set_default_preprocessing(model);
-    for (int i = 0; i < 2; i++) {
+    CLIPC_TRY(set_default_preprocessing(model, err));
+    for (int i = 0; i < 4 && folders[i / 2]; i++) {
         bool found;
-        CLIPC_TRY(
-            read_preprocessing_file(model, names[i], i == 0, &found, err));
+        CLIPC_TRY(read_preprocessing_file(model, folders[i / 2], names[i % 2],
+                                          i % 2 == 0, &found, err));
         if (found) {
-            model->preprocess_source = names[i];
+            model->preprocess_source = names[i % 2];
             return CLIPC_OK;
         }
     }
@@ -173,12 +188,23 @@ clipc_status clipc_model_take_configs(clipc_model *model,
     }
     CLIPC_TRY(clipc_config_parse(&model->config, files->config,
                                  files->config_bytes, CLIPC_CONFIG_JSON, err));
-    set_default_preprocessing(model);
+    CLIPC_TRY(set_default_preprocessing(model, err));
     if (!files->preprocessor_config) {
         model->preprocess_source = "default";
         return CLIPC_OK;
     }
-    model->preprocess_source = CLIPC_PREPROCESSOR_CONFIG_JSON;
+    /* There is one place for the contents of either file. */
+    bool found;
+    CLIPC_TRY(
+        clipc_preprocess_config_parse_nested(&model->preprocess, &found,
+                                             files->preprocessor_config,
+                                             files->preprocessor_config_bytes,
+                                             CLIPC_PROCESSOR_CONFIG_JSON,
+                                             err));
+    model->preprocess_source = found ? CLIPC_PROCESSOR_CONFIG_JSON
+                                     : CLIPC_PREPROCESSOR_CONFIG_JSON;
+    if (found)
+        return CLIPC_OK;
     return clipc_preprocess_config_parse(&model->preprocess,
                                          files->preprocessor_config,
                                          files->preprocessor_config_bytes,
@@ -246,7 +272,7 @@ clipc_status clipc_model_read_packed(clipc_model *model, bool *is_packed,
     CLIPC_TRY(
         find_config(&preprocessor, files, CLIPC_PACKED_PREPROCESSOR, err));
     model->preprocess_source = "packed file";
-    set_default_preprocessing(model);
+    CLIPC_TRY(set_default_preprocessing(model, err));
     CLIPC_TRY(clipc_preprocess_config_parse(&model->preprocess,
                                             text_of(preprocessor),
                                             preprocessor->n_bytes,

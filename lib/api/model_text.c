@@ -104,12 +104,15 @@ static clipc_status read_tokenizer_data(const clipc_model *model,
     return CLIPC_OK;
 }
 
-/* The class that AutoTokenizer takes for the network's model_type. SigLIP 2's
+/* The class that AutoTokenizer takes where tokenizer_config.json names none:
+ * that of config.json, else that of the network's model_type. SigLIP 2's
  * model_type is SigLIP's, whose class cannot read its files. */
 static const char *network_class(const clipc_model *model)
 {
     if (model->open_clip)
         return NULL;
+    if (*model->config.tokenizer_class)
+        return model->config.tokenizer_class;
     switch (model->config.family) {
     case CLIPC_FAMILY_CLIP: return "CLIPTokenizer";
     case CLIPC_FAMILY_METACLIP_2: return "XLMRobertaTokenizer";
@@ -118,6 +121,38 @@ static const char *network_class(const clipc_model *model)
                                                         : NULL;
     }
     return NULL;
+}
+
+/* Refuses a vocabulary that transformers would read in place of these files. */
+static clipc_status refuse_other_vocabulary(const clipc_model *model,
+                                            clipc_error *err)
+{
+    const char *path = model->tokenizer_paths[CLIPC_FILE_VOCAB_JSON];
+    bool has = false;
+
+    if (!path)
+        path = model->tokenizer_paths[CLIPC_FILE_SPIECE_MODEL];
+    if (!path || has_file(model, CLIPC_FILE_TOKENIZER_JSON))
+        return CLIPC_OK;
+    char *folder = clipc_strndup(path, (size_t)(strrchr(path, '/') - path));
+    if (!folder)
+        return clipc_fail_nomem(err, "path of a model file");
+    clipc_status status = CLIPC_OK;
+    for (int i = 0; status == CLIPC_OK && i < CLIPC_N_OTHER_VOCABULARIES;
+         i++) {
+        status = clipc_folder_has(&has, folder, clipc_other_vocabularies[i],
+                                  err);
+        if (has)
+            status = clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                                "%s/%s: transformers reads this vocabulary in "
+                                "place of %s, and clipc does not; remove it, "
+                                "or add the model's tokenizer.json",
+                                CLIPC_QUOTE(folder),
+                                clipc_other_vocabularies[i],
+                                strrchr(path, '/') + 1);
+    }
+    free(folder);
+    return status;
 }
 
 static clipc_status load_tokenizer(const clipc_model *model,
@@ -144,8 +179,11 @@ static clipc_status load_tokenizer(const clipc_model *model,
     if (!has_tokenizer(model))
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "%s: no tokenizer.json, nor vocab.json with "
-                          "merges.txt, nor spiece.model",
-                          CLIPC_QUOTE(model->source));
+                          "merges.txt, nor spiece.model%s%s",
+                          CLIPC_QUOTE(model->source),
+                          model->beside ? "; nor are they in " : "",
+                          model->beside ? CLIPC_QUOTE(model->beside) : "");
+    CLIPC_TRY(refuse_other_vocabulary(model, err));
     CLIPC_TRY(read_tokenizer_data(model, &data, err));
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++)
         *slots[i] = (clipc_tokenizer_file){ data.text[i].data,
@@ -226,6 +264,8 @@ static void hash_config(clipc_hash *hash, const clipc_config *config)
         hash_text(hash, clipc_family_name(config->family));
     if (config->cleaning != CLIPC_CLEANING_NONE)
         hash_text(hash, clipc_cleaning_name(config->cleaning));
+    if (*config->tokenizer_class)
+        hash_text(hash, config->tokenizer_class);
 }
 
 /* Hashes everything that a text's embedding depends on. Of logit_scale and the

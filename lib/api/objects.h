@@ -30,6 +30,8 @@ struct clipc_model {
     char *config_path;             /* NULL when opened from memory */
     clipc_file_stamp config_stamp; /* when the model was opened */
     char *adapter;                 /* path, or NULL */
+    char *beside;                  /* path of a folder that may have the files
+                                    * that `source` has not; or NULL */
     clipc_config config;           /* the checkpoint refers to it */
     bool open_clip;                /* the config is open_clip's */
     clipc_preprocess_config preprocess;

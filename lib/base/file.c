@@ -250,6 +250,13 @@ void clipc_bytes_release(clipc_bytes *bytes)
     *bytes = (clipc_bytes){ 0 };
 }
 
+clipc_status clipc_path_join(char **path, const char *folder, const char *name,
+                             clipc_error *err)
+{
+    *path = clipc_format("%s/%s", folder, name);
+    return *path ? CLIPC_OK : clipc_fail_nomem(err, "path");
+}
+
 bool clipc_file_exists(const char *path)
 {
     struct stat st;

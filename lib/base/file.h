@@ -43,6 +43,10 @@ void clipc_bytes_scattered(const clipc_bytes *bytes, bool scattered);
 /* Frees or unmaps, and zeroes *bytes. */
 void clipc_bytes_release(clipc_bytes *bytes);
 
+/* FOLDER/NAME in *path, malloc'ed. */
+clipc_status clipc_path_join(char **path, const char *folder, const char *name,
+                             clipc_error *err);
+
 /* Whether path names a regular file, a folder (following links). */
 bool clipc_file_exists(const char *path);
 bool clipc_folder_exists(const char *path);

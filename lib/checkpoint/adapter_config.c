@@ -107,6 +107,7 @@ static clipc_status read_all(clipc_adapter_config *config,
     (void)transposed;
     CLIPC_TRY(
         clipc_json_string(o, "base_model_name_or_path", &config->base, err));
+    CLIPC_TRY(clipc_json_string(o, "revision", &config->revision, err));
     return check_pattern(o, &config->alpha_pattern, err);
 }
 

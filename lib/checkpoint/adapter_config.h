@@ -9,11 +9,12 @@
 #include "base/json_object.h"
 
 typedef struct clipc_adapter_config {
-    json_t *root;     /* owns the texts */
-    double alpha;     /* lora_alpha */
-    bool rslora;      /* alpha is divided by the root of the rank */
-    bool dora;        /* rows are scaled to a magnitude of their own */
-    const char *base; /* base_model_name_or_path, or NULL */
+    json_t *root;         /* owns the texts */
+    double alpha;         /* lora_alpha */
+    bool rslora;          /* alpha is divided by the root of the rank */
+    bool dora;            /* rows are scaled to a magnitude of their own */
+    const char *base;     /* base_model_name_or_path, or NULL */
+    const char *revision; /* of the base, or NULL */
     const json_t *alpha_pattern; /* {part of a name: alpha}, or NULL */
 } clipc_adapter_config;
 

@@ -258,10 +258,21 @@ static clipc_status read_number(clipc_checkpoint *checkpoint, float *value,
                           CLIPC_QUOTE(
                               clipc_tensor_files_file_of(files, tensor)),
                           name);
+    CLIPC_TRY(make_plain(checkpoint, tensor, err));
     clipc_tensor_read(value, tensor);
     checkpoint->n_parameters++;
     checkpoint->users[clipc_tensor_files_index(files, tensor)] = BOTH;
     return CLIPC_OK;
+}
+
+/* Whether the checkpoint may be without the scale, or the bias, of the logits:
+ * a tower by itself stores none. SiglipModel sets absent ones to 0, while
+ * CLIPModel leaves an absent scale at whatever the memory holds. */
+static bool may_lack_logits(const clipc_checkpoint *checkpoint)
+{
+    return has_one_tower(checkpoint) ||
+           (checkpoint->config->family == CLIPC_FAMILY_SIGLIP &&
+            checkpoint->layout == CLIPC_LAYOUT_TRANSFORMERS);
 }
 
 static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
@@ -270,9 +281,8 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     const clipc_tensor_files *files = checkpoint->files;
     float value;
 
-    /* A single-tower checkpoint stores no logit_scale: use the config's
-     * initial value. */
-    if (has_one_tower(checkpoint) &&
+    /* The initial value of the config; 0 of SigLIP's. */
+    if (may_lack_logits(checkpoint) &&
         !clipc_tensor_files_find(files, "logit_scale")) {
         checkpoint->log_scale = (float)checkpoint->config->logit_scale_init;
         checkpoint->logit_scale = exp(checkpoint->config->logit_scale_init);
@@ -293,7 +303,7 @@ static clipc_status check_logit_scale(clipc_checkpoint *checkpoint,
     return CLIPC_OK;
 }
 
-/* SigLIP's, which a tower by itself does not store. */
+/* SigLIP's; 0 where it may be absent. */
 static clipc_status check_logit_bias(clipc_checkpoint *checkpoint,
                                      clipc_error *err)
 {
@@ -301,7 +311,7 @@ static clipc_status check_logit_bias(clipc_checkpoint *checkpoint,
     const clipc_tensor_files *files = checkpoint->files;
 
     if (checkpoint->config->family != CLIPC_FAMILY_SIGLIP ||
-        (has_one_tower(checkpoint) && !clipc_tensor_files_find(files, name)))
+        (may_lack_logits(checkpoint) && !clipc_tensor_files_find(files, name)))
         return CLIPC_OK;
     CLIPC_TRY(read_number(checkpoint, &checkpoint->logit_bias, name, err));
     /* A logit is a float, as above. */

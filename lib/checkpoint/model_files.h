@@ -39,6 +39,13 @@ extern const clipc_weights_way clipc_weights_ways[CLIPC_N_WEIGHTS_WAYS];
  * .../NAME. */
 bool clipc_is_open_clip_weights(const char *path);
 
+/* Whether a folder has files of a checkpoint that several processes saved
+ * together: transformers reads them, and no other file of weights. */
+bool clipc_folder_is_distributed(const char *folder);
+
+/* Whether a file of weights is an index of others, by its name. */
+bool clipc_is_weights_index(const char *name);
+
 /* The suffix of the files that an index of this name may name: ".bin" or
  * ".safetensors". */
 const char *clipc_shard_suffix(const char *index);
@@ -55,5 +62,10 @@ typedef enum clipc_model_file {
     CLIPC_N_TOKENIZER_FILES
 } clipc_model_file;
 extern const char *const clipc_tokenizer_file_names[CLIPC_N_TOKENIZER_FILES];
+
+/* Vocabularies of other kinds, which transformers reads in place of vocab.json
+ * or spiece.model where there is no tokenizer.json. clipc reads none. */
+enum { CLIPC_N_OTHER_VOCABULARIES = 3 };
+extern const char *const clipc_other_vocabularies[CLIPC_N_OTHER_VOCABULARIES];
 
 #endif /* CLIPC_MODEL_FILES_H */

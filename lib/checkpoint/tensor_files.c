@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_SUFFIX ".index.json"
-
 struct clipc_tensor_files {
     char *name;
     clipc_tensor_file *files; /* [n_files] */
@@ -53,7 +51,7 @@ static bool is_torch_name(const char *path)
 
 bool clipc_tensor_files_is_name(const char *path)
 {
-    return ends_in(path, ".safetensors") || ends_in(path, INDEX_SUFFIX) ||
+    return ends_in(path, ".safetensors") || clipc_is_weights_index(path) ||
            is_torch_name(path);
 }
 
@@ -333,7 +331,7 @@ static clipc_status open_either(clipc_tensor_files **out, const char *path,
                                 const opening *how, bool *found,
                                 clipc_error *err)
 {
-    if (ends_in(path, INDEX_SUFFIX))
+    if (clipc_is_weights_index(path))
         return open_split(out, path, how, found, err);
     clipc_status status = open_single(out, path, how, err);
     *found = status != CLIPC_ERR_NOT_FOUND;

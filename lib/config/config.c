@@ -111,6 +111,7 @@ static clipc_status get_tower(const clipc_json_object *s,
     double eps = (double)tower->eps;
 
     CLIPC_TRY(check_section_type(s, model_type, err));
+    CLIPC_TRY(clipc_config_check_keys(s, err));
     CLIPC_TRY(clipc_json_size(s, "hidden_size", 1, CLIPC_MAX_WIDTH,
                               &tower->width, err));
     CLIPC_TRY(clipc_json_size(s, "num_hidden_layers", 1, CLIPC_MAX_LAYERS,
@@ -177,6 +178,8 @@ static clipc_status get_text(clipc_config *config, const clipc_json_object *s,
 {
     CLIPC_TRY(
         get_tower(s, families[config->family].text_type, &config->text, err));
+    if (config->family != CLIPC_FAMILY_SIGLIP)
+        CLIPC_TRY(clipc_config_check_causal(s, true, err));
     /* Both ends of a text need a place. */
     CLIPC_TRY(clipc_json_size(s, "max_position_embeddings", 2,
                               CLIPC_MAX_CONTEXT, &config->context_length,
@@ -220,6 +223,8 @@ static clipc_status get_vision(clipc_config *config,
 
     CLIPC_TRY(get_tower(s, families[config->family].vision_type,
                         &config->vision, err));
+    if (config->family != CLIPC_FAMILY_SIGLIP)
+        CLIPC_TRY(clipc_config_check_causal(s, false, err));
     CLIPC_TRY(clipc_json_size(s, "num_channels", 1, 64, &channels, err));
     CLIPC_TRY(clipc_json_size(s, "image_size", 1, CLIPC_MAX_IMAGE_SIZE,
                               &config->image_size, err));
@@ -414,7 +419,9 @@ static clipc_status get_all(clipc_config *config,
     clipc_json_object text = *root, vision = *root;
 
     CLIPC_TRY(get_network(config, root, err));
+    CLIPC_TRY(clipc_config_check_keys(root, err));
     CLIPC_TRY(clipc_config_read_labels(config, root, err));
+    CLIPC_TRY(clipc_config_read_names(config, root, err));
     if (config->family != CLIPC_FAMILY_SIGLIP) {
         CLIPC_TRY(clipc_json_size(root, "projection_dim", 1, CLIPC_MAX_WIDTH,
                                   &config->projection_dim, err));

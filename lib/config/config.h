@@ -52,8 +52,12 @@ typedef enum clipc_cleaning {
 const char *clipc_cleaning_name(clipc_cleaning cleaning);
 bool clipc_cleaning_find(clipc_cleaning *cleaning, const char *name);
 
-/* Of the name of a list of labels. */
-enum { CLIPC_MAX_LIST_NAME = 63 };
+/* Of the name of a list of labels, of a class, of a file of weights. */
+enum {
+    CLIPC_MAX_LIST_NAME = 63,
+    CLIPC_MAX_CLASS_NAME = 63,
+    CLIPC_MAX_WEIGHTS_NAME = 127
+};
 
 typedef struct clipc_config {
     clipc_family family;
@@ -70,6 +74,12 @@ typedef struct clipc_config {
     double logit_scale_init; /* logit_scale of a checkpoint without one */
     char labels[CLIPC_MAX_LIST_NAME + 1]; /* the model's own list, by its
                                            * name; "": it names none */
+    /* What transformers takes from config.json where no other file says it;
+     * "": config.json does not say it either. Not in packed files. */
+    char tokenizer_class[CLIPC_MAX_CLASS_NAME + 1];
+    char image_processor[CLIPC_MAX_CLASS_NAME + 1];
+    char weights[CLIPC_MAX_WEIGHTS_NAME + 1]; /* a file beside config.json:
+                                               * "transformers_weights" */
 } clipc_config;
 
 /* The largest values of a configuration: far above any published model, and
@@ -143,6 +153,18 @@ clipc_status clipc_config_read_labels(clipc_config *config,
                                       const struct clipc_json_object *root,
                                       clipc_error *err);
 
+/* Keys of config.json beside the numbers (config_keys.c). The first refuses those
+ * of an object, the root or the section of a tower, that change what is
+ * computed; the second "is_causal", which SigLIP's towers do not look at; the
+ * third fills tokenizer_class, image_processor and weights. */
+clipc_status clipc_config_check_keys(const struct clipc_json_object *o,
+                                     clipc_error *err);
+clipc_status clipc_config_check_causal(const struct clipc_json_object *o,
+                                       bool text, clipc_error *err);
+clipc_status clipc_config_read_names(clipc_config *config,
+                                     const struct clipc_json_object *root,
+                                     clipc_error *err);
+
 /* CLIPImageProcessor's values, which openai/clip-vit-base-patch32 was
  * published with: shortest edge 224, bicubic, the middle 224 x 224. */
 void clipc_preprocess_config_default(clipc_preprocess_config *config);
@@ -150,6 +172,12 @@ void clipc_preprocess_config_default(clipc_preprocess_config *config);
 /* SiglipImageProcessor's values: exactly 224 x 224, bicubic, no crop, mean and
  * deviation 0.5. */
 void clipc_preprocess_config_default_siglip(clipc_preprocess_config *config);
+
+/* The default of the image processor with this name, as files name it
+ * ("CLIPImageProcessor", "SiglipFeatureExtractor"); false: clipc does not know
+ * it, and *config stays as it is. */
+bool clipc_preprocess_config_find(clipc_preprocess_config *config,
+                                  const char *name);
 
 /* Parses preprocessor_config.json, old and new spellings. On entry *config
  * holds the default of the network's own image processor: the values of absent

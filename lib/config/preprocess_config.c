@@ -209,11 +209,8 @@ static clipc_status get_string(const clipc_json_object *f, const char *key,
     return clipc_json_string(f, key, out, err);
 }
 
-/* The processor of the name at `key`: *config gets its values for absent
- * keys. No name: *config stays as it is. */
-static clipc_status take_processor(clipc_preprocess_config *config,
-                                   const clipc_json_object *f, const char *key,
-                                   clipc_error *err)
+bool clipc_preprocess_config_find(clipc_preprocess_config *config,
+                                  const char *name)
 {
     static const char *const kinds[] = { "ImageProcessor",
                                          "ImageProcessorFast",
@@ -226,11 +223,7 @@ static clipc_status take_processor(clipc_preprocess_config *config,
         { "CLIP", clipc_preprocess_config_default },
         { "Siglip", clipc_preprocess_config_default_siglip },
     };
-    const char *name = NULL;
 
-    CLIPC_TRY(get_string(f, key, &name, err));
-    if (!name)
-        return CLIPC_OK;
     for (size_t i = 0; i < sizeof processors / sizeof processors[0]; i++) {
         size_t n = strlen(processors[i].family);
         if (strncmp(name, processors[i].family, n) != 0)
@@ -238,9 +231,23 @@ static clipc_status take_processor(clipc_preprocess_config *config,
         for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
             if (strcmp(name + n, kinds[k]) == 0) {
                 processors[i].set_default(config);
-                return CLIPC_OK;
+                return true;
             }
     }
+    return false;
+}
+
+/* The processor of the name at `key`: *config gets its values for absent
+ * keys. No name: *config stays as it is. */
+static clipc_status take_processor(clipc_preprocess_config *config,
+                                   const clipc_json_object *f, const char *key,
+                                   clipc_error *err)
+{
+    const char *name = NULL;
+
+    CLIPC_TRY(get_string(f, key, &name, err));
+    if (!name || clipc_preprocess_config_find(config, name))
+        return CLIPC_OK;
     return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, f, key,
                            "is \"%s\"; clipc knows CLIPImageProcessor and "
                            "SiglipImageProcessor",
@@ -338,14 +345,17 @@ static clipc_status parse(clipc_preprocess_config *config, bool nested,
     clipc_status status = CLIPC_OK;
     json_t *root;
 
-    *found = false;
     CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
-    f.object = clipc_json_lookup(root, "image_processor");
-    *found = f.object != NULL;
-    if (!f.object)
-        f.object = root;
+    f.object = root;
     status = clipc_json_check_object(&f, err);
-    if (status == CLIPC_OK && (*found || !nested))
+    *found = !nested;
+    if (status == CLIPC_OK && nested) {
+        f.object = clipc_json_lookup(root, "image_processor");
+        *found = f.object != NULL;
+        if (*found)
+            status = clipc_json_check_object(&f, err);
+    }
+    if (status == CLIPC_OK && *found)
         status = read_config(config, &f, err);
     json_decref(root);
     return status;

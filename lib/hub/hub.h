@@ -56,10 +56,12 @@ typedef enum clipc_hub_state {
                         * exist in this revision */
 } clipc_hub_state;
 
-/* Looks at the names, not into the files. id: of the repository; its subfolder
- * counts. */
+/* Looks at the names, and into files that name others. id: of the repository;
+ * its subfolder counts. missing, of `room` bytes, or NULL: gets the names of
+ * files that the hub was never asked for, "a, b". */
 clipc_hub_state clipc_hub_examine(const char *repository, const char *commit,
-                                  const clipc_hub_id *id);
+                                  const clipc_hub_id *id, char *missing,
+                                  size_t room);
 
 /* Ids of the cache that look like this one: "a/b, c/d", or "". */
 void clipc_hub_near_misses(char *text, size_t room, const char *cache_dir,

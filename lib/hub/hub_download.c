@@ -10,8 +10,8 @@
 #include "hub/hub.h"
 
 #include "hub/hub_file.h"
+#include "hub/hub_snapshot.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "checkpoint/model_files.h"
 
 #include <stdio.h>
@@ -20,7 +20,6 @@
 
 #define MAX_SMALL_BYTES \
     ((uint64_t)128 << 20) /* of a file that has no weights */
-#define MAX_TOKENIZER_CONFIG_BYTES ((size_t)4 << 20)
 #define MAX_WEIGHT_BYTES ((uint64_t)64 << 30)
 
 enum {
@@ -76,26 +75,61 @@ static clipc_status get_small(clipc_hub_task *d, const char *file, bool *found,
                               found, err);
 }
 
+/* The path of a file of the snapshot, in the id's subfolder, malloc'ed. */
+static clipc_status snapshot_path(char **path, const clipc_hub_task *d,
+                                  const char *file, clipc_error *err)
+{
+    char *name = clipc_hub_within(d->id, d->commit, file);
+
+    *path = NULL;
+    if (!name)
+        return clipc_fail_nomem(err, "path in the hub cache");
+    const clipc_status status = clipc_hub_tree_path(path, &d->tree,
+                                                    "snapshots", name, err);
+    free(name);
+    return status;
+}
+
+static clipc_status get_large(clipc_hub_task *d, const char *file,
+                              clipc_hub_need need, bool *found,
+                              clipc_error *err)
+{
+    return clipc_hub_file_get(d, file, need, d->params->max_file_bytes, found,
+                              err);
+}
+
 static clipc_status get_shards(clipc_hub_task *d, const char *index,
                                clipc_error *err)
 {
-    char *name = clipc_hub_within(d->id, d->commit, index), *path = NULL;
     clipc_hub_shards shards = { 0 };
-    clipc_status status;
+    char *path;
     bool found;
 
-    if (!name)
-        return clipc_fail_nomem(err, "path in the hub cache");
-    status = clipc_hub_tree_path(&path, &d->tree, "snapshots", name, err);
-    if (status == CLIPC_OK)
-        status = clipc_hub_shards_read(&shards, path, err);
+    CLIPC_TRY(snapshot_path(&path, d, index, err));
+    clipc_status status = clipc_hub_shards_read(&shards, path, err);
     for (size_t i = 0; status == CLIPC_OK && i < shards.n; i++)
-        status = clipc_hub_file_get(d, shards.names[i], CLIPC_HUB_REQUIRED,
-                                    d->params->max_file_bytes, &found, err);
+        status = get_large(d, shards.names[i], CLIPC_HUB_REQUIRED, &found,
+                           err);
     clipc_hub_shards_release(&shards);
-    free(name);
     free(path);
     return status;
+}
+
+/* Gets the weights that config.json names. *named false: it names none. */
+static clipc_status get_named_weights(clipc_hub_task *d, bool *named,
+                                      clipc_error *err)
+{
+    char name[CLIPC_HUB_MAX_WEIGHTS + 1], *path;
+    bool found;
+
+    CLIPC_TRY(snapshot_path(&path, d, CLIPC_CONFIG_JSON, err));
+    clipc_hub_named_weights(name, path);
+    free(path);
+    *named = *name != '\0';
+    if (!*named)
+        return CLIPC_OK;
+    CLIPC_TRY(get_large(d, name, CLIPC_HUB_REQUIRED, &found, err));
+    return clipc_is_weights_index(name) ? get_shards(d, name, err) : CLIPC_OK;
 }
 
 /* Gets the first set of weights that the revision has. */
@@ -104,8 +138,11 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
     bool found;
 
     /* The cache may have a later set, from Python. */
-    if (!d->verify && clipc_hub_examine(d->tree.repository, d->commit,
-                                        d->id) != CLIPC_HUB_LACKING)
+    if (!d->verify && clipc_hub_examine(d->tree.repository, d->commit, d->id,
+                                        NULL, 0) != CLIPC_HUB_LACKING)
+        return CLIPC_OK;
+    CLIPC_TRY(get_named_weights(d, &found, err));
+    if (found)
         return CLIPC_OK;
     for (size_t i = 0; i < CLIPC_N_WEIGHTS_WAYS; i++) {
         const clipc_weights_way *way = &clipc_weights_ways[i];
@@ -117,9 +154,8 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
         if (way->is_index)
             CLIPC_TRY(get_small(d, way->file, &found, err));
         else
-            CLIPC_TRY(clipc_hub_file_get(d, way->file, CLIPC_HUB_OPTIONAL,
-                                         d->params->max_file_bytes, &found,
-                                         err));
+            CLIPC_TRY(
+                get_large(d, way->file, CLIPC_HUB_OPTIONAL, &found, err));
         if (found)
             return way->is_index ? get_shards(d, way->file, err) : CLIPC_OK;
     }
@@ -130,57 +166,67 @@ static clipc_status get_weights(clipc_hub_task *d, clipc_error *err)
                       d->id->repo, d->id->revision);
 }
 
-/* Whether the tokenizer_config.json that was got names the class that reads
- * spiece.model. A file that cannot be read names none: opening the model says
- * what is wrong. */
-static clipc_status needs_spiece(const clipc_hub_task *d, bool *needs,
-                                 clipc_error *err)
-{
-    const char *file = clipc_tokenizer_file_names[CLIPC_FILE_TOKENIZER_CONFIG];
-    char *name = clipc_hub_within(d->id, d->commit, file), *path = NULL;
-    clipc_bytes bytes = { 0 };
-    json_t *root = NULL;
-
-    *needs = false;
-    if (!name)
-        return clipc_fail_nomem(err, "path in the hub cache");
-    clipc_status status = clipc_hub_tree_path(&path, &d->tree, "snapshots",
-                                              name, err);
-    if (status == CLIPC_OK &&
-        clipc_file_read(&bytes, path, MAX_TOKENIZER_CONFIG_BYTES,
-                        "limit of tokenizer_config.json", NULL) == CLIPC_OK &&
-        clipc_json_parse_reals(&root, (const char *)bytes.data, bytes.n, path,
-                               NULL) == CLIPC_OK) {
-        const char *class = json_string_value(
-            json_object_get(root, "tokenizer_class"));
-        *needs = class && strcmp(class, "SiglipTokenizer") == 0;
-    }
-    json_decref(root);
-    clipc_bytes_release(&bytes);
-    free(name);
-    free(path);
-    return status;
-}
-
 /* Gets spiece.model where the tokenizer's class reads that file, and
- * tokenizer.json; if the revision has neither, vocab.json and merges.txt. */
-static clipc_status get_tokenizer(clipc_hub_task *d, clipc_error *err)
+ * tokenizer.json; if the revision has neither, vocab.json and merges.txt.
+ * *found false: there is no vocabulary. */
+static clipc_status get_tokenizer(clipc_hub_task *d, bool *found,
+                                  clipc_error *err)
 {
     const char *const *names = clipc_tokenizer_file_names;
-    bool found, pieces = false;
+    bool ignored, pieces = false;
+    char *config;
 
-    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_CONFIG], &found, err));
-    if (found)
-        CLIPC_TRY(needs_spiece(d, &pieces, err));
-    CLIPC_TRY(get_small(d, names[CLIPC_FILE_SPECIAL_TOKENS_MAP], &found, err));
-    CLIPC_TRY(get_small(d, names[CLIPC_FILE_ADDED_TOKENS], &found, err));
-    if (pieces)
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_CONFIG], &ignored, err));
+    CLIPC_TRY(
+        snapshot_path(&config, d, names[CLIPC_FILE_TOKENIZER_CONFIG], err));
+    const bool needs_pieces = clipc_hub_needs_spiece(config);
+    free(config);
+    CLIPC_TRY(
+        get_small(d, names[CLIPC_FILE_SPECIAL_TOKENS_MAP], &ignored, err));
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_ADDED_TOKENS], &ignored, err));
+    if (needs_pieces)
         CLIPC_TRY(get_small(d, names[CLIPC_FILE_SPIECE_MODEL], &pieces, err));
-    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_JSON], &found, err));
-    if (found || pieces)
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_TOKENIZER_JSON], found, err));
+    if (*found)
         return CLIPC_OK;
-    CLIPC_TRY(get_small(d, names[CLIPC_FILE_VOCAB_JSON], &found, err));
-    return get_small(d, names[CLIPC_FILE_MERGES_TXT], &found, err);
+    for (int i = 0; i < CLIPC_N_OTHER_VOCABULARIES; i++)
+        CLIPC_TRY(get_small(d, clipc_other_vocabularies[i], &ignored, err));
+    *found = pieces;
+    if (*found)
+        return CLIPC_OK;
+    CLIPC_TRY(get_small(d, names[CLIPC_FILE_VOCAB_JSON], found, err));
+    return get_small(d, names[CLIPC_FILE_MERGES_TXT], &ignored, err);
+}
+
+static clipc_status get_preprocessing(clipc_hub_task *d, bool *found,
+                                      clipc_error *err)
+{
+    bool nested;
+
+    CLIPC_TRY(get_small(d, CLIPC_PREPROCESSOR_CONFIG_JSON, found, err));
+    CLIPC_TRY(get_small(d, CLIPC_PROCESSOR_CONFIG_JSON, &nested, err));
+    *found |= nested;
+    return CLIPC_OK;
+}
+
+/* Gets what the folder of a part of a pipeline lacks from the one beside. */
+static clipc_status get_beside(clipc_hub_task *d, bool tokenizer,
+                               bool preprocessing, clipc_error *err)
+{
+    const clipc_hub_id *own = d->id;
+    clipc_hub_id beside;
+    clipc_status status = CLIPC_OK;
+    bool found;
+
+    if (!clipc_hub_id_beside(&beside, own))
+        return CLIPC_OK;
+    d->id = &beside;
+    if (!preprocessing)
+        status = get_preprocessing(d, &found, err);
+    if (status == CLIPC_OK && !tokenizer)
+        status = get_tokenizer(d, &found, err);
+    d->id = own;
+    return status;
 }
 
 /* Gets a low-rank adapter, where the revision has one. */
@@ -192,32 +238,79 @@ static clipc_status get_adapter(clipc_hub_task *d, bool *found,
     CLIPC_TRY(get_small(d, CLIPC_ADAPTER_CONFIG_JSON, found, err));
     if (!*found)
         return CLIPC_OK;
-    CLIPC_TRY(clipc_hub_file_get(d, CLIPC_ADAPTER_SAFETENSORS,
-                                 CLIPC_HUB_OPTIONAL, d->params->max_file_bytes,
-                                 &safetensors, err));
-    return safetensors
-               ? CLIPC_OK
-               : clipc_hub_file_get(d, CLIPC_ADAPTER_BIN, CLIPC_HUB_REQUIRED,
-                                    d->params->max_file_bytes, found, err);
+    CLIPC_TRY(get_large(d, CLIPC_ADAPTER_SAFETENSORS, CLIPC_HUB_OPTIONAL,
+                        &safetensors, err));
+    return safetensors ? CLIPC_OK
+                       : get_large(d, CLIPC_ADAPTER_BIN, CLIPC_HUB_REQUIRED,
+                                   found, err);
 }
 
-static clipc_status get_all(clipc_hub_task *d, clipc_error *err)
+/* Gets what sentence-transformers says of the folder. */
+static clipc_status get_modules(clipc_hub_task *d, bool *found,
+                                clipc_error *err)
 {
-    bool found, open_clip, adapter;
+    bool ignored;
 
-    CLIPC_TRY(get_small(d, CLIPC_CONFIG_JSON, &found, err));
+    CLIPC_TRY(get_small(d, CLIPC_MODULES_JSON, found, err));
+    return *found ? get_small(d, CLIPC_SENTENCE_CONFIG_JSON, &ignored, err)
+                  : CLIPC_OK;
+}
+
+static clipc_status fail_no_config(const clipc_hub_task *d, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
+                      "%.80s: revision %.60s has no config.json: not a "
+                      "model that clipc reads",
+                      d->id->repo, d->id->revision);
+}
+
+static clipc_status get_all(clipc_hub_task *d, bool may_descend,
+                            clipc_error *err);
+
+/* Gets the model in the subfolder that a folder of another program names. */
+static clipc_status get_below(clipc_hub_task *d, clipc_error *err)
+{
+    const clipc_hub_id *own = d->id;
+    clipc_component component;
+    clipc_hub_id below;
+    char *folder;
+    bool found;
+
+    CLIPC_TRY(get_modules(d, &found, err));
+    if (!found)
+        CLIPC_TRY(get_small(d, CLIPC_MODEL_INDEX_JSON, &found, err));
+    if (!found)
+        return fail_no_config(d, err);
+    CLIPC_TRY(snapshot_path(&folder, d, NULL, err));
+    clipc_status status = clipc_component_find(&component, &found, folder,
+                                               err);
+    free(folder);
+    CLIPC_TRY(status);
+    if (!*component.path || !clipc_hub_id_below(&below, own, component.path))
+        return fail_no_config(d, err);
+    d->id = &below;
+    status = get_all(d, false, err);
+    d->id = own;
+    return status;
+}
+
+static clipc_status get_all(clipc_hub_task *d, bool may_descend,
+                            clipc_error *err)
+{
+    bool config, open_clip, adapter, tokenizer, preprocessing, found;
+
+    CLIPC_TRY(get_small(d, CLIPC_CONFIG_JSON, &config, err));
     CLIPC_TRY(get_small(d, CLIPC_OPEN_CLIP_CONFIG_JSON, &open_clip, err));
     CLIPC_TRY(get_adapter(d, &adapter, err));
-    if (!found && !open_clip && adapter)
-        return CLIPC_OK; /* for a model that it names */
-    if (!found && !open_clip)
-        return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
-                          "%.80s: revision %.60s has no config.json: not a "
-                          "model that clipc reads",
-                          d->id->repo, d->id->revision);
-    CLIPC_TRY(get_small(d, CLIPC_PREPROCESSOR_CONFIG_JSON, &found, err));
-    CLIPC_TRY(get_small(d, CLIPC_PROCESSOR_CONFIG_JSON, &found, err));
-    CLIPC_TRY(get_tokenizer(d, err));
+    if (!config && !open_clip) {
+        if (adapter)
+            return CLIPC_OK; /* for a model that it names */
+        return may_descend ? get_below(d, err) : fail_no_config(d, err);
+    }
+    CLIPC_TRY(get_modules(d, &found, err));
+    CLIPC_TRY(get_preprocessing(d, &preprocessing, err));
+    CLIPC_TRY(get_tokenizer(d, &tokenizer, err));
+    CLIPC_TRY(get_beside(d, tokenizer, preprocessing, err));
     return get_weights(d, err);
 }
 
@@ -263,7 +356,7 @@ static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
         strcmp(d->commit, cached) == 0)
         return CLIPC_OK; /* the branch has not moved */
     if (status == CLIPC_OK)
-        status = get_all(d, &why);
+        status = get_all(d, true, &why);
     if (status == CLIPC_OK && !d->id->is_commit) {
         clipc_error ref = CLIPC_ERROR_INIT;
         if (clipc_hub_ref_write(&d->tree, d->id->revision, d->commit, &ref) !=
@@ -306,12 +399,14 @@ clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
     clipc_error why = CLIPC_ERROR_INIT;
     clipc_hub_state state = CLIPC_HUB_LACKING;
     clipc_status status;
+    char missing[160];
 
     *folder = NULL;
     CLIPC_TRY(clipc_hub_tree_init(&d.tree, params, id, err));
     status = clipc_hub_commit(d.commit, params->cache_dir, id, &why);
     if (status == CLIPC_OK)
-        state = clipc_hub_examine(d.tree.repository, d.commit, id);
+        state = clipc_hub_examine(d.tree.repository, d.commit, id, missing,
+                                  sizeof missing);
     else
         d.commit[0] = '\0';
     bool up_to_date = state == CLIPC_HUB_COMPLETE && !d.verify &&
@@ -324,6 +419,11 @@ clipc_status clipc_hub_get_files(char **folder, const clipc_hub_id *id,
         status = clipc_fail(err, status, why.offset, "%s", why.message);
     } else if (state == CLIPC_HUB_LACKING) {
         status = fail_lacking(id, params->cache_dir, err);
+    } else if (state == CLIPC_HUB_USABLE) {
+        tell(params,
+             "%s: the hub was never asked for %s, which may change answers; "
+             "downloading is off",
+             id->repo, missing);
     }
     if (status == CLIPC_OK) {
         char *below = clipc_hub_within(id, d.commit, NULL);

@@ -4,8 +4,8 @@
  * kinds have in common: limits of texts, padding, packed files.
  *
  * As in transformers' AutoTokenizer, the class that tokenizer_config.json
- * names decides, else the class that belongs to the network. Where that class
- * is none that clipc knows, the first kind that the files fit decides.
+ * names decides, else the class that belongs to the network. Where that is a
+ * class of any pipeline, the first kind that the files fit decides.
  */
 #include "text/tokenizer.h"
 #include "text/clean.h"
@@ -14,6 +14,7 @@
 #include "text/pipeline.h"
 #include "text/siglip_tokenizer.h"
 #include "text/tokenizer_config.h"
+#include "text/tokenizer_keys.h"
 #include "text/xlm_tokenizer.h"
 #include "base/utf8.h"
 
@@ -97,6 +98,21 @@ static clipc_status need_object(const json_t *root,
                       CLIPC_QUOTE(file->name));
 }
 
+/* A class that splits texts in a way of its own. */
+static clipc_status refuse_class(const loader *ld, const char *class,
+                                 clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                      "%s: \"tokenizer_class\" is \"%s\"; clipc knows "
+                      "CLIPTokenizer, SiglipTokenizer, GemmaTokenizer, "
+                      "Siglip2Tokenizer, XLMRobertaTokenizer and T5Tokenizer, "
+                      "and PreTrainedTokenizerFast for what tokenizer.json "
+                      "describes",
+                      CLIPC_QUOTE(ld->config.name ? ld->config.name
+                                                  : "config.json"),
+                      clipc_quote(class, strnlen(class, 64)).text);
+}
+
 static clipc_status read_config(loader *ld, clipc_error *err)
 {
     static const char suffix[] = "Fast";
@@ -104,16 +120,20 @@ static clipc_status read_config(loader *ld, clipc_error *err)
 
     ld->source.class = ld->class;
     CLIPC_TRY(clipc_tokenizer_config_read(&ld->config, ld->source.files, err));
+    CLIPC_TRY(
+        clipc_tokenizer_keys_check(ld->config.root, ld->config.name, err));
     ld->source.config = ld->config.root;
     ld->source.config_name = ld->config.name;
     ld->source.older_tokens = ld->config.added;
     ld->source.older_name = ld->config.added_name;
     const json_t *class = json_object_get(ld->config.root, "tokenizer_class");
     const char *name = json_string_value(class);
-    if (!name)
+    if (!name || !*name)
         name = ld->source.files->network_class;
     size_t n = name ? strlen(name) : 0;
-    if (n > 0 && n < sizeof ld->class)
+    if (n >= sizeof ld->class)
+        return refuse_class(ld, name, err);
+    if (n > 0)
         memcpy(ld->class, name, n);
     n = strlen(ld->class);
     if (n > n_suffix && strcmp(ld->class + n - n_suffix, suffix) == 0)
@@ -147,6 +167,8 @@ static clipc_status find_kind(loader *ld, const clipc_tokenizer_kind **kind,
                               clipc_error *err)
 {
     *kind = kind_of_class(ld->class);
+    if (!*kind && !clipc_tokenizer_class_is_general(ld->class))
+        return refuse_class(ld, ld->class, err);
     if (!*kind) {
         CLIPC_TRY(read_json(ld, err));
         *kind = kind_of_files(&ld->source);

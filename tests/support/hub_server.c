@@ -386,6 +386,18 @@ static bool read_word(const connection *c, const char *repo, const char *name,
     return true;
 }
 
+/* What tells programs that speak Xet's protocol where to begin; the address in
+ * Location is for all others. The hash is not the file's SHA-256. */
+static void add_xet(text *head, const hub_server *s, const char *repo,
+                    const char *etag)
+{
+    add(head, "X-Xet-Hash: %.32s%.32s\r\n", etag + 32, etag);
+    add(head,
+        "Link: <%s/api/models/%s/xet-read-token/main>; rel=\"xet-auth\", "
+        "<%s/v1/reconstructions/%s>; rel=\"xet-reconstruction-info\"\r\n",
+        s->url, repo, s->storage_url, etag);
+}
+
 static bool answer_file(const connection *c, const request *q,
                         const char *repo, const char *commit, const char *file)
 {
@@ -412,6 +424,8 @@ static bool answer_file(const connection *c, const request *q,
         add_header(&head, q, "etag", "X-Linked-Etag", quoted);
         add_header(&head, q, "size", "X-Linked-Size", size);
         add_header(&head, q, "location", "Location", location);
+        if (number_of(q->values, "xet", 0))
+            add_xet(&head, c->server, repo, etag);
         free(data);
         return answer(c->fd, q, &head, (const unsigned char *)"moved", 5);
     }

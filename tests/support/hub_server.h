@@ -41,6 +41,7 @@ const char *hub_server_storage_url(const hub_server *server);
  *     etag=T size=N commit=T location=T   false headers; - leaves a header out
  *     mirror=URL          with status=308: Location is URL and the path
  *     etag-suffix=T       after the true etag, in its quotes
+ *     xet=1               the headers of a file that is kept in Xet's storage
  *     length=N            Content-Length; - leaves the header out
  *     no-range=1          the whole file for a Range
  *     range-start=N range-total=N   in Content-Range

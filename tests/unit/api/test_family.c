@@ -533,6 +533,82 @@ TEST(other_networks_are_known_by_their_tensors)
     tiny_model_free(&files);
 }
 
+/* ---- names and numbers ------------------------------------------------- */
+
+/* What wrappers leave behind: torch.compile, DataParallel, a module that holds
+ * the model. */
+TEST(one_prefix_on_all_names_goes)
+{
+    static const char *const prefixes[] = {
+        "clip.",   "model.",        "_orig_mod.",
+        "module.", "module.model.", "_orig_mod.module.clip."
+    };
+    float image[DIM], texts[DIM], got[DIM];
+    char name[CLIPC_TENSOR_NAME_BYTES];
+    clipc_model *other;
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        expect(NULL, image, texts);
+        open_source(NULL);
+        for (size_t k = 0; k < clipc_tensor_files_count(source); k++) {
+            const clipc_tensor *tensor = clipc_tensor_files_at(source, k);
+            snprintf(name, sizeof name, "%s%s", prefixes[i], tensor->name);
+            add(name, tensor);
+        }
+        write_made();
+        CHECK_OK(open_made(&other, NULL, NULL), err);
+        encode_pixels(other, got);
+        CHECK_BYTES(got, image, sizeof got);
+        encode_text(other, got);
+        CHECK_BYTES(got, texts, sizeof got);
+        CHECK_NEAR(info_of(other).logit_scale, exp(3.0), 0);
+        clipc_model_free(other);
+    }
+    tiny_model_free(&files);
+}
+
+/* Replaces F32 numbers by the F64 numbers of the same values. */
+static void widen(stored *t)
+{
+    const size_t n = t->n_bytes / sizeof(float);
+    double *wide = malloc(n * sizeof *wide);
+
+    CHECK(wide != NULL);
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, t->data + i * sizeof value, sizeof value);
+        wide[i] = (double)value;
+    }
+    free(t->data);
+    t->data = (unsigned char *)wide;
+    t->n_bytes = n * sizeof *wide;
+    t->dtype = "F64";
+}
+
+TEST(a_model_in_f64_gives_the_numbers_of_f32)
+{
+    float image[DIM], texts[DIM], got[DIM];
+    clipc_model *other;
+
+    expect(NULL, image, texts);
+    open_source(NULL);
+    for (size_t i = 0; i < clipc_tensor_files_count(source); i++) {
+        const clipc_tensor *tensor = clipc_tensor_files_at(source, i);
+        add(tensor->name, tensor);
+        if (strcmp(tensor->dtype_name, "F32") == 0)
+            widen(&tensors[n_tensors - 1]);
+    }
+    write_made();
+    CHECK_OK(open_made(&other, NULL, NULL), err);
+    CHECK_STR(info_of(other).dtype, "F32"); /* what they are rounded to */
+    encode_pixels(other, got);
+    CHECK_BYTES(got, image, sizeof got);
+    encode_text(other, got);
+    CHECK_BYTES(got, texts, sizeof got);
+    clipc_model_free(other);
+    tiny_model_free(&files);
+}
+
 /* ---- another image size ------------------------------------------------ */
 
 /* Positions of 4 x 4 patches for 3 x 3 and 7 x 7, in every dtype; tests of

@@ -576,6 +576,29 @@ TEST(a_tower_of_siglip_by_itself)
     clipc_model_free(whole);
 }
 
+/* SiglipModel of transformers sets absent ones to 0, each by itself. */
+TEST(an_absent_scale_or_bias_of_the_logits_is_0)
+{
+    clipc_model_info info = { .struct_size = sizeof info };
+    clipc_model *opened;
+
+    for (int i = 1; i < 4; i++) {
+        read_files();
+        if (i & 1)
+            edit("logit_scale", "\"logit_scale\"", "\"logit_xxxxx\"", 1);
+        if (i & 2)
+            edit("logit_bias", "\"logit_bias\"", "\"logit_xxxx\"", 1);
+        CHECK_OK(open_edited(&opened, NULL), err);
+        CHECK_OK(clipc_model_get_info(opened, &info, &err), err);
+        if (i & 1)
+            CHECK(info.logit_scale == 1);
+        else
+            CHECK_NEAR(info.logit_scale, 117.3307648, 1e-5);
+        CHECK((info.logit_bias == 0) == ((i & 2) != 0));
+        clipc_model_free(opened);
+    }
+}
+
 TEST(wrong_tensors_are_refused_by_name)
 {
     static const struct {
@@ -591,10 +614,6 @@ TEST(wrong_tensors_are_refused_by_name)
           "in_proj_weight has shape [36, 108], config.json says [108, 36]" },
         { "text_model.head.weight", "[36,24]", "[24,36]", CLIPC_ERR_CONFIG,
           "tensor text_model.head.weight has shape [24, 36]" },
-        { "logit_bias", "\"logit_bias\"", "\"logit_xxxx\"", CLIPC_ERR_CONFIG,
-          "tensor logit_bias is missing" },
-        { "logit_scale", "\"logit_scale\"", "\"logit_xxxxx\"",
-          CLIPC_ERR_CONFIG, "tensor logit_scale is missing" },
         { "logit_bias", "\"F32\"", "\"I32\"", CLIPC_ERR_UNSUPPORTED,
           "tensor logit_bias is stored as I32" },
         { "vision_model.head.probe", ".probe\"", ".prob3\"", CLIPC_ERR_CONFIG,

@@ -329,6 +329,48 @@ TEST(wrong_configs_are_refused_by_key)
           "patch_size" },
         { "{\"vision_config\": {\"patch_size\": 225}}", CLIPC_ERR_CONFIG,
           "larger than image_size" },
+        { "{\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}}",
+          CLIPC_ERR_UNSUPPORTED, "quantised (bitsandbytes)" },
+        { "{\"quantization_config\": {\"quant_method\": \"gptq\"}}",
+          CLIPC_ERR_UNSUPPORTED, "quantised (gptq)" },
+        { "{\"text_config\": {\"quantization_config\": {\"quant_method\": "
+          "\"awq\"}}}",
+          CLIPC_ERR_UNSUPPORTED,
+          "\"text_config.quantization_config\" says that the weights are "
+          "quantised (awq)" },
+        { "{\"quantization_config\": {\"quant_method\": \"fp8\"}}",
+          CLIPC_ERR_UNSUPPORTED, "(fp8)" },
+        { "{\"quantization_config\": {\"load_in_8bit\": true}}",
+          CLIPC_ERR_UNSUPPORTED, "no quant_method" },
+        { "{\"quantization_config\": 8}", CLIPC_ERR_UNSUPPORTED,
+          "quantization_config" },
+        { "{\"per_layer_config\": {\"0\": {\"intermediate_size\": 8}}}",
+          CLIPC_ERR_UNSUPPORTED, "per_layer_config" },
+        { "{\"vision_config\": {\"per_layer_config\": {\"0\": {}}}}",
+          CLIPC_ERR_UNSUPPORTED, "vision_config.per_layer_config" },
+        { "{\"attribute_map\": {\"hidden_size\": \"projection_dim\"}}",
+          CLIPC_ERR_UNSUPPORTED, "attribute_map" },
+        { "{\"text_config\": {\"is_causal\": false}}", CLIPC_ERR_UNSUPPORTED,
+          "\"text_config.is_causal\" is false" },
+        { "{\"text_config\": {\"is_causal\": null}}", CLIPC_ERR_UNSUPPORTED,
+          "\"text_config.is_causal\" is false" },
+        { "{\"vision_config\": {\"is_causal\": true}}", CLIPC_ERR_UNSUPPORTED,
+          "\"vision_config.is_causal\" is true" },
+        { "{\"tokenizer_class\": 3}", CLIPC_ERR_CONFIG, "tokenizer_class" },
+        { "{\"image_processor_type\": [1]}", CLIPC_ERR_CONFIG,
+          "image_processor_type" },
+        { "{\"tokenizer_class\": "
+          "\"0123456789012345678901234567890123456789012345678901234567890123"
+          "\"}",
+          CLIPC_ERR_CONFIG, "longer" },
+        { "{\"transformers_weights\": \"../x.safetensors\"}", CLIPC_ERR_CONFIG,
+          "transformers_weights" },
+        { "{\"transformers_weights\": \"a/x.safetensors\"}", CLIPC_ERR_CONFIG,
+          "transformers_weights" },
+        { "{\"transformers_weights\": \".safetensors\"}", CLIPC_ERR_CONFIG,
+          "transformers_weights" },
+        { "{\"transformers_weights\": \"pytorch_model.bin\"}",
+          CLIPC_ERR_CONFIG, "transformers_weights" },
         { "{\"logit_scale_init_value\": 1000}", CLIPC_ERR_CONFIG,
           "logit_scale_init_value" },
         { "{\"model_type\": \"clip_text_model\", \"hidden_size\": 0}",
@@ -378,6 +420,57 @@ TEST(wrong_configs_are_refused_by_key)
                  clipc_status_name(status), err.message,
                  clipc_status_name(cases[i].status), cases[i].message);
         CHECK_HAS(err.message, "config.json");
+    }
+}
+
+/* Keys that say what no number of the network says. */
+TEST(names_in_the_config_are_read)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_config c;
+
+    CHECK_OK(parse(&c,
+                   "{\"tokenizer_class\": \"CLIPTokenizerFast\", "
+                   "\"image_processor_type\": \"SiglipImageProcessor\", "
+                   "\"transformers_weights\": \"x.safetensors\"}",
+                   &err),
+             err);
+    CHECK_STR(c.tokenizer_class, "CLIPTokenizerFast");
+    CHECK_STR(c.image_processor, "SiglipImageProcessor");
+    CHECK_STR(c.weights, "x.safetensors");
+    CHECK_OK(parse(&c,
+                   "{\"tokenizer_class\": null, \"transformers_weights\": "
+                   "null, \"text_config\": {\"tokenizer_class\": \"X\"}}",
+                   &err),
+             err);
+    CHECK_STR(c.tokenizer_class, "");
+    CHECK_STR(c.image_processor, "");
+    CHECK_STR(c.weights, "");
+}
+
+/* What a config may say without an effect on numbers. */
+TEST(other_keys_of_the_config_are_nothing)
+{
+    static const char *const texts[] = {
+        "{\"dtype\": \"float16\", \"torch_dtype\": \"bfloat16\"}",
+        "{\"auto_map\": {\"AutoModel\": \"x--y.Z\"}, \"_commit_hash\": 3}",
+        "{\"tie_word_embeddings\": true, \"use_cache\": true}",
+        "{\"attn_implementation\": \"sdpa\", \"_attn_implementation\": "
+        "\"eager\", \"output_attentions\": true}",
+        "{\"quantization_config\": null, \"per_layer_config\": {}, "
+        "\"attribute_map\": {}}",
+        "{\"text_config\": {\"is_causal\": true, \"attention_dropout\": "
+        "0.5, \"pad_token_id\": 7, \"bos_token_id\": 8}}",
+        "{\"vision_config\": {\"is_causal\": false}}",
+        "{\"model_type\": \"siglip\", \"text_config\": {\"is_causal\": "
+        "false}}",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_config c;
+        if (parse(&c, texts[i], &err) != CLIPC_OK)
+            FAIL("%s: %s", texts[i], err.message);
     }
 }
 
@@ -461,8 +554,9 @@ TEST(spellings_of_the_published_preprocessing_are_equal)
         "{\"image_processor_type\": \"CLIPImageProcessorFast\", \"size\": "
         "{\"shortest_edge\": 224, \"longest_edge\": null}, \"do_pad\": null, "
         "\"data_format\": null, \"default_to_square\": null}",
-        ("{\"image_processor\": {\"size\": {\"shortest_edge\": 224}}, "
-         "\"size\": 99, \"processor_class\": \"CLIPProcessor\"}"),
+        /* Nested is processor_config.json's alone. */
+        ("{\"image_processor\": {\"size\": {\"shortest_edge\": 99}}, "
+         "\"size\": 224, \"processor_class\": \"CLIPProcessor\"}"),
         "{\"crop_size\": [224, 224], \"do_pad\": false}",
     };
     clipc_preprocess_config want, got;
@@ -563,7 +657,7 @@ TEST(the_file_names_the_processor_of_absent_keys)
           true },
         { "{\"image_processor\": {\"image_processor_type\": "
           "\"SiglipImageProcessor\"}}",
-          true },
+          false },
     };
     clipc_preprocess_config clip, siglip, got;
     clipc_error err = CLIPC_ERROR_INIT;
@@ -629,7 +723,6 @@ TEST(wrong_preprocessing_is_refused_by_key)
     } cases[] = {
         { "", CLIPC_ERR_FORMAT, "" },
         { "[]", CLIPC_ERR_CONFIG, "not a JSON object" },
-        { "{\"image_processor\": 1}", CLIPC_ERR_CONFIG, "not a JSON object" },
         { "{\"image_processor_type\": \"ViTImageProcessor\"}",
           CLIPC_ERR_UNSUPPORTED, "ViTImageProcessor" },
         { "{\"image_processor_type\": \"SiglipImageProcessorX\"}",
@@ -710,7 +803,19 @@ TEST(nested_preprocessing_is_found_or_not)
                  "x", &err),
              err);
     CHECK(found && got.shortest == 99);
+    static const char SIGLIP[] = "{\"image_processor\": "
+                                 "{\"image_processor_type\": "
+                                 "\"SiglipImageProcessor\"}}";
     got = want;
+    CHECK_OK(clipc_preprocess_config_parse_nested(&got, &found, SIGLIP,
+                                                  sizeof SIGLIP - 1, "x",
+                                                  &err),
+             err);
+    CHECK(found && got.resize == CLIPC_RESIZE_EXACT);
+    got = want;
+    CHECK_STATUS(clipc_preprocess_config_parse_nested(
+                     &got, &found, "{\"image_processor\": 1}", 22, "x", &err),
+                 CLIPC_ERR_CONFIG);
     CHECK_OK(clipc_preprocess_config_parse_nested(&got, &found,
                                                   "{\"size\": 99}", 12, "x",
                                                   &err),

@@ -296,73 +296,211 @@ TEST(near_misses_and_revisions_are_told)
 
 /* ---- the files of a snapshot ------------------------------------------- */
 
+/* A file of the snapshot of repository `number`; "-NAME": one that is known not
+ * to exist. */
+static void put(size_t number, const char *name, const char *text)
+{
+    char path[400];
+    const bool absent = *name == '-';
+
+    snprintf(path, sizeof path, "%zu/%s/" A40 "/%s", number,
+             absent ? ".no_exist" : "snapshots", name + absent);
+    *strrchr(path, '/') = '\0';
+    folder(path);
+    snprintf(path, sizeof path, "%zu/%s/" A40 "/%s", number,
+             absent ? ".no_exist" : "snapshots", name + absent);
+    file(path, text);
+}
+
 TEST(a_snapshot_is_complete_when_nothing_is_left_to_ask)
 {
     const clipc_hub_id id = { .is_commit = true };
-    /* "-NAME": known not to exist. */
+    /* "-NAME": known not to exist. "-others": so are the files beside the
+     * vocabulary. missing NULL: not looked at. */
     static const struct {
-        const char *files[6];
+        const char *files[9];
         clipc_hub_state state;
+        const char *missing;
     } cases[] = {
-        { { NULL }, CLIPC_HUB_LACKING },
-        { { "config.json" }, CLIPC_HUB_LACKING },
-        { { "model.safetensors" }, CLIPC_HUB_LACKING },
-        { { "config.json", "model.safetensors" }, CLIPC_HUB_USABLE },
-        { { "config.json", "pytorch_model.bin" }, CLIPC_HUB_USABLE },
+        { { NULL }, CLIPC_HUB_LACKING, "" },
+        { { "config.json" }, CLIPC_HUB_LACKING, "" },
+        { { "model.safetensors" }, CLIPC_HUB_LACKING, "" },
+        { { "config.json", "model.safetensors" },
+          CLIPC_HUB_USABLE,
+          "tokenizer.json, vocab.json, merges.txt, preprocessor_config.json, "
+          "processor_config.json" },
+        { { "config.json", "pytorch_model.bin" }, CLIPC_HUB_USABLE, NULL },
         { { "config.json", "open_clip_model.safetensors" },
-          CLIPC_HUB_LACKING },
+          CLIPC_HUB_LACKING,
+          "" },
         { { "open_clip_config.json", "open_clip_model.safetensors" },
-          CLIPC_HUB_USABLE },
+          CLIPC_HUB_USABLE,
+          NULL },
         { { "open_clip_config.json", "open_clip_pytorch_model.bin" },
-          CLIPC_HUB_USABLE },
-        { { "config.json", "model.safetensors", "tokenizer.json" },
-          CLIPC_HUB_USABLE },
+          CLIPC_HUB_USABLE,
+          NULL },
         { { "config.json", "model.safetensors", "tokenizer.json",
             "preprocessor_config.json" },
-          CLIPC_HUB_COMPLETE },
+          CLIPC_HUB_USABLE,
+          "tokenizer_config.json, special_tokens_map.json, "
+          "added_tokens.json, processor_config.json" },
+        { { "config.json", "model.safetensors", "tokenizer.json", "-others",
+            "preprocessor_config.json", "-processor_config.json" },
+          CLIPC_HUB_COMPLETE,
+          "" },
         { { "config.json", "model.safetensors", "tokenizer.json",
+            "tokenizer_config.json", "special_tokens_map.json",
+            "added_tokens.json", "preprocessor_config.json",
             "processor_config.json" },
-          CLIPC_HUB_COMPLETE },
+          CLIPC_HUB_COMPLETE,
+          "" },
+        { { "config.json", "model.safetensors", "tokenizer.json", "-others",
+            "processor_config.json" },
+          CLIPC_HUB_USABLE,
+          "preprocessor_config.json" },
         { { "config.json", "model.safetensors", "vocab.json", "merges.txt",
-            "preprocessor_config.json" },
-          CLIPC_HUB_COMPLETE },
-        { { "config.json", "model.safetensors", "spiece.model",
-            "preprocessor_config.json" },
-          CLIPC_HUB_COMPLETE },
-        { { "config.json", "model.safetensors", "vocab.json",
-            "preprocessor_config.json" },
-          CLIPC_HUB_USABLE },
+            "-others", "preprocessor_config.json", "-processor_config.json" },
+          CLIPC_HUB_COMPLETE,
+          "" },
+        { { "config.json", "model.safetensors", "spiece.model", "-others",
+            "preprocessor_config.json", "-processor_config.json" },
+          CLIPC_HUB_COMPLETE,
+          "" },
+        { { "config.json", "model.safetensors", "vocab.json", "-others",
+            "preprocessor_config.json", "-processor_config.json" },
+          CLIPC_HUB_USABLE,
+          "tokenizer.json, merges.txt" },
         { { "config.json", "model.safetensors", "-tokenizer.json",
-            "-vocab.json", "-merges.txt", "-preprocessor_config.json" },
-          CLIPC_HUB_COMPLETE }, /* an image tower alone */
+            "-vocab.json", "-merges.txt", "-preprocessor_config.json",
+            "-processor_config.json" },
+          CLIPC_HUB_COMPLETE,
+          "" }, /* an image tower alone */
+        /* Filled by a clipc that asked for less. */
+        { { "config.json", "model.safetensors", "tokenizer.json", "-others",
+            "preprocessor_config.json", "-processor_config.json",
+            "-open_clip_config.json" },
+          CLIPC_HUB_USABLE,
+          "adapter_config.json, modules.json" },
+        { { "config.json", "model.safetensors", "tokenizer.json", "-others",
+            "preprocessor_config.json", "-processor_config.json",
+            "-open_clip_config.json", "-adapter_config.json",
+            "-modules.json" },
+          CLIPC_HUB_COMPLETE,
+          "" },
+        { { "adapter_config.json", "adapter_model.safetensors" },
+          CLIPC_HUB_COMPLETE,
+          "" },
         { { "config.json", "model.safetensors.index.json" },
-          CLIPC_HUB_LACKING },
+          CLIPC_HUB_LACKING,
+          "" },
         { { "config.json", "model.safetensors.index.json", "a.safetensors" },
-          CLIPC_HUB_LACKING },
+          CLIPC_HUB_LACKING,
+          "" },
         { { "config.json", "model.safetensors.index.json", "a.safetensors",
             "b.safetensors" },
-          CLIPC_HUB_USABLE },
+          CLIPC_HUB_USABLE,
+          NULL },
     };
     static const char index[] = "{\"weight_map\": {\"x\": \"a.safetensors\","
                                 " \"y\": \"b.safetensors\"}}";
-    char repository[64], path[300];
+    char repository[64], missing[160];
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         snprintf(cache, sizeof cache, "%s", test_path("states"));
         snprintf(repository, sizeof repository, "%zu", i);
-        for (size_t j = 0; j < 6 && cases[i].files[j]; j++) {
-            const char *name = cases[i].files[j];
-            snprintf(path, sizeof path, "%zu/%s/" A40, i,
-                     *name == '-' ? ".no_exist" : "snapshots");
-            folder(path);
-            snprintf(path, sizeof path, "%zu/%s/" A40 "/%s", i,
-                     *name == '-' ? ".no_exist" : "snapshots",
-                     *name == '-' ? name + 1 : name);
-            file(path, strstr(name, "index") ? index : "");
+        for (size_t j = 0; j < 9 && cases[i].files[j]; j++) {
+            static const char *const others[] = { "-tokenizer_config.json",
+                                                  "-special_tokens_map.json",
+                                                  "-added_tokens.json" };
+            const bool all = strcmp(cases[i].files[j], "-others") == 0;
+            for (size_t k = 0; k < (all ? 3 : 1); k++)
+                put(i, all ? others[k] : cases[i].files[j],
+                    strstr(cases[i].files[j], "index") ? index : "");
         }
-        clipc_hub_state state = clipc_hub_examine(at(repository), A40, &id);
+        clipc_hub_state state = clipc_hub_examine(at(repository), A40, &id,
+                                                  missing, sizeof missing);
         if (state != cases[i].state)
             FAIL("case %zu: state %d, not %d", i, (int)state,
                  (int)cases[i].state);
+        if (cases[i].missing && strcmp(missing, cases[i].missing) != 0)
+            FAIL("case %zu: %s", i, missing);
     }
+}
+
+/* huggingface_hub leaves a list of all files of the commit after a download of
+ * the whole repository: what is not in it does not exist. */
+TEST(a_listing_says_what_does_not_exist)
+{
+    static const struct {
+        const char *listing;
+        clipc_hub_state state;
+    } cases[] = {
+        { "{\"format_version\": 1, \"files\": {\"config.json\": {}, "
+          "\"model.safetensors\": {}, \"tokenizer.json\": {}}}",
+          CLIPC_HUB_COMPLETE },
+        { "{\"format_version\": 1, \"files\": {\"config.json\": {}, "
+          "\"model.safetensors\": {}, \"tokenizer.json\": {}, "
+          "\"special_tokens_map.json\": {}}}",
+          CLIPC_HUB_USABLE },
+        { "{\"format_version\": 2, \"files\": {}}", CLIPC_HUB_USABLE },
+        { "{\"format_version\": 1, \"files\": []}", CLIPC_HUB_USABLE },
+        { "[", CLIPC_HUB_USABLE },
+    };
+    const clipc_hub_id id = { .is_commit = true };
+
+    snprintf(cache, sizeof cache, "%s", test_path("listing"));
+    put(0, "config.json", "");
+    put(0, "model.safetensors", "");
+    put(0, "tokenizer.json", "");
+    folder("0/trees");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        file("0/trees/" A40 ".json", cases[i].listing);
+        CHECK_INT(clipc_hub_examine(at("0"), A40, &id, NULL, 0),
+                  cases[i].state);
+    }
+}
+
+/* A part of a pipeline may have its tokenizer beside it. */
+TEST(folders_of_other_programs_are_examined)
+{
+    clipc_hub_id id = { .is_commit = true };
+
+    snprintf(cache, sizeof cache, "%s", test_path("programs"));
+    put(0, "modules.json",
+        "[{\"path\": \"0_CLIPModel\", \"type\": "
+        "\"sentence_transformers.models.CLIPModel\"}]");
+    CHECK_INT(clipc_hub_examine(at("0"), A40, &id, NULL, 0),
+              CLIPC_HUB_LACKING);
+    put(0, "0_CLIPModel/config.json", "{}");
+    put(0, "0_CLIPModel/model.safetensors", "");
+    CHECK_INT(clipc_hub_examine(at("0"), A40, &id, NULL, 0), CLIPC_HUB_USABLE);
+    /* Nothing is left to ask for where the folder says that it is no CLIP. */
+    put(1, "modules.json", "[]");
+    CHECK_INT(clipc_hub_examine(at("1"), A40, &id, NULL, 0),
+              CLIPC_HUB_COMPLETE);
+
+    static const char *const own[] = {
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "-text_encoder/tokenizer.json",
+        "-text_encoder/vocab.json",
+        "-text_encoder/merges.txt",
+        "-text_encoder/preprocessor_config.json",
+        "-text_encoder/processor_config.json"
+    };
+    static const char *const beside[] = {
+        "tokenizer/vocab.json", "tokenizer/merges.txt",
+        "-tokenizer/tokenizer_config.json", "-tokenizer/added_tokens.json",
+        "-tokenizer/special_tokens_map.json"
+    };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        put(2, own[i], "");
+    strcpy(id.subfolder, "text_encoder");
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        CHECK_INT(clipc_hub_examine(at("2"), A40, &id, NULL, 0),
+                  CLIPC_HUB_USABLE);
+        put(2, beside[i], "");
+    }
+    CHECK_INT(clipc_hub_examine(at("2"), A40, &id, NULL, 0),
+              CLIPC_HUB_COMPLETE);
 }
