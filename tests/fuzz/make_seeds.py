@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config, fuzz_exif, fuzz_torch
 (from tests/data/torch), fuzz_shards, fuzz_serve_json, fuzz_multipart,
-fuzz_fields, fuzz_head, fuzz_target and fuzz_tar. Needs no package.
+fuzz_fields, fuzz_head, fuzz_target, fuzz_tar, fuzz_component, fuzz_adapter and
+fuzz_tokenizer. Needs no package.
 
     python3 tests/fuzz/make_seeds.py
 """
@@ -125,6 +126,62 @@ def shard_seeds():
           b'0{"weight_map": {"a": "../x.safetensors"}}')
 
 
+def folder_seeds():
+    """Files of sentence-transformers and diffusers."""
+    package = "sentence_transformers.models."
+    modules = [{"idx": 0, "name": "0", "path": "0_CLIPModel",
+                "type": package + "CLIPModel"},
+               {"idx": 1, "name": "1", "path": "1_Normalize",
+                "type": package + "Normalize"}]
+    dense = modules[:1] + [dict(modules[1], type=package + "Dense")]
+    pipeline = {"_class_name": "StableDiffusionXLPipeline",
+                "text_encoder": ["transformers", "CLIPTextModel"],
+                "text_encoder_2": ["transformers",
+                                   "CLIPTextModelWithProjection"],
+                "feature_extractor": [None, None], "clip_skip": True}
+    prompts = {"prompts": {"query": "find: "}, "default_prompt_name": "query",
+               "similarity_fn_name": "cosine"}
+    for name, mark, value in (("modules", b"0", modules),
+                              ("dense", b"0", dense),
+                              ("prompts", b"1", prompts),
+                              ("pipeline", b"2", pipeline)):
+        write("fuzz_component", name, mark + json.dumps(value).encode())
+    write("fuzz_component", "folder", b"3sdxl/text_encoder_2/")
+
+
+def adapter_seeds():
+    config = {"peft_type": "LORA", "r": 8, "lora_alpha": 16,
+              "alpha_pattern": {"q_proj": 4, "mlp.fc1": 2.5},
+              "use_rslora": True, "use_dora": False, "bias": "all",
+              "init_lora_weights": "gaussian", "modules_to_save": ["head"],
+              "base_model_name_or_path": "openai/clip-vit-base-patch32",
+              "revision": None, "loftq_config": {}, "lora_bias": False}
+    write("fuzz_adapter", "config", b"0" + json.dumps(config).encode())
+    write("fuzz_adapter", "other-kind", b"0" + json.dumps(
+        dict(config, peft_type="LOHA")).encode())
+    # edits: a place, bytes to drop, bytes to put in
+    write("fuzz_adapter", "config-edit", b"1" + bytes([0, 30, 1, 2]) + b"64")
+    write("fuzz_adapter", "weights", b"2")
+    write("fuzz_adapter", "weights-shape", b"2" + bytes([0, 100]) + b"3")
+
+
+def tokenizer_seeds():
+    token = {"content": "<x>", "lstrip": True, "normalized": False,
+             "rstrip": False, "single_word": False, "special": True}
+    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 9,
+              "truncation_side": "left", "unk_token": token,
+              "extra_special_tokens": ["<a>"], "image_token": "<image>"}
+    new_map = {"pad_token": "!", "mask_token": token,
+               "additional_special_tokens": ["<b>", "<a>"]}
+    added = {"<b>": 565, "<c>": 566}
+    write("fuzz_tokenizer", "config", bytes([4]) + json.dumps(dict(
+        config, added_tokens_decoder={"565": token})).encode())
+    parts = [json.dumps(part).encode() for part in (config, new_map, added)]
+    write("fuzz_tokenizer", "older", bytes([5]) + b"\xff".join(parts))
+    write("fuzz_tokenizer", "older-alone", bytes([5]) + b"\xff".join(
+        [b""] + parts[1:]))
+
+
 def serve_seeds():
     picture = "data:image/png;base64,iVBORw0KGgo="
     bodies = {
@@ -204,6 +261,9 @@ def tar_seeds():
 def main():
     torch_seeds()
     shard_seeds()
+    folder_seeds()
+    adapter_seeds()
+    tokenizer_seeds()
     serve_seeds()
     tar_seeds()
     small, n = header([("a", "F32", [2, 2]), ("b\u00e9\"", "U8", [3]),
@@ -240,6 +300,12 @@ def main():
                 hidden_act="gelu_pytorch_tanh", vision_use_head=True)},
         "siglip-tower": {"architectures": ["SiglipTextModel"],
                          "projection_size": None},
+        "names": {"tokenizer_class": "CLIPTokenizerFast", "dtype": "float16",
+                  "image_processor_type": "SiglipImageProcessor",
+                  "transformers_weights": "x.safetensors",
+                  "quantization_config": {}, "per_layer_config": None,
+                  "text_config": {"is_causal": True}},
+        "quantised": {"quantization_config": {"quant_method": "awq"}},
     }
     for name, config in configs.items():
         write("fuzz_config", name, b"0" + json.dumps(config).encode())
