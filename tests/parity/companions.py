@@ -324,6 +324,65 @@ CASES = [
      {"tokenizer_config.json": {"tokenizer_class": None}}, "equal"),
     ("no tokenizer_config.json", ("clip", "clip-vocab", "siglip", "metaclip2"),
      {"tokenizer_config.json": None}, "equal"),
+    ("config.json: tokenizer_class", CLIPS,
+     {"config.json": {"tokenizer_class": "CLIPTokenizerFast"},
+      "tokenizer_config.json": {"tokenizer_class": None}}, "equal"),
+    ("config.json: a class of any pipeline", ("clip",),
+     {"config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
+      "tokenizer_config.json": {"tokenizer_class": None}}, "equal"),
+    ("config.json: a class of any pipeline, another pipeline", ("clip",),
+     {"config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
+      "tokenizer.json": pipeline(normalizer={"type": "NFKC"}),
+      "tokenizer_config.json": {"tokenizer_class": None}}, "refused"),
+    ("config.json: a class beside that of the configuration",
+     ("clip", "siglip", "siglip2", "metaclip2"),
+     {"config.json": {"tokenizer_class": "BertTokenizer"}}, "equal"),
+    ("config.json: a class of another network", ("clip-vocab",),
+     {"config.json": {"tokenizer_class": "BertTokenizer"}}, "refused"),
+    ("a class of another network: Bert", ("clip",),
+     {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer"}},
+     "refused"),
+    ("a class of another network: GPT-2", ("clip", "siglip2"),
+     {"tokenizer_config.json": {"tokenizer_class": "GPT2Tokenizer"}},
+     "refused"),
+    ("a class of another network: Roberta", ("clip",),
+     {"tokenizer_config.json": {"tokenizer_class": "RobertaTokenizerFast"}},
+     "refused"),
+    ("a class that nobody knows", ("clip",),
+     {"tokenizer_config.json": {"tokenizer_class": "OurTokenizer"}},
+     "refused"),
+    ("auto_map, use_fast, _commit_hash, backend", ALL,
+     {"tokenizer_config.json": {
+         "auto_map": {"AutoTokenizer": ["x.Slow", "x.Fast"]},
+         "use_fast": False, "_commit_hash": "01", "backend": "tokenizers",
+         "local_files_only": True, "is_local": False}}, "equal"),
+    ("arguments of a call", ALL,
+     {"tokenizer_config.json": {
+         "max_length": 5, "padding": "max_length", "truncation": True,
+         "stride": 2, "pad_to_multiple_of": 8, "return_tensors": "np",
+         "truncation_strategy": "only_first"}}, "equal"),
+    ("model_input_names, token_type_ids_pattern", ALL,
+     {"tokenizer_config.json": {
+         "model_input_names": ["input_ids", "attention_mask"],
+         "token_type_ids_pattern": "all_zeros"}}, "equal"),
+    ("special_tokens_pattern", ("siglip",),
+     {"tokenizer_config.json": {"special_tokens_pattern": "cls_sep"}},
+     "equal"),
+    ("add_special_tokens false", CLIPS,
+     {"tokenizer_config.json": {"add_special_tokens": False}}, "both refuse"),
+    ("fast_tokenizer_files, none for a version", ALL,
+     {"tokenizer_config.json": {"fast_tokenizer_files":
+                                ["tokenizer.json"]}}, "equal"),
+    ("fast_tokenizer_files", ("clip",),
+     {"tokenizer_config.json": {"fast_tokenizer_files":
+                                ["tokenizer.json", "tokenizer.4.0.0.json"]}},
+     "refused"),
+    ("fix_mistral_regex", CLIPS,
+     {"tokenizer_config.json": {"fix_mistral_regex": True}}, "refused"),
+    ("parts of a tokenizer: padding", CLIPS,
+     {"tokenizer_config.json": {"tokenizer_padding": {
+         "length": 30, "direction": "right", "pad_id": 3, "pad_token": "a",
+         "pad_type_id": 0, "pad_to_multiple_of": None}}}, "refused"),
     # model_type siglip means SiglipTokenizer, which wants a spiece.model.
     ("no tokenizer_class", ("siglip2",),
      {"tokenizer_config.json": {"tokenizer_class": None}}, "only clipc reads"),
@@ -373,7 +432,7 @@ def change(folder, files):
             if os.path.exists(path):
                 os.remove(path)
             continue
-        if name == "tokenizer_config.json":
+        if name in ("tokenizer_config.json", "config.json"):
             config = {}
             if os.path.exists(path):
                 with open(path, encoding="utf-8") as file:
