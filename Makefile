@@ -205,7 +205,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen check-browser check-clients check-python check-all lint format torture soak \
+        check-codegen check-browser check-clients check-python check-all wheel lint format torture soak \
         coverage fuzz parity bench bench-peers bench-photos \
         model-page \
         install install-strip uninstall deb check-deb clean help
@@ -234,6 +234,7 @@ help:
 	@echo "make check-browser  the page of clipc-serve in Chromium and Firefox (npm)"
 	@echo "make check-clients  other programs' clients, and databases (Python, node)"
 	@echo "make check-python   the Python package: ruff, mypy, pytest (PyPI)"
+	@echo "make wheel      the Python package as wheel and sdist, in build/wheel/"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
@@ -515,9 +516,13 @@ check-browser: all
 check-clients: all
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh tests/clients/run.sh $(CLIENTS)
 
-# Not in check: needs packages of PyPI.
+# Not in check: needs packages of PyPI. WHEEL=1: the wheel of `make wheel`, else
+# the package in tools/python with the library of this build.
 check-python: all
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh tools/python/check.sh
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) WHEEL=$(WHEEL) sh tools/python/check.sh
+
+wheel:
+	@CC='$(CC)' MAKE='$(MAKE)' PYTHON=$(PYTHON) sh tools/python/wheel.sh
 
 parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,25 @@ def test_fast_and_turned_and_white(drawings: list[Path], lying: Path) -> None:
     with image.open(lying) as opened:
         assert np.array_equal(turned.preprocess(opened), turned.preprocess(lying))
         assert np.array_equal(plain.preprocess(opened), plain.preprocess(lying))
+
+
+AVIF = sorted(path for path in PICTURES.glob("*.avif") if path.stem not in ("1x1", "premultiplied"))
+
+
+@pytest.mark.parametrize("path", AVIF, ids=lambda path: path.stem)
+def test_avif_of_a_library_without(
+    path: Path, demo: clipc.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Pillow: the same picture, though another libavif may round otherwise."""
+    image = pytest.importorskip("PIL.Image")
+    with image.open(path) as opened:
+        want = demo.preprocess(opened)
+    if not clipc.build_info()["libavif"]:
+        assert np.array_equal(demo.preprocess(path), want)
+        assert np.array_equal(demo.preprocess(path.read_bytes()), want)
+        monkeypatch.setitem(sys.modules, "PIL", None)
+        with pytest.raises(clipc.ClipcError, match=r"clipc\[images\]") as caught:
+            demo.encode(path)
+        assert caught.value.status == "unsupported"
+    else:
+        assert np.abs(demo.preprocess(path) - want).max() < 0.2

