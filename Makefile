@@ -143,7 +143,9 @@ ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm -ldl
 # Compiler and pkg-config are asked only when something is compiled: `make
 # deps` may have installed them a moment before.
-X86 = $(eval X86 := $$(filter x86_64-%,$$(shell $(CC) -dumpmachine)))$(X86)
+# x86, arm or nothing: which folder of lib/kernels/ the compiler makes code for.
+ISA = $(eval ISA := $$(patsubst x86_64-%,x86,$$(patsubst aarch64-%,arm,$$(patsubst \
+      arm64-%,arm,$$(shell $(CC) -dumpmachine)))))$(ISA)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 # OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
@@ -163,7 +165,7 @@ endif
 
 # ---- files ----------------------------------------------------------------
 LIB_SOURCES  := $(sort $(wildcard lib/*/*.c lib/kernels/*/*.c))
-BENCH_SOURCES := $(sort $(wildcard bench/*.c bench/x86/*.c))
+BENCH_SOURCES := $(sort $(wildcard bench/*.c bench/x86/*.c bench/arm/*.c))
 LOAD_SOURCES := $(sort $(wildcard bench/load/*.c))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(BUILD)/%.o)
@@ -223,7 +225,9 @@ help:
 	@echo "make check      all tests: no network, no Python"
 	@echo "make check-asan | check-ubsan | check-tsan | check-valgrind"
 	@echo "make check-cpus     unit tests under qemu as x86-64 with SSE2, with AVX2,"
-	@echo "                    and as aarch64 (make deps-cpus first); check-aarch64"
+	@echo "                    and as aarch64 (make deps-cpus first)"
+	@echo "make check-aarch64  the tests as four processors of 64-bit Arm, and the"
+	@echo "                    bits of NEON against AVX2"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make lint       style and static checks; make format applies the style"
 	@echo "make torture    every allocation and read fails in turn"
@@ -273,11 +277,12 @@ $(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
 $(BUILD)/lib/kernels/tiles.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 UNIT = $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<
-# The files of x86/ are in the lists of every machine, because the lists are
-# made before the compiler may be asked. Where it makes no code for x86-64, a
-# unit of declarations takes their place.
-$(BUILD)/lib/kernels/x86/%.o $(BUILD)/bench/x86/%.o: \
-    UNIT = $(if $(X86),$(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<,-c -x c include/clipc.h)
+# The files of x86/ and arm/ are in the lists of every machine, because the
+# lists are made before the compiler may be asked. Where it makes code for
+# another processor, a unit of declarations takes their place.
+UNIT_OF = $(if $(filter $(1),$(ISA)),$(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<,-c -x c include/clipc.h)
+$(BUILD)/lib/kernels/x86/%.o $(BUILD)/bench/x86/%.o: UNIT = $(call UNIT_OF,x86)
+$(BUILD)/lib/kernels/arm/%.o $(BUILD)/bench/arm/%.o: UNIT = $(call UNIT_OF,arm)
 # One file for each instruction set, called only where the processor has it.
 AVX2_CFLAGS   := $(KERNEL_CFLAGS) -mavx2 -mfma -mf16c
 AVX512_CFLAGS := $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
@@ -288,6 +293,10 @@ $(BUILD)/lib/kernels/x86/%_vnni.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512vnni
 $(BUILD)/lib/kernels/x86/%_avx512bf16.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512bf16
 $(BUILD)/lib/kernels/x86/%_amx.o: \
     EXTRA_CFLAGS = $(AVX512_CFLAGS) -mamx-tile -mamx-int8 -mamx-bf16
+$(BUILD)/lib/kernels/arm/%_neon.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+$(BUILD)/lib/kernels/arm/%_dotprod.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -march=armv8.2-a+dotprod
+$(BUILD)/lib/kernels/arm/%_i8mm.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -march=armv8.2-a+i8mm
+$(BUILD)/lib/kernels/arm/%_bf16.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -march=armv8.2-a+bf16
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
@@ -301,6 +310,9 @@ $(BUILD)/tools/%.o: tools/%.c $(BUILD)/flags
 $(BUILD)/bench/x86/peak_avx2.o: EXTRA_CFLAGS = -mavx2 -mfma
 $(BUILD)/bench/x86/peak_avx512.o: \
     EXTRA_CFLAGS = -mavx512f -mavx512vnni -mavx512bf16
+$(BUILD)/bench/arm/peak_dotprod.o: EXTRA_CFLAGS = -march=armv8.2-a+dotprod
+$(BUILD)/bench/arm/peak_i8mm.o: EXTRA_CFLAGS = -march=armv8.2-a+i8mm
+$(BUILD)/bench/arm/peak_bf16.o: EXTRA_CFLAGS = -march=armv8.2-a+bf16
 $(BUILD)/bench/%.o: bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
@@ -470,14 +482,10 @@ check-valgrind:
 	$(MAKE) OPENBLAS=0 tests
 	JSIMD_FORCENONE=1 $(MAKE) OPENBLAS=0 CLIPC_SKIP_SCRIPTS=1 \
 	    RUNNER='valgrind -q --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --error-exitcode=99' check
-# -L /: the loader of libc6:arm64, of the same build as the libraries that it
-# finds; with the cross compiler's, threads and fork() hang.
+# SHORT=1: on most processors the tests of the kernels alone.
 check-aarch64:
-	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
-	$(MAKE) CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar OPENBLAS=0 CURL=0 SERVE=0 \
-	    CLIPC_SKIP_SCRIPTS=1 RUNNER='$(QEMU_AARCH64) -L /' check
-QEMU_AARCH64 ?= qemu-aarch64-static
-export CLIPC_SKIP_SCRIPTS
+	@MAKE='$(MAKE)' sh tests/release/aarch64.sh $(if $(SHORT),--short)
+export CLIPC_SKIP_SCRIPTS UNITS
 check-cpus:
 	@MAKE='$(MAKE)' sh tests/release/cpus.sh
 # Not in check: what a compiler makes of the loops is its version's affair.

@@ -32,7 +32,8 @@ static const char usage[] =
     "  --reps R            counted repetitions, default 10\n"
     "  --dtype auto|f32|bf16|int8     default f32\n"
     "  --packing auto|never|always    default always\n"
-    "  --gemm auto|native|openblas    --cpu auto|c|avx2|avx512|amx\n"
+    "  --gemm auto|native|openblas\n"
+    "  --cpu auto|c|avx2|avx512|amx|neon|dotprod|i8mm|bf16\n"
     "  --format text|json\n"
     "  --labels FILE       text: one a line; default: the demo's\n"
     "  --count N           text: lines, again from the first (default: each\n"
@@ -97,8 +98,9 @@ static const char *classify_beside(const char *self)
 static void option(bench_options *o, const char *name, const char *value)
 {
     static const char *const gemms[] = { "auto", "native", "openblas", NULL };
-    static const char *const cpus[] = { "auto",   "c",   "avx2",
-                                        "avx512", "amx", NULL };
+    static const char *const cpus[] = { "auto", "c",    "avx2",    "avx512",
+                                        "amx",  "neon", "dotprod", "i8mm",
+                                        "bf16", NULL };
     static const char *const dtypes[] = { "auto", "f32", "bf16", "int8",
                                           NULL };
     static const char *const packings[] = { "auto", "never", "always", NULL };
@@ -154,6 +156,11 @@ static bench_options parse(int argc, char **argv)
         [CLIPC_CPU_AVX512] = ~(CLIPC_CPU_HAS_AMX_INT8 |
                                CLIPC_CPU_HAS_AMX_BF16),
         [CLIPC_CPU_AMX] = ~0u,
+        [CLIPC_CPU_NEON] = CLIPC_CPU_HAS_NEON,
+        [CLIPC_CPU_DOTPROD] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
+        [CLIPC_CPU_I8MM] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
+                           CLIPC_CPU_HAS_I8MM,
+        [CLIPC_CPU_BF16] = ~0u,
     };
     bench_options o = {
         .model = "demo",

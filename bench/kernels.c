@@ -58,7 +58,7 @@ static void tile(const clipc_tile_kernel *kernel, lab *l, size_t g)
         .c = l->acc,
         .c_stride = CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_COLUMNS * 4,
         .a = l->rows,
-        .a_stride = row,
+        .a_stride = kernel->pair_rows ? 2 * row : row,
         .b = l->strips,
         .b_stride = WIDTH / g * CLIPC_STRIP_BYTES,
         .k_steps = WIDTH / g,

@@ -14,12 +14,12 @@
 
 static const double loop_ms = 2.0;
 
-#if defined(__x86_64__)
 static const struct {
     unsigned needs;
     bench_peak_loop loop;
 } all_loops[] = {
-    /* operations of a turn: instructions x lanes x products x 2 */
+/* operations of a turn: instructions x lanes x products x 2 */
+#if defined(__x86_64__)
     { CLIPC_CPU_HAS_AVX2,
       { "vfmadd231ps ymm", "f32", 48 * 8 * 2, bench_peak_f32_ymm } },
     { CLIPC_CPU_HAS_AVX512,
@@ -34,6 +34,18 @@ static const struct {
       { "tdpbf16ps tmm", "bf16", 8 * 256 * 32 * 2, bench_peak_bf16_amx } },
     { CLIPC_CPU_HAS_AMX_INT8,
       { "tdpbssd tmm", "int8", 8 * 256 * 64 * 2, bench_peak_int8_amx } },
+#elif defined(__aarch64__)
+    { CLIPC_CPU_HAS_NEON,
+      { "fmla 4s", "f32", 48 * 4 * 2, bench_peak_f32_neon } },
+    { CLIPC_CPU_HAS_DOTPROD,
+      { "sdot 4s", "int8", 48 * 16 * 2, bench_peak_int8_dotprod } },
+    { CLIPC_CPU_HAS_I8MM,
+      { "smmla 4s", "int8", 48 * 32 * 2, bench_peak_int8_i8mm } },
+    { CLIPC_CPU_HAS_ARM_BF16,
+      { "bfmmla 4s", "bf16", 48 * 16 * 2, bench_peak_bf16_arm } },
+#else
+    { 0, { "", "", 0, NULL } }, /* none */
+#endif
 };
 
 static void choose(bench_peaks *peaks, unsigned features)
@@ -42,13 +54,6 @@ static void choose(bench_peaks *peaks, unsigned features)
         if (all_loops[i].needs & features)
             peaks->loops[peaks->n++] = &all_loops[i].loop;
 }
-#else
-static void choose(bench_peaks *peaks, unsigned features)
-{
-    (void)peaks;
-    (void)features;
-}
-#endif
 
 typedef struct peak_task {
     const bench_peak_loop *loop;

@@ -54,6 +54,12 @@ void bench_peak_int8_ymm(size_t turns);
 void bench_peak_int8_zmm(size_t turns);
 void bench_peak_int8_amx(size_t turns);
 void bench_peak_bf16_amx(size_t turns);
+#elif defined(__aarch64__)
+/* arm/peak_*.c, likewise. */
+void bench_peak_f32_neon(size_t turns);
+void bench_peak_int8_dotprod(size_t turns);
+void bench_peak_int8_i8mm(size_t turns);
+void bench_peak_bf16_arm(size_t turns);
 #endif
 
 #endif /* CLIPC_BENCH_PEAK_H */

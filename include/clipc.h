@@ -928,20 +928,26 @@ CLIPC_API clipc_status clipc_hub_download(char **folder, const char *id,
 /* ======== engine room: backends, precision, memory ====================== */
 
 typedef enum clipc_gemm {
-    CLIPC_GEMM_AUTO = 0,    /* NATIVE where the CPU has AVX2 or AVX-512, else
-                             * OpenBLAS where it was built in */
+    CLIPC_GEMM_AUTO = 0,    /* NATIVE where the CPU has AVX2, AVX-512 or NEON,
+                             * else OpenBLAS where it was built in */
     CLIPC_GEMM_NATIVE = 1,  /* clipc's own kernels: the same bits for any
                              * batch size, order and number of threads */
     CLIPC_GEMM_OPENBLAS = 2 /* cblas_sgemm */
 } clipc_gemm;
 
-/* The highest instruction set the native kernels may use. */
+/* The highest instruction set the native kernels may use; one that the CPU
+ * lacks is CLIPC_ERR_UNSUPPORTED. */
 typedef enum clipc_cpu {
     CLIPC_CPU_AUTO = 0,
     CLIPC_CPU_C = 1,
     CLIPC_CPU_AVX2 = 2,   /* and AVX-VNNI */
     CLIPC_CPU_AVX512 = 3, /* and its VNNI and BF16, no AMX */
-    CLIPC_CPU_AMX = 4     /* int8 and bf16 products; f32 as AVX512 */
+    CLIPC_CPU_AMX = 4,    /* int8 and bf16 products; f32 as AVX512 */
+    /* 64-bit Arm. f32 and int8 have the bits of CLIPC_CPU_AVX2. */
+    CLIPC_CPU_NEON = 5,
+    CLIPC_CPU_DOTPROD = 6, /* int8 products by SDOT; the rest as NEON */
+    CLIPC_CPU_I8MM = 7,    /* int8 products by SMMLA; the rest as NEON */
+    CLIPC_CPU_BF16 = 8     /* bf16 products by BFMMLA; the rest as I8MM */
 } clipc_cpu;
 
 /* Whether weights are rearranged in memory for the kernels. The embeddings

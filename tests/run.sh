@@ -5,10 +5,11 @@
 # that dies counts as one failure more. V=1 shows every line.
 # A suite that hangs is ended after SUITE_SECONDS.
 # Environment: BUILD, RUNNER (valgrind, qemu), CLIPC_SKIP_SCRIPTS=1 leaves out
-# the suites that run compilers and installed programs.
+# the suites that run compilers and installed programs, UNITS=FOLDER all others
+# but the unit tests of a folder.
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
-: "${SUITE_SECONDS:=600}"
+: "${SUITE_SECONDS:=600}" "${UNITS:=*}"
 case $BUILD in
 /*) CLIPC_BIN=$BUILD ;;
 *) CLIPC_BIN=$PWD/$BUILD ;;
@@ -44,8 +45,11 @@ suite() { # NAME COMMAND...
     fi
 }
 
-for program in "$BUILD"/tests/unit/*/test_* "$BUILD"/tests/stress/test_*; do
-    case $program in *.o | *.d | *.gcno | *.gcda) continue ;; esac
+for program in "$BUILD"/tests/unit/$UNITS/test_* "$BUILD"/tests/stress/test_*; do
+    case $program in
+    *.o | *.d | *.gcno | *.gcda) continue ;;
+    */stress/*) [ "$UNITS" = '*' ] || continue ;;
+    esac
     [ -x "$program" ] && suite "$(basename "$program")" $RUNNER "$program"
 done
 if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then

@@ -48,6 +48,15 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                                  CLIPC_CPU_HAS_AMX_BF16),
                                "AVX-512" },
         [CLIPC_CPU_AMX] = { CLIPC_CPU_HAS_AMX_INT8, ~0u, "AMX" },
+        [CLIPC_CPU_NEON] = { CLIPC_CPU_HAS_NEON, CLIPC_CPU_HAS_NEON, "NEON" },
+        [CLIPC_CPU_DOTPROD] = { CLIPC_CPU_HAS_DOTPROD,
+                                CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
+                                "DotProd" },
+        [CLIPC_CPU_I8MM] = { CLIPC_CPU_HAS_I8MM,
+                             CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
+                                 CLIPC_CPU_HAS_I8MM,
+                             "I8MM" },
+        [CLIPC_CPU_BF16] = { CLIPC_CPU_HAS_ARM_BF16, ~0u, "BF16 of Arm" },
     };
     const unsigned all = clipc_cpu_features();
 

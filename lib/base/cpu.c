@@ -111,7 +111,8 @@ static unsigned detect(void)
 }
 #endif
 
-/* CPUID costs microseconds in a virtual machine and its answer stays. */
+/* CPUID costs microseconds in a virtual machine and its answer stays, as do
+ * the answers of a kernel. */
 unsigned clipc_cpu_features(void)
 {
     static _Atomic unsigned known; /* the features and one bit more */
@@ -119,7 +120,7 @@ unsigned clipc_cpu_features(void)
     unsigned features = atomic_load_explicit(&known, memory_order_relaxed);
 
     if (!features) {
-        features = detect() | asked;
+        features = detect() | clipc_cpu_arm_features() | asked;
         atomic_store_explicit(&known, features, memory_order_relaxed);
     }
     return features & ~asked;
@@ -311,6 +312,10 @@ static void compose_features(void)
         { CLIPC_CPU_HAS_BF16, "bf16" },
         { CLIPC_CPU_HAS_AMX_INT8, "amx-int8" },
         { CLIPC_CPU_HAS_AMX_BF16, "amx-bf16" },
+        { CLIPC_CPU_HAS_NEON, "neon" },
+        { CLIPC_CPU_HAS_DOTPROD, "dotprod" },
+        { CLIPC_CPU_HAS_I8MM, "i8mm" },
+        { CLIPC_CPU_HAS_ARM_BF16, "bf16" },
     };
     const unsigned features = clipc_cpu_features();
     size_t n = 0;

@@ -6,8 +6,10 @@
 #define CLIPC_CPU_H
 
 #include "base/base.h"
+#include "base/cpu_arm.h"
 
-/* Bits of clipc_cpu_features(): CPUID and XGETBV, never a model number. */
+/* Bits of clipc_cpu_features(), never a model number. x86-64: CPUID and
+ * XGETBV. cpu_arm.h has the bits of 64-bit Arm. */
 #define CLIPC_CPU_HAS_AVX2 1u     /* AVX2, FMA, F16C, and the OS saves ymm */
 #define CLIPC_CPU_HAS_AVX512 2u   /* AVX-512 F, BW, DQ, VL; the OS saves zmm */
 #define CLIPC_CPU_HAS_VNNI 4u     /* AVX-512 VNNI on top */
@@ -17,7 +19,7 @@
     32u                            /* AMX tiles of bytes; the OS saves them
                                     * and lets this process use them */
 #define CLIPC_CPU_HAS_AMX_BF16 64u /* AMX tiles of bf16, likewise */
-#define CLIPC_CPU_KERNELS 0xFFu    /* the sets that have kernels here */
+#define CLIPC_CPU_KERNELS 0xF00FFu /* the sets that have kernels here */
 /* Older sets: no kernel here uses them, OpenBLAS's do. */
 #define CLIPC_CPU_HAS_SSE3 0x100u
 #define CLIPC_CPU_HAS_SSSE3 0x200u

@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include "kernels/x86/x86.h"
+#elif defined(__aarch64__)
+#include "kernels/arm/arm.h"
 #endif
 
 void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
@@ -15,6 +17,8 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
     clipc_tiles_init_c(kernels);
 #if defined(__x86_64__)
     clipc_kernels_init_x86(kernels, features);
+#elif defined(__aarch64__)
+    clipc_kernels_init_arm(kernels, features);
 #else
     (void)features;
 #endif
@@ -28,6 +32,8 @@ void clipc_resize_kernels_init(clipc_resize_kernels *kernels,
     clipc_resize_kernels_init_c(kernels);
 #if defined(__x86_64__)
     clipc_resize_kernels_init_x86(kernels, features);
+#elif defined(__aarch64__)
+    clipc_resize_kernels_init_arm(kernels, features);
 #else
     (void)features;
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * kernels.h - the table of inner loops. clipc_kernels_init() (dispatch.h)
- * fills the table with C first. Files in x86/ then override entries, from the
- * oldest instruction set that the CPU has to the newest. Parameters come in
- * the order outputs, inputs, sizes.
+ * fills the table with C first. Files in x86/ or arm/ then override entries,
+ * from the oldest instruction set that the CPU has to the newest. Parameters
+ * come in the order outputs, inputs, sizes.
  *
  * Every kernel gives an element the same bits wherever the element stands. No
  * result depends on the number of rows or columns computed together, on
@@ -58,9 +58,10 @@ typedef enum clipc_operand_format {
 typedef struct clipc_tile {
     void *c;         /* [rows, strips * 16] float, or int32_t of s8 */
     size_t c_stride; /* bytes from row to row */
-    const void *a;   /* [rows, padded K] in the kernel's operand format */
-    size_t a_stride; /* bytes */
-    const void *b;   /* first strip */
+    const void *a;   /* [rows, padded K] in the kernel's operand format, or as
+                      * pair_rows() wrote them, from an even row on */
+    size_t a_stride; /* bytes from row to row, or from pair to pair */
+    const void *b;   /* first strip, or what zip_strip() made of it */
     size_t b_stride; /* bytes from strip to strip */
     size_t k_steps;
     size_t rows, strips; /* 1..max_rows, 1..max_strips */
@@ -77,8 +78,8 @@ typedef struct clipc_tile_kernel {
     unsigned max_rows, max_strips; /* best shape; smaller tiles work too */
     /* c = a * b. s8: the sums are exact; with U8 operands they are sums of
      * (q + 128) * weight, and finish subtracts 128 * weight. f32: an element
-     * is one chain of multiply-adds in increasing k, fused on x86, separate
-     * in C. */
+     * is one chain of multiply-adds in increasing k, separate in C, fused
+     * everywhere else. */
     void (*run)(const clipc_tile *tile);
     /* begin(rows): call when the tile height changes on this thread.
      * done(): call once at the end. Both are NULL if the instruction set needs
@@ -86,6 +87,14 @@ typedef struct clipc_tile_kernel {
      * same height: each change costs time. */
     void (*begin)(size_t rows);
     void (*done)(void);
+    /* Both NULL, or both not: the kernel multiplies two rows by two columns
+     * (MMLA of Arm), and reads strips and rows in another order. zip_strip:
+     * one strip, of as many bytes; out may be the strip. pair_rows: all rows
+     * of a layer, n_rows / 2 rounded up pairs of twice k_steps * 4 bytes,
+     * without gaps. k_steps is a multiple of 16. */
+    void (*zip_strip)(void *out, const void *strip, size_t k_steps);
+    void (*pair_rows)(void *out, const void *rows, size_t stride,
+                      size_t n_rows, size_t k_steps);
 } clipc_tile_kernel;
 
 typedef enum clipc_finish_op {
@@ -115,7 +124,7 @@ typedef struct clipc_finish {
 } clipc_finish;
 
 typedef struct clipc_kernels {
-    const char *name; /* "c", "avx2", "avx512", "amx" */
+    const char *name; /* "c", "avx2", "avx512", "amx", "neon" */
 
     /* ---- matrix products ---- */
     clipc_tile_kernel f32; /* operand F32, strips F32 */

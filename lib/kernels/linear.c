@@ -11,7 +11,8 @@
  * weights a third of the time (docs/SPEED.md).
  *
  * Rows of a checkpoint, and strips of 16 bits for f32 arithmetic, become panels
- * in a scratch that stays in the cache.
+ * in a scratch that stays in the cache. So do strips for a kernel that reads
+ * them zipped; its rows are paired once a block, in the scratch too.
  *
  * No result depends on blocks, panels or threads: an element is one sum over
  * K inside one tile.
@@ -156,8 +157,14 @@ void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
 
 /* ---- scratch ----------------------------------------------------------- */
 
-/* NATIVE: a panel of f32 strips, the largest, and one strip more. OPENBLAS: the
- * product and the widened weights of one call. */
+static bool pairs_rows(const clipc_kernels *kernels)
+{
+    return kernels->s8.pair_rows || kernels->bf16.pair_rows;
+}
+
+/* NATIVE: a panel of f32 strips, the largest, and one strip more; behind them
+ * paired rows of 16 bits. OPENBLAS: the product and the widened weights of one
+ * call. */
 bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                           size_t max_in, size_t max_rows)
 {
@@ -166,7 +173,11 @@ bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
     if (engine->gemm == CLIPC_GEMM_NATIVE)
         return clipc_mul(clipc_strip_bytes(CLIPC_STORE_F32,
                                            round_up(max_in, 64)),
-                         CLIPC_MAX_TILE_STRIPS + 1, bytes);
+                         CLIPC_MAX_TILE_STRIPS + 1, bytes) &&
+               (!pairs_rows(&engine->kernels) ||
+                (clipc_mul(round_up(max_rows, 2),
+                           round_up(max_in, 64) * sizeof(uint16_t), &a) &&
+                 clipc_add(*bytes, a, bytes)));
     return clipc_mul(max_rows, BLAS_COLUMNS * sizeof(float), &a) &&
            clipc_mul(max_in, BLAS_WIDENED * sizeof(float), &b) &&
            clipc_add(a, b, bytes);
@@ -193,6 +204,8 @@ typedef struct native_run {
     size_t begin, end; /* strips */
     size_t n_panels;
     unsigned char *panel; /* scratch, or NULL: strips are used in place */
+    bool streams; /* the strips are read as they are stored, at most zipped */
+    unsigned char *pairs; /* scratch: the paired rows of a block, or NULL */
     float *panel_scale;   /* of a panel packed here */
     int32_t *panel_sums;
 } native_run;
@@ -234,6 +247,14 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
 
     if (!r->panel)
         return (const unsigned char *)strips->data + begin * r->strip_bytes;
+    if (r->streams) {
+        const unsigned char *strip = (const unsigned char *)strips->data +
+                                     begin * r->strip_bytes;
+        for (size_t at = 0; at < end - begin; at++)
+            r->tile->zip_strip(wide + at * r->strip_bytes,
+                               strip + at * r->strip_bytes, r->k_steps);
+        return r->panel;
+    }
     /* 16 bits on the way to 32 lie behind the panel. */
     uint16_t *half = (void *)(r->panel +
                               CLIPC_MAX_TILE_STRIPS * r->strip_bytes);
@@ -254,6 +275,9 @@ static const unsigned char *panel_data(const native_run *r, size_t begin,
     } else {
         clipc_pack_strips(r->kernels, r->panel, r->panel_scale, r->panel_sums,
                           r->storage, &linear->weight, begin, end);
+        for (size_t s = begin; r->tile->zip_strip && s < end;
+             s++, wide += r->strip_bytes)
+            r->tile->zip_strip(wide, wide, r->k_steps);
     }
     return r->panel;
 }
@@ -268,7 +292,7 @@ static const unsigned char *next_panel(const native_run *r, size_t panel,
 
     *lines = 0;
     if (panel + 1 < r->n_panels) {
-        if (r->panel)
+        if (!r->streams)
             return NULL; /* the next panel does not exist yet */
         panel_strips(r, panel + 1, &begin, &end);
         *lines = (end - begin) * r->k_steps;
@@ -305,6 +329,19 @@ static void finish_tile(const native_run *r, const clipc_finish *finish,
                                acc_stride, p->row, p->n_rows, 0, n_columns);
 }
 
+/* Rows [*begin, *end) of a tile, counted from the first row of the block. The
+ * tiles are equal, to within a row or, of paired rows, a pair. */
+static void tile_share(const native_run *r, size_t n_rows, size_t tile,
+                       size_t n_tiles, size_t *begin, size_t *end)
+{
+    const size_t unit = r->pairs ? 2 : 1;
+
+    clipc_split((n_rows + unit - 1) / unit, (unsigned)tile, (unsigned)n_tiles,
+                begin, end);
+    *begin *= unit;
+    *end = *end * unit < n_rows ? *end * unit : n_rows;
+}
+
 /* Rows [first, end) times one panel. A tile is finished after the product of
  * the next tile is under way, so that the two overlap in the core. */
 static void run_panel(const native_run *r, size_t panel, size_t first,
@@ -319,6 +356,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     const clipc_linear *linear = r->run->linear;
     const size_t n_tiles = (end - first + r->tile->max_rows - 1) /
                            r->tile->max_rows;
+    const size_t row_bytes = r->k_steps * 4;
     size_t begin_strip, end_strip, lines;
     pending last = { 0 };
 
@@ -327,7 +365,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     size_t n_columns = (end_strip - begin_strip) * CLIPC_STRIP_COLUMNS;
     clipc_tile t = {
         .c_stride = n_columns * sizeof(float),
-        .a_stride = in->stride,
+        .a_stride = r->pairs ? 2 * row_bytes : in->stride,
         .b = panel_data(r, begin_strip, end_strip),
         .b_stride = r->strip_bytes,
         .k_steps = r->k_steps,
@@ -363,13 +401,13 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
             row_end = row + tile_rows < end ? row + tile_rows : end;
             start = row_end - tile_rows;
         } else {
-            clipc_split(end - first, (unsigned)i, (unsigned)n_tiles, &row,
-                        &row_end);
+            tile_share(r, end - first, i, n_tiles, &row, &row_end);
             start = row += first;
             row_end += first;
         }
         t.c = acc[i % 2];
-        t.a = in->rows + start * in->stride;
+        t.a = r->pairs ? r->pairs + (start - first) * row_bytes
+                       : in->rows + start * in->stride;
         t.rows = row_end - start;
         t.prefetch = prefetch;
         t.prefetch_lines = lines ? burst : 0;
@@ -414,7 +452,15 @@ static void run_native(const clipc_linear_engine *engine,
         r.finish.column_scale = linear->strips.scale;
         r.finish.column_sums = linear->strips.sums;
     }
-    if (!linear->strips.data || linear->strips.storage != r.storage) {
+    r.streams = linear->strips.data && linear->strips.storage == r.storage;
+    if (r.tile->pair_rows) {
+        r.panel = run->scratch;
+        r.pairs = r.panel +
+                  clipc_strip_bytes(CLIPC_STORE_F32,
+                                    round_up(linear->weight.n_in, 64)) *
+                      (CLIPC_MAX_TILE_STRIPS + 1);
+    }
+    if (!r.streams) {
         r.panel = run->scratch;
         if (r.storage == CLIPC_STORE_S8) {
             r.panel_scale = (void *)(r.panel +
@@ -441,6 +487,9 @@ static void run_native(const clipc_linear_engine *engine,
         size_t rows = tile_rows_of(r.tile, end - first);
         if (rows && rows != begun)
             r.tile->begin(begun = rows);
+        if (r.pairs)
+            r.tile->pair_rows(r.pairs, run->in->rows + first * run->in->stride,
+                              run->in->stride, end - first, r.k_steps);
         for (size_t panel = 0;
              panel < r.n_panels && !clipc_cancelled(run->cancel); panel++)
             run_panel(&r, panel, first, end, rows);

@@ -34,7 +34,7 @@ enum {
 };
 
 typedef struct clipc_resize_kernels {
-    const char *name; /* "c", "avx2", "avx512" */
+    const char *name; /* "c", "avx2", "avx512", "neon" */
     /* planes: [3, stride], the first n of each written; rgb: [n, 3]. */
     void (*split)(uint8_t *planes, size_t stride, const uint8_t *rgb,
                   size_t n);

@@ -2,7 +2,8 @@
  *
  * tiles.c - products of tiles, and the packing of weights into strips, in C.
  * gcc and clang map the vectors of 16 bytes to SSE2 or NEON registers.
- * kernels.h has the layouts. Files of x86/ do the same work in wider registers.
+ * kernels.h has the layouts. Files of x86/ and arm/ do the same work with the
+ * instructions of a set.
  *
  * Compiled with -ffp-contract=off: every operation here rounds once.
  */

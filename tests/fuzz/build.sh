@@ -66,6 +66,13 @@ x86_64-*)
     compile "$avx512 -mavx512bf16" lib/kernels/x86/*_avx512bf16.c
     compile "$avx512 -mamx-tile -mamx-int8 -mamx-bf16" lib/kernels/x86/*_amx.c
     ;;
+aarch64-*)
+    compile '' lib/kernels/arm/arm.c
+    compile '-fno-sanitize=all' lib/kernels/arm/*_neon.c
+    for set in dotprod i8mm bf16; do
+        compile "-fno-sanitize=all -march=armv8.2-a+$set" lib/kernels/arm/*_$set.c
+    done
+    ;;
 esac
 ar rc "$out/libtargets.a" $objects
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)

@@ -16,6 +16,9 @@ static const unsigned levels[] = { 0,
                                    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512,
                                    CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512 |
                                        CLIPC_CPU_HAS_VNNI,
+                                   CLIPC_CPU_HAS_NEON,
+                                   CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
+                                   CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_I8MM,
                                    CLIPC_CPU_KERNELS };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 

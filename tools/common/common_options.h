@@ -154,9 +154,10 @@ enum {
       NULL, "auto|native|openblas",                                           \
       "code that multiplies matrices (default: auto)" }
 
+#define TOOL_CPU_WORDS "c|avx2|avx512|amx|neon|dotprod|i8mm|bf16"
 #define TOOL_CPU_OPTION                                                       \
     { 0, "cpu", TOOL_OPT_CPU, TOOL_TAKES_CHOICE,                              \
-      NULL, "c|avx2|avx512|amx",                                              \
+      NULL, TOOL_CPU_WORDS,                                                   \
       "highest instruction set of the native kernels" }
 
 #define TOOL_COMPUTE_OPTIONS                                                  \

@@ -102,7 +102,7 @@ static const tool_option option_table[] = {
       "no line a request" },
     TOOL_GROUP("Computing"),
     TOOL_THREADS_OPTION,
-    { 0, "cpu", TOOL_OPT_CPU, TOOL_TAKES_CHOICE, NULL, "c|avx2|avx512|amx",
+    { 0, "cpu", TOOL_OPT_CPU, TOOL_TAKES_CHOICE, NULL, TOOL_CPU_WORDS,
       "highest instruction set of the kernels" },
     TOOL_DTYPE_OPTIONS,
     TOOL_GROUP("Other"),

@@ -22,7 +22,7 @@
 #define MASK __mmask16
 #define V(op) _mm512_##op
 enum { LANES = 16, MASKS_ARE_FREE = 1 };
-#include "kernels/x86/rows_lanes.h"
+#include "kernels/rows_lanes.h"
 
 /* Vectors whose chains of operations interleave. */
 enum { MOST_TOGETHER = 4 };

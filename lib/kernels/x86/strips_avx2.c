@@ -13,7 +13,7 @@
 #define FLOATS __m256
 #define INTS __m256i
 enum { LANES = 8, MASKS_ARE_FREE = 0 };
-#include "kernels/x86/strips_lanes.h"
+#include "kernels/strips_lanes.h"
 
 INLINE __m256i bits_of(__m256 x)
 {

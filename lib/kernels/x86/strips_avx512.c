@@ -13,7 +13,7 @@
 #define FLOATS __m512
 #define INTS __m512i
 enum { LANES = 16, MASKS_ARE_FREE = 1 };
-#include "kernels/x86/strips_lanes.h"
+#include "kernels/strips_lanes.h"
 
 INLINE __m512i bits_of(__m512 x)
 {

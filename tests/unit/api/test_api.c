@@ -160,7 +160,7 @@ TEST(contexts_refuse_wrong_arguments)
     params.gemm = (clipc_gemm)3;
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
     params = clipc_ctx_params_default();
-    params.cpu = (clipc_cpu)5;
+    params.cpu = (clipc_cpu)9;
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
     params = clipc_ctx_params_default();
     params.threads = 1024; /* started when there is work for them */

@@ -437,6 +437,10 @@ TEST(every_instruction_set_works_or_says_why_not)
         { CLIPC_CPU_AVX2, "avx2", "AVX2" },
         { CLIPC_CPU_AVX512, "avx512", "AVX-512" },
         { CLIPC_CPU_AMX, "amx-int8", "AMX" },
+        { CLIPC_CPU_NEON, "neon", "NEON" },
+        { CLIPC_CPU_DOTPROD, "dotprod", "DotProd" },
+        { CLIPC_CPU_I8MM, "i8mm", "I8MM" },
+        { CLIPC_CPU_BF16, "i8mm bf16", "BF16 of Arm" },
     };
     clipc_build_info cpu = { .struct_size = sizeof cpu };
     const clipc_text car = text("the red car");

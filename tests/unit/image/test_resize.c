@@ -225,6 +225,8 @@ static size_t feature_levels(unsigned levels[3])
         levels[n++] = CLIPC_CPU_HAS_AVX512 | CLIPC_CPU_HAS_AVX2;
     if (all & CLIPC_CPU_HAS_AVX2)
         levels[n++] = CLIPC_CPU_HAS_AVX2;
+    if (all & CLIPC_CPU_HAS_NEON)
+        levels[n++] = CLIPC_CPU_HAS_NEON;
     levels[n++] = 0;
     return n;
 }
@@ -241,6 +243,9 @@ TEST(kernels_are_chosen_by_features)
     clipc_resize_kernels_init(&kernels,
                               CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVX512);
     CHECK_STR(kernels.name, "avx512");
+#elif defined(__aarch64__)
+    clipc_resize_kernels_init(&kernels, CLIPC_CPU_HAS_NEON);
+    CHECK_STR(kernels.name, "neon");
 #endif
 }
 

@@ -48,6 +48,8 @@ static const struct level {
     { "avx512", ~(CLIPC_CPU_HAS_AMX_INT8 | CLIPC_CPU_HAS_AMX_BF16),
       CLIPC_CPU_HAS_VNNI },
     { "amx", ~0u, CLIPC_CPU_HAS_AMX_INT8 },
+#elif defined(__aarch64__)
+    { "neon", CLIPC_CPU_HAS_NEON, CLIPC_CPU_HAS_NEON },
 #endif
 };
 #define N_LEVELS (sizeof levels / sizeof levels[0])

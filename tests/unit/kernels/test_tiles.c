@@ -17,6 +17,8 @@
 #include "support/test.h"
 #if defined(__x86_64__)
 #include "kernels/x86/x86.h"
+#elif defined(__aarch64__)
+#include "kernels/arm/arm.h"
 #endif
 
 #include <stdlib.h>
@@ -68,6 +70,12 @@ static const level levels[] = {
     { "avx512 bf16", CLIPC_CPU_HAS_BF16, init_avx512bf16 },
     { "amx int8", CLIPC_CPU_HAS_AMX_INT8, init_amx_int8 },
     { "amx bf16", CLIPC_CPU_HAS_AMX_BF16, init_amx_bf16 },
+#elif defined(__aarch64__)
+    { "neon", CLIPC_CPU_HAS_NEON, clipc_tiles_init_neon },
+    { "neon strips", CLIPC_CPU_HAS_NEON, clipc_strips_init_neon },
+    { "dotprod", CLIPC_CPU_HAS_DOTPROD, clipc_tiles_init_dotprod },
+    { "i8mm", CLIPC_CPU_HAS_I8MM, clipc_tiles_init_i8mm },
+    { "bf16", CLIPC_CPU_HAS_ARM_BF16, clipc_tiles_init_bf16 },
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
@@ -153,6 +161,7 @@ typedef struct problem {
     double a[MOST_ROWS][MOST_K];
     double b[MOST_K][MOST_STRIPS * COLUMNS];
     guarded a_memory, b_memory, c_memory;
+    guarded pairs_memory, zipped_memory; /* of kernels that read such */
 } problem;
 
 static void problem_init(problem *p, const clipc_tile_kernel *kernel,
@@ -166,6 +175,8 @@ static void problem_init(problem *p, const clipc_tile_kernel *kernel,
     p->a_memory = guarded_new(MOST_ROWS * (MOST_K * 4 + 128));
     p->b_memory = guarded_new(MOST_STRIPS * COLUMNS * MOST_K * 4 + 4096);
     p->c_memory = guarded_new(MOST_ROWS * (MOST_STRIPS * COLUMNS * 4 + 64));
+    p->pairs_memory = guarded_new(MOST_ROWS * MOST_K * 2);
+    p->zipped_memory = guarded_new(MOST_STRIPS * COLUMNS * MOST_K * 2);
 }
 
 static void problem_free(problem *p)
@@ -173,6 +184,8 @@ static void problem_free(problem *p)
     guarded_free(&p->a_memory);
     guarded_free(&p->b_memory);
     guarded_free(&p->c_memory);
+    guarded_free(&p->pairs_memory);
+    guarded_free(&p->zipped_memory);
 }
 
 static float exact_number(const problem *p)
@@ -202,6 +215,35 @@ static void put(const problem *p, unsigned char *at, double value)
         memcpy(at, &half, sizeof half);
     else
         memcpy(at, &x, sizeof x);
+}
+
+/* The tile's operands as a kernel of pairs reads them, in memory that fits
+ * exactly. */
+static void arrange(const problem *p, clipc_tile *tile)
+{
+    const size_t n_pairs = (tile->rows + 1) / 2, row = tile->k_steps * 4;
+    const size_t strip = tile->k_steps * CLIPC_STRIP_BYTES;
+    unsigned char *pairs = guarded_end(&p->pairs_memory, n_pairs * 2 * row);
+    unsigned char *zipped = guarded_end(&p->zipped_memory,
+                                        tile->strips * strip);
+
+    static unsigned char again[COLUMNS * MOST_K * 2];
+
+    memset(pairs, 0xFF, n_pairs * 2 * row);
+    p->kernel->pair_rows(pairs, tile->a, tile->a_stride, tile->rows,
+                         tile->k_steps);
+    for (size_t i = 0; i < tile->strips; i++) {
+        unsigned char *to = zipped + i * strip;
+        const unsigned char *from = tile->b;
+        p->kernel->zip_strip(to, from + i * tile->b_stride, tile->k_steps);
+        memcpy(again, from + i * tile->b_stride, strip);
+        p->kernel->zip_strip(again, again, tile->k_steps);
+        CHECK_BYTES(again, to, strip);
+    }
+    tile->a = pairs;
+    tile->a_stride = 2 * row;
+    tile->b = zipped;
+    tile->b_stride = strip;
 }
 
 /* Runs rows [row, row + n_rows) by strips [strip, strip + n_strips) in memory
@@ -248,6 +290,8 @@ static void problem_run(const problem *p, uint32_t *c, size_t k, size_t row,
                         .strips = n_strips,
                         .prefetch = b,
                         .prefetch_lines = random_bits() % 13 };
+    if (p->kernel->pair_rows)
+        arrange(p, &tile);
     if (p->kernel->begin)
         p->kernel->begin(tile.rows);
     p->kernel->run(&tile);

@@ -5,7 +5,7 @@
  *
  *     FLOATS   type of a vector of LANES floats
  *     MASK     type that chooses among the lanes of a vector
- *     V(op)    intrinsic of that width: V(add_ps)
+ *     V(op)    what the intrinsic of that name does: V(add_ps)
  *     LANES    8 or 16
  *     MASKS_ARE_FREE  whether some lanes take no longer than all of them: then
  *              the code for all of them is left out where it would be long
@@ -13,13 +13,12 @@
  * before, and after it the functions declared first here. The file
  * calls fill_table for the table.
  */
-#ifndef CLIPC_X86_ROWS_LANES_H
-#define CLIPC_X86_ROWS_LANES_H
+#ifndef CLIPC_ROWS_LANES_H
+#define CLIPC_ROWS_LANES_H
 
 #include "kernels/kernels.h"
 #include "kernels/inline.h"
 
-#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
@@ -258,4 +257,4 @@ INLINE void fill_table(clipc_kernels *kernels)
     kernels->sum_squares = sum_squares;
 }
 
-#endif /* CLIPC_X86_ROWS_LANES_H */
+#endif /* CLIPC_ROWS_LANES_H */

@@ -7,7 +7,7 @@
  *
  *     FLOATS   type of a vector of LANES floats
  *     INTS     type of the same vector as integers
- *     LANES    8 or 16
+ *     LANES    4, 8 or 16
  *     MASKS_ARE_FREE  whether the functions below read rows that are absent or
  *              end within a block: then no block is cut out
  *
@@ -17,13 +17,12 @@
  * A program that runs once packs on the fly from a mapped file. The prefetches
  * are there because memory must never be waited for.
  */
-#ifndef CLIPC_X86_STRIPS_LANES_H
-#define CLIPC_X86_STRIPS_LANES_H
+#ifndef CLIPC_STRIPS_LANES_H
+#define CLIPC_STRIPS_LANES_H
 
 #include "kernels/inline.h"
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
 #include <string.h>
 
 enum {
@@ -127,7 +126,7 @@ INLINE void prefetch(const source *s, int row, size_t at, size_t n)
         size_t soon = at + line + AHEAD;
         if (soon >= s->row_bytes)
             soon += (COLUMNS - 1) * s->row_bytes;
-        _mm_prefetch(s->rows[row] + soon, _MM_HINT_T0);
+        __builtin_prefetch(s->rows[row] + soon);
     }
 }
 
@@ -318,4 +317,4 @@ INLINE void fill_table(clipc_kernels *kernels)
     kernels->widen_strip = widen_strip;
 }
 
-#endif /* CLIPC_X86_STRIPS_LANES_H */
+#endif /* CLIPC_STRIPS_LANES_H */

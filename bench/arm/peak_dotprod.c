@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peak_dotprod.c - SDOT on registers alone.
+ */
+#include "peak_arm.h"
+
+#define MULTIPLY_ADD(d) "sdot v" #d ".4s, v30.16b, v31.16b\n\t"
+
+void bench_peak_int8_dotprod(size_t turns)
+{
+    BENCH_LOOP(turns, MULTIPLY_ADD);
+}
