@@ -21,10 +21,9 @@
 #ifndef CLIPC_ARM_TILES_MMLA_H
 #define CLIPC_ARM_TILES_MMLA_H
 
+#include "kernels/arm/load.h"
 #include "kernels/inline.h"
 #include "kernels/kernels.h"
-
-#include <arm_neon.h>
 
 enum {
     ROWS = 6,
@@ -80,58 +79,53 @@ static void pair_rows(void *out, const void *rows, size_t stride,
 
 /* ---- products ---------------------------------------------------------- */
 
-typedef int32x4_t sixteen_bytes __attribute__((aligned(1), may_alias));
-
-/* Written out, as in tiles_neon.h. */
-INLINE int32x4_t load(const char *p)
+/* Eight bytes of K, the first or the second after b; pairs and second are
+ * constants where this is inlined. */
+INLINE void step(uint8x16_t acc[PAIRS][COLUMN_PAIRS],
+                 const char *const pair[PAIRS], const char *b, int pairs,
+                 const int second)
 {
-    int32x4_t v;
+    const int at = second * GROUP;
+    uint8x16_t x[PAIRS], w = load(b, at);
 
-    __asm__ volatile("ldr %q0, %1"
-                     : "=w"(v)
-                     : "m"(*(const sixteen_bytes *)(const void *)p));
-    return v;
+    UNROLL for (int i = 0; i < pairs; i++) x[i] = load(pair[i], second * 16);
+    UNROLL for (int j = 0; j < COLUMN_PAIRS; j++)
+    {
+        uint8x16_t next = w;
+        UNROLL for (int i = 0; i < pairs; i++)
+        {
+            __asm__ volatile(MULTIPLY_ADD
+                             : "+w"(acc[i][j])
+                             : "w"(x[i]), "w"(w));
+            if (i == 0 && j + 1 < COLUMN_PAIRS)
+                next = load(b, at + (j + 1) * 16);
+        }
+        w = next;
+    }
 }
 
-/* pairs is a constant where this is inlined. */
 INLINE void product(const clipc_tile *tile, int pairs)
 {
-    int32x4_t acc[PAIRS][COLUMN_PAIRS], x[PAIRS];
+    uint8x16_t acc[PAIRS][COLUMN_PAIRS];
     const char *pair[PAIRS];
     const char *b = tile->b, *lines = tile->prefetch;
 
     UNROLL for (int i = 0; i < pairs; i++)
     {
         pair[i] = (const char *)tile->a + (size_t)i * tile->a_stride;
-        UNROLL for (int j = 0; j < COLUMN_PAIRS; j++)
-            acc[i][j] = vdupq_n_s32(0);
+        UNROLL for (int j = 0; j < COLUMN_PAIRS; j++) acc[i][j] = zeros();
     }
     /* k_steps is a multiple of 16. */
     for (size_t left = tile->k_steps / 2; left > 0; left -= BURST) {
         for (size_t i = 0; i < tile->prefetch_lines;
              i++, lines += CLIPC_STRIP_BYTES)
             __builtin_prefetch(lines, 0, 2);
-        KEEP_ROLLED for (int group = 0; group < BURST; group++, b += GROUP)
+        KEEP_ROLLED for (int group = 0; group < BURST; group += 2)
         {
-            int32x4_t w = load(b);
-            UNROLL for (int i = 0; i < pairs; i++)
-            {
-                x[i] = load(pair[i]);
-                pair[i] += 16;
-            }
-            UNROLL for (int j = 0; j < COLUMN_PAIRS; j++)
-            {
-                int32x4_t next = w;
-                UNROLL for (int i = 0; i < pairs; i++)
-                {
-                    __asm__ volatile(MULTIPLY_ADD
-                                     : "+w"(acc[i][j])
-                                     : "w"(x[i]), "w"(w));
-                    if (i == 0 && j + 1 < COLUMN_PAIRS)
-                        next = load(b + (j + 1) * 16);
-                }
-                w = next;
-            }
+            step(acc, pair, b, pairs, 0);
+            step(acc, pair, b, pairs, 1);
+            UNROLL for (int i = 0; i < pairs; i++) pair[i] += 32;
+            b += 2 * GROUP;
         }
     }
 
@@ -141,24 +135,31 @@ INLINE void product(const clipc_tile *tile, int pairs)
         const bool two = (size_t)(2 * i + 1) < tile->rows;
         UNROLL for (int j = 0; j < COLUMN_PAIRS; j += 2)
         {
-            const int64x2_t left = vreinterpretq_s64_s32(acc[i][j]);
-            const int64x2_t right = vreinterpretq_s64_s32(acc[i][j + 1]);
+            const uint64x2_t left = vreinterpretq_u64_u8(acc[i][j]);
+            const uint64x2_t right = vreinterpretq_u64_u8(acc[i][j + 1]);
             uint8_t *to = (uint8_t *)c + j * 8;
-            vst1q_u8(to, vreinterpretq_u8_s64(vzip1q_s64(left, right)));
+            vst1q_u8(to, vreinterpretq_u8_u64(vzip1q_u64(left, right)));
             if (two)
                 vst1q_u8(to + tile->c_stride,
-                         vreinterpretq_u8_s64(vzip2q_s64(left, right)));
+                         vreinterpretq_u8_u64(vzip2q_u64(left, right)));
         }
     }
 }
 
+#define DEFINE_PRODUCT(pairs) \
+    static void product_##pairs(const clipc_tile *tile) \
+    { \
+        product(tile, pairs); \
+    }
+DEFINE_PRODUCT(1)
+DEFINE_PRODUCT(2)
+DEFINE_PRODUCT(3)
+
 static void run_tile(const clipc_tile *tile)
 {
-    switch ((tile->rows + 1) / 2) {
-    case 3: product(tile, 3); break;
-    case 2: product(tile, 2); break;
-    default: product(tile, 1);
-    }
+    static void (*const products[PAIRS])(
+        const clipc_tile *) = { product_1, product_2, product_3 };
+    products[(tile->rows - 1) / 2](tile);
 }
 
 #endif /* CLIPC_ARM_TILES_MMLA_H */

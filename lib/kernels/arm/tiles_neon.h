@@ -14,10 +14,11 @@
 #ifndef CLIPC_ARM_TILES_NEON_H
 #define CLIPC_ARM_TILES_NEON_H
 
+#include "kernels/arm/load.h"
 #include "kernels/inline.h"
 #include "kernels/kernels.h"
 
-#include <arm_neon.h>
+#include <string.h>
 
 enum {
     ROWS = 6,
@@ -26,50 +27,34 @@ enum {
     BURST = CLIPC_PREFETCH_STEPS
 };
 
-typedef float32x4_t sixteen_bytes __attribute__((aligned(1), may_alias));
-typedef float four_bytes __attribute__((aligned(1), may_alias));
-
-/* Loads and products are written out, in the order in which they stand, so
- * that every sum stays in its register: of 32 registers none is free. */
-INLINE float32x4_t load(const char *p)
-{
-    float32x4_t v;
-
-    __asm__ volatile("ldr %q0, %1"
-                     : "=w"(v)
-                     : "m"(*(const sixteen_bytes *)(const void *)p));
-    return v;
-}
-
 /* One k-step of a row, zeros behind: a row ends with its last input. */
-INLINE float32x4_t load_step(const char *p)
+INLINE uint8x16_t load_step(const char *p)
 {
-    float32x4_t v;
+    float x;
 
-    __asm__ volatile("ldr %s0, %1"
-                     : "=w"(v)
-                     : "m"(*(const four_bytes *)(const void *)p));
-    return v;
+    memcpy(&x, p, sizeof x);
+    return vreinterpretq_u8_f32(vsetq_lane_f32(x, vdupq_n_f32(0.0f), 0));
 }
 
-/* Rows times k-step number `lane` of their registers. The next weights are
- * loaded among the products: processors that compute in the order of the
- * program would wait for them. */
+/* Rows times k-step number `lane` of the four after b. The products are written
+ * out, in the order in which they stand, so that every sum stays in its
+ * register. The next weights are loaded among them: processors that compute in
+ * the order of the program would wait for them. */
 #define DEFINE_STEP(lane) \
-    INLINE float32x4_t step_##lane(float32x4_t acc[ROWS][VECTORS], \
-                                   const float32x4_t x[ROWS], float32x4_t w, \
-                                   const char *b, int rows, bool last) \
+    INLINE uint8x16_t step_##lane(uint8x16_t acc[ROWS][VECTORS], \
+                                  const uint8x16_t x[ROWS], uint8x16_t w, \
+                                  const char *b, int rows) \
     { \
         UNROLL for (int j = 0; j < VECTORS; j++) \
         { \
-            float32x4_t next = w; \
+            uint8x16_t next = w; \
             UNROLL for (int i = 0; i < rows; i++) \
             { \
                 __asm__ volatile(MULTIPLY_ADD(#lane) \
                                  : "+w"(acc[i][j]) \
                                  : "w"(w), "w"(x[i])); \
-                if (i == 0 && (!last || j + 1 < VECTORS)) \
-                    next = load(b + (j + 1) * 16); \
+                if (i == 0 && lane * VECTORS + j + 1 < UNIT * VECTORS) \
+                    next = load(b, (lane * VECTORS + j + 1) * 16); \
             } \
             w = next; \
         } \
@@ -80,10 +65,26 @@ DEFINE_STEP(1)
 DEFINE_STEP(2)
 DEFINE_STEP(3)
 
+/* One k-step alone. */
+INLINE void last_step(uint8x16_t acc[ROWS][VECTORS],
+                      const char *const row[ROWS], const char *b, int rows)
+{
+    uint8x16_t x[ROWS];
+
+    UNROLL for (int i = 0; i < rows; i++) x[i] = load_step(row[i]);
+    UNROLL for (int j = 0; j < VECTORS; j++)
+    {
+        const uint8x16_t w = load(b, j * 16);
+        UNROLL for (int i = 0; i < rows;
+                    i++) __asm__ volatile(MULTIPLY_ADD("0") : "+w"(acc[i][j]) :
+                                          "w"(w), "w"(x[i]));
+    }
+}
+
 /* rows is a constant where this is inlined. */
 INLINE void product(const clipc_tile *tile, int rows)
 {
-    float32x4_t acc[ROWS][VECTORS], x[ROWS];
+    uint8x16_t acc[ROWS][VECTORS];
     const char *row[ROWS];
     const char *b = tile->b, *lines = tile->prefetch;
     const size_t n_lines = tile->prefetch_lines;
@@ -92,7 +93,7 @@ INLINE void product(const clipc_tile *tile, int rows)
     UNROLL for (int i = 0; i < rows; i++)
     {
         row[i] = (const char *)tile->a + (size_t)i * tile->a_stride;
-        UNROLL for (int j = 0; j < VECTORS; j++) acc[i][j] = vdupq_n_f32(0.0f);
+        UNROLL for (int j = 0; j < VECTORS; j++) acc[i][j] = zeros();
     }
     while (left >= UNIT) {
         size_t units = left / UNIT;
@@ -103,44 +104,49 @@ INLINE void product(const clipc_tile *tile, int rows)
             __builtin_prefetch(lines, 0, 2);
         KEEP_ROLLED for (; units > 0; units--)
         {
+            uint8x16_t x[ROWS];
             UNROLL for (int i = 0; i < rows; i++)
             {
-                x[i] = load(row[i]);
+                x[i] = load(row[i], 0);
                 row[i] += UNIT * 4;
             }
-            float32x4_t w = load(b);
-            w = step_0(acc, x, w, b, rows, false);
-            w = step_1(acc, x, w, b + CLIPC_STRIP_BYTES, rows, false);
-            w = step_2(acc, x, w, b + 2 * CLIPC_STRIP_BYTES, rows, false);
-            step_3(acc, x, w, b + 3 * CLIPC_STRIP_BYTES, rows, true);
+            uint8x16_t w = load(b, 0);
+            w = step_0(acc, x, w, b, rows);
+            w = step_1(acc, x, w, b, rows);
+            w = step_2(acc, x, w, b, rows);
+            step_3(acc, x, w, b, rows);
             b += UNIT * CLIPC_STRIP_BYTES;
         }
     }
     for (; left > 0; left--, b += CLIPC_STRIP_BYTES) {
-        UNROLL for (int i = 0; i < rows; i++)
-        {
-            x[i] = load_step(row[i]);
-            row[i] += 4;
-        }
-        step_0(acc, x, load(b), b, rows, true);
+        last_step(acc, row, b, rows);
+        UNROLL for (int i = 0; i < rows; i++) row[i] += 4;
     }
 
-    char *c = tile->c;
-    UNROLL for (int i = 0; i < rows; i++, c += tile->c_stride)
-        UNROLL for (int j = 0; j < VECTORS; j++)
-            vst1q_u8((uint8_t *)c + j * 16, vreinterpretq_u8_f32(acc[i][j]));
+    uint8_t *c = tile->c;
+    UNROLL for (int j = 0; j < VECTORS; j++, c += 16)
+        UNROLL for (int i = 0; i < rows; i++)
+            vst1q_u8(c + (size_t)i * tile->c_stride, acc[i][j]);
 }
+
+#define DEFINE_PRODUCT(rows) \
+    static void product_##rows(const clipc_tile *tile) \
+    { \
+        product(tile, rows); \
+    }
+DEFINE_PRODUCT(1)
+DEFINE_PRODUCT(2)
+DEFINE_PRODUCT(3)
+DEFINE_PRODUCT(4)
+DEFINE_PRODUCT(5)
+DEFINE_PRODUCT(6)
 
 static void run_tile(const clipc_tile *tile)
 {
-    switch (tile->rows) {
-    case 6: product(tile, 6); break;
-    case 5: product(tile, 5); break;
-    case 4: product(tile, 4); break;
-    case 3: product(tile, 3); break;
-    case 2: product(tile, 2); break;
-    default: product(tile, 1);
-    }
+    static void (*const products[ROWS])(const clipc_tile *) = {
+        product_1, product_2, product_3, product_4, product_5, product_6
+    };
+    products[tile->rows - 1](tile);
 }
 
 #endif /* CLIPC_ARM_TILES_NEON_H */
