@@ -207,7 +207,8 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen check-browser check-clients check-python check-all wheel lint format torture soak \
+        check-codegen check-browser check-clients check-python check-spark \
+        check-all wheel lint format torture soak \
         coverage fuzz parity bench bench-peers bench-photos \
         model-page \
         install install-strip uninstall deb check-deb clean help
@@ -239,6 +240,7 @@ help:
 	@echo "make check-clients  other programs' clients, and databases (Python, node)"
 	@echo "make check-python   the Python package: ruff, mypy, pytest (PyPI)"
 	@echo "make wheel      the Python package as wheel and sdist, in build/wheel/"
+	@echo "make check-spark    the Spark job, with executors and drivers killed (Java, PyPI)"
 	@echo "make parity     compare with transformers + torch (Python)"
 	@echo "make bench      time the stages on this machine"
 	@echo "make bench-peers   and torch, ONNX Runtime, OpenVINO in turns (Python)"
@@ -531,6 +533,10 @@ check-python: all
 
 wheel:
 	@CC='$(CC)' MAKE='$(MAKE)' PYTHON=$(PYTHON) sh tools/python/wheel.sh
+
+# Not in check: needs Java and packages of PyPI, and takes minutes.
+check-spark: all
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh tests/spark/run.sh
 
 parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
