@@ -405,6 +405,8 @@ SERVE_PARTS := $(filter-out %/clipc-serve.o,$(patsubst %.c,$(BUILD)/%.o,$(sort \
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): $(SERVE_PARTS) $(TOOL_COMMON)
 $(filter $(BUILD)/tests/unit/serve/%,$(UNIT_TESTS)): LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/unit/serve/%.o: LIB_CPPFLAGS += -Itools
+$(filter $(BUILD)/tests/unit/embed/%,$(UNIT_TESTS)): $(BUILD)/tools/embed/shards.o $(TOOL_COMMON)
+$(BUILD)/tests/unit/embed/%.o: LIB_CPPFLAGS += -Itools
 $(BUILD)/tests/stress/torture_serve: $(SERVE_PARTS) $(TOOL_COMMON)
 $(BUILD)/tests/stress/torture_serve: LIBS += $(SERVE_LIBS)
 $(BUILD)/tests/stress/torture_serve.o: LIB_CPPFLAGS += -Itools

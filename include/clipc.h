@@ -187,7 +187,8 @@ typedef enum clipc_precision {
                                * f32 */
     CLIPC_PRECISION_INT8 = 3  /* weights rounded to 8 bits with one scale an
                                * output, inputs with one scale a row; exact
-                               * 32-bit sums */
+                               * 32-bit sums. Layers whose inputs 8 bits
+                               * cannot hold are BF16 (docs/PACKED.md) */
 } clipc_precision;
 
 /* Settings, each defined in the section that is named beside it. */

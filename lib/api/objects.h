@@ -22,7 +22,7 @@
 
 /* Part of the label cache's key: raise the number when a change of the code
  * moves the bits of an embedding. */
-#define CLIPC_NUMERICS_VERSION 2
+#define CLIPC_NUMERICS_VERSION 3
 
 struct clipc_model {
     atomic_size_t references;

@@ -113,8 +113,9 @@ static clipc_status add_layer(void *user, const clipc_parameter *parameter,
 
     if (!linear)
         return CLIPC_OK;
-    clipc_storage storage = clipc_packed_storage(p->precision, parameter->kind,
-                                                 linear->weight.storage);
+    clipc_storage storage =
+        clipc_packed_storage(clipc_linear_precision(linear, p->precision),
+                             parameter->kind, linear->weight.storage);
     clipc_packed_shape(shape, storage, linear->weight.n_out,
                        linear->weight.n_in);
     CLIPC_TRY(add(p, &t, parameter->name, "", clipc_packed_dtype(storage),

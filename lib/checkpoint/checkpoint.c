@@ -14,6 +14,7 @@
 
 #include "config/other_networks.h"
 #include "checkpoint/loader.h"
+#include "checkpoint/outliers.h"
 #include "checkpoint/packed_file.h"
 #include "checkpoint/parameters.h"
 #include "checkpoint/tensor_names.h"
@@ -196,6 +197,8 @@ static clipc_status check_packed(const checker *c, const clipc_parameter *p,
     CLIPC_TRY(
         clipc_packed_find(&tensors, files, c->checkpoint->packed, p, err));
     users[clipc_tensor_files_index(files, tensors.strips)] = c->user;
+    p->linear->fine = c->checkpoint->packed == CLIPC_PRECISION_INT8 &&
+                      p->kind == CLIPC_KIND_LAYER && !tensors.scale;
     if (tensors.scale) {
         users[clipc_tensor_files_index(files, tensors.scale)] = c->user;
         users[clipc_tensor_files_index(files, tensors.sums)] = c->user;
@@ -326,6 +329,16 @@ static clipc_status check_logit_bias(clipc_checkpoint *checkpoint,
 
 /* ---- loading ----------------------------------------------------------- */
 
+/* A packed file was made with its own: check_packed() has set them. */
+static void mark_outliers(clipc_checkpoint *checkpoint, int tower)
+{
+    if (!checkpoint->packed)
+        clipc_outliers_mark(tower == VISION ? &checkpoint->vision.tower
+                                            : &checkpoint->text.tower,
+                            tower == VISION ? &checkpoint->config->vision
+                                            : &checkpoint->config->text);
+}
+
 /* Under the mutex. After a failure there is no converted copy, and nobody has
  * seen the slots. */
 static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
@@ -337,8 +350,10 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
                        .packed = checkpoint->packed };
 
     CLIPC_TRY(visit_tower(checkpoint, tower, clipc_load_parameter, &l, err));
-    if (l.floats.used == 0 && !l.floats.overflow)
+    if (l.floats.used == 0 && !l.floats.overflow) {
+        mark_outliers(checkpoint, tower);
         return CLIPC_OK;
+    }
     float *block = l.floats.overflow ? NULL
                                      : clipc_alloc_aligned(l.floats.used, 1);
     if (!block)
@@ -346,11 +361,13 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
     l.floats = (clipc_arena){ .base = (void *)block };
     clipc_status status = visit_tower(checkpoint, tower, clipc_load_parameter,
                                       &l, err);
-    if (status == CLIPC_OK)
-        *converted = block;
-    else
+    if (status != CLIPC_OK) {
         free(block);
-    return status;
+        return status;
+    }
+    *converted = block;
+    mark_outliers(checkpoint, tower);
+    return CLIPC_OK;
 }
 
 clipc_status clipc_checkpoint_vision(clipc_checkpoint *checkpoint,
@@ -476,6 +493,15 @@ static clipc_status check_all(clipc_checkpoint *checkpoint, clipc_error *err)
     c.user = TEXT;
     if (checkpoint->config->has_text)
         CLIPC_TRY(visit_tower(checkpoint, TEXT, check_parameter, &c, err));
+    if (!clipc_outliers_sound(&checkpoint->vision.tower,
+                              &checkpoint->config->vision) ||
+        !clipc_outliers_sound(&checkpoint->text.tower,
+                              &checkpoint->config->text))
+        return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
+                          "%s: layers that read the same rows are stored in "
+                          "different precisions",
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_name(checkpoint->files)));
     CLIPC_TRY(check_logit_scale(checkpoint, err));
     return check_logit_bias(checkpoint, err);
 }

@@ -207,8 +207,8 @@ static bool storage_of(const clipc_tensor *tensor, clipc_storage *storage)
 static bool storage_fits(clipc_precision precision, clipc_layer_kind kind,
                          clipc_storage storage)
 {
-    if (storage == CLIPC_STORE_S8)
-        return precision == CLIPC_PRECISION_INT8 && kind == CLIPC_KIND_LAYER;
+    if (precision == CLIPC_PRECISION_INT8 && kind == CLIPC_KIND_LAYER)
+        return storage == CLIPC_STORE_S8 || storage == CLIPC_STORE_BF16;
     return clipc_packed_storage(precision, kind, storage) == storage;
 }
 

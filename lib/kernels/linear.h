@@ -32,6 +32,9 @@ typedef struct clipc_linear {
     clipc_matrix weight;
     clipc_strips strips;
     const float *bias; /* [N] or NULL */
+    /* 8 bits would lose most of the layer's inputs: see
+     * clipc_linear_precision(). */
+    bool fine;
 } clipc_linear;
 
 /* Rows of activations for a linear layer. */
@@ -63,6 +66,16 @@ size_t clipc_operand_stride(clipc_operand_format format, size_t n_in);
 void clipc_operand_put(const clipc_operand *operand,
                        const clipc_kernels *kernels, size_t row,
                        const float *x, size_t n_in);
+
+/* The precision in which a layer is computed where the tower's is
+ * `precision`: bf16 instead of int8 for a layer that is `fine`. */
+static inline clipc_precision
+clipc_linear_precision(const clipc_linear *linear, clipc_precision precision)
+{
+    return linear->fine && precision == CLIPC_PRECISION_INT8
+               ? CLIPC_PRECISION_BF16
+               : precision;
+}
 
 /* Precision of the patch layer in a tower of `precision`: bf16 instead of
  * int8, because int8 loses too much of a pixel. */

@@ -25,7 +25,7 @@ void clipc_lane_linear(const clipc_worker *worker, const clipc_linear *linear,
 {
     const clipc_linear_run run = {
         .linear = linear,
-        .precision = precision,
+        .precision = clipc_linear_precision(linear, precision),
         .in = in,
         .n_rows = n_rows,
         .finish = *finish,

@@ -47,6 +47,8 @@ typedef struct clipc_lane {
     size_t n_entries;
     float *x;               /* [T, D] residual stream */
     clipc_operand y;        /* [T, D] */
+    clipc_operand fine_y;   /* the same for layers that are `fine`, in the
+                             * memory of y */
     clipc_operand h;        /* [mlp_rows, M] */
     size_t mlp_rows;        /* of the mlp, computed together */
     clipc_operand patches;  /* [n_seqs * patches, 3 P P], in the memory of h */
@@ -56,7 +58,8 @@ typedef struct clipc_lane {
                              * only */
     float *pooled_x;        /* [n_seqs, D] */
     clipc_operand pooled_y; /* [n_seqs, D] */
-    clipc_operand pooled;   /* [n_seqs, D] f32, for the projection */
+    clipc_operand fine_pooled_y;   /* in the memory of pooled_y */
+    clipc_operand pooled;          /* [n_seqs, D] f32, for the projection */
     clipc_thread_scratch *threads; /* one for each thread of the lane */
 } clipc_lane;
 
@@ -120,7 +123,8 @@ void clipc_lane_share(const clipc_worker *worker, size_t n, size_t *begin,
 /* The thread's columns of a linear layer: out = finish(in W^T). Set
  * finish->out, out_stride, op, scale, add and format; the bias and the scales
  * of the weights are filled in here. `next` is the layer whose weights to
- * prefetch, or NULL. */
+ * prefetch, or NULL. The format of `in` is that of
+ * clipc_linear_precision(linear, precision). */
 void clipc_lane_linear(const clipc_worker *worker, const clipc_linear *linear,
                        const clipc_linear *next, clipc_precision precision,
                        const clipc_operand *in, size_t n_rows,

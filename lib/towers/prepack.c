@@ -89,7 +89,9 @@ static piece place(clipc_linear *linear, clipc_precision precision,
     const size_t n = clipc_strip_count(linear->weight.n_out);
     piece p = {
         .matrix = &linear->weight,
-        .storage = clipc_strips_storage(precision, linear->weight.storage),
+        .storage = clipc_strips_storage(clipc_linear_precision(linear,
+                                                               precision),
+                                        linear->weight.storage),
     };
 
     p.data = clipc_arena_cut(block, n,

@@ -20,6 +20,7 @@
 #include "towers/attention.h"
 #include "towers/transformer.h"
 #include "base/arena.h"
+#include "checkpoint/outliers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,33 @@ static clipc_operand cut_operand(clipc_arena *arena,
     return o;
 }
 
+/* An operand, and in the same memory one for layers that are `fine`. */
+static void cut_operands(clipc_arena *arena, clipc_operand *plain,
+                         clipc_operand *fine, const clipc_tower *tower,
+                         size_t rows)
+{
+    const clipc_engine *engine = tower->engine;
+    const size_t width = tower->shape->width, begin = arena->used;
+    size_t end;
+
+    *plain = cut_operand(arena,
+                         clipc_linear_format(&engine->linear.kernels,
+                                             engine->precision),
+                         rows, width);
+    *fine = *plain;
+    if (engine->precision != CLIPC_PRECISION_INT8 ||
+        !clipc_outliers_any(tower->weights, tower->shape->n_layers))
+        return;
+    end = arena->used;
+    arena->used = begin;
+    *fine = cut_operand(arena,
+                        clipc_linear_format(&engine->linear.kernels,
+                                            CLIPC_PRECISION_BF16),
+                        rows, width);
+    if (arena->used < end)
+        arena->used = end;
+}
+
 static clipc_rows cut_rows(clipc_arena *arena, size_t rows, size_t width)
 {
     size_t stride = clipc_operand_stride(CLIPC_OPERAND_F32, width);
@@ -242,9 +270,9 @@ static void cut_lane(clipc_arena *arena, clipc_lane *lane,
         cuts.entries = cut(arena, rows, sizeof *cuts.entries);
     }
     cuts.x = cut(arena, rows, width * sizeof(float));
-    cuts.y = cut_operand(arena, format, rows, width);
+    cut_operands(arena, &cuts.y, &cuts.fine_y, tower, rows);
     cuts.pooled_x = cut(arena, seqs, width * sizeof(float));
-    cuts.pooled_y = cut_operand(arena, format, seqs, width);
+    cut_operands(arena, &cuts.pooled_y, &cuts.fine_pooled_y, tower, seqs);
     cuts.pooled = cut_operand(arena, CLIPC_OPERAND_F32, seqs, width);
 
     begin = arena->used;

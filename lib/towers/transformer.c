@@ -94,8 +94,22 @@ static clipc_finish finish_rows(const clipc_rows *out, float scale)
                            .out_stride = out->stride * sizeof(float) };
 }
 
+/* The lane's room for all rows, and for the pooled ones, in the format that a
+ * layer reads. */
+static const clipc_operand *rows_for(const clipc_lane *lane,
+                                     const clipc_linear *linear)
+{
+    return linear->fine ? &lane->fine_y : &lane->y;
+}
+
+static const clipc_operand *pooled_rows_for(const clipc_lane *lane,
+                                            const clipc_linear *linear)
+{
+    return linear->fine ? &lane->fine_pooled_y : &lane->pooled_y;
+}
+
 /* q = (query_input Wq^T + bq) / sqrt(K), of all rows, of the pooled rows or of
- * the probe. k and v, without the factor, of n_rows rows of lane->y. */
+ * the probe. k and v, without the factor, of n_rows rows of the lane's y. */
 static void queries_keys_values(const clipc_worker *w,
                                 const clipc_linear *linears,
                                 const clipc_operand *query_input,
@@ -105,6 +119,7 @@ static void queries_keys_values(const clipc_worker *w,
     const clipc_tower_config *shape = w->tower->shape;
     const clipc_precision precision = w->tower->engine->precision;
     const clipc_lane *lane = w->lane;
+    const clipc_operand *y = rows_for(lane, &linears[CLIPC_LINEAR_K]);
     const double dim = (double)(shape->width / shape->n_heads);
     const clipc_finish q = finish_rows(&lane->q, (float)(1.0 / sqrt(dim)));
     const clipc_finish k = finish_rows(&lane->k, 1.0f);
@@ -113,9 +128,9 @@ static void queries_keys_values(const clipc_worker *w,
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_Q], &linears[CLIPC_LINEAR_K],
                       query_precision, query_input, n_queries, &q);
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_K], &linears[CLIPC_LINEAR_V],
-                      precision, &lane->y, n_rows, &k);
+                      precision, y, n_rows, &k);
     clipc_lane_linear(w, &linears[CLIPC_LINEAR_V], &linears[CLIPC_LINEAR_OUT],
-                      precision, &lane->y, n_rows, &v);
+                      precision, y, n_rows, &v);
 }
 
 /* Rows of entries to the rows of the lane, the thread's columns of them. An
@@ -140,13 +155,14 @@ static void first_queries_keys_values(const clipc_worker *w,
                                       const clipc_layer_weights *weights)
 {
     const clipc_lane *lane = w->lane;
+    const clipc_operand *y = rows_for(lane, weights->linears);
     const size_t n = lane->n_entries;
 
-    layernorm_of(w, &lane->y, lane->x, lane->entries, weights->ln1_gain,
+    layernorm_of(w, y, lane->x, lane->entries, weights->ln1_gain,
                  weights->ln1_bias, n);
     clipc_lane_barrier(w);
-    queries_keys_values(w, weights->linears, &lane->y, n,
-                        w->tower->engine->precision, n);
+    queries_keys_values(w, weights->linears, y, n, w->tower->engine->precision,
+                        n);
     clipc_lane_barrier(w);
     spread_entries(w, &lane->q);
     spread_entries(w, &lane->k);
@@ -205,9 +221,10 @@ static void add_linear(const clipc_worker *w, float *x,
     clipc_lane_barrier(w);
 }
 
-/* Copies the pooled rows: after its keys and values, the last layer needs no
- * other. */
-static void gather_pooled(const clipc_worker *w)
+/* Copies the pooled rows of x, and those of y to pooled_y: after its keys and
+ * values, the last layer needs no other. */
+static void gather_pooled(const clipc_worker *w, const clipc_operand *y,
+                          const clipc_operand *pooled_y)
 {
     const clipc_lane *lane = w->lane;
     const size_t width = w->tower->shape->width;
@@ -220,10 +237,10 @@ static void gather_pooled(const clipc_worker *w)
         size_t row = lane->keys[s->first_key + last];
         memcpy(lane->pooled_x + seq * width, lane->x + row * width,
                width * sizeof(float));
-        memcpy(lane->pooled_y.rows + seq * lane->pooled_y.stride,
-               lane->y.rows + row * lane->y.stride, lane->y.stride);
-        if (lane->y.scale)
-            lane->pooled_y.scale[seq] = lane->y.scale[row];
+        memcpy(pooled_y->rows + seq * pooled_y->stride,
+               y->rows + row * y->stride, y->stride);
+        if (y->scale)
+            pooled_y->scale[seq] = y->scale[row];
     }
 }
 
@@ -283,7 +300,8 @@ static void run_layer(const clipc_worker *w, size_t index, bool pooled)
                                    ? &weights[1].linears[CLIPC_LINEAR_Q]
                                    : NULL;
     const clipc_lane *lane = w->lane;
-    const clipc_operand *y = &lane->y;
+    const clipc_linear *fc1 = &weights->linears[CLIPC_LINEAR_FC1];
+    const clipc_operand *y = rows_for(lane, weights->linears);
     float *x = lane->x; /* [n_rows, D] */
     size_t n_rows = lane->n_rows;
 
@@ -293,9 +311,10 @@ static void run_layer(const clipc_worker *w, size_t index, bool pooled)
         lane_layernorm(w, y, x, weights->ln1_gain, weights->ln1_bias, n_rows);
         clipc_lane_barrier(w);
         if (pooled) {
-            gather_pooled(w);
+            const clipc_operand *all = y;
+            y = pooled_rows_for(lane, weights->linears);
+            gather_pooled(w, all, y);
             x = lane->pooled_x;
-            y = &lane->pooled_y;
             n_rows = lane->n_seqs;
             clipc_lane_barrier(w);
         }
@@ -307,7 +326,7 @@ static void run_layer(const clipc_worker *w, size_t index, bool pooled)
     clipc_lane_barrier(w);
     run_out(w, weights->linears, x, n_rows, true);
     run_mlp(w, weights->linears, weights->ln2_gain, weights->ln2_bias, next, x,
-            y, n_rows);
+            pooled ? pooled_rows_for(lane, fc1) : rows_for(lane, fc1), n_rows);
     trace(w, "layer", index, x, n_rows, tower->shape->width);
 }
 
@@ -325,8 +344,9 @@ static void run_head(const clipc_worker *w, float *out)
     const size_t width = tower->shape->width;
     size_t begin, end;
 
-    lane_layernorm(w, &lane->y, lane->x, weights->final_ln_gain,
-                   weights->final_ln_bias, lane->n_rows);
+    lane_layernorm(w, rows_for(lane, &head->linears[CLIPC_LINEAR_K]), lane->x,
+                   weights->final_ln_gain, weights->final_ln_bias,
+                   lane->n_rows);
     if (w->thread == 0)
         clipc_operand_put(&lane->pooled, clipc_lane_kernels(w), 0, head->probe,
                           width);
@@ -339,7 +359,9 @@ static void run_head(const clipc_worker *w, float *out)
     run_out(w, head->linears, lane->pooled_x, lane->n_seqs, false);
     trace(w, "pooled", 0, lane->pooled_x, lane->n_seqs, width);
     run_mlp(w, head->linears, head->ln_gain, head->ln_bias, NULL,
-            lane->pooled_x, &lane->pooled_y, lane->n_seqs);
+            lane->pooled_x,
+            pooled_rows_for(lane, &head->linears[CLIPC_LINEAR_FC1]),
+            lane->n_seqs);
     clipc_lane_share(w, lane->n_seqs, &begin, &end);
     if (begin < end)
         memcpy(out + begin * width, lane->pooled_x + begin * width,

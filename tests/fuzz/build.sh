@@ -5,12 +5,14 @@
 #   CC                   clang
 #   CFLAGS               sanitizers; default AddressSanitizer and UBSan
 #   LIB_FUZZING_ENGINE   what is linked for main(); default libFuzzer
+#   CXX, CXXFLAGS        what links, for engines in C++; default CC and CFLAGS
 # and CURL=0 (no fuzz_url), AVIF=0 (no fuzz_avif), LINK_STATIC=1 (archives of the
 # libraries).
 set -eu
 : "${CC:=clang}" "${CURL:=1}" "${AVIF:=1}" "${LINK_STATIC:=0}"
 : "${CFLAGS:=-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined}"
 : "${LIB_FUZZING_ENGINE:=-fsanitize=fuzzer}"
+: "${CXX:=$CC}" "${CXXFLAGS:=$CFLAGS}"
 out=$1
 shift
 here=tests/fuzz
@@ -74,7 +76,9 @@ aarch64-*)
     done
     ;;
 esac
+rm -f "$out/libtargets.a"
 ar rc "$out/libtargets.a" $objects
+rm -f $objects
 [ $# -gt 0 ] || set -- $(basename -s .c "$here"/fuzz_*.c)
 for target; do
     [ "$target" != fuzz_url ] || [ "$CURL" = 1 ] || continue
@@ -82,9 +86,11 @@ for target; do
     own=
     # It has a usage error of its own, so the reader of numbers is not shared.
     [ "$target" != fuzz_numbers ] || own=tools/common/numbers.c
-    # shellcheck disable=SC2090
-    $CC $flags "$here/$target.c" $own $LIB_FUZZING_ENGINE "$out/libtargets.a" \
+    objects=
+    compile '' "$here/$target.c" $own
+    $CXX $CXXFLAGS -pthread $objects $LIB_FUZZING_ENGINE "$out/libtargets.a" \
         $libs -lm -ldl -o "$out/$target"
+    rm -f $objects
     echo "$target"
 done
-rm -f $objects "$out/libtargets.a"
+rm -f "$out/libtargets.a"

@@ -275,16 +275,17 @@ static bool open_shard(tool_shards *s, char message[256])
     }
     s->n_rows = 0;
     s->array = open_temporary(s->temporaries[0], message);
-    if (s->array && is_there(s, s->number)) {
+    if (s->array)
+        s->index = open_temporary(s->temporaries[1], message);
+    /* Looked at under both locks: another run that renames its files, first
+     * one, then the other, holds them until both have their names. */
+    if (s->index && is_there(s, s->number))
         snprintf(message, MESSAGE, "%s: another run has written it",
                  tool_shown_name(s->names[0]).text);
-    } else if (s->array) {
-        s->index = open_temporary(s->temporaries[1], message);
-        if (s->index && fwrite(zeros, sizeof zeros, 1, s->array) == 1)
-            return true;
-        if (s->index)
-            fail(message, s->names[0], "write", errno);
-    }
+    else if (s->index && fwrite(zeros, sizeof zeros, 1, s->array) == 1)
+        return true;
+    else if (s->index)
+        fail(message, s->names[0], "write", errno);
     drop_shard(s);
     return false;
 }

@@ -9,6 +9,7 @@
 #include "common/named.h"
 #include "common/progress.h"
 #include "pack/pack_check.h"
+#include "pack/pack_probe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,17 @@ static int show_progress(void *user, const clipc_progress *progress)
     return tool_interrupted();
 }
 
+/* The towers in the file that the settings ask for. */
+static unsigned packed_towers(const clipc_model *model, const settings *set)
+{
+    clipc_model_info p = { .struct_size = sizeof p };
+
+    (void)clipc_model_get_info(model, &p, NULL);
+    unsigned all = (p.has_vision ? CLIPC_TOWER_IMAGE : 0) |
+                   (p.has_text ? CLIPC_TOWER_TEXT : 0);
+    return set->towers ? set->towers : all;
+}
+
 /* "605.2 MB" */
 static void print_size(const char *path)
 {
@@ -203,7 +215,11 @@ static int pack(const clipc_model *model, const settings *set)
     tool_progress_clear();
     if (status == CLIPC_OK) {
         print_size(set->out);
-        return TOOL_OK;
+        return set->common.ctx.precision > CLIPC_PRECISION_F32
+                   ? tool_pack_probe_run(model, set->out,
+                                         packed_towers(model, set),
+                                         &set->common.ctx)
+                   : TOOL_OK;
     }
     if (!tool_interrupted())
         tool_say("%s", err.message);

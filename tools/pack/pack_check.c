@@ -6,36 +6,18 @@
 #include "pack/pack_check.h"
 
 #include "common/named.h"
-#include "common/open.h"
 #include "common/progress.h"
+#include "pack/pack_pair.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-enum { BATCH = 8 };
-
-/* One of the two models. */
-typedef struct side {
-    clipc_ctx *ctx;
-    float *labels;     /* [n_labels, dim], or NULL */
-    float *embeddings; /* [BATCH, dim] */
-} side;
-
-/* Cosines of one kind. */
-typedef struct cosines {
-    size_t n;
-    double least, sum;
-} cosines;
 
 typedef struct job {
     const tool_pack_check *check;
     const clipc_model *model;
-    clipc_model *packed;
-    size_t dim, n_labels;
-    side sides[2]; /* the model in f32, the packed file */
-    clipc_image *batch[BATCH];
+    tool_pack_pair pair;
+    clipc_image *batch[TOOL_PACK_BATCH];
     size_t n_batch;
-    cosines images, texts;
+    tool_cosines images, texts;
     size_t n_agree; /* pictures whose best label is the same */
     bool failed;
 } job;
@@ -46,30 +28,15 @@ static int stop_on_signal(void *user, const clipc_progress *progress)
     return tool_interrupted();
 }
 
-static double dot(const float *a, const float *b, size_t dim)
+static size_t best_label(const job *j, const tool_pack_side *s,
+                         const float *image)
 {
-    double sum = 0;
-    for (size_t i = 0; i < dim; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
-static void add_cosine(cosines *c, const float *a, const float *b, size_t dim)
-{
-    double cosine = dot(a, b, dim);
-    if (c->n == 0 || cosine < c->least)
-        c->least = cosine;
-    c->sum += cosine;
-    c->n++;
-}
-
-static size_t best_label(const job *j, const side *s, const float *image)
-{
+    const size_t dim = j->pair.dim;
     double best = -2;
     size_t index = 0;
 
-    for (size_t i = 0; i < j->n_labels; i++) {
-        double cosine = dot(image, s->labels + i * j->dim, j->dim);
+    for (size_t i = 0; i < j->texts.n; i++) {
+        double cosine = tool_pack_dot(image, s->texts + i * dim, dim);
         if (cosine > best) {
             best = cosine;
             index = i;
@@ -80,24 +47,14 @@ static size_t best_label(const job *j, const side *s, const float *image)
 
 static bool run_batch(job *j)
 {
-    clipc_error err = CLIPC_ERROR_INIT;
-    size_t n = j->n_batch;
+    const tool_pack_side *sides = j->pair.sides;
+    const size_t n = j->n_batch, dim = j->pair.dim;
 
-    for (int i = 0; i < 2; i++)
-        if (clipc_encode_images(j->sides[i].ctx, j->batch, n,
-                                j->sides[i].embeddings, 0, &err) != CLIPC_OK) {
-            if (!tool_interrupted())
-                tool_say("%s", err.message);
-            return false;
-        }
-    for (size_t i = 0; i < n; i++) {
-        const float *a = j->sides[0].embeddings + i * j->dim;
-        const float *b = j->sides[1].embeddings + i * j->dim;
-        add_cosine(&j->images, a, b, j->dim);
-        if (j->n_labels)
-            j->n_agree += best_label(j, &j->sides[0], a) ==
-                          best_label(j, &j->sides[1], b);
-    }
+    if (!tool_pack_pair_images(&j->pair, j->batch, n, &j->images))
+        return false;
+    for (size_t i = 0; j->texts.n && i < n; i++)
+        j->n_agree += best_label(j, &sides[0], sides[0].images + i * dim) ==
+                      best_label(j, &sides[1], sides[1].images + i * dim);
     return true;
 }
 
@@ -144,7 +101,7 @@ static void run_pictures(job *j)
         n++;
         tool_progress_show(n,
                            tool_sources_rest(sources, &rest) ? n + rest : 0);
-        if (j->n_batch == BATCH && !flush_batch(j)) {
+        if (j->n_batch == TOOL_PACK_BATCH && !flush_batch(j)) {
             j->failed = true;
             break;
         }
@@ -156,56 +113,13 @@ static void run_pictures(job *j)
     tool_sources_close(sources);
 }
 
-/* ---- labels ------------------------------------------------------------ */
-
-static void encode_labels(job *j)
-{
-    clipc_error err = CLIPC_ERROR_INIT;
-    size_t n = j->check->n_labels;
-
-    for (int i = 0; i < 2; i++) {
-        side *s = &j->sides[i];
-        s->labels = tool_grow(NULL, n * j->dim, sizeof *s->labels);
-        if (clipc_encode_texts(s->ctx, j->check->labels, n, s->labels,
-                               CLIPC_TEXT_TRUNCATE, &err) != CLIPC_OK) {
-            if (!tool_interrupted())
-                tool_say("%s", err.message);
-            j->failed = true;
-            return;
-        }
-    }
-    j->n_labels = n;
-    for (size_t i = 0; i < n; i++)
-        add_cosine(&j->texts, j->sides[0].labels + i * j->dim,
-                   j->sides[1].labels + i * j->dim, j->dim);
-}
-
 /* ---- the whole --------------------------------------------------------- */
 
-static void print_cosines(const cosines *c, const char *what)
+static void print_cosines(const tool_cosines *c, const char *what)
 {
     if (c->n)
         printf("%s: %zu, cosine to f32: min %.6f, mean %.6f\n", what, c->n,
                c->least, c->sum / (double)c->n);
-}
-
-static bool open_sides(job *j, const char *packed_path)
-{
-    clipc_model_info p = { .struct_size = sizeof p };
-
-    (void)clipc_model_get_info(j->model, &p, NULL);
-    j->dim = p.dim;
-    j->packed = tool_model_open(packed_path, NULL, 0, NULL);
-    for (int i = 0; j->packed && i < 2; i++) {
-        clipc_ctx_params params = j->check->ctx;
-        params.precision = i == 0 ? CLIPC_PRECISION_F32 : CLIPC_PRECISION_AUTO;
-        params.progress = stop_on_signal;
-        j->sides[i].ctx = tool_ctx_create(i == 0 ? j->model : j->packed,
-                                          &params);
-        j->sides[i].embeddings = tool_grow(NULL, BATCH * j->dim,
-                                           sizeof(float));
-    }
-    return j->sides[0].ctx && j->sides[1].ctx;
 }
 
 int tool_pack_check_run(const tool_pack_check *check, const clipc_model *model,
@@ -213,24 +127,19 @@ int tool_pack_check_run(const tool_pack_check *check, const clipc_model *model,
 {
     job j = { .check = check, .model = model };
 
-    if (!open_sides(&j, packed_path))
-        j.failed = true;
+    j.failed = !tool_pack_pair_open(&j.pair, model, packed_path, &check->ctx);
     if (!j.failed && check->n_labels)
-        encode_labels(&j);
+        j.failed = !tool_pack_pair_texts(&j.pair, check->labels,
+                                         check->n_labels, &j.texts);
     if (!j.failed && check->n_pictures)
         run_pictures(&j);
     if (!tool_interrupted()) {
         print_cosines(&j.texts, "labels");
         print_cosines(&j.images, "pictures");
-        if (j.n_labels && j.images.n)
+        if (j.texts.n && j.images.n)
             printf("best label: the same as in f32 for %zu of %zu pictures\n",
                    j.n_agree, j.images.n);
     }
-    for (int i = 0; i < 2; i++) {
-        clipc_ctx_free(j.sides[i].ctx);
-        free(j.sides[i].labels);
-        free(j.sides[i].embeddings);
-    }
-    clipc_model_free(j.packed);
+    tool_pack_pair_close(&j.pair);
     return j.failed || tool_interrupted() ? TOOL_FAILED : TOOL_OK;
 }

@@ -103,6 +103,11 @@ clipc_status serve_read_url(serve_request *request, const char *url,
     status = clipc_image_read_url(image, url, &params, err);
     serve_gate_leave(&server->fetching, 0);
     note_image(request, status, begun, &request->timing.fetch);
+    if (status == CLIPC_ERR_URL_BLOCKED) /* the library names its parameter */
+        return serve_refuse(err, status,
+                            "the URL leads to a private, loopback or reserved "
+                            "address; the server opens such URLs with "
+                            "--allow-private");
     if (status == CLIPC_ERR_CANCELLED)
         status = serve_request_over(request, err); /* says which */
     return status;

@@ -342,6 +342,12 @@ TEST(scoring_refuses_wrong_arguments)
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors, 2, DIM, 3,
                                        results, &err),
                  CLIPC_ERR_ARGUMENT);
+    CHECK_HAS(err.message, "k is 3, must be 1 to the number of vectors, 2");
+    CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors,
+                                       (size_t)UINT32_MAX + 1, DIM, 1, results,
+                                       &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "4294967296 vectors, the limit is 4294967295");
     CHECK_STATUS(clipc_similarity_topk(ctx, vectors, 1, vectors, 0, DIM, 1,
                                        results, &err),
                  CLIPC_ERR_ARGUMENT);

@@ -108,6 +108,7 @@ TEST(private_addresses_are_refused)
         http_answer answer = ask(&server, (int)(i % N_DIALECTS), url);
         if (answer.status != 403)
             FAIL("%s: status %d: %s", url, answer.status, answer.body);
+        CHECK_HAS(answer.body, "--allow-private");
         http_free(&answer);
         if (somebody_came(fd))
             FAIL("%s: the server has connected", url);
@@ -116,6 +117,7 @@ TEST(private_addresses_are_refused)
         snprintf(url, sizeof url, urls[0], port);
         http_answer answer = ask(&server, d, url);
         CHECK_INT(answer.status, 403);
+        CHECK_HAS(answer.body, "--allow-private");
         http_free(&answer);
     }
     CHECK(!somebody_came(fd));

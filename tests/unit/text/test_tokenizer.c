@@ -731,6 +731,41 @@ TEST(tokenizer_added_token_limits)
     free(list);
 }
 
+/* Lowercase, the capital with a dot is three bytes, not two. One bound holds
+ * for what is read and for what is written: no vocabulary is written that
+ * cannot be read again. */
+TEST(tokenizer_added_token_that_grows)
+{
+    for (size_t n_letters = 85; n_letters <= 86; n_letters++) {
+        clipc_tokenizer *tokenizer, *read;
+        clipc_tokenizer_files files;
+        clipc_error err = CLIPC_ERROR_INIT;
+        char config[400] = "{\"added_tokens_decoder\": {\"563\": "
+                           "{\"normalized\": true, \"content\": \"";
+        unsigned char *data;
+        size_t n;
+
+        for (size_t i = 0; i < n_letters; i++)
+            strcat(config, "\xC4\xB0");
+        strcat(config, "\"}}}");
+        char *text = configure(&files, config);
+        clipc_status got = clipc_tokenizer_create(&tokenizer, &files, 564,
+                                                  &err);
+        free(text);
+        CHECK_INT(got, n_letters == 85 ? CLIPC_OK : CLIPC_ERR_LIMIT);
+        if (got != CLIPC_OK) {
+            CHECK_HAS(err.message, "more than 256 bytes after normalisation");
+            continue;
+        }
+        CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+        CHECK_OK(clipc_tokenizer_read(&read, data, n, "binary", 564, &err),
+                 err);
+        clipc_tokenizer_destroy(read);
+        clipc_tokenizer_destroy(tokenizer);
+        free(data);
+    }
+}
+
 /* The network names the class, but its files are not there. */
 TEST(a_class_without_its_files_is_refused)
 {

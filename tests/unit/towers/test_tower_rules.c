@@ -19,10 +19,10 @@
 
 /* One by one on one thread against batches: large enough for several chunks
  * and for lanes of their own (thresholds are in transformer.c). */
-static void check_batches_as(const shape *s, size_t n, clipc_gemm gemm,
-                             clipc_precision precision, unsigned features)
+static void check_network(network *net, const shape *s, size_t n,
+                          clipc_gemm gemm, clipc_precision precision,
+                          unsigned features)
 {
-    network *net = make_network(s);
     size_t dim = net->config.projection_dim;
     size_t image = 3 * net->config.image_size * net->config.image_size;
     float *pixels = make_pixels(net, n);
@@ -73,6 +73,12 @@ static void check_batches_as(const shape *s, size_t n, clipc_gemm gemm,
     free_network(net);
 }
 
+static void check_batches_as(const shape *s, size_t n, clipc_gemm gemm,
+                             clipc_precision precision, unsigned features)
+{
+    check_network(make_network(s), s, n, gemm, precision, features);
+}
+
 static void check_batches(const shape *s, size_t n, clipc_gemm gemm)
 {
     check_batches_as(s, n, gemm, CLIPC_PRECISION_F32, UINT_MAX);
@@ -95,6 +101,40 @@ TEST(bits_do_not_depend_on_batch_or_threads_in_any_precision)
     for (int p = CLIPC_PRECISION_BF16; p <= CLIPC_PRECISION_INT8; p++)
         check_batches_as(&shapes[0], 210, CLIPC_GEMM_NATIVE,
                          (clipc_precision)p, UINT_MAX);
+}
+
+/* Marks layers of a tower: every q, k and v (kind 0), every fc1 (1), or q, k
+ * and v of the first layer and of the head (2). */
+static void mark_fine(clipc_tower_weights *tower, size_t n_layers, int kind)
+{
+    for (size_t l = 0; l < n_layers; l++) {
+        clipc_linear *linears = tower->layers[l].linears;
+        linears[CLIPC_LINEAR_Q].fine = kind == 0 || (kind == 2 && l == 0);
+        linears[CLIPC_LINEAR_K].fine = linears[CLIPC_LINEAR_Q].fine;
+        linears[CLIPC_LINEAR_V].fine = linears[CLIPC_LINEAR_Q].fine;
+        linears[CLIPC_LINEAR_FC1].fine = kind == 1;
+    }
+    if (tower->head.probe) {
+        tower->head.linears[CLIPC_LINEAR_K].fine = kind != 1;
+        tower->head.linears[CLIPC_LINEAR_V].fine = kind != 1;
+        tower->head.linears[CLIPC_LINEAR_FC1].fine = kind == 1;
+    }
+}
+
+TEST(nor_where_some_layers_of_int8_are_bf16)
+{
+    static const size_t which[] = { 1, 8, FIRST_SIGLIP };
+
+    for (size_t i = 0; i < sizeof which / sizeof *which; i++)
+        for (size_t v = 0; v < N_LEVELS; v++)
+            for (int kind = 0; kind < 3 && level_is_new(v); kind++) {
+                const shape *s = &shapes[which[i]];
+                network *net = make_network(s);
+                mark_fine(&net->vision.tower, s->n_layers, kind);
+                mark_fine(&net->text.tower, s->n_layers, kind);
+                check_network(net, s, 31, CLIPC_GEMM_NATIVE,
+                              CLIPC_PRECISION_INT8, levels[v]);
+            }
 }
 
 /* The rows of a common beginning of texts are computed once. The result has
