@@ -27,6 +27,7 @@ WEBP     ?= 1#         0: no WebP pictures
 AVIF     ?= 1#         0: no AVIF pictures
 GIF      ?= 1#         0: no GIF pictures
 SERVE    ?= 1#         0: no clipc-serve, which needs libmicrohttpd
+POSIX_ONLY ?= 0#       1: nothing that Linux alone has (lib/base/os.h)
 WERROR   ?= 0#         1: warnings are errors (CI)
 
 PREFIX     ?= /usr/local
@@ -130,7 +131,7 @@ ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
                -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) -DCLIPC_AVIF=$(AVIF) \
-               -DCLIPC_GIF=$(GIF) $(PACKAGE_CFLAGS)
+               -DCLIPC_GIF=$(GIF) -DCLIPC_POSIX_ONLY=$(POSIX_ONLY) $(PACKAGE_CFLAGS)
 TOOL_CPPFLAGS = -Itools -DCLIPC_CURL=$(CURL) -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
@@ -150,7 +151,7 @@ PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACK
 # OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
-$(foreach v,OPENBLAS CURL WEBP AVIF GIF SERVE,$(if $(filter 0 1,$($(v))),,$(error \
+$(foreach v,OPENBLAS CURL WEBP AVIF GIF SERVE POSIX_ONLY,$(if $(filter 0 1,$($(v))),,$(error \
     $(v)=$($(v)): the value must be 0 or 1)))
 
 # One folder for each way to build, so that nothing ever needs a clean.
@@ -158,7 +159,8 @@ BUILDS := build
 BUILD := $(BUILDS)/$(VARIANT)$(if $(filter gcc cc,$(notdir $(CC))),,-$(notdir $(CC)))$(if \
          $(filter 0,$(OPENBLAS)),-noblas)$(if $(filter 0,$(CURL)),-nocurl)$(if \
          $(filter 0,$(WEBP)),-nowebp)$(if $(filter 0,$(AVIF)),-noavif)$(if \
-         $(filter 0,$(GIF)),-nogif)$(if $(filter 0,$(SERVE)),-noserve)
+         $(filter 0,$(GIF)),-nogif)$(if $(filter 0,$(SERVE)),-noserve)$(if \
+         $(filter 1,$(POSIX_ONLY)),-posix)
 ifneq ($(words $(BUILD))$(findstring :,$(BUILD)),1)
 $(error BUILD=$(BUILD): the build folder must not have a space or a colon)
 endif
@@ -255,7 +257,7 @@ help:
 	@echo "make -f SOURCE/Makefile   builds in ./build/; SOURCE may be read-only"
 	@echo
 	@echo "Options: VARIANT=release|asan|ubsan|tsan|cov  OPENBLAS=0  CURL=0"
-	@echo "         WEBP=0  AVIF=0  GIF=0  SERVE=0  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
+	@echo "         WEBP=0  AVIF=0  GIF=0  SERVE=0  POSIX_ONLY=1  CC=clang  CFLAGS=...  WERROR=1  V=1 (show commands)"
 
 # ---- compiling ------------------------------------------------------------
 # Rewritten only when the flags change; every object depends on it.

@@ -8,6 +8,7 @@
  */
 #include "bench.h"
 #include "base/cpu.h"
+#include "base/processors.h"
 
 #include <stdio.h>
 #include <stdlib.h>

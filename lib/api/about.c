@@ -4,6 +4,7 @@
  */
 #include "api/objects.h"
 #include "base/cpu.h"
+#include "base/processors.h"
 #include "http/fetch.h"
 #include "kernels/dispatch.h"
 #include "kernels/openblas.h"

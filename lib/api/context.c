@@ -5,6 +5,7 @@
  */
 #include "api/objects.h"
 #include "base/cpu.h"
+#include "base/processors.h"
 #include "kernels/dispatch.h"
 #include "kernels/openblas.h"
 

@@ -25,6 +25,7 @@
 #endif
 #include "api/label_cache.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "kernels/openblas.h"
 
 #include <dirent.h>
@@ -113,17 +114,17 @@ static void prune(const char *folder, const char *prefix)
         if (!path)
             break;
         if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-            const struct timespec *t = &st.st_mtim;
-            if (has_suffix(path, ".tmp") && t->tv_sec < now - STALE_SECONDS) {
+            const struct timespec t = clipc_os_modified(&st);
+            if (has_suffix(path, ".tmp") && t.tv_sec < now - STALE_SECONDS) {
                 unlink(path);
             } else if (has_suffix(path, ".bin")) {
                 n_files++;
-                if (!oldest || t->tv_sec < oldest_time.tv_sec ||
-                    (t->tv_sec == oldest_time.tv_sec &&
-                     t->tv_nsec < oldest_time.tv_nsec)) {
+                if (!oldest || t.tv_sec < oldest_time.tv_sec ||
+                    (t.tv_sec == oldest_time.tv_sec &&
+                     t.tv_nsec < oldest_time.tv_nsec)) {
                     char *previous = oldest;
                     oldest = path;
-                    oldest_time = *t;
+                    oldest_time = t;
                     path = previous;
                 }
             }

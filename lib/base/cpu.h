@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cpu.h - what this process may use: instruction sets and processors.
+ * cpu.h - the instruction sets that this process may use.
  */
 #ifndef CLIPC_CPU_H
 #define CLIPC_CPU_H
@@ -32,16 +32,5 @@ unsigned clipc_cpu_features(void);
 
 /* The names of the features, separated by spaces; static, "" for none. */
 const char *clipc_cpu_feature_text(void);
-
-/* Bytes of one core's second-level cache; 1 MiB where the size is unknown. */
-size_t clipc_cpu_cache_bytes(void);
-
-/* Processors by affinity mask and cgroup quota, at least 1. */
-unsigned clipc_cpu_count(void);
-
-/* Processors that the CPU quotas of this process's control groups are worth,
- * rounded up; 0 where there is no quota. cgroup_file: /proc/self/cgroup;
- * mount: /sys/fs/cgroup (parameters so that a test can bring its own). */
-unsigned clipc_cpu_quota(const char *cgroup_file, const char *mount);
 
 #endif /* CLIPC_CPU_H */

@@ -13,6 +13,7 @@
 #define _FILE_OFFSET_BITS 64
 #endif
 #include "base/file.h"
+#include "base/os.h"
 #include "base/temporary.h"
 
 #include <dirent.h>
@@ -300,13 +301,15 @@ clipc_file_stamp clipc_file_stamp_get(const char *path)
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return (clipc_file_stamp){ 0 };
+    const struct timespec modified = clipc_os_modified(&st);
+    const struct timespec changed = clipc_os_changed(&st);
     return (clipc_file_stamp){ .device = (uint64_t)st.st_dev,
                                .inode = (uint64_t)st.st_ino,
                                .bytes = (uint64_t)st.st_size,
-                               .mtime_s = (int64_t)st.st_mtim.tv_sec,
-                               .mtime_ns = (int64_t)st.st_mtim.tv_nsec,
-                               .ctime_s = (int64_t)st.st_ctim.tv_sec,
-                               .ctime_ns = (int64_t)st.st_ctim.tv_nsec };
+                               .mtime_s = (int64_t)modified.tv_sec,
+                               .mtime_ns = (int64_t)modified.tv_nsec,
+                               .ctime_s = (int64_t)changed.tv_sec,
+                               .ctime_ns = (int64_t)changed.tv_nsec };
 }
 
 bool clipc_file_stamp_equal(const clipc_file_stamp *a,

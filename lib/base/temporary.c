@@ -11,6 +11,7 @@
 #include "base/temporary.h"
 
 #include "base/base.h"
+#include "base/os.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,7 +62,7 @@ static bool is_left_over(const char *path)
     if (fd < 0)
         return false;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        const time_t age = time(NULL) - st.st_mtim.tv_sec;
+        const time_t age = time(NULL) - clipc_os_modified(&st).tv_sec;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             left = age >= YOUNG;
         else

@@ -4,29 +4,23 @@
  * by side and meet at barriers.
  *
  * A gate is a counter that waiters watch: they spin on it for SPIN_NS, then
- * sleep in the kernel on the counter itself (a futex). Opening a gate is one
+ * sleep in the system on the counter itself (os.h). Opening a gate is one
  * atomic increment while nobody sleeps. Whoever is about to sleep first counts
- * itself in n_sleepers, then the kernel looks at the counter again; the opener
+ * itself in n_sleepers, then the system looks at the counter again; the opener
  * first increments the counter, then looks at n_sleepers; both in sequentially
  * consistent order, so one of them sees the other and no wake-up is lost.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* syscall */
-#endif
 #include "base/thread.h"
 
-#include "base/cpu.h"
+#include "base/os.h"
+#include "base/processors.h"
 
-#include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Spinning longer than a sleep and a wake-up cost (tens of microseconds)
  * gains nothing; pieces of a static split end within this of each other. */
@@ -70,20 +64,11 @@ static void gate_init(gate *g)
     atomic_init(&g->n_sleepers, 0);
 }
 
-/* The kernel reads the counter as a plain 32-bit number. timeout NULL: none. */
-static void futex(gate *g, int operation, unsigned value,
-                  const struct timespec *timeout)
-{
-    _Static_assert(sizeof g->value == 4, "a futex has 32 bits");
-    syscall(SYS_futex, (void *)(uintptr_t)&g->value, operation, value, timeout,
-            NULL, 0);
-}
-
 static void gate_open(gate *g)
 {
     atomic_fetch_add(&g->value, 1);
     if (atomic_load(&g->n_sleepers) > 0)
-        futex(g, FUTEX_WAKE_PRIVATE, INT_MAX, NULL);
+        clipc_os_wake(&g->value);
 }
 
 /* Tells the core that this is a spin loop. */
@@ -113,8 +98,7 @@ static bool asks(const clipc_cancel *cancel)
 /* Returns when the gate's value is no longer `seen`. */
 static void gate_wait(gate *g, unsigned seen, bool spin, clipc_cancel *cancel)
 {
-    const struct timespec moment = { 0, CLIPC_CANCEL_NS / 2 };
-    const struct timespec *timeout = asks(cancel) ? &moment : NULL;
+    const int64_t timeout_ns = asks(cancel) ? CLIPC_CANCEL_NS / 2 : 0;
 
     if (spin) {
         int64_t end = 0;
@@ -131,8 +115,8 @@ static void gate_wait(gate *g, unsigned seen, bool spin, clipc_cancel *cancel)
     }
     atomic_fetch_add(&g->n_sleepers, 1);
     while (atomic_load(&g->value) == seen) { /* a signal wakes too */
-        futex(g, FUTEX_WAIT_PRIVATE, seen, timeout);
-        if (timeout)
+        clipc_os_sleep(&g->value, seen, timeout_ns);
+        if (timeout_ns)
             (void)clipc_cancelled(cancel);
     }
     atomic_fetch_sub(&g->n_sleepers, 1);

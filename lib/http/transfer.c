@@ -6,6 +6,8 @@
 
 #if CLIPC_CURL
 
+#include "base/os.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -45,12 +47,8 @@ static void sigpipe_restore(sigpipe_guard *guard)
 
     sigemptyset(&pending);
     sigpending(&pending);
-    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1) {
-        const struct timespec now = { 0, 0 };
-        while (sigtimedwait(&guard->only_pipe, NULL, &now) < 0 &&
-               errno == EINTR)
-            ;
-    }
+    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
+        clipc_os_take_signal(&guard->only_pipe);
     pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
 }
 
@@ -106,8 +104,8 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose,
     if (stops(t, n == 0 ? CLIPC_STOP_BLOCKED
                         : t->calls->address(t->user, bytes, n)))
         return CURL_SOCKET_BAD;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                    address->protocol);
+    int fd = clipc_os_socket(address->family, address->socktype,
+                             address->protocol);
     if (fd < 0) {
         /* Another address may work: a host without IPv6 fails here. */
         t->os_error = errno;

@@ -18,6 +18,7 @@
  * exported.
  */
 #include "base/cpu.h"
+#include "base/processors.h"
 #include "kernels/openblas.h"
 #include "api/objects.h"
 #include "base/json.h"

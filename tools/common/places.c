@@ -3,6 +3,7 @@
  * places.c - see places.h. An empty variable counts as unset.
  */
 #include "common/places.h"
+#include "common/system.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -266,17 +267,15 @@ void tool_hub_settings_free(tool_hub_settings *settings)
 /* Folder of the running program, malloc'ed, or NULL. */
 static char *program_folder(void)
 {
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    char *path = tool_program_path();
+    char *slash = path ? strrchr(path, '/') : NULL;
 
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
-    char *slash = strrchr(path, '/');
-    if (!slash)
-        return NULL;
-    *slash = '\0';
-    return tool_format("%s", path);
+    if (slash) {
+        *slash = '\0';
+        return path;
+    }
+    free(path);
+    return NULL;
 }
 
 char *tool_data_dir(const char *option, const char *file, char **looked_in)

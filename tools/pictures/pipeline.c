@@ -20,6 +20,7 @@
 #include "pictures/pipeline.h"
 
 #include "common/progress.h"
+#include "common/system.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -510,23 +511,12 @@ static bool write_ready(pipeline *p)
     return good;
 }
 
-/* Locked before and after. */
-static void wait_moved(pipeline *p, int64_t ns)
-{
-    struct timespec t;
-    int64_t end = now_ns() + ns;
-
-    t.tv_sec = (time_t)(end / 1000000000);
-    t.tv_nsec = (long)(end % 1000000000);
-    pthread_cond_timedwait(&p->moved, &p->mutex, &t);
-}
-
 /* Locked before and after: the tower has nothing to do. */
 static void wait_picture(pipeline *p)
 {
     const int64_t start = now_ns();
 
-    wait_moved(p, LOOK_NS);
+    tool_cond_wait(&p->moved, &p->mutex, LOOK_NS);
     if (p->stats)
         p->stats->waited += 1e-9 * (double)(now_ns() - start);
 }
@@ -587,7 +577,7 @@ static bool stop_threads(pipeline *p, bool finished)
     for (int kind = 0; kind < KINDS; kind++)
         pthread_cond_broadcast(&p->work[kind]);
     while (p->n_running > 0 && (finished || now_ns() < end))
-        wait_moved(p, GRACE_NS / 4);
+        tool_cond_wait(&p->moved, &p->mutex, GRACE_NS / 4);
     bool all = p->n_running == 0;
     pthread_mutex_unlock(&p->mutex);
     for (unsigned i = 0; all && i < p->n_threads; i++)
@@ -624,15 +614,10 @@ static void run_alone(pipeline *p)
 
 static void make_conds(pipeline *p)
 {
-    pthread_condattr_t attr;
-
     pthread_mutex_init(&p->mutex, NULL);
     pthread_mutex_init(&p->large, NULL);
     pthread_mutex_init(&p->counting, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->moved, &attr);
-    pthread_condattr_destroy(&attr);
+    tool_cond_start(&p->moved);
     pthread_cond_init(&p->room, NULL);
     for (int kind = 0; kind < KINDS; kind++)
         pthread_cond_init(&p->work[kind], NULL);

@@ -294,7 +294,7 @@ serve_batcher *serve_batcher_start(size_t max_batch, serve_metrics *metrics)
     b->max_batch = max_batch < MOST ? max_batch : MOST;
     b->metrics = metrics;
     if (pthread_mutex_init(&b->mutex, NULL) == 0) {
-        if (serve_cond_start(&b->work)) {
+        if (tool_cond_start(&b->work)) {
             if (pthread_create(&b->thread, NULL, work, b) == 0)
                 return b;
             pthread_cond_destroy(&b->work);
@@ -357,7 +357,7 @@ clipc_status serve_batcher_run(serve_batcher *b, serve_request *request,
     serve_ticket ticket = { .n_left = n };
     clipc_status status = CLIPC_OK;
 
-    if (!serve_cond_start(&ticket.done))
+    if (!tool_cond_start(&ticket.done))
         return serve_refuse(err, CLIPC_ERR_NOMEM, "out of memory");
     pthread_mutex_lock(&b->mutex);
     for (size_t i = 0; i < n; i++) {
@@ -370,7 +370,7 @@ clipc_status serve_batcher_run(serve_batcher *b, serve_request *request,
     }
     pthread_cond_signal(&b->work);
     while (ticket.n_left > 0) {
-        serve_cond_wait(&ticket.done, &b->mutex, SERVE_WAIT_MS);
+        tool_cond_wait(&ticket.done, &b->mutex, SERVE_WAIT_NS);
         if (status == CLIPC_OK && ticket.n_left > 0) {
             status = serve_request_over(request, err);
             if (status != CLIPC_OK)

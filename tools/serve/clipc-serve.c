@@ -8,6 +8,7 @@
  * watchdog. A thread loads the model, first and after SIGHUP; the batcher's
  * thread computes; each connection has a thread.
  */
+#include "common/system.h"
 #include "common/tool.h"
 #include "serve/http.h"
 #include "serve/listen.h"
@@ -76,15 +77,13 @@ enum { TICK_MS = 100 };
 /* Waits for a signal, at most a tick; 0: none came. */
 static int next_signal(void)
 {
-    struct timespec tick = { 0, TICK_MS * 1000000 };
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    int signal = sigtimedwait(&set, NULL, &tick);
-    return signal > 0 ? signal : 0;
+    return tool_signal_wait(&set, TICK_MS);
 }
 
 static void feed_watchdog(serve_server *server, unsigned every_ms,

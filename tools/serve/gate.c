@@ -5,34 +5,6 @@
 #include "serve/gate.h"
 
 #include <string.h>
-#include <time.h>
-
-bool serve_cond_start(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-
-    if (pthread_condattr_init(&attributes) != 0)
-        return false;
-    bool good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-                pthread_cond_init(cond, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    return good;
-}
-
-void serve_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex,
-                     unsigned milliseconds)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += milliseconds / 1000;
-    until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(cond, mutex, &until);
-}
 
 bool serve_gate_start(serve_gate *gate, size_t max_places, size_t max_bytes)
 {
@@ -41,7 +13,7 @@ bool serve_gate_start(serve_gate *gate, size_t max_places, size_t max_bytes)
     gate->max_bytes = max_bytes;
     if (pthread_mutex_init(&gate->mutex, NULL) != 0)
         return false;
-    if (serve_cond_start(&gate->left))
+    if (tool_cond_start(&gate->left))
         return true;
     pthread_mutex_destroy(&gate->mutex);
     return false;
@@ -79,7 +51,7 @@ clipc_status serve_gate_enter(serve_gate *gate, size_t n_bytes,
 
     pthread_mutex_lock(&gate->mutex);
     while (status == CLIPC_OK && !take(gate, n_bytes)) {
-        serve_cond_wait(&gate->left, &gate->mutex, SERVE_WAIT_MS);
+        tool_cond_wait(&gate->left, &gate->mutex, SERVE_WAIT_NS);
         status = serve_request_over(request, err);
     }
     pthread_mutex_unlock(&gate->mutex);

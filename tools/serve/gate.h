@@ -6,6 +6,7 @@
 #ifndef CLIPC_SERVE_GATE_H
 #define CLIPC_SERVE_GATE_H
 
+#include "common/system.h"
 #include "serve/request.h"
 
 #include <pthread.h>
@@ -35,14 +36,7 @@ size_t serve_gate_taken(serve_gate *gate);
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* A condition whose timed waits use the monotonic clock. */
-bool serve_cond_start(pthread_cond_t *cond);
-
-/* Waits at most the milliseconds. */
-void serve_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex,
-                     unsigned milliseconds);
-
 /* How long to wait before asking again whether a client has gone. */
-enum { SERVE_WAIT_MS = 100 };
+#define SERVE_WAIT_NS 100000000 /* 0.1 s */
 
 #endif /* CLIPC_SERVE_GATE_H */

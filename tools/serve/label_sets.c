@@ -51,7 +51,7 @@ serve_label_cache *serve_label_cache_new(size_t max_sets,
     cache->max_sets = max_sets;
     cache->batcher = batcher;
     if (pthread_mutex_init(&cache->mutex, NULL) == 0) {
-        if (serve_cond_start(&cache->made))
+        if (tool_cond_start(&cache->made))
             return cache;
         pthread_mutex_destroy(&cache->mutex);
     }
@@ -208,7 +208,7 @@ static clipc_status wait_for(serve_label_cache *cache, serve_request *request,
     clipc_status status = CLIPC_OK;
 
     while (e->state == MAKING && status == CLIPC_OK) {
-        serve_cond_wait(&cache->made, &cache->mutex, SERVE_WAIT_MS);
+        tool_cond_wait(&cache->made, &cache->mutex, SERVE_WAIT_NS);
         status = serve_request_over(request, err);
     }
     return status;

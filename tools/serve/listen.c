@@ -147,10 +147,11 @@ static void remove_stale(const struct sockaddr_un *address)
     if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return;
     /* A program that is alive may have a full queue: do not wait. */
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
         return;
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+        connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
         errno == ECONNREFUSED)
         (void)unlink(address->sun_path);
     close(fd);

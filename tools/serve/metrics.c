@@ -5,6 +5,8 @@
  */
 #include "serve/metrics.h"
 
+#include "common/system.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,15 +282,9 @@ static void put_work(serve_metrics *m, serve_buffer *out)
 
 static void put_process(const serve_metrics *m, serve_buffer *out)
 {
+    const int64_t resident = tool_resident_bytes();
     struct rusage usage;
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
 
-    if (file) {
-        if (fscanf(file, "%*d %ld", &pages) != 1)
-            pages = 0;
-        fclose(file);
-    }
     serve_metrics_head(out, "process_start_time_seconds", "gauge",
                        "Start of the process since 1970.");
     serve_putf(out, "process_start_time_seconds %.3f\n", m->started);
@@ -301,11 +297,11 @@ static void put_process(const serve_metrics *m, serve_buffer *out)
                                 usage.ru_stime.tv_usec) /
                            1e6);
     }
-    if (pages > 0) {
+    if (resident > 0) {
         serve_metrics_head(out, "process_resident_memory_bytes", "gauge",
                            "Resident memory, mapped weights included.");
         serve_putf(out, "process_resident_memory_bytes %lld\n",
-                   (long long)pages * sysconf(_SC_PAGESIZE));
+                   (long long)resident);
     }
 }
 

@@ -7,6 +7,8 @@
 #include "support/test.h"
 
 #include "base/cpu.h"
+#include "base/os.h"
+#include "base/processors.h"
 #include "base/thread.h"
 
 #include <pthread.h>
@@ -232,8 +234,10 @@ TEST(count_follows_the_affinity_mask)
     cpu_set_t before, one;
     unsigned count_before = clipc_cpu_count();
 
+    bool may_run[1];
     CHECK(count_before >= 1);
-    if (sched_getaffinity(0, sizeof before, &before) != 0)
+    if (clipc_os_affinity(may_run, 1) == 0 ||
+        sched_getaffinity(0, sizeof before, &before) != 0)
         SKIP("no affinity masks here");
     CPU_ZERO(&one);
     for (int i = 0; i < CPU_SETSIZE; i++) {
@@ -309,6 +313,76 @@ TEST(odd_quota_files_mean_no_quota)
     CHECK(quota_of("0::/\n") > 0);
     CHECK_INT(quota_of("no colon\n0\n:\n::\n"), 1 << 20);
     CHECK_INT(clipc_cpu_quota("/nonexistent", "/nonexistent"), 0);
+}
+
+/* cpu0, cpu1, ... with these capacities; 0: the file is absent. */
+static void processors_of(const int *capacities, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char name[64], text[32];
+        snprintf(name, sizeof name, "cpu%zu", i);
+        (void)mkdir(test_path(name), 0700);
+        snprintf(name, sizeof name, "cpu%zu/cpu_capacity", i);
+        snprintf(text, sizeof text, "%d\n", capacities[i]);
+        if (capacities[i])
+            group_file(name, text);
+        else
+            (void)unlink(test_path(name));
+    }
+}
+
+TEST(slow_processors_are_left_out_where_they_set_the_pace)
+{
+    static const struct {
+        int capacities[8];
+        unsigned n, fast;
+    } table[] = {
+        { { 1024, 1024, 1024, 1024 }, 4, 4 },
+        { { 380, 380, 380, 380, 1024, 1024, 1024, 1024 }, 8, 4 },
+        { { 280, 280, 280, 280, 800, 800, 800, 1024 }, 8, 4 },
+        { { 900, 900, 900, 900, 900, 900, 1024, 1024 }, 8, 8 },
+        { { 160, 1024 }, 2, 1 },
+        { { 1024, 0 }, 2, 0 }, /* one is not known */
+        { { 0, 0 }, 2, 0 },
+    };
+    const bool all[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        processors_of(table[i].capacities, table[i].n);
+        CHECK_INT(clipc_cpu_fast(test_folder(), all, table[i].n),
+                  table[i].fast);
+    }
+    /* Of those that this process may run on. */
+    processors_of(table[1].capacities, 8);
+    const bool slow[8] = { 1, 1, 1, 0, 0, 0, 0, 0 };
+    CHECK_INT(clipc_cpu_fast(test_folder(), slow, 8), 3);
+    CHECK_INT(clipc_cpu_fast(test_folder(), NULL, 0), 0);
+    CHECK_INT(clipc_cpu_fast("/nonexistent", all, 8), 0);
+}
+
+TEST(cache_is_that_of_the_fastest_processor)
+{
+    const int capacities[] = { 380, 1024 };
+    const bool all[] = { 1, 1 };
+
+    processors_of(capacities, 2);
+    CHECK_INT(clipc_cpu_cache(test_folder(), all, 2), 0);
+    for (int i = 0; i < 2; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "cpu%d/cache", i);
+        group(name);
+        for (int level = 0; level < 3; level++) {
+            snprintf(name, sizeof name, "cpu%d/cache/index%d", i, level);
+            group(name);
+            snprintf(name, sizeof name, "cpu%d/cache/index%d/level", i, level);
+            group_file(name, level == 2 ? "2\n" : "1\n");
+            snprintf(name, sizeof name, "cpu%d/cache/index%d/size", i, level);
+            group_file(name, level < 2 ? "64K\n" : i ? "512K\n" : "128K\n");
+        }
+    }
+    CHECK_INT(clipc_cpu_cache(test_folder(), all, 2), 512 << 10);
+    CHECK_INT(clipc_cpu_cache(test_folder(), all, 1), 128 << 10);
+    CHECK(clipc_cpu_cache_bytes() >= 16 << 10);
 }
 
 TEST(features_are_consistent)

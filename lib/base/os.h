@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * os.h - what operating systems do differently. os_linux.c is Linux, with any
+ * C library; os_posix.c is macOS and other POSIX systems, and Linux too when
+ * built with POSIX_ONLY=1. Beside them only cpu_arm.c
+ * asks which system it is compiled for.
+ */
+#ifndef CLIPC_OS_H
+#define CLIPC_OS_H
+
+#include "base/base.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* ---- sleeping ------------------------------------------------------------ */
+
+/* Sleeps until clipc_os_wake(number), unless *number is no longer `seen`. May
+ * return early. timeout_ns: at most so long; 0: any time. */
+void clipc_os_sleep(atomic_uint *number, unsigned seen, int64_t timeout_ns);
+
+/* Wakes all that sleep on the number. Change the number first. */
+void clipc_os_wake(atomic_uint *number);
+
+/* ---- processors ---------------------------------------------------------- */
+
+/* may_run[i] says whether this process may run on processor i. Returns how many
+ * processors the answer is about, at most `capacity`; 0 where the system has no
+ * such list. */
+size_t clipc_os_affinity(bool may_run[], size_t capacity);
+
+/* Processors that are on; of two kinds the fast ones where the system tells
+ * the kinds apart. At least 1. */
+unsigned clipc_os_processors(void);
+
+/* Bytes of a processor's second-level cache, 0 where the system does not say. */
+size_t clipc_os_cache_bytes(void);
+
+/* Whether the system lets this process use the tiles of AMX, which Linux gives
+ * to a process that asks. */
+bool clipc_os_may_use_tiles(void);
+
+/* ---- files, sockets, signals --------------------------------------------- */
+
+/* When the file's content, and when its content or attributes, were changed. */
+struct timespec clipc_os_modified(const struct stat *st);
+struct timespec clipc_os_changed(const struct stat *st);
+
+/* socket(), closed on exec. */
+int clipc_os_socket(int domain, int type, int protocol);
+
+/* Takes a pending signal of the set, which is blocked, and does not wait. */
+void clipc_os_take_signal(const sigset_t *set);
+
+#endif /* CLIPC_OS_H */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * system.c - see system.h.
+ */
+#include "common/system.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#include <mach/mach.h>
+#endif
+
+/* ---- conditions ---------------------------------------------------------- */
+
+/* macOS has no clock for conditions, but waits for a length of time. */
+bool tool_cond_start(pthread_cond_t *cond)
+{
+#ifdef __APPLE__
+    return pthread_cond_init(cond, NULL) == 0;
+#else
+    pthread_condattr_t attributes;
+
+    if (pthread_condattr_init(&attributes) != 0)
+        return false;
+    bool good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(cond, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    return good;
+#endif
+}
+
+void tool_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t ns)
+{
+    struct timespec t;
+#ifdef __APPLE__
+    t.tv_sec = (time_t)(ns / 1000000000);
+    t.tv_nsec = (long)(ns % 1000000000);
+    (void)pthread_cond_timedwait_relative_np(cond, mutex, &t);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    ns += t.tv_nsec;
+    t.tv_sec += (time_t)(ns / 1000000000);
+    t.tv_nsec = (long)(ns % 1000000000);
+    (void)pthread_cond_timedwait(cond, mutex, &t);
+#endif
+}
+
+/* ---- signals ------------------------------------------------------------- */
+
+int tool_signal_wait(const sigset_t *set, unsigned milliseconds)
+{
+    const struct timespec length = { milliseconds / 1000,
+                                     (long)(milliseconds % 1000) * 1000000 };
+#ifdef __APPLE__
+    for (int again = 0; again < 2; again++) {
+        sigset_t pending;
+        sigemptyset(&pending);
+        sigpending(&pending);
+        for (int signal = 1; signal < NSIG; signal++) {
+            int taken;
+            if (sigismember(set, signal) == 1 &&
+                sigismember(&pending, signal) == 1)
+                return sigwait(set, &taken) == 0 ? taken : 0;
+        }
+        if (!again)
+            nanosleep(&length, NULL);
+    }
+    return 0;
+#else
+    int signal = sigtimedwait(set, NULL, &length);
+    return signal > 0 ? signal : 0;
+#endif
+}
+
+/* ---- this process -------------------------------------------------------- */
+
+char *tool_program_path(void)
+{
+    char path[PATH_MAX];
+#ifdef __APPLE__
+    char found[PATH_MAX];
+    uint32_t capacity = sizeof found;
+
+    if (_NSGetExecutablePath(found, &capacity) != 0 || !realpath(found, path))
+        return NULL;
+#else
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+#endif
+    return strdup(path);
+}
+
+int64_t tool_resident_bytes(void)
+{
+#ifdef __APPLE__
+    struct mach_task_basic_info info;
+    mach_msg_type_number_t n = MACH_TASK_BASIC_INFO_COUNT;
+
+    return task_info(mach_task_self(), MACH_TASK_BASIC_INFO,
+                     (task_info_t)&info, &n) == KERN_SUCCESS
+               ? (int64_t)info.resident_size
+               : 0;
+#else
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+#endif
+}
