@@ -48,7 +48,8 @@ compile() { # FLAGS FILE...
     done
 }
 compile '' lib/*/*.c tests/support/tiny_model.c tests/support/containers.c
-compile '' tools/pictures/answered.c tools/pictures/tar.c
+compile '' tools/pictures/answered.c tools/pictures/tar.c \
+    tools/pictures/tar_header.c
 for part in text tool progress lines json; do
     compile '' tools/common/$part.c
 done

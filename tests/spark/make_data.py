@@ -28,9 +28,12 @@ SIZES = [(640, 480), (800, 600), (480, 640), (1024, 768), (300, 200)]
 
 
 def picture(rng, i):
-    """Soft clouds of colour with some noise: as heavy to decode as photographs."""
+    """Soft clouds, nearly grey, with some noise: as heavy to decode as photographs,
+    and unlike a car to the demo model."""
     width, height = SIZES[i % len(SIZES)]
     coarse = rng.integers(0, 256, (height // 40 + 2, width // 40 + 2, 3), np.uint8)
+    tint = rng.integers(-12, 13, coarse.shape, np.int16)
+    coarse = np.clip(coarse[:, :, :1].astype(np.int16) + tint, 0, 255).astype(np.uint8)
     image = Image.fromarray(coarse).resize((width, height), Image.BICUBIC)
     noise = rng.integers(-8, 9, (height, width, 1), np.int16)
     pixels = np.clip(np.asarray(image).astype(np.int16) + noise, 0, 255)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh - the body of `make check-spark`: installs the packages of
+# run.sh [WORD] - the body of `make check-spark`: installs the packages of
 # requirements.txt in build/spark-venv (again when the file has changed), writes
 # the inputs of make_data.py once, and runs check_spark.py. What cannot be had is
 # said, and the check counts as skipped.
@@ -26,13 +26,17 @@ if [ -z "$VENV" ]; then
                 'apt-get install python3-venv)'
             exit 0
         }
-        # shellcheck disable=SC2046 # a line is a word
-        "$VENV/bin/python" -m pip install -qq --disable-pip-version-check \
-            $(sed '/^#/d' "$list") || {
-            echo 'skip - spark: pip cannot install the packages'
-            exit 0
-        }
-        cp "$list" "$VENV/requirements.txt"
+        missing=
+        # shellcheck disable=SC2013 # a line is a word
+        for package in $(sed '/^#/d' "$list"); do
+            "$VENV/bin/python" -m pip install -qq \
+                --disable-pip-version-check "$package" 2>"$VENV/pip.log" || {
+                missing=yes
+                echo "skip - spark: pip cannot install $package"
+            }
+        done
+        # What was missing is asked for again the next time.
+        [ -n "$missing" ] || cp "$list" "$VENV/requirements.txt"
     fi
 fi
 # The package as it lies here, with the library of the build.
@@ -46,10 +50,14 @@ case $VENV in /*) PYSPARK_PYTHON=$VENV/bin/python ;; esac
 PYSPARK_DRIVER_PYTHON=$PYSPARK_PYTHON
 export PYTHONPATH CLIPC_LIBRARY CLIPC_DATA_DIR SPARK_LOCAL_IP PYSPARK_PYTHON \
     PYSPARK_DRIVER_PYTHON
+"$PYSPARK_PYTHON" -c 'import PIL, pyarrow, pyspark' 2>/dev/null || {
+    echo 'skip - spark: no pillow, pyarrow or pyspark'
+    exit 0
+}
 data=build/spark-data
 if [ ! -f $data/whole ]; then
     rm -rf $data
     "$PYSPARK_PYTHON" tests/spark/make_data.py $data || exit 1
     : >$data/whole
 fi
-exec "$PYSPARK_PYTHON" tests/spark/check_spark.py $data
+exec "$PYSPARK_PYTHON" tests/spark/check_spark.py $data "$@"

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * tar.c - see tar.h. A tar is a row of blocks of 512 bytes: of each member a
- * header and its bytes, filled up with zeros; at the end at least one block of
- * zeros. What does not fit into a header comes before it: as lines "LENGTH
- * KEY=VALUE" (pax), or as a member that is a name (GNU).
+ * header (tar_header.h) and its bytes, filled up with zeros; at the end at least
+ * one block of zeros.
  *
- * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Interchange Format";
- * GNU tar 1.34, "Basic Tar Format". Which types have bytes, and that two
- * headers of zeros are an end, is as in Python's tarfile, with which
- * WebDataset reads.
+ * Which types have bytes is as in Python's tarfile, with which WebDataset reads.
  */
 #include "pictures/tar.h"
 
@@ -21,27 +17,9 @@
 
 enum {
     MESSAGE = 256,
-    BLOCK = 512,
+    BLOCK = TOOL_TAR_BLOCK,
     BUFFER = 128 * BLOCK,
-    MAX_NAME = 65536,     /* bytes */
-    MAX_PAX = 1 << 20,    /* bytes of the lines before one header */
     FIRST_ROOM = 1 << 20, /* bytes that a member's size is trusted with */
-};
-
-/* Fields of a header. */
-enum {
-    NAME = 0,
-    NAME_BYTES = 100,
-    SIZE = 124,
-    SIZE_BYTES = 12,
-    CHECKSUM = 148,
-    CHECKSUM_BYTES = 8,
-    TYPE = 156,
-    MAGIC = 257,
-    PREFIX = 345,
-    PREFIX_BYTES = 155,
-    SPARSE_GOES_ON = 482,      /* of GNU: a block of the map follows */
-    SPARSE_BLOCK_GOES_ON = 504 /* the same in such a block */
 };
 
 struct tool_tar {
@@ -56,13 +34,6 @@ struct tool_tar {
     char *name; /* of the current member */
     unsigned char buffer[BUFFER];
 };
-
-/* What stood before a header. */
-typedef struct extension {
-    char *name, *sparse_name; /* or NULL */
-    uint64_t bytes;
-    bool has_bytes, sparse;
-} extension;
 
 tool_tar *tool_tar_new(int fd)
 {
@@ -271,70 +242,7 @@ const unsigned char *tool_tar_head(tool_tar *tar, size_t n, size_t *n_head)
     return tar->buffer + tar->begin;
 }
 
-/* ---- headers ----------------------------------------------------------- */
-
-/* A number in octal digits up to a NUL, or, with the highest bit set, in base
- * 256. Nothing but spaces is 0. */
-static bool parse_number(const unsigned char *field, size_t n, uint64_t *value)
-{
-    size_t i = 0;
-
-    *value = 0;
-    if (field[0] & 0x80) {
-        *value = field[0] & 0x7F;
-        for (i = 1; i < n && *value < (uint64_t)1 << 55; i++)
-            *value = *value << 8 | field[i];
-        return i == n && *value <= INT64_MAX;
-    }
-    while (i < n && field[i] == ' ')
-        i++;
-    for (; i < n && field[i] >= '0' && field[i] <= '7'; i++)
-        *value = *value << 3 | (field[i] - (unsigned)'0');
-    while (i < n && field[i] == ' ')
-        i++;
-    return i == n || field[i] == '\0';
-}
-
-/* Whether the checksum is right. Old programs have added signed bytes. */
-static bool is_header(const unsigned char *header)
-{
-    uint64_t stored;
-    int64_t sum = 0, sum_signed = 0;
-
-    if (!parse_number(header + CHECKSUM, CHECKSUM_BYTES, &stored))
-        return false;
-    for (size_t i = 0; i < BLOCK; i++) {
-        const bool own = i >= CHECKSUM && i < CHECKSUM + CHECKSUM_BYTES;
-        sum += own ? ' ' : header[i];
-        sum_signed += own ? ' ' : (signed char)header[i];
-    }
-    return stored == (uint64_t)sum || (int64_t)stored == sum_signed;
-}
-
-static bool is_zero(const unsigned char *block)
-{
-    return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
-}
-
-/* The program that unpacks the bytes, or NULL. */
-static const char *compressed_with(const unsigned char *head, size_t n)
-{
-    static const struct {
-        const char *magic;
-        size_t n;
-        const char *program;
-    } kinds[] = { { "\x1F\x8B", 2, "gzip" },
-                  { "BZh", 3, "bzip2" },
-                  { "\xFD"
-                    "7zXZ",
-                    5, "xz" },
-                  { "\x28\xB5\x2F\xFD", 4, "zstd" } };
-
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (n >= kinds[i].n && memcmp(head, kinds[i].magic, kinds[i].n) == 0)
-            return kinds[i].program;
-    return NULL;
-}
+/* ---- members ----------------------------------------------------------- */
 
 /* A header in the buffer, or *found false: the end. */
 static clipc_status find_header(tool_tar *tar, bool *found, char message[256])
@@ -345,12 +253,13 @@ static clipc_status find_header(tool_tar *tar, bool *found, char message[256])
         if (status != CLIPC_OK)
             return status;
         const unsigned char *header = tar->buffer + tar->begin;
-        const char *program = tar->at == 0 ? compressed_with(header, n) : NULL;
+        const char *program = tar->at == 0 ? tool_tar_packed_with(header, n)
+                                           : NULL;
         if (program)
             return fail(message, CLIPC_ERR_UNSUPPORTED,
                         "compressed: unpack it first (%s -d)", program);
-        *found = n == BLOCK && !is_zero(header);
-        if (n == BLOCK && *found && !is_header(header))
+        *found = n == BLOCK && !tool_tar_is_zero(header);
+        if (n == BLOCK && *found && !tool_tar_is_header(header))
             return tar->at == 0
                        ? fail(message, CLIPC_ERR_FORMAT, "not a tar")
                        : fail(message, CLIPC_ERR_FORMAT,
@@ -376,119 +285,30 @@ static clipc_status find_header(tool_tar *tar, bool *found, char message[256])
     }
 }
 
-/* malloc'ed, terminated copy of a field or value. */
-static char *copy(const void *text, size_t n)
-{
-    char *name = tool_grow(NULL, n + 1, 1);
-
-    memcpy(name, text, n);
-    name[n] = '\0';
-    return name;
-}
-
-static char *header_name(const unsigned char *header)
-{
-    const char *name = (const char *)header + NAME;
-    const char *prefix = (const char *)header + PREFIX;
-    const size_t n = strnlen(name, NAME_BYTES);
-
-    /* GNU has times in the place of the prefix. */
-    if (memcmp(header + MAGIC, "ustar", 6) != 0 || !*prefix)
-        return copy(name, n);
-    return tool_format("%.*s/%.*s", (int)strnlen(prefix, PREFIX_BYTES), prefix,
-                       (int)n, name);
-}
-
-/* ---- what stands before a header --------------------------------------- */
-
-static void set_name(char **name, const char *value, size_t n)
-{
-    free(*name);
-    *name = copy(value, n);
-}
-
-/* One KEY=VALUE. */
-static clipc_status take_pair(extension *ext, const char *key, size_t n_key,
-                              const char *value, size_t n, char message[256])
-{
-    const bool path = n_key == 4 && memcmp(key, "path", 4) == 0;
-    const bool sparse = n_key >= 11 && memcmp(key, "GNU.sparse.", 11) == 0;
-    const bool sparse_name = sparse && n_key == 15 &&
-                             memcmp(key + 11, "name", 4) == 0;
-
-    ext->sparse |= sparse;
-    if (path || sparse_name) {
-        if (n > MAX_NAME)
-            return fail(message, CLIPC_ERR_LIMIT,
-                        "a member's name has more than the limit of %d bytes",
-                        (int)MAX_NAME);
-        if (memchr(value, '\0', n))
-            return fail(message, CLIPC_ERR_FORMAT, "a NUL in a member's name");
-        if (n > 0) /* an empty value takes the key away */
-            set_name(path ? &ext->name : &ext->sparse_name, value, n);
-    } else if (n_key == 4 && memcmp(key, "size", 4) == 0) {
-        ext->has_bytes = n > 0;
-        ext->bytes = 0;
-        for (size_t i = 0; i < n; i++) {
-            const unsigned digit = (unsigned char)value[i] - (unsigned)'0';
-            if (digit > 9 || ext->bytes > ((uint64_t)INT64_MAX - digit) / 10)
-                return fail(message, CLIPC_ERR_FORMAT,
-                            "a member's size is not a number");
-            ext->bytes = 10 * ext->bytes + digit;
-        }
-    }
-    return CLIPC_OK;
-}
-
-static clipc_status parse_pax(extension *ext, const char *data, size_t n,
-                              char message[256])
-{
-    while (n > 0) {
-        size_t len = 0, digits = 0;
-        while (digits < n && data[digits] >= '0' && data[digits] <= '9' &&
-               len <= n)
-            len = 10 * len + (size_t)(data[digits++] - '0');
-        const size_t key = digits + 1;
-        const char *equal = NULL;
-        if (len > key && len <= n && data[digits] == ' ' &&
-            data[len - 1] == '\n')
-            equal = memchr(data + key, '=', len - 1 - key);
-        if (!equal)
-            return fail(message, CLIPC_ERR_FORMAT,
-                        "a pax header that is not \"LENGTH KEY=VALUE\"");
-        const size_t value = (size_t)(equal - data) + 1;
-        clipc_status status = take_pair(ext, data + key, value - 1 - key,
-                                        data + value, len - 1 - value,
-                                        message);
-        if (status != CLIPC_OK)
-            return status;
-        data += len;
-        n -= len;
-    }
-    return CLIPC_OK;
-}
-
 /* Reads the bytes of a header of `type` that describes the next one. */
-static clipc_status read_extension(tool_tar *tar, extension *ext, int type,
-                                   char message[256])
+static clipc_status read_extension(tool_tar *tar, tool_tar_extension *ext,
+                                   int type, char message[256])
 {
-    extension global = { .name = NULL };
+    tool_tar_extension global = { .name = NULL };
     char *data;
     size_t n;
-    clipc_status status = tool_tar_read(tar, type == 'L' ? MAX_NAME : MAX_PAX,
-                                        &data, &n, message);
+    clipc_status status =
+        tool_tar_read(tar, type == 'L' ? TOOL_TAR_MAX_NAME : TOOL_TAR_MAX_PAX,
+                      &data, &n, message);
 
     if (status == CLIPC_ERR_LIMIT)
         return fail(message, status,
                     "the description of a member has more than the limit of "
                     "%d bytes",
-                    type == 'L' ? (int)MAX_NAME : (int)MAX_PAX);
+                    type == 'L' ? (int)TOOL_TAR_MAX_NAME
+                                : (int)TOOL_TAR_MAX_PAX);
     if (status != CLIPC_OK)
         return status;
     if (type == 'L')
-        set_name(&ext->name, data, strnlen(data, n));
+        tool_tar_set_name(&ext->name, data, strnlen(data, n));
     else
-        status = parse_pax(type == 'g' ? &global : ext, data, n, message);
+        status = tool_tar_parse_pax(type == 'g' ? &global : ext, data, n,
+                                    message);
     free(data);
     if (status == CLIPC_OK &&
         (global.name || global.has_bytes || global.sparse))
@@ -498,8 +318,6 @@ static clipc_status read_extension(tool_tar *tar, extension *ext, int type,
     free(global.sparse_name);
     return status;
 }
-
-/* ---- members ----------------------------------------------------------- */
 
 /* The blocks of GNU's map of a sparse file, after its header. */
 static clipc_status skip_map(tool_tar *tar, bool goes_on, char message[256])
@@ -511,45 +329,25 @@ static clipc_status skip_map(tool_tar *tar, bool goes_on, char message[256])
             return status;
         if (n < BLOCK)
             return fail_early(tar, message);
-        goes_on = tar->buffer[tar->begin + SPARSE_BLOCK_GOES_ON] != 0;
+        goes_on = tool_tar_map_goes_on(tar->buffer + tar->begin);
         take(tar, BLOCK);
     }
     return CLIPC_OK;
 }
 
-static tool_tar_kind kind_of(int type, bool sparse)
-{
-    switch (type) {
-    case '\0':
-    case '0':
-    case '7': return sparse ? TOOL_TAR_SPARSE : TOOL_TAR_FILE;
-    case '1':
-    case '2': return TOOL_TAR_LINK;
-    case 'S': return TOOL_TAR_SPARSE;
-    default: return TOOL_TAR_OTHER;
-    }
-}
-
-static void forget(extension *ext)
-{
-    free(ext->name);
-    free(ext->sparse_name);
-    *ext = (extension){ .name = NULL };
-}
-
 /* Takes the header in the buffer. *is_member: it is one, and no description of
  * the next, no folder and no name of the whole tar. */
-static clipc_status take_header(tool_tar *tar, extension *ext,
+static clipc_status take_header(tool_tar *tar, tool_tar_extension *ext,
                                 tool_tar_member *member, bool *is_member,
                                 char message[256])
 {
     const unsigned char *header = tar->buffer + tar->begin;
-    const int type = header[TYPE];
-    const bool goes_on = header[SPARSE_GOES_ON] != 0;
+    const int type = tool_tar_header_type(header);
+    const bool goes_on = tool_tar_map_begins(header);
     uint64_t bytes;
 
     tar->marked = *is_member = false;
-    if (!parse_number(header + SIZE, SIZE_BYTES, &bytes))
+    if (!tool_tar_header_bytes(header, &bytes))
         return fail(message, CLIPC_ERR_FORMAT,
                     "a member's size is not a number, at byte %llu",
                     (unsigned long long)tar->at);
@@ -564,7 +362,7 @@ static clipc_status take_header(tool_tar *tar, extension *ext,
         return CLIPC_OK;
     }
     char *name = ext->sparse_name ? ext->sparse_name : ext->name;
-    name = name ? copy(name, strlen(name)) : header_name(header);
+    name = name ? tool_format("%s", name) : tool_tar_header_name(header);
     const size_t n = strlen(name);
     const bool folder = type == '5' || type == 'D' ||
                         (type == '\0' && n > 0 && name[n - 1] == '/');
@@ -573,7 +371,7 @@ static clipc_status take_header(tool_tar *tar, extension *ext,
     if ((type >= '1' && type <= '6') || (folder && type != 'D'))
         bytes = 0;
     const bool sparse = ext->sparse;
-    forget(ext);
+    tool_tar_forget(ext);
     free(tar->name);
     tar->name = name;
     take(tar, BLOCK);
@@ -586,7 +384,7 @@ static clipc_status take_header(tool_tar *tar, extension *ext,
                     (unsigned long long)tar->at);
     expect(tar, bytes);
     member->name = name;
-    member->kind = kind_of(type, sparse);
+    member->kind = tool_tar_header_kind(type, sparse);
     member->bytes = bytes;
     *is_member = !folder;
     return CLIPC_OK;
@@ -595,9 +393,9 @@ static clipc_status take_header(tool_tar *tar, extension *ext,
 clipc_status tool_tar_next(tool_tar *tar, tool_tar_member *member,
                            char message[256])
 {
-    extension ext = { .name = NULL };
+    tool_tar_extension ext = { .name = NULL };
     clipc_status status;
-    bool found, is_member = false;
+    bool found = false, is_member = false;
 
     do {
         *member = (tool_tar_member){ .name = NULL };
@@ -607,7 +405,7 @@ clipc_status tool_tar_next(tool_tar *tar, tool_tar_member *member,
         if (status == CLIPC_OK && found)
             status = take_header(tar, &ext, member, &is_member, message);
     } while (status == CLIPC_OK && found && !is_member);
-    forget(&ext);
+    tool_tar_forget(&ext);
     if (status != CLIPC_OK)
         member->name = NULL;
     return status;

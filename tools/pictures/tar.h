@@ -7,14 +7,7 @@
 #ifndef CLIPC_TOOL_TAR_H
 #define CLIPC_TOOL_TAR_H
 
-#include "common/tool.h"
-
-typedef enum tool_tar_kind {
-    TOOL_TAR_FILE,
-    TOOL_TAR_LINK,   /* hard or symbolic: it has no bytes */
-    TOOL_TAR_SPARSE, /* a file with holes: its bytes are not stored in a row */
-    TOOL_TAR_OTHER   /* a device, a part of a file in several tars, ... */
-} tool_tar_kind;
+#include "pictures/tar_header.h"
 
 typedef struct tool_tar_member {
     const char *name; /* as stored, never empty; valid until the next call of
