@@ -155,6 +155,58 @@ clipc_status clipc_component_check_prompts(const char *data, size_t n,
     return status;
 }
 
+static bool is_off(const json_t *value)
+{
+    return !value || json_is_null(value) || json_is_false(value) ||
+           (json_is_object(value) && json_object_size(value) == 0);
+}
+
+static clipc_status check_module(const clipc_json_object *o, clipc_error *err)
+{
+    static const char *const keys[] = { "max_seq_length", "do_lower_case",
+                                        "processing_kwargs",
+                                        "tokenizer_args" };
+    static const struct {
+        const char *modality, *method;
+    } methods[] = { { "text", "get_text_features" },
+                    { "image", "get_image_features" } };
+    clipc_json_object config;
+
+    CLIPC_TRY(clipc_json_check_object(o, err));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!is_off(json_object_get(o->object, keys[i])))
+            return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, o, keys[i],
+                                   "changes how texts are read, which clipc "
+                                   "does not do; name the file of weights to "
+                                   "use the model without it");
+    CLIPC_TRY(clipc_json_find(&config, o, "modality_config", err));
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        const char *method = NULL;
+        clipc_json_object modality;
+        CLIPC_TRY(
+            clipc_json_find(&modality, &config, methods[i].modality, err));
+        CLIPC_TRY(clipc_json_string(&modality, "method", &method, err));
+        if (method && strcmp(method, methods[i].method) != 0)
+            return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &modality,
+                                   "method", "is \"%s\", not \"%s\"",
+                                   clipc_json_quote(method).text,
+                                   methods[i].method);
+    }
+    return CLIPC_OK;
+}
+
+clipc_status clipc_component_check_module(const char *data, size_t n,
+                                          const char *name, clipc_error *err)
+{
+    json_t *root;
+
+    CLIPC_TRY(clipc_json_parse(&root, data, n, name, err));
+    const clipc_json_object o = { root, name, "" };
+    const clipc_status status = check_module(&o, err);
+    json_decref(root);
+    return status;
+}
+
 /* ---- diffusers --------------------------------------------------------- */
 
 /* Appends ", name" where there is room. */
@@ -241,6 +293,14 @@ static clipc_status check_prompts(clipc_component *component, const char *data,
     return clipc_component_check_prompts(data, n, name, err);
 }
 
+static clipc_status check_module_file(clipc_component *component,
+                                      const char *data, size_t n,
+                                      const char *name, clipc_error *err)
+{
+    (void)component;
+    return clipc_component_check_module(data, n, name, err);
+}
+
 /* *found false: the folder has no such file. */
 static clipc_status read_file(clipc_component *component, bool *found,
                               const char *folder, const char *file,
@@ -265,18 +325,28 @@ static clipc_status read_file(clipc_component *component, bool *found,
     return status;
 }
 
-/* The two files of sentence-transformers. */
+/* The files of sentence-transformers. component NULL: the model is in the folder
+ * itself. */
 static clipc_status read_sentence_files(clipc_component *component,
                                         bool *found, const char *folder,
                                         clipc_error *err)
 {
-    bool has_prompts;
+    bool has;
+    char *below;
 
     CLIPC_TRY(read_file(component, found, folder, CLIPC_MODULES_JSON,
                         read_modules, err));
-    return *found ? read_file(component, &has_prompts, folder,
-                              CLIPC_SENTENCE_CONFIG_JSON, check_prompts, err)
-                  : CLIPC_OK;
+    if (!*found)
+        return CLIPC_OK;
+    CLIPC_TRY(read_file(component, &has, folder, CLIPC_SENTENCE_CONFIG_JSON,
+                        check_prompts, err));
+    CLIPC_TRY(clipc_path_join(&below, folder, component ? component->path : "",
+                              err));
+    const clipc_status status = read_file(component, &has, below,
+                                          CLIPC_SENTENCE_MODULE_JSON,
+                                          check_module_file, err);
+    free(below);
+    return status;
 }
 
 clipc_status clipc_component_check(const char *folder, clipc_error *err)

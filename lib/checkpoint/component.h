@@ -12,6 +12,8 @@
 /* sentence-transformers: the modules that a text or picture goes through. */
 #define CLIPC_MODULES_JSON "modules.json"
 #define CLIPC_SENTENCE_CONFIG_JSON "config_sentence_transformers.json"
+/* How the first module takes texts and pictures; in its folder. */
+#define CLIPC_SENTENCE_MODULE_JSON "sentence_bert_config.json"
 /* diffusers: the parts of a pipeline, each in a folder of its name. */
 #define CLIPC_MODEL_INDEX_JSON "model_index.json"
 
@@ -37,6 +39,11 @@ clipc_status clipc_component_of_modules(clipc_component *component,
  * each text. */
 clipc_status clipc_component_check_prompts(const char *data, size_t n,
                                            const char *name, clipc_error *err);
+
+/* Refuses a sentence_bert_config.json that cuts or lowers texts, or asks the
+ * network for something else than CLIP's embeddings. */
+clipc_status clipc_component_check_module(const char *data, size_t n,
+                                          const char *name, clipc_error *err);
 
 /* The one part of a model_index.json that is a CLIP with projection. None, or
  * several: CLIPC_ERR_UNSUPPORTED with their names. */

@@ -252,8 +252,10 @@ static clipc_status get_modules(clipc_hub_task *d, bool *found,
     bool ignored;
 
     CLIPC_TRY(get_small(d, CLIPC_MODULES_JSON, found, err));
-    return *found ? get_small(d, CLIPC_SENTENCE_CONFIG_JSON, &ignored, err)
-                  : CLIPC_OK;
+    if (!*found)
+        return CLIPC_OK;
+    CLIPC_TRY(get_small(d, CLIPC_SENTENCE_CONFIG_JSON, &ignored, err));
+    return get_small(d, CLIPC_SENTENCE_MODULE_JSON, &ignored, err);
 }
 
 static clipc_status fail_no_config(const clipc_hub_task *d, clipc_error *err)
@@ -274,9 +276,10 @@ static clipc_status get_below(clipc_hub_task *d, clipc_error *err)
     clipc_component component;
     clipc_hub_id below;
     char *folder;
-    bool found;
+    bool found, ignored;
 
     CLIPC_TRY(get_modules(d, &found, err));
+    const bool has_modules = found;
     if (!found)
         CLIPC_TRY(get_small(d, CLIPC_MODEL_INDEX_JSON, &found, err));
     if (!found)
@@ -289,7 +292,10 @@ static clipc_status get_below(clipc_hub_task *d, clipc_error *err)
     if (!*component.path || !clipc_hub_id_below(&below, own, component.path))
         return fail_no_config(d, err);
     d->id = &below;
-    status = get_all(d, false, err);
+    if (has_modules)
+        status = get_small(d, CLIPC_SENTENCE_MODULE_JSON, &ignored, err);
+    if (status == CLIPC_OK)
+        status = get_all(d, false, err);
     d->id = own;
     return status;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_component.c - modules.json and config_sentence_transformers.json of
- * sentence-transformers, model_index.json of diffusers, and the name of a
- * folder: the first byte chooses. No path that is accepted leads out of the
+ * fuzz_component.c - the three files of sentence-transformers, model_index.json
+ * of diffusers, and the name of a folder: the first byte chooses. No path that is accepted leads out of the
  * folder.
  */
 #include "checkpoint/component.h"
@@ -38,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!text)
         return 0;
     memcpy(text, data + 1, n - 1);
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0:
         status = clipc_component_of_modules(&component, text, n - 1, "fuzz",
                                             &err);
@@ -50,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         status = clipc_component_of_pipeline(&component, text, n - 1, "fuzz",
                                              &err);
         check(status != CLIPC_OK || component.path[0]);
+        break;
+    case 3:
+        status = clipc_component_check_module(text, n - 1, "fuzz", &err);
         break;
     default:
         text[n - 1] = '\0';

@@ -141,12 +141,15 @@ def folder_seeds():
                 "feature_extractor": [None, None], "clip_skip": True}
     prompts = {"prompts": {"query": "find: "}, "default_prompt_name": "query",
                "similarity_fn_name": "cosine"}
-    for name, mark, value in (("modules", b"0", modules),
-                              ("dense", b"0", dense),
-                              ("prompts", b"1", prompts),
-                              ("pipeline", b"2", pipeline)):
-        write("fuzz_component", name, mark + json.dumps(value).encode())
-    write("fuzz_component", "folder", b"3sdxl/text_encoder_2/")
+    module = {"max_seq_length": None, "do_lower_case": False,
+              "modality_config": {"text": {"method": "get_text_features"}}}
+    for name, mark, value in (("modules", 0, modules), ("dense", 0, dense),
+                              ("prompts", 1, prompts),
+                              ("pipeline", 2, pipeline),
+                              ("module", 3, module)):
+        write("fuzz_component", name,
+              bytes([mark]) + json.dumps(value).encode())
+    write("fuzz_component", "folder", b"\4sdxl/text_encoder_2/")
 
 
 def adapter_seeds():

@@ -61,6 +61,15 @@ def content(rng):
         if rng.randrange(2):
             out[key] = rng.choice((0.5, [rng.random() + 0.1
                                          for _ in range(3)]))
+    for key, value in (("use_fast", True), ("processor_class", "X"),
+                       ("auto_map", {"AutoImageProcessor": "x.Y"}),
+                       ("input_data_format", "channels_last"),
+                       ("device", "cpu"), ("disable_grouping", True),
+                       ("return_tensors", "pt"), ("antialias", False),
+                       ("image_processor", {"size": 9}), ("crop_pct", 0.5),
+                       ("pad_size", {"height": 99, "width": 99})):
+        if rng.randrange(8) == 0:
+            out[key] = value
     for key in ("do_convert_rgb", "do_pad", "default_to_square"):
         if rng.randrange(3) == 0:
             out[key] = None

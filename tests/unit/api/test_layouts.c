@@ -122,6 +122,11 @@ TEST(a_folder_of_sentence_transformers)
     refuse(root, CLIPC_ERR_UNSUPPORTED, "default_prompt_name");
     check_same(path_in(root, "0_CLIPModel/model.safetensors"));
     CHECK(unlink(path_in(root, "config_sentence_transformers.json")) == 0);
+    write_text(path_in(root, "0_CLIPModel/sentence_bert_config.json"),
+               "{\"max_seq_length\": 9}");
+    refuse(root, CLIPC_ERR_UNSUPPORTED, "max_seq_length");
+    check_same(path_in(root, "0_CLIPModel")); /* by itself */
+    CHECK(unlink(path_in(root, "0_CLIPModel/sentence_bert_config.json")) == 0);
     write_text(path_in(root, "modules.json"), "[");
     refuse(root, CLIPC_ERR_FORMAT, "modules.json");
     write_text(path_in(root, "modules.json"),

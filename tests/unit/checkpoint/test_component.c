@@ -163,6 +163,43 @@ TEST(a_prompt_of_sentence_transformers_is_refused)
     check_cases(parse_prompts, cases, sizeof cases / sizeof *cases);
 }
 
+static clipc_status parse_module(clipc_component *component, const char *text,
+                                 size_t n, const char *name, clipc_error *err)
+{
+    component->path[0] = '\0';
+    return clipc_component_check_module(text, n, name, err);
+}
+
+TEST(how_sentence_transformers_takes_texts_is_checked)
+{
+    static const text_case cases[] = {
+        { "{}", CLIPC_OK, "" },
+        /* What version 6.2 writes. */
+        { "{\"transformer_task\": \"feature-extraction\", "
+          "\"modality_config\": {\"text\": {\"method\": "
+          "\"get_text_features\", \"method_output_name\": "
+          "\"pooler_output\"}, \"image\": {\"method\": "
+          "\"get_image_features\"}}, \"module_output_name\": "
+          "\"sentence_embedding\"}",
+          CLIPC_OK, "" },
+        { "{\"max_seq_length\": null, \"do_lower_case\": false, "
+          "\"processing_kwargs\": {}}",
+          CLIPC_OK, "" },
+        { "{\"max_seq_length\": 32}", CLIPC_ERR_UNSUPPORTED,
+          "\"max_seq_length\"" },
+        { "{\"do_lower_case\": true}", CLIPC_ERR_UNSUPPORTED,
+          "\"do_lower_case\"" },
+        { "{\"processing_kwargs\": {\"text\": {\"max_length\": 3}}}",
+          CLIPC_ERR_UNSUPPORTED, "\"processing_kwargs\"" },
+        { "{\"modality_config\": {\"text\": {\"method\": \"forward\"}}}",
+          CLIPC_ERR_UNSUPPORTED, "\"text.method\" is \"forward\"" },
+        { "{\"modality_config\": []}", CLIPC_ERR_CONFIG, "modality_config" },
+        { "[]", CLIPC_ERR_CONFIG, "not a JSON object" },
+    };
+
+    check_cases(parse_module, cases, sizeof cases / sizeof *cases);
+}
+
 TEST(pipelines_of_diffusers)
 {
     static const text_case cases[] = {

@@ -115,7 +115,10 @@ TEST(a_repository_of_sentence_transformers)
                "\"type\": \"sentence_transformers.models.CLIPModel\"}]");
     write_text(in(root, "o/st/" B40 "/config_sentence_transformers.json"),
                "{\"prompts\": {}, \"default_prompt_name\": null}");
+    write_text(in(root, "o/st/" B40 "/0_CLIPModel/sentence_bert_config.json"),
+               "{\"module_output_name\": \"sentence_embedding\"}");
     get("o/st");
+    CHECK(is_cached("st", B40, "0_CLIPModel/sentence_bert_config.json"));
     CHECK(is_cached("st", B40, "config_sentence_transformers.json"));
     CHECK(is_cached("st", B40, "0_CLIPModel/model.safetensors"));
     hub_server_reset(server);
