@@ -18,6 +18,14 @@ PICTURES = ROOT / "tests/data/images/pictures"
 DRAWINGS = sorted((ROOT / "weights/demo/examples").glob("*-*.*"))
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The sums in the words of the project's other tests."""
+    found = [
+        len(terminalreporter.stats.get(k, [])) for k in ("passed", "failed", "error", "skipped")
+    ]
+    terminalreporter.line(f"{found[0]} passed, {found[1] + found[2]} failed, {found[3]} skipped")
+
+
 def program(name: str) -> Path:
     """A program of the repository's build; without it the test is skipped."""
     path = BUILD / name

@@ -21,11 +21,18 @@ from clipc import _hub
 
 COMMIT = "c" * 40
 FILES = {p.name: p.read_bytes() for p in (ROOT / "tests/data/tiny").iterdir()}
-REPOSITORY = {
-    **FILES,
-    "README.md": b"# of no use to clipc",
-    "pytorch_model.bin": b"not needed where safetensors are",
-    **{f"0_CLIPModel/{name}": data for name, data in FILES.items()},
+LORA = {p.name: p.read_bytes() for p in (ROOT / "tests/data/adapters/lora").iterdir()}
+LORA["adapter_config.json"] = json.dumps(
+    {**json.loads(LORA["adapter_config.json"]), "base_model_name_or_path": "org/name"}
+).encode()
+REPOSITORIES = {
+    "org/name": {
+        **FILES,
+        "README.md": b"# of no use to clipc",
+        "pytorch_model.bin": b"not needed where safetensors are",
+        **{f"0_CLIPModel/{name}": data for name, data in FILES.items()},
+    },
+    "org/lora": LORA,
 }
 
 
@@ -74,6 +81,23 @@ def test_wanted() -> None:
     assert _hub.wanted(["README.md"], "") == []
 
 
+def test_wanted_of_other_programs() -> None:
+    own = ["0_CLIPModel/config.json", "0_CLIPModel/model.safetensors", "modules.json"]
+    assert _hub.wanted([*own, "README.md", "0_CLIPModel/a/config.json"], "") == own
+    encoder = ["text_encoder_2/config.json", "text_encoder_2/model.safetensors"]
+    tokenizer = ["tokenizer_2/merges.txt", "tokenizer_2/vocab.json"]
+    others = [
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "text_encoder_2/model.fp16.safetensors",
+    ]
+    files = [*encoder, *tokenizer, *others, "model_index.json"]
+    assert _hub.wanted(files, "") == ["model_index.json", *encoder, *tokenizer]
+    assert _hub.wanted(files, "text_encoder_2") == [*encoder, *tokenizer]
+
+
 def blob(data: bytes) -> str:
     """git's name of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
@@ -94,26 +118,32 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.asked.append(f"{self.command} {path}")
-        if path.startswith("/api/models/org/name/tree/"):
-            tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": blob(data)}
-                for name, data in REPOSITORY.items()
-            ]
-            self.send(200, json.dumps(tree).encode(), {"Content-Type": "application/json"})
-        elif path.startswith("/api/models/org/name"):
-            siblings = [{"rfilename": name} for name in REPOSITORY]
-            answer = {"id": "org/name", "sha": COMMIT, "siblings": siblings, "tags": []}
+        parts = path.split("/")
+        api = parts[1:3] == ["api", "models"]
+        name = "/".join(parts[3:5] if api else parts[1:3])
+        files = REPOSITORIES.get(name)
+        if files is None:
+            self.send(404, b"", {"X-Error-Code": "RepoNotFound"})
+        elif api:
+            answer: object = {
+                "id": name,
+                "sha": COMMIT,
+                "siblings": [{"rfilename": file} for file in files],
+                "tags": [],
+            }
+            if parts[5:6] == ["tree"]:
+                answer = [
+                    {"type": "file", "path": file, "size": len(data), "oid": blob(data)}
+                    for file, data in files.items()
+                ]
             self.send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
-        elif path.startswith("/org/name/resolve/"):
-            name = path.split("/", 5)[5]
-            data = REPOSITORY.get(name)
+        else:
+            data = files.get("/".join(parts[5:]))
             headers = {"X-Repo-Commit": COMMIT}
             if data is None:
                 self.send(404, b"", {**headers, "X-Error-Code": "EntryNotFound"})
             else:
                 self.send(200, data, {**headers, "ETag": f'"{blob(data)}"'})
-        else:
-            self.send(404, b"", {"X-Error-Code": "RepoNotFound"})
 
     def send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -160,9 +190,9 @@ except clipc.ClipcError as error:
 """
 
 
-def run(environment: dict[str, str], name: str, **more: str) -> tuple[str, str]:
+def run(environment: dict[str, str], name: str, code: str = OPEN, **more: str) -> tuple[str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", OPEN, name],
+        [sys.executable, "-c", code, name],
         env={**environment, **more},
         capture_output=True,
         text=True,
@@ -192,6 +222,16 @@ def test_subfolder_and_revision(hub: dict[str, str]) -> None:
     assert status == "ok", rest
     assert rest.endswith("0_CLIPModel")
     status, rest = run(hub, f"org/name@{COMMIT}")
+    assert status == "ok", rest
+
+
+def test_adapters(hub: dict[str, str]) -> None:
+    """One that names its model, and one that is added to a model."""
+    pytest.importorskip("huggingface_hub")
+    status, rest = run(hub, "org/lora")
+    assert status == "ok", rest
+    code = OPEN.replace("Model(sys.argv[1])", "Model(sys.argv[1], adapter='org/lora')")
+    status, rest = run(hub, str(ROOT / "tests/data/tiny"), code)
     assert status == "ok", rest
 
 

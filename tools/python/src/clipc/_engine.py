@@ -44,6 +44,11 @@ def _bytes(value: Any, what: str) -> bytes:
     return data
 
 
+def _may_be_id(name: str) -> bool:
+    """Whether a name can be a repository of the hub."""
+    return bool(name) and name != "demo" and not os.path.isabs(name) and not os.path.exists(name)
+
+
 class Engine:
     """The native side of a Model. `settings` are Model's arguments."""
 
@@ -72,16 +77,21 @@ class Engine:
         try:
             return self._open_native(name, cache)
         except ClipcError as error:
-            is_file = os.path.exists(name.partition("@")[0]) or os.path.isabs(name)
-            if error.status != "not_found" or is_file or name == "demo":
+            absent = [
+                id_
+                for id_ in (name, self._settings["adapter"] or "")
+                if isinstance(id_, str) and _may_be_id(id_)
+            ]
+            if error.status != "not_found" or not absent:
                 raise
             if offline:
                 raise ClipcError(
                     "not_found",
-                    f"{name}: no such folder or file, nor in the cache {cache}, and "
-                    "downloads are switched off (offline)",
+                    f"{error.message}; downloads are switched off (offline)",
                 ) from None
-        return self._open_native(_hub.download(name, cache), cache)
+        for id_ in absent:
+            _hub.download(id_, cache)
+        return self._open_native(name, cache)
 
     def _open_native(self, name: str, cache: str) -> _native.Handle:
         params = _native.lib.clipc_model_params_default()

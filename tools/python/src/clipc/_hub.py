@@ -4,6 +4,7 @@ and their download by huggingface_hub into the cache that all programs share."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Optional
 
@@ -22,6 +23,9 @@ _SMALL = (
     "special_tokens_map.json",
     "added_tokens.json",
     "adapter_config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "model_index.json",
 )
 # The first that exists; an index stands for the shards that it names.
 _WEIGHTS = (
@@ -47,9 +51,9 @@ def split(name: str) -> tuple[str, Optional[str], str]:
     return "/".join(parts[:2]), revision or None, "/".join(parts[2:])
 
 
-def wanted(files: list[str], subfolder: str) -> list[str]:
-    """Of a repository's files those that a model needs, one set of weights."""
-    prefix = subfolder + "/" if subfolder else ""
+def _in_folder(files: list[str], folder: str) -> list[str]:
+    """What a model in this folder of the repository needs, one set of weights."""
+    prefix = folder + "/" if folder else ""
     here = {file[len(prefix) :]: file for file in files if file.startswith(prefix)}
     found = [here[name] for name in _SMALL if name in here]
     for name in _WEIGHTS:
@@ -64,11 +68,43 @@ def wanted(files: list[str], subfolder: str) -> list[str]:
                 if short.startswith(stem + "-") and short.endswith("." + ending)
             ]
         break
-    return sorted(found)
+    return found
 
 
-def download(name: str, cache_dir: str) -> str:
-    """Downloads a repository's model; the folder with its files.
+def wanted(files: list[str], subfolder: str) -> list[str]:
+    """Of a repository's files those that a model needs.
+
+    Without a configuration of its own the folder may be one of
+    sentence-transformers, with the model in a folder below, or of diffusers, with
+    a text encoder and a tokenizer below.
+    """
+    prefix = subfolder + "/" if subfolder else ""
+    below = {
+        file[len(prefix) :].rpartition("/")[0]
+        for file in files
+        if file.startswith(prefix) and file.endswith("/config.json")
+    }
+    found = _in_folder(files, subfolder)
+    if prefix + "config.json" not in files and prefix + "open_clip_config.json" not in files:
+        if prefix + "modules.json" in files:
+            for folder in below:
+                if "/" not in folder:
+                    found += _in_folder(files, prefix + folder)
+        elif prefix + "model_index.json" in files:
+            encoder = "text_encoder_2" if "text_encoder_2" in below else "text_encoder"
+            found += _in_folder(files, prefix + encoder)
+            found += _in_folder(files, prefix + encoder.replace("text_encoder", "tokenizer"))
+    # A part of a pipeline of diffusers has its tokenizer beside it.
+    parent, _, last = subfolder.rpartition("/")
+    if last.startswith("text_encoder"):
+        beside = last.replace("text_encoder", "tokenizer")
+        found += _in_folder(files, f"{parent}/{beside}" if parent else beside)
+    return sorted(set(found))
+
+
+def download(name: str, cache_dir: str) -> None:
+    """Downloads a repository's model into the cache; of an adapter the model that
+    it names too.
 
     A progress bar is shown by huggingface_hub itself. Needs huggingface_hub:
     pip install 'clipc[hub]'.
@@ -111,7 +147,21 @@ def download(name: str, cache_dir: str) -> str:
         if isinstance(error, OSError) and error.filename is not None:
             status = "io"
         raise ClipcError(status, f"{name}: {_first_line(error)}") from error
-    return os.path.join(folder, subfolder) if subfolder else str(folder)
+    base = _base_of_adapter(os.path.join(folder, subfolder))
+    if base and not os.path.exists(base):
+        download(base, cache_dir)
+
+
+def _base_of_adapter(folder: str) -> Optional[str]:
+    """The model that an adapter alone stands for."""
+    try:
+        if os.path.exists(os.path.join(folder, "config.json")):
+            return None
+        with open(os.path.join(folder, "adapter_config.json"), encoding="utf-8") as file:
+            base = json.load(file).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return base if isinstance(base, str) else None
 
 
 def _of_transfer(error: Exception) -> bool:
