@@ -62,10 +62,15 @@ def call(files):
     return model.encode([Image.open(file) for file in files], normalize_embeddings=True)
 """
 
+# torchvision lies in a folder of its own: where transformers finds one it resizes
+# otherwise.
 OPEN_CLIP = """
+import os
+sys.path[:0] = [job["parity"], os.environ.get("TORCHVISION", "")]
 import torch
 from PIL import Image
-import open_clip
+import open_clip_check
+open_clip = open_clip_check.import_open_clip()
 torch.set_num_threads(job["threads"])
 model, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32-quickgelu")
 model.eval()
@@ -106,14 +111,15 @@ class Embed:
 class Worker:
     """A Python program."""
 
-    def __init__(self, args, name, code, python, **job):
+    def __init__(self, args, name, code, python, peer=False, **job):
+        self.peer = peer
         self.name, self.out = name, f"{args.work}/{re.sub('[^a-z0-9]+', '-', name)}.npy"
         job = {"list": args.list, "out": self.out, "threads": len(args.cpus), **job}
         self.command = [python, "-c", WORKER % code, json.dumps(job)]
 
     def turn(self, args):
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-        environment.pop("PYTHONPATH", None)
+        environment["PYTHONPATH"] = os.environ.get("BENCH_PEERS", "") if self.peer else ""
         start = time.perf_counter()
         done = subprocess.run(self.command, capture_output=True, text=True, check=False,
                               cwd=args.work, env=environment, preexec_fn=args.pin)
@@ -140,7 +146,8 @@ def contestants(args):
     found = [c for pair in pairs for c in pair]
     for name, code in (("sentence-transformers f32", SENTENCE_TRANSFORMERS),
                        ("open_clip f32", OPEN_CLIP)):
-        peer = Worker(args, name, code, args.peers, model=args.model)
+        peer = Worker(args, name, code, args.peers, True, model=args.model,
+                      parity=os.path.abspath(f"{HERE}/../tests/parity"))
         try:
             peer.turn(args)
         except RuntimeError as error:

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # python.sh - the Python package against clipc-embed and its peers: python.py in
-# the environment of peers.sh, with the wheel in an environment of its own,
-# build/bench-wheel. Peers lie in build/bench-python; what cannot be installed is
-# said, and left out. Run `make all wheel` first.
+# the environment of peers.sh. The wheel has an environment of its own,
+# build/bench-wheel, torchvision and the peers have folders; what cannot be
+# installed is said, and left out. Run `make all wheel` first.
 # Environment: BUILD, PYTHON, VENV as for peers.sh; CLIPC_PYTHON and PEER_PYTHON
 # name interpreters that have the wheel and the peers.
 set -eu
@@ -21,16 +21,19 @@ if [ -z "${CLIPC_PYTHON:-}" ]; then
 fi
 if [ -z "${PEER_PYTHON:-}" ]; then
     PEER_PYTHON=$VENV/bin/python
-    folder=build/bench-python
+    BENCH_PEERS=$PWD/build/bench-python
+    : "${TORCHVISION:=$PWD/build/bench-torchvision}"
+    export BENCH_PEERS TORCHVISION
     # torch, transformers and Pillow are those of the environment.
-    if [ ! -d "$folder" ]; then
-        "$PEER_PYTHON" -m pip install -qq --disable-pip-version-check \
-            --no-deps --target "$folder" --retries 1 \
-            sentence-transformers==5.1.2 open_clip_torch==3.3.0 ftfy wcwidth \
-            timm tqdm scikit-learn scipy joblib threadpoolctl torchvision ||
-            echo "python: SKIPPED peers: cannot be installed"
-    fi
-    export BENCH_PEERS="$PWD/$folder"
+    [ -d "$BENCH_PEERS" ] || "$PEER_PYTHON" -m pip install -qq --no-deps \
+        --disable-pip-version-check --target "$BENCH_PEERS" --retries 1 \
+        sentence-transformers==6.2.0 open_clip_torch==3.3.0 timm ftfy wcwidth \
+        tqdm scikit-learn scipy joblib threadpoolctl narwhals ||
+        echo "python: SKIPPED peers: cannot be installed"
+    [ -d "$TORCHVISION" ] || "$PEER_PYTHON" -m pip install -qq --no-deps \
+        --disable-pip-version-check --target "$TORCHVISION" --retries 1 \
+        torchvision==0.28.0 ||
+        echo "python: SKIPPED torchvision: cannot be installed"
 fi
 exec "$VENV/bin/python" bench/python.py --build "$BUILD" \
     --clipc "$CLIPC_PYTHON" --peers "$PEER_PYTHON" "$@"

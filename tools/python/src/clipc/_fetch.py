@@ -142,7 +142,7 @@ def fetch(url: str, private_hosts: str, most: int, timeout: float = TIMEOUT) -> 
                 request.connection.close()
     except ClipcError:
         raise
-    except (TimeoutError, socket.timeout):  # noqa: UP041  two classes on Python 3.9
+    except (TimeoutError, socket.timeout):  # two classes on 3.9
         raise ClipcError("timeout", f"{_short(url)}: no answer within {timeout:g} s") from None
     except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
         reason = str(error) or type(error).__name__
