@@ -32,8 +32,6 @@ PACKAGES = ["torch", "transformers", "onnxruntime", "openvino", "nncf",
             "onnx", "numpy"]
 
 
-
-
 @dataclasses.dataclass
 class Model:
     """A model of the shape people use. Width 768, 12 layers, MLP 3072."""
@@ -75,6 +73,21 @@ MODELS = {
     "siglip2-b32-256": Model("SigLIP 2 B/32-256", "BENCHMARKS-siglip2-b32-256",
                              32, 256),
 }
+
+
+# ---- contestants ----------------------------------------------------------
+
+
+def contestant(runtime, dtype, cpu="auto"):
+    """"clipc int8 avx2": the name in results."""
+    return f"{runtime} {dtype}" + (f" {cpu}" if cpu != "auto" else "")
+
+
+def are_peers(ours, theirs):
+    """Whether clipc's contestant is compared with another: the same numbers,
+    and forced to the same instruction set, or both free."""
+    return ours.startswith("clipc ") and not theirs.startswith("clipc ") and \
+        ours.split(" ")[1:] == theirs.split(" ")[1:]
 
 
 def versions():

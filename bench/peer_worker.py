@@ -8,7 +8,8 @@ every line read, runs as many calls as it says and prints {"ms": [...]}: the
 milliseconds of each. `clipc-bench --rounds-from-stdin` speaks the same, so that
 peers.py can let one after the other run, each with its weights loaded.
 
-Keys: runtime (torch, onnxruntime, openvino), dtype (f32, bf16, int8), task
+Keys: runtime (torch, onnxruntime, openvino), dtype (f32, bf16, int8), cpu (auto,
+or the instruction set to which the caller's environment keeps it), task
 (image, text), threads, batch, model (of peer_models.py), cache (the model's
 folder), and the setting: parts (the batch is cut into so many requests), streams (how many of
 them run at once, with threads / streams threads each), hint (OpenVINO).
@@ -40,6 +41,9 @@ class Torch:
             self.load_text(folder)
         else:
             self.tower = peer_models.tower(model, job["task"], folder, dtype)
+        got = torch.backends.cpu.get_cpu_capability()
+        if job["cpu"] == "avx2" and got != "AVX2":
+            raise SystemExit(f"torch computes with {got}, not with AVX2")
 
     def load_text(self, folder):
         """CLIP: all labels, the tokenizer included."""
@@ -112,6 +116,13 @@ class OpenVino:
             "INFERENCE_NUM_THREADS": job["threads"],
             "NUM_STREAMS": job["streams"],
             "ENABLE_CPU_PINNING": True})
+        wider = {"avx2": ("avx512", "amx"), "avx512": ("amx",)}
+        used = {node.get_rt_info().get("primitiveType", "")
+                for node in compiled.get_runtime_model().get_ops()}
+        for kernel in map(str, used):
+            if any(w in kernel for w in wider.get(job["cpu"], ())):
+                raise SystemExit(f"OpenVINO computes with {kernel}, not with "
+                                 f"{job['cpu']} alone")
         if job["streams"] == 1:
             self.requests = [compiled.create_infer_request()]
         else:

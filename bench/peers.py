@@ -21,7 +21,8 @@ whose tokens are ready.
 
 Every case's results go into build/bench-cache/MODEL/results.json, a new run of
 a case replacing the last; --write makes the model's page in docs/ and its plots
-of them. --no-amx runs all contestants without the permission for AMX tiles and
+of them. --cpu names instruction sets for clipc. A forced one is compared with
+the peers that can be forced to the same set; ONNX Runtime cannot. --no-amx runs all contestants without the permission for AMX tiles and
 keeps nothing."""
 
 import argparse
@@ -44,6 +45,15 @@ PEERS = {"f32": ["torch", "onnxruntime", "openvino"],
          "bf16": ["torch", "openvino"],
          "int8": ["onnxruntime", "openvino"]}
 CLASSES = list(PEERS)
+# What keeps a runtime to an instruction set, for those that have such a switch;
+# peer_worker.py checks that they obey. The clipc of that name has VNNI, too.
+FORCED = {
+    "avx2": {"torch": {"ATEN_CPU_CAPABILITY": "avx2",
+                       "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+                       "ONEDNN_MAX_CPU_ISA": "AVX2_VNNI"},
+             "openvino": {"ONEDNN_MAX_CPU_ISA": "AVX2_VNNI"}},
+    "avx512": {"torch": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"},
+               "openvino": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}}}
 ROUND_MS = 200   # a contestant's share of a round, at least one call
 WARM_MS = 60     # of calls that are not counted, before each round, unless
 LONG_MS = 250    # a call alone takes this long
@@ -69,8 +79,8 @@ def deny_amx():
 class Contestant:
     """A process that makes calls when told to."""
 
-    def __init__(self, args, name, kind, command, cpus, out, setting=""):
-        self.name, self.kind, self.out = name, kind, out
+    def __init__(self, args, name, command, cpus, out, setting="", env=None):
+        self.name, self.out = name, out
         self.setting = setting
         self.times, self.rounds, self.calls = [], [], 1
         self.log = open(f"{args.cache}/{name.replace(' ', '-')}.log", "w+",
@@ -83,7 +93,7 @@ class Contestant:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.log, text=True, preexec_fn=in_child,
-            env=os.environ | {"HF_HUB_OFFLINE": "1"})
+            env=os.environ | {"HF_HUB_OFFLINE": "1"} | (env or {}))
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -152,19 +162,21 @@ class Case:
             raise SystemExit(f"peers: {threads} threads need as many CPUs")
         self.contestants = []
 
-    def peer(self, runtime, dtype, setting):
-        name = f"{runtime} {dtype}"
+    def peer(self, runtime, dtype, setting, cpu="auto"):
+        name = peer_models.contestant(runtime, dtype, cpu)
         out = f"{self.args.cache}/{name.replace(' ', '-')}.npy"
         job = {"runtime": runtime, "dtype": dtype, "task": self.task,
                "threads": self.threads, "batch": self.batch, "out": out,
+               "cpu": cpu,
                "model": self.args.model, "cache": self.args.cache} | setting
         worker = os.path.join(HERE, "peer_worker.py")
-        return Contestant(self.args, name, dtype,
+        env = {} if cpu == "auto" else FORCED[cpu][runtime]
+        return Contestant(self.args, name,
                           [sys.executable, worker, json.dumps(job)],
-                          self.cpus, out, describe(setting))
+                          self.cpus, out, describe(setting), env)
 
     def clipc(self, dtype, cpu):
-        name = f"clipc {dtype}" + (f" {cpu}" if cpu != "auto" else "")
+        name = peer_models.contestant("clipc", dtype, cpu)
         out = f"{self.args.cache}/{name.replace(' ', '-')}.f32"
         command = [f"{self.args.build}/clipc-bench", self.task,
                    "--model", f"{self.args.cache}/model",
@@ -178,17 +190,18 @@ class Case:
             command += ["--labels", peer_models.LABELS]
             if not self.args.about.is_clip:
                 command += ["--count", str(self.batch)]
-        return Contestant(self.args, name, dtype, command, self.cpus, out)
+        return Contestant(self.args, name, command, self.cpus, out)
 
-    def fastest(self, runtime, dtype):
+    def fastest(self, runtime, dtype, cpu="auto"):
         """A peer with its best setting."""
         known = self.args.settings
-        key = f"{self.task} {runtime} {dtype} {self.threads}t b{self.batch}"
+        key = (f"{self.task} {peer_models.contestant(runtime, dtype, cpu)} "
+               f"{self.threads}t b{self.batch}")
         choices = settings(runtime, self.threads, self.batch)
         if len(choices) > 1 and key not in known:
             best = []
             for setting in choices:
-                peer = self.peer(runtime, dtype, setting)
+                peer = self.peer(runtime, dtype, setting, cpu)
                 ms = peer.calibrate()
                 for _ in range(3):
                     ms = min(ms, *peer.call(1 if ms > LONG_MS else 3))
@@ -197,7 +210,7 @@ class Case:
                 print(f"  {key}: {describe(setting)}: {ms:.1f} ms", flush=True)
             known[key] = choices[best.index(min(best))]
             self.args.save_settings()
-        return self.peer(runtime, dtype, known.get(key, choices[0]))
+        return self.peer(runtime, dtype, known.get(key, choices[0]), cpu)
 
     def start(self):
         if self.task == "text" and self.args.about.is_clip:
@@ -207,12 +220,15 @@ class Case:
             if self.task == "image":
                 self.write_pixels()
             for dtype in self.args.classes:
-                # f32 does without AMX: avx512 would be auto once more.
-                self.contestants += [
-                    self.clipc(dtype, cpu) for cpu in self.args.cpu
-                    if (dtype, cpu) != ("f32", "avx512")]
-                self.contestants += [self.fastest(runtime, dtype)
-                                     for runtime in PEERS[dtype]]
+                for cpu in self.args.cpu:
+                    # f32 does without AMX: avx512 would be auto once more.
+                    if (dtype, cpu) == ("f32", "avx512"):
+                        continue
+                    self.contestants.append(self.clipc(dtype, cpu))
+                    self.contestants += [
+                        self.fastest(runtime, dtype, cpu)
+                        for runtime in PEERS[dtype]
+                        if cpu == "auto" or runtime in FORCED.get(cpu, {})]
         for contestant in self.contestants:
             contestant.calibrate()
 
@@ -235,8 +251,8 @@ class Case:
                 contestant.answer()
                 contestant.close()
                 low, mean = self.cosines(contestant)
-                rows[contestant.name] = {
-                    "class": dtype, "cosine_min": low, "cosine_mean": mean}
+                rows[contestant.name] = {"cosine_min": low,
+                                         "cosine_mean": mean}
                 print(f"  {contestant.name:24} cosine: min {low:.6f}  mean "
                       f"{mean:.6f}", flush=True)
         return {"task": "accuracy", "threads": self.threads, "rows": rows}
@@ -271,18 +287,17 @@ class Case:
         for c in self.contestants:
             low, mean = self.cosines(c)
             rows[c.name] = {
-                "class": c.kind, "setting": c.setting,
+                "setting": c.setting,
                 "min": min(c.times) / units,
                 "median": statistics.median(c.times) / units,
                 "max": max(c.times) / units, "calls": len(c.times),
                 "peak_mib": c.peak_mib, "cosine_min": low,
                 "cosine_mean": mean,
                 "rounds": [ms / units for ms in c.rounds]}
-        peers = {kind: [n for n, r in rows.items() if r["class"] == kind and
-                        not n.startswith("clipc")] for kind in CLASSES}
         for name, row in rows.items():
-            if name.startswith("clipc") and peers[row["class"]]:
-                best = min(peers[row["class"]], key=lambda n: rows[n]["min"])
+            peers = [n for n in rows if peer_models.are_peers(name, n)]
+            if peers:
+                best = min(peers, key=lambda n: rows[n]["min"])
                 ratios = [a / b for a, b in zip(row["rounds"],
                                                 rows[best]["rounds"])]
                 row["against"] = best

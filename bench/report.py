@@ -21,10 +21,11 @@ NAMES = {"torch": "transformers + torch", "onnxruntime": "ONNX Runtime",
 
 def shown(name):
     """"onnxruntime int8" as people write it."""
-    runtime, *rest = name.split(" ")
+    runtime, dtype, *cpu = name.split(" ")
     how = {"onnxruntime int8": "dynamic int8",
-           "openvino int8": "static int8 (NNCF)"}.get(name, " ".join(rest))
-    return f"{NAMES.get(runtime, runtime)} {how}"
+           "openvino int8": "static int8 (NNCF)"}.get(f"{runtime} {dtype}",
+                                                      dtype)
+    return " ".join([NAMES.get(runtime, runtime), how, *cpu])
 
 
 def order(names):
@@ -41,6 +42,12 @@ def table(head, rows):
 def columns(results, task="image"):
     return [results.get(f"{task} {t}t b{b}") for t, b in CASES]
 
+
+FORCED = """\
+Rows of a forced instruction set (`--cpu`) are compared with peers that are kept
+to the same set: ONEDNN_MAX_CPU_ISA=AVX2_VNNI (OpenVINO, torch),
+ATEN_CPU_CAPABILITY=avx2 (torch). ONNX Runtime has no such switch.
+"""
 
 HEAD = [f"{t} thread{'s' * (t > 1)}, batch {b}" for t, b in CASES]
 
@@ -64,7 +71,8 @@ def ratios(cases, with_targets=False):
         cells = []
         for case in cases:
             row = case and case["rows"].get(name)
-            if not row or "ratio" not in row:
+            if not row or "ratio" not in row or \
+                    not peer_models.are_peers(name, row["against"]):
                 cells.append("-")
                 continue
             r = row["ratio"]
@@ -74,7 +82,8 @@ def ratios(cases, with_targets=False):
             rows.append([shown(name)] + cells)
     for kind, targets in TARGETS.items() if with_targets else ():
         rows.append([f"target, {kind}"] + [f"{t:.2f}" for t in targets])
-    return table(["clipc : best peer of its class"] + HEAD, rows)
+    return table(["clipc : best peer of its class"] + HEAD, rows) + (
+        "\n" + FORCED if any(len(r[0].split(" ")) > 2 for r in rows) else "")
 
 
 def settings(cases):

@@ -172,12 +172,12 @@ static void show_machine(void)
            cpu.kernel_f32, cpu.kernel_bf16, cpu.kernel_int8);
     printf("%-15s %u for this process; %s\n", "CPUs", cpu.n_cpus,
            cpu.features && *cpu.features ? cpu.features : "no features used");
-    printf("%-15s libclipc %s, libpng %s, %s%s\n", "libraries",
+    printf("%-15s libclipc %s, libpng %s, %s%s,\n", "libraries",
            clipc_version(), cpu.libpng ? cpu.libpng : "unknown",
            cpu.libcurl ? "libcurl " : "no libcurl",
            cpu.libcurl ? cpu.libcurl : "");
-    printf("%-15s %s, %s%s\n", "",
-           cpu.libjpeg ? cpu.libjpeg : "libjpeg unknown",
+    printf("%-15s libjpeg %s, %s%s,\n", "",
+           cpu.libjpeg ? cpu.libjpeg : "unknown",
            cpu.libwebp ? "libwebp " : "no libwebp",
            cpu.libwebp ? cpu.libwebp : "");
     printf("%-15s %s%s%s\n", "", cpu.libavif ? "libavif " : "no libavif",
