@@ -19,6 +19,7 @@
  */
 #include "kernels/linear.h"
 
+#include "kernels/inline.h"
 #include "kernels/openblas.h"
 #include "base/thread.h"
 
@@ -342,6 +343,34 @@ static void tile_share(const native_run *r, size_t n_rows, size_t tile,
     *end = *end * unit < n_rows ? *end * unit : n_rows;
 }
 
+/* What a finish will read and write, fetched while the product runs: panels go
+ * across the rows, so that the processor's own prefetches find no pattern. */
+INLINE void prefetch_bytes(const void *data, size_t n)
+{
+    for (size_t i = 0; data && i < n; i += CLIPC_STRIP_BYTES)
+        __builtin_prefetch((const char *)data + i, 1);
+}
+
+INLINE void prefetch_columns(const clipc_finish *finish, size_t n_columns)
+{
+    const size_t bytes = n_columns * sizeof(float);
+
+    prefetch_bytes(finish->bias, bytes);
+    prefetch_bytes(finish->column_scale, bytes);
+    prefetch_bytes(finish->column_sums, bytes);
+}
+
+INLINE void prefetch_rows(const clipc_finish *finish, size_t row,
+                          size_t n_rows, size_t n_columns)
+{
+    const size_t bytes = n_columns *
+                         (finish->format == CLIPC_OPERAND_BF16 ? 2 : 4);
+    const char *out = (const char *)finish->out + row * finish->out_stride;
+
+    for (; n_rows > 0; n_rows--, out += finish->out_stride)
+        prefetch_bytes(out, bytes);
+}
+
 /* Rows [first, end) times one panel. A tile is finished after the product of
  * the next tile is under way, so that the two overlap in the core. */
 static void run_panel(const native_run *r, size_t panel, size_t first,
@@ -394,6 +423,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
         if (finish.column_sums)
             finish.column_sums += column;
     }
+    prefetch_columns(&finish, n_columns);
     for (size_t i = 0; i < n_tiles; i++) {
         size_t row, row_end, start;
         if (tile_rows) { /* the last tile computes some rows again */
@@ -411,6 +441,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
         t.rows = row_end - start;
         t.prefetch = prefetch;
         t.prefetch_lines = lines ? burst : 0;
+        prefetch_rows(&finish, row, row_end - row, n_columns);
         r->tile->run(&t);
         if (lines) {
             size_t done = burst * bursts < lines ? burst * bursts : lines;
