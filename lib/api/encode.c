@@ -8,21 +8,28 @@
 #include "image/normalize.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    IMAGE_CHUNK = 8, /* images preprocessed at a time */
-    TEXT_CHUNK = 256 /* texts tokenised and encoded at a time */
+    IMAGE_CHUNK = 8, /* images preprocessed and encoded at a time, at least */
+    THREAD_IMAGES = 4, /* for each thread: rows for a lane of its own */
+    TEXT_CHUNK = 256   /* texts tokenised and encoded at a time */
 };
 
-/* Pixels of IMAGE_CHUNK images, at most, unless one has more. */
+/* Pixels of a chunk, at most, unless one image has more. */
 #define CHUNK_BYTES ((size_t)128 << 20)
 
-static size_t image_chunk(size_t pixel_floats)
+/* Images of a call of n that are encoded together. */
+static size_t image_chunk(const clipc_ctx *ctx, size_t n, size_t pixel_floats)
 {
-    const size_t n = CHUNK_BYTES / (pixel_floats * sizeof(float));
-    return n == 0 ? 1 : n < IMAGE_CHUNK ? n : IMAGE_CHUNK;
+    const size_t most = CHUNK_BYTES / (pixel_floats * sizeof(float));
+    size_t chunk = IMAGE_CHUNK;
+
+    if (n > chunk && THREAD_IMAGES * clipc_pool_size(ctx->engine.pool) > chunk)
+        chunk = THREAD_IMAGES * clipc_pool_size(ctx->engine.pool);
+    return most == 0 ? 1 : most < chunk ? most : chunk;
 }
 
 /* ---- texts ------------------------------------------------------------- */
@@ -197,7 +204,7 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
     CLIPC_TRY(clipc_model_need_vision(ctx->model, err));
     const clipc_config *config = &ctx->model->config;
     size_t pixel_floats = 3 * config->image_size * config->image_size;
-    const size_t chunk = image_chunk(pixel_floats);
+    const size_t chunk = image_chunk(ctx, n, pixel_floats);
 
     clipc_ctx_begin(ctx, "images", n);
     for (size_t done = 0; done < n;) {
@@ -208,6 +215,47 @@ clipc_status clipc_encode_pixels(clipc_ctx *ctx, const float *pixels, size_t n,
         done += count;
         CLIPC_TRY(clipc_ctx_report(ctx, done, err));
     }
+    return CLIPC_OK;
+}
+
+/* Images to ctx->pixels, split over the pool. */
+typedef struct pixel_task {
+    const clipc_ctx *ctx;
+    clipc_image *const *images; /* [n] */
+    size_t n, pixel_floats;
+    atomic_bool failed;
+} pixel_task;
+
+static clipc_status preprocess(const pixel_task *task, size_t i,
+                               clipc_error *err)
+{
+    const clipc_model *model = task->ctx->model;
+    return clipc_preprocess_image(&model->preprocess, &model->normalizer,
+                                  task->images[i],
+                                  task->ctx->pixels + i * task->pixel_floats,
+                                  err);
+}
+
+static void preprocess_part(void *arg, unsigned thread, unsigned n_threads)
+{
+    pixel_task *task = arg;
+    size_t begin, end;
+
+    clipc_split(task->n, thread, n_threads, &begin, &end);
+    for (size_t i = begin; i < end; i++)
+        if (preprocess(task, i, NULL) != CLIPC_OK)
+            atomic_store(&task->failed, true);
+}
+
+static clipc_status preprocess_all(pixel_task *task, clipc_error *err)
+{
+    if (task->n > 1) {
+        clipc_pool_run(task->ctx->engine.pool, preprocess_part, task);
+        if (!atomic_load(&task->failed))
+            return CLIPC_OK;
+    }
+    for (size_t i = 0; i < task->n; i++) /* the first failure is reported */
+        CLIPC_TRY(preprocess(task, i, err));
     return CLIPC_OK;
 }
 
@@ -235,16 +283,13 @@ clipc_status clipc_encode_images(clipc_ctx *ctx, clipc_image *const *images,
     }
     if (n == 0)
         return CLIPC_OK;
-    const size_t chunk = image_chunk(pixel_floats);
+    const size_t chunk = image_chunk(ctx, n, pixel_floats);
     CLIPC_TRY(keep_floats(&ctx->pixels, chunk * pixel_floats, err));
     clipc_ctx_begin(ctx, "images", n);
     for (size_t done = 0; done < n;) {
         size_t count = n - done < chunk ? n - done : chunk;
-        for (size_t i = 0; i < count; i++)
-            CLIPC_TRY(
-                clipc_preprocess_image(&model->preprocess, &model->normalizer,
-                                       images[done + i],
-                                       ctx->pixels + i * pixel_floats, err));
+        pixel_task task = { ctx, images + done, count, pixel_floats, false };
+        CLIPC_TRY(preprocess_all(&task, err));
         CLIPC_TRY(
             encode_pixels(ctx, ctx->pixels, count,
                           embeddings + done * model->config.projection_dim,

@@ -16,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Texts that are encoded together. */
-enum { TEXT_BATCH = 64 };
+/* Texts that are encoded together: as many as the library sorts, so that those
+ * which begin alike share rows. Fewer of long ones. */
+enum { TEXT_BATCH = 256, TEXT_BATCH_BYTES = 1 << 20, TEXT_ROOM = 4096 };
 
 typedef struct settings {
     tool_common common;
@@ -289,9 +290,10 @@ static bool read_texts(session *s, tool_texts *file, text_batch *batch,
                        size_t *n_read)
 {
     char message[256];
+    size_t bytes = 0;
 
     batch->n = 0;
-    while (batch->n < TEXT_BATCH) {
+    while (batch->n < TEXT_BATCH && bytes < TEXT_BATCH_BYTES) {
         tool_text *text = &batch->texts[batch->n];
         if (!tool_texts_next(file, text, message)) {
             if (*message) {
@@ -303,10 +305,23 @@ static bool read_texts(session *s, tool_texts *file, text_batch *batch,
         }
         ++*n_read;
         if (!s->answered ||
-            !tool_answered_take(s->answered, text->data, text->len))
+            !tool_answered_take(s->answered, text->data, text->len)) {
+            bytes += text->len;
             batch->n++;
+        }
     }
     return true;
+}
+
+/* Forgets the batch, and the memory of its long texts. */
+static void clear_batch(text_batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++)
+        if (batch->texts[i].room > TEXT_ROOM) {
+            free(batch->texts[i].data);
+            batch->texts[i] = (tool_text){ 0 };
+        }
+    batch->n = 0;
 }
 
 /* Removes "text 0" from the message of a call with one text. */
@@ -380,6 +395,7 @@ static void embed_texts(session *s, tool_texts *file)
                 break;
         }
         tool_stats_add(&s->stats, TOOL_STAGE_WRITE, start);
+        clear_batch(&batch);
         tool_progress_show(n_read, tool_texts_total(file, n_read));
     }
     for (size_t i = 0; i < TEXT_BATCH; i++)

@@ -31,13 +31,17 @@
 #include <time.h>
 
 enum {
-    BATCH = 8,         /* encoded together: enough to use the weights well once
-                        * they are in the cache, few enough that answers come
-                        * steadily */
-    AHEAD = 3 * BATCH, /* pictures of either kind decoded ahead */
-    WINDOW = 1024,     /* inputs in flight */
+    BATCH = 8,        /* encoded together, at least: enough to use the weights
+                       * well once they are in the cache, few enough that
+                       * answers come steadily */
+    READER_BATCH = 4, /* for each reader: with fewer, the tower's threads share
+                       * each matrix product and wait for each other
+                       * (docs/SPEED.md, "Many CPUs") */
+    AHEAD = 3,        /* batches of pictures of either kind decoded ahead */
+    WINDOW = 1024,    /* inputs in flight */
     MAX_READERS = 64,
-    MAX_FETCHERS = 8 /* transfers at a time */
+    MAX_FETCHERS = 8, /* transfers at a time */
+    MAX_BATCH = READER_BATCH * MAX_READERS
 };
 
 /* Most of the answers in the window; a record may have a million labels. */
@@ -69,11 +73,11 @@ typedef struct slot {
 typedef struct pipeline {
     const tool_pipeline_params *params;
     tool_read_params read;
-    tool_stats *stats; /* or NULL */
-    slot *slots;       /* [window] */
-    size_t window;
-    char *answers;       /* [window, answer_bytes] */
-    char *batch_answers; /* [BATCH, answer_bytes] */
+    tool_stats *stats;    /* or NULL */
+    slot *slots;          /* [window] */
+    size_t window, batch; /* inputs in flight; encoded together */
+    char *answers;        /* [window, answer_bytes] */
+    char *batch_answers;  /* [batch, answer_bytes] */
 
     pthread_mutex_t mutex;
     pthread_cond_t moved;       /* for the caller: anything changed */
@@ -265,7 +269,7 @@ static slot *take_name(pipeline *p, int kind)
             p->next[kind]++;
         }
         if (p->next[kind] < p->tail) {
-            if (p->n_pictures[kind] < AHEAD + p->n_readers[kind]) {
+            if (p->n_pictures[kind] < AHEAD * p->batch + p->n_readers[kind]) {
                 slot *s = &p->slots[p->next[kind]++ % p->window];
                 s->state = READING;
                 p->n_queued[kind]--;
@@ -406,7 +410,7 @@ static void *find_names(void *arg)
 static void encode_items(pipeline *p, tool_item *const *items, size_t n)
 {
     const tool_pipeline_params *params = p->params;
-    clipc_image *images[BATCH] = { NULL };
+    clipc_image *images[MAX_BATCH] = { NULL };
     clipc_error err = CLIPC_ERROR_INIT;
     const tool_span start = tool_stats_now();
 
@@ -436,26 +440,26 @@ static void encode_items(pipeline *p, tool_item *const *items, size_t n)
 }
 
 /* Locked: the slots to encode now. 0: better wait. */
-static size_t choose_batch(pipeline *p, slot *batch[BATCH])
+static size_t choose_batch(pipeline *p, slot *batch[MAX_BATCH])
 {
     bool patient = now_ns() - p->changed_ns < PATIENCE_NS;
     bool full = p->tail - p->head == p->window;
     size_t n = 0;
 
-    for (size_t i = p->head; i < p->tail && n < BATCH; i++) {
+    for (size_t i = p->head; i < p->tail && n < p->batch; i++) {
         slot *s = &p->slots[i % p->window];
         if (s->state == READ)
             batch[n++] = s;
         else if (s->state != DONE && s->kind == FAST && patient)
             return 0;
     }
-    return n == BATCH || !patient || p->ended || p->starved || full ? n : 0;
+    return n == p->batch || !patient || p->ended || p->starved || full ? n : 0;
 }
 
 /* Locked before and after. */
 static void encode_batch(pipeline *p, slot *const *batch, size_t n)
 {
-    tool_item *items[BATCH];
+    tool_item *items[MAX_BATCH];
 
     for (size_t i = 0; i < n; i++)
         items[i] = &batch[i]->item;
@@ -526,7 +530,7 @@ static void wait_picture(pipeline *p)
 /* The loop of the caller's thread. true: all inputs were answered. */
 static bool answer_all(pipeline *p)
 {
-    slot *batch[BATCH];
+    slot *batch[MAX_BATCH];
     bool good = true, finished = false;
 
     pthread_mutex_lock(&p->mutex);
@@ -643,6 +647,28 @@ static void free_pipeline(pipeline *p)
     free(p);
 }
 
+/* The inputs in flight and the batch. Large answers bound both. */
+static void set_sizes(pipeline *p)
+{
+    const size_t bytes = p->params->answer_bytes;
+    unsigned n = p->params->n_readers;
+
+    p->window = p->batch = 1;
+    if (n == 0)
+        return;
+    p->window = WINDOW;
+    if (bytes > WINDOW_BYTES / WINDOW)
+        p->window = WINDOW_BYTES / bytes > 4 * BATCH ? WINDOW_BYTES / bytes
+                                                     : 4 * BATCH;
+    if (n > MAX_READERS)
+        n = MAX_READERS;
+    p->batch = (size_t)READER_BATCH * n;
+    if (p->batch > p->window / 4)
+        p->batch = p->window / 4;
+    if (p->batch < BATCH)
+        p->batch = BATCH;
+}
+
 tool_pipeline_result tool_pipeline_run(const tool_pipeline_params *params)
 {
     pipeline *p = tool_grow(NULL, 1, sizeof *p);
@@ -655,13 +681,10 @@ tool_pipeline_result tool_pipeline_run(const tool_pipeline_params *params)
     p->stats = params->stats;
     p->read.image.progress = on_transfer;
     p->read.image.progress_user = p;
-    p->window = threads ? WINDOW : 1;
-    if (threads && bytes > WINDOW_BYTES / WINDOW)
-        p->window = WINDOW_BYTES / bytes > 4 * BATCH ? WINDOW_BYTES / bytes
-                                                     : 4 * BATCH;
+    set_sizes(p);
     p->slots = tool_grow(NULL, p->window, sizeof *p->slots);
     p->answers = tool_grow(NULL, p->window, bytes);
-    p->batch_answers = tool_grow(NULL, threads ? BATCH : 1, bytes);
+    p->batch_answers = tool_grow(NULL, p->batch, bytes);
     for (size_t i = 0; i < p->window; i++)
         p->slots[i].item.answer = p->answers + i * bytes;
     p->changed_ns = now_ns();
