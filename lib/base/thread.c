@@ -95,10 +95,11 @@ static bool asks(const clipc_cancel *cancel)
            pthread_equal(cancel->asker, pthread_self());
 }
 
-/* Returns when the gate's value is no longer `seen`. */
+/* Returns when the gate's value is no longer `seen`. cancel: NULL but for the
+ * thread that it asks. */
 static void gate_wait(gate *g, unsigned seen, bool spin, clipc_cancel *cancel)
 {
-    const int64_t timeout_ns = asks(cancel) ? CLIPC_CANCEL_NS / 2 : 0;
+    const int64_t timeout_ns = cancel ? CLIPC_CANCEL_NS / 2 : 0;
 
     if (spin) {
         int64_t end = 0;
@@ -168,11 +169,14 @@ void clipc_pool_barrier(clipc_pool *pool)
 
     if (pool->n_threads <= 1)
         return;
+    /* Looked at before the arrival: when all have arrived, the caller may begin
+     * the next computation while others have not left yet. */
+    clipc_cancel *cancel = asks(pool->cancel) ? pool->cancel : NULL;
     if (atomic_fetch_add(&pool->n_arrived, 1) + 1 == pool->n_threads) {
         atomic_store(&pool->n_arrived, 0);
         gate_open(&pool->barrier);
     } else {
-        gate_wait(&pool->barrier, seen, pool->spin, pool->cancel);
+        gate_wait(&pool->barrier, seen, pool->spin, cancel);
     }
 }
 

@@ -144,6 +144,35 @@ TEST(a_thread_that_waits_goes_on_asking)
     clipc_pool_destroy(s.pool);
 }
 
+/* The first thread comes later than the other, which waits for it and, for the
+ * most part, does not sleep yet. */
+static void late(void *arg, unsigned thread, unsigned n_threads)
+{
+    const struct timespec moment = { .tv_nsec = 20000 };
+
+    (void)arg, (void)n_threads;
+    if (thread == 0)
+        nanosleep(&moment, NULL);
+}
+
+/* A thread that leaves a computation reads nothing that the next one writes:
+ * ThreadSanitizer watches. */
+TEST(one_computation_begins_when_another_is_over)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_cancel cancel = { 0 };
+    asked a = { 0 };
+    clipc_pool *pool;
+
+    CHECK_OK(clipc_pool_create(&pool, 2, &err), err);
+    clipc_pool_set_cancel(pool, &cancel);
+    for (int i = 0; i < (emulated() ? 50 : 500); i++) {
+        clipc_cancel_begin(&cancel, ask, &a);
+        clipc_pool_run(pool, late, NULL);
+    }
+    clipc_pool_destroy(pool);
+}
+
 TEST(a_long_piece_hashes_as_a_piece_and_stops)
 {
     enum { N = (3 << 20) + 5 };
