@@ -23,8 +23,9 @@ import time
 COMMITS = {"safetensors": "a" * 40, "bin": "b" * 40}
 TEXT = "a photo of a red convertible"
 BOUND = 2e-6
-FILES = ["config.json", "preprocessor_config.json", "tokenizer.json",
-         "tokenizer_config.json", "vocab.json", "merges.txt"]
+FILES = ["config.json", "preprocessor_config.json", "processor_config.json",
+         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+         "added_tokens.json", "vocab.json", "merges.txt"]
 
 # Runs in a process of its own: huggingface_hub reads its variables at import.
 PYTHON_SIDE = """
