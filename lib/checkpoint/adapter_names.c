@@ -83,7 +83,8 @@ static const clipc_tensor *find_end(const clipc_tensor_files *files,
         if (found)
             return found;
         name = strchr(name, '.');
-        name += name != NULL;
+        if (name)
+            name++;
     }
     return NULL;
 }
