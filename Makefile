@@ -278,7 +278,7 @@ $(BUILD)/clipc-serve.service: $(BUILD)/folders
 .PHONY: FORCE
 
 $(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
-$(BUILD)/lib/kernels/tiles.o: \
+$(BUILD)/lib/kernels/tiles.o $(BUILD)/lib/kernels/vectors.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 UNIT = $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<
 # The files of x86/ and arm/ are in the lists of every machine, because the

@@ -21,6 +21,8 @@ typedef struct bench_options {
     unsigned threads;         /* never 0: the CPUs this process may use */
     unsigned batch, reps;
     unsigned count; /* of labels or texts; 0: the subcommand's default */
+    unsigned dim;   /* of labels; 0: the model's */
+    clipc_vector_dtype vectors; /* of labels */
     clipc_gemm gemm;
     clipc_cpu cpu;
     clipc_precision precision;

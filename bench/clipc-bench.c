@@ -19,7 +19,8 @@ static const char usage[] =
     "  image       pixels -> embedding, the image tower\n"
     "  text        prompts -> embeddings, tokeniser included\n"
     "  cold        clipc-classify on one picture, whole processes\n"
-    "  labels      --batch embeddings against --count labels, the best 5\n"
+    "  labels      --batch embeddings against --count labels, the best 5, and\n"
+    "              a loop that only reads these labels\n"
     "  preprocess  JPEG, PNG, WebP, AVIF, GIF or BMP file -> [3, S, S] floats\n"
     "  decode      a picture in memory -> all its pixels\n"
     "  resize      all pixels -> 224 x 224, as CLIP does\n"
@@ -39,6 +40,8 @@ static const char usage[] =
     "  --labels FILE       text: one a line; default: the demo's\n"
     "  --count N           text: lines, again from the first (default: each\n"
     "                      once); labels: default 100000\n"
+    "  --vectors f32|f16|int8  labels: how they are stored, default f32\n"
+    "  --dim N             labels: numbers of each (default: the model's)\n"
     "  --image FILE        picture (cold, preprocess, decode, resize)\n"
     "  --program FILE      cold: default clipc-classify beside clipc-bench\n"
     "  --pixels FILE       image: raw float32 [B, 3, S, S] instead of noise\n"
@@ -105,6 +108,7 @@ static void option(bench_options *o, const char *name, const char *value)
     static const char *const dtypes[] = { "auto", "f32", "bf16", "int8",
                                           NULL };
     static const char *const packings[] = { "auto", "never", "always", NULL };
+    static const char *const vectors[] = { "f32", "f16", "int8", NULL };
     static const char *const formats[] = { "text", "json", NULL };
     const struct {
         const char *name, **value;
@@ -118,10 +122,9 @@ static void option(bench_options *o, const char *name, const char *value)
         const char *name;
         unsigned *value;
     } numbers[] = {
-        { "--threads", &o->threads },
-        { "--batch", &o->batch },
-        { "--reps", &o->reps },
-        { "--count", &o->count },
+        { "--threads", &o->threads }, { "--batch", &o->batch },
+        { "--reps", &o->reps },       { "--count", &o->count },
+        { "--dim", &o->dim },
     };
 
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
@@ -142,6 +145,8 @@ static void option(bench_options *o, const char *name, const char *value)
         o->precision = (clipc_precision)choice(name, value, dtypes);
     else if (strcmp(name, "--packing") == 0)
         o->packing = (clipc_packing)choice(name, value, packings);
+    else if (strcmp(name, "--vectors") == 0)
+        o->vectors = (clipc_vector_dtype)choice(name, value, vectors);
     else if (strcmp(name, "--format") == 0)
         o->json = choice(name, value, formats) == 1;
     else

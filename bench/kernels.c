@@ -208,7 +208,17 @@ static void softmax(const clipc_kernels *k, lab *l)
 
 static void dot(const clipc_kernels *k, lab *l)
 {
-    l->sink = k->dot(l->x, l->gain, WIDTH);
+    l->sink = k->dot(l->x, l->gain, CLIPC_STORE_F32, WIDTH);
+}
+
+static void dot_f16(const clipc_kernels *k, lab *l)
+{
+    l->sink = k->dot(l->x, l->half_data, CLIPC_STORE_F16, WIDTH);
+}
+
+static void dot_s8(const clipc_kernels *k, lab *l)
+{
+    l->sink = k->dot(l->x, l->half_data, CLIPC_STORE_S8, WIDTH);
 }
 
 static const subject subjects[] = {
@@ -234,6 +244,8 @@ static const subject subjects[] = {
     { "add", NULL, WIDTH, add },
     { "softmax", NULL, WIDTH, softmax },
     { "dot", NULL, WIDTH, dot },
+    { "dot f16", NULL, WIDTH, dot_f16 },
+    { "dot s8", NULL, WIDTH, dot_s8 },
 };
 
 /* ---- timing ------------------------------------------------------------ */

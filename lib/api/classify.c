@@ -24,17 +24,17 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
     CLIPC_TRY(clipc_scratch_grow(&ctx->embeddings, &ctx->embeddings_capacity,
                                  n_floats, err));
     CLIPC_TRY(clipc_encode_images(ctx, images, n, ctx->embeddings, 0, err));
-    CLIPC_TRY(clipc_scores_grow(ctx, n, labels->n, err));
     clipc_scores task = { .engine = &ctx->engine,
                           .vectors = labels->embeddings,
-                          .scores = ctx->scores,
+                          .storage = CLIPC_STORE_F32,
                           .n = labels->n,
                           .dim = labels->dim };
+    CLIPC_TRY(clipc_scores_begin(ctx, &task, n, err));
     for (size_t i = 0; i < n; i += CLIPC_QUERY_CHUNK) {
         task.n_queries = n - i < CLIPC_QUERY_CHUNK ? n - i : CLIPC_QUERY_CHUNK;
         task.queries = ctx->embeddings + i * labels->dim;
         clipc_scores_run(&task);
-        CLIPC_TRY(clipc_scores_rank(ctx, &task, k, results + i * k, err));
+        CLIPC_TRY(clipc_scores_rank(&task, k, results + i * k, err));
     }
     return CLIPC_OK;
 }

@@ -4,9 +4,10 @@
  * SigLIP + logit_bias; the softmax of all candidates, or each one's sigmoid, in
  * double; the k best.
  *
- * The k best of n are kept in a heap whose root is the worst of them, so a
- * hundred thousand labels cost n comparisons and little more. A score does not
- * depend on the queries and candidates beside it.
+ * One walk over the candidates is bound by memory. Blocks of candidates are
+ * summed up in it, so that ranking reads few scores again. The k best of n are
+ * kept in a heap whose root is the worst of them. A score does not depend on
+ * the queries and candidates beside it.
  */
 #include "api/scores.h"
 
@@ -38,7 +39,17 @@ clipc_logit_rule clipc_logit_rule_of(const clipc_model *model)
     };
 }
 
-enum { SCORE_BLOCK = 1024 }; /* candidates a thread scores at a time */
+enum {
+    SCORE_BLOCK = 1024, /* candidates a thread scores at a time */
+    LINE = 64,
+    AHEAD = 128 * LINE /* prefetched: the processor's own prefetches end with
+                        * a page of memory */
+};
+
+static size_t block_count(size_t n)
+{
+    return (n + SCORE_BLOCK - 1) / SCORE_BLOCK;
+}
 
 /* Vectors shorter or longer would overflow in f32 products, or lose bits. */
 #define SHORT_VECTOR 1e-18
@@ -70,34 +81,70 @@ static float exact_cosine(const float *query, const float *vector, size_t dim)
 static void score_vector(const clipc_scores *task, size_t i)
 {
     const clipc_kernels *kernels = &task->engine->linear.kernels;
-    const float *vector = task->vectors + i * task->dim;
+    const size_t bytes = task->dim * clipc_storage_bytes(task->storage);
+    const char *vector = (const char *)task->vectors + i * bytes;
     float inverse = 1.0f;
 
+    if ((task->n - i - 1) * bytes > AHEAD)
+        for (size_t line = 0; line < bytes; line += LINE)
+            __builtin_prefetch(vector + AHEAD + line);
     if (task->measure)
         task->inverse[i] = inverse_length(
-            kernels->sum_squares(vector, task->dim));
+            kernels->sum_squares(vector, task->storage, task->dim));
     if (task->inverse)
         inverse = task->inverse[i];
     for (size_t q = 0; q < task->n_queries; q++) {
         const float *query = task->queries + q * task->dim;
+        /* f16 and bytes are never so short or so long. */
         task->scores[q * task->n + i] =
-            inverse != 0.0f ? kernels->dot(query, vector, task->dim) * inverse
-                            : exact_cosine(query, vector, task->dim);
+            inverse != 0.0f
+                ? kernels->dot(query, vector, task->storage, task->dim) *
+                      inverse
+                : exact_cosine(query, (const float *)(const void *)vector,
+                               task->dim);
     }
+}
+
+/* Scores [n] of one block. The best is subtracted so that exp() cannot
+ * overflow. */
+static clipc_score_block sum_up(const clipc_logit_rule *rule,
+                                const float *scores, size_t n)
+{
+    clipc_score_block block = { .best = scores[0], .bad = UINT32_MAX };
+
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(scores[i])) {
+            block.bad = (uint32_t)i;
+            return block;
+        }
+        block.best = scores[i] > block.best ? scores[i] : block.best;
+    }
+    if (rule->scoring == CLIPC_SCORING_SOFTMAX) {
+        const double best = (double)clipc_logit(rule, block.best);
+        for (size_t i = 0; i < n; i++)
+            block.sum += exp((double)clipc_logit(rule, scores[i]) - best);
+    }
+    return block;
 }
 
 static void score_part(void *arg, unsigned thread, unsigned n_threads)
 {
     const clipc_scores *task = arg;
-    size_t n_blocks = (task->n + SCORE_BLOCK - 1) / SCORE_BLOCK;
+    const size_t n_blocks = block_count(task->n);
     size_t begin, end;
 
     /* Equal vectors must tie, wherever they stand: no matrix product. */
     clipc_split(n_blocks, thread, n_threads, &begin, &end);
-    begin *= SCORE_BLOCK;
-    end = end * SCORE_BLOCK < task->n ? end * SCORE_BLOCK : task->n;
-    for (size_t i = begin; i < end; i++)
-        score_vector(task, i);
+    for (size_t b = begin; b < end; b++) {
+        const size_t first = b * SCORE_BLOCK;
+        const size_t n = task->n - first < SCORE_BLOCK ? task->n - first
+                                                       : SCORE_BLOCK;
+        for (size_t i = 0; i < n; i++)
+            score_vector(task, first + i);
+        for (size_t q = 0; task->blocks && q < task->n_queries; q++)
+            task->blocks[q * n_blocks + b] =
+                sum_up(&task->rule, task->scores + q * task->n + first, n);
+    }
 }
 
 void clipc_scores_run(clipc_scores *task)
@@ -151,15 +198,21 @@ static void sift_down(clipc_result *heap, size_t n, size_t i,
     }
 }
 
-/* results[0..k): indices of the k best, best first. */
+/* results[0..k): indices of the k best of n, best first. Blocks without a
+ * score above the worst of the k best so far are not read. */
 static void select_best(clipc_result *results, size_t k, const float *scores,
-                        size_t n)
+                        const clipc_score_block *blocks, size_t n)
 {
     for (size_t i = 0; i < k; i++)
         results[i].index = (uint32_t)i;
     for (size_t i = k / 2; i-- > 0;)
         sift_down(results, k, i, scores);
     for (size_t i = k; i < n; i++) {
+        const size_t block = i / SCORE_BLOCK;
+        if (blocks[block].best <= scores[results[0].index]) {
+            i = (block + 1) * SCORE_BLOCK - 1;
+            continue;
+        }
         if (worse(scores, results[0].index, (uint32_t)i)) {
             results[0].index = (uint32_t)i;
             sift_down(results, k, 0, scores);
@@ -173,32 +226,22 @@ static void select_best(clipc_result *results, size_t k, const float *scores,
     }
 }
 
-/* Sum of exp(logit - best), the best being subtracted so that exp() cannot
- * overflow. */
-static double sum_exponentials(const clipc_logit_rule *rule,
-                               const float *scores, size_t n, double best)
-{
-    double sum = 0.0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)clipc_logit(rule, scores[i]) - best);
-    return sum;
-}
-
 /* Ranks scores [n], cosines, into results[0..k). Returns the first that is
  * not finite, or n. */
 static size_t rank(clipc_result *results, const float *scores,
+                   const clipc_score_block *blocks,
                    const clipc_logit_rule *rule, size_t n, size_t k)
 {
     double best, sum = 0.0;
 
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(scores[i]))
-            return i;
-    select_best(results, k, scores, n);
+    for (size_t b = 0; b < block_count(n); b++)
+        if (blocks[b].bad != UINT32_MAX)
+            return b * SCORE_BLOCK + blocks[b].bad;
+    select_best(results, k, scores, blocks, n);
     best = (double)clipc_logit(rule, scores[results[0].index]);
-    if (rule->scoring == CLIPC_SCORING_SOFTMAX)
-        sum = sum_exponentials(rule, scores, n, best);
+    for (size_t b = 0; b < block_count(n); b++)
+        sum += blocks[b].sum *
+               exp((double)clipc_logit(rule, blocks[b].best) - best);
     for (size_t i = 0; i < k; i++) {
         clipc_result *r = &results[i];
         r->cosine = scores[r->index];
@@ -213,7 +256,6 @@ static size_t rank(clipc_result *results, const float *scores,
 /* A chunk's queries, split over the pool. */
 typedef struct rank_task {
     const clipc_scores *scores;
-    clipc_logit_rule rule;
     size_t k;
     clipc_result *results; /* [n_queries, k] */
     size_t bad[CLIPC_QUERY_CHUNK];
@@ -228,21 +270,18 @@ static void rank_part(void *arg, unsigned thread, unsigned n_threads)
     clipc_split(scores->n_queries, thread, n_threads, &begin, &end);
     for (size_t q = begin; q < end; q++)
         task->bad[q] = rank(task->results + q * task->k,
-                            scores->scores + q * scores->n, &task->rule,
-                            scores->n, task->k);
+                            scores->scores + q * scores->n,
+                            scores->blocks + q * block_count(scores->n),
+                            &scores->rule, scores->n, task->k);
 }
 
-clipc_status clipc_scores_rank(const clipc_ctx *ctx,
-                               const clipc_scores *scores, size_t k,
+clipc_status clipc_scores_rank(const clipc_scores *scores, size_t k,
                                clipc_result *results, clipc_error *err)
 {
-    rank_task task = { .scores = scores,
-                       .k = k,
-                       .results = results,
-                       .rule = clipc_logit_rule_of(ctx->model) };
+    rank_task task = { .scores = scores, .k = k, .results = results };
 
     if (scores->n_queries > 1 && scores->n > SCORE_BLOCK)
-        clipc_pool_run(ctx->engine.pool, rank_part, &task);
+        clipc_pool_run(scores->engine->pool, rank_part, &task);
     else
         rank_part(&task, 0, 1);
     for (size_t q = 0; q < scores->n_queries; q++)
@@ -267,16 +306,24 @@ clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
     return CLIPC_OK;
 }
 
-clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
-                               clipc_error *err)
+clipc_status clipc_scores_begin(clipc_ctx *ctx, clipc_scores *scores,
+                                size_t n_queries, clipc_error *err)
 {
-    size_t n_floats;
-    if (!clipc_mul(n_queries < CLIPC_QUERY_CHUNK ? n_queries
-                                                 : CLIPC_QUERY_CHUNK,
-                   n, &n_floats))
+    enum { FLOATS = sizeof(clipc_score_block) / sizeof(float) };
+    size_t n_blocks = block_count(scores->n), n_floats, n_scores;
+
+    if (n_queries > CLIPC_QUERY_CHUNK)
+        n_queries = CLIPC_QUERY_CHUNK;
+    n_blocks *= n_queries;
+    if (!clipc_mul(n_queries, scores->n, &n_scores) ||
+        !clipc_add(n_scores, n_blocks * FLOATS, &n_floats))
         return clipc_fail_nomem(err, "scores");
-    return clipc_scratch_grow(&ctx->scores, &ctx->scores_capacity, n_floats,
-                              err);
+    CLIPC_TRY(clipc_scratch_grow(&ctx->scores, &ctx->scores_capacity, n_floats,
+                                 err));
+    scores->rule = clipc_logit_rule_of(ctx->model);
+    scores->blocks = (void *)ctx->scores;
+    scores->scores = ctx->scores + n_blocks * FLOATS;
+    return CLIPC_OK;
 }
 
 clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,

@@ -28,35 +28,45 @@ static inline float clipc_logit(const clipc_logit_rule *rule, float cosine)
 /* Scales v to unit length; false when it is zero or not finite. */
 bool clipc_unit(float *v, size_t dim);
 
+/* What ranking needs of a query's scores of consecutive candidates. A thread
+ * that waits for memory makes it at no cost. */
+typedef struct clipc_score_block {
+    double sum;   /* of exp(logit - logit of `best`); softmax only */
+    float best;   /* the highest score */
+    uint32_t bad; /* the first score that is not finite, or UINT32_MAX */
+} clipc_score_block;
+
 /* Queries against all candidates, split over the pool. */
 typedef struct clipc_scores {
     const clipc_engine *engine;
-    const float *queries; /* [n_queries, dim], of unit length */
-    const float *vectors; /* [n, dim], of unit length where inverse is NULL */
-    float *scores;        /* [n_queries, n] */
-    float *inverse;       /* [n], 1 / length of each vector; or NULL */
-    bool measure;         /* fill inverse first */
+    const float *queries;  /* [n_queries, dim], of unit length */
+    const void *vectors;   /* [n, dim], of unit length where inverse is NULL */
+    clipc_storage storage; /* of the vectors: F32, F16 or S8 */
+    float *inverse;        /* [n], 1 / length of each vector; or NULL */
+    bool measure;          /* fill inverse first */
     size_t n_queries, n, dim;
+    float *scores;             /* [n_queries, n] */
+    clipc_score_block *blocks; /* [n_queries, blocks of n]; or NULL */
+    clipc_logit_rule rule;     /* for blocks */
 } clipc_scores;
 
-/* Fills scores, and inverse where measure is set. */
+/* Gives scores, of n candidates and at most n_queries queries, their rule and
+ * the context's memory. */
+clipc_status clipc_scores_begin(clipc_ctx *ctx, clipc_scores *scores,
+                                size_t n_queries, clipc_error *err);
+
+/* Fills scores and blocks, and inverse where measure is set. */
 void clipc_scores_run(clipc_scores *scores);
 
 /* The k best of each query. Probabilities are made in double: the softmax of
  * the logits of all candidates, or the sigmoid of each logit.
  * CLIPC_ERR_NUMERIC: a score is not finite. */
-clipc_status clipc_scores_rank(const clipc_ctx *ctx,
-                               const clipc_scores *scores, size_t k,
+clipc_status clipc_scores_rank(const clipc_scores *scores, size_t k,
                                clipc_result *results, clipc_error *err);
 
 /* Room for n floats of scratch that the context keeps. */
 clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
                                 clipc_error *err);
-
-/* Room for the scores of n candidates and at most CLIPC_QUERY_CHUNK
- * queries. */
-clipc_status clipc_scores_grow(clipc_ctx *ctx, size_t n_queries, size_t n,
-                               clipc_error *err);
 
 /* CLIPC_ERR_ARGUMENT unless k is 1 to n; `what` names the candidates. */
 clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,

@@ -27,7 +27,7 @@ enum { ROWS = 64 }; /* of `a` brought to unit length at a time */
 static bool unit_copy(const clipc_kernels *kernels, float *out,
                       const float *in, size_t dim)
 {
-    double sum = kernels->sum_squares(in, dim);
+    double sum = kernels->sum_squares(in, CLIPC_STORE_F32, dim);
 
     memcpy(out, in, dim * sizeof *out);
     return fabs(sum - 1.0) <= UNIT_TOLERANCE || clipc_unit(out, dim);
@@ -115,10 +115,21 @@ static clipc_status check_lengths(const float *inverse, size_t n,
     return CLIPC_OK;
 }
 
-clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
-                                   size_t n_queries, const float *vectors,
-                                   size_t n_vectors, size_t dim, size_t k,
-                                   clipc_result *results, clipc_error *err)
+/* The storage of a type of vectors; false: there is no such type. */
+static bool storage_of(clipc_vector_dtype dtype, clipc_storage *storage)
+{
+    switch (dtype) {
+    case CLIPC_VECTOR_F32: *storage = CLIPC_STORE_F32; return true;
+    case CLIPC_VECTOR_F16: *storage = CLIPC_STORE_F16; return true;
+    case CLIPC_VECTOR_INT8: *storage = CLIPC_STORE_S8; return true;
+    }
+    return false;
+}
+
+clipc_status clipc_similarity_topk_stored(
+    clipc_ctx *ctx, const float *queries, size_t n_queries,
+    const void *vectors, clipc_vector_dtype dtype, size_t n_vectors,
+    size_t dim, size_t k, clipc_result *results, clipc_error *err)
 {
     clipc_status status;
 
@@ -132,6 +143,10 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
                           .measure = true,
                           .n = n_vectors,
                           .dim = dim };
+    if (!storage_of(dtype, &task.storage))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "vectors of type %d: there is no such type",
+                          (int)dtype);
     size_t n_floats;
     float *inverse = clipc_alloc(n_vectors, sizeof *inverse);
     float *chunk = NULL; /* [CLIPC_QUERY_CHUNK, dim] */
@@ -141,8 +156,7 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
         goto done;
     }
     CLIPC_TRY_GOTO(status, done,
-                   clipc_scores_grow(ctx, n_queries, n_vectors, err));
-    task.scores = ctx->scores;
+                   clipc_scores_begin(ctx, &task, n_queries, err));
     task.inverse = inverse;
     task.queries = chunk;
     /* One turn also without queries: the vectors are checked in any case. */
@@ -160,11 +174,20 @@ clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
         task.measure = false;
         if (task.n_queries) /* without queries results may be NULL */
             CLIPC_TRY_GOTO(status, done,
-                           clipc_scores_rank(ctx, &task, k, results + q * k,
-                                             err));
+                           clipc_scores_rank(&task, k, results + q * k, err));
     }
 done:
     free(inverse);
     free(chunk);
     return status;
+}
+
+clipc_status clipc_similarity_topk(clipc_ctx *ctx, const float *queries,
+                                   size_t n_queries, const float *vectors,
+                                   size_t n_vectors, size_t dim, size_t k,
+                                   clipc_result *results, clipc_error *err)
+{
+    return clipc_similarity_topk_stored(ctx, queries, n_queries, vectors,
+                                        CLIPC_VECTOR_F32, n_vectors, dim, k,
+                                        results, err);
 }

@@ -15,6 +15,7 @@ void clipc_kernels_init(clipc_kernels *kernels, unsigned features)
 {
     clipc_rows_init_c(kernels);
     clipc_tiles_init_c(kernels);
+    clipc_vectors_init_c(kernels);
 #if defined(__x86_64__)
     clipc_kernels_init_x86(kernels, features);
 #elif defined(__aarch64__)

@@ -371,6 +371,11 @@ void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n)
         memcpy(out, in, n * sizeof *out);
         return;
     }
+    if (storage == CLIPC_STORE_S8) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = (float)(int8_t)bytes[i];
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         memcpy(&half, bytes + i * sizeof half, sizeof half);
         out[i] = storage == CLIPC_STORE_BF16 ? clipc_widen_bf16(half)
@@ -387,34 +392,6 @@ static void add(float *x, const float *y, size_t n)
         store(x + i, load(x + i) + load(y + i));
     for (; i < n; i++)
         x[i] += y[i];
-}
-
-/* 4 x LANES lanes. */
-static float dot(const float *x, const float *y, size_t n)
-{
-    vec lanes[4] = { { 0 }, { 0 }, { 0 }, { 0 } };
-    size_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
-        for (size_t l = 0; l < 4; l++)
-            lanes[l] += load(x + i + l * LANES) * load(y + i + l * LANES);
-    for (; i + LANES <= n; i += LANES)
-        lanes[0] += load(x + i) * load(y + i);
-    if (i < n)
-        lanes[1] += load_part(x + i, n - i) * load_part(y + i, n - i);
-    return sum((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
-}
-
-/* 4 lanes. */
-static double sum_squares(const float *x, size_t n)
-{
-    double lanes[4] = { 0, 0, 0, 0 };
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (size_t l = 0; l < 4; l++)
-            lanes[l] += (double)x[i + l] * (double)x[i + l];
-    for (size_t l = 0; i < n; i++, l++)
-        lanes[l] += (double)x[i] * (double)x[i];
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
 }
 
 /* Sum of (x[i] - shift)^power, power 1 or 2, in 4 x LANES lanes. */
@@ -515,7 +492,5 @@ void clipc_rows_init_c(clipc_kernels *kernels)
         .widen = clipc_widen,
         .add = add,
         .softmax = softmax,
-        .dot = dot,
-        .sum_squares = sum_squares,
     };
 }

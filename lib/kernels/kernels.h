@@ -42,7 +42,7 @@ typedef enum clipc_storage {
     CLIPC_STORE_F32,
     CLIPC_STORE_F16,
     CLIPC_STORE_BF16,
-    CLIPC_STORE_S8 /* weights only, one scale a column */
+    CLIPC_STORE_S8 /* of weights: one scale a column */
 } clipc_storage;
 
 /* What the rows of the left operand hold. */
@@ -186,18 +186,26 @@ typedef struct clipc_kernels {
     void (*add)(float *x, const float *y, size_t n);
     /* Softmax of one row in place, max subtracted. */
     void (*softmax)(float *x, size_t n);
-    /* Dot product. The order of the sum depends on n alone. */
-    float (*dot)(const float *x, const float *y, size_t n);
-    /* Sum of squares in double. The order depends on n alone. */
-    double (*sum_squares)(const float *x, size_t n);
+
+    /* ---- vectors of a search, as they are stored ---- */
+    /* Dot product of x and y, which may lie at any address. The bits are those
+     * of y widened to f32. The order of the sum depends on n alone. */
+    float (*dot)(const float *x, const void *y, clipc_storage storage,
+                 size_t n);
+    /* Sum of squares in double; the same holds. */
+    double (*sum_squares)(const void *x, clipc_storage storage, size_t n);
 } clipc_kernels;
+
+/* Bytes of a number. */
+size_t clipc_storage_bytes(clipc_storage storage);
 
 /* The table's `widen` in C, for callers without a table. */
 void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n);
 
 /* The C table. Call the first (rows of activations, kernels.c), which clears
- * the table, then the second (tiles and packing, tiles.c). */
+ * the table, then the others (tiles and packing, tiles.c; vectors.c). */
 void clipc_rows_init_c(clipc_kernels *kernels);
 void clipc_tiles_init_c(clipc_kernels *kernels);
+void clipc_vectors_init_c(clipc_kernels *kernels);
 
 #endif /* CLIPC_KERNELS_H */

@@ -18,6 +18,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/inline.h"
+#include "kernels/sums.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,7 +40,6 @@ INLINE FLOATS load_first(const void *p, const MASK mask);
 INLINE void store_first(void *p, FLOATS v, const MASK mask);
 INLINE FLOATS subtract_first(FLOATS x, FLOATS y, const MASK mask);
 
-INLINE float sum_of(FLOATS v);
 INLINE FLOATS round_to_bf16(FLOATS v);
 
 /* n columns, at most LANES, of all rows of a tile. */
@@ -62,7 +62,6 @@ INLINE void normalize(float *y, const float *x, const float *gain,
 static void row_bf16(uint16_t *out, const float *x, size_t n, size_t n_padded);
 static void add(float *x, const float *y, size_t n);
 static void softmax(float *x, size_t n);
-static double sum_squares(const float *x, size_t n);
 
 /* ---- finish: after a product ------------------------------------------- */
 
@@ -170,41 +169,6 @@ static void widen(float *out, const void *in, clipc_storage storage, size_t n)
 
 /* ---- rows -------------------------------------------------------------- */
 
-INLINE float sum8(const FLOATS *v)
-{
-    const FLOATS low = V(add_ps)(V(add_ps)(v[0], v[1]), V(add_ps)(v[2], v[3]));
-    const FLOATS high = V(add_ps)(V(add_ps)(v[4], v[5]),
-                                  V(add_ps)(v[6], v[7]));
-    return sum_of(V(add_ps)(low, high));
-}
-
-INLINE void zero8(FLOATS *v)
-{
-    UNROLL
-    for (int k = 0; k < 8; k++)
-        v[k] = V(setzero_ps)();
-}
-
-static float dot(const float *x, const float *y, size_t n)
-{
-    FLOATS lanes[8];
-    size_t i = 0;
-
-    zero8(lanes);
-    for (; i + 8 * LANES <= n; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++)
-            lanes[k] = V(fmadd_ps)(V(loadu_ps)(x + i + k * LANES),
-                                   V(loadu_ps)(y + i + k * LANES), lanes[k]);
-    }
-    for (; i < n; i += LANES) {
-        const MASK mask = first(n - i);
-        lanes[0] = V(fmadd_ps)(load_first(x + i, mask),
-                               load_first(y + i, mask), lanes[0]);
-    }
-    return sum8(lanes);
-}
-
 /* Two passes, as in kernels.c, with more lanes. The mean is within 1e-6 of the
  * largest |x|. */
 static void layernorm(float *y, const float *x, const float *gain,
@@ -253,8 +217,6 @@ INLINE void fill_table(clipc_kernels *kernels)
     kernels->widen = widen;
     kernels->add = add;
     kernels->softmax = softmax;
-    kernels->dot = dot;
-    kernels->sum_squares = sum_squares;
 }
 
 #endif /* CLIPC_ROWS_LANES_H */

@@ -11,6 +11,7 @@ void clipc_kernels_init_arm(clipc_kernels *kernels, unsigned features)
         clipc_rows_init_neon(kernels);
         clipc_tiles_init_neon(kernels);
         clipc_strips_init_neon(kernels);
+        clipc_vectors_init_neon(kernels);
     }
     if (features & CLIPC_CPU_HAS_DOTPROD)
         clipc_tiles_init_dotprod(kernels);

@@ -21,6 +21,7 @@ void clipc_resize_kernels_init_arm(clipc_resize_kernels *kernels,
 void clipc_rows_init_neon(clipc_kernels *kernels);
 void clipc_tiles_init_neon(clipc_kernels *kernels);
 void clipc_strips_init_neon(clipc_kernels *kernels);
+void clipc_vectors_init_neon(clipc_kernels *kernels);
 void clipc_tiles_init_dotprod(clipc_kernels *kernels);
 void clipc_tiles_init_i8mm(clipc_kernels *kernels);
 void clipc_tiles_init_bf16(clipc_kernels *kernels);

@@ -59,13 +59,6 @@ INLINE float max_of(eight v)
     return a > b ? a : b;
 }
 
-INLINE float sum_of(eight v)
-{
-    const float32x4_t four = vaddq_f32(v.low, v.high);
-    const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
-    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
-}
-
 INLINE int32_t highest_of(eight_ints v)
 {
     return vmaxvq_s32(vmaxq_s32(v.low, v.high));
@@ -105,39 +98,6 @@ INLINE eight widen8(const uint16_t *in, const bool is_f16)
                         vcvt_f32_f16(vreinterpret_f16_u16(high)) };
     return (eight){ vreinterpretq_f32_u32(vshll_n_u16(low, 16)),
                     vreinterpretq_f32_u32(vshll_n_u16(high, 16)) };
-}
-
-/* 4 x 4 lanes of doubles, two in a register; added as AVX2's are. */
-static double sum_squares(const float *x, size_t n)
-{
-    const size_t whole = n / 16 * 16;
-    float64x2_t low[4], high[4];
-
-    UNROLL
-    for (int k = 0; k < 4; k++)
-        low[k] = high[k] = vdupq_n_f64(0.0);
-    for (size_t i = 0; i < whole; i += 16) {
-        UNROLL
-        for (int k = 0; k < 4; k++) {
-            const float32x4_t v = vld1q_f32(x + i + k * 4);
-            const float64x2_t a = vcvt_f64_f32(vget_low_f32(v));
-            const float64x2_t b = vcvt_high_f64_f32(v);
-            low[k] = vfmaq_f64(low[k], a, a);
-            high[k] = vfmaq_f64(high[k], b, b);
-        }
-    }
-    for (size_t i = whole; i < n; i += 4) {
-        const float32x4_t v = load_first(x + i, n - i < 4 ? n - i : 4).low;
-        const float64x2_t a = vcvt_f64_f32(vget_low_f32(v));
-        const float64x2_t b = vcvt_high_f64_f32(v);
-        low[0] = vfmaq_f64(low[0], a, a);
-        high[0] = vfmaq_f64(high[0], b, b);
-    }
-    const float64x2_t sums = vaddq_f64(vaddq_f64(vaddq_f64(low[0], low[1]),
-                                                 vaddq_f64(low[2], low[3])),
-                                       vaddq_f64(vaddq_f64(high[0], high[1]),
-                                                 vaddq_f64(high[2], high[3])));
-    return vgetq_lane_f64(sums, 0) + vgetq_lane_f64(sums, 1);
 }
 
 void clipc_rows_init_neon(clipc_kernels *kernels)

@@ -55,14 +55,6 @@ INLINE float max_of(__m256 v)
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
-INLINE float sum_of(__m256 v)
-{
-    __m128 m = _mm_add_ps(_mm256_castps256_ps128(v),
-                          _mm256_extractf128_ps(v, 1));
-    m = _mm_add_ps(m, _mm_movehl_ps(m, m));
-    return _mm_cvtss_f32(_mm_add_ss(m, _mm_movehdup_ps(m)));
-}
-
 INLINE int32_t highest_of(__m256i v)
 {
     __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v),
@@ -96,34 +88,6 @@ INLINE __m256 widen8(const uint16_t *in, const bool is_f16)
     return is_f16 ? _mm256_cvtph_ps(half)
                   : _mm256_castsi256_ps(
                         _mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
-}
-
-/* 4 x 4 lanes. */
-static double sum_squares(const float *x, size_t n)
-{
-    const size_t whole = n / 16 * 16;
-    __m256d v, lanes[4];
-
-    UNROLL
-    for (int k = 0; k < 4; k++)
-        lanes[k] = _mm256_setzero_pd();
-    for (size_t i = 0; i < whole; i += 16) {
-        UNROLL
-        for (int k = 0; k < 4; k++) {
-            v = _mm256_cvtps_pd(_mm_loadu_ps(x + i + k * 4));
-            lanes[k] = _mm256_fmadd_pd(v, v, lanes[k]);
-        }
-    }
-    for (size_t i = whole; i < n; i += 4) {
-        const __m128i mask = _mm256_castsi256_si128(first(n - i));
-        v = _mm256_cvtps_pd(_mm_maskload_ps(x + i, mask));
-        lanes[0] = _mm256_fmadd_pd(v, v, lanes[0]);
-    }
-    v = _mm256_add_pd(_mm256_add_pd(lanes[0], lanes[1]),
-                      _mm256_add_pd(lanes[2], lanes[3]));
-    const __m128d sums = _mm_add_pd(_mm256_castpd256_pd128(v),
-                                    _mm256_extractf128_pd(v, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(sums, _mm_unpackhi_pd(sums, sums)));
 }
 
 void clipc_rows_init_avx2(clipc_kernels *kernels)

@@ -62,11 +62,6 @@ INLINE __m512 subtract_first(__m512 x, __m512 y, const __mmask16 mask)
     return _mm512_maskz_sub_ps(mask, x, y);
 }
 
-INLINE float sum_of(__m512 v)
-{
-    return _mm512_reduce_add_ps(v);
-}
-
 /* ---- exponential ------------------------------------------------------- */
 
 /* 2^(j/16) */
@@ -428,28 +423,6 @@ static void add(float *x, const float *y, size_t n)
                                             _mm512_maskz_loadu_ps(mask,
                                                                   y + i)));
     }
-}
-
-/* 4 x 8 lanes. */
-static double sum_squares(const float *x, size_t n)
-{
-    enum { n_vectors = MOST_TOGETHER, STEP = n_vectors * 8 };
-    __m512d v[n_vectors], lanes[n_vectors];
-    size_t i = 0;
-
-    EACH lanes[k] = _mm512_setzero_pd();
-    for (; i + STEP <= n; i += STEP) {
-        EACH v[k] = _mm512_cvtps_pd(_mm256_loadu_ps(x + i + k * 8));
-        EACH lanes[k] = _mm512_fmadd_pd(v[k], v[k], lanes[k]);
-    }
-    for (; i < n; i += 8) {
-        const __mmask8 mask = (__mmask8)first(n - i < 8 ? n - i : 8);
-        v[0] = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, x + i));
-        lanes[0] = _mm512_fmadd_pd(v[0], v[0], lanes[0]);
-    }
-    return _mm512_reduce_add_pd(
-        _mm512_add_pd(_mm512_add_pd(lanes[0], lanes[1]),
-                      _mm512_add_pd(lanes[2], lanes[3])));
 }
 
 INLINE void normalize(float *y, const float *x, const float *gain,

@@ -12,6 +12,7 @@ void clipc_kernels_init_x86(clipc_kernels *kernels, unsigned features)
         clipc_tiles_init_avx2(kernels);
         clipc_tiles_s8_init_avx2(kernels);
         clipc_strips_init_avx2(kernels);
+        clipc_vectors_init_avx2(kernels);
     }
     if (features & CLIPC_CPU_HAS_AVXVNNI)
         clipc_tiles_init_avxvnni(kernels);
@@ -19,6 +20,7 @@ void clipc_kernels_init_x86(clipc_kernels *kernels, unsigned features)
         clipc_rows_init_avx512(kernels);
         clipc_tiles_init_avx512(kernels);
         clipc_strips_init_avx512(kernels);
+        clipc_vectors_init_avx512(kernels);
     }
     if (features & CLIPC_CPU_HAS_VNNI)
         clipc_tiles_init_vnni(kernels);

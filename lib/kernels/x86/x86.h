@@ -23,9 +23,11 @@ void clipc_rows_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_avx2(clipc_kernels *kernels);
 void clipc_tiles_s8_init_avx2(clipc_kernels *kernels);
 void clipc_strips_init_avx2(clipc_kernels *kernels);
+void clipc_vectors_init_avx2(clipc_kernels *kernels);
 void clipc_tiles_init_avxvnni(clipc_kernels *kernels);
 void clipc_tiles_init_avx512(clipc_kernels *kernels);
 void clipc_strips_init_avx512(clipc_kernels *kernels);
+void clipc_vectors_init_avx512(clipc_kernels *kernels);
 void clipc_tiles_init_vnni(clipc_kernels *kernels);
 /* always: also where f32 products are faster; for tests. */
 void clipc_tiles_init_avx512bf16(clipc_kernels *kernels, bool always);

@@ -215,6 +215,85 @@ TEST(vectors_of_any_length_but_zero)
     close_all();
 }
 
+/* The number that the vectors of a type hold where a float is x. */
+static void store(void *out, float *x, clipc_vector_dtype dtype, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (dtype == CLIPC_VECTOR_INT8) {
+            ((int8_t *)out)[i] = (int8_t)lrintf(x[i] * 127);
+            x[i] = ((int8_t *)out)[i];
+        } else { /* ten bits behind the point, and no more than 1 in front */
+            int bits = (int)lrintf(fabsf(x[i]) * 1024);
+            x[i] = copysignf((float)bits / 1024, x[i]);
+            unsigned half = signbit(x[i]) ? 0x8000 : 0, exponent = 15;
+            for (; bits && bits < 1024; exponent--)
+                bits *= 2;
+            ((uint16_t *)out)[i] =
+                (uint16_t)(half |
+                           (bits ? exponent << 10 | (unsigned)(bits - 1024)
+                                 : 0));
+        }
+    }
+}
+
+/* f16 and int8: the answers of the same numbers as f32, bit for bit, with any
+ * number of threads. */
+TEST(vectors_of_fewer_bits_have_the_answers_of_f32)
+{
+    static const size_t dims[] = { 1, 7, 16, 100, 512 };
+    enum { N = 2500, K = 9, QUERIES = 19 };
+    clipc_result want[QUERIES * K], got[QUERIES * K];
+
+    open_all();
+    clipc_ctx *pooled = make_ctx(model, 3);
+    state = 5;
+    for (size_t i = 0; i < 5; i++)
+        for (int dtype = CLIPC_VECTOR_F16; dtype <= CLIPC_VECTOR_INT8;
+             dtype++) {
+            const size_t dim = dims[i];
+            float *vectors = vectors_of(N, dim);
+            float *queries = vectors_of(QUERIES, dim);
+            void *stored = malloc(N * dim * 2);
+            CHECK(stored != NULL);
+            for (size_t v = 0; v < N; v++) /* none without a direction */
+                vectors[v * dim] = vectors[v * dim] < 0 ? -0.5f : 0.5f;
+            store(stored, vectors, (clipc_vector_dtype)dtype, N * dim);
+            CHECK_OK(clipc_similarity_topk(ctx, queries, QUERIES, vectors, N,
+                                           dim, K, want, &err),
+                     err);
+            check_ranking(want, K, queries, vectors, N, dim);
+            for (int threads = 1; threads <= 3; threads += 2) {
+                memset(got, 0, sizeof got);
+                CHECK_OK(clipc_similarity_topk_stored(threads == 1 ? ctx
+                                                                   : pooled,
+                                                      queries, QUERIES, stored,
+                                                      (clipc_vector_dtype)
+                                                          dtype,
+                                                      N, dim, K, got, &err),
+                         err);
+                CHECK_BYTES(got, want, sizeof want);
+            }
+            memset(stored, 0, 2 * dim);
+            CHECK_STATUS(clipc_similarity_topk_stored(ctx, queries, 1, stored,
+                                                      (clipc_vector_dtype)
+                                                          dtype,
+                                                      N, dim, K, got, &err),
+                         CLIPC_ERR_NUMERIC);
+            CHECK_HAS(err.message, "vector 0");
+            free(vectors);
+            free(queries);
+            free(stored);
+        }
+    const float query[DIM] = { 1 };
+    CHECK_STATUS(clipc_similarity_topk_stored(ctx, query, 1, query,
+                                              (clipc_vector_dtype)3, 1, DIM, 1,
+                                              got, &err),
+                 CLIPC_ERR_ARGUMENT);
+    CHECK_HAS(err.message, "no such type");
+    clipc_ctx_free(pooled);
+    close_all();
+}
+
 TEST(vectors_without_a_direction_are_named)
 {
     static const float bad[] = { 0.0f, -0.0f, NAN, INFINITY, -INFINITY };

@@ -126,10 +126,10 @@ static unsigned char *room_and_page(size_t *page)
     return map;
 }
 
-static void dot_of_one(float *p)
+static void layernorm_of_one(float *p)
 {
     FOR_EACH_TABLE (k)
-        (void)k.dot(p, p, 1);
+        k.layernorm(p, p, p, p, 1, 1);
 }
 
 /* qemu-x86_64 7.2 reads all elements of a masked load, masked ones too, and
@@ -143,7 +143,7 @@ static bool faults_behind_masked_loads(void)
         unsigned char *map = room_and_page(&page);
         CHECK_INT(mprotect(map + ROOM, page, PROT_NONE), 0);
         float *last = (float *)(void *)(map + ROOM) - 1;
-        answer = faults(dot_of_one, last) ? YES : NO;
+        answer = faults(layernorm_of_one, last) ? YES : NO;
         munmap(map, ROOM + page);
     }
     return answer == YES;
@@ -776,14 +776,15 @@ TEST(dot_is_within_its_bound)
                 want += (double)x[i] * (double)y[i];
                 magnitude += fabs((double)x[i] * (double)y[i]);
             }
-            float got = kernels.dot(x, y, n);
-            float again = kernels.dot(x_elsewhere, y_elsewhere, n);
+            float got = kernels.dot(x, y, CLIPC_STORE_F32, n);
+            float again = kernels.dot(x_elsewhere, y_elsewhere,
+                                      CLIPC_STORE_F32, n);
             CHECK_NEAR((double)got, want,
                        ((double)n / 16 + 8) * EPS * magnitude);
             CHECK_BYTES(&got, &again, sizeof got);
             x[n / 2] = NAN;
-            CHECK(isnan(kernels.dot(x, y, n)));
-            CHECK(isnan(kernels.sum_squares(x, n)));
+            CHECK(isnan(kernels.dot(x, y, CLIPC_STORE_F32, n)));
+            CHECK(isnan(kernels.sum_squares(x, CLIPC_STORE_F32, n)));
         }
     }
 }
@@ -802,14 +803,66 @@ TEST(sum_of_squares_is_within_its_bound)
                 memcpy(elsewhere, x, n * sizeof *x);
                 for (size_t i = 0; i < n; i++)
                     want += (long double)x[i] * (long double)x[i];
-                double got = kernels.sum_squares(x, n);
-                double again = kernels.sum_squares(elsewhere, n);
+                double got = kernels.sum_squares(x, CLIPC_STORE_F32, n);
+                double again = kernels.sum_squares(elsewhere, CLIPC_STORE_F32,
+                                                   n);
                 CHECK_NEAR(got, (double)want,
                            1.2e-16 * ((double)n / 4 + 4) * (double)want);
                 CHECK_BYTES(&got, &again, sizeof got);
             }
         }
     }
+}
+
+/* Vectors of fewer bits give the bits of the same numbers as f32, wherever they
+ * lie, and nothing is read behind them. */
+TEST(sums_over_stored_vectors_have_the_bits_of_f32)
+{
+    static const clipc_storage storages[] = { CLIPC_STORE_F16,
+                                              CLIPC_STORE_BF16,
+                                              CLIPC_STORE_S8 };
+    FOR_EACH_TABLE (kernels) {
+        for (size_t s = 0; s < N_SIZES * 3; s++) {
+            const size_t n = sizes[s / 3];
+            const clipc_storage storage = storages[s % 3];
+            const size_t bytes = clipc_storage_bytes(storage);
+            unsigned char *stored = guarded(0, n * bytes);
+            float *x = floats(1, n), *wide = floats(2, n);
+            for (size_t i = 0; i < n * bytes; i++)
+                stored[i] = (unsigned char)(uniform() * 128 + 128);
+            /* The high byte of a number of 16 bits: no infinity, no NaN. */
+            for (size_t i = 1; bytes == 2 && i < n * bytes; i += 2)
+                stored[i] = (unsigned char)((stored[i] & 0x80) | 0x30 |
+                                            (stored[i] & 0x0F));
+            clipc_widen(wide, stored, storage, n);
+            fill(x, n, 1);
+            float got = kernels.dot(x, stored, storage, n);
+            float want = kernels.dot(x, wide, CLIPC_STORE_F32, n);
+            CHECK_BYTES(&got, &want, sizeof got);
+            double squares = kernels.sum_squares(stored, storage, n);
+            double wanted = kernels.sum_squares(wide, CLIPC_STORE_F32, n);
+            CHECK_BYTES(&squares, &wanted, sizeof squares);
+            if (bytes == 2) {
+                memset(stored + n / 2 * 2, 0xFF, 2); /* NaN */
+                CHECK(isnan(kernels.dot(x, stored, storage, n)));
+                CHECK(isnan(kernels.sum_squares(stored, storage, n)));
+            }
+        }
+    }
+}
+
+/* Longer than a sum of 32 bits would allow. */
+TEST(the_squares_of_many_bytes_are_exact)
+{
+    const size_t n = (size_t)1 << 21;
+    int8_t *x = malloc(n);
+
+    CHECK(x != NULL);
+    memset(x, -128, n);
+    FOR_EACH_TABLE (kernels)
+        CHECK(kernels.sum_squares(x, CLIPC_STORE_S8, n - 3) ==
+              (double)(n - 3) * 16384.0);
+    free(x);
 }
 
 /* Error of y = (x - mean) rstd gain + bias: the mean is within 8 EPS of the
