@@ -196,7 +196,9 @@ static clipc_status read_id(clipc_token_map *map, clipc_json_cursor *cursor,
         what = "has the same id as another";
     }
     if (what) {
-        const clipc_quoted quoted = clipc_quote(map->bytes + token->begin,
+        /* Without a token there may be no bytes. */
+        const char *text = token->n ? map->bytes + token->begin : "";
+        const clipc_quoted quoted = clipc_quote(text,
                                                 token->n < 40 ? token->n : 40);
         return clipc_fail(err, code, -1,
                           "%s: token \"%s\" %s (id %lld, %zu rows)",
