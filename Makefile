@@ -126,7 +126,8 @@ $(foreach name,$(FOLDERS),\
 CFLAGS ?= -O2 -g
 # -ffp-contract=off: an FMA where the source has none would move the pixels'
 # and the embeddings' bits.
-ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(WARNINGS) $(CFLAGS) \
+# _DARWIN_C_SOURCE: macOS hides flock() and madvise() from POSIX programs.
+ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DARWIN_C_SOURCE $(WARNINGS) $(CFLAGS) \
              -ffp-contract=off -fvisibility=hidden -fPIC -pthread \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
@@ -207,7 +208,7 @@ ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
 FISHCOMP     := $(TOOLS:%=$(BUILD)/completions/fish/%.fish)
 COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
-.PHONY: all lib tests demo deps deps-aarch64 deps-cpus check check-asan \
+.PHONY: all lib objects static check-static check-systems tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
         check-codegen check-browser check-clients check-python check-spark \
         check-all wheel lint format torture soak \
@@ -219,6 +220,9 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 all: lib $(PROGRAMS) $(COMPLETIONS) $(BUILD)/clipc.pc $(CMAKE_FILES) $(UNITS)
 lib: $(STATIC_LIB) $(SHARED_LIB)
+# Compiled, not linked: for systems whose libraries are not here.
+objects: $(LIB_OBJECTS) $(TOOL_COMMON) $(patsubst %.c,$(BUILD)/%.o,$(sort \
+    $(foreach tool,$(TOOLS),$(wildcard tools/$(tool:clipc-%=%)/*.c))))
 tests: all $(BUILD)/clipc-bench $(BUILD)/serve-load $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
 
 help:
@@ -232,6 +236,9 @@ help:
 	@echo "make check-aarch64  the tests as four processors of 64-bit Arm, and the"
 	@echo "                    bits of NEON against AVX2"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
+	@echo "make check-systems  compiles for macOS, and for Linux with musl (pip's ziglang)"
+	@echo "make static     clipc-classify as one program without dependencies, x86-64 and"
+	@echo "                aarch64; check-static tries both in an empty root"
 	@echo "make lint       style and static checks; make format applies the style"
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make soak       mixed work for SOAK_SECONDS=1800: nothing may grow"
@@ -267,7 +274,7 @@ $(BUILD)/flags: FORCE
 	    CC='$(CC)' CFLAGS=$(call quoted,$(CPPFLAGS) $(CFLAGS)) PKG_CONFIG='$(PKG_CONFIG)' \
 	    sh tools/toolchain.sh $(PACKAGES) $(SERVE_PACKAGES) && printf '%s\n' $(FLAGS) > $@; }
 quoted = '$(subst ','\'',$(1))'
-FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP) $(AVIF) $(GIF))
+FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP) $(AVIF) $(GIF) $(POSIX_ONLY))
 # What knows the prefix: `make install PREFIX=...` compiles nothing else again.
 $(BUILD)/folders: FORCE
 	@mkdir -p $(@D)
@@ -495,6 +502,13 @@ export CLIPC_SKIP_SCRIPTS UNITS
 check-cpus:
 	@MAKE='$(MAKE)' sh tests/release/cpus.sh
 # Not in check: what a compiler makes of the loops is its version's affair.
+# Not in check: they fetch a compiler and the sources of the codecs.
+check-systems:
+	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tests/release/systems.sh
+static:
+	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tools/packaging/static.sh
+check-static: static all
+	@BUILD=$(BUILD) BUILDS='$(BUILDS)' sh tests/release/static.sh
 check-codegen:
 	@MAKE='$(MAKE)' CC='$(CHOSEN_CC)' sh tests/release/codegen.sh
 

@@ -2,6 +2,9 @@
  *
  * system.c - see system.h.
  */
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
+#endif
 #include "common/system.h"
 
 #include <errno.h>
@@ -14,6 +17,8 @@
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
 #include <mach/mach.h>
+#elif defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 /* ---- conditions ---------------------------------------------------------- */
@@ -92,9 +97,18 @@ char *tool_program_path(void)
 #else
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
 
-    if (n <= 0)
+    if (n > 0) {
+        path[n] = '\0';
+        return strdup(path);
+    }
+#ifdef __linux__
+    /* A root without /proc: the name that was executed. */
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    if (!name || !realpath(name, path))
         return NULL;
-    path[n] = '\0';
+#else
+    return NULL;
+#endif
 #endif
     return strdup(path);
 }
