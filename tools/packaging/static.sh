@@ -28,7 +28,7 @@ for machine; do
     PKG_CONFIG_LIBDIR=$folder/prefix/lib/pkgconfig \
         ${MAKE:-make} -s CC="$folder/bin/cc" AR="$folder/bin/ar" \
         PKG_CONFIG="$folder/bin/pkg-config" BUILD="$folder/clipc" CFLAGS=-O2 \
-        LDFLAGS='-static -s' OPENBLAS=0 CURL=0 AVIF=0 GIF=0 SERVE=0 \
+        LDFLAGS='-static -s' OPENBLAS=0 CURL=0 AVIF=0 GIF=0 SERVE=0 WERROR=0 \
         "$folder/clipc/clipc-classify"
     name=clipc-classify-$machine-linux
     to=$BUILDS/static/$name
