@@ -498,7 +498,7 @@ check-valgrind:
 # SHORT=1: on most processors the tests of the kernels alone.
 check-aarch64:
 	@MAKE='$(MAKE)' sh tests/release/aarch64.sh $(if $(SHORT),--short)
-export CLIPC_SKIP_SCRIPTS UNITS
+export CLIPC_SKIP_SCRIPTS CLIPC_UNITS
 check-cpus:
 	@MAKE='$(MAKE)' sh tests/release/cpus.sh
 # Not in check: what a compiler makes of the loops is its version's affair.

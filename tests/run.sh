@@ -5,11 +5,11 @@
 # that dies counts as one failure more. V=1 shows every line.
 # A suite that hangs is ended after SUITE_SECONDS.
 # Environment: BUILD, RUNNER (valgrind, qemu), CLIPC_SKIP_SCRIPTS=1 leaves out
-# the suites that run compilers and installed programs, UNITS=FOLDER all others
+# the suites that run compilers and installed programs, CLIPC_UNITS=FOLDER all others
 # but the unit tests of a folder.
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
-: "${SUITE_SECONDS:=600}" "${UNITS:=*}"
+: "${SUITE_SECONDS:=600}" "${CLIPC_UNITS:=*}"
 case $BUILD in
 /*) CLIPC_BIN=$BUILD ;;
 *) CLIPC_BIN=$PWD/$BUILD ;;
@@ -45,13 +45,17 @@ suite() { # NAME COMMAND...
     fi
 }
 
-for program in "$BUILD"/tests/unit/$UNITS/test_* "$BUILD"/tests/stress/test_*; do
+units=0
+for program in "$BUILD"/tests/unit/$CLIPC_UNITS/test_* "$BUILD"/tests/stress/test_*; do
     case $program in
     *.o | *.d | *.gcno | *.gcda) continue ;;
-    */stress/*) [ "$UNITS" = '*' ] || continue ;;
+    */stress/*) [ "$CLIPC_UNITS" = '*' ] || continue ;;
     esac
-    [ -x "$program" ] && suite "$(basename "$program")" $RUNNER "$program"
+    [ -x "$program" ] || continue
+    suite "$(basename "$program")" $RUNNER "$program"
+    units=$((units + 1))
 done
+[ "$units" -gt 0 ] || suite "no unit test in $BUILD/tests/unit/$CLIPC_UNITS" false
 if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite cli sh tests/cli/run.sh
     suite completion sh tests/release/completion.sh

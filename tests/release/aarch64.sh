@@ -31,7 +31,7 @@ runner() { # CPU
 }
 tests() { # CPU UNITS
     printf '\n64-bit Arm, %s:\n' "$1"
-    cross RUNNER="$(runner "$1")" UNITS="$2" check || echo "$1" >>"$tmp/failed"
+    cross RUNNER="$(runner "$1")" CLIPC_UNITS="$2" check || echo "$1" >>"$tmp/failed"
 }
 # NEON against AVX2: programs of both machines.
 bits() {
