@@ -20,7 +20,7 @@ measured() { # N
     pid=$!
     exec 3>"$tmp/fifo"
     awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) print "label " i }' >&3
-    before= same=0
+    before='' same=0
     while [ $same -lt 5 ]; do
         sleep 0.2
         ticks=$(cut -d ' ' -f 14,15 "/proc/$pid/stat")

@@ -23,7 +23,7 @@ typedef struct tool_common {
     size_t image_size;   /* 0: the model's */
     const char *adapter; /* of --adapter: "": none */
     const char *files_from;
-    bool tars; /* names of images are names of tars */
+    bool tars;              /* names of images are names of tars */
     tool_read_params read;  /* of images */
     tool_download download; /* of models */
     unsigned text_flags;    /* CLIPC_TEXT_... */

@@ -223,10 +223,10 @@ TEST(a_single_layer_is_kept)
     CHECK_OK(clipc_model_open(&opened, test_path("packed"), NULL, &err), err);
     embed(opened, CLIPC_PRECISION_AUTO, 1, CLIPC_PACKING_AUTO, packed);
     CHECK_BYTES(packed, int8, sizeof int8);
-    for (char layer = '0'; layer < '3'; layer++) {
+    for (int layer = 0; layer < 3; layer++) {
         char name[] = "text_model.encoder.layers.X.mlp.fc1.weight";
-        *strchr(name, 'X') = layer;
-        CHECK_STR(dtype_of(opened, name), layer == '1' ? "BF16" : "I8");
+        *strchr(name, 'X') = (char)('0' + layer);
+        CHECK_STR(dtype_of(opened, name), layer == 1 ? "BF16" : "I8");
     }
     CHECK_STR(dtype_of(opened,
                        "text_model.encoder.layers.1.self_attn.q_proj.weight"),

@@ -399,8 +399,8 @@ TEST(features_are_consistent)
         CHECK(features & CLIPC_CPU_HAS_AVX);
     if (features & (CLIPC_CPU_HAS_AVX | CLIPC_CPU_HAS_FMA4))
         CHECK(features & CLIPC_CPU_HAS_SSE41);
-    if (features & (CLIPC_CPU_HAS_DOTPROD | CLIPC_CPU_HAS_I8MM |
-                    CLIPC_CPU_HAS_ARM_BF16))
+    if (features &
+        (CLIPC_CPU_HAS_DOTPROD | CLIPC_CPU_HAS_I8MM | CLIPC_CPU_HAS_ARM_BF16))
         CHECK(features & CLIPC_CPU_HAS_NEON);
     if (features & CLIPC_CPU_HAS_SSE41)
         CHECK(features & CLIPC_CPU_HAS_SSSE3);
