@@ -12,11 +12,11 @@
 
 #include "../peak.h"
 
+/* clang-format off */
 #define BENCH_ALL(X) \
-    X(0) \
-    X(1) \
-    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) \
-        X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23)
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) \
+    X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23)
+/* clang-format on */
 #define BENCH_CLEAR(d) "movi v" #d ".4s, #0\n\t"
 #define BENCH_CLOBBERS \
     "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", \
