@@ -252,8 +252,8 @@ report $? 'install-strip: no symbols for debuggers'
 # Of the Makefile's own flags: hardening has its price.
 if [ -z "$sanitize${CFLAGS:-}" ]; then
     wc -c "$stage"/usr/lib/libclipc.so.*.*.* >log
-    [ "$(awk '{ print $1 }' log)" -lt 1000000 ]
-    report $? 'install-strip: the library is below a megabyte'
+    [ "$(awk '{ print $1 }' log)" -lt 1048576 ]
+    report $? 'install-strip: the library is below a mebibyte'
 fi
 HOME=$tmp XDG_CACHE_HOME=$tmp/cache "$stage/usr/bin/clipc-classify" \
     --model demo "$root"/weights/demo/examples/red-convertible.png >log 2>&1
