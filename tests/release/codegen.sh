@@ -73,7 +73,8 @@ while read -r cc; do
         case $source in *_amx.c) continue ;; esac
         object=$build/${source%.c}.o
         if ! env ${headers:+"PKG_CONFIG_LIBDIR=$headers"} "$MAKE" -s CC="$cc" \
-            VARIANT=release BUILD="$build" "$object" >"$tmp/log" 2>&1; then
+            ${headers:+OPENBLAS=0 CURL=0 SERVE=0} VARIANT=release BUILD="$build" \
+            "$object" >"$tmp/log" 2>&1; then
             echo "not ok - codegen $cc $source: it does not compile"
         elif "$objdump" -d --no-show-raw-insn "$object" |
             awk -v family=$family -v largest="$tmp/loop" \
