@@ -163,6 +163,25 @@ static bool pairs_rows(const clipc_kernels *kernels)
     return kernels->s8.pair_rows || kernels->bf16.pair_rows;
 }
 
+/* Rows are paired in blocks of at most so many bytes, or of two tiles. */
+#define PAIR_BYTES ((size_t)4 << 20)
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t pair_bytes(size_t n_in)
+{
+    return round_up(n_in, 64) * sizeof(uint16_t);
+}
+
+static size_t most_paired(const clipc_tile_kernel *tile, size_t n_in)
+{
+    const size_t rows = PAIR_BYTES / pair_bytes(n_in);
+    return rows < 2 * tile->max_rows ? 2 * tile->max_rows : rows / 2 * 2;
+}
+
 /* NATIVE: a panel of f32 strips, the largest, and one strip more; behind them
  * paired rows of 16 bits. OPENBLAS: the product and the widened weights of one
  * call. */
@@ -176,9 +195,10 @@ bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                                            round_up(max_in, 64)),
                          CLIPC_MAX_TILE_STRIPS + 1, bytes) &&
                (!pairs_rows(&engine->kernels) ||
-                (clipc_mul(round_up(max_rows, 2),
-                           round_up(max_in, 64) * sizeof(uint16_t), &a) &&
-                 clipc_add(*bytes, a, bytes)));
+                (clipc_mul(round_up(max_rows, 2), pair_bytes(max_in), &a) &&
+                 clipc_mul(2 * CLIPC_MAX_TILE_ROWS, pair_bytes(max_in), &b) &&
+                 clipc_add(*bytes, least(a, b > PAIR_BYTES ? b : PAIR_BYTES),
+                           bytes)));
     return clipc_mul(max_rows, BLAS_COLUMNS * sizeof(float), &a) &&
            clipc_mul(max_in, BLAS_WIDENED * sizeof(float), &b) &&
            clipc_add(a, b, bytes);
@@ -510,6 +530,8 @@ static void run_native(const clipc_linear_engine *engine,
         blocks = (run->n_rows + rows - 1) / rows;
         block = (run->n_rows + blocks - 1) / blocks;
     }
+    if (r.pairs)
+        block = least(block, most_paired(r.tile, linear->weight.n_in));
     if (run->in->format == CLIPC_OPERAND_S8)
         r.finish.column_sums = NULL;
 
