@@ -12,6 +12,8 @@
 # Environment: MAKE, QEMU_AARCH64, NATIVE (the build folder of this machine's
 # programs).
 set -u
+# Emulated processors are slow.
+export SUITE_SECONDS=1500
 : "${MAKE:=make}" "${QEMU_AARCH64:=qemu-aarch64-static}"
 : "${NATIVE:=build/release}"
 short=${1:-}
