@@ -16,30 +16,8 @@ if [ ! -x "$BUILD/clipc-serve" ]; then
     echo 'skip - clients: clipc-serve was not built (SERVE=0)'
     exit 0
 fi
-if [ -z "$VENV" ]; then
-    VENV=build/clients-venv
-    if ! cmp -s "$list" "$VENV/requirements.txt"; then
-        echo "clients: making $VENV"
-        rm -rf "$VENV"
-        if "$PYTHON" -m venv "$VENV"; then
-            missing=
-            # shellcheck disable=SC2013 # a line is a word
-            for package in $(sed '/^#/d' "$list"); do
-                "$VENV/bin/python" -m pip install -qq \
-                    --disable-pip-version-check "$package" \
-                    2>"$VENV/pip.log" || {
-                    missing=yes
-                    echo "skip - clients: pip cannot install $package"
-                }
-            done
-            # What was missing is asked for again the next time.
-            [ -n "$missing" ] || cp "$list" "$VENV/requirements.txt"
-        else
-            echo 'skip - clients: no virtual environment (on Debian:' \
-                'apt-get install python3-venv)'
-        fi
-    fi
-fi
+. tests/support/environment.sh
+environment clients $list || true
 
 failed=0
 run() { # NAME

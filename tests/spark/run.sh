@@ -16,29 +16,8 @@ command -v java >/dev/null || {
     echo 'skip - spark: no java (on Debian: apt-get install openjdk-17-jre-headless)'
     exit 0
 }
-if [ -z "$VENV" ]; then
-    VENV=build/spark-venv
-    if ! cmp -s "$list" "$VENV/requirements.txt"; then
-        echo "spark: making $VENV"
-        rm -rf "$VENV"
-        "$PYTHON" -m venv "$VENV" || {
-            echo 'skip - spark: no virtual environment (on Debian:' \
-                'apt-get install python3-venv)'
-            exit 0
-        }
-        missing=
-        # shellcheck disable=SC2013 # a line is a word
-        for package in $(sed '/^#/d' "$list"); do
-            "$VENV/bin/python" -m pip install -qq \
-                --disable-pip-version-check "$package" 2>"$VENV/pip.log" || {
-                missing=yes
-                echo "skip - spark: pip cannot install $package"
-            }
-        done
-        # What was missing is asked for again the next time.
-        [ -n "$missing" ] || cp "$list" "$VENV/requirements.txt"
-    fi
-fi
+. tests/support/environment.sh
+environment spark $list || exit 0
 # The package as it lies here, with the library of the build.
 PYTHONPATH=$PWD/tools/python/src
 CLIPC_LIBRARY=$BUILD/libclipc.so.0

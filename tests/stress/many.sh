@@ -14,6 +14,7 @@ set -eu
 : "${BUILD:=build/release}" "${MODEL:=$PWD/tests/data/tiny}" "${THREADS:=}" "${JSONL:=}"
 n=${1:-10000}
 bin=$PWD/$BUILD
+. tests/stress/idle.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
@@ -110,15 +111,8 @@ measured() { # N RECORDS COMMAND...
     exec 3>"$tmp/fifo"
     begun=$(date +%s%N)
     cat "$tmp/names" >&3
-    before=
-    same=0
-    while [ $same -lt 5 ]; do
-        sleep 0.2
-        ticks=$(cut -d ' ' -f 14,15 "/proc/$pid/stat")
-        [ "$ticks" = "$before" ] && same=$((same + 1)) || same=0
-        before=$ticks
-    done
-    peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+    wait_idle $pid
+    peak=$(peak_of $pid)
     ended=$(($(date +%s%N) - 1000000000))
     exec 3>&-
     status=0

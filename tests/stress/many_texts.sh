@@ -6,6 +6,7 @@
 set -eu
 : "${BUILD:=build/release}" "${MODEL:=demo}" "${DTYPE:=f32}"
 n=${1:-1000000}
+. tests/stress/idle.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
@@ -20,14 +21,8 @@ measured() { # N
     pid=$!
     exec 3>"$tmp/fifo"
     awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) print "label " i }' >&3
-    before='' same=0
-    while [ $same -lt 5 ]; do
-        sleep 0.2
-        ticks=$(cut -d ' ' -f 14,15 "/proc/$pid/stat")
-        [ "$ticks" = "$before" ] && same=$((same + 1)) || same=0
-        before=$ticks
-    done
-    peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+    wait_idle $pid
+    peak=$(peak_of $pid)
     exec 3>&-
     wait $pid
     rows=$(cat "$tmp"/rows-*.jsonl | wc -l)
