@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Reads the shards that clipc-embed writes. Needs: numpy"""
+"""What the examples share: the shards that clipc-embed writes, and the command
+line. Needs: numpy"""
 import glob
 import json
+import sys
 
 import numpy as np
 
@@ -26,3 +28,13 @@ def unit(rows):
     """float32 rows of unit length: float16 and --raw have others."""
     rows = np.array(rows, dtype=np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def main(usage, build, query):
+    """The command line of the examples: `build` and `query`."""
+    if len(sys.argv) == 4 and sys.argv[1] == "build":
+        build(sys.argv[2], sys.argv[3])
+    elif len(sys.argv) in (4, 5) and sys.argv[1] == "query":
+        query(sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) == 5 else 5)
+    else:
+        sys.exit(usage)

@@ -16,7 +16,7 @@ import sys
 import duckdb
 import pyarrow as pa
 
-from clipc_shards import shards, unit
+from clipc_shards import main, shards, unit
 
 
 def table(inputs, rows):
@@ -56,9 +56,4 @@ def query(path, prefix, k):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "build":
-        build(sys.argv[2], sys.argv[3])
-    elif len(sys.argv) in (4, 5) and sys.argv[1] == "query":
-        query(sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) == 5 else 5)
-    else:
-        sys.exit(__doc__)
+    main(__doc__, build, query)
