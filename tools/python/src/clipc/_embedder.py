@@ -311,27 +311,34 @@ class Embedder:
             return _ahead.alone(items, self._read)
         return _ahead.batches(items, self._read, batch_size or IMAGE_BATCH, readers, is_pil)
 
+    def _rows(
+        self, items: list[Any], encode: Callable[[list[Any], int], None]
+    ) -> list[Union[Array, ClipcError]]:
+        """What `encode` writes at an address, a row an item. An item that cannot be
+        encoded has its error, and does not take the others with it."""
+        rows = np.empty((len(items), self.dim), np.float32)
+        try:
+            encode(items, rows.ctypes.data)
+        except ClipcError as error:
+            if len(items) == 1:
+                return [error]
+            return [row for item in items for row in self._rows([item], encode)]
+        return list(rows)
+
     def _encode_handles(
         self, handles: list[_native.Handle], flags: int
     ) -> list[Union[Array, ClipcError]]:
-        rows = np.empty((len(handles), self.dim), np.float32)
-        if not handles:
-            return []
-        try:
+        def encode(items: list[_native.Handle], to: int) -> None:
             self._engine.call(
                 "clipc_encode_images",
                 self._engine.context(),
-                _native.pointers_of(handles),
-                len(handles),
-                rows.ctypes.data,
+                _native.pointers_of(items),
+                len(items),
+                to,
                 flags,
             )
-        except ClipcError as error:
-            if len(handles) == 1:
-                return [error]
-            # One that cannot be encoded must not take the others with it.
-            return [row for h in handles for row in self._encode_handles([h], flags)]
-        return list(rows)
+
+        return self._rows(handles, encode) if handles else []
 
     def _pixels(self, pixels: npt.NDArray[Any], normalize: bool) -> Array:
         size = self.image_size
@@ -374,22 +381,19 @@ class Embedder:
             yield from rows
 
     def _encode_texts(self, items: list[Any], flags: int) -> list[Union[Array, ClipcError]]:
-        rows = np.empty((len(items), self.dim), np.float32)
-        try:
-            data = [utf8(item) for item in items]
+        def encode(texts: list[Any], to: int) -> None:
+            data = [utf8(text) for text in texts]
             self._engine.call(
                 "clipc_encode_texts",
                 self._engine.context(),
                 _native.texts_of(data),
                 len(data),
-                rows.ctypes.data,
+                to,
                 flags,
             )
-        except ClipcError as error:
-            if len(items) == 1:
-                return [of_one_text(error)]
-            return [row for item in items for row in self._encode_texts([item], flags)]
-        return list(rows)
+
+        rows = self._rows(items, encode)
+        return [of_one_text(row) if isinstance(row, ClipcError) else row for row in rows]
 
     def tokenize(
         self, texts: Union[str, Sequence[str]], *, truncate: bool = False

@@ -177,9 +177,7 @@ class ImageReader:
         return params
 
     def _create(self, function: str, *arguments: Any) -> _native.Handle:
-        pointer = ctypes.c_void_p()
-        self._call(function, ctypes.byref(pointer), *arguments)
-        return _native.Handle(pointer.value or 0, _native.lib.clipc_image_free)
+        return _native.create(function, "clipc_image_free", *arguments, by=self._call)
 
 
 def _is_avif_for_pillow(head: bytes) -> bool:

@@ -210,16 +210,15 @@ class Model(Embedder):
         if cache:
             folder = _places.label_cache() if cache is True else os.fspath(cache)
             params.cache_dir = os.fsencode(folder)
-        pointer = ctypes.c_void_p()
-        self._engine.call(
+        handle = _native.create(
             "clipc_labels_create",
-            ctypes.byref(pointer),
+            "clipc_labels_free",
             self._engine.context(),
             _native.texts_of([utf8(name) for name in names]),
             len(names),
             ctypes.byref(params),
+            by=self._engine.call,
         )
-        handle = _native.Handle(pointer.value or 0, _native.lib.clipc_labels_free)
         return Labels(handle, names)
 
     def labels_from_embeddings(self, embeddings: npt.ArrayLike, names: Sequence[str]) -> Labels:
@@ -227,17 +226,16 @@ class Model(Embedder):
         vectors = self._vectors("embeddings", embeddings)
         if len(names) != len(vectors):
             raise argument(f"{len(vectors)} embeddings, {len(names)} names")
-        pointer = ctypes.c_void_p()
-        self._engine.call(
+        handle = _native.create(
             "clipc_labels_from_embeddings",
-            ctypes.byref(pointer),
+            "clipc_labels_free",
             self._engine.model(),
             _native.texts_of([utf8(name) for name in names]),
             vectors.ctypes.data,
             len(vectors),
             vectors.shape[1],
+            by=self._engine.call,
         )
-        handle = _native.Handle(pointer.value or 0, _native.lib.clipc_labels_free)
         return Labels(handle, list(names))
 
     def _label_set(self, labels: Any, templates: Any) -> Labels:

@@ -27,7 +27,7 @@ from ctypes import (
     c_void_p,
     sizeof,
 )
-from typing import Any, ClassVar, Optional
+from typing import Any, Callable, ClassVar, Optional
 
 from ._errors import STATUS_NAMES, ClipcError
 
@@ -481,10 +481,16 @@ class Handle:
         raise TypeError("an object of libclipc cannot be pickled: pickle the Model")
 
 
-def create(name: str, free: str, *arguments: Any, in_child: bool = True) -> Handle:
-    """Calls a function that makes an object; the object."""
+def create(
+    name: str,
+    free: str,
+    *arguments: Any,
+    in_child: bool = True,
+    by: Callable[..., None] = call,
+) -> Handle:
+    """Calls a function that makes an object, through `by`; the object."""
     pointer = c_void_p()
-    call(name, byref(pointer), *arguments)
+    by(name, byref(pointer), *arguments)
     return Handle(pointer.value or 0, getattr(lib, free), in_child)
 
 
