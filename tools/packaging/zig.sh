@@ -13,7 +13,7 @@ zig_tools() {
             return 1
         }
         "$zig_venv/bin/python" -m pip install -qq --disable-pip-version-check \
-            ziglang==0.17.1 || return 1
+            "$(grep '^ziglang==' tools/python/requirements-wheel.txt)" || return 1
     fi
     ZIG=${ZIG:-"$(cd "$zig_venv" && pwd)/bin/python-zig"}
     mkdir -p "$1"
