@@ -87,12 +87,6 @@ static bool has_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool has_suffix(const char *text, const char *suffix)
-{
-    size_t n = strlen(text), n_suffix = strlen(suffix);
-    return n >= n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
-}
-
 /* Keeps the folder small: removes temporaries of writers that died, and the
  * oldest file where there are more than MAX_FILES. */
 static void prune(const char *folder, const char *prefix)
@@ -115,9 +109,10 @@ static void prune(const char *folder, const char *prefix)
             break;
         if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
             const struct timespec t = clipc_os_modified(&st);
-            if (has_suffix(path, ".tmp") && t.tv_sec < now - STALE_SECONDS) {
+            if (clipc_ends_in(path, ".tmp") &&
+                t.tv_sec < now - STALE_SECONDS) {
                 unlink(path);
-            } else if (has_suffix(path, ".bin")) {
+            } else if (clipc_ends_in(path, ".bin")) {
                 n_files++;
                 if (!oldest || t.tv_sec < oldest_time.tv_sec ||
                     (t.tv_sec == oldest_time.tv_sec &&

@@ -109,4 +109,7 @@ char *clipc_strndup(const char *text, size_t len);
 char *clipc_format(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
+/* Whether text is something and then the suffix. */
+bool clipc_ends_in(const char *text, const char *suffix);
+
 #endif /* CLIPC_BASE_H */

@@ -47,6 +47,12 @@ json_t *clipc_json_lookup(const json_t *object, const char *key)
     return json_is_null(value) ? NULL : value;
 }
 
+bool clipc_json_is_off(const json_t *value)
+{
+    return !value || json_is_null(value) || json_is_false(value) ||
+           (json_is_object(value) && json_object_size(value) == 0);
+}
+
 clipc_status clipc_json_find(clipc_json_object *out,
                              const clipc_json_object *o, const char *key,
                              clipc_error *err)

@@ -30,6 +30,10 @@ clipc_status clipc_json_check_object(const clipc_json_object *o,
 /* The value at `key`; NULL when the key is absent or null. */
 json_t *clipc_json_lookup(const json_t *object, const char *key);
 
+/* Whether a value switches nothing on: absent (NULL), null, false, or an empty
+ * object. */
+bool clipc_json_is_off(const json_t *value);
+
 /* The object at `key`; absent or null: out->object is NULL. */
 clipc_status clipc_json_find(clipc_json_object *out,
                              const clipc_json_object *o, const char *key,

@@ -92,3 +92,10 @@ char *clipc_format(const char *format, ...)
     va_end(args);
     return text;
 }
+
+bool clipc_ends_in(const char *text, const char *suffix)
+{
+    const size_t n = strlen(text), n_suffix = strlen(suffix);
+
+    return n > n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
+}

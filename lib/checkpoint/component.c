@@ -155,12 +155,6 @@ clipc_status clipc_component_check_prompts(const char *data, size_t n,
     return status;
 }
 
-static bool is_off(const json_t *value)
-{
-    return !value || json_is_null(value) || json_is_false(value) ||
-           (json_is_object(value) && json_object_size(value) == 0);
-}
-
 static clipc_status check_module(const clipc_json_object *o, clipc_error *err)
 {
     static const char *const keys[] = { "max_seq_length", "do_lower_case",
@@ -174,7 +168,7 @@ static clipc_status check_module(const clipc_json_object *o, clipc_error *err)
 
     CLIPC_TRY(clipc_json_check_object(o, err));
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (!is_off(json_object_get(o->object, keys[i])))
+        if (!clipc_json_is_off(json_object_get(o->object, keys[i])))
             return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, o, keys[i],
                                    "changes how texts are read, which clipc "
                                    "does not do; name the file of weights to "

@@ -16,12 +16,6 @@ enum {
     MAX_SHARD_NAME = 255 /* bytes: a file system's limit */
 };
 
-static bool ends_in(const char *text, size_t n, const char *suffix)
-{
-    size_t n_suffix = strlen(suffix);
-    return n > n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
-}
-
 /* The terminated name of n bytes is a plain file name. */
 static bool is_shard_name(const char *text, size_t n, const char *suffix)
 {
@@ -31,7 +25,7 @@ static bool is_shard_name(const char *text, size_t n, const char *suffix)
         if ((unsigned char)text[i] < ' ' || text[i] == '/' ||
             text[i] == '\\' || text[i] == 0x7F)
             return false;
-    return ends_in(text, n, suffix);
+    return clipc_ends_in(text, suffix);
 }
 
 static int compare_texts(const void *a, const void *b)

@@ -33,26 +33,20 @@ typedef struct opening {
 
 /* ---- one file ---------------------------------------------------------- */
 
-static bool ends_in(const char *text, const char *suffix)
-{
-    size_t n = strlen(text), n_suffix = strlen(suffix);
-    return n > n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
-}
-
 static bool is_torch_name(const char *path)
 {
     static const char *const suffixes[] = { ".bin", ".pt", ".pth", ".ckpt" };
 
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (ends_in(path, suffixes[i]))
+        if (clipc_ends_in(path, suffixes[i]))
             return true;
     return false;
 }
 
 bool clipc_tensor_files_is_name(const char *path)
 {
-    return ends_in(path, ".safetensors") || clipc_is_weights_index(path) ||
-           is_torch_name(path);
+    return clipc_ends_in(path, ".safetensors") ||
+           clipc_is_weights_index(path) || is_torch_name(path);
 }
 
 static clipc_status load_file(clipc_tensor_file *file, const char *path,

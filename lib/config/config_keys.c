@@ -11,12 +11,6 @@
 
 #include <string.h>
 
-static bool is_off(const json_t *value)
-{
-    return !value || json_is_null(value) || json_is_false(value) ||
-           (json_is_object(value) && json_object_size(value) == 0);
-}
-
 static clipc_status refuse_quantized(const clipc_json_object *o,
                                      clipc_error *err)
 {
@@ -25,7 +19,7 @@ static clipc_status refuse_quantized(const clipc_json_object *o,
     const char *method = json_string_value(
         json_object_get(value, "quant_method"));
 
-    if (is_off(value))
+    if (clipc_json_is_off(value))
         return CLIPC_OK;
     return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, o, key,
                            "says that the weights are quantised (%s), which "
@@ -40,12 +34,12 @@ clipc_status clipc_config_check_keys(const clipc_json_object *o,
                                      clipc_error *err)
 {
     CLIPC_TRY(refuse_quantized(o, err));
-    if (!is_off(json_object_get(o->object, "per_layer_config")))
+    if (!clipc_json_is_off(json_object_get(o->object, "per_layer_config")))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, o,
                                "per_layer_config",
                                "makes layers that are not alike, which clipc "
                                "does not compute");
-    if (!is_off(json_object_get(o->object, "attribute_map")))
+    if (!clipc_json_is_off(json_object_get(o->object, "attribute_map")))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, o, "attribute_map",
                                "gives keys other meanings, which clipc does "
                                "not follow");
@@ -86,13 +80,6 @@ static clipc_status read_class(char out[CLIPC_MAX_CLASS_NAME + 1],
     return CLIPC_OK;
 }
 
-static bool ends_in(const char *text, const char *suffix)
-{
-    const size_t n = strlen(text), n_suffix = strlen(suffix);
-
-    return n > n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
-}
-
 /* The name comes from whoever made the checkpoint, and ends up in a path. */
 static clipc_status read_weights(clipc_config *config,
                                  const clipc_json_object *o, clipc_error *err)
@@ -106,8 +93,8 @@ static clipc_status read_weights(clipc_config *config,
         return CLIPC_OK;
     if (strlen(name) > CLIPC_MAX_WEIGHTS_NAME || name[0] == '.' ||
         strpbrk(name, "/\\") ||
-        !(ends_in(name, ".safetensors") ||
-          ends_in(name, ".safetensors.index.json")))
+        !(clipc_ends_in(name, ".safetensors") ||
+          clipc_ends_in(name, ".safetensors.index.json")))
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, o, key,
                                "must name a file *.safetensors or "
                                "*.safetensors.index.json beside the "

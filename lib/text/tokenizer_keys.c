@@ -6,13 +6,14 @@
  */
 #include "text/tokenizer_keys.h"
 
+#include "base/json_object.h"
+
 #include <string.h>
 
 static bool is_empty(const json_t *value)
 {
-    return !value || json_is_null(value) || json_is_false(value) ||
-           (json_is_array(value) && json_array_size(value) == 0) ||
-           (json_is_object(value) && json_object_size(value) == 0);
+    return clipc_json_is_off(value) ||
+           (json_is_array(value) && json_array_size(value) == 0);
 }
 
 static clipc_status refuse(const char *name, const char *key, const char *what,

@@ -75,7 +75,8 @@ static void describe(serve_listener *listener)
         const struct sockaddr_in6 *in6 = (const void *)&address;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
         snprintf(end, room, "http://[%s]:%u", host, ntohs(in6->sin6_port));
-        listener->open_to_network = !IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+        listener->open_to_network = memcmp(&in6->sin6_addr, &in6addr_loopback,
+                                           sizeof in6addr_loopback) != 0;
     } else if (address.ss_family == AF_UNIX) {
         const struct sockaddr_un *un = (const void *)&address;
         snprintf(end, room, "unix:%.*s", (int)sizeof un->sun_path,
