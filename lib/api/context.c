@@ -19,7 +19,8 @@ enum {
 
 /* The largest published network, at its own image size, takes 1e12. */
 #define MAX_MACS ((uint64_t)10000000000000)
-#define MAX_SCRATCH_BYTES ((size_t)4 << 30)
+#define FOUR_GIB ((uint64_t)4 << 30)
+#define MAX_SCRATCH_BYTES ((size_t)(FOUR_GIB < SIZE_MAX ? FOUR_GIB : SIZE_MAX))
 
 clipc_ctx_params clipc_ctx_params_default(void)
 {

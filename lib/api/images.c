@@ -10,6 +10,7 @@
 #include "http/fetch.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "api/objects.h"
 #include "image/normalize.h"
 
@@ -92,7 +93,7 @@ static stopwatch start_watch(const clipc_image_params *params)
 
     if (params->times) {
         watch.wall = clipc_clock(CLOCK_MONOTONIC);
-        watch.cpu = clipc_clock(CLOCK_THREAD_CPUTIME_ID);
+        watch.cpu = clipc_os_thread_seconds();
     }
     return watch;
 }
@@ -102,7 +103,7 @@ static stopwatch read_watch(stopwatch started)
 {
     return (stopwatch){
         .wall = clipc_clock(CLOCK_MONOTONIC) - started.wall,
-        .cpu = clipc_clock(CLOCK_THREAD_CPUTIME_ID) - started.cpu,
+        .cpu = clipc_os_thread_seconds() - started.cpu,
     };
 }
 

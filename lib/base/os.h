@@ -2,15 +2,15 @@
  *
  * os.h - what operating systems do differently. os_linux.c is Linux, with any
  * C library; os_posix.c is macOS and other POSIX systems, and Linux too when
- * built with POSIX_ONLY=1. Beside them only cpu_arm.c
- * asks which system it is compiled for.
+ * built with POSIX_ONLY=1; os_unix.c is what all of these share; os_wasi.c is
+ * WebAssembly, where a program has one thread and no signals. Beside them only
+ * cpu_arm.c asks which system it is compiled for.
  */
 #ifndef CLIPC_OS_H
 #define CLIPC_OS_H
 
 #include "base/base.h"
 
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -42,6 +42,10 @@ size_t clipc_os_cache_bytes(void);
  * to a process that asks. */
 bool clipc_os_may_use_tiles(void);
 
+/* Seconds of processor time that this thread has taken; 0 where the system does
+ * not say. */
+double clipc_os_thread_seconds(void);
+
 /* ---- files, sockets, signals --------------------------------------------- */
 
 /* When the file's content, and when its content or attributes, were changed. */
@@ -51,7 +55,12 @@ struct timespec clipc_os_changed(const struct stat *st);
 /* socket(), closed on exec. */
 int clipc_os_socket(int domain, int type, int protocol);
 
-/* Takes a pending signal of the set, which is blocked, and does not wait. */
-void clipc_os_take_signal(const sigset_t *set);
+/* Calls run(arg) while this thread takes no signal. Threads that run() starts
+ * take none as long as they live. */
+void clipc_os_without_signals(void (*run)(void *arg), void *arg);
+
+/* Calls run(arg) so that writing to a peer which hung up sends this thread no
+ * SIGPIPE. One that was pending before stays. */
+void clipc_os_without_sigpipe(void (*run)(void *arg), void *arg);
 
 #endif /* CLIPC_OS_H */

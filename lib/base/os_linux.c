@@ -12,6 +12,8 @@
 #endif
 #include "base/os.h"
 
+#include "base/os_signal.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>

@@ -5,9 +5,11 @@
  *
  * Reference: POSIX.1-2008; sysctl(3) of macOS, hw.perflevel0.
  */
-#if !defined(__linux__) || CLIPC_POSIX_ONLY
+#if (!defined(__linux__) || CLIPC_POSIX_ONLY) && !defined(__wasi__)
 
 #include "base/os.h"
+
+#include "base/os_signal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,7 +16,6 @@
 #include "base/processors.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,26 +208,26 @@ static bool start_worker(worker *w)
     return ok || pthread_create(&w->thread, NULL, work, w) == 0;
 }
 
+static void start_workers(void *arg)
+{
+    clipc_pool *pool = arg;
+
+    while (pool->n_threads < pool->n_wanted) {
+        worker *w = &pool->workers[pool->n_threads - 1];
+        *w = (worker){ .pool = pool, .index = pool->n_threads };
+        if (!start_worker(w))
+            break;
+        pool->n_threads++;
+    }
+}
+
 static void start(clipc_pool *pool)
 {
-    sigset_t all, before;
-    unsigned n = 1;
-
     pool->spin = pool->n_wanted > 1 && pool->n_wanted <= clipc_cpu_count();
-    /* Workers inherit the mask: signals stay with the program's threads. */
-    sigfillset(&all);
-    if (pool->n_wanted > 1 &&
-        pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
-        while (n < pool->n_wanted) {
-            worker *w = &pool->workers[n - 1];
-            *w = (worker){ .pool = pool, .index = n };
-            if (!start_worker(w))
-                break;
-            n++;
-        }
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    pool->n_threads = n;
+    pool->n_threads = 1;
+    /* Signals stay with the program's threads. */
+    if (pool->n_wanted > 1)
+        clipc_os_without_signals(start_workers, pool);
 }
 
 unsigned clipc_pool_size(clipc_pool *pool)

@@ -265,12 +265,12 @@ static clipc_status count_marked(const machine *m, size_t *n)
 
 /* ---- bytes of the pickle ----------------------------------------------- */
 
-static clipc_status take(machine *m, size_t n, const unsigned char **bytes)
+static clipc_status take(machine *m, uint64_t n, const unsigned char **bytes)
 {
     *bytes = m->data + m->pos;
     if (n > m->n - m->pos)
         return fail(m, CLIPC_ERR_TRUNCATED, "it ends inside an instruction");
-    m->pos += n;
+    m->pos += (size_t)n;
     return CLIPC_OK;
 }
 
@@ -308,7 +308,7 @@ static clipc_status do_text(machine *m, size_t length_bytes)
     uint64_t n;
 
     CLIPC_TRY(take_number(m, length_bytes, &n));
-    CLIPC_TRY(take(m, (size_t)n, &bytes));
+    CLIPC_TRY(take(m, n, &bytes));
     return push(m, (value){ .kind = TEXT,
                             .as.text = { (const char *)bytes, (size_t)n } });
 }

@@ -10,8 +10,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,53 +20,34 @@
 /* ---- SIGPIPE ------------------------------------------------------------ */
 
 /* TLS libraries write with write(2): a peer that hung up would raise SIGPIPE
- * and end the program. The guard blocks SIGPIPE in this thread and takes back
- * a SIGPIPE that arrived. A SIGPIPE that was pending before stays. */
-typedef struct sigpipe_guard {
-    sigset_t before, only_pipe;
-    bool was_pending;
-} sigpipe_guard;
+ * and end the program. */
+typedef struct performance {
+    CURL *easy;
+    CURLcode code;
+} performance;
 
-static void sigpipe_block(sigpipe_guard *guard)
+static void perform(void *arg)
 {
-    sigset_t pending;
-
-    sigemptyset(&pending);
-    sigpending(&pending);
-    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&guard->only_pipe);
-    sigaddset(&guard->only_pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &guard->only_pipe, &guard->before);
-}
-
-static void sigpipe_restore(sigpipe_guard *guard)
-{
-    sigset_t pending;
-
-    sigemptyset(&pending);
-    sigpending(&pending);
-    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
-        clipc_os_take_signal(&guard->only_pipe);
-    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+    performance *p = arg;
+    p->code = curl_easy_perform(p->easy);
 }
 
 CURLcode clipc_transfer_run(clipc_transfer *t)
 {
-    sigpipe_guard guard;
+    performance p = { .easy = t->easy };
 
-    sigpipe_block(&guard);
-    CURLcode code = curl_easy_perform(t->easy);
-    sigpipe_restore(&guard);
-    return code;
+    clipc_os_without_sigpipe(perform, &p);
+    return p.code;
+}
+
+static void cleanup(void *easy)
+{
+    curl_easy_cleanup(easy);
 }
 
 void clipc_transfer_cleanup(CURL *easy)
 {
-    sigpipe_guard guard;
-
-    sigpipe_block(&guard);
-    curl_easy_cleanup(easy);
-    sigpipe_restore(&guard);
+    clipc_os_without_sigpipe(cleanup, easy);
 }
 
 /* ---- callbacks of libcurl ---------------------------------------------- */

@@ -35,6 +35,7 @@ enum { MAX_RESAMPLE = 7 };
 /* The reference divides products of a size and a length as doubles; below this
  * limit a double holds the product exactly. */
 #define MAX_SIZE_PRODUCT ((uint64_t)1 << 45)
+#define MAX_SIDE (MAX_SIZE_PRODUCT < SIZE_MAX ? MAX_SIZE_PRODUCT : SIZE_MAX)
 #define MAX_OUT_PIXELS ((size_t)1 << 27)
 
 /* ---- geometry ---------------------------------------------------------- */
@@ -43,10 +44,11 @@ enum { MAX_RESAMPLE = 7 };
 static bool scale_length(size_t size, size_t length, size_t reference,
                          size_t *out)
 {
-    size_t product;
-    if (!clipc_mul(size, length, &product) || product >= MAX_SIZE_PRODUCT)
+    uint64_t product;
+    if (__builtin_mul_overflow(size, length, &product) ||
+        product >= MAX_SIZE_PRODUCT || product / reference >= MAX_SIDE)
         return false;
-    *out = product / reference;
+    *out = (size_t)(product / reference);
     return true;
 }
 
@@ -74,7 +76,7 @@ static bool bounded_size(size_t width, size_t height, size_t size,
         edge = (double)greater;
     else
         return false;
-    if (!(edge < (double)MAX_SIZE_PRODUCT))
+    if (!(edge < (double)MAX_SIDE))
         return false;
     *out_width = width < height ? size : (size_t)edge;
     *out_height = width < height ? (size_t)edge : size;

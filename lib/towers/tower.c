@@ -34,8 +34,9 @@
  * shared lane. */
 #define LANE_MIN_ROWS ((size_t)192)
 
-/* Numbers in a row, at most: the bytes of a row then never overflow. */
-#define MAX_WIDTH ((size_t)1 << 31)
+/* Numbers in a row, at most: the bytes of a row then never overflow, in 32 bits
+ * either. */
+#define MAX_WIDTH ((size_t)1 << 28)
 
 /* Bytes of h, the widest rows of a lane, about: with so many rows, reading the
  * weights of the mlp once more costs little. Lanes of LANE_ROWS of the

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * os_unix.c - see os.h: what Linux, macOS and other POSIX systems share.
+ *
+ * Reference: POSIX.1-2008.
+ */
+#if !defined(__wasi__)
+
+#include "base/os.h"
+
+#include "base/clock.h"
+#include "base/os_signal.h"
+
+#include <signal.h>
+
+double clipc_os_thread_seconds(void)
+{
+    return clipc_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void clipc_os_without_signals(void (*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    run(arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void clipc_os_without_sigpipe(void (*run)(void *arg), void *arg)
+{
+    sigset_t before, pending, only_pipe;
+
+    sigemptyset(&pending);
+    sigpending(&pending);
+    const bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+    sigemptyset(&only_pipe);
+    sigaddset(&only_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &only_pipe, &before);
+    run(arg);
+    sigemptyset(&pending);
+    sigpending(&pending);
+    if (!was_pending && sigismember(&pending, SIGPIPE) == 1)
+        clipc_os_take_signal(&only_pipe);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+#else
+
+typedef int clipc_os_unix_is_elsewhere; /* ISO C wants a declaration */
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * os_wasi.c - see os.h: WebAssembly with the C library of WASI. A module has one
+ * thread and no signals, sockets or list of processors.
+ */
+#if defined(__wasi__)
+
+#include "base/os.h"
+
+#include <errno.h>
+
+/* ---- sleeping ------------------------------------------------------------ */
+
+/* No other thread could wake this one: "may return early" is all there is. */
+void clipc_os_sleep(atomic_uint *number, unsigned seen, int64_t timeout_ns)
+{
+    (void)number;
+    (void)seen;
+    (void)timeout_ns;
+}
+
+void clipc_os_wake(atomic_uint *number)
+{
+    (void)number;
+}
+
+/* ---- processors ---------------------------------------------------------- */
+
+size_t clipc_os_affinity(bool may_run[], size_t capacity)
+{
+    (void)may_run;
+    (void)capacity;
+    return 0;
+}
+
+unsigned clipc_os_processors(void)
+{
+    return 1;
+}
+
+size_t clipc_os_cache_bytes(void)
+{
+    return 0;
+}
+
+bool clipc_os_may_use_tiles(void)
+{
+    return false;
+}
+
+double clipc_os_thread_seconds(void)
+{
+    return 0;
+}
+
+/* ---- files, sockets, signals --------------------------------------------- */
+
+struct timespec clipc_os_modified(const struct stat *st)
+{
+    return st->st_mtim;
+}
+
+struct timespec clipc_os_changed(const struct stat *st)
+{
+    return st->st_ctim;
+}
+
+int clipc_os_socket(int domain, int type, int protocol)
+{
+    (void)domain;
+    (void)type;
+    (void)protocol;
+    errno = EAFNOSUPPORT;
+    return -1;
+}
+
+void clipc_os_without_signals(void (*run)(void *arg), void *arg)
+{
+    run(arg);
+}
+
+void clipc_os_without_sigpipe(void (*run)(void *arg), void *arg)
+{
+    run(arg);
+}
+
+#else
+
+typedef int clipc_os_wasi_is_elsewhere; /* ISO C wants a declaration */
+
+#endif
