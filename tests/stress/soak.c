@@ -243,10 +243,21 @@ static long count_entries(const char *path)
     return n;
 }
 
-static use measure(void)
+/* Bytes of the allocator in use; 0 where it does not say. */
+static size_t allocated(void)
 {
+#ifdef __GLIBC__
     malloc_trim(0);
     const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}
+
+static use measure(void)
+{
+    const size_t bytes = allocated();
     long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "r");
 
@@ -255,7 +266,7 @@ static use measure(void)
             pages = 0;
         fclose(statm);
     }
-    return (use){ .bytes = info.uordblks + info.hblkhd,
+    return (use){ .bytes = bytes,
                   .rss_kib = pages * (sysconf(_SC_PAGESIZE) / 1024),
                   .descriptors = count_entries("/proc/self/fd"),
                   .threads = count_entries("/proc/self/task") };
@@ -351,7 +362,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--threads") == 0)
             n_workers = value < MAX_WORKERS ? value : MAX_WORKERS;
     }
+#ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 1); /* mallinfo2() knows one */
+#endif
     if (!mkdtemp(tmp) || !prepare(tmp))
         return 1;
     for (unsigned i = 0; i < MAX_WORKERS; i++)

@@ -3,7 +3,7 @@
  * shim.c - makes the n-th allocation, read, open, ... of a process fail. Put
  * the shim before the C library with LD_PRELOAD: the shim also reaches the
  * libraries that clipc uses. Tests only; glibc only (__libc_malloc and
- * friends).
+ * friends): with another C library this file is empty.
  *
  * From a program (dlsym(RTLD_DEFAULT, ...), see torture.c):
  *     shim_arm(classes, n, mode)  counts calls of these classes from 1; the
@@ -20,8 +20,9 @@
  * of the first call that fails goes to standard error.
  */
 #define _GNU_SOURCE /* RTLD_NEXT */
-#include <dlfcn.h>
 #include <errno.h>
+#ifdef __GLIBC__
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <malloc.h> /* memalign */
@@ -382,3 +383,9 @@ ssize_t send(int fd, const void *data, size_t n, int flags)
                ? REAL(send)(fd, data, n, flags)
                : -1;
 }
+
+#else
+
+typedef int shim_is_of_glibc; /* ISO C wants a declaration */
+
+#endif
