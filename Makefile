@@ -62,7 +62,23 @@ Q := $(if $(filter 1,$(V)),,@)
 version_part = $(shell sed -n 's/^.define CLIPC_VERSION_$(1) //p' include/clipc.h)
 MAJOR   := $(call version_part,MAJOR)
 VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+
+# ---- system ---------------------------------------------------------------
+# Which machine and system the compiler makes code for: "x86_64-linux-gnu",
+# "arm64-apple-darwin23". Empty where `make deps` has yet to install a compiler.
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+MACOS   := $(if $(findstring darwin,$(MACHINE))$(findstring macos,$(MACHINE)),1)
+# The shared library's file; the name by which programs ask for it; the name by
+# which the linker does.
+ifdef MACOS
+SHARED  := libclipc.$(MAJOR).dylib
+SONAME  := $(SHARED)
+LINKED  := libclipc.dylib
+else
+SHARED  := libclipc.so.$(VERSION)
 SONAME  := libclipc.so.$(MAJOR)
+LINKED  := libclipc.so
+endif
 
 # ---- flags ----------------------------------------------------------------
 PACKAGES := libjpeg libpng zlib jansson nettle
@@ -130,7 +146,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DARWIN_C_SOURCE $(WARNINGS) $(CFLAGS) \
              -ffp-contract=off -fvisibility=hidden -fPIC -pthread \
              $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
-LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) \
+LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) -DCLIPC_BLAS=$(BLAS) \
                -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) -DCLIPC_AVIF=$(AVIF) \
                -DCLIPC_GIF=$(GIF) -DCLIPC_POSIX_ONLY=$(POSIX_ONLY) $(PACKAGE_CFLAGS)
 TOOL_CPPFLAGS = -Itools -DCLIPC_CURL=$(CURL) -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
@@ -143,13 +159,15 @@ KERNEL_CFLAGS = -O1
 endif
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm -ldl
-# Compiler and pkg-config are asked only when something is compiled: `make
-# deps` may have installed them a moment before.
+# Compiler and pkg-config are asked when something is compiled: `make deps` may
+# have installed them a moment before.
 # x86, arm or nothing: which folder of lib/kernels/ the compiler makes code for.
 ISA = $(eval ISA := $$(patsubst x86_64-%,x86,$$(patsubst aarch64-%,arm,$$(patsubst \
       arm64-%,arm,$$(shell $(CC) -dumpmachine)))))$(ISA)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
-# OpenBLAS is loaded when it is used: lib/kernels/openblas.c.
+# OpenBLAS is loaded when it is used, and so is macOS's Accelerate:
+# lib/kernels/blas.c.
+BLAS = $(if $(MACOS)$(filter 1,$(OPENBLAS)),1,0)
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $$(shell $(PKG_CONFIG) --libs $(filter-out openblas,$(PACKAGES))))$(PACKAGE_LIBS)
 
 $(foreach v,OPENBLAS CURL WEBP AVIF GIF SERVE POSIX_ONLY,$(if $(filter 0 1,$($(v))),,$(error \
@@ -191,6 +209,7 @@ ifeq ($(SERVE),1)
 TEST_TOOLS   += $(BUILD)/tests/stress/torture_serve
 endif
 SHIM         := $(BUILD)/tests/support/shim.so
+FAKE_BLAS    := $(BUILD)/tests/support/blas.so
 # The extension of SQLite needs its headers: make check-clients builds it.
 EXAMPLES     := $(patsubst docs/examples/%.c,$(BUILD)/examples/%,$(filter-out \
                 %/sqlite_clipc.c,$(wildcard docs/examples/*.c)))
@@ -201,7 +220,7 @@ UNITS        := $(BUILD)/clipc-serve.service tools/packaging/systemd/clipc-serve
 endif
 CMAKE_FILES  := $(BUILD)/clipc-config.cmake $(BUILD)/clipc-config-version.cmake
 STATIC_LIB   := $(BUILD)/libclipc.a
-SHARED_LIB   := $(BUILD)/libclipc.so.$(VERSION)
+SHARED_LIB   := $(BUILD)/$(SHARED)
 PROGRAMS     := $(TOOLS:%=$(BUILD)/%)
 BASHCOMP     := $(TOOLS:%=$(BUILD)/completions/bash/%)
 ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
@@ -223,7 +242,7 @@ lib: $(STATIC_LIB) $(SHARED_LIB)
 # Compiled, not linked: for systems whose libraries are not here.
 objects: $(LIB_OBJECTS) $(TOOL_COMMON) $(patsubst %.c,$(BUILD)/%.o,$(sort \
     $(foreach tool,$(TOOLS),$(wildcard tools/$(tool:clipc-%=%)/*.c))))
-tests: all $(BUILD)/clipc-bench $(BUILD)/serve-load $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(EXAMPLES)
+tests: all $(BUILD)/clipc-bench $(BUILD)/serve-load $(UNIT_TESTS) $(TEST_TOOLS) $(SHIM) $(FAKE_BLAS) $(EXAMPLES)
 
 help:
 	@echo "make            the library and the programs, in $(BUILD)/"
@@ -340,10 +359,19 @@ $(STATIC_LIB): $(LIB_OBJECTS)
 
 $(SHARED_LIB): $(LIB_OBJECTS) lib/clipc.map
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/clipc.map \
-	    -Wl,--no-undefined $(ALL_LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
-	$(Q)ln -sf $(@F) $(BUILD)/$(SONAME)
-	$(Q)ln -sf $(SONAME) $(BUILD)/libclipc.so
+	$(Q)$(CC) $(SHARED_LDFLAGS) $(ALL_LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
+	$(Q)$(if $(filter $(SHARED),$(SONAME)),,ln -sf $(@F) $(BUILD)/$(SONAME))
+	$(Q)ln -sf $(SONAME) $(BUILD)/$(LINKED)
+ifdef MACOS
+# A program remembers the library by its whole path. What clipc.h does not export
+# is hidden by -fvisibility=hidden.
+SHARED_LDFLAGS = -dynamiclib -install_name '$(LIBDIR)/$(SONAME)' \
+                 -Wl,-current_version,$(VERSION) -Wl,-compatibility_version,$(MAJOR).0.0
+$(SHARED_LIB): $(BUILD)/folders
+else
+SHARED_LDFLAGS = -shared -Wl,-soname,$(SONAME) \
+                 -Wl,--version-script=lib/clipc.map -Wl,--no-undefined
+endif
 # Sanitizers resolve their runtime in the program.
 ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
 $(SHARED_LIB): ALL_LDFLAGS += -Wl,--undefined-version -Wl,-z,undefs
@@ -431,7 +459,7 @@ $(TEST_TOOLS): %: %.o $(TEST_HELPERS) $(STATIC_LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(LIBS) -o $@
 
 # Not sanitized: it stands between the program and the allocator.
-$(BUILD)/tests/support/shim.so: tests/support/shim.c $(BUILD)/flags
+$(SHIM) $(FAKE_BLAS): $(BUILD)/tests/support/%.so: tests/support/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 $(WARNINGS) $(CFLAGS) -Itests -fPIC -shared $< -o $@ -ldl -pthread
 
@@ -449,12 +477,13 @@ $(BUILD)/clipc.pc: lib/clipc.pc.in $(BUILD)/flags include/clipc.h
 	    -e 's|@PKGDATADIR@|$(call below,$(PKGDATADIR))|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@PACKAGES@|$(filter-out openblas,$(PACKAGES))|' $< > $@
 # The CMake files find the library from where they lie themselves.
-from_cmake = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
+from_cmake = $(shell sh tools/relative.sh '$(CMAKEDIR)' '$(1)')
 $(CMAKE_FILES): $(BUILD)/%: lib/%.in $(BUILD)/flags include/clipc.h
 	$(Q)sed -e 's|@LIBDIR@|$(call from_cmake,$(LIBDIR))|' \
 	    -e 's|@INCLUDEDIR@|$(call from_cmake,$(INCLUDEDIR))|' \
 	    -e 's|@PKGDATADIR@|$(call from_cmake,$(PKGDATADIR))|' \
-	    -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@SHARED@|$(SHARED)|' \
+	    -e 's|@SONAME@|$(SONAME)|' \
 	    -e 's|@PACKAGES@|$(filter-out openblas,$(PACKAGES))|' $< > $@
 # In a unit of systemd a % begins a name of its own.
 $(BUILD)/clipc-serve.service: tools/packaging/systemd/clipc-serve.service.in
@@ -589,9 +618,9 @@ INSTALLED = \
     $(foreach tool,$(TOOLS),program:$(BUILD)/$(tool):BINDIR/$(tool)) \
     file:include/clipc.h:INCLUDEDIR/clipc.h \
     archive:$(STATIC_LIB):LIBDIR/libclipc.a \
-    library:$(SHARED_LIB):LIBDIR/$(notdir $(SHARED_LIB)) \
-    link:$(notdir $(SHARED_LIB)):LIBDIR/$(SONAME) \
-    link:$(SONAME):LIBDIR/libclipc.so \
+    library:$(SHARED_LIB):LIBDIR/$(SHARED) \
+    $(if $(filter $(SHARED),$(SONAME)),,link:$(SHARED):LIBDIR/$(SONAME)) \
+    link:$(SONAME):LIBDIR/$(LINKED) \
     file:$(BUILD)/clipc.pc:PKGCONFIGDIR/clipc.pc \
     $(foreach file,$(CMAKE_FILES),file:$(file):CMAKEDIR/$(notdir $(file))) \
     $(foreach file,$(wildcard weights/demo/*.json weights/demo/*.safetensors),\
@@ -607,7 +636,7 @@ INSTALLED = \
 
 install install-strip: all
 install install-strip uninstall:
-	@$(foreach name,DESTDIR INSTALL STRIP SONAME $(FOLDERS),$(name)=$(call \
+	@$(foreach name,DESTDIR INSTALL STRIP SONAME MACOS $(FOLDERS),$(name)=$(call \
 	    quoted,$($(name)))) sh tools/install.sh $@ $(INSTALLED)
 
 # ---- Debian packages: tools/packaging/README.md ---------------------------

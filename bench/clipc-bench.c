@@ -34,7 +34,7 @@ static const char usage[] =
     "  --reps R            counted repetitions, default 10\n"
     "  --dtype auto|f32|bf16|int8     default f32\n"
     "  --packing auto|never|always    default always\n"
-    "  --gemm auto|native|openblas\n"
+    "  --gemm auto|native|openblas|accelerate\n"
     "  --cpu auto|c|avx2|avx512|amx|neon|dotprod|i8mm|bf16\n"
     "  --format text|json\n"
     "  --labels FILE       text: one a line; default: the demo's\n"
@@ -101,7 +101,8 @@ static const char *classify_beside(const char *self)
 
 static void option(bench_options *o, const char *name, const char *value)
 {
-    static const char *const gemms[] = { "auto", "native", "openblas", NULL };
+    static const char *const gemms[] = { "auto", "native", "openblas",
+                                         "accelerate", NULL };
     static const char *const cpus[] = { "auto", "c",    "avx2",    "avx512",
                                         "amx",  "neon", "dotprod", "i8mm",
                                         "bf16", NULL };

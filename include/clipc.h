@@ -946,11 +946,14 @@ CLIPC_API clipc_status clipc_hub_download(char **folder, const char *id,
 /* ======== engine room: backends, precision, memory ====================== */
 
 typedef enum clipc_gemm {
-    CLIPC_GEMM_AUTO = 0,    /* NATIVE where the CPU has AVX2, AVX-512 or NEON,
-                             * else OpenBLAS where it was built in */
-    CLIPC_GEMM_NATIVE = 1,  /* clipc's own kernels: the same bits for any
-                             * batch size, order and number of threads */
-    CLIPC_GEMM_OPENBLAS = 2 /* cblas_sgemm */
+    CLIPC_GEMM_AUTO = 0,      /* NATIVE where the CPU has AVX2, AVX-512 or
+                               * NEON, else OpenBLAS where it was built in */
+    CLIPC_GEMM_NATIVE = 1,    /* clipc's own kernels: the same bits for any
+                               * batch size, order and number of threads */
+    CLIPC_GEMM_OPENBLAS = 2,  /* cblas_sgemm of OpenBLAS */
+    CLIPC_GEMM_ACCELERATE = 3 /* cblas_sgemm of macOS's Accelerate, which may
+                               * compute on threads of its own; elsewhere
+                               * CLIPC_ERR_UNSUPPORTED */
 } clipc_gemm;
 
 /* The highest instruction set the native kernels may use; one that the CPU
@@ -985,7 +988,8 @@ struct clipc_ctx_params {
     int keep_blas_threads; /* 0: creating the first context with OpenBLAS sets
                             * OpenBLAS to one thread for the whole process,
                             * because clipc's own threads call OpenBLAS;
-                            * 1: OpenBLAS keeps its number of threads */
+                            * 1: OpenBLAS keeps its number of threads.
+                            * Accelerate is left as it is */
     clipc_progress_fn progress; /* images, texts or labels; or NULL */
     void *progress_user;
     size_t context_length; /* most tokens read of a text, both ends included,

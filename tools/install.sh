@@ -5,7 +5,8 @@
 #
 # An ENTRY is KIND:FILE:FOLDER/NAME. FOLDER is a variable of the environment
 # (BINDIR, ...), whose value may have spaces; FILE and NAME have none. More
-# variables: DESTDIR in front of every folder, INSTALL, STRIP, SONAME.
+# variables: DESTDIR in front of every folder, INSTALL, STRIP, SONAME; MACOS, not
+# empty where the files are for macOS.
 set -eu
 what=$1
 shift
@@ -35,9 +36,10 @@ in_loader_path() {
         [ "$(readlink -f "$folder")" != "$here" ] || echo yes
     done | grep -q yes
 }
-# A staged copy is no business of this machine's loader.
+# A staged copy is no business of this machine's loader. On macOS programs know
+# the library's path.
 tell_loader() {
-    [ -z "$DESTDIR" ] || return 0
+    [ -z "$DESTDIR$MACOS" ] || return 0
     if in_loader_path; then
         if [ "$(id -u)" = 0 ]; then
             PATH=$PATH:/usr/sbin:/sbin ldconfig
@@ -72,8 +74,14 @@ put() { # MODE
     $INSTALL -d "${place%/*}"
     $INSTALL -m "$1" "$file" "$place"
 }
-strip_by() { # OPTION
-    [ "$what" != install-strip ] || $STRIP "$1" "$place"
+# Apple's strip has letters alone; what they leave of a program differs.
+strip_by() { # OPTION-OF-GNU [OPTION-OF-APPLE]
+    [ "$what" = install-strip ] || return 0
+    if [ -n "$MACOS" ]; then
+        $STRIP ${2:+"$2"} "$place"
+    else
+        $STRIP "$1" "$place"
+    fi
 }
 
 case $what in
@@ -84,8 +92,8 @@ install | install-strip)
         printf '%s\n' "  INSTALL $place"
         case $kind in
         program) put 755 && strip_by --strip-all ;;
-        library) put 755 && strip_by --strip-unneeded ;;
-        archive) put 644 && strip_by --strip-debug ;;
+        library) put 755 && strip_by --strip-unneeded -x ;;
+        archive) put 644 && strip_by --strip-debug -S ;;
         file) put 644 ;;
         link) ln -sfn "$file" "$place" ;;
         *) refuse "unknown kind: $entry" ;;

@@ -7,7 +7,7 @@
 #include "base/processors.h"
 #include "http/fetch.h"
 #include "kernels/dispatch.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "base/cpu.h"
 #include "base/processors.h"
 #include "kernels/dispatch.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,10 +98,12 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
                           clipc_precision_name(model->packed_precision),
                           clipc_precision_name(engine->precision));
     if (engine->precision != CLIPC_PRECISION_F32) {
-        if (gemm == CLIPC_GEMM_OPENBLAS)
+        if (gemm == CLIPC_GEMM_OPENBLAS || gemm == CLIPC_GEMM_ACCELERATE)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                              "OpenBLAS computes in f32 only; bf16 and int8 "
-                              "need the native kernels");
+                              "%s computes in f32 only; bf16 and int8 need "
+                              "the native kernels",
+                              gemm == CLIPC_GEMM_OPENBLAS ? "OpenBLAS"
+                                                          : "Accelerate");
         gemm = CLIPC_GEMM_NATIVE;
     }
     engine->linear.cache_bytes = clipc_cpu_cache_bytes();

@@ -26,7 +26,7 @@
 #include "api/label_cache.h"
 #include "base/file.h"
 #include "base/os.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -20,7 +20,7 @@
 #include "kernels/linear.h"
 
 #include "kernels/inline.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 #include "base/thread.h"
 
 #include <string.h>
@@ -30,7 +30,7 @@
 #define ROWS_SHARE 0.55
 
 enum {
-    BLAS_COLUMNS = 768, /* of one call of OpenBLAS */
+    BLAS_COLUMNS = 768, /* of one call of cblas_sgemm() */
     BLAS_WIDENED = 96   /* of one call whose weights are widened first */
 };
 
@@ -183,7 +183,7 @@ static size_t most_paired(const clipc_tile_kernel *tile, size_t n_in)
 }
 
 /* NATIVE: a panel of f32 strips, the largest, and one strip more; behind them
- * paired rows of 16 bits. OPENBLAS: the product and the widened weights of one
+ * paired rows of 16 bits. A BLAS: the product and the widened weights of one
  * call. */
 bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                           size_t max_in, size_t max_rows)
@@ -551,9 +551,9 @@ static void run_native(const clipc_linear_engine *engine,
         r.tile->done();
 }
 
-/* ---- OpenBLAS ---------------------------------------------------------- */
+/* ---- OpenBLAS, Accelerate ---------------------------------------------- */
 
-#if CLIPC_OPENBLAS
+#if CLIPC_BLAS
 /* Weight rows [begin, end) as floats: in place, or widened to `out`. */
 static const float *weight_rows(const clipc_kernels *kernels, float *out,
                                 const clipc_matrix *w, size_t begin,
@@ -570,17 +570,18 @@ static const float *weight_rows(const clipc_kernels *kernels, float *out,
 }
 
 /* Columns [begin, end) of all rows into product, columns side by side. */
-static void blas_product(const clipc_kernels *kernels, float *product,
+static void blas_product(const clipc_linear_engine *engine, float *product,
                          float *widened, const clipc_linear_run *run,
                          size_t begin, size_t end)
 {
+    const clipc_kernels *kernels = &engine->kernels;
     const clipc_linear *linear = run->linear;
     const size_t k = linear->weight.n_in, n = end - begin;
     const float *a = (const float *)(const void *)run->in->rows;
     const size_t lda = run->in->stride / sizeof(float);
 
     if (linear->weight.data) {
-        clipc_blas_nt(product, n, a, lda,
+        clipc_blas_nt(engine->gemm, product, n, a, lda,
                       weight_rows(kernels, widened, &linear->weight, begin,
                                   end),
                       k, run->n_rows, n, k);
@@ -600,7 +601,7 @@ static void blas_product(const clipc_kernels *kernels, float *product,
         size_t width = end - column < CLIPC_STRIP_COLUMNS
                            ? end - column
                            : CLIPC_STRIP_COLUMNS;
-        clipc_blas_nn(product + (column - begin), n, a, lda, b,
+        clipc_blas_nn(engine->gemm, product + (column - begin), n, a, lda, b,
                       CLIPC_STRIP_COLUMNS, run->n_rows, width, k);
     }
 }
@@ -636,15 +637,14 @@ static void run_blas(const clipc_linear_engine *engine,
     split_columns(linear, run->thread, run->n_threads, &begin, &end);
     for (; begin < end && !clipc_cancelled(run->cancel); begin += block) {
         size_t n = end - begin < block ? end - begin : block;
-        blas_product(&engine->kernels, product, widened, run, begin,
-                     begin + n);
+        blas_product(engine, product, widened, run, begin, begin + n);
         engine->kernels.finish_f32(&finish, product, n, 0, run->n_rows, begin,
                                    n);
     }
 }
 
 #else
-/* clipc_gemm_select() never chooses OpenBLAS in this build. */
+/* clipc_gemm_select() chooses nothing but NATIVE in this build. */
 static void run_blas(const clipc_linear_engine *engine,
                      const clipc_linear_run *run)
 {
@@ -657,8 +657,8 @@ void clipc_linear_compute(const clipc_linear_engine *engine,
 {
     if (run->n_rows == 0)
         return;
-    if (engine->gemm == CLIPC_GEMM_OPENBLAS)
-        run_blas(engine, run);
-    else
+    if (engine->gemm == CLIPC_GEMM_NATIVE)
         run_native(engine, run);
+    else
+        run_blas(engine, run);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * linear.h - linear layers, y = finish(x W^T). The weights W are rows as a
- * checkpoint stores them, or strips (kernels.h). clipc's own tiles or OpenBLAS
+ * checkpoint stores them, or strips (kernels.h). clipc's own tiles or a BLAS
  * compute the product.
  *
  * Letters: T rows, N outputs, K inputs.
@@ -48,7 +48,7 @@ typedef struct clipc_operand {
 /* What computes: constant while layers run, shared by all threads. */
 typedef struct clipc_linear_engine {
     clipc_kernels kernels;
-    clipc_gemm gemm;    /* NATIVE or OPENBLAS */
+    clipc_gemm gemm;    /* not AUTO */
     size_t cache_bytes; /* of the second-level cache, of one core */
 } clipc_linear_engine;
 

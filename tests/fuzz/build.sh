@@ -23,7 +23,7 @@ packages='libjpeg libpng zlib libwebp libwebpdemux jansson nettle'
 # The quotes in flags are for the compiler.
 # shellcheck disable=SC2089,SC2090
 flags="-std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off -pthread $CFLAGS
- -Iinclude -Ilib -Itools -Itests -I$here -DCLIPC_OPENBLAS=0
+ -Iinclude -Ilib -Itools -Itests -I$here -DCLIPC_OPENBLAS=0 -DCLIPC_BLAS=0
  -DCLIPC_CURL=$CURL -DCLIPC_WEBP=1 -DCLIPC_AVIF=$AVIF -DCLIPC_GIF=1
  -DCLIPC_DATA_DIR=\"/nowhere\"
  $(pkg-config --cflags $packages)"

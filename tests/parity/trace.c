@@ -19,7 +19,7 @@
  */
 #include "base/cpu.h"
 #include "base/processors.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 #include "api/objects.h"
 #include "base/json.h"
 #include "kernels/dispatch.h"

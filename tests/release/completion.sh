@@ -32,7 +32,7 @@ everything='cat.jpg photos two words.png'
 cat >"$tmp/cases" <<END
 clipc-classify --form|--format
 clipc-classify --format |json jsonl text tsv
-clipc-classify --gemm |auto native openblas
+clipc-classify --gemm |accelerate auto native openblas
 clipc-classify --labels dem|demo
 clipc-classify --data-dir |photos
 clipc-classify --model |cat.jpg demo photos two words.png

@@ -3,7 +3,7 @@
 #include "support/test.h"
 #include "base/cpu.h"
 #include "kernels/dispatch.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 #include "towers/text_tower.h"
 #include "towers/vision_tower.h"
 

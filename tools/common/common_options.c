@@ -24,7 +24,8 @@ static const clipc_alpha alphas[] = { CLIPC_ALPHA_DROP, CLIPC_ALPHA_WHITE };
 static const clipc_decode decodes[] = { CLIPC_DECODE_EXACT,
                                         CLIPC_DECODE_FAST };
 static const clipc_gemm gemms[] = { CLIPC_GEMM_AUTO, CLIPC_GEMM_NATIVE,
-                                    CLIPC_GEMM_OPENBLAS };
+                                    CLIPC_GEMM_OPENBLAS,
+                                    CLIPC_GEMM_ACCELERATE };
 static const clipc_cpu cpus[] = { CLIPC_CPU_C,      CLIPC_CPU_AVX2,
                                   CLIPC_CPU_AVX512, CLIPC_CPU_AMX,
                                   CLIPC_CPU_NEON,   CLIPC_CPU_DOTPROD,

@@ -151,7 +151,7 @@ enum {
 
 #define TOOL_GEMM_OPTION                                                      \
     { 0, "gemm", TOOL_OPT_GEMM, TOOL_TAKES_CHOICE,                            \
-      NULL, "auto|native|openblas",                                           \
+      NULL, "auto|native|openblas|accelerate",                                \
       "code that multiplies matrices (default: auto)" }
 
 #define TOOL_CPU_WORDS "c|avx2|avx512|amx|neon|dotprod|i8mm|bf16"

@@ -11,7 +11,7 @@
 #include "support/test.h"
 #include "support/tiny_model.h"
 #include "api/objects.h"
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -6,12 +6,16 @@
  */
 #include "support/test.h"
 
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 #include "support/levels.h"
 #include "kernels/linear.h"
 #include "kernels/dispatch.h"
 
+#if CLIPC_BLAS
+#include <dlfcn.h>
+#endif
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EPS 5.97e-8
 
@@ -249,6 +253,70 @@ TEST(openblas_is_within_its_bound)
     check_precision(CLIPC_GEMM_OPENBLAS, CLIPC_PRECISION_F32,
                     CLIPC_STORE_BF16);
 }
+
+#if CLIPC_BLAS
+/* A library of tests/support/, as a path, loaded here too. */
+static void *load_beside(const char *name, char *path, size_t size)
+{
+    ssize_t n = readlink("/proc/self/exe", path, size - 64);
+    if (n < 0)
+        SKIP("no /proc/self/exe to find tests/support/%s by", name);
+    path[n] = '\0';
+    snprintf(strrchr(path, '/'), 64, "/../../support/%s", name);
+    if (access(path, R_OK) != 0)
+        FAIL("%s: not built", path);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        SKIP("%s", dlerror());
+    return library;
+}
+
+TEST(accelerate_is_a_library_with_cblas_sgemm)
+{
+    static char path[4096];
+    clipc_gemm gemm = CLIPC_GEMM_AUTO;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    if (access("/System/Library/Frameworks", F_OK) != 0) {
+        CHECK_STATUS(clipc_gemm_select(&gemm, CLIPC_GEMM_ACCELERATE, true,
+                                       false, &err),
+                     CLIPC_ERR_UNSUPPORTED);
+        CHECK_HAS(err.message, "Accelerate");
+    }
+    void *library = load_beside("blas.so", path, sizeof path);
+    unsigned *calls = dlsym(library, "blas_calls");
+    unsigned *wrong = dlsym(library, "blas_wrong");
+    CHECK(calls && wrong);
+    CHECK(clipc_accelerate_load(path));
+    CHECK_OK(clipc_gemm_select(&gemm, CLIPC_GEMM_ACCELERATE, true, false,
+                               &err),
+             err);
+    CHECK(gemm == CLIPC_GEMM_ACCELERATE);
+    check_precision(CLIPC_GEMM_ACCELERATE, CLIPC_PRECISION_F32,
+                    CLIPC_STORE_F32);
+    check_precision(CLIPC_GEMM_ACCELERATE, CLIPC_PRECISION_F32,
+                    CLIPC_STORE_F16);
+    CHECK(*calls > 0);
+    CHECK_INT(*wrong, 0);
+
+    load_beside("shim.so", path, sizeof path); /* has no cblas_sgemm */
+    CHECK(!clipc_accelerate_load(path));
+    CHECK_STATUS(clipc_gemm_select(&gemm, CLIPC_GEMM_ACCELERATE, true, false,
+                                   &err),
+                 CLIPC_ERR_UNSUPPORTED);
+}
+#else
+TEST(a_build_without_a_blas_names_the_one_asked_for)
+{
+    clipc_gemm gemm;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    CHECK_STATUS(clipc_gemm_select(&gemm, CLIPC_GEMM_ACCELERATE, true, false,
+                                   &err),
+                 CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "Accelerate");
+}
+#endif
 
 /* int8 sums are exact and all levels round alike afterwards. */
 TEST(int8_bits_are_the_same_on_all_instruction_sets)

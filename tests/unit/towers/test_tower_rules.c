@@ -8,7 +8,7 @@
 #include "support/networks.h"
 #include "support/test.h"
 
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 #include "towers/text_tower.h"
 #include "towers/vision_tower.h"
 

@@ -8,7 +8,7 @@
 #include "support/networks.h"
 #include "support/test.h"
 
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 
 #include <stdlib.h>
 

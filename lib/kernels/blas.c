@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * openblas.c - OpenBLAS through cblas, on the calling thread. With
- * CLIPC_OPENBLAS 0 this file only answers that OpenBLAS is not built in.
+ * blas.c - OpenBLAS and Accelerate through cblas, on the calling thread. A
+ * library that is not built in is refused by name.
  *
  * OpenBLAS is loaded on first use. Its constructor starts a thread for every
  * other CPU, and those threads spin while they wait. On two CPUs, of which
@@ -14,8 +14,11 @@
  * another. OpenBLAS does not ask whether the CPU can run that core type, nor
  * whether a CPU without SSE3 can run Prescott's. The product would end in
  * SIGILL, so the core type is checked when OpenBLAS is loaded.
+ *
+ * Accelerate is a part of macOS. Its cblas_sgemm() has integers of 32 bits, as
+ * that of Debian's OpenBLAS.
  */
-#include "kernels/openblas.h"
+#include "kernels/blas.h"
 
 #include "base/cpu.h"
 
@@ -23,15 +26,39 @@
 #include <stdio.h>
 #include <string.h>
 
-#if CLIPC_OPENBLAS
-#include <cblas.h>
+/* ---- any CBLAS ----------------------------------------------------------- */
+
+#if CLIPC_BLAS
 #include <dlfcn.h>
 
-#define LIBRARY "libopenblas.so.0"
+/* cblas_sgemm(), whose enums are ints. */
+typedef void (*sgemm_fn)(int order, int transpose_a, int transpose_b, int m,
+                         int n, int k, float alpha, const float *a, int lda,
+                         const float *b, int ldb, float beta, float *c,
+                         int ldc);
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
+
+/* Through memcpy(): ISO C converts no object pointer to a function pointer. */
+static bool find(void *library, void *function, const char *name)
+{
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+#endif
+
+/* ---- OpenBLAS ------------------------------------------------------------ */
+
+#if CLIPC_OPENBLAS
+#include <cblas.h>
+
+#define OPENBLAS "libopenblas.so.0"
+
+_Static_assert(sizeof(blasint) == sizeof(int), "integers of 32 bits");
 
 /* The functions in use; all NULL where OpenBLAS cannot be loaded. */
 static struct {
-    __typeof__(&cblas_sgemm) sgemm;
+    sgemm_fn sgemm;
     __typeof__(&openblas_get_config) get_config;
     __typeof__(&openblas_get_corename) get_corename;
     __typeof__(&openblas_get_num_threads) get_num_threads;
@@ -111,17 +138,9 @@ bool clipc_openblas_core_runs(const char *core, unsigned features)
     return !core_needs(core, &needs) || (features & needs) == needs;
 }
 
-/* Through memcpy(): ISO C converts no object pointer to a function pointer. */
-static bool find(void *library, void *function, const char *name)
-{
-    void *symbol = dlsym(library, name);
-    memcpy(function, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
-
 static void load_once(void)
 {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(OPENBLAS, RTLD_NOW | RTLD_LOCAL);
 
     if (!library)
         return;
@@ -187,28 +206,15 @@ static clipc_status fail_openblas(clipc_error *err)
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                       "OpenBLAS (%s) cannot be loaded; install it, or use the "
                       "native GEMM",
-                      LIBRARY);
+                      OPENBLAS);
 }
 
-static void product(enum CBLAS_TRANSPOSE transpose_b, float *c, size_t ldc,
-                    const float *a, size_t lda, const float *b, size_t ldb,
-                    size_t m, size_t n, size_t k)
+/* Ask first: setting the number writes to state that other contexts may be
+ * using. */
+static void set_one_thread(void)
 {
-    blas.sgemm(CblasRowMajor, CblasNoTrans, transpose_b, (blasint)m,
-               (blasint)n, (blasint)k, 1.0f, a, (blasint)lda, b, (blasint)ldb,
-               0.0f, c, (blasint)ldc);
-}
-
-void clipc_blas_nt(float *c, size_t ldc, const float *a, size_t lda,
-                   const float *b, size_t ldb, size_t m, size_t n, size_t k)
-{
-    product(CblasTrans, c, ldc, a, lda, b, ldb, m, n, k);
-}
-
-void clipc_blas_nn(float *c, size_t ldc, const float *a, size_t lda,
-                   const float *b, size_t ldb, size_t m, size_t n, size_t k)
-{
-    product(CblasNoTrans, c, ldc, a, lda, b, ldb, m, n, k);
+    if (blas.get_num_threads() != 1)
+        blas.set_num_threads(1);
 }
 #else
 const char *clipc_openblas_version(void)
@@ -231,7 +237,76 @@ static clipc_status fail_openblas(clipc_error *err)
     return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                       "this build has no OpenBLAS; use the native GEMM");
 }
+
+static void set_one_thread(void)
+{
+}
 #endif
+
+/* ---- Accelerate ---------------------------------------------------------- */
+
+#define ACCELERATE "/System/Library/Frameworks/Accelerate.framework/Accelerate"
+
+#if CLIPC_BLAS
+static sgemm_fn accelerate; /* NULL where there is none */
+
+bool clipc_accelerate_load(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+    accelerate = NULL;
+    return library && find(library, &accelerate, "cblas_sgemm");
+}
+
+static void load_accelerate(void)
+{
+    if (!accelerate)
+        (void)clipc_accelerate_load(ACCELERATE);
+}
+
+static bool has_accelerate(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load_accelerate);
+    return accelerate != NULL;
+}
+
+/* ---- products ------------------------------------------------------------ */
+
+static sgemm_fn sgemm_of(clipc_gemm gemm)
+{
+#if CLIPC_OPENBLAS
+    if (gemm == CLIPC_GEMM_OPENBLAS)
+        return blas.sgemm;
+#else
+    (void)gemm;
+#endif
+    return accelerate;
+}
+
+void clipc_blas_nt(clipc_gemm gemm, float *c, size_t ldc, const float *a,
+                   size_t lda, const float *b, size_t ldb, size_t m, size_t n,
+                   size_t k)
+{
+    sgemm_of(gemm)(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, (int)m, (int)n, (int)k,
+                   1.0f, a, (int)lda, b, (int)ldb, 0.0f, c, (int)ldc);
+}
+
+void clipc_blas_nn(clipc_gemm gemm, float *c, size_t ldc, const float *a,
+                   size_t lda, const float *b, size_t ldb, size_t m, size_t n,
+                   size_t k)
+{
+    sgemm_of(gemm)(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, (int)m, (int)n,
+                   (int)k, 1.0f, a, (int)lda, b, (int)ldb, 0.0f, c, (int)ldc);
+}
+#else
+static bool has_accelerate(void)
+{
+    return false;
+}
+#endif
+
+/* ---- the choice ---------------------------------------------------------- */
 
 clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
                                bool vector, bool keep_blas_threads,
@@ -240,20 +315,19 @@ clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
     if (asked == CLIPC_GEMM_AUTO)
         asked = !vector && clipc_openblas_version() ? CLIPC_GEMM_OPENBLAS
                                                     : CLIPC_GEMM_NATIVE;
-    if (asked != CLIPC_GEMM_NATIVE && asked != CLIPC_GEMM_OPENBLAS)
+    if ((unsigned)asked > CLIPC_GEMM_ACCELERATE)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
                           "gemm is %d, not a clipc_gemm", (int)asked);
     if (asked == CLIPC_GEMM_OPENBLAS && !clipc_openblas_version())
         return fail_openblas(err);
-#if CLIPC_OPENBLAS
-    /* Ask first: setting the number writes to state that other contexts may be
-     * using. */
-    if (asked == CLIPC_GEMM_OPENBLAS && !keep_blas_threads &&
-        blas.get_num_threads() != 1)
-        blas.set_num_threads(1);
-#else
-    (void)keep_blas_threads;
-#endif
+    if (asked == CLIPC_GEMM_ACCELERATE && !has_accelerate())
+        return clipc_fail(
+            err, CLIPC_ERR_UNSUPPORTED, -1,
+            "Accelerate (%s) is a part of macOS and is not here; "
+            "use the native GEMM",
+            ACCELERATE);
+    if (asked == CLIPC_GEMM_OPENBLAS && !keep_blas_threads)
+        set_one_thread();
     *chosen = asked;
     return CLIPC_OK;
 }
