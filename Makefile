@@ -252,7 +252,7 @@ help:
 	@echo "make check-asan | check-ubsan | check-tsan | check-valgrind"
 	@echo "make check-cpus     unit tests under qemu as x86-64 with SSE2, with AVX2,"
 	@echo "                    and as aarch64 (make deps-cpus first)"
-	@echo "make check-aarch64  the tests as four processors of 64-bit Arm, and the"
+	@echo "make check-aarch64  the tests as five processors of 64-bit Arm, and the"
 	@echo "                    bits of NEON against AVX2"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make check-systems  compiles for macOS, and for Linux with musl (pip's ziglang)"
@@ -323,7 +323,7 @@ $(BUILD)/lib/kernels/x86/%_vnni.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512vnni
 $(BUILD)/lib/kernels/x86/%_avx512bf16.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512bf16
 $(BUILD)/lib/kernels/x86/%_amx.o: \
     EXTRA_CFLAGS = $(AVX512_CFLAGS) -mamx-tile -mamx-int8 -mamx-bf16
-$(BUILD)/lib/kernels/arm/%_neon.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+$(BUILD)/lib/kernels/arm/%_neon.o $(BUILD)/lib/kernels/arm/%_sme.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 $(BUILD)/lib/kernels/arm/%_dotprod.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -march=armv8.2-a+dotprod
 $(BUILD)/lib/kernels/arm/%_i8mm.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -march=armv8.2-a+i8mm
 $(BUILD)/lib/kernels/arm/%_bf16.o: EXTRA_CFLAGS = $(KERNEL_CFLAGS) -march=armv8.2-a+bf16

@@ -35,7 +35,7 @@ static const char usage[] =
     "  --dtype auto|f32|bf16|int8     default f32\n"
     "  --packing auto|never|always    default always\n"
     "  --gemm auto|native|openblas|accelerate\n"
-    "  --cpu auto|c|avx2|avx512|amx|neon|dotprod|i8mm|bf16\n"
+    "  --cpu auto|c|avx2|avx512|amx|neon|dotprod|i8mm|bf16|sme\n"
     "  --format text|json\n"
     "  --labels FILE       text: one a line; default: the demo's\n"
     "  --count N           text: lines, again from the first (default: each\n"
@@ -105,7 +105,7 @@ static void option(bench_options *o, const char *name, const char *value)
                                          "accelerate", NULL };
     static const char *const cpus[] = { "auto", "c",    "avx2",    "avx512",
                                         "amx",  "neon", "dotprod", "i8mm",
-                                        "bf16", NULL };
+                                        "bf16", "sme",  NULL };
     static const char *const dtypes[] = { "auto", "f32", "bf16", "int8",
                                           NULL };
     static const char *const packings[] = { "auto", "never", "always", NULL };
@@ -157,7 +157,7 @@ static void option(bench_options *o, const char *name, const char *value)
 static bench_options parse(int argc, char **argv)
 {
     static const unsigned features[] = {
-        [CLIPC_CPU_AUTO] = ~0u,
+        [CLIPC_CPU_AUTO] = ~CLIPC_CPU_SME_UNTIMED,
         [CLIPC_CPU_C] = 0,
         [CLIPC_CPU_AVX2] = CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
         [CLIPC_CPU_AVX512] = ~(CLIPC_CPU_HAS_AMX_INT8 |
@@ -167,7 +167,8 @@ static bench_options parse(int argc, char **argv)
         [CLIPC_CPU_DOTPROD] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
         [CLIPC_CPU_I8MM] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
                            CLIPC_CPU_HAS_I8MM,
-        [CLIPC_CPU_BF16] = ~0u,
+        [CLIPC_CPU_BF16] = ~CLIPC_CPU_ALL_SME,
+        [CLIPC_CPU_SME] = ~0u,
     };
     bench_options o = {
         .model = "demo",

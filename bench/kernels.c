@@ -58,7 +58,7 @@ static void tile(const clipc_tile_kernel *kernel, lab *l, size_t g)
         .c = l->acc,
         .c_stride = CLIPC_MAX_TILE_STRIPS * CLIPC_STRIP_COLUMNS * 4,
         .a = l->rows,
-        .a_stride = kernel->pair_rows ? 2 * row : row,
+        .a_stride = kernel->group ? kernel->group * row : row,
         .b = l->strips,
         .b_stride = WIDTH / g * CLIPC_STRIP_BYTES,
         .k_steps = WIDTH / g,
@@ -72,7 +72,7 @@ static void tile(const clipc_tile_kernel *kernel, lab *l, size_t g)
 
 static void tile_f32(const clipc_kernels *k, lab *l)
 {
-    tile(&k->f32, l, 1);
+    tile(clipc_layer_tile_f32(k), l, 1);
 }
 
 static void tile_bf16(const clipc_kernels *k, lab *l)
@@ -253,7 +253,9 @@ static const subject subjects[] = {
 static const clipc_tile_kernel *product(const clipc_kernels *k,
                                         const char *dtype)
 {
-    return *dtype == 'f' ? &k->f32 : *dtype == 'b' ? &k->bf16 : &k->s8;
+    return *dtype == 'f'   ? clipc_layer_tile_f32(k)
+           : *dtype == 'b' ? &k->bf16
+                           : &k->s8;
 }
 
 /* 1e9 operations or elements a second: the best of --reps runs of about half

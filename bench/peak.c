@@ -43,6 +43,12 @@ static const struct {
       { "smmla 4s", "int8", 48 * 32 * 2, bench_peak_int8_i8mm } },
     { CLIPC_CPU_HAS_ARM_BF16,
       { "bfmmla 4s", "bf16", 48 * 16 * 2, bench_peak_bf16_arm } },
+    { CLIPC_CPU_HAS_SME_F32,
+      { "fmopa za", "f32", 8 * 256 * 2, bench_peak_f32_sme } },
+    { CLIPC_CPU_HAS_SME_BF16,
+      { "bfmopa za", "bf16", 8 * 256 * 2 * 2, bench_peak_bf16_sme } },
+    { CLIPC_CPU_HAS_SME_INT8,
+      { "smopa za", "int8", 8 * 256 * 4 * 2, bench_peak_int8_sme } },
 #else
     { 0, { "", "", 0, NULL } }, /* none */
 #endif
@@ -68,6 +74,13 @@ static void run_loop(void *arg, unsigned thread, unsigned n_threads)
     task->loop->run(task->turns);
 }
 
+/* Whether the kernel's sums are in the tiles of AMX or SME. */
+static bool in_tiles(const clipc_tile_kernel *kernel)
+{
+    return kernel->run &&
+           (strstr(kernel->name, "amx") || strstr(kernel->name, "sme"));
+}
+
 void bench_peaks_open(bench_peaks *peaks, unsigned threads, unsigned features)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -76,8 +89,9 @@ void bench_peaks_open(bench_peaks *peaks, unsigned threads, unsigned features)
     *peaks = (bench_peaks){ 0 };
     choose(peaks, features);
     clipc_kernels_init(&kernels, features);
-    peaks->tiles_int8 = kernels.s8.run && strstr(kernels.s8.name, "amx");
-    peaks->tiles_bf16 = kernels.bf16.run && strstr(kernels.bf16.name, "amx");
+    peaks->tiles_f32 = in_tiles(clipc_layer_tile_f32(&kernels));
+    peaks->tiles_bf16 = in_tiles(&kernels.bf16);
+    peaks->tiles_int8 = in_tiles(&kernels.s8);
     if (clipc_pool_create(&peaks->pool, threads, &err))
         bench_die("threads", &err);
     peaks->threads = clipc_pool_size(peaks->pool);
@@ -115,15 +129,18 @@ const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
 {
     const bench_peak_loop *found = NULL;
     bool narrow = strcmp(dtype, "bf16") == 0;
-    bool tiles = narrow ? peaks->tiles_bf16 : peaks->tiles_int8;
+    bool tiles = narrow                      ? peaks->tiles_bf16
+                 : strcmp(dtype, "f32") == 0 ? peaks->tiles_f32
+                                             : peaks->tiles_int8;
 
     *gops = 0.0;
     for (size_t i = 0; i < peaks->n; i++) {
         const bench_peak_loop *loop = peaks->loops[i];
         bool fits = strcmp(loop->dtype, dtype) == 0 ||
                     (narrow && strcmp(loop->dtype, "f32") == 0);
-        if (fits && (tiles || !strstr(loop->name, "tmm")) &&
-            peaks->best[i] > *gops) {
+        const bool in_tile = strstr(loop->name, "tmm") ||
+                             strstr(loop->name, "za");
+        if (fits && (tiles || !in_tile) && peaks->best[i] > *gops) {
             *gops = peaks->best[i];
             found = loop;
         }

@@ -28,8 +28,9 @@ typedef struct bench_peaks {
     size_t n;
     const bench_peak_loop *loops[BENCH_PEAKS];
     size_t turns[BENCH_PEAKS];
-    double best[BENCH_PEAKS];    /* highest rate so far, all threads, Gop/s */
-    bool tiles_int8, tiles_bf16; /* clipc's own kernels use AMX */
+    double best[BENCH_PEAKS]; /* highest rate so far, all threads, Gop/s */
+    /* clipc's own kernels use AMX or SME */
+    bool tiles_f32, tiles_bf16, tiles_int8;
 } bench_peaks;
 
 /* Chooses the loops of these features (CLIPC_CPU_HAS_ bits). */
@@ -40,8 +41,8 @@ void bench_peaks_close(bench_peaks *peaks);
 void bench_peaks_round(bench_peaks *peaks);
 
 /* The loop to compare a dtype's rate with, or NULL: the fastest of the dtype's
- * instructions, AMX only where clipc's kernels use AMX. For bf16 also f32's
- * loop is a candidate. */
+ * instructions, AMX and SME only where clipc's kernels use them. For bf16 also
+ * f32's loop is a candidate. */
 const bench_peak_loop *bench_peaks_for(const bench_peaks *peaks,
                                        const char *dtype, double *gops);
 
@@ -60,6 +61,9 @@ void bench_peak_f32_neon(size_t turns);
 void bench_peak_int8_dotprod(size_t turns);
 void bench_peak_int8_i8mm(size_t turns);
 void bench_peak_bf16_arm(size_t turns);
+void bench_peak_f32_sme(size_t turns);
+void bench_peak_bf16_sme(size_t turns);
+void bench_peak_int8_sme(size_t turns);
 #endif
 
 #endif /* CLIPC_BENCH_PEAK_H */

@@ -968,7 +968,11 @@ typedef enum clipc_cpu {
     CLIPC_CPU_NEON = 5,
     CLIPC_CPU_DOTPROD = 6, /* int8 products by SDOT; the rest as NEON */
     CLIPC_CPU_I8MM = 7,    /* int8 products by SMMLA; the rest as NEON */
-    CLIPC_CPU_BF16 = 8     /* bf16 products by BFMMLA; the rest as I8MM */
+    CLIPC_CPU_BF16 = 8,    /* bf16 products by BFMMLA; the rest as I8MM */
+    /* All products by SME, with vectors of 64 bytes; else AUTO takes it for f32
+     * and int8 alone, and only where a timing says that SME pays. A thread
+     * that gives itself vectors of another length must not compute. */
+    CLIPC_CPU_SME = 9
 } clipc_cpu;
 
 /* Whether weights are rearranged in memory for the kernels. The embeddings

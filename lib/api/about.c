@@ -33,9 +33,10 @@ const char *clipc_version(void)
 clipc_status clipc_get_build_info(clipc_build_info *out, clipc_error *err)
 {
     clipc_kernels kernels;
-    unsigned features = clipc_cpu_features();
+    const unsigned features = clipc_cpu_features() & ~CLIPC_CPU_SME_UNTIMED;
 
     clipc_kernels_init(&kernels, features);
+    const clipc_tile_kernel *f32 = clipc_layer_tile_f32(&kernels);
     const clipc_build_info info = {
         .features = clipc_cpu_feature_text(),
         .isa = kernels.name,
@@ -52,8 +53,8 @@ clipc_status clipc_get_build_info(clipc_build_info *out, clipc_error *err)
         .libwebp = clipc_webp_version(),
         .libavif = clipc_avif_version(),
         .reads_gif = CLIPC_GIF,
-        .kernel_f32 = kernels.f32.name,
-        .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : kernels.f32.name,
+        .kernel_f32 = f32->name,
+        .kernel_bf16 = kernels.bf16.run ? kernels.bf16.name : f32->name,
         .kernel_int8 = kernels.s8.name,
     };
     return clipc_info_fill(out, &info, sizeof info, "clipc_build_info", err);

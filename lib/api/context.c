@@ -40,7 +40,7 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
         unsigned need, may_use;
         const char *name;
     } levels[] = {
-        [CLIPC_CPU_AUTO] = { 0, ~0u, "" },
+        [CLIPC_CPU_AUTO] = { 0, ~CLIPC_CPU_SME_UNTIMED, "" },
         [CLIPC_CPU_C] = { 0, 0, "" },
         [CLIPC_CPU_AVX2] = { CLIPC_CPU_HAS_AVX2,
                              CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
@@ -58,7 +58,9 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                              CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
                                  CLIPC_CPU_HAS_I8MM,
                              "I8MM" },
-        [CLIPC_CPU_BF16] = { CLIPC_CPU_HAS_ARM_BF16, ~0u, "BF16 of Arm" },
+        [CLIPC_CPU_BF16] = { CLIPC_CPU_HAS_ARM_BF16, ~CLIPC_CPU_ALL_SME,
+                             "BF16 of Arm" },
+        [CLIPC_CPU_SME] = { CLIPC_CPU_HAS_SME_F32, ~0u, "SME" },
     };
     const unsigned all = clipc_cpu_features();
 

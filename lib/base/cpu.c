@@ -126,6 +126,9 @@ static void compose_features(void)
         { CLIPC_CPU_HAS_DOTPROD, "dotprod" },
         { CLIPC_CPU_HAS_I8MM, "i8mm" },
         { CLIPC_CPU_HAS_ARM_BF16, "bf16" },
+        { CLIPC_CPU_HAS_SME_F32, "sme-f32" },
+        { CLIPC_CPU_HAS_SME_BF16, "sme-bf16" },
+        { CLIPC_CPU_HAS_SME_INT8, "sme-int8" },
     };
     const unsigned features = clipc_cpu_features();
     size_t n = 0;

@@ -16,10 +16,10 @@
 #define CLIPC_CPU_HAS_BF16 8u     /* AVX-512 BF16 on top */
 #define CLIPC_CPU_HAS_AVXVNNI 16u /* AVX-VNNI on top of AVX2 */
 #define CLIPC_CPU_HAS_AMX_INT8 \
-    32u                            /* AMX tiles of bytes; the OS saves them
+    32u                             /* AMX tiles of bytes; the OS saves them
                                     * and lets this process use them */
-#define CLIPC_CPU_HAS_AMX_BF16 64u /* AMX tiles of bf16, likewise */
-#define CLIPC_CPU_KERNELS 0xF00FFu /* the sets that have kernels here */
+#define CLIPC_CPU_HAS_AMX_BF16 64u  /* AMX tiles of bf16, likewise */
+#define CLIPC_CPU_KERNELS 0xFF00FFu /* the sets that have kernels here */
 /* Older sets: no kernel here uses them, OpenBLAS's do. */
 #define CLIPC_CPU_HAS_SSE3 0x100u
 #define CLIPC_CPU_HAS_SSSE3 0x200u

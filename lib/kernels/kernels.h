@@ -59,8 +59,8 @@ typedef struct clipc_tile {
     void *c;         /* [rows, strips * 16] float, or int32_t of s8 */
     size_t c_stride; /* bytes from row to row */
     const void *a;   /* [rows, padded K] in the kernel's operand format, or as
-                      * pair_rows() wrote them, from an even row on */
-    size_t a_stride; /* bytes from row to row, or from pair to pair */
+                      * group_rows() wrote them, from a group's first row on */
+    size_t a_stride; /* bytes from row to row, or from group to group */
     const void *b;   /* first strip, or what zip_strip() made of it */
     size_t b_stride; /* bytes from strip to strip */
     size_t k_steps;
@@ -87,14 +87,15 @@ typedef struct clipc_tile_kernel {
      * same height: each change costs time. */
     void (*begin)(size_t rows);
     void (*done)(void);
-    /* Both NULL, or both not: the kernel multiplies two rows by two columns
-     * (MMLA of Arm), and reads strips and rows in another order. zip_strip:
-     * one strip, of as many bytes; out may be the strip. pair_rows: all rows
-     * of a layer, n_rows / 2 rounded up pairs of twice k_steps * 4 bytes,
-     * without gaps. k_steps is a multiple of 16. */
+    /* Not NULL: the kernel reads `group` rows side by side, 2 (MMLA of Arm) or
+     * 16 (SME), that group_rows() has arranged: all rows of a layer, n_rows /
+     * group rounded up groups of group * k_steps * 4 bytes, without gaps. */
+    void (*group_rows)(void *out, const void *rows, size_t stride,
+                       size_t n_rows, size_t k_steps);
+    unsigned group;
+    /* Not NULL: so does it columns, two (MMLA). One strip, of as many bytes;
+     * out may be the strip. k_steps is a multiple of 16. */
     void (*zip_strip)(void *out, const void *strip, size_t k_steps);
-    void (*pair_rows)(void *out, const void *rows, size_t stride,
-                      size_t n_rows, size_t k_steps);
 } clipc_tile_kernel;
 
 typedef enum clipc_finish_op {
@@ -124,10 +125,13 @@ typedef struct clipc_finish {
 } clipc_finish;
 
 typedef struct clipc_kernels {
-    const char *name; /* "c", "avx2", "avx512", "amx", "neon" */
+    const char *name; /* "c", "avx2", "avx512", "amx", "neon", "sme" */
 
     /* ---- matrix products ---- */
-    clipc_tile_kernel f32; /* operand F32, strips F32 */
+    clipc_tile_kernel f32; /* operand F32, strips F32; rows as they are */
+    /* The same with grouped rows, for linear layers, where it is faster; else
+     * run is NULL. The same bits but for NaN's own. */
+    clipc_tile_kernel f32_grouped;
     /* operand BF16, strips BF16. run is NULL where widening to f32 is at
      * least as fast. */
     clipc_tile_kernel bf16;
@@ -195,6 +199,13 @@ typedef struct clipc_kernels {
     /* Sum of squares in double; the same holds. */
     double (*sum_squares)(const void *x, clipc_storage storage, size_t n);
 } clipc_kernels;
+
+/* The f32 tile of linear layers. */
+static inline const clipc_tile_kernel *
+clipc_layer_tile_f32(const clipc_kernels *kernels)
+{
+    return kernels->f32_grouped.run ? &kernels->f32_grouped : &kernels->f32;
+}
 
 /* Bytes of a number. */
 size_t clipc_storage_bytes(clipc_storage storage);

@@ -12,7 +12,8 @@
  *
  * Rows of a checkpoint, and strips of 16 bits for f32 arithmetic, become panels
  * in a scratch that stays in the cache. So do strips for a kernel that reads
- * them zipped; its rows are paired once a block, in the scratch too.
+ * them zipped. Rows for a kernel that reads several side by side are grouped
+ * once a block, in the scratch too.
  *
  * No result depends on blocks, panels or threads: an element is one sum over
  * K inside one tile.
@@ -158,46 +159,51 @@ void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
 
 /* ---- scratch ----------------------------------------------------------- */
 
-static bool pairs_rows(const clipc_kernels *kernels)
+/* Rows of the largest group; 0: no kernel reads grouped rows. */
+static size_t largest_group(const clipc_kernels *kernels)
 {
-    return kernels->s8.pair_rows || kernels->bf16.pair_rows;
+    size_t most = kernels->f32_grouped.group;
+
+    if (kernels->bf16.group > most)
+        most = kernels->bf16.group;
+    return kernels->s8.group > most ? kernels->s8.group : most;
 }
 
-/* Rows are paired in blocks of at most so many bytes, or of two tiles. */
-#define PAIR_BYTES ((size_t)4 << 20)
+/* Rows are grouped in blocks of at most so many bytes, or of two tiles. */
+#define GROUPED_BYTES ((size_t)4 << 20)
 
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-static size_t pair_bytes(size_t n_in)
+static size_t most_grouped(const clipc_tile_kernel *tile, size_t row_bytes)
 {
-    return round_up(n_in, 64) * sizeof(uint16_t);
-}
-
-static size_t most_paired(const clipc_tile_kernel *tile, size_t n_in)
-{
-    const size_t rows = PAIR_BYTES / pair_bytes(n_in);
-    return rows < 2 * tile->max_rows ? 2 * tile->max_rows : rows / 2 * 2;
+    const size_t rows = GROUPED_BYTES / row_bytes;
+    return rows < 2 * tile->max_rows ? 2 * tile->max_rows
+                                     : rows / tile->group * tile->group;
 }
 
 /* NATIVE: a panel of f32 strips, the largest, and one strip more; behind them
- * paired rows of 16 bits. A BLAS: the product and the widened weights of one
- * call. */
+ * grouped rows. A BLAS: the product and the widened weights of one call. */
 bool clipc_linear_scratch(size_t *bytes, const clipc_linear_engine *engine,
                           size_t max_in, size_t max_rows)
 {
+    const clipc_kernels *kernels = &engine->kernels;
+    const size_t group = largest_group(kernels);
+    const size_t row_bytes = round_up(max_in, 64) *
+                             (kernels->f32_grouped.run ? 4 : 2);
     size_t a, b;
 
     if (engine->gemm == CLIPC_GEMM_NATIVE)
         return clipc_mul(clipc_strip_bytes(CLIPC_STORE_F32,
                                            round_up(max_in, 64)),
                          CLIPC_MAX_TILE_STRIPS + 1, bytes) &&
-               (!pairs_rows(&engine->kernels) ||
-                (clipc_mul(round_up(max_rows, 2), pair_bytes(max_in), &a) &&
-                 clipc_mul(2 * CLIPC_MAX_TILE_ROWS, pair_bytes(max_in), &b) &&
-                 clipc_add(*bytes, least(a, b > PAIR_BYTES ? b : PAIR_BYTES),
+               (group == 0 ||
+                (clipc_mul(round_up(max_rows, group), row_bytes, &a) &&
+                 clipc_mul(2 * CLIPC_MAX_TILE_ROWS, row_bytes, &b) &&
+                 clipc_add(*bytes,
+                           least(a, b > GROUPED_BYTES ? b : GROUPED_BYTES),
                            bytes)));
     return clipc_mul(max_rows, BLAS_COLUMNS * sizeof(float), &a) &&
            clipc_mul(max_in, BLAS_WIDENED * sizeof(float), &b) &&
@@ -226,8 +232,8 @@ typedef struct native_run {
     size_t n_panels;
     unsigned char *panel; /* scratch, or NULL: strips are used in place */
     bool streams; /* the strips are read as they are stored, at most zipped */
-    unsigned char *pairs; /* scratch: the paired rows of a block, or NULL */
-    float *panel_scale;   /* of a panel packed here */
+    unsigned char *groups; /* scratch: the grouped rows of a block, or NULL */
+    float *panel_scale;    /* of a panel packed here */
     int32_t *panel_sums;
 } native_run;
 
@@ -244,7 +250,7 @@ static const clipc_tile_kernel *choose_tile(const clipc_kernels *kernels,
         return &kernels->bf16;
     }
     *storage = CLIPC_STORE_F32;
-    return &kernels->f32;
+    return clipc_layer_tile_f32(kernels);
 }
 
 static void panel_strips(const native_run *r, size_t panel, size_t *begin,
@@ -351,11 +357,11 @@ static void finish_tile(const native_run *r, const clipc_finish *finish,
 }
 
 /* Rows [*begin, *end) of a tile, counted from the first row of the block. The
- * tiles are equal, to within a row or, of paired rows, a pair. */
+ * tiles are equal, to within a row or, of grouped rows, a group. */
 static void tile_share(const native_run *r, size_t n_rows, size_t tile,
                        size_t n_tiles, size_t *begin, size_t *end)
 {
-    const size_t unit = r->pairs ? 2 : 1;
+    const size_t unit = r->groups ? r->tile->group : 1;
 
     clipc_split((n_rows + unit - 1) / unit, (unsigned)tile, (unsigned)n_tiles,
                 begin, end);
@@ -414,7 +420,7 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
     size_t n_columns = (end_strip - begin_strip) * CLIPC_STRIP_COLUMNS;
     clipc_tile t = {
         .c_stride = n_columns * sizeof(float),
-        .a_stride = r->pairs ? 2 * row_bytes : in->stride,
+        .a_stride = r->groups ? r->tile->group * row_bytes : in->stride,
         .b = panel_data(r, begin_strip, end_strip),
         .b_stride = r->strip_bytes,
         .k_steps = r->k_steps,
@@ -456,8 +462,8 @@ static void run_panel(const native_run *r, size_t panel, size_t first,
             row_end += first;
         }
         t.c = acc[i % 2];
-        t.a = r->pairs ? r->pairs + (start - first) * row_bytes
-                       : in->rows + start * in->stride;
+        t.a = r->groups ? r->groups + (start - first) * row_bytes
+                        : in->rows + start * in->stride;
         t.rows = row_end - start;
         t.prefetch = prefetch;
         t.prefetch_lines = lines ? burst : 0;
@@ -504,15 +510,14 @@ static void run_native(const clipc_linear_engine *engine,
         r.finish.column_sums = linear->strips.sums;
     }
     r.streams = linear->strips.data && linear->strips.storage == r.storage;
-    if (r.tile->pair_rows) {
+    if (r.tile->group_rows)
+        r.groups = (unsigned char *)run->scratch +
+                   clipc_strip_bytes(CLIPC_STORE_F32,
+                                     round_up(linear->weight.n_in, 64)) *
+                       (CLIPC_MAX_TILE_STRIPS + 1);
+    if (!r.streams || r.tile->zip_strip)
         r.panel = run->scratch;
-        r.pairs = r.panel +
-                  clipc_strip_bytes(CLIPC_STORE_F32,
-                                    round_up(linear->weight.n_in, 64)) *
-                      (CLIPC_MAX_TILE_STRIPS + 1);
-    }
     if (!r.streams) {
-        r.panel = run->scratch;
         if (r.storage == CLIPC_STORE_S8) {
             r.panel_scale = (void *)(r.panel +
                                      CLIPC_MAX_TILE_STRIPS * r.strip_bytes);
@@ -530,8 +535,8 @@ static void run_native(const clipc_linear_engine *engine,
         blocks = (run->n_rows + rows - 1) / rows;
         block = (run->n_rows + blocks - 1) / blocks;
     }
-    if (r.pairs)
-        block = least(block, most_paired(r.tile, linear->weight.n_in));
+    if (r.groups)
+        block = least(block, most_grouped(r.tile, r.k_steps * 4));
     if (run->in->format == CLIPC_OPERAND_S8)
         r.finish.column_sums = NULL;
 
@@ -540,9 +545,10 @@ static void run_native(const clipc_linear_engine *engine,
         size_t rows = tile_rows_of(r.tile, end - first);
         if (rows && rows != begun)
             r.tile->begin(begun = rows);
-        if (r.pairs)
-            r.tile->pair_rows(r.pairs, run->in->rows + first * run->in->stride,
-                              run->in->stride, end - first, r.k_steps);
+        if (r.groups)
+            r.tile->group_rows(r.groups,
+                               run->in->rows + first * run->in->stride,
+                               run->in->stride, end - first, r.k_steps);
         for (size_t panel = 0;
              panel < r.n_panels && !clipc_cancelled(run->cancel); panel++)
             run_panel(&r, panel, first, end, rows);

@@ -71,7 +71,7 @@ x86_64-*)
     ;;
 aarch64-*)
     compile '' lib/kernels/arm/arm.c
-    compile '-fno-sanitize=all' lib/kernels/arm/*_neon.c
+    compile '-fno-sanitize=all' lib/kernels/arm/*_neon.c lib/kernels/arm/*_sme.c
     for set in dotprod i8mm bf16; do
         compile "-fno-sanitize=all -march=armv8.2-a+$set" lib/kernels/arm/*_$set.c
     done

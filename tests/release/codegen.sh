@@ -5,15 +5,18 @@
 # Makefile does and looks for accumulators that spill: an innermost loop that
 # multiplies vectors must not move a vector to or from the stack. A kernel that
 # spills gives the right numbers at two thirds of the speed, so no other test
-# sees the spill. (AMX kernels name their tile registers themselves.) Then
-# model.sh asks models of Arm's processors how fast the loops are.
+# sees the spill. (AMX and SME kernels name their registers themselves.) Then
+# model.sh asks models of Arm's processors how fast the loops are: llvm-mca's, and
+# OSACA's of Apple's M1, a Python package that is installed in build/osaca-venv at
+# its first use.
 #
 # The kernels do not spill with the compilers in VERSIONS. Another compiler may
 # spill; a spill costs only speed, so this test is no part of `make check`.
 # Environment: CC, one compiler instead of gcc and clang for this machine and
-# for 64-bit Arm; MAKE, OBJDUMP, LLVM_MCA.
+# for 64-bit Arm; MAKE, OBJDUMP, LLVM_MCA; OSACA, one that is there already.
 set -u
-: "${MAKE:=make}" "${OBJDUMP:=}" "${CC:=}"
+: "${MAKE:=make}" "${OBJDUMP:=}" "${CC:=}" "${OSACA:=}"
+OSACA_VERSION=0.7.1
 VERSIONS='gcc 12 and 14, clang 14 and 19'
 arm=aarch64-linux-gnu
 
@@ -33,6 +36,17 @@ else
     *) printf '%s\n' gcc clang ;;
     esac
 fi >"$tmp/compilers"
+
+if [ -z "$OSACA" ]; then
+    venv=build/osaca-venv
+    [ -x $venv/bin/osaca ] || {
+        python3 -m venv $venv &&
+            $venv/bin/python -m pip install -qq --disable-pip-version-check \
+                osaca==$OSACA_VERSION
+    } >"$tmp/log" 2>&1
+    [ ! -x $venv/bin/osaca ] || OSACA=$venv/bin/osaca
+fi
+export OSACA
 
 failed=0 found=
 echo "# written for $VERSIONS"
@@ -70,7 +84,7 @@ while read -r cc; do
     # On Arm the kernels in C are not for speed: some spill.
     for source in lib/kernels/tiles.c lib/kernels/$family/tiles_*.c; do
         [ $family != arm ] || [ $source != lib/kernels/tiles.c ] || continue
-        case $source in *_amx.c) continue ;; esac
+        case $source in *_amx.c | *_sme.c) continue ;; esac
         object=$build/${source%.c}.o
         if ! env ${headers:+"PKG_CONFIG_LIBDIR=$headers"} "$MAKE" -s CC="$cc" \
             ${headers:+OPENBLAS=0 CURL=0 SERVE=0} VARIANT=release BUILD="$build" \

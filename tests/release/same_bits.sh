@@ -4,8 +4,8 @@
 # same_bits.sh - NEON gives the bits of AVX2, end to end: embeddings of pictures
 # and texts by this machine with --cpu avx2, and by programs for 64-bit Arm
 # under qemu, compared with cmp. f32 and int8 on every instruction set of Arm;
-# bf16 where it is computed in f32, and by BFMMLA within its bound. Packed files
-# of both machines are equal, byte for byte.
+# bf16 where it is computed in f32, and by BFMMLA and BFMOPA within its bound.
+# Packed files of both machines are equal, byte for byte.
 #
 # Environment: NATIVE, the folder of this machine's programs; BUILD and RUNNER,
 # the folder of the programs for Arm, and what runs them.
@@ -111,6 +111,14 @@ if ! avx2 clipc-embed --quiet --model demo --cpu avx2 -o "$tmp/probe" \
     exit 1
 fi
 
+sme=1
+if ! arm clipc-embed --quiet --model demo --cpu sme -o "$tmp/probe" \
+    weights/demo/examples/red-convertible.png >/dev/null 2>"$tmp/log" &&
+    grep -q 'this CPU lacks' "$tmp/log"; then
+    echo "skip - same bits: SME: $RUNNER has none with vectors of 64 bytes"
+    sme=
+fi
+
 for model in demo tests/data/tiny tests/data/tiny-gelu tests/data/tiny-siglip; do
     check same "$model" f32 neon
     check same "$model" f32 neon --raw
@@ -119,6 +127,10 @@ for model in demo tests/data/tiny tests/data/tiny-gelu tests/data/tiny-siglip; d
     check same "$model" int8 i8mm
     check same "$model" bf16 neon
     check near "$model" bf16 bf16
+    [ -n "$sme" ] || continue
+    check same "$model" f32 sme
+    check same "$model" int8 sme
+    check near "$model" bf16 sme
 done
 
 for model in demo tests/data/tiny-siglip; do

@@ -29,7 +29,8 @@ static const clipc_gemm gemms[] = { CLIPC_GEMM_AUTO, CLIPC_GEMM_NATIVE,
 static const clipc_cpu cpus[] = { CLIPC_CPU_C,      CLIPC_CPU_AVX2,
                                   CLIPC_CPU_AVX512, CLIPC_CPU_AMX,
                                   CLIPC_CPU_NEON,   CLIPC_CPU_DOTPROD,
-                                  CLIPC_CPU_I8MM,   CLIPC_CPU_BF16 };
+                                  CLIPC_CPU_I8MM,   CLIPC_CPU_BF16,
+                                  CLIPC_CPU_SME };
 static const clipc_precision precisions[] = { CLIPC_PRECISION_F32,
                                               CLIPC_PRECISION_BF16,
                                               CLIPC_PRECISION_INT8 };

@@ -154,7 +154,7 @@ enum {
       NULL, "auto|native|openblas|accelerate",                                \
       "code that multiplies matrices (default: auto)" }
 
-#define TOOL_CPU_WORDS "c|avx2|avx512|amx|neon|dotprod|i8mm|bf16"
+#define TOOL_CPU_WORDS "c|avx2|avx512|amx|neon|dotprod|i8mm|bf16|sme"
 #define TOOL_CPU_OPTION                                                       \
     { 0, "cpu", TOOL_OPT_CPU, TOOL_TAKES_CHOICE,                              \
       NULL, TOOL_CPU_WORDS,                                                   \

@@ -19,6 +19,10 @@ void clipc_kernels_init_arm(clipc_kernels *kernels, unsigned features)
         clipc_tiles_init_i8mm(kernels);
     if (features & CLIPC_CPU_HAS_ARM_BF16)
         clipc_tiles_init_bf16(kernels);
+    clipc_tiles_init_sme(kernels, features & CLIPC_CPU_HAS_SME_F32,
+                         features & CLIPC_CPU_HAS_SME_BF16,
+                         features & CLIPC_CPU_HAS_SME_INT8,
+                         features & CLIPC_CPU_SME_UNTIMED);
 }
 
 void clipc_resize_kernels_init_arm(clipc_resize_kernels *kernels,

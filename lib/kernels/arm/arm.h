@@ -25,6 +25,9 @@ void clipc_vectors_init_neon(clipc_kernels *kernels);
 void clipc_tiles_init_dotprod(clipc_kernels *kernels);
 void clipc_tiles_init_i8mm(clipc_kernels *kernels);
 void clipc_tiles_init_bf16(clipc_kernels *kernels);
+/* f32 and int8 where a timing says that SME pays; always: all that it has. */
+void clipc_tiles_init_sme(clipc_kernels *kernels, bool has_f32, bool has_bf16,
+                          bool has_int8, bool always);
 
 /* ---- inner loops of the resize ------------------------------------------ */
 

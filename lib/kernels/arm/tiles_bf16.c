@@ -20,6 +20,7 @@ void clipc_tiles_init_bf16(clipc_kernels *kernels)
                                          .max_rows = ROWS,
                                          .max_strips = 1,
                                          .run = run_tile,
-                                         .zip_strip = zip_strip,
-                                         .pair_rows = pair_rows };
+                                         .group_rows = group_rows,
+                                         .group = 2,
+                                         .zip_strip = zip_strip };
 }

@@ -16,6 +16,7 @@ void clipc_tiles_init_i8mm(clipc_kernels *kernels)
                                        .max_rows = ROWS,
                                        .max_strips = 1,
                                        .run = run_tile,
-                                       .zip_strip = zip_strip,
-                                       .pair_rows = pair_rows };
+                                       .group_rows = group_rows,
+                                       .group = 2,
+                                       .zip_strip = zip_strip };
 }

@@ -6,17 +6,17 @@
  * sums, three hold eight bytes of K of two rows each, two hold weights.
  *
  * The operands are eight bytes of two rows, and eight bytes of two columns,
- * side by side. So strips are zipped and rows are paired before (kernels.h):
+ * side by side. So strips are zipped and rows are grouped before (kernels.h):
  *
  *     zipped strip: [k_steps / 2][8 pairs of columns][2 columns][8 bytes]
- *     paired rows:  [rows / 2 rounded up][k_steps / 2][2 rows][8 bytes]
+ *     grouped rows: [rows / 2 rounded up][k_steps / 2][2 rows][8 bytes]
  *
  * A file that includes this header defines
  *
  *     MULTIPLY_ADD   "smmla %0.4s, %1.16b, %2.16b": the sums %0 += the rows %1
  *                    * the columns %2
  *
- * and puts run_tile, zip_strip and pair_rows into the table.
+ * and puts run_tile, zip_strip and group_rows into the table.
  */
 #ifndef CLIPC_ARM_TILES_MMLA_H
 #define CLIPC_ARM_TILES_MMLA_H
@@ -56,8 +56,8 @@ static void zip_strip(void *out, const void *strip, size_t k_steps)
     }
 }
 
-static void pair_rows(void *out, const void *rows, size_t stride,
-                      size_t n_rows, size_t k_steps)
+static void group_rows(void *out, const void *rows, size_t stride,
+                       size_t n_rows, size_t k_steps)
 {
     const size_t row_bytes = k_steps * 4;
     const uint8_t *first = rows;

@@ -441,6 +441,7 @@ TEST(every_instruction_set_works_or_says_why_not)
         { CLIPC_CPU_DOTPROD, "dotprod", "DotProd" },
         { CLIPC_CPU_I8MM, "i8mm", "I8MM" },
         { CLIPC_CPU_BF16, "i8mm bf16", "BF16 of Arm" },
+        { CLIPC_CPU_SME, "sme-f32", "SME" },
     };
     clipc_build_info cpu = { .struct_size = sizeof cpu };
     const clipc_text car = text("the red car");

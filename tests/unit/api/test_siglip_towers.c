@@ -19,7 +19,7 @@
 #define FOLDER "tests/data/tiny-siglip-odd"
 #define GOLDEN "tests/data/golden/tiny-siglip-odd.json"
 
-enum { WIDTH = 36, MAX_ITEMS = 8, ROWS = 20, SIDE = 32, N_CPUS = 8 };
+enum { WIDTH = 36, MAX_ITEMS = 8, ROWS = 20, SIDE = 32, N_CPUS = 9 };
 
 /* As in test_golden.c. */
 static const double BOUND = 2e-6;
@@ -232,8 +232,9 @@ TEST(the_model_says_what_it_is)
 TEST(pixels_and_images_are_the_reference_s)
 {
     static const clipc_cpu cpus[N_CPUS] = {
-        CLIPC_CPU_C,    CLIPC_CPU_AVX2,    CLIPC_CPU_AVX512, CLIPC_CPU_AMX,
-        CLIPC_CPU_NEON, CLIPC_CPU_DOTPROD, CLIPC_CPU_I8MM,   CLIPC_CPU_BF16
+        CLIPC_CPU_C,    CLIPC_CPU_AVX2, CLIPC_CPU_AVX512,
+        CLIPC_CPU_AMX,  CLIPC_CPU_NEON, CLIPC_CPU_DOTPROD,
+        CLIPC_CPU_I8MM, CLIPC_CPU_BF16, CLIPC_CPU_SME
     };
     float out[MAX_ITEMS * WIDTH];
     clipc_model *of = open_folder(0);

@@ -402,6 +402,11 @@ TEST(features_are_consistent)
     if (features &
         (CLIPC_CPU_HAS_DOTPROD | CLIPC_CPU_HAS_I8MM | CLIPC_CPU_HAS_ARM_BF16))
         CHECK(features & CLIPC_CPU_HAS_NEON);
+    CHECK_INT((features & CLIPC_CPU_SME_UNTIMED) != 0,
+              (features & CLIPC_CPU_ALL_SME) != 0);
+    if (features & CLIPC_CPU_ALL_SME)
+        CHECK(features & CLIPC_CPU_HAS_NEON &&
+              features & ~CLIPC_CPU_SME_UNTIMED & CLIPC_CPU_ALL_SME);
     if (features & CLIPC_CPU_HAS_SSE41)
         CHECK(features & CLIPC_CPU_HAS_SSSE3);
     if (features & CLIPC_CPU_HAS_SSSE3)

@@ -55,6 +55,21 @@ static void init_amx_bf16(clipc_kernels *kernels)
 {
     clipc_tiles_init_amx(kernels, false, true);
 }
+#elif defined(__aarch64__)
+static void init_sme_f32(clipc_kernels *kernels)
+{
+    clipc_tiles_init_sme(kernels, true, false, false, true);
+}
+
+static void init_sme_bf16(clipc_kernels *kernels)
+{
+    clipc_tiles_init_sme(kernels, false, true, false, true);
+}
+
+static void init_sme_int8(clipc_kernels *kernels)
+{
+    clipc_tiles_init_sme(kernels, false, false, true, true);
+}
 #endif
 
 static const level levels[] = {
@@ -76,6 +91,9 @@ static const level levels[] = {
     { "dotprod", CLIPC_CPU_HAS_DOTPROD, clipc_tiles_init_dotprod },
     { "i8mm", CLIPC_CPU_HAS_I8MM, clipc_tiles_init_i8mm },
     { "bf16", CLIPC_CPU_HAS_ARM_BF16, clipc_tiles_init_bf16 },
+    { "sme", CLIPC_CPU_HAS_SME_F32, init_sme_f32 },
+    { "sme bf16", CLIPC_CPU_HAS_SME_BF16, init_sme_bf16 },
+    { "sme int8", CLIPC_CPU_HAS_SME_INT8, init_sme_int8 },
 #endif
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
@@ -161,7 +179,7 @@ typedef struct problem {
     double a[MOST_ROWS][MOST_K];
     double b[MOST_K][MOST_STRIPS * COLUMNS];
     guarded a_memory, b_memory, c_memory;
-    guarded pairs_memory, zipped_memory; /* of kernels that read such */
+    guarded groups_memory, zipped_memory; /* of kernels that read such */
 } problem;
 
 static void problem_init(problem *p, const clipc_tile_kernel *kernel,
@@ -170,12 +188,12 @@ static void problem_init(problem *p, const clipc_tile_kernel *kernel,
     memset(p, 0, sizeof *p);
     p->kernel = kernel;
     p->is_s8 = kernel == &kernels->s8;
-    p->unit = kernel == &kernels->f32 ? 1 : p->is_s8 ? 4 : 2;
+    p->unit = p->is_s8 ? 4 : kernel == &kernels->bf16 ? 2 : 1;
     p->element = 4 / p->unit;
     p->a_memory = guarded_new(MOST_ROWS * (MOST_K * 4 + 128));
     p->b_memory = guarded_new(MOST_STRIPS * COLUMNS * MOST_K * 4 + 4096);
     p->c_memory = guarded_new(MOST_ROWS * (MOST_STRIPS * COLUMNS * 4 + 64));
-    p->pairs_memory = guarded_new(MOST_ROWS * MOST_K * 2);
+    p->groups_memory = guarded_new(MOST_ROWS * MOST_K * 4);
     p->zipped_memory = guarded_new(MOST_STRIPS * COLUMNS * MOST_K * 2);
 }
 
@@ -184,7 +202,7 @@ static void problem_free(problem *p)
     guarded_free(&p->a_memory);
     guarded_free(&p->b_memory);
     guarded_free(&p->c_memory);
-    guarded_free(&p->pairs_memory);
+    guarded_free(&p->groups_memory);
     guarded_free(&p->zipped_memory);
 }
 
@@ -217,21 +235,29 @@ static void put(const problem *p, unsigned char *at, double value)
         memcpy(at, &x, sizeof x);
 }
 
-/* The tile's operands as a kernel of pairs reads them, in memory that fits
+/* The tile's rows as a kernel of groups reads them, in memory that fits
  * exactly. */
-static void arrange(const problem *p, clipc_tile *tile)
+static void group(const problem *p, clipc_tile *tile)
 {
-    const size_t n_pairs = (tile->rows + 1) / 2, row = tile->k_steps * 4;
+    const size_t group = p->kernel->group, row = tile->k_steps * 4;
+    const size_t bytes = (tile->rows + group - 1) / group * group * row;
+    unsigned char *groups = guarded_end(&p->groups_memory, bytes);
+
+    memset(groups, 0xFF, bytes);
+    p->kernel->group_rows(groups, tile->a, tile->a_stride, tile->rows,
+                          tile->k_steps);
+    tile->a = groups;
+    tile->a_stride = group * row;
+}
+
+/* The same of its strips. */
+static void zip(const problem *p, clipc_tile *tile)
+{
     const size_t strip = tile->k_steps * CLIPC_STRIP_BYTES;
-    unsigned char *pairs = guarded_end(&p->pairs_memory, n_pairs * 2 * row);
     unsigned char *zipped = guarded_end(&p->zipped_memory,
                                         tile->strips * strip);
-
     static unsigned char again[COLUMNS * MOST_K * 2];
 
-    memset(pairs, 0xFF, n_pairs * 2 * row);
-    p->kernel->pair_rows(pairs, tile->a, tile->a_stride, tile->rows,
-                         tile->k_steps);
     for (size_t i = 0; i < tile->strips; i++) {
         unsigned char *to = zipped + i * strip;
         const unsigned char *from = tile->b;
@@ -240,8 +266,6 @@ static void arrange(const problem *p, clipc_tile *tile)
         p->kernel->zip_strip(again, again, tile->k_steps);
         CHECK_BYTES(again, to, strip);
     }
-    tile->a = pairs;
-    tile->a_stride = 2 * row;
     tile->b = zipped;
     tile->b_stride = strip;
 }
@@ -290,8 +314,10 @@ static void problem_run(const problem *p, uint32_t *c, size_t k, size_t row,
                         .strips = n_strips,
                         .prefetch = b,
                         .prefetch_lines = random_bits() % 13 };
-    if (p->kernel->pair_rows)
-        arrange(p, &tile);
+    if (p->kernel->group_rows)
+        group(p, &tile);
+    if (p->kernel->zip_strip)
+        zip(p, &tile);
     if (p->kernel->begin)
         p->kernel->begin(tile.rows);
     p->kernel->run(&tile);
@@ -372,9 +398,11 @@ static void check_kernel(const clipc_tile_kernel *kernel,
     static problem p;
 
     if (!kernel->run) {
-        CHECK(kernel == &kernels->bf16);
+        CHECK(kernel == &kernels->bf16 || kernel == &kernels->f32_grouped);
         return;
     }
+    CHECK(!kernel->group_rows == (kernel->group == 0));
+    CHECK(!kernel->zip_strip || kernel->group_rows);
     printf("# %s: %s\n", level_name, kernel->name);
     CHECK(kernel->max_rows >= 1 && kernel->max_rows <= MOST_ROWS);
     CHECK(kernel->max_strips >= 1 && kernel->max_strips <= MOST_STRIPS);
@@ -400,6 +428,7 @@ TEST(tiles_equal_the_sums_in_every_shape)
             continue;
         }
         check_kernel(&kernels.f32, &kernels, levels[i].name);
+        check_kernel(&kernels.f32_grouped, &kernels, levels[i].name);
         check_kernel(&kernels.bf16, &kernels, levels[i].name);
         check_kernel(&kernels.s8, &kernels, levels[i].name);
     }
@@ -470,9 +499,148 @@ TEST(tiles_keep_nan)
         if (!table(&kernels, i))
             continue;
         check_nan(&kernels.f32, &kernels);
+        check_nan(&kernels.f32_grouped, &kernels);
         check_nan(&kernels.bf16, &kernels);
     }
 }
+
+/* C rounds each product: its chains are not fused. */
+TEST(f32_tiles_are_fused_chains_in_increasing_k)
+{
+    enum { K = 100 };
+    static problem p;
+    static uint32_t c[MOST_ROWS * MOST_STRIPS * COLUMNS];
+
+    for (size_t i = 1; i < N_LEVELS; i++) {
+        clipc_kernels kernels;
+        if (!table(&kernels, i))
+            continue;
+        const clipc_tile_kernel *kernel = clipc_layer_tile_f32(&kernels);
+        size_t n_rows = kernel->max_rows;
+        size_t width = kernel->max_strips * COLUMNS;
+        problem_init(&p, kernel, &kernels);
+        problem_fill(&p, K);
+        /* Rows and columns of subnormal numbers, and with subnormal sums. */
+        for (size_t j = 0; j < K; j++) {
+            p.a[0][j] = (double)clipc_float_of_bits(random_bits() >> 9);
+            p.a[1][j] *= 0x1p-100;
+            p.b[j][1] = (double)clipc_float_of_bits(random_bits() >> 9);
+            p.b[j][2] *= 0x1p-40;
+        }
+        problem_run(&p, c, K, 0, n_rows, 0, kernel->max_strips);
+        for (size_t row = 0; row < n_rows; row++)
+            for (size_t n = 0; n < width; n++) {
+                float sum = 0.0f;
+                for (size_t j = 0; j < K; j++)
+                    sum = fmaf((float)p.a[row][j], (float)p.b[j][n], sum);
+                CHECK_INT(c[row * width + n], clipc_bits_of_float(sum));
+            }
+        problem_free(&p);
+    }
+}
+
+#if defined(__aarch64__)
+/* ZA of this thread: written and read, 64 rows of 64 bytes; whether it is on. */
+static void put_za(const unsigned char *rows)
+{
+    __asm__ volatile(".arch_extension sve\n\t"
+                     ".arch_extension sme\n\t"
+                     "smstart za\n\t"
+                     "mov w12, #0\n"
+                     "1:\n\t"
+                     "ldr za[w12, 0], [%0]\n\t"
+                     "add %0, %0, #64\n\t"
+                     "add w12, w12, #1\n\t"
+                     "cmp w12, #64\n\t"
+                     "b.lo 1b"
+                     : "+&r"(rows)
+                     :
+                     : "memory", "cc", "x12");
+}
+
+static bool za_is_on(void)
+{
+    uint64_t svcr;
+
+    __asm__ volatile(".arch_extension sve\n\t"
+                     ".arch_extension sme\n\t"
+                     "mrs %0, svcr"
+                     : "=r"(svcr));
+    return svcr & 2;
+}
+
+static void set_tpidr2(void *block)
+{
+    __asm__ volatile(".arch_extension sve\n\t"
+                     ".arch_extension sme\n\t"
+                     "msr tpidr2_el0, %0"
+                     :
+                     : "r"(block)
+                     : "memory");
+}
+
+static void *tpidr2(void)
+{
+    void *block;
+
+    __asm__ volatile(".arch_extension sve\n\t"
+                     ".arch_extension sme\n\t"
+                     "mrs %0, tpidr2_el0"
+                     : "=r"(block));
+    return block;
+}
+
+static uint64_t fpsr(void)
+{
+    uint64_t flags;
+
+    __asm__ volatile("mrs %0, fpsr" : "=r"(flags));
+    return flags;
+}
+
+/* "ZA lazy saving scheme" of the procedure call standard: a caller of a library
+ * may leave its numbers in ZA. */
+TEST(sme_saves_a_callers_za)
+{
+    enum { ROWS = 64, SAVED = 40, BYTES = 64 };
+    static unsigned char before[ROWS * BYTES];
+    static unsigned char saved[ROWS * BYTES], want[ROWS * BYTES];
+    struct {
+        void *buffer;
+        uint16_t rows;
+        uint8_t reserved[6];
+    } block = { saved, SAVED, { 0 } };
+    static problem p;
+    static uint32_t c[MOST_ROWS * MOST_STRIPS * COLUMNS];
+    clipc_kernels kernels;
+
+    if (!(clipc_cpu_features() & CLIPC_CPU_HAS_SME_F32))
+        SKIP("this CPU has no SME with vectors of 64 bytes");
+    clipc_tiles_init_sme(&kernels, true, true, true, true);
+    CHECK_STR(kernels.name, "sme");
+    const clipc_tile_kernel *const tiles[] = { &kernels.f32_grouped,
+                                               &kernels.bf16, &kernels.s8 };
+    for (size_t i = 0; i < sizeof before; i++)
+        before[i] = (unsigned char)random_bits();
+    memcpy(want, before, SAVED * BYTES);
+    for (size_t i = 0; i < 3; i++) {
+        problem_init(&p, tiles[i], &kernels);
+        problem_fill(&p, 64);
+        const uint64_t flags = fpsr();
+        memset(saved, 0, sizeof saved);
+        set_tpidr2(&block);
+        put_za(before);
+        problem_run(&p, c, 64, 0, 3, 0, 1);
+        CHECK(tpidr2() == NULL);
+        CHECK(!za_is_on());
+        CHECK_INT(fpsr() & 0x9F, flags & 0x9F);
+        CHECK_BYTES(saved, want, sizeof saved);
+        for (size_t n = 0; n < 3 * COLUMNS; n++)
+            check_element(&p, c[n], 64, n / COLUMNS, n % COLUMNS);
+        problem_free(&p);
+    }
+}
+#endif
 
 /* ---- half.h ------------------------------------------------------------ */
 

@@ -103,7 +103,7 @@ def test_build_info() -> None:
     info = clipc.build_info()
     assert info["version"] == clipc.__version__
     assert info["libjpeg"]
-    assert info["isa"] in ("c", "avx2", "avx512", "amx", "neon")
+    assert info["isa"] in ("c", "avx2", "avx512", "amx", "neon", "sme")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
