@@ -229,7 +229,7 @@ COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: all lib objects static check-static check-systems tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
-        check-codegen check-browser check-clients check-python check-spark \
+        check-codegen wasm check-wasm check-browser check-clients check-python check-spark \
         check-all wheel lint format torture soak \
         coverage fuzz parity bench bench-peers bench-photos \
         model-page \
@@ -258,6 +258,8 @@ help:
 	@echo "make check-systems  compiles for macOS, and for Linux with musl (pip's ziglang)"
 	@echo "make static     clipc-classify as one program without dependencies, x86-64 and"
 	@echo "                aarch64; check-static tries both in an empty root"
+	@echo "make wasm       the library as a WebAssembly module, and a page with the demo model;"
+	@echo "                check-wasm tries both in node and browsers (docs/WASM.md)"
 	@echo "make lint       style and static checks; make format applies the style"
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make soak       mixed work for SOAK_SECONDS=1800: nothing may grow"
@@ -538,6 +540,11 @@ static:
 	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tools/packaging/static.sh
 check-static: static all
 	@BUILD=$(BUILD) BUILDS='$(BUILDS)' sh tests/release/static.sh
+# Not in check: they fetch a compiler and sources, and need node and a browser.
+wasm:
+	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tools/wasm/build.sh
+check-wasm: wasm all
+	@BUILD=$(BUILD) BUILDS='$(BUILDS)' SHOTS='$(SHOTS)' sh tests/wasm/run.sh
 check-codegen:
 	@MAKE='$(MAKE)' CC='$(CHOSEN_CC)' sh tests/release/codegen.sh
 

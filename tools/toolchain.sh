@@ -22,9 +22,9 @@ $CC $CFLAGS -E -x c /dev/null -o /dev/null ||
 # Macros of every gcc and clang; a machine is refused only if they say so.
 # shellcheck disable=SC2086
 machine=$(printf '%s\n' 'pointer __SIZEOF_POINTER__' 'order __BYTE_ORDER__' \
-    'little __ORDER_LITTLE_ENDIAN__' | $CC $CFLAGS -E -P -x c -)
+    'little __ORDER_LITTLE_ENDIAN__' 'wasm __wasm__' | $CC $CFLAGS -E -P -x c -)
 value() { printf '%s\n' "$machine" | sed -n "s/^$1 //p"; }
-[ "$(value pointer)" = 8 ] ||
+[ "$(value pointer)" = 8 ] || [ "$(value wasm)" = 1 ] ||
     refuse "$CC $CFLAGS makes 32-bit code; clipc needs a 64-bit machine"
 [ "$(value order)" = "$(value little)" ] ||
     refuse "$CC $CFLAGS makes big-endian code; clipc maps little-endian weights"

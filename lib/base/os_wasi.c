@@ -5,9 +5,14 @@
  */
 #if defined(__wasi__)
 
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* madvise, flock */
+#endif
 #include "base/os.h"
 
 #include <errno.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 
 /* ---- sleeping ------------------------------------------------------------ */
 
@@ -82,6 +87,25 @@ void clipc_os_without_signals(void (*run)(void *arg), void *arg)
 void clipc_os_without_sigpipe(void (*run)(void *arg), void *arg)
 {
     run(arg);
+}
+
+/* ---- what the headers of WASI declare and its C library lacks ------------- */
+
+/* Nothing is mapped, so there is nothing to advise. */
+int madvise(void *p, size_t n, int advice)
+{
+    (void)p;
+    (void)n;
+    (void)advice;
+    return 0;
+}
+
+/* No other process has the file. */
+int flock(int fd, int operation)
+{
+    (void)fd;
+    (void)operation;
+    return 0;
 }
 
 #else

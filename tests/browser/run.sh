@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh - the body of `make check-browser`: installs package.json's two
-# packages in build/browser (again when the file has changed), then drives the
-# page of clipc-serve in Chromium and in Firefox. Neither package brings a
-# browser. What is missing is said, and counts as skipped.
+# run.sh [SCRIPT] - the body of `make check-browser`: installs package.json's two
+# packages in build/browser (again when the file has changed), then drives a page
+# in Chromium and in Firefox: that of clipc-serve (check.js), or of `make wasm`
+# (wasm.js). Neither package brings a browser. What is missing is said, and counts
+# as skipped.
 # Environment: BUILD; CHROMIUM, FIREFOX name other programs than Debian's;
 # SHOTS names a folder for pictures of the page.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${BUILD:=build/release}" "${SHOTS:=}"
+script=${1:-check.js}
 modules=build/browser/node_modules
 
 skip() {
@@ -21,7 +23,8 @@ find_program() { # NAMES...
     done
     echo
 }
-[ -x "$BUILD/clipc-serve" ] || skip 'clipc-serve was not built (SERVE=0)'
+[ "$script" != check.js ] || [ -x "$BUILD/clipc-serve" ] ||
+    skip 'clipc-serve was not built (SERVE=0)'
 for program in node npm curl; do
     command -v $program >/dev/null ||
         skip "no $program (on Debian: apt-get install nodejs npm curl)"
@@ -44,4 +47,4 @@ if ! cmp -s tests/browser/package.json build/browser/package.json; then
 fi
 [ -z "$SHOTS" ] || mkdir -p "$SHOTS"
 export BUILD CHROMIUM FIREFOX SHOTS MODULES="$modules"
-exec node tests/browser/check.js
+exec node "tests/browser/$script"

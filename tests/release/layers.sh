@@ -27,6 +27,7 @@ tools/embed      8
 tools/inspect    8
 tools/pack       8
 tools/serve      8
+tools/wasm       8
 bench            8
 '
 
