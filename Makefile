@@ -74,11 +74,20 @@ ifdef MACOS
 SHARED  := libclipc.$(MAJOR).dylib
 SONAME  := $(SHARED)
 LINKED  := libclipc.dylib
+else ifneq ($(findstring android,$(MACHINE)),)
+# An application takes no versions along.
+SHARED  := libclipc.so
+SONAME  := libclipc.so
+LINKED  := libclipc.so
 else
 SHARED  := libclipc.so.$(VERSION)
 SONAME  := libclipc.so.$(MAJOR)
 LINKED  := libclipc.so
 endif
+
+# Links to it, each FILE:NAME.
+SHARED_LINKS := $(if $(filter $(SHARED),$(SONAME)),,$(SHARED):$(SONAME)) \
+                $(if $(filter $(SONAME),$(LINKED)),,$(SONAME):$(LINKED))
 
 # ---- flags ----------------------------------------------------------------
 PACKAGES := libjpeg libpng zlib jansson nettle
@@ -255,7 +264,7 @@ help:
 	@echo "make check-aarch64  the tests as five processors of 64-bit Arm, and the"
 	@echo "                    bits of NEON against AVX2"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
-	@echo "make check-systems  compiles for macOS, and for Linux with musl (pip's ziglang)"
+	@echo "make check-systems  links for macOS, compiles for Linux with musl (pip's ziglang)"
 	@echo "make static     clipc-classify as one program without dependencies, x86-64 and"
 	@echo "                aarch64; check-static tries both in an empty root"
 	@echo "make wasm       the library as a WebAssembly module, and a page with the demo model;"
@@ -362,8 +371,8 @@ $(STATIC_LIB): $(LIB_OBJECTS)
 $(SHARED_LIB): $(LIB_OBJECTS) lib/clipc.map
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(SHARED_LDFLAGS) $(ALL_LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
-	$(Q)$(if $(filter $(SHARED),$(SONAME)),,ln -sf $(@F) $(BUILD)/$(SONAME))
-	$(Q)ln -sf $(SONAME) $(BUILD)/$(LINKED)
+	$(Q)$(foreach link,$(SHARED_LINKS),\
+	    ln -sf $(firstword $(subst :, ,$(link))) $(BUILD)/$(lastword $(subst :, ,$(link)));)
 ifdef MACOS
 # A program remembers the library by its whole path. What clipc.h does not export
 # is hidden by -fvisibility=hidden.
@@ -626,8 +635,7 @@ INSTALLED = \
     file:include/clipc.h:INCLUDEDIR/clipc.h \
     archive:$(STATIC_LIB):LIBDIR/libclipc.a \
     library:$(SHARED_LIB):LIBDIR/$(SHARED) \
-    $(if $(filter $(SHARED),$(SONAME)),,link:$(SHARED):LIBDIR/$(SONAME)) \
-    link:$(SONAME):LIBDIR/$(LINKED) \
+    $(foreach link,$(SHARED_LINKS),link:$(subst :,:LIBDIR/,$(link))) \
     file:$(BUILD)/clipc.pc:PKGCONFIGDIR/clipc.pc \
     $(foreach file,$(CMAKE_FILES),file:$(file):CMAKEDIR/$(notdir $(file))) \
     $(foreach file,$(wildcard weights/demo/*.json weights/demo/*.safetensors),\

@@ -14,6 +14,7 @@ failed=0
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES PREFIX DESTDIR VARIANT CFLAGS \
     LDFLAGS
 unit=$tmp/build/lib/base/error.o
+version=$(sh tools/packaging/version.sh)
 
 report() { # STATUS NAME
     if [ "$1" -eq 0 ]; then
@@ -118,6 +119,36 @@ report $? 'a build folder with a space is refused'
     ! grep -qE 'clipc-serve|tools/serve|unit/serve' "$tmp/log" &&
     build -n SERVE=1 all install && grep -q ':BINDIR/clipc-serve' "$tmp/log"; }
 report $? 'SERVE=0: nothing of clipc-serve is compiled, tested or installed'
+
+# ---- the shared library's names on other systems ---------------------------------
+cat >"$tmp/compiler" <<'END'
+#!/bin/sh
+[ "$1" = -dumpmachine ] || exit 1
+echo "$MACHINE"
+END
+chmod +x "$tmp/compiler"
+names() { # MACHINE NAME...: install puts these into LIBDIR, in this order
+    MACHINE=$1 "$MAKE" --no-print-directory CC="$tmp/compiler" BUILD="$tmp/none" \
+        -n install DESTDIR="$tmp/stage" >"$tmp/log" 2>"$tmp/err" || return 1
+    shift
+    [ "$(grep -oE '(library|link):[^ ]*LIBDIR/[^ ]*' "$tmp/log" |
+        sed 's/.*LIBDIR.//' | tr '\n' ' ')" = "$(printf '%s ' "$@")" ]
+}
+{ names x86_64-linux-gnu "libclipc.so.$version" libclipc.so.0 libclipc.so &&
+    names arm64-apple-darwin23.1.0 libclipc.0.dylib libclipc.dylib &&
+    grep -q -e "-install_name '/usr/local/lib/libclipc.0.dylib'" "$tmp/log" &&
+    names aarch64-unknown-linux-android28 libclipc.so; }
+report $? 'names of the shared library on Linux, macOS and Android'
+relative() { # FROM TO RESULT
+    [ "$(sh tools/relative.sh "$1" "$2")" = "$3" ] || {
+        echo "from $1 to $2: not $3" >"$tmp/err"
+        return 1
+    }
+}
+{ relative /usr/lib/cmake/clipc /usr/lib ../.. &&
+    relative '/a b//c/./d/../e/' '/a b/share/clipc' ../../share/clipc &&
+    relative /a /a . && relative / /a/b a/b && relative /a/b / ../..; }
+report $? 'where a folder lies, seen from another'
 
 # ---- compilers -------------------------------------------------------------------
 rm -rf "$tmp/build"

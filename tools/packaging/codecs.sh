@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # codecs.sh TARGET PREFIX - the libraries that libclipc and its programs stand on,
-# for another C library, processor or system: zlib, libpng, libjpeg-turbo, libwebp,
-# jansson, nettle and libmicrohttpd, static, from Debian 12's sources with Debian's
-# patches, compiled by zig's clang for TARGET (x86_64-linux-musl, aarch64-macos, ...)
-# into PREFIX. What is there already is kept. Needs zig.sh, dpkg-dev, cmake, make,
+# for another C library or processor: zlib, libpng, libjpeg-turbo, libwebp, jansson,
+# nettle and libmicrohttpd, static, from Debian 12's sources with Debian's patches,
+# compiled by zig's clang for TARGET (x86_64-linux-musl, aarch64-linux-musl, ...) into
+# PREFIX. What is there already is kept. Needs zig.sh, dpkg-dev, cmake, make,
 # and apt for the sources. Environment: BUILDS, the folder of all builds (build).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -49,11 +49,6 @@ export PATH="$work/bin:$PATH" CC="$work/bin/cc" AR="$work/bin/ar" \
     RANLIB="$work/bin/ranlib" CFLAGS='-O2 -fPIC -fvisibility=hidden'
 export PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig
 machine=${target%%-*}
-# What configure and CMake call the system.
-case $target in
-*-macos*) host=$machine-apple-darwin system=Darwin ;;
-*) host=$machine-linux-gnu system=Linux ;;
-esac
 
 # Builds a package once, in a copy of its sources: made NAME COMMAND.
 made() {
@@ -76,14 +71,14 @@ made() {
     touch "$prefix/.$name"
 }
 configured() { # OPTION...
-    ./configure --host="$host" --prefix="$prefix" --libdir="$prefix/lib" \
+    ./configure --host="$machine-linux-gnu" --prefix="$prefix" --libdir="$prefix/lib" \
         --enable-static --disable-shared "$@"
     make -j"$(nproc)"
     make install
 }
 by_cmake() { # OPTION...
     cmake -S . -B out -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR="$prefix/lib" \
-        -DCMAKE_SYSTEM_NAME="$system" -DCMAKE_SYSTEM_PROCESSOR="$machine" \
+        -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="$machine" \
         -DCMAKE_C_COMPILER="$CC" -DCMAKE_AR="$AR" -DCMAKE_RANLIB="$RANLIB" \
         -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=0 "$@"
     cmake --build out -j"$(nproc)"
@@ -100,7 +95,7 @@ png() {
 # The library alone, without its programs; Debian's patches make files newer than
 # those made of them.
 nettle() {
-    ./configure --host="$host" --prefix="$prefix" --libdir="$prefix/lib" \
+    ./configure --host="$machine-linux-gnu" --prefix="$prefix" --libdir="$prefix/lib" \
         --enable-static --disable-shared --disable-public-key --disable-assembler \
         --disable-documentation --disable-openssl
     make -j"$(nproc)" AUTOHEADER=: AUTOCONF=: libnettle.a

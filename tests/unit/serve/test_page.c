@@ -316,8 +316,10 @@ TEST(a_share_is_rounded_to_0_or_100_only_where_it_is_that)
                  { 0.0006f, "0.1%" },  { 0.0004f, "<0.1%" },
                  { 1e-30f, "<0.1%" },  { 0, "0.0%" } };
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        CHECK_STR(serve_percent_of(rows[i].share).text, rows[i].text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const serve_percent percent = serve_percent_of(rows[i].share);
+        CHECK_STR(percent.text, rows[i].text);
+    }
 }
 
 /* ---- what the network sees --------------------------------------------- */
