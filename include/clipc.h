@@ -883,7 +883,9 @@ struct clipc_hub_params {
     /* Limits. 0 means the default, except max_retries, where 0 means no
      * retry. */
     unsigned connect_timeout_ms; /* default 10,000 */
-    unsigned timeout_ms;         /* of silence; default 10,000 */
+    unsigned timeout_ms;         /* of silence; default 10,000. A server that
+                                  * sends fewer than 1,000 bytes/s for three
+                                  * times as long is left, too */
     unsigned max_retries;        /* in a row without a new byte; default 5 */
     unsigned retry_wait_ms;   /* before the first retry, doubled up to 8 times
                                * as long; default 1,000 */
@@ -922,9 +924,10 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  *     open_clip_model.safetensors
  *     pytorch_model.bin, or its shards
  *     open_clip_pytorch_model.bin
- * Every file is checked (size, and SHA-256 or git's SHA-1). The cache has the
- * format of huggingface_hub 2.4 and is shared with Python programs. A transfer
- * that was cut is continued, also by another process. When the hub cannot be
+ * Every file is checked: size, and SHA-256 or git's SHA-1 (or the plain SHA-1 or
+ * MD5 that a mirror gives instead). The cache has the format of huggingface_hub
+ * 2.4 and is shared with Python programs. A transfer that was cut is continued,
+ * also by another process. When the hub cannot be
  * asked, files of an older state in the cache are used, and params->notice is
  * told; so it is, without allow_network, of files that nobody has asked the hub
  * for.

@@ -43,8 +43,8 @@ const char *clipc_fetch_version(void)
 
 enum {
     FIRST_CAPACITY = 64 * 1024,
-    LOW_SPEED_BYTES = 1000, /* a second ... */
-    LOW_SPEED_SECONDS = 10  /* ... on average over this time ends a transfer */
+    LOW_SPEED_SECONDS = 10 /* a transfer slower than CLIPC_LOW_SPEED_BYTES over
+                            * this time ends */
 };
 
 /* Reasons to stop a transfer, beside transfer.h's reasons. */
@@ -208,7 +208,8 @@ static clipc_status fail_timeout(const request *r, bool total_is_over,
                                    t->connect_timeout_ms);
     return clipc_transfer_fail(t, CLIPC_ERR_TIMEOUT, err,
                                "slower than %d bytes/s for %d s",
-                               (int)LOW_SPEED_BYTES, (int)LOW_SPEED_SECONDS);
+                               (int)CLIPC_LOW_SPEED_BYTES,
+                               (int)LOW_SPEED_SECONDS);
 }
 
 static clipc_status fail_stopped(const request *r, clipc_error *err)
@@ -328,7 +329,7 @@ static clipc_status run_hop(clipc_bytes *body, char **next, const char *url,
         .ca_dir = params->ca_dir,
         .connect_timeout_ms = params->connect_timeout_ms,
         .proxied = params->proxy != NULL,
-        .low_speed_bytes = LOW_SPEED_BYTES,
+        .low_speed_bytes = CLIPC_LOW_SPEED_BYTES,
         .low_speed_seconds = LOW_SPEED_SECONDS,
         .calls = &calls,
         .user = &r,

@@ -47,6 +47,10 @@ typedef struct clipc_location {
     bool nomem;
 } clipc_location;
 
+enum {
+    CLIPC_LOW_SPEED_BYTES = 1000 /* a second: a slower server is left */
+};
+
 typedef struct clipc_transfer {
     /* By the caller. */
     CURL *easy;

@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/md5.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -38,7 +39,6 @@
 
 enum {
     HASH_BUFFER = 256 * 1024,
-    SHA1_DIGITS = 40,
     POLL_MS = 100,         /* between two tries of a lock */
     NOTICE_MS = 2000,      /* of waiting before the callback reports a wait */
     MAX_LOCK_REOPENS = 100 /* if other processes remove the lock file */
@@ -114,33 +114,39 @@ static void write_hex(char *out, const uint8_t *bytes, size_t n)
     out[2 * n] = '\0';
 }
 
-/* SHA-1 or SHA-256: the blob's name decides which. */
+/* The sums that a blob's name may be, by its length. */
 typedef struct checksum {
-    bool is_sha1;
-    struct sha1_ctx sha1;
+    size_t n_bytes; /* of the digest */
+    struct md5_ctx md5;
+    struct sha1_ctx sha1, git; /* of the bytes alone, and as git counts them */
     struct sha256_ctx sha256;
 } checksum;
 
 static void checksum_add(checksum *sum, const void *data, size_t n)
 {
-    if (sum->is_sha1)
-        sha1_update(&sum->sha1, n, data);
-    else
+    if (sum->n_bytes == MD5_DIGEST_SIZE)
+        md5_update(&sum->md5, n, data);
+    if (sum->n_bytes == SHA256_DIGEST_SIZE)
         sha256_update(&sum->sha256, n, data);
+    if (sum->n_bytes == SHA1_DIGEST_SIZE) {
+        sha1_update(&sum->sha1, n, data);
+        sha1_update(&sum->git, n, data);
+    }
 }
 
-static void checksum_init(checksum *sum, bool is_sha1, uint64_t size)
+static void checksum_init(checksum *sum, const char *etag, uint64_t size)
 {
-    char header[32];
+    uint8_t header[32];
+    /* git hashes "blob SIZE" and a zero byte first */
+    const int n = snprintf((char *)header, sizeof header, "blob %llu",
+                           (unsigned long long)size);
 
-    sum->is_sha1 = is_sha1;
+    sum->n_bytes = strlen(etag) / 2;
+    md5_init(&sum->md5);
     sha1_init(&sum->sha1);
+    sha1_init(&sum->git);
+    sha1_update(&sum->git, (size_t)n + 1, header);
     sha256_init(&sum->sha256);
-    if (is_sha1) { /* git hashes "blob SIZE" and a zero byte first */
-        int n = snprintf(header, sizeof header, "blob %llu",
-                         (unsigned long long)size);
-        checksum_add(sum, header, (size_t)n + 1);
-    }
 }
 
 static bool checksum_is(checksum *sum, const char *etag)
@@ -148,13 +154,18 @@ static bool checksum_is(checksum *sum, const char *etag)
     uint8_t digest[SHA256_DIGEST_SIZE];
     char hex[2 * SHA256_DIGEST_SIZE + 1];
 
-    if (sum->is_sha1) {
-        sha1_digest(&sum->sha1, SHA1_DIGEST_SIZE, digest);
-        write_hex(hex, digest, SHA1_DIGEST_SIZE);
-    } else {
+    if (sum->n_bytes == MD5_DIGEST_SIZE) {
+        md5_digest(&sum->md5, MD5_DIGEST_SIZE, digest);
+    } else if (sum->n_bytes == SHA256_DIGEST_SIZE) {
         sha256_digest(&sum->sha256, SHA256_DIGEST_SIZE, digest);
-        write_hex(hex, digest, SHA256_DIGEST_SIZE);
+    } else {
+        sha1_digest(&sum->git, SHA1_DIGEST_SIZE, digest);
+        write_hex(hex, digest, SHA1_DIGEST_SIZE);
+        if (strcmp(hex, etag) == 0)
+            return true;
+        sha1_digest(&sum->sha1, SHA1_DIGEST_SIZE, digest);
     }
+    write_hex(hex, digest, sum->n_bytes);
     return strcmp(hex, etag) == 0;
 }
 
@@ -176,8 +187,7 @@ clipc_status clipc_hub_blob_check_fd(bool *good, const clipc_hub_blob *blob,
     buffer = clipc_alloc(HASH_BUFFER, 1);
     if (!buffer)
         return clipc_fail_nomem(err, "checksum");
-    checksum_init(&sum, strlen(blob->etag) == SHA1_DIGITS,
-                  (uint64_t)st.st_size);
+    checksum_init(&sum, blob->etag, (uint64_t)st.st_size);
     for (;;) {
         ssize_t got = read(fd, buffer, HASH_BUFFER);
         if (got < 0 && errno == EINTR)

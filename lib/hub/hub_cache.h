@@ -28,8 +28,9 @@ clipc_status clipc_hub_tree_path(char **path, const clipc_hub_tree *tree,
 
 /* The content that a file of the repository has. */
 typedef struct clipc_hub_blob {
-    char etag[CLIPC_HUB_MAX_ETAG + 1]; /* 40 hex digits: SHA-1 as git counts
-                                        * it; 64: SHA-256 */
+    char etag[CLIPC_HUB_MAX_ETAG + 1]; /* 32 hex digits: MD5; 40: SHA-1, as
+                                        * git counts it or of the bytes alone;
+                                        * 64: SHA-256 */
     bool has_size;
     uint64_t size;
 } clipc_hub_blob;

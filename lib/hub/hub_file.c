@@ -23,7 +23,8 @@ enum {
     MOST_DOUBLINGS = 3,     /* of the wait before a retry */
     MAX_SERVER_WAIT_S = 60, /* no retry if the server asks for more */
     MAX_CONNECTIONS = 1000, /* for the bytes of one file */
-    PROGRESS = 65536        /* bytes: see progressed() */
+    PROGRESS = 65536,       /* bytes: see progressed() */
+    SHARE = 25              /* so much of a file, there */
 };
 
 /* The hub's description of a file. */
@@ -261,14 +262,20 @@ clipc_status clipc_hub_learn_commit(clipc_hub_task *d, clipc_error *err)
     return status;
 }
 
-/* The digits of the checksum that an etag begins with, or 0. A proxy that
- * compresses adds "-gzip" or ";gzip" to the etag. */
+/* The digits of the checksum that an etag begins with, or 0. The hub's is git's
+ * SHA-1 or a SHA-256; proxies and mirrors also give the file's SHA-1 or MD5.
+ * A proxy that compresses adds "-gzip" or ";gzip" to the etag. An S3 storage
+ * adds "-PARTS" to what is an MD5 of its parts' MD5s, not of the file. */
 static size_t checksum_digits(const char *etag)
 {
     size_t n = strspn(etag, "0123456789abcdef");
 
-    return (n == 40 || n == CLIPC_HUB_MAX_ETAG) && strchr("-;", etag[n]) ? n
-                                                                         : 0;
+    if (n == 32 && etag[n] == '-' && strchr("0123456789", etag[n + 1]))
+        return 0;
+    return (n == 32 || n == 40 || n == CLIPC_HUB_MAX_ETAG) &&
+                   strchr("-;", etag[n])
+               ? n
+               : 0;
 }
 
 /* *found false: the commit has no such file. Free the description's url. */
@@ -295,7 +302,7 @@ static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
                                 err);
     } else if (n == 0) {
         status = fail_not_a_hub(file,
-                                "the ETag is not a checksum of 40 or 64 "
+                                "the ETag is not a checksum of 32, 40 or 64 "
                                 "hex digits",
                                 d, err);
     } else {
@@ -338,13 +345,13 @@ static bool may_have_expired(const clipc_hub_answer *answer)
 }
 
 /* Whether a connection brought enough that the retries begin anew: 64 KiB, or
- * a hundredth of a smaller file. A server of a byte a connection is left. */
+ * a 25th of a smaller file. A server of a byte a connection is left. */
 static bool progressed(const clipc_hub_sink *sink, uint64_t before)
 {
     uint64_t least = PROGRESS;
 
-    if (sink->has_size && sink->size / 100 < least)
-        least = sink->size / 100 + 1;
+    if (sink->has_size && sink->size / SHARE < least)
+        least = sink->size / SHARE + 1;
     return sink->have >= before + least;
 }
 

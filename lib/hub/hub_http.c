@@ -40,10 +40,8 @@ void clipc_hub_answer_release(clipc_hub_answer *answer)
 
 enum {
     MAX_REDIRECTS = 10,
-    MAX_TOKEN = 4096,       /* bytes */
-    LOW_SPEED_BYTES = 100,  /* a second ... */
-    LOW_SPEED_SECONDS = 30, /* ... on average over this time ends a transfer */
-    MAX_IO = 1 << 30        /* bytes in one system call */
+    MAX_TOKEN = 4096, /* bytes */
+    MAX_IO = 1 << 30  /* bytes in one system call */
 };
 
 #define DEFAULT_ENDPOINT "https://huggingface.co"
@@ -307,6 +305,13 @@ static int take_body(void *user, const char *data, size_t n)
     return write_all(x, data, n);
 }
 
+/* How long a server may be slow: three times as long as silent. libcurl counts
+ * whole seconds. */
+static long slow_seconds(const clipc_hub_params *params)
+{
+    return (long)((3 * (uint64_t)params->timeout_ms + 999) / 1000);
+}
+
 /* Of silence before the request fails. */
 static unsigned patience(const exchange *x)
 {
@@ -385,9 +390,9 @@ static clipc_status fail_timeout(const exchange *x, clipc_error *err)
                           CLIPC_QUOTE(t->url), p->connect_timeout_ms);
     if (t->stop != STOP_SILENCE && x->sink)
         return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
-                          "%s: slower than %d bytes/s for %d s",
-                          CLIPC_QUOTE(t->url), (int)LOW_SPEED_BYTES,
-                          (int)LOW_SPEED_SECONDS);
+                          "%s: slower than %d bytes/s for %ld s",
+                          CLIPC_QUOTE(t->url), (int)CLIPC_LOW_SPEED_BYTES,
+                          t->low_speed_seconds);
     return clipc_fail(err, CLIPC_ERR_TIMEOUT, -1,
                       "%s: no answer for %u ms (%s)", CLIPC_QUOTE(t->url),
                       patience(x),
@@ -550,8 +555,8 @@ static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
         char *next;
 
         if (sink) {
-            x.transfer.low_speed_bytes = LOW_SPEED_BYTES;
-            x.transfer.low_speed_seconds = LOW_SPEED_SECONDS;
+            x.transfer.low_speed_bytes = CLIPC_LOW_SPEED_BYTES;
+            x.transfer.low_speed_seconds = slow_seconds(s->params);
         }
         clipc_status status =
             perform(&x, to_hub, sink && sink->have ? range : NULL, &next, err);

@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <nettle/md5.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_RULES = 16, MAX_REQUEST = 16384, MAX_LOG = 1 << 20, VALUE = 512 };
@@ -199,6 +201,7 @@ static bool answer(int fd, const request *q, text *head,
     long cut_header = number_of(q->values, "cut-header", -1);
     long cut = number_of(q->values, "cut", -1);
     long stop = number_of(q->values, "stop", -1);
+    long slow = number_of(q->values, "slow", 0);
     char length[32];
     bool open_end = false;
     char other[VALUE];
@@ -222,6 +225,15 @@ static bool answer(int fd, const request *q, text *head,
         return false;
     if (strcmp(q->method, "HEAD") == 0)
         return !open_end;
+    if (slow > 0) {
+        for (size_t at = 0; at < n; at += (size_t)slow) {
+            if (!send_all(fd, body + at,
+                          n - at < (size_t)slow ? n - at : (size_t)slow))
+                return false;
+            nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+        }
+        return !open_end;
+    }
     if (cut >= 0 || stop >= 0) {
         size_t most = (size_t)(cut >= 0 ? cut : stop);
         send_all(fd, body, most < n ? most : n);
@@ -291,12 +303,24 @@ static void hex(char *out, const uint8_t *digest, size_t n)
 }
 
 static void find_etag(char out[80], const unsigned char *data, size_t n,
-                      bool lfs)
+                      bool lfs, const char *sum)
 {
     uint8_t digest[SHA256_DIGEST_SIZE];
     char header[32];
 
-    if (lfs) {
+    if (strcmp(sum, "md5") == 0) {
+        struct md5_ctx md5;
+        md5_init(&md5);
+        md5_update(&md5, n, data);
+        md5_digest(&md5, MD5_DIGEST_SIZE, digest);
+        hex(out, digest, MD5_DIGEST_SIZE);
+    } else if (strcmp(sum, "sha1") == 0) {
+        struct sha1_ctx sha;
+        sha1_init(&sha);
+        sha1_update(&sha, n, data);
+        sha1_digest(&sha, SHA1_DIGEST_SIZE, digest);
+        hex(out, digest, SHA1_DIGEST_SIZE);
+    } else if (lfs) {
         struct sha256_ctx sha;
         sha256_init(&sha);
         sha256_update(&sha, n, data);
@@ -403,7 +427,7 @@ static bool answer_file(const connection *c, const request *q,
 {
     bool lfs = ends_in(file, ".safetensors") || ends_in(file, ".bin");
     char path[8192], etag[80], quoted[96 + VALUE], size[32], location[4300];
-    char suffix[VALUE] = "";
+    char suffix[VALUE] = "", sum[VALUE] = "";
     text head = { .n = 0 };
     size_t n;
 
@@ -411,7 +435,8 @@ static bool answer_file(const connection *c, const request *q,
     unsigned char *data = strstr(path, "..") ? NULL : read_file(path, &n);
     if (!data)
         return answer_error(c->fd, q, 404, "EntryNotFound", commit);
-    find_etag(etag, data, n, lfs);
+    value_of(q->values, "etag-sum", sum);
+    find_etag(etag, data, n, lfs, sum);
     value_of(q->values, "etag-suffix", suffix);
     snprintf(quoted, sizeof quoted, "\"%s%s\"", etag, suffix);
     snprintf(size, sizeof size, "%zu", n);

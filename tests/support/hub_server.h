@@ -38,9 +38,11 @@ const char *hub_server_storage_url(const hub_server *server);
  *     cut-header=N        only N bytes of the header
  *     cut=N               only N bytes of the body
  *     stop=N              N bytes of the body, then nothing more
+ *     slow=N              N bytes of the body ten times a second
  *     etag=T size=N commit=T location=T   false headers; - leaves a header out
  *     mirror=URL          with status=308: Location is URL and the path
  *     etag-suffix=T       after the true etag, in its quotes
+ *     etag-sum=md5|sha1   the etag is this sum of the file
  *     xet=1               the headers of a file that is kept in Xet's storage
  *     length=N            Content-Length; - leaves the header out
  *     no-range=1          the whole file for a Range

@@ -483,6 +483,26 @@ TEST(an_etag_may_have_a_suffix)
     refuse("o/n", CLIPC_ERR_FORMAT, "not a checksum");
 }
 
+/* Mirrors give the sums that they have. All are compared with the bytes. */
+TEST(an_etag_may_be_another_sum_of_the_file)
+{
+    static const char *const sums[] = { "md5", "sha1" };
+    char rule[100];
+
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+        snprintf(rule, sizeof rule, "hub | etag-sum=%s", sums[i]);
+        check_recovers(rule);
+        begin();
+        hub_server_rule(server, rule);
+        hub_server_rule(server, "storage GET | flip=100");
+        refuse("o/n", CLIPC_ERR_FORMAT, "do not have the checksum");
+    }
+    /* Of S3's parts, not of the file. */
+    begin();
+    hub_server_rule(server, "hub | etag-sum=md5 etag-suffix=-2");
+    refuse("o/n", CLIPC_ERR_FORMAT, "not a checksum");
+}
+
 /* A Retry-After counts in an answer that asks for patience, and nowhere else. */
 TEST(a_cut_answer_makes_nobody_wait)
 {
@@ -497,6 +517,18 @@ TEST(a_server_of_a_byte_a_connection_is_left)
     hub_server_rule(server, "storage GET | cut=1");
     refuse("o/n", CLIPC_ERR_NETWORK, "ended before the whole body");
     CHECK_INT(hub_server_count(server, "storage GET"), 6);
+    CHECK_INT(n_incomplete("n"), 1);
+}
+
+/* 500 bytes a second are no silence, and would take a day for a model of 40 MB. */
+TEST(a_server_of_few_bytes_a_second_is_left)
+{
+    begin();
+    params.timeout_ms = 600;
+    params.max_retries = 1;
+    hub_server_rule(server, "storage GET | slow=50");
+    refuse("o/n", CLIPC_ERR_TIMEOUT, "slower than 1000 bytes/s for 2 s");
+    CHECK_INT(hub_server_count(server, "storage GET"), 2);
     CHECK_INT(n_incomplete("n"), 1);
 }
 
