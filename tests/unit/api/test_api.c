@@ -157,10 +157,10 @@ TEST(contexts_refuse_wrong_arguments)
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
     CHECK_HAS(err.message, "1024");
     params = clipc_ctx_params_default();
-    params.gemm = (clipc_gemm)3;
+    params.gemm = (clipc_gemm)4;
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
     params = clipc_ctx_params_default();
-    params.cpu = (clipc_cpu)9;
+    params.cpu = (clipc_cpu)10;
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
     params = clipc_ctx_params_default();
     params.threads = 1024; /* started when there is work for them */
