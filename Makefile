@@ -236,7 +236,7 @@ ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
 FISHCOMP     := $(TOOLS:%=$(BUILD)/completions/fish/%.fish)
 COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
-.PHONY: all lib objects static check-static check-systems tests demo deps deps-aarch64 deps-cpus check check-asan \
+.PHONY: all lib objects static check-static check-systems check-musl tests demo deps deps-aarch64 deps-cpus check check-asan \
         check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
         check-codegen wasm check-wasm check-browser check-clients check-python check-spark \
         check-all wheel lint format torture soak \
@@ -265,6 +265,7 @@ help:
 	@echo "                    bits of NEON against AVX2"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make check-systems  links for macOS, compiles for Linux with musl (pip's ziglang)"
+	@echo "make check-musl     unit tests on Linux with musl, static (pip's ziglang)"
 	@echo "make static     clipc-classify as one program without dependencies, x86-64 and"
 	@echo "                aarch64; check-static tries both in an empty root"
 	@echo "make wasm       the library as a WebAssembly module, and a page with the demo model;"
@@ -543,6 +544,8 @@ check-cpus:
 	@MAKE='$(MAKE)' sh tests/release/cpus.sh
 # Not in check: what a compiler makes of the loops is its version's affair.
 # Not in check: they fetch a compiler and the sources of the codecs.
+check-musl:
+	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tests/release/musl.sh
 check-systems:
 	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tests/release/systems.sh
 static:
