@@ -68,6 +68,10 @@ VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 # "arm64-apple-darwin23". Empty where `make deps` has yet to install a compiler.
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 MACOS   := $(if $(findstring darwin,$(MACHINE))$(findstring macos,$(MACHINE)),1)
+# For Windows: the part of POSIX that it has not, before every file.
+WINDOWS := $(if $(findstring windows,$(MACHINE))$(findstring mingw,$(MACHINE)), \
+    -D_FILE_OFFSET_BITS=64 -U_WIN32_WINNT -D_WIN32_WINNT=0x0A00 \
+    -Ilib/base/windows -include lib/base/windows/posix.h)
 # The shared library's file; the name by which programs ask for it; the name by
 # which the linker does.
 ifdef MACOS
@@ -154,7 +158,7 @@ CFLAGS ?= -O2 -g
 # _DARWIN_C_SOURCE: macOS hides flock() and madvise() from POSIX programs.
 ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DARWIN_C_SOURCE $(WARNINGS) $(CFLAGS) \
              -ffp-contract=off -fvisibility=hidden -fPIC -pthread \
-             $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude
+             $(variant_flags_$(VARIANT)) -MMD -MP -Iinclude $(WINDOWS)
 LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) -DCLIPC_BLAS=$(BLAS) \
                -DCLIPC_CURL=$(CURL) -DCLIPC_WEBP=$(WEBP) -DCLIPC_AVIF=$(AVIF) \
                -DCLIPC_GIF=$(GIF) -DCLIPC_POSIX_ONLY=$(POSIX_ONLY) $(PACKAGE_CFLAGS)
@@ -167,12 +171,12 @@ ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
 KERNEL_CFLAGS = -O1
 endif
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
-LIBS = $(PACKAGE_LIBS) -lm -ldl
+LIBS = $(PACKAGE_LIBS) -lm $(if $(WINDOWS),,-ldl)
 # Compiler and pkg-config are asked when something is compiled: `make deps` may
 # have installed them a moment before.
 # x86, arm or nothing: which folder of lib/kernels/ the compiler makes code for.
 ISA = $(eval ISA := $$(patsubst x86_64-%,x86,$$(patsubst aarch64-%,arm,$$(patsubst \
-      arm64-%,arm,$$(shell $(CC) -dumpmachine)))))$(ISA)
+      arm64-%,arm,$$(MACHINE)))))$(ISA)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 # OpenBLAS is loaded when it is used, and so is macOS's Accelerate:
 # lib/kernels/blas.c.
@@ -264,7 +268,7 @@ help:
 	@echo "make check-aarch64  the tests as five processors of 64-bit Arm, and the"
 	@echo "                    bits of NEON against AVX2"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
-	@echo "make check-systems  links for macOS, compiles for Linux with musl (pip's ziglang)"
+	@echo "make check-systems  links for macOS, compiles for Windows and for Linux with musl"
 	@echo "make check-musl     unit tests on Linux with musl, static (pip's ziglang)"
 	@echo "make static     clipc-classify as one program without dependencies, x86-64 and"
 	@echo "                aarch64; check-static tries both in an empty root"

@@ -218,13 +218,13 @@ void clipc_ctx_free(clipc_ctx *ctx)
     if (!ctx)
         return;
     clipc_pool_destroy(ctx->engine.pool);
-    free(ctx->engine.scratch);
+    clipc_free_aligned(ctx->engine.scratch);
     free(ctx->engine.text_scratch);
-    free(ctx->pixels);
+    clipc_free_aligned(ctx->pixels);
     free(ctx->ids.ids);
     free(ctx->starts);
-    free(ctx->embeddings);
-    free(ctx->scores);
+    clipc_free_aligned(ctx->embeddings);
+    clipc_free_aligned(ctx->scores);
     clipc_model_free(ctx->model);
     free(ctx);
 }

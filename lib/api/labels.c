@@ -189,8 +189,8 @@ static void job_free(label_job *job)
     free(job->prompts);
     free(job->missing);
     free(job->missing_prompt);
-    free(job->vectors);
-    free(job->encoded);
+    clipc_free_aligned(job->vectors);
+    clipc_free_aligned(job->encoded);
     free(job->arena);
 }
 
@@ -582,7 +582,7 @@ void clipc_labels_free(clipc_labels *labels)
     if (!labels)
         return;
     clipc_model_free(labels->model);
-    free(labels->embeddings);
+    clipc_free_aligned(labels->embeddings);
     free(labels->names);
     free(labels->name_bytes);
     free(labels);

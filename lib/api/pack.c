@@ -415,7 +415,7 @@ static clipc_status write_layer(packer *p, const item *t, clipc_error *err)
                       &t->linear->weight, 0,
                       clipc_strip_count(t->linear->weight.n_out));
     clipc_status status = write_bytes(p, t, strips, err);
-    free(strips);
+    clipc_free_aligned(strips);
     return status;
 }
 

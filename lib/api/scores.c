@@ -300,7 +300,7 @@ clipc_status clipc_scratch_grow(float **scratch, size_t *capacity, size_t n,
     float *larger = clipc_alloc_aligned(n, sizeof *larger);
     if (!larger)
         return clipc_fail_nomem(err, "scratch of a context");
-    free(*scratch);
+    clipc_free_aligned(*scratch);
     *scratch = larger;
     *capacity = n;
     return CLIPC_OK;

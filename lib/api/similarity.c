@@ -85,8 +85,8 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
                 out[k] = clipc_logit(&rule, out[k]);
     }
 done:
-    free(a_rows);
-    free(b_rows);
+    clipc_free_aligned(a_rows);
+    clipc_free_aligned(b_rows);
     return status;
 }
 
@@ -178,7 +178,7 @@ clipc_status clipc_similarity_topk_stored(
     }
 done:
     free(inverse);
-    free(chunk);
+    clipc_free_aligned(chunk);
     return status;
 }
 

@@ -94,12 +94,16 @@ void *clipc_alloc(size_t n, size_t element_bytes);
 /* The same, all zero. */
 void *clipc_alloc_zero(size_t n, size_t element_bytes);
 
-/* The same, uninitialised and 64-byte aligned. Free with free(). */
+/* The same, uninitialised and 64-byte aligned. Free with
+ * clipc_free_aligned(). */
 void *clipc_alloc_aligned(size_t n, size_t element_bytes);
 
 /* The same in large pages where the system has them. For megabytes that are
  * read again and again: weights stream twice as fast from large pages. */
 void *clipc_alloc_large(size_t n, size_t element_bytes);
+
+/* Frees what the two functions above gave; NULL: nothing. */
+void clipc_free_aligned(void *p);
 
 /* realloc(p, n * element_bytes), checked; p stays valid on failure. */
 void *clipc_realloc(void *p, size_t n, size_t element_bytes);

@@ -3,6 +3,8 @@
  * json_cursor.c - see json_cursor.h.
  */
 #include "base/json_cursor.h"
+
+#include "base/os.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -339,10 +341,8 @@ clipc_status clipc_cursor_number(clipc_json_cursor *r, bool reals,
         out->real = (double)out->integer;
         too_large = errno == ERANGE;
     } else {
-        locale_t before = uselocale(r->numbers);
         out->integer = 0;
-        out->real = strtod(r->token, NULL);
-        uselocale(before);
+        out->real = clipc_os_strtod(r->token, r->numbers);
         too_large = !isfinite(out->real);
     }
     if (too_large) {

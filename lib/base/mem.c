@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * mem.c - checked allocation; everything is freed with free().
+ * mem.c - checked allocation.
  */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
 #endif
 #include "base/base.h"
+#include "base/os.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ void *clipc_alloc_aligned(size_t n, size_t element_bytes)
     if (!clipc_mul(n, element_bytes, &bytes) ||
         !clipc_add(bytes, ALIGNMENT, &bytes))
         return NULL;
-    return aligned_alloc(ALIGNMENT, bytes / ALIGNMENT * ALIGNMENT);
+    return clipc_os_alloc_aligned(ALIGNMENT, bytes / ALIGNMENT * ALIGNMENT);
 }
 
 void *clipc_alloc_large(size_t n, size_t element_bytes)
@@ -48,12 +49,17 @@ void *clipc_alloc_large(size_t n, size_t element_bytes)
         return NULL;
     if (bytes < 2 * page)
         return clipc_alloc_aligned(n, element_bytes);
-    p = aligned_alloc(page, bytes / page * page);
+    p = clipc_os_alloc_aligned(page, bytes / page * page);
 #ifdef MADV_HUGEPAGE
     if (p) /* advice: a refusal costs speed only */
         madvise(p, bytes / page * page, MADV_HUGEPAGE);
 #endif
     return p;
+}
+
+void clipc_free_aligned(void *p)
+{
+    clipc_os_free_aligned(p);
 }
 
 void *clipc_realloc(void *p, size_t n, size_t element_bytes)

@@ -3,14 +3,16 @@
  * os.h - what operating systems do differently. os_linux.c is Linux, with any
  * C library; os_posix.c is macOS and other POSIX systems, and Linux too when
  * built with POSIX_ONLY=1; os_unix.c is what all of these share; os_wasi.c is
- * WebAssembly, where a program has one thread and no signals. Beside them only
- * cpu_arm.c asks which system it is compiled for.
+ * WebAssembly, where a program has one thread and no signals; os_windows.c and
+ * os_windows_files.c are Windows. Beside them only cpu_arm.c asks which system it
+ * is compiled for.
  */
 #ifndef CLIPC_OS_H
 #define CLIPC_OS_H
 
 #include "base/base.h"
 
+#include <locale.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -45,6 +47,17 @@ bool clipc_os_may_use_tiles(void);
 /* Seconds of processor time that this thread has taken; 0 where the system does
  * not say. */
 double clipc_os_thread_seconds(void);
+
+/* ---- memory -------------------------------------------------------------- */
+
+/* aligned_alloc(); free it with the function below alone. */
+void *clipc_os_alloc_aligned(size_t alignment, size_t bytes);
+void clipc_os_free_aligned(void *p);
+
+/* ---- numbers ------------------------------------------------------------- */
+
+/* strtod(text, NULL) under a locale. */
+double clipc_os_strtod(const char *text, locale_t locale);
 
 /* ---- files, sockets, signals --------------------------------------------- */
 

@@ -5,7 +5,8 @@
  *
  * Reference: POSIX.1-2008; sysctl(3) of macOS, hw.perflevel0.
  */
-#if (!defined(__linux__) || CLIPC_POSIX_ONLY) && !defined(__wasi__)
+#if (!defined(__linux__) || CLIPC_POSIX_ONLY) && !defined(__wasi__) && \
+    !defined(_WIN32)
 
 #include "base/os.h"
 

@@ -4,7 +4,7 @@
  *
  * Reference: POSIX.1-2008.
  */
-#if !defined(__wasi__)
+#if !defined(__wasi__) && !defined(_WIN32)
 
 #include "base/os.h"
 
@@ -12,6 +12,32 @@
 #include "base/os_signal.h"
 
 #include <signal.h>
+#include <stdlib.h>
+
+/* ---- memory -------------------------------------------------------------- */
+
+void *clipc_os_alloc_aligned(size_t alignment, size_t bytes)
+{
+    return aligned_alloc(alignment, bytes);
+}
+
+void clipc_os_free_aligned(void *p)
+{
+    free(p);
+}
+
+/* ---- numbers ------------------------------------------------------------- */
+
+double clipc_os_strtod(const char *text, locale_t locale)
+{
+    locale_t before = uselocale(locale);
+    const double number = strtod(text, NULL);
+
+    uselocale(before);
+    return number;
+}
+
+/* ---- time, signals ------------------------------------------------------- */
 
 double clipc_os_thread_seconds(void)
 {

@@ -154,7 +154,7 @@ void clipc_pool_destroy(clipc_pool *pool)
     gate_open(&pool->start);
     for (unsigned i = 1; i < pool->n_threads; i++)
         pthread_join(pool->workers[i - 1].thread, NULL);
-    free(pool);
+    clipc_free_aligned(pool);
 }
 
 void clipc_pool_set_cancel(clipc_pool *pool, clipc_cancel *cancel)

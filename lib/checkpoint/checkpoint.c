@@ -362,7 +362,7 @@ static clipc_status load_tower(clipc_checkpoint *checkpoint, int tower,
     clipc_status status = visit_tower(checkpoint, tower, clipc_load_parameter,
                                       &l, err);
     if (status != CLIPC_OK) {
-        free(block);
+        clipc_free_aligned(block);
         return status;
     }
     *converted = block;
@@ -554,8 +554,8 @@ void clipc_checkpoint_free(clipc_checkpoint *checkpoint)
     if (!checkpoint)
         return;
     pthread_mutex_destroy(&checkpoint->mutex);
-    free(checkpoint->vision_converted);
-    free(checkpoint->text_converted);
+    clipc_free_aligned(checkpoint->vision_converted);
+    clipc_free_aligned(checkpoint->text_converted);
     free(checkpoint->vision.tower.layers);
     free(checkpoint->text.tower.layers);
     free(checkpoint->users);

@@ -102,7 +102,7 @@ static clipc_status open_memory(clipc_tensor_file *file, const void *data,
 static void release_file(clipc_tensor_file *file)
 {
     for (size_t i = 0; i < file->n_owned; i++)
-        free(file->owned[i]);
+        clipc_free_aligned(file->owned[i]);
     free(file->owned);
     clipc_bytes_release(&file->bytes);
     free(file->tensors);

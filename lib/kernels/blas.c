@@ -53,6 +53,7 @@ static bool find(void *library, void *function, const char *name)
 #include <cblas.h>
 
 #define OPENBLAS "libopenblas.so.0"
+#define OPENBLAS_OF_WINDOWS "libopenblas.dll"
 
 _Static_assert(sizeof(blasint) == sizeof(int), "integers of 32 bits");
 
@@ -142,6 +143,8 @@ static void load_once(void)
 {
     void *library = dlopen(OPENBLAS, RTLD_NOW | RTLD_LOCAL);
 
+    if (!library)
+        library = dlopen(OPENBLAS_OF_WINDOWS, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return;
     if (!find(library, &blas.sgemm, "cblas_sgemm") ||

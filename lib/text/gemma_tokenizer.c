@@ -245,8 +245,8 @@ static void clear(void *self)
 
 /* ---- packed files ------------------------------------------------------ */
 
-static clipc_status write(const void *self, clipc_table *tables,
-                          clipc_error *err)
+static clipc_status write_tables(const void *self, clipc_table *tables,
+                                 clipc_error *err)
 {
     const gemma_tokenizer *gemma = self;
 
@@ -286,8 +286,8 @@ static const char *check_characters(const character *list, size_t n,
     return NULL;
 }
 
-static clipc_status read(void *self, const clipc_tables *tables,
-                         size_t vocab_size, clipc_error *err)
+static clipc_status read_tables(void *self, const clipc_tables *tables,
+                                size_t vocab_size, clipc_error *err)
 {
     gemma_tokenizer *gemma = self;
     const clipc_table *t = tables->table;
@@ -492,8 +492,8 @@ const clipc_tokenizer_kind clipc_gemma_tokenizer = {
     .fits = clipc_gemma_fits,
     .reads_json = reads_json,
     .load = load,
-    .read = read,
-    .write = write,
+    .read = read_tables,
+    .write = write_tables,
     .clear = clear,
     .encode = encode,
 };

@@ -427,8 +427,8 @@ enum {
 };
 _Static_assert((int)N_TABLES <= (int)CLIPC_MAX_TABLES, "a frame has room");
 
-static clipc_status write(const void *self, clipc_table *tables,
-                          clipc_error *err)
+static clipc_status write_tables(const void *self, clipc_table *tables,
+                                 clipc_error *err)
 {
     const siglip_tokenizer *siglip = self;
 
@@ -439,8 +439,8 @@ static clipc_status write(const void *self, clipc_table *tables,
     return CLIPC_OK;
 }
 
-static clipc_status read(void *self, const clipc_tables *tables,
-                         size_t vocab_size, clipc_error *err)
+static clipc_status read_tables(void *self, const clipc_tables *tables,
+                                size_t vocab_size, clipc_error *err)
 {
     siglip_tokenizer *siglip = self;
     siglip_head *head = &siglip->head;
@@ -489,8 +489,8 @@ const clipc_tokenizer_kind clipc_siglip_tokenizer = {
     .fits = fits,
     .reads_json = reads_json,
     .load = load,
-    .read = read,
-    .write = write,
+    .read = read_tables,
+    .write = write_tables,
     .clear = clear,
     .encode = encode,
 };

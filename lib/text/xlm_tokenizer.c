@@ -430,8 +430,8 @@ enum {
 };
 _Static_assert((int)N_TABLES <= (int)CLIPC_MAX_TABLES, "a frame has room");
 
-static clipc_status write(const void *self, clipc_table *tables,
-                          clipc_error *err)
+static clipc_status write_tables(const void *self, clipc_table *tables,
+                                 clipc_error *err)
 {
     const xlm_tokenizer *xlm = self;
 
@@ -451,8 +451,8 @@ static bool is_id(int32_t id, size_t vocab_size)
     return id >= 0 && (size_t)id < vocab_size;
 }
 
-static clipc_status read(void *self, const clipc_tables *tables,
-                         size_t vocab_size, clipc_error *err)
+static clipc_status read_tables(void *self, const clipc_tables *tables,
+                                size_t vocab_size, clipc_error *err)
 {
     const clipc_table *added = &tables->table[ADDED];
     const clipc_table *text = &tables->table[ADDED_TEXT];
@@ -504,8 +504,8 @@ const clipc_tokenizer_kind clipc_xlm_tokenizer = {
     .fits = clipc_xlm_fits,
     .reads_json = reads_json,
     .load = load,
-    .read = read,
-    .write = write,
+    .read = read_tables,
+    .write = write_tables,
     .clear = clear,
     .encode = encode,
 };

@@ -143,7 +143,7 @@ static void free_tower(clipc_prepack_tower *tower)
     if (!tower)
         return;
     free(tower->weights.layers);
-    free(tower->memory);
+    clipc_free_aligned(tower->memory);
     free(tower);
 }
 

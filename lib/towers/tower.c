@@ -345,7 +345,7 @@ static clipc_status make_lanes(const clipc_tower *tower, const plan *p,
                           tower->name, count.used, p->n_lanes * p->lane_rows,
                           engine->max_scratch_bytes);
     if (count.used > engine->scratch_bytes) {
-        free(engine->scratch);
+        clipc_free_aligned(engine->scratch);
         engine->scratch_bytes = 0;
         engine->scratch = clipc_alloc_large(count.used, 1);
         if (!engine->scratch)

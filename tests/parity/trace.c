@@ -299,7 +299,7 @@ int main(int argc, char **argv)
         free(list.all[i].data);
     }
     clipc_pool_destroy(engine.pool);
-    free(engine.scratch);
+    clipc_free_aligned(engine.scratch);
     free(engine.text_scratch);
     clipc_model_free(model);
     return 0;

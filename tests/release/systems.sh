@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 export BUILDS=${BUILDS:-build}
 . tools/packaging/zig.sh
 [ $# -gt 0 ] || set -- aarch64-macos x86_64-macos aarch64-linux-musl \
-    x86_64-linux-musl
+    x86_64-linux-musl x86_64-windows-gnu
 llvm=${LLVM--19}
 
 # One folder with the headers of the packages and nothing of this C library.
@@ -102,6 +102,11 @@ for target; do
             linked
             set -e
         fi
+        ;;
+    *-windows-*)
+        open=
+        built objects CURL=0 SERVE=0 >"$folder/log" 2>&1 && made=0 || made=1
+        report "$made" 'compiles, without URLs and clipc-serve'
         ;;
     *)
         open=

@@ -504,7 +504,7 @@ int main(int argc, char **argv)
     }
     if (!faults_start("torture serve", SECONDS))
         return 2;
-    tool_start("torture_serve");
+    tool_start("torture_serve", &argc, &argv);
     /* Of thousands of failures on purpose. */
     if (!getenv("SHIM_TRACE"))
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);

@@ -223,7 +223,7 @@ void engine_open(clipc_engine *engine, unsigned threads, clipc_gemm gemm)
 void engine_close(clipc_engine *engine)
 {
     clipc_pool_destroy(engine->pool);
-    free(engine->scratch);
+    clipc_free_aligned(engine->scratch);
     free(engine->text_scratch);
 }
 

@@ -424,7 +424,7 @@ int main(int argc, char **argv)
     settings set;
     session all;
 
-    tool_start("clipc-classify");
+    tool_start("clipc-classify", &argc, &argv);
     read_options(&set, argc, argv);
     tool_sources *sources =
         tool_sources_open(set.images.items, set.images.n,

@@ -7,12 +7,12 @@
  */
 #include "common/progress.h"
 
+#include "common/system.h"
 #include "common/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,12 +122,9 @@ static void add_rate(char *out, size_t room, size_t done, size_t total,
  * a stale COLUMNS cannot make the line wrap. */
 static size_t terminal_columns(void)
 {
-    struct winsize size;
     const char *text = getenv("COLUMNS");
-    size_t columns = 0;
+    size_t columns = tool_terminal_columns();
 
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
-        columns = size.ws_col;
     if (text && *text && strlen(text) <= 5 &&
         strspn(text, "0123456789") == strlen(text)) {
         size_t wanted = (size_t)strtoul(text, NULL, 10);

@@ -4,9 +4,9 @@
  */
 #include "common/stats.h"
 
+#include "common/system.h"
 #include "common/tool.h"
 
-#include <sys/resource.h>
 #include <time.h>
 
 static double seconds_of(clockid_t clock)
@@ -51,14 +51,6 @@ static double cpu_of_tower(const tool_stats *stats, double all)
     return all > 0.0 ? all : 0.0;
 }
 
-static double peak_mib(void)
-{
-    struct rusage usage;
-
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024
-                                               : 0.0;
-}
-
 void tool_stats_show(const tool_stats *stats, size_t n, const char *what)
 {
     static const char *const names[TOOL_N_STAGES] = { "read", "decode",
@@ -71,7 +63,7 @@ void tool_stats_show(const tool_stats *stats, size_t n, const char *what)
     tool_say("%zu %s in %.3f s, %.1f a second; %.2f CPUs at work; at most "
              "%.0f MiB",
              n, what, wall, wall > 0.0 ? (double)n / wall : 0.0,
-             wall > 0.0 ? cpu / wall : 0.0, peak_mib());
+             wall > 0.0 ? cpu / wall : 0.0, tool_peak_mib());
     tool_say("stage   CPU s  share  wall s");
     for (int i = 0; i < TOOL_N_STAGES; i++) {
         tool_span span = stats->stages[i];

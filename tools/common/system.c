@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * system.c - see system.h.
+ * system.c - see system.h: POSIX systems.
  */
+#ifndef _WIN32
+
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700 /* realpath */
 #endif
 #include "common/system.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __APPLE__
@@ -20,6 +25,37 @@
 #elif defined(__linux__)
 #include <sys/auxv.h>
 #endif
+
+/* ---- start --------------------------------------------------------------- */
+
+/* Opens a closed standard descriptor on /dev/null in the wrong direction: the
+ * next file cannot take its number, and using the descriptor still fails. */
+static void fill_descriptor(int fd, int flags)
+{
+    if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
+        return;
+    int opened = open("/dev/null", flags);
+    if (opened != -1 && opened != fd) {
+        (void)dup2(opened, fd);
+        close(opened);
+    }
+}
+
+void tool_system_start(int *argc, char ***argv)
+{
+    struct sigaction ignore;
+
+    (void)argc;
+    (void)argv;
+    fill_descriptor(STDIN_FILENO, O_WRONLY);
+    fill_descriptor(STDOUT_FILENO, O_RDONLY);
+    fill_descriptor(STDERR_FILENO, O_WRONLY);
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
 
 /* ---- conditions ---------------------------------------------------------- */
 
@@ -83,6 +119,39 @@ int tool_signal_wait(const sigset_t *set, unsigned milliseconds)
 #endif
 }
 
+void tool_signals_catch(void (*handler)(int signal))
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction action, old;
+        /* A signal ignored by the parent (nohup, background) stays so. */
+        if (sigaction(signals[i], NULL, &old) == 0 &&
+            old.sa_handler == SIG_IGN)
+            continue;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = handler;
+        action.sa_flags = (int)SA_RESETHAND; /* no SA_RESTART: reads stop */
+        sigemptyset(&action.sa_mask);
+        sigaction(signals[i], &action, NULL);
+    }
+}
+
+void tool_signal_end(int signal)
+{
+    struct sigaction standard;
+    sigset_t set;
+
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigemptyset(&standard.sa_mask);
+    sigaction(signal, &standard, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    raise(signal);
+}
+
 /* ---- this process -------------------------------------------------------- */
 
 char *tool_program_path(void)
@@ -135,3 +204,33 @@ int64_t tool_resident_bytes(void)
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 #endif
 }
+
+double tool_peak_mib(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024
+                                               : 0.0;
+}
+
+/* ---- descriptors --------------------------------------------------------- */
+
+bool tool_may_read(int fd)
+{
+    const int flags = fcntl(fd, F_GETFL);
+
+    return flags != -1 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
+unsigned tool_terminal_columns(void)
+{
+    struct winsize size;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+#else
+
+typedef int tool_system_is_elsewhere; /* ISO C wants a declaration */
+
+#endif

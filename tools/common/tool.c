@@ -6,10 +6,9 @@
 #include "common/tool.h"
 
 #include "common/progress.h"
+#include "common/system.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,33 +25,10 @@ static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 /* ---- start and end ----------------------------------------------------- */
 
-/* Opens a closed standard descriptor on /dev/null in the wrong direction: the
- * next file cannot take its number, and using the descriptor still fails. */
-static void fill_descriptor(int fd, int flags)
+void tool_start(const char *name, int *argc, char ***argv)
 {
-    if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
-        return;
-    int opened = open("/dev/null", flags);
-    if (opened != -1 && opened != fd) {
-        (void)dup2(opened, fd);
-        close(opened);
-    }
-}
-
-void tool_start(const char *name)
-{
-    struct sigaction ignore;
-
     program = name;
-    fill_descriptor(STDIN_FILENO, O_WRONLY);
-    fill_descriptor(STDOUT_FILENO, O_RDONLY);
-    fill_descriptor(STDERR_FILENO, O_WRONLY);
-    memset(&ignore, 0, sizeof ignore);
-    ignore.sa_handler = SIG_IGN;
-    sigemptyset(&ignore.sa_mask);
-    sigaction(SIGPIPE, &ignore, NULL);
-    /* A write past the limit on file sizes then fails, and cleans up. */
-    sigaction(SIGXFSZ, &ignore, NULL);
+    tool_system_start(argc, argv);
 }
 
 bool tool_flush(void)
@@ -72,22 +48,6 @@ bool tool_lost_reader(int error)
     return error == EPIPE;
 }
 
-/* Ends the process by the signal's default action, so that a shell sees it. */
-static void end_by(int signal)
-{
-    struct sigaction standard;
-    sigset_t set;
-
-    memset(&standard, 0, sizeof standard);
-    standard.sa_handler = SIG_DFL;
-    sigemptyset(&standard.sa_mask);
-    sigaction(signal, &standard, NULL);
-    sigemptyset(&set);
-    sigaddset(&set, signal);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    raise(signal);
-}
-
 int tool_finish(int status)
 {
     tool_progress_clear();
@@ -102,9 +62,9 @@ int tool_finish(int status)
             status = TOOL_FAILED;
     }
     if (caught)
-        end_by(caught);
+        tool_signal_end(caught);
     if (lost_reader)
-        end_by(SIGPIPE);
+        tool_signal_end(SIGPIPE);
     return status;
 }
 
@@ -120,20 +80,7 @@ static void remember_signal(int signal)
 
 void tool_catch_signals(void)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        struct sigaction action, old;
-        /* A signal ignored by the parent (nohup, background) stays so. */
-        if (sigaction(signals[i], NULL, &old) == 0 &&
-            old.sa_handler == SIG_IGN)
-            continue;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = remember_signal;
-        action.sa_flags = (int)SA_RESETHAND; /* no SA_RESTART: reads stop */
-        sigemptyset(&action.sa_mask);
-        sigaction(signals[i], &action, NULL);
-    }
+    tool_signals_catch(remember_signal);
 }
 
 bool tool_interrupted(void)
@@ -238,9 +185,8 @@ const char *tool_errno(int error)
 int tool_unreadable(int fd)
 {
     struct stat st;
-    int flags = fcntl(fd, F_GETFL);
 
-    if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY)
+    if (!tool_may_read(fd))
         return EBADF;
     return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
 }

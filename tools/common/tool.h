@@ -34,7 +34,7 @@ enum {
 /* First call of main(). Gives the program its name in messages, opens closed
  * standard descriptors (so that no file of ours becomes "standard output") and
  * turns SIGPIPE into a write error. */
-void tool_start(const char *name);
+void tool_start(const char *name, int *argc, char ***argv);
 
 /* Flushes standard output; false: something could not be written, and
  * tool_finish() will say so. */

@@ -516,7 +516,7 @@ int main(int argc, char **argv)
     tool_texts *texts = NULL;
     char message[256];
 
-    tool_start("clipc-embed");
+    tool_start("clipc-embed", &argc, &argv);
     read_options(&set, argc, argv);
     tool_sources *sources =
         tool_sources_open(set.images.items, set.images.n,

@@ -357,7 +357,7 @@ int main(int argc, char **argv)
     clipc_model *model = NULL;
     int status = TOOL_OK;
 
-    tool_start("clipc-inspect");
+    tool_start("clipc-inspect", &argc, &argv);
     command which = read_options(&set, argc, argv);
     tool_catch_signals();
     if (which != MODELS && (which != PIXELS || set.common.model)) {

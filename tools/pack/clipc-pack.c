@@ -233,7 +233,7 @@ int main(int argc, char **argv)
     clipc_model *model = NULL;
     int status = TOOL_NO_MODEL;
 
-    tool_start("clipc-pack");
+    tool_start("clipc-pack", &argc, &argv);
     read_options(&set, argc, argv);
     tool_catch_signals();
     if (!set.labels || tool_named_read(&labels, TOOL_LABELS, "--check-labels",

@@ -214,7 +214,7 @@ int main(int argc, char **argv)
     serve_settings set = serve_settings_default();
     int status = TOOL_NO_MODEL;
 
-    tool_start("clipc-serve");
+    tool_start("clipc-serve", &argc, &argv);
     if (serve_settings_read(&set, argc, argv))
         status = serve(&set);
     serve_settings_free(&set);

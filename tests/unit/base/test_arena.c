@@ -116,5 +116,5 @@ TEST(counting_equals_cutting)
     memset(p.c, 3, 5 * sizeof *p.c);
     CHECK_INT(p.a[6], 1);
     CHECK_INT(((unsigned char *)p.b)[23], 2);
-    free(arena.base);
+    clipc_free_aligned(arena.base);
 }
