@@ -402,22 +402,55 @@ char *realpath(const char *path, char *none)
 
 /* ---- changing ------------------------------------------------------------ */
 
+/* Renames over a file that is open, which MoveFileExW() refuses to do. */
+static bool replace_open(const wchar_t *from, const wchar_t *to)
+{
+    const FILE_INFO_BY_HANDLE_CLASS rename_ex = (FILE_INFO_BY_HANDLE_CLASS)22;
+    const DWORD replace = 1, posix = 2; /* flags */
+    const DWORD n = GetFullPathNameW(to, 0, NULL, NULL);
+    const size_t bytes = sizeof(FILE_RENAME_INFO) + n * sizeof *to;
+    FILE_RENAME_INFO *info = n > 0 ? calloc(1, bytes) : NULL;
+    BOOL good = FALSE;
+
+    if (!info)
+        return false;
+    /* The flags lie where older headers have the BOOL. */
+    memcpy(info, &(DWORD){ replace | posix }, sizeof(DWORD));
+    GetFullPathNameW(to, n, info->FileName, NULL);
+    info->FileNameLength = (DWORD)(wcslen(info->FileName) * sizeof *to);
+    HANDLE file =
+        CreateFileW(from, DELETE | SYNCHRONIZE,
+                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    if (file != INVALID_HANDLE_VALUE) {
+        good = SetFileInformationByHandle(file, rename_ex, info, (DWORD)bytes);
+        CloseHandle(file);
+    }
+    free(info);
+    return good;
+}
+
 int rename(const char *from, const char *to)
 {
     wchar_t *wide_from = to_wide(from);
     wchar_t *wide_to = wide_from ? to_wide(to) : NULL;
     int result = -1;
 
-    if (wide_to) {
-        result = MoveFileExW(wide_from, wide_to,
-                             MOVEFILE_REPLACE_EXISTING |
-                                 MOVEFILE_WRITE_THROUGH)
-                     ? 0
-                     : fail(GetLastError());
+    if (wide_to &&
+        MoveFileExW(wide_from, wide_to,
+                    MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
+        result = 0;
+    } else if (wide_to) {
+        const DWORD error = GetLastError();
         const DWORD there = GetFileAttributesW(wide_to);
-        if (result != 0 && there != INVALID_FILE_ATTRIBUTES &&
+        if (there != INVALID_FILE_ATTRIBUTES &&
             there & FILE_ATTRIBUTE_DIRECTORY)
             errno = EISDIR;
+        else if (error == ERROR_ACCESS_DENIED &&
+                 replace_open(wide_from, wide_to))
+            result = 0;
+        else
+            fail(error);
     }
     const int error = errno;
     free(wide_from);

@@ -49,6 +49,11 @@ export PATH="$work/bin:$PATH" CC="$work/bin/cc" AR="$work/bin/ar" \
     RANLIB="$work/bin/ranlib" CFLAGS='-O2 -fPIC -fvisibility=hidden'
 export PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig
 machine=${target%%-*}
+# What configure and CMake call the system.
+case $target in
+*-windows-gnu) host=$machine-w64-mingw32 system=Windows CFLAGS='-O2 -static' ;;
+*) host=$machine-linux-gnu system=Linux ;;
+esac
 
 # Builds a package once, in a copy of its sources: made NAME COMMAND.
 made() {
@@ -71,14 +76,14 @@ made() {
     touch "$prefix/.$name"
 }
 configured() { # OPTION...
-    ./configure --host="$machine-linux-gnu" --prefix="$prefix" --libdir="$prefix/lib" \
+    ./configure --host="$host" --prefix="$prefix" --libdir="$prefix/lib" \
         --enable-static --disable-shared "$@"
     make -j"$(nproc)"
     make install
 }
 by_cmake() { # OPTION...
     cmake -S . -B out -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR="$prefix/lib" \
-        -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="$machine" \
+        -DCMAKE_SYSTEM_NAME="$system" -DCMAKE_SYSTEM_PROCESSOR="$machine" \
         -DCMAKE_C_COMPILER="$CC" -DCMAKE_AR="$AR" -DCMAKE_RANLIB="$RANLIB" \
         -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=0 "$@"
     cmake --build out -j"$(nproc)"
@@ -95,7 +100,7 @@ png() {
 # The library alone, without its programs; Debian's patches make files newer than
 # those made of them.
 nettle() {
-    ./configure --host="$machine-linux-gnu" --prefix="$prefix" --libdir="$prefix/lib" \
+    ./configure --host="$host" --prefix="$prefix" --libdir="$prefix/lib" \
         --enable-static --disable-shared --disable-public-key --disable-assembler \
         --disable-documentation --disable-openssl
     make -j"$(nproc)" AUTOHEADER=: AUTOCONF=: libnettle.a
