@@ -322,7 +322,8 @@ clipc_status clipc_scores_begin(clipc_ctx *ctx, clipc_scores *scores,
                                  err));
     scores->rule = clipc_logit_rule_of(ctx->model);
     scores->blocks = (void *)ctx->scores;
-    scores->scores = ctx->scores + n_blocks * FLOATS;
+    /* No scores need no scratch, and NULL has no next element. */
+    scores->scores = ctx->scores ? ctx->scores + n_blocks * FLOATS : NULL;
     return CLIPC_OK;
 }
 

@@ -124,7 +124,8 @@ INLINE void run_rows(const clipc_tile *tile, int rows)
                     (const char *)tile->b + j * tile->b_stride +
                         k * CLIPC_STRIP_BYTES,
                     lines, n_lines, n, k > 0, rows);
-            lines += n_lines * (n / UNIT) * CLIPC_STRIP_BYTES;
+            if (n_lines > 0) /* else there may be no address to add to */
+                lines += n_lines * (n / UNIT) * CLIPC_STRIP_BYTES;
             left -= n_lines * (n / UNIT);
         }
     }
