@@ -16,8 +16,9 @@ for program in "${CC%% *}" "${PKG_CONFIG%% *}"; do
     command -v "$program" >/dev/null 2>&1 ||
         refuse "no program $program: \`make deps\` installs what is needed"
 done
+# zig prints what it preprocesses, whatever -o says.
 # shellcheck disable=SC2086 # several options
-$CC $CFLAGS -E -x c /dev/null -o /dev/null ||
+$CC $CFLAGS -E -x c /dev/null -o /dev/null >/dev/null ||
     refuse "$CC $CFLAGS: this compiler does not run"
 # Macros of every gcc and clang; a machine is refused only if they say so.
 # shellcheck disable=SC2086
