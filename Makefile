@@ -175,9 +175,10 @@ ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm $(if $(WINDOWS),,-ldl)
 # Compiler and pkg-config are asked when something is compiled: `make deps` may
 # have installed them a moment before.
-# x86, arm or nothing: which folder of lib/kernels/ the compiler makes code for.
+# x86, arm or nothing: which folder of lib/kernels/ the compiler makes code for. Where
+# MACHINE is empty the compiler has come since.
 ISA = $(eval ISA := $$(patsubst x86_64-%,x86,$$(patsubst aarch64-%,arm,$$(patsubst \
-      arm64-%,arm,$$(MACHINE)))))$(ISA)
+      arm64-%,arm,$$(or $$(MACHINE),$$(shell $(CC) -dumpmachine))))))$(ISA)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 # OpenBLAS is loaded when it is used, and so is macOS's Accelerate:
 # lib/kernels/blas.c.
