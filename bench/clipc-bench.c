@@ -156,20 +156,6 @@ static void option(bench_options *o, const char *name, const char *value)
 
 static bench_options parse(int argc, char **argv)
 {
-    static const unsigned features[] = {
-        [CLIPC_CPU_AUTO] = ~CLIPC_CPU_SME_UNTIMED,
-        [CLIPC_CPU_C] = 0,
-        [CLIPC_CPU_AVX2] = CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
-        [CLIPC_CPU_AVX512] = ~(CLIPC_CPU_HAS_AMX_INT8 |
-                               CLIPC_CPU_HAS_AMX_BF16),
-        [CLIPC_CPU_AMX] = ~0u,
-        [CLIPC_CPU_NEON] = CLIPC_CPU_HAS_NEON,
-        [CLIPC_CPU_DOTPROD] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
-        [CLIPC_CPU_I8MM] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
-                           CLIPC_CPU_HAS_I8MM,
-        [CLIPC_CPU_BF16] = ~CLIPC_CPU_ALL_SME,
-        [CLIPC_CPU_SME] = ~0u,
-    };
     bench_options o = {
         .model = "demo",
         .data_dir = "weights",
@@ -197,7 +183,7 @@ static bench_options parse(int argc, char **argv)
     }
     if (o.threads == 0)
         o.threads = clipc_cpu_count();
-    o.features = features[o.cpu] & clipc_cpu_features();
+    o.features = clipc_cpu_may_use(o.cpu) & clipc_cpu_features();
     return o;
 }
 

@@ -6,8 +6,8 @@
 #include "base/cpu.h"
 #include "base/processors.h"
 #include "http/fetch.h"
-#include "kernels/dispatch.h"
 #include "kernels/blas.h"
+#include "kernels/dispatch.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #include "api/objects.h"
 #include "base/cpu.h"
 #include "base/processors.h"
-#include "kernels/dispatch.h"
 #include "kernels/blas.h"
+#include "kernels/dispatch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,30 +37,19 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                                      clipc_error *err)
 {
     static const struct {
-        unsigned need, may_use;
+        unsigned need;
         const char *name;
     } levels[] = {
-        [CLIPC_CPU_AUTO] = { 0, ~CLIPC_CPU_SME_UNTIMED, "" },
-        [CLIPC_CPU_C] = { 0, 0, "" },
-        [CLIPC_CPU_AVX2] = { CLIPC_CPU_HAS_AVX2,
-                             CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
-                             "AVX2" },
-        [CLIPC_CPU_AVX512] = { CLIPC_CPU_HAS_AVX512,
-                               ~(CLIPC_CPU_HAS_AMX_INT8 |
-                                 CLIPC_CPU_HAS_AMX_BF16),
-                               "AVX-512" },
-        [CLIPC_CPU_AMX] = { CLIPC_CPU_HAS_AMX_INT8, ~0u, "AMX" },
-        [CLIPC_CPU_NEON] = { CLIPC_CPU_HAS_NEON, CLIPC_CPU_HAS_NEON, "NEON" },
-        [CLIPC_CPU_DOTPROD] = { CLIPC_CPU_HAS_DOTPROD,
-                                CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
-                                "DotProd" },
-        [CLIPC_CPU_I8MM] = { CLIPC_CPU_HAS_I8MM,
-                             CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
-                                 CLIPC_CPU_HAS_I8MM,
-                             "I8MM" },
-        [CLIPC_CPU_BF16] = { CLIPC_CPU_HAS_ARM_BF16, ~CLIPC_CPU_ALL_SME,
-                             "BF16 of Arm" },
-        [CLIPC_CPU_SME] = { CLIPC_CPU_HAS_SME_F32, ~0u, "SME" },
+        [CLIPC_CPU_AUTO] = { 0, "" },
+        [CLIPC_CPU_C] = { 0, "" },
+        [CLIPC_CPU_AVX2] = { CLIPC_CPU_HAS_AVX2, "AVX2" },
+        [CLIPC_CPU_AVX512] = { CLIPC_CPU_HAS_AVX512, "AVX-512" },
+        [CLIPC_CPU_AMX] = { CLIPC_CPU_HAS_AMX_INT8, "AMX" },
+        [CLIPC_CPU_NEON] = { CLIPC_CPU_HAS_NEON, "NEON" },
+        [CLIPC_CPU_DOTPROD] = { CLIPC_CPU_HAS_DOTPROD, "DotProd" },
+        [CLIPC_CPU_I8MM] = { CLIPC_CPU_HAS_I8MM, "I8MM" },
+        [CLIPC_CPU_BF16] = { CLIPC_CPU_HAS_ARM_BF16, "BF16 of Arm" },
+        [CLIPC_CPU_SME] = { CLIPC_CPU_HAS_SME_F32, "SME" },
     };
     const unsigned all = clipc_cpu_features();
 
@@ -72,7 +61,7 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
                           "this CPU lacks %s (it has: %s)", levels[cpu].name,
                           *clipc_cpu_feature_text() ? clipc_cpu_feature_text()
                                                     : "none");
-    *features = all & levels[cpu].may_use;
+    *features = all & clipc_cpu_may_use(cpu);
     return CLIPC_OK;
 }
 

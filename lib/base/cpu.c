@@ -139,6 +139,25 @@ static void compose_features(void)
                                   "%s%s", n ? " " : "", names[i].name);
 }
 
+unsigned clipc_cpu_may_use(clipc_cpu cpu)
+{
+    static const unsigned levels[] = {
+        [CLIPC_CPU_AUTO] = ~CLIPC_CPU_SME_UNTIMED,
+        [CLIPC_CPU_C] = 0,
+        [CLIPC_CPU_AVX2] = CLIPC_CPU_HAS_AVX2 | CLIPC_CPU_HAS_AVXVNNI,
+        [CLIPC_CPU_AVX512] = ~(CLIPC_CPU_HAS_AMX_INT8 |
+                               CLIPC_CPU_HAS_AMX_BF16),
+        [CLIPC_CPU_AMX] = ~0u,
+        [CLIPC_CPU_NEON] = CLIPC_CPU_HAS_NEON,
+        [CLIPC_CPU_DOTPROD] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD,
+        [CLIPC_CPU_I8MM] = CLIPC_CPU_HAS_NEON | CLIPC_CPU_HAS_DOTPROD |
+                           CLIPC_CPU_HAS_I8MM,
+        [CLIPC_CPU_BF16] = ~CLIPC_CPU_ALL_SME,
+        [CLIPC_CPU_SME] = ~0u,
+    };
+    return levels[cpu];
+}
+
 const char *clipc_cpu_feature_text(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -30,6 +30,10 @@
 
 unsigned clipc_cpu_features(void);
 
+/* The bits that the kernels may use under `cpu`, a clipc_cpu, of those that are
+ * there. */
+unsigned clipc_cpu_may_use(clipc_cpu cpu);
+
 /* The names of the features, separated by spaces; static, "" for none. */
 const char *clipc_cpu_feature_text(void);
 
