@@ -2,10 +2,10 @@
  *
  * os.h - what operating systems do differently. os_linux.c is Linux, with any
  * C library; os_posix.c is macOS and other POSIX systems, and Linux too when
- * built with POSIX_ONLY=1; os_unix.c is what all of these share; os_wasi.c is
- * WebAssembly, where a program has one thread and no signals; os_windows.c and
- * os_windows_files.c are Windows. Beside them only cpu_arm.c asks which system it
- * is compiled for.
+ * built with POSIX_ONLY=1; os_unix.c is what all of these share, in part with
+ * WebAssembly; os_wasi.c is WebAssembly, where a program has one thread and no
+ * signals; os_windows.c and os_windows_files.c are Windows. Beside them only
+ * cpu_arm.c asks which system it is compiled for.
  */
 #ifndef CLIPC_OS_H
 #define CLIPC_OS_H

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * os_unix.c - see os.h: what Linux, macOS and other POSIX systems share.
+ * os_unix.c - see os.h: what Linux, macOS and other POSIX systems share, memory
+ * and numbers with WASI too.
  *
  * Reference: POSIX.1-2008.
  */
-#if !defined(__wasi__) && !defined(_WIN32)
+#ifndef _WIN32
 
 #include "base/os.h"
 
+#ifndef __wasi__
 #include "base/clock.h"
 #include "base/os_signal.h"
 
 #include <signal.h>
+#endif
 #include <stdlib.h>
 
 /* ---- memory -------------------------------------------------------------- */
@@ -39,6 +42,7 @@ double clipc_os_strtod(const char *text, locale_t locale)
 
 /* ---- time, signals ------------------------------------------------------- */
 
+#ifndef __wasi__
 double clipc_os_thread_seconds(void)
 {
     return clipc_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -71,6 +75,7 @@ void clipc_os_without_sigpipe(void (*run)(void *arg), void *arg)
         clipc_os_take_signal(&only_pipe);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
+#endif
 
 #else
 

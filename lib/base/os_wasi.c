@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * os_wasi.c - see os.h: WebAssembly with the C library of WASI. A module has one
- * thread and no signals, sockets or list of processors.
+ * thread and no signals, sockets or list of processors. The rest is os_unix.c's.
  */
 #if defined(__wasi__)
 
@@ -11,7 +11,6 @@
 #include "base/os.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 
@@ -57,29 +56,6 @@ bool clipc_os_may_use_tiles(void)
 double clipc_os_thread_seconds(void)
 {
     return 0;
-}
-
-/* ---- memory -------------------------------------------------------------- */
-
-void *clipc_os_alloc_aligned(size_t alignment, size_t bytes)
-{
-    return aligned_alloc(alignment, bytes);
-}
-
-void clipc_os_free_aligned(void *p)
-{
-    free(p);
-}
-
-/* ---- numbers ------------------------------------------------------------- */
-
-double clipc_os_strtod(const char *text, locale_t locale)
-{
-    locale_t before = uselocale(locale);
-    const double number = strtod(text, NULL);
-
-    uselocale(before);
-    return number;
 }
 
 /* ---- files, sockets, signals --------------------------------------------- */
