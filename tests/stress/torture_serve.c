@@ -320,6 +320,7 @@ static long settle(long before)
 static char request[MAX_BYTES];
 static size_t n_request;
 static answer reference, got;
+static unsigned idle_descriptors; /* when no request is under way */
 
 static bool same_answer(void)
 {
@@ -335,7 +336,6 @@ typedef struct tally {
 static bool disturb(unsigned class, unsigned how, long n, tally *t)
 {
     long before = live();
-    unsigned descriptors = open_descriptors();
 
     arm(class, n, how);
     ask(request, n_request, &got);
@@ -363,11 +363,10 @@ static bool disturb(unsigned class, unsigned how, long n, tally *t)
         serve_gate_taken(&server.decoding) ||
         serve_gate_taken(&server.fetching))
         fault_report("%s", "a place at a gate is not given back");
-    /* The other server of this process may be about to close one, now and at
-     * the first count. */
-    for (int ms = 0; open_descriptors() > descriptors && ms < 1000; ms++)
+    /* The other server of this process may be about to close one. */
+    for (int ms = 0; open_descriptors() != idle_descriptors && ms < 1000; ms++)
         pause_ms(1);
-    if (open_descriptors() > descriptors)
+    if (open_descriptors() != idle_descriptors)
         fault_report("%s", "a descriptor is left open");
     return hit;
 }
@@ -405,8 +404,8 @@ static void sweep(const struct scenario *s, size_t c, unsigned how, bool quick)
     fflush(stdout);
 }
 
-/* Asks undisturbed, three times: libraries then have the memory that they
- * allocate once and keep. */
+/* Asks undisturbed, three times: libraries then have the memory and the
+ * descriptors that they keep. */
 static bool warm_up(const struct scenario *s)
 {
     snprintf(fault_current, sizeof fault_current, "%s", s->name);
@@ -414,6 +413,12 @@ static bool warm_up(const struct scenario *s)
     for (int i = 0; i < 3; i++) {
         ask(request, n_request, &reference);
         (void)settle(live());
+    }
+    for (int ms = 0, same = 0; same < 100 && ms < 2000; ms++, same++) {
+        if (open_descriptors() != idle_descriptors)
+            same = 0;
+        idle_descriptors = open_descriptors();
+        pause_ms(1);
     }
     if (reference.status != 0)
         return true;

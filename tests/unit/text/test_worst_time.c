@@ -5,6 +5,7 @@
  * long runs, pieces of every length. Each is quick, or refused.
  */
 #include "support/test.h"
+#include "base/clock.h"
 #include "text/tokenizer.h"
 
 #include <stdarg.h>
@@ -14,8 +15,8 @@
 #include <time.h>
 
 #define VOCAB_SIZE 100000
-/* Of CPU time, without instrumentation. A slow processor takes 8 s; where time
- * grows with the square of the length it is hours. */
+/* Of CPU time, without instrumentation, on a slow processor. Where time grows with
+ * the square of the length it is hours. */
 #define SECONDS 30.0
 
 /* ---- making tokenizers --------------------------------------------------- */
@@ -105,28 +106,40 @@ static char *fill(const char *unit, size_t *n)
     return text;
 }
 
-/* Encodes a mebibyte of the unit, which takes a few seconds at most; or is
- * refused, where a status is wanted. */
+/* Seconds of CPU that encoding the text takes. */
+static double time_of(const clipc_tokenizer *tokenizer, clipc_text text,
+                      clipc_ids *ids, clipc_status want)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    const double begun = clipc_clock(CLOCK_PROCESS_CPUTIME_ID);
+
+    CHECK_STATUS(clipc_tokenizer_encode(tokenizer, text, 0, 0, ids, &err),
+                 want);
+    return clipc_clock(CLOCK_PROCESS_CPUTIME_ID) - begun;
+}
+
+/* Encodes a mebibyte of the unit, whose time grows with its length and not much
+ * faster; or is refused, where a status is wanted. */
 static void check_time(const clipc_tokenizer *tokenizer, const char *name,
                        const char *unit, clipc_status want)
 {
-    clipc_error err = CLIPC_ERROR_INIT;
-    struct timespec before, after;
     clipc_ids ids = { 0 };
     size_t n;
     char *data = fill(unit, &n);
-    const clipc_text text = { data, n };
+    const double s = time_of(tokenizer, (clipc_text){ data, n }, &ids, want);
 
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-    CHECK_STATUS(clipc_tokenizer_encode(tokenizer, text, 0, 0, &ids, &err),
-                 want);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    const double s = (double)(after.tv_sec - before.tv_sec) +
-                     1e-9 * (double)(after.tv_nsec - before.tv_nsec);
     if (getenv("V"))
         printf("# %-34s \"%.8s\" %zu ids %.2f s\n", name, unit, ids.n, s);
     if (!emulated() && !SANITIZED && s > SECONDS)
         FAIL("%s: a mebibyte of \"%s\" takes %.1f s", name, unit, s);
+    if (!emulated() && !SANITIZED && want == CLIPC_OK && s > 1.0) {
+        const size_t half = n / 2 / strlen(unit) * strlen(unit);
+        const double h = time_of(tokenizer, (clipc_text){ data, half }, &ids,
+                                 CLIPC_OK);
+        if (s > 3.0 * h)
+            FAIL("%s: of \"%s\" a mebibyte takes %.1f s, half of it %.1f",
+                 name, unit, s, h);
+    }
     free(ids.ids);
     free(data);
 }
