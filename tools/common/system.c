@@ -207,10 +207,16 @@ int64_t tool_resident_bytes(void)
 
 double tool_peak_mib(void)
 {
+#ifdef __APPLE__
+    const double units = 1048576; /* ru_maxrss counts bytes there */
+#else
+    const double units = 1024;
+#endif
     struct rusage usage;
 
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024
-                                               : 0.0;
+    return getrusage(RUSAGE_SELF, &usage) == 0
+               ? (double)usage.ru_maxrss / units
+               : 0.0;
 }
 
 /* ---- descriptors --------------------------------------------------------- */
