@@ -548,7 +548,6 @@ check-aarch64:
 export CLIPC_SKIP_SCRIPTS CLIPC_UNITS
 check-cpus:
 	@MAKE='$(MAKE)' sh tests/release/cpus.sh
-# Not in check: what a compiler makes of the loops is its version's affair.
 # Not in check: they fetch a compiler and the sources of the codecs.
 check-musl:
 	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tests/release/musl.sh
@@ -563,6 +562,7 @@ wasm:
 	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tools/wasm/build.sh
 check-wasm: wasm all
 	@BUILD=$(BUILD) BUILDS='$(BUILDS)' SHOTS='$(SHOTS)' sh tests/wasm/run.sh
+# Not in check: what a compiler makes of the loops is its version's affair.
 check-codegen:
 	@MAKE='$(MAKE)' CC='$(CHOSEN_CC)' sh tests/release/codegen.sh
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # model.sh COMPILER SOURCE LOOP - how many cycles llvm-mca's models of Arm's
-# processors, and for f32 OSACA's model of Apple's M1, give LOOP, the instructions of the largest loop of products of
-# SOURCE, and what share of the peak of the multiply-add instruction that is.
-# Called by codegen.sh. The models know ports and dependences, no caches and no
+# processors, and for f32 OSACA's model of Apple's M1, give LOOP, the instructions of
+# the largest loop of products of SOURCE, and what share of the peak of the
+# multiply-add instruction that is. Called by codegen.sh. The models know ports and dependences, no caches and no
 # fetching: a share of 100 % is reached by no real processor (docs/SPEED.md),
 # but a loop below its floor here is wrong.
 #

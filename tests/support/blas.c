@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * blas.c - a library with cblas_sgemm() and nothing else, as Accelerate shows
- * itself to clipc. Loaded by test_blas.
+ * itself to clipc. Loaded by test_linear.
  */
 #include <stddef.h>
 
