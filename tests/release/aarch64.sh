@@ -4,9 +4,9 @@
 # aarch64.sh [--short] - `make check-aarch64`: the tests on 64-bit Arm, compiled
 # here and run by qemu as several processors. An instruction that a processor
 # lacks is SIGILL there, so a kernel that is chosen wrongly ends its test.
-# --short: all unit tests on the processor that has everything but SME; beside
-# them, on the others, the tests of the kernels. Then same_bits.sh, on an x86-64
-# machine.
+# --short: all unit tests, or those of the folder CLIPC_UNITS, on the processor that
+# has everything but SME; beside them, on the others, the tests of the kernels. Then
+# same_bits.sh, on an x86-64 machine.
 #
 # -L /: the loader of libc6:arm64, of the same build as the libraries that it
 # finds; with the cross compiler's, threads and fork() hang.
@@ -71,7 +71,7 @@ if [ -n "$short" ]; then
         [ -z "$sme" ] || tests $sme kernels
         bits
     } >"$tmp/beside" 2>&1 &
-    tests max '*'
+    tests max "${CLIPC_UNITS:-*}"
     wait
     cat "$tmp/beside"
 else

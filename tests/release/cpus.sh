@@ -6,7 +6,8 @@
 #
 # OPENBLAS_CORETYPE is unset: OpenBLAS chooses by the CPU that qemu shows. On
 # the CPU without SSE3 clipc does not use OpenBLAS.
-# Environment: MAKE, QEMU_X86_64, QEMU_AARCH64.
+# Environment: MAKE, QEMU_X86_64, QEMU_AARCH64; CLIPC_UNITS, one folder of the unit
+# tests in place of all.
 set -u
 : "${MAKE:=make}" "${QEMU_X86_64:=qemu-x86_64-static}"
 : "${QEMU_AARCH64:=qemu-aarch64-static}"
