@@ -4,9 +4,9 @@
 # Each suite prints "ok - ...", "not ok - ..." and "skip - ..." lines; a suite
 # that dies counts as one failure more. V=1 shows every line.
 # A suite that hangs is ended after SUITE_SECONDS.
-# Environment: BUILD, RUNNER (valgrind, qemu), CLIPC_SKIP_SCRIPTS=1 leaves out
-# the suites that run compilers and installed programs, CLIPC_UNITS=FOLDER all others
-# but the unit tests of a folder.
+# Environment: BUILD, RUNNER (valgrind, qemu). CLIPC_SKIP_SCRIPTS=release leaves out
+# the suites of tests/release, which run compilers and installed programs, =1 those
+# of the programs too, CLIPC_UNITS=FOLDER all but the unit tests of a folder.
 set -u
 : "${BUILD:=build/release}" "${RUNNER:=}" "${V:=}" "${CLIPC_SKIP_SCRIPTS:=}"
 : "${SUITE_SECONDS:=600}" "${CLIPC_UNITS:=*}"
@@ -56,8 +56,10 @@ for program in "$BUILD"/tests/unit/$CLIPC_UNITS/test_* "$BUILD"/tests/stress/tes
     units=$((units + 1))
 done
 [ "$units" -gt 0 ] || suite "no unit test in $BUILD/tests/unit/$CLIPC_UNITS" false
-if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
+if [ "$CLIPC_SKIP_SCRIPTS" != 1 ]; then
     suite cli sh tests/cli/run.sh
+fi
+if [ -z "$CLIPC_SKIP_SCRIPTS" ]; then
     suite completion sh tests/release/completion.sh
     suite manpages sh tests/release/manpages.sh
     suite headers sh tests/release/headers.sh

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # musl.sh - the body of `make check-musl`: the library, the programs and the tests
 # are built for Linux with musl, without a warning and static, as `make static` does,
-# and the unit tests run here: on x86-64, or on aarch64 where this machine is one.
-# Without OpenBLAS, libcurl and libavif. A static program loads no library, so the
-# tests that put one before the C library say that they are skipped.
+# and the unit tests and tests/cli run here: on x86-64, or on aarch64 where this
+# machine is one. Without OpenBLAS, libcurl and libavif. A static program loads no
+# library, so the tests that put one before the C library say that they are skipped.
 # Environment: MAKE, BUILDS, V.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,7 +20,7 @@ zig_tools "$folder/bin" "$target"
 printf '#!/bin/sh\nexec pkg-config --static "$@"\n' >"$folder/bin/pkg-config"
 chmod +x "$folder/bin/pkg-config"
 # The codecs' headers are not ours to mend: -isystem.
-CLIPC_SKIP_SCRIPTS=1 PKG_CONFIG_LIBDIR=$folder/prefix/lib/pkgconfig \
+CLIPC_SKIP_SCRIPTS=release PKG_CONFIG_LIBDIR=$folder/prefix/lib/pkgconfig \
     ${MAKE:-make} -s -j"$(nproc)" CC="$folder/bin/cc" AR="$folder/bin/ar" \
     PKG_CONFIG="$folder/bin/pkg-config" BUILD="$folder/tests" CFLAGS=-O2 WERROR=1 \
     CPPFLAGS="-isystem '$folder/prefix/include'" \

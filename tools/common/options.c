@@ -153,13 +153,10 @@ __attribute__((noreturn)) static void unknown_option(const tool_scan *scan,
 /* Handles --help, --version and --completion. */
 static void act(const tool_scan *scan)
 {
-    /* Buffered, so that tool_finish() reports the error of the one write. */
-    static char buffer[1 << 16];
     int id = scan->option->id;
 
     if (id < TOOL_OPT_HELP || id > TOOL_OPT_COMPLETION)
         return;
-    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     switch (id) {
     case TOOL_OPT_HELP: tool_help_print(scan->program, scan->command); break;
     case TOOL_OPT_VERSION: tool_print_version(scan->program->name); break;
