@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import base64
 import http.server
+import signal
+import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +53,13 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"short")
             self.close_connection = True
+        elif path == "/pause":
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            for part in (b"o", b"k"):
+                time.sleep(0.5)
+                self.wfile.write(part)
         elif path == "/slow":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -88,6 +101,45 @@ def test_bytes(url: str) -> None:
         assert _fetch.fetch(url + path, "allow", 1 << 20) == BODY
         assert _fetch.fetch(url + path, "first-hop", 1 << 20) == BODY
     assert _fetch.fetch(url + "/é", "allow", 100) == b"/%C3%A9"
+    assert _fetch.fetch(url + "/pause", "allow", 100) == b"ok"
+
+
+def test_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a server that takes its time in the handshake and in the body."""
+    certificate = tmp_path / "certificate.pem"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=clipc"
+    command = ["openssl", *made.split(), "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(certificate)]
+    try:
+        subprocess.run([*command, *files], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no usable program openssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, tmp_path / "key.pem")
+
+    class Secured(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            time.sleep(0.5)
+            with context.wrap_socket(request, server_side=True) as secured:
+                Server(secured, client_address, self)
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    with Secured(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.server_port}"
+        with pytest.raises(clipc.ClipcError, match=r"certificate.*\[network\]"):
+            _fetch.fetch(url + "/body", "allow", 1 << 20)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert _fetch.fetch(url + "/body", "allow", 1 << 20) == BODY
+        assert _fetch.fetch(url + "/again", "first-hop", 1 << 20) == BODY
+        assert _fetch.fetch(url + "/pause", "allow", 100) == b"ok"
+        with pytest.raises(clipc.ClipcError, match="timeout"):
+            _fetch.fetch(url + "/slow", "allow", 1 << 20, timeout=1)
+        server.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -110,12 +162,37 @@ def test_refused(path: str, private: str, status: str, url: str) -> None:
     assert caught.value.status == status, caught.value
 
 
+@pytest.fixture
+def closed() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def refused(address: str, private: str = "deny") -> str:
+    with pytest.raises(clipc.ClipcError) as caught:
+        _fetch.fetch(address, private, 1 << 20)
+    return caught.value.status
+
+
+def test_each_address_is_tried(url: str, closed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(url.rpartition(":")[2])
+    stream = socket.AF_INET, socket.SOCK_STREAM, 6, ""
+    found = [(*stream, ("127.0.0.1", closed)), (*stream, ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert _fetch.fetch("http://name.invalid/body", "allow", 1 << 20) == BODY
+    found.pop()
+    assert refused("http://name.invalid/body", "allow") == "network"
+
+
 @pytest.mark.parametrize(
     ("address", "status"),
     [
         ("http://", "url"),
         ("http://user:word@127.0.0.1/", "url"),
         ("http://127.0.0.1:99999/", "url"),
+        ("http://127.0.0.1:0/", "url"),
+        ("http://[::1/", "url"),
         ("http://127.0.0.1:1/", "network"),
         ("http://[::1]:1/", "network"),
         ("https://name.invalid/", "network"),
@@ -137,6 +214,107 @@ def test_limits(url: str) -> None:
     with pytest.raises(clipc.ClipcError) as caught:
         _fetch.fetch(url + "/slow", "allow", 1 << 20, timeout=0.5)
     assert caught.value.status == "timeout"
+    assert time.monotonic() - start < 3
+
+
+# What a server says at once, and what it then repeats ten times a second: each
+# piece comes within any limit that counts anew with every piece.
+DRIPS = {
+    "nothing": (b"", b""),
+    "status": (b"HTTP/1.1 2", b"0"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "trailer": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+}
+
+
+class Dripping:
+    """A server that takes 6 seconds for one answer, or until its client goes."""
+
+    def __init__(self, begin: bytes, piece: bytes) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(30)
+        self.port = self._listener.getsockname()[1]
+        self.asked = threading.Event()
+        threading.Thread(target=self._answer, args=(begin, piece), daemon=True).start()
+
+    def _answer(self, begin: bytes, piece: bytes) -> None:
+        with self._listener, self._listener.accept()[0] as client:
+            client.recv(1 << 16)
+            self.asked.set()
+            try:
+                client.sendall(begin)
+                for _ in range(60):
+                    client.sendall(piece)
+                    time.sleep(0.1)
+            except OSError:
+                pass
+
+
+def assert_late(address: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(clipc.ClipcError) as caught:
+        _fetch.fetch(address, "allow", 1 << 20, timeout=0.5)
+    taken = time.monotonic() - start
+    assert caught.value.status == "timeout", caught.value
+    assert 0.5 <= taken < 2, taken
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_one_limit_on_time_for_a_dripping_server(kind: str) -> None:
+    assert_late(f"http://127.0.0.1:{Dripping(*DRIPS[kind]).port}/")
+
+
+def test_the_limit_on_time_counts_tls() -> None:
+    # What a client sends first is not TLS's answer.
+    assert_late(f"https://127.0.0.1:{Dripping(b'', b'').port}/")
+
+
+def test_the_limit_on_time_counts_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = socket.getaddrinfo
+
+    def slow(host: Any, *arguments: Any, **more: Any) -> Any:
+        if host == "name.invalid":
+            if more.get("flags"):
+                raise socket.gaierror
+            time.sleep(4)
+        return found(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    assert_late("http://name.invalid/")
+
+
+INTERRUPTED = """
+import sys
+import clipc
+if sys.argv[1] == "python":
+    clipc._native.build_info = lambda: {"libcurl": None}
+model = clipc.Model("demo", private_hosts="allow")
+try:
+    list(model.embed_images(sys.argv[2:], readers=2))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("by", ["python", "library"])
+def test_an_interrupt_does_not_wait_for_servers(by: str) -> None:
+    if by == "library" and not clipc.build_info()["libcurl"]:
+        pytest.skip("the library has no libcurl")
+    servers = [Dripping(*DRIPS["nothing"]) for _ in range(2)]
+    urls = [f"http://127.0.0.1:{server.port}/" for server in servers]
+    child = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, by, *urls], stdout=subprocess.PIPE, text=True
+    )
+    assert all(server.asked.wait(30) for server in servers)
+    start = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=60)
+    assert out == "interrupted\n"
     assert time.monotonic() - start < 3
 
 

@@ -4,6 +4,7 @@ memory."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from typing import Callable, TypeVar
@@ -13,6 +14,23 @@ Answer = TypeVar("Answer")
 
 # Batches that wait for the one that is being encoded.
 BATCHES_AHEAD = 3
+
+_of_thread = threading.local()
+
+
+def _begin(end: threading.Event) -> None:
+    _of_thread.end = end
+
+
+def is_reader() -> bool:
+    """Whether the calling thread is one of batches()."""
+    return hasattr(_of_thread, "end")
+
+
+def ended() -> bool:
+    """Whether the calling thread is one of batches() that nobody takes from any
+    more. Work that waits for others asks, and gives up."""
+    return is_reader() and bool(_of_thread.end.is_set())
 
 
 def batches(
@@ -28,7 +46,9 @@ def batches(
     before the batch that they belong to is yielded. The iterable is advanced on
     the caller's thread. A full batch is yielded as soon as it is done, also
     while the iterable has more. An object for which exclusive(item) holds, and
-    which is there twice, is worked on by one thread at a time.
+    which is there twice, is worked on by one thread at a time. When the generator
+    is closed or interrupted it waits for work that has begun; ended() tells that
+    work to give up.
     """
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -49,7 +69,8 @@ def batches(
     def ready() -> bool:
         return len(waiting) >= n_batch and all(waiting[i][1].done() for i in range(n_batch))
 
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="clipc-read")
+    end = threading.Event()
+    pool = ThreadPoolExecutor(n_threads, "clipc-read", _begin, (end,))
     try:
         while more or waiting:
             while more and len(waiting) < most and not ready():
@@ -67,6 +88,7 @@ def batches(
             if waiting:
                 yield take()
     finally:
+        end.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 import numpy as np
 import numpy.typing as npt
 
-from . import _native
+from . import _ahead, _native
 from ._errors import ClipcError, argument
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ def describe(item: object) -> str:
     if isinstance(item, (bytes, bytearray, memoryview)):
         return f"{len(item)} bytes"
     return type(item).__name__
+
+
+# Stops a transfer that nobody waits for any more.
+_stop_when_ended = _native.ProgressFunction(lambda *_: _ahead.ended())
 
 
 class ImageReader:
@@ -174,6 +178,10 @@ class ImageReader:
     def _copy(self, fit: _native.Handle) -> Any:
         params = _native.ImageParams.from_buffer_copy(self._params)
         params.fit = fit.pointer
+        # Of a URL. Not on the caller's own thread: Ctrl-C would be raised in the
+        # callback, and ctypes would drop it there.
+        if _ahead.is_reader():
+            params.progress = _stop_when_ended
         return params
 
     def _create(self, function: str, *arguments: Any) -> _native.Handle:
