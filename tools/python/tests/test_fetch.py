@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import base64
 import http.server
+import ipaddress
+import re
 import signal
 import socket
 import ssl
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import clipc
 from clipc import _fetch
@@ -27,6 +30,7 @@ BODY = b"x" * 100_000
 
 class Server(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    target = ""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -43,6 +47,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.answer(302, b"", Location="/loop")
         elif path == "/other":
             self.answer(302, b"", Location=f"http://localhost:{self.server.server_port}/body")
+        elif path == "/there":
+            self.answer(302, b"", Location=self.target)
         elif path == "/file":
             self.answer(302, b"", Location="file:///etc/passwd")
         elif path == "/nowhere":
@@ -173,6 +179,34 @@ def refused(address: str, private: str = "deny") -> str:
     with pytest.raises(clipc.ClipcError) as caught:
         _fetch.fetch(address, private, 1 << 20)
     return caught.value.status
+
+
+def test_no_private_address_is_connected(
+    url: str, closed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is refused does not depend on what listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
+            assert refused(f"http://{host}:{port}/") == "url_blocked"
+            assert refused(f"http://{host}:{closed}/") == "url_blocked"
+            assert refused(f"https://{host}:{closed}/") == "url_blocked"
+        for target in (port, closed):
+            Server.target = f"http://127.0.0.1:{target}/"
+            assert refused(url + "/there", "first-hop") == "url_blocked"
+
+        # A name with one private address, also behind a public one.
+        def both(*arguments: Any, **more: Any) -> Any:
+            stream = socket.AF_INET, socket.SOCK_STREAM, 6, ""
+            return [(*stream, (host, port)) for host in ("192.0.1.1", "127.0.0.1")]
+
+        monkeypatch.setattr(socket, "getaddrinfo", both)
+        start = time.monotonic()
+        assert refused(f"http://name.invalid:{port}/") == "url_blocked"
+        assert time.monotonic() - start < 1
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_each_address_is_tried(url: str, closed: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +375,24 @@ def test_an_interrupt_does_not_wait_for_servers(by: str) -> None:
 )
 def test_addresses(address: str, public: bool) -> None:
     assert _fetch.is_public(address) is public
+
+
+def test_addresses_are_those_of_the_library() -> None:
+    """The tables of the library's own test."""
+    text = (ROOT / "tests/unit/http/test_fetch.c").read_text(encoding="utf-8")
+    found = re.findall(r"\{ \{ ([\da-fx, ]+) \}, (true|false) \}", text)
+    kinds = set()
+    for numbers, public in found:
+        groups = [int(number, 0) for number in numbers.split(", ")]
+        if len(groups) == 4:
+            address = ".".join(map(str, groups))
+        else:
+            groups += [0] * (8 - len(groups))
+            address = ":".join(f"{group:x}" for group in groups)
+        kinds.add((ipaddress.ip_address(address).version, public))
+        assert _fetch.is_public(address) is (public == "true"), address
+    assert len(kinds) == 4
+    assert len(found) > 70
 
 
 def test_a_picture_by_its_url(url: str, drawings: list[Path]) -> None:

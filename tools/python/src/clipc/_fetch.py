@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Pictures of http(s) URLs, where the library was built without libcurl.
 
-As the library does: http and https alone, also after a redirect; the address
-that is connected is checked, not the name; one limit on bytes and one on time,
-from the look-up of the name to the last byte. Proxies of the environment are not
-used.
+As the library does: http and https alone, also after a redirect; the addresses of
+a host are checked before one is connected, not its name; one limit on bytes and
+one on time, from the look-up of the name to the last byte. Proxies of the
+environment are not used.
 """
 
 from __future__ import annotations
@@ -38,16 +38,49 @@ _STEP = 0.2
 Answer = TypeVar("Answer")
 
 
+# ---- addresses --------------------------------------------------------------
+
+# Not public, as lib/http/address.c has them: of IANA's registries.
+_SPECIAL = [
+    ipaddress.ip_network(block)
+    for block in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # shared, carrier NAT
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local, cloud metadata
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays, withdrawn
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+        "2001::/23",  # protocols; Teredo
+        "2001:db8::/32",  # documentation
+        "3fff::/20",  # documentation
+    )
+]
+_GLOBAL_IPV6 = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet."""
+    """Whether an IP address is one of the public internet. Not ipaddress's
+    is_global, which depends on Python's version."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
-        elif ip in ipaddress.ip_network("64:ff9b::/96"):
-            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.is_global and not ip.is_multicast
+        elif ip not in _GLOBAL_IPV6:
+            return False
+    return not any(ip in block for block in _SPECIAL)
 
 
 # ---- time -------------------------------------------------------------------
@@ -133,8 +166,16 @@ def _reach(opened: socket.socket, address: Any, limit: _Limit, until: float) -> 
 
 
 def _connected(url: str, host: str, port: int, any_host: bool, limit: _Limit) -> socket.socket:
-    """A socket to the first address that answers."""
+    """A socket to the first address that answers. A host with one address that may
+    not be reached is refused before any is connected: how long that takes would
+    tell what listens in the network behind."""
     found = _addresses(host, port, limit)
+    for *_, address in found:
+        if not any_host and not is_public(address[0]):
+            raise ClipcError(
+                "url_blocked",
+                f"{_short(url)}: the address {address[0]} is private, loopback or reserved",
+            )
     failure = OSError(f"{host} has no address")
     for i, (family, kind, protocol, _, address) in enumerate(found):
         # Each has its share of the time that is left, the last one all.
@@ -144,10 +185,6 @@ def _connected(url: str, host: str, port: int, any_host: bool, limit: _Limit) ->
         try:
             opened = socket.socket(family, kind, protocol)
             _reach(opened, address, limit, until)
-            if not any_host and not is_public(address[0]):
-                raise ClipcError(
-                    "url_blocked", f"{_short(url)}: the address {address[0]} is private or loopback"
-                )
             return opened
         except OSError as error:
             failure = error
