@@ -19,11 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    MESSAGE = 256,
-    MAX_DIGITS = 9,
-    MAX_RECORD = 1 << 20 /* bytes of a picture's record: a name */
-};
+enum { MESSAGE = 256, MAX_DIGITS = 9 };
 
 struct tool_shards {
     tool_shards_params params;
@@ -171,11 +167,11 @@ static bool check_array(const tool_shards *s, unsigned long number,
 static char *read_decode(const char *path)
 {
     FILE *file = fopen(path, "re");
-    char *line = tool_grow(NULL, MAX_RECORD, 1), *word = NULL;
-    const size_t n = file ? fread(line, 1, MAX_RECORD, file) : 0;
-    const char *end = memchr(line, '\n', n);
-    json_t *record = end ? tool_json_parse(line, (size_t)(end - line),
-                                           JSON_ALLOW_NUL, NULL)
+    char *line = NULL, *word = NULL;
+    size_t room = 0;
+    const size_t n = file ? tool_record_read(&line, &room, file) : 0;
+    json_t *record = n > 0 && line[n - 1] == '\n'
+                         ? tool_json_parse(line, n, JSON_ALLOW_NUL, NULL)
                          : NULL;
 
     if (json_is_object(record)) {

@@ -11,10 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MESSAGE = 256,
-    MAX_LINE = 1 << 26 /* bytes of a record: of 100,000 labels, about 10 MB */
-};
+enum { MESSAGE = 256 };
 
 typedef struct entry {
     size_t offset, len; /* in the block */
@@ -81,14 +78,12 @@ static bool add_line(tool_answered *a, const char *line, size_t n,
     return name != NULL;
 }
 
-/* Reads a line with its end, as getline() does, and reads no more than MAX_LINE
- * bytes of it. Returns the length, 0 at the end of the file. */
-static size_t read_line(char **line, size_t *room, FILE *file)
+size_t tool_record_read(char **line, size_t *room, FILE *file)
 {
     size_t n = 0;
     int c;
 
-    while (n < MAX_LINE && (c = getc(file)) != EOF) {
+    while (n < TOOL_RECORD_BYTES && (c = getc(file)) != EOF) {
         if (n == *room) {
             *room = *room ? 2 * *room : 4096;
             *line = tool_grow(*line, *room, 1);
@@ -115,15 +110,16 @@ bool tool_answered_read(tool_answered *answered, const char *path,
     }
     errno = 0;
     while (good && !tool_interrupted() &&
-           (n = read_line(&line, &room, file)) > 0 && line[n - 1] == '\n') {
+           (n = tool_record_read(&line, &room, file)) > 0 &&
+           line[n - 1] == '\n') {
         number++;
         good = add_line(answered, line, n, key);
         *whole += (uint64_t)n;
         errno = 0;
     }
-    if (good && n == MAX_LINE) {
+    if (good && n == TOOL_RECORD_BYTES) {
         snprintf(message, MESSAGE, "line %zu is longer than %d bytes",
-                 number + 1, (int)MAX_LINE);
+                 number + 1, (int)TOOL_RECORD_BYTES);
         good = false;
     } else if (!good) {
         snprintf(message, MESSAGE,

@@ -9,6 +9,15 @@
 
 #include "common/tool.h"
 
+/* The limit of a record with its end. The longest that a program writes have
+ * a data: URL of 16 MiB whose bytes are all escaped, 128 MiB, or the scores of
+ * 1,000,000 labels, about 110 MB and the labels themselves. */
+enum { TOOL_RECORD_BYTES = 1 << 28 };
+
+/* Reads a record with its end, as getline() does; of a longer line the first
+ * TOOL_RECORD_BYTES bytes. Returns the length, 0 at the end of the file. */
+size_t tool_record_read(char **line, size_t *room, FILE *file);
+
 typedef struct tool_answered tool_answered;
 
 tool_answered *tool_answered_new(void);
