@@ -504,8 +504,10 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     if (s->too_long)
         tool_say("--truncate cuts texts that are too long");
     int status = s->n_failed || s->broken ? TOOL_FAILED : TOOL_OK;
-    if (threads_left)
+    if (threads_left) {
+        tool_shards_close(s->shards); /* which no thread uses */
         tool_leave(status);
+    }
     return status;
 }
 
