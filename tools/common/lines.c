@@ -66,6 +66,21 @@ clipc_status tool_read_all(int fd, size_t max_bytes, char **data, size_t *n,
     return CLIPC_OK;
 }
 
+bool tool_write_all(int fd, const void *data, size_t n)
+{
+    const char *bytes = data;
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+        if (written < 0 && errno == EINTR && !tool_interrupted())
+            continue;
+        if (written < 0)
+            return false;
+        bytes += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
 /* ---- a list, read whole ------------------------------------------------ */
 
 static bool blank(const char *s, size_t n)

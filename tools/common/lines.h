@@ -60,4 +60,7 @@ size_t tool_texts_total(const tool_texts *texts, size_t n);
 clipc_status tool_read_all(int fd, size_t max_bytes, char **data, size_t *n,
                            char message[256]);
 
+/* Writes n bytes; false: errno says why, and some may be written. */
+bool tool_write_all(int fd, const void *data, size_t n);
+
 #endif /* CLIPC_TOOL_LINES_H */

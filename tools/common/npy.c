@@ -7,6 +7,8 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "common/npy.h"
 
+#include "common/lines.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -40,21 +42,6 @@ size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array)
     return total;
 }
 
-static bool write_all(int fd, const void *data, size_t n)
-{
-    const char *bytes = data;
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0 && errno == EINTR && !tool_interrupted())
-            continue;
-        if (written < 0)
-            return false;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return true;
-}
-
 static bool write_array(int fd, const tool_array *array)
 {
     char header[TOOL_NPY_HEADER];
@@ -62,8 +49,8 @@ static bool write_array(int fd, const tool_array *array)
 
     for (size_t i = 0; i < array->rank; i++)
         n *= array->shape[i];
-    return write_all(fd, header, tool_npy_header(header, array)) &&
-           write_all(fd, array->data, n);
+    return tool_write_all(fd, header, tool_npy_header(header, array)) &&
+           tool_write_all(fd, array->data, n);
 }
 
 /* "": the reader of the pipe has gone. */

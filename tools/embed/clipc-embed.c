@@ -490,7 +490,7 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     else
         threads_left = embed_images(s, sources);
     tool_progress_clear();
-    /* Rows from before a signal or a broken list are kept. */
+    /* Rows from before a signal, a broken list or a full disk are kept. */
     const tool_span start = tool_stats_now();
     if (!tool_shards_finish(s->shards, message))
         say_broken(s, message);
@@ -504,10 +504,8 @@ static int embed_all(session *s, tool_sources *sources, tool_texts *texts)
     if (s->too_long)
         tool_say("--truncate cuts texts that are too long");
     int status = s->n_failed || s->broken ? TOOL_FAILED : TOOL_OK;
-    if (threads_left) {
-        tool_shards_close(s->shards); /* which no thread uses */
+    if (threads_left)
         tool_leave(status);
-    }
     return status;
 }
 

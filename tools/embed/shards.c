@@ -9,6 +9,7 @@
 #include "embed/shards.h"
 
 #include "common/json.h"
+#include "common/lines.h"
 #include "common/npy.h"
 
 #include <dirent.h>
@@ -21,15 +22,17 @@
 
 enum { MESSAGE = 256, MAX_DIGITS = 9 };
 
+enum { ARRAY, INDEX }; /* the files of a shard */
+
 struct tool_shards {
     tool_shards_params params;
     char *folder;                    /* of the prefix */
     const char *base;                /* the prefix in it */
     unsigned long number;            /* of the current or next shard */
     size_t n_rows;                   /* in it */
-    char *names[2], *temporaries[2]; /* its array and index, or NULL */
-    FILE *array, *index;
-    bool failed; /* the temporaries are incomplete */
+    off_t index_bytes;               /* of its records */
+    char *names[2], *temporaries[2]; /* of its array and index, or NULL */
+    int fds[2];                      /* the temporaries, or -1 */
     unsigned char *row;
 };
 
@@ -212,8 +215,8 @@ static bool check_decode(const tool_shards *s, unsigned long number,
 
 /* ---- one shard --------------------------------------------------------- */
 
-/* Opens a temporary file, alone; NULL: `message` says why. */
-static FILE *open_temporary(const char *path, char message[256])
+/* Opens a temporary file, alone; -1: `message` says why. */
+static int open_temporary(const char *path, char message[256])
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     struct stat named, opened;
@@ -221,7 +224,7 @@ static FILE *open_temporary(const char *path, char message[256])
 
     if (fd < 0) {
         fail(message, path, "write", errno);
-        return NULL;
+        return -1;
     }
     /* Another run may have renamed the file meanwhile. */
     bool busy = fcntl(fd, F_SETLK, &lock) != 0 &&
@@ -231,29 +234,30 @@ static FILE *open_temporary(const char *path, char message[256])
         snprintf(message, MESSAGE, "%s: another run is writing it",
                  tool_shown_name(path).text);
         close(fd);
-        return NULL;
+        return -1;
     }
-    FILE *file = ftruncate(fd, 0) == 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        fail(message, path, "write", errno);
-        close(fd);
-    }
-    return file;
+    if (ftruncate(fd, 0) == 0)
+        return fd;
+    fail(message, path, "write", errno);
+    close(fd);
+    return -1;
+}
+
+static bool is_open(const tool_shards *s)
+{
+    return s->fds[ARRAY] >= 0 && s->fds[INDEX] >= 0;
 }
 
 static void drop_shard(tool_shards *s)
 {
     /* Unlinked while the lock is held. */
-    for (int i = 0; i < 2; i++) {
-        if (s->temporaries[i] && (i == 0 ? s->array : s->index))
+    for (int i = 0; i < 2; i++)
+        if (s->temporaries[i] && s->fds[i] >= 0)
             (void)unlink(s->temporaries[i]);
-    }
-    if (s->index)
-        fclose(s->index);
-    if (s->array)
-        fclose(s->array);
-    s->array = s->index = NULL;
     for (int i = 0; i < 2; i++) {
+        if (s->fds[i] >= 0)
+            close(s->fds[i]);
+        s->fds[i] = -1;
         free(s->names[i]);
         free(s->temporaries[i]);
         s->names[i] = s->temporaries[i] = NULL;
@@ -270,18 +274,18 @@ static bool open_shard(tool_shards *s, char message[256])
         s->temporaries[i] = tool_format("%s.tmp", s->names[i]);
     }
     s->n_rows = 0;
-    s->array = open_temporary(s->temporaries[0], message);
-    if (s->array)
-        s->index = open_temporary(s->temporaries[1], message);
+    s->index_bytes = 0;
+    for (int i = 0; i < 2 && (i == 0 || s->fds[0] >= 0); i++)
+        s->fds[i] = open_temporary(s->temporaries[i], message);
     /* Looked at under both locks: another run that renames its files, first
      * one, then the other, holds them until both have their names. */
-    if (s->index && is_there(s, s->number))
+    if (is_open(s) && is_there(s, s->number))
         snprintf(message, MESSAGE, "%s: another run has written it",
-                 tool_shown_name(s->names[0]).text);
-    else if (s->index && fwrite(zeros, sizeof zeros, 1, s->array) == 1)
+                 tool_shown_name(s->names[ARRAY]).text);
+    else if (is_open(s) && tool_write_all(s->fds[ARRAY], zeros, sizeof zeros))
         return true;
-    else if (s->index)
-        fail(message, s->names[0], "write", errno);
+    else if (is_open(s))
+        fail(message, s->names[ARRAY], "write", errno);
     drop_shard(s);
     return false;
 }
@@ -301,21 +305,19 @@ static bool finish_shard(tool_shards *s, char message[256])
     char header[TOOL_NPY_HEADER];
 
     make_header(s, s->n_rows, header);
-    bool good = fflush(s->array) == 0 &&
-                pwrite(fileno(s->array), header, TOOL_NPY_ROWS_AT, 0) ==
+    bool good = pwrite(s->fds[ARRAY], header, TOOL_NPY_ROWS_AT, 0) ==
                     TOOL_NPY_ROWS_AT &&
-                fsync(fileno(s->array)) == 0 && fflush(s->index) == 0 &&
-                fsync(fileno(s->index)) == 0 &&
-                rename(s->temporaries[0], s->names[0]) == 0 &&
-                rename(s->temporaries[1], s->names[1]) == 0;
+                fsync(s->fds[ARRAY]) == 0 && fsync(s->fds[INDEX]) == 0 &&
+                rename(s->temporaries[ARRAY], s->names[ARRAY]) == 0 &&
+                rename(s->temporaries[INDEX], s->names[INDEX]) == 0;
     if (!good) {
-        fail(message, s->names[0], "write", errno);
+        fail(message, s->names[ARRAY], "write", errno);
         drop_shard(s);
         return false;
     }
     flush_folder(s);
     if (s->params.completed)
-        s->params.completed(s->names[0]);
+        s->params.completed(s->names[ARRAY]);
     for (int i = 0; i < 2; i++) {
         free(s->temporaries[i]);
         s->temporaries[i] = NULL;
@@ -336,6 +338,7 @@ tool_shards *tool_shards_open(const tool_shards_params *params,
 
     memset(s, 0, sizeof *s);
     s->params = *params;
+    s->fds[ARRAY] = s->fds[INDEX] = -1;
     s->base = slash ? slash + 1 : params->prefix;
     if (!slash)
         s->folder = tool_format(".");
@@ -390,12 +393,41 @@ static bool write_row(tool_shards *s, const float *embedding)
     size_t dim = s->params.dim;
 
     if (!s->params.half)
-        return fwrite(embedding, sizeof *embedding, dim, s->array) == dim;
+        return tool_write_all(s->fds[ARRAY], embedding, row_bytes(s));
     for (size_t i = 0; i < dim; i++) {
         uint16_t half = tool_half(embedding[i]);
         memcpy(s->row + 2 * i, &half, sizeof half);
     }
-    return fwrite(s->row, 2, dim, s->array) == dim;
+    return tool_write_all(s->fds[ARRAY], s->row, row_bytes(s));
+}
+
+/* After a write that failed: cuts off what is not whole. */
+static void cut_back(tool_shards *s)
+{
+    const off_t array_bytes = TOOL_NPY_ROWS_AT +
+                              (off_t)(s->n_rows * row_bytes(s));
+
+    if (s->index_bytes == 0 || ftruncate(s->fds[ARRAY], array_bytes) != 0 ||
+        ftruncate(s->fds[INDEX], s->index_bytes) != 0)
+        drop_shard(s);
+}
+
+/* false: neither file has the input. */
+static bool write_record(tool_shards *s, const char *text,
+                         const float *embedding, char message[256])
+{
+    const size_t n = strlen(text);
+
+    if (tool_write_all(s->fds[INDEX], text, n) &&
+        tool_write_all(s->fds[INDEX], "\n", 1) &&
+        (!embedding || write_row(s, embedding))) {
+        s->index_bytes += (off_t)n + 1;
+        s->n_rows += embedding != NULL;
+        return true;
+    }
+    fail(message, s->names[ARRAY], "write", errno);
+    cut_back(s);
+    return false;
 }
 
 bool tool_shards_add(tool_shards *shards, json_t *record,
@@ -403,34 +435,26 @@ bool tool_shards_add(tool_shards *shards, json_t *record,
 {
     tool_shards *s = shards;
 
-    bool full = s->array && s->n_rows == s->params.max_rows && embedding;
+    bool full = is_open(s) && s->n_rows == s->params.max_rows && embedding;
     bool good = (!full || finish_shard(s, message)) &&
-                (s->array || open_shard(s, message));
-    char *line = NULL;
+                (is_open(s) || open_shard(s, message));
+    char *text = NULL;
     if (good &&
         json_object_set_new(record, "row",
                             embedding ? json_integer((json_int_t)s->n_rows)
                                       : json_null()) == 0)
-        line = json_dumps(record, 0);
+        text = json_dumps(record, 0);
     json_decref(record);
-    if (good && !line) {
+    if (good && !text)
         snprintf(message, MESSAGE, "out of memory");
-        good = false;
-    } else if (good) {
-        good = fputs(line, s->index) >= 0 && putc('\n', s->index) != EOF &&
-               (!embedding || write_row(s, embedding));
-        if (!good)
-            fail(message, s->names[0], "write", errno);
-    }
-    free(line);
-    s->failed |= !good;
-    s->n_rows += good && embedding;
+    good = text && write_record(s, text, embedding, message);
+    free(text);
     return good;
 }
 
 bool tool_shards_finish(tool_shards *shards, char message[256])
 {
-    return !shards->array || shards->failed || finish_shard(shards, message);
+    return !is_open(shards) || finish_shard(shards, message);
 }
 
 void tool_shards_close(tool_shards *shards)

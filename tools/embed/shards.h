@@ -5,9 +5,10 @@
  *     PREFIX-00000.npy    [rows, dim], float32 or float16
  *     PREFIX-00000.jsonl  one object an input, with its row or null
  *
- * Rows go to the disk as they come. Both files of a shard are written beside
+ * Rows are written as they come. Both files of a shard are written beside
  * their names (NAME.tmp), flushed to the disk and renamed, the array first: a
- * shard is complete when both names are there.
+ * shard is complete when both names are there. A write that fails costs the
+ * row it was of: the rows before it can still become a shard.
  */
 #ifndef CLIPC_TOOL_SHARDS_H
 #define CLIPC_TOOL_SHARDS_H
@@ -39,11 +40,12 @@ bool tool_shards_answered(const tool_shards *shards, tool_answered *answered,
 
 /* Adds one input: its embedding [dim], or NULL of a failed input. Adds a
  * member "row" to the record, writes and releases the record. false: `message`
- * says why; add nothing more. */
+ * says why, and the input is not in the shard; add nothing more. */
 bool tool_shards_add(tool_shards *shards, json_t *record,
                      const float *embedding, char message[256]);
 
-/* Completes the last shard, unless adding to it failed. */
+/* Completes the last shard with the inputs that were added. No temporary file
+ * is left, also after a failure. */
 bool tool_shards_finish(tool_shards *shards, char message[256]);
 
 /* Frees the shards; removes the files of an unfinished one. */
