@@ -18,6 +18,8 @@
 
 enum { PRELUDE = 10, ALIGN = 64, MESSAGE = 256 };
 
+static const char magic[] = "\x93NUMPY";
+
 size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array)
 {
     char dict[TOOL_NPY_HEADER - PRELUDE - ALIGN];
@@ -33,13 +35,23 @@ size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array)
     n += (size_t)snprintf(dict + n, sizeof dict - n, "), }");
 
     size_t total = (PRELUDE + n + 1 + ALIGN - 1) / ALIGN * ALIGN;
-    memcpy(out, "\x93NUMPY\x01\x00", 8);
+    memcpy(out, magic, sizeof magic - 1);
+    out[6] = 1; /* version 1.0 */
+    out[7] = 0;
     out[8] = (char)((total - PRELUDE) & 0xFF);
     out[9] = (char)((total - PRELUDE) >> 8);
     memcpy(out + PRELUDE, dict, n);
     memset(out + PRELUDE + n, ' ', total - PRELUDE - n - 1);
     out[total - 1] = '\n';
     return total;
+}
+
+bool tool_npy_is_array(FILE *file)
+{
+    char start[sizeof magic - 1];
+
+    return fread(start, sizeof start, 1, file) == 1 &&
+           memcmp(start, magic, sizeof start) == 0;
 }
 
 static bool write_array(int fd, const tool_array *array)

@@ -22,6 +22,9 @@ enum { TOOL_NPY_HEADER = 256, TOOL_NPY_ROWS_AT = 128 };
 /* Writes the bytes before the elements; returns their number. */
 size_t tool_npy_header(char out[TOOL_NPY_HEADER], const tool_array *array);
 
+/* Whether a file, open at its start, is an array. */
+bool tool_npy_is_array(FILE *file);
+
 /* Writes the file `path`: a temporary beside it, fsync, rename, so that it is
  * complete or absent; a path that is no regular file (a pipe, /dev/null) is
  * written directly. path NULL: standard output, refused when that is a

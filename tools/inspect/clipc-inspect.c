@@ -5,6 +5,8 @@
  * on clipc.h, and what the comparison with the Python reference reads.
  * docs/man/clipc-inspect.1 describes it. The commands are in inspect_*.c.
  */
+#include "common/npy.h"
+#include "common/replace.h"
 #include "inspect/inspect.h"
 
 #include <stdlib.h>
@@ -360,7 +362,10 @@ int main(int argc, char **argv)
     tool_start("clipc-inspect", &argc, &argv);
     command which = read_options(&set, argc, argv);
     tool_catch_signals();
-    if (which != MODELS && (which != PIXELS || set.common.model)) {
+    if (set.out &&
+        !tool_may_replace(set.out, "NumPy array", tool_npy_is_array))
+        status = TOOL_FAILED;
+    else if (which != MODELS && (which != PIXELS || set.common.model)) {
         model = tool_model_open(set.common.model, set.common.data_dir,
                                 set.common.image_size, set.common.adapter);
         if (!model)

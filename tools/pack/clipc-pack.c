@@ -5,9 +5,10 @@
  * describes it, docs/PACKED.md the file.
  */
 #include "common/common_options.h"
-#include "common/folder.h"
+#include "common/json.h"
 #include "common/named.h"
 #include "common/progress.h"
+#include "common/replace.h"
 #include "pack/pack_check.h"
 #include "pack/pack_probe.h"
 
@@ -17,11 +18,13 @@
 
 enum { OPT_OUT = 1, OPT_TOWER, OPT_CHECK, OPT_CHECK_LABELS };
 
+enum { MAX_HEADER = 8 << 20 }; /* bytes: the library's limit */
+
 /* clang-format off */
 static const tool_option option_table[] = {
     TOOL_GROUP("The file"),
     { 'o', "output", OPT_OUT, TOOL_TAKES_FILE, "FILE", NULL,
-      "the packed file; an existing file is replaced" },
+      "the packed file; an existing one is replaced, another file is not" },
     { 0, "dtype", TOOL_OPT_DTYPE, TOOL_TAKES_CHOICE, NULL, "f32|bf16|int8",
       "arithmetic that the file is made for: f32 (default: the same numbers "
       "as the model), bf16 (half the size) or int8 (a quarter; fastest)" },
@@ -148,52 +151,27 @@ static void print_size(const char *path)
                (double)st.st_size / 1e6);
 }
 
-static bool ends_in(const char *text, const char *suffix)
+/* Whether the header of a safetensors file has the tensor that makes it a
+ * packed file: docs/PACKED.md. */
+static bool is_packed(FILE *file)
 {
-    size_t n = strlen(text), n_suffix = strlen(suffix);
-    return n >= n_suffix && strcmp(text + n - n_suffix, suffix) == 0;
-}
+    unsigned char length[8];
+    uint64_t n = 0;
 
-/* Whether a model is read from a file of this name. Any other file in a
- * model's folder, such as an older packed file, may be replaced. */
-static bool is_model_file(const char *name)
-{
-    bool weights = strncmp(name, "model", 5) == 0 ||
-                   strncmp(name, "pytorch_model", 13) == 0 ||
-                   strncmp(name, "open_clip_", 10) == 0;
-
-    return ends_in(name, ".json") || ends_in(name, "merges.txt") ||
-           (weights &&
-            (ends_in(name, ".safetensors") || ends_in(name, ".bin")));
-}
-
-static bool is_same(const char *path, const struct stat *other)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && st.st_dev == other->st_dev &&
-           st.st_ino == other->st_ino;
-}
-
-/* Whether the file to write is a file that the model is read from: replacing
- * it would destroy the model. */
-static bool is_of_model(const clipc_model *model, const settings *set)
-{
-    clipc_model_info p = { .struct_size = sizeof p };
-    struct stat out;
-    tool_folder folder;
-
-    (void)clipc_model_get_info(model, &p, NULL);
-    if (stat(set->out, &out) != 0)
+    if (fread(length, sizeof length, 1, file) != 1)
         return false;
-    bool same = is_same(set->model, &out);
-    tool_folder_read(&folder, p.source);
-    for (size_t i = 0; i < folder.n; i++) {
-        char *file = tool_folder_path(&folder, &folder.files[i]);
-        same |= is_model_file(folder.files[i].name) && is_same(file, &out);
-        free(file);
-    }
-    tool_folder_free(&folder);
-    return same && S_ISREG(out.st_mode);
+    for (size_t i = 0; i < sizeof length; i++)
+        n |= (uint64_t)length[i] << 8 * i;
+    if (n > MAX_HEADER)
+        return false;
+    char *header = tool_grow(NULL, (size_t)n, 1);
+    json_t *root = fread(header, 1, (size_t)n, file) == n
+                       ? tool_json_parse(header, (size_t)n, 0, NULL)
+                       : NULL;
+    const bool found = json_object_get(root, "clipc.manifest") != NULL;
+    json_decref(root);
+    free(header);
+    return found;
 }
 
 static int pack(const clipc_model *model, const settings *set)
@@ -201,11 +179,6 @@ static int pack(const clipc_model *model, const settings *set)
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_pack_params params = clipc_pack_params_default();
 
-    if (is_of_model(model, set)) {
-        tool_say("-o %s: this is a file of the model itself; write to another",
-                 tool_shown_name(set->out).text);
-        return TOOL_USAGE;
-    }
     params.progress = show_progress;
     params.towers = set->towers;
     tool_progress_begin("packing (MiB)");
@@ -236,8 +209,11 @@ int main(int argc, char **argv)
     tool_start("clipc-pack", &argc, &argv);
     read_options(&set, argc, argv);
     tool_catch_signals();
-    if (!set.labels || tool_named_read(&labels, TOOL_LABELS, "--check-labels",
-                                       set.labels, set.common.data_dir))
+    if (!tool_may_replace(set.out, "packed file", is_packed))
+        status = TOOL_FAILED;
+    else if (!set.labels ||
+             tool_named_read(&labels, TOOL_LABELS, "--check-labels",
+                             set.labels, set.common.data_dir))
         model = tool_model_open(set.model, set.common.data_dir,
                                 set.common.image_size, set.common.adapter);
     if (model) {
