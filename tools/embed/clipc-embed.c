@@ -454,6 +454,7 @@ static int start(session *s, settings *set)
     set->common.read.image.fit = s->model;
     if (!set->texts)
         set->shards.decode = tool_decode_name(set->common.read.image.decode);
+    set->shards.input = set->texts ? set->texts : set->common.files_from;
     set->shards.completed = say_complete;
     s->shards = tool_shards_open(&set->shards, message);
     if (!s->shards) {

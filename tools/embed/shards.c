@@ -264,6 +264,23 @@ static void drop_shard(tool_shards *s)
     }
 }
 
+/* Whether the files of the shard would replace the list that is being read. */
+static bool is_input(const tool_shards *s)
+{
+    const char *const paths[] = { s->names[ARRAY], s->names[INDEX],
+                                  s->temporaries[ARRAY],
+                                  s->temporaries[INDEX] };
+    struct stat input, st;
+
+    if (!s->params.input || stat(s->params.input, &input) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (stat(paths[i], &st) == 0 && st.st_dev == input.st_dev &&
+            st.st_ino == input.st_ino)
+            return true;
+    return false;
+}
+
 static bool open_shard(tool_shards *s, char message[256])
 {
     static const char *const endings[] = { ".npy", ".jsonl" };
@@ -275,6 +292,14 @@ static bool open_shard(tool_shards *s, char message[256])
     }
     s->n_rows = 0;
     s->index_bytes = 0;
+    if (is_input(s)) {
+        snprintf(message, MESSAGE,
+                 "%s: a shard would replace this list; choose another -o "
+                 "PREFIX",
+                 tool_shown_name(s->params.input).text);
+        drop_shard(s);
+        return false;
+    }
     for (int i = 0; i < 2 && (i == 0 || s->fds[0] >= 0); i++)
         s->fds[i] = open_temporary(s->temporaries[i], message);
     /* Looked at under both locks: another run that renames its files, first

@@ -22,8 +22,10 @@ typedef struct tool_shards_params {
     size_t dim, max_rows; /* of one shard */
     bool half;            /* float16 */
     const char *decode;   /* "decode" in the records of pictures, or NULL */
-    bool append; /* continue after the shards that are there; else their
+    bool append;       /* continue after the shards that are there; else their
                   * presence is an error */
+    const char *input; /* a list that is being read, which no shard replaces;
+                        * or NULL */
     void (*completed)(const char *path); /* told the name of each array */
 } tool_shards_params;
 
