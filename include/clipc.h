@@ -527,6 +527,17 @@ CLIPC_API clipc_status clipc_image_read_url(clipc_image **image,
                                             const clipc_image_params *params,
                                             clipc_error *err);
 
+/* The bytes that clipc_image_read_url() decodes, for a caller that bounds how
+ * many pictures are decoded at once: clipc_image_read_memory() decodes them.
+ * *data: [*n_bytes], the caller's, to be freed by free(); NULL on failure. Of
+ * params, max_bytes, times and what concerns a transfer count. Returns
+ * CLIPC_ERR_LIMIT and the statuses of a URL; of the text of a data: URL
+ * CLIPC_ERR_FORMAT and _TRUNCATED too. */
+CLIPC_API clipc_status clipc_image_fetch_url(void **data, size_t *n_bytes,
+                                             const char *url,
+                                             const clipc_image_params *params,
+                                             clipc_error *err);
+
 /* An image from pixels of the caller, copied. rgb: [height, stride_bytes] with
  * 3 bytes a pixel; stride_bytes >= 3 * width. Of params, fit and fit_published
  * count. Returns CLIPC_ERR_UNSUPPORTED, _LIMIT, _CONFIG. */

@@ -213,41 +213,72 @@ clipc_status clipc_image_read_memory(clipc_image **image, const void *data,
     return decode(image, data, n_bytes, "(memory)", &params, err);
 }
 
+/* The bytes at a URL. *params becomes those that are given, with defaults. */
+static clipc_status fetch(clipc_bytes *body, const char *url,
+                          clipc_image_params *params,
+                          const clipc_image_params *given, clipc_error *err)
+{
+    clipc_status status;
+
+    if (!url)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "url is NULL");
+    CLIPC_TRY(read_params(params, given, MAX_URL_BYTES, err));
+    const clipc_fetch_params of_url = {
+        .max_bytes = params->max_bytes,
+        .timeout_ms = params->timeout_ms,
+        .connect_timeout_ms = params->connect_timeout_ms,
+        .max_redirects = params->max_redirects,
+        .private_hosts = params->private_hosts,
+        .ca_file = params->ca_file,
+        .ca_dir = params->ca_dir,
+        .user_agent = params->user_agent,
+        .proxy = params->proxy,
+        .progress = params->progress,
+        .progress_user = params->progress_user,
+    };
+    const stopwatch watch = start_watch(params);
+    status = clipc_data_url_is(url)
+                 ? clipc_data_url_decode(body, url, params->max_bytes, err)
+                 : clipc_fetch(body, url, &of_url, err);
+    add_read(params, watch);
+    return status;
+}
+
+clipc_status clipc_image_fetch_url(void **data, size_t *n_bytes,
+                                   const char *url,
+                                   const clipc_image_params *given,
+                                   clipc_error *err)
+{
+    clipc_image_params params;
+    clipc_bytes body = { 0 };
+
+    if (data)
+        *data = NULL;
+    if (n_bytes)
+        *n_bytes = 0;
+    if (!data || !n_bytes)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "%s is NULL",
+                          data ? "n_bytes" : "data");
+    CLIPC_TRY(fetch(&body, url, &params, given, err));
+    *data = body.data;
+    *n_bytes = body.n;
+    return CLIPC_OK;
+}
+
 clipc_status clipc_image_read_url(clipc_image **image, const char *url,
                                   const clipc_image_params *given,
                                   clipc_error *err)
 {
     clipc_image_params params;
     clipc_data_url_name shown;
-    clipc_fetch_params fetch;
     clipc_bytes body = { 0 };
     clipc_status status;
 
     if (!image)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "image is NULL");
     *image = NULL;
-    if (!url)
-        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1, "url is NULL");
-    CLIPC_TRY(read_params(&params, given, MAX_URL_BYTES, err));
+    CLIPC_TRY(fetch(&body, url, &params, given, err));
     const bool is_data = clipc_data_url_is(url);
-    fetch = (clipc_fetch_params){
-        .max_bytes = params.max_bytes,
-        .timeout_ms = params.timeout_ms,
-        .connect_timeout_ms = params.connect_timeout_ms,
-        .max_redirects = params.max_redirects,
-        .private_hosts = params.private_hosts,
-        .ca_file = params.ca_file,
-        .ca_dir = params.ca_dir,
-        .user_agent = params.user_agent,
-        .proxy = params.proxy,
-        .progress = params.progress,
-        .progress_user = params.progress_user,
-    };
-    const stopwatch watch = start_watch(&params);
-    status = is_data ? clipc_data_url_decode(&body, url, params.max_bytes, err)
-                     : clipc_fetch(&body, url, &fetch, err);
-    add_read(&params, watch);
-    CLIPC_TRY(status);
     if (is_data)
         shown = clipc_data_url_shown(url);
     status = decode(image, body.data, body.n, is_data ? shown.text : url,

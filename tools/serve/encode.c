@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_TEMPLATES = 100 };
 
@@ -28,23 +29,40 @@ static clipc_image_params params_of(const serve_request *request)
     return params;
 }
 
-static void note_image(serve_request *request, clipc_status status,
-                       int64_t begun, int64_t *spent)
+/* A picture from bytes has no name; the library calls it "(memory)". It gets
+ * the name, or none where that is NULL. */
+static void rename_picture(const char *name, clipc_error *err)
 {
-    int64_t us = serve_now_us() - begun;
+    static const char library[] = "(memory): ";
+    const size_t n = sizeof library - 1;
+    char message[sizeof err->message];
 
-    *spent += us;
-    serve_metrics_image(request->server->metrics, status, us);
+    if (strncmp(err->message, library, n) != 0)
+        return;
+    memcpy(message, err->message, sizeof message);
+    (void)serve_refuse_at(err, err->code, err->offset, "%s%s%s",
+                          name ? name : "", name ? ": " : "", message + n);
 }
 
-/* The picture of a request has no name; the library calls it "(memory)". */
-static void drop_name(clipc_error *err)
+/* Decodes behind the gate: each decoder may take MAX_DECODE_BYTES. fetch_us:
+ * what the transfer took. */
+static clipc_status decode(serve_request *request, const void *data,
+                           size_t n_bytes, const clipc_image_params *params,
+                           int64_t fetch_us, clipc_image **image,
+                           clipc_error *err)
 {
-    static const char name[] = "(memory): ";
-    const size_t n = sizeof name - 1;
+    serve_server *server = request->server;
+    clipc_status status = serve_gate_enter(&server->decoding, 0, request, err);
 
-    if (strncmp(err->message, name, n) == 0)
-        memmove(err->message, err->message + n, strlen(err->message + n) + 1);
+    if (status != CLIPC_OK)
+        return status;
+    int64_t begun = serve_now_us();
+    status = clipc_image_read_memory(image, data, n_bytes, params, err);
+    serve_gate_leave(&server->decoding, 0);
+    int64_t us = serve_now_us() - begun;
+    request->timing.decode += us;
+    serve_metrics_image(server->metrics, status, fetch_us + us);
+    return status;
 }
 
 clipc_status serve_read_image(serve_request *request, const void *data,
@@ -57,20 +75,17 @@ clipc_status serve_read_image(serve_request *request, const void *data,
     *image = NULL;
     if (n_bytes == 0)
         return serve_refuse(err, CLIPC_ERR_FORMAT, "the picture is empty");
-    clipc_status status = serve_gate_enter(&server->decoding, 0, request, err);
-    if (status != CLIPC_OK)
-        return status;
-    int64_t begun = serve_now_us();
     params.max_bytes = server->settings->common.read.max_bytes;
     if (!params.max_bytes)
         params.max_bytes = server->settings->max_body;
-    status = clipc_image_read_memory(image, data, n_bytes, &params, err);
-    serve_gate_leave(&server->decoding, 0);
+    clipc_status status = decode(request, data, n_bytes, &params, 0, image,
+                                 err);
     if (status != CLIPC_OK)
-        drop_name(err);
-    note_image(request, status, begun, &request->timing.decode);
+        rename_picture(NULL, err);
     return status;
 }
+
+/* ---- pictures at URLs -------------------------------------------------- */
 
 static int on_transfer(void *user, const clipc_progress *progress)
 {
@@ -80,11 +95,58 @@ static int on_transfer(void *user, const clipc_progress *progress)
     return serve_request_over(user, &err) != CLIPC_OK;
 }
 
+/* The bytes at the URL; free(). */
+static clipc_status fetch(serve_request *request, const char *url,
+                          clipc_image_params *params, void **data,
+                          size_t *n_bytes, clipc_error *err)
+{
+    const serve_settings *settings = request->server->settings;
+
+    params->max_bytes = settings->common.read.max_bytes;
+    params->private_hosts = settings->allow_private ? CLIPC_PRIVATE_ALLOW
+                                                    : CLIPC_PRIVATE_DENY;
+    params->progress = on_transfer;
+    params->progress_user = request;
+    clipc_status status = clipc_image_fetch_url(data, n_bytes, url, params,
+                                                err);
+    if (status == CLIPC_ERR_URL_BLOCKED) /* the library names its parameter */
+        return serve_refuse(err, status,
+                            "the URL leads to a private, loopback or reserved "
+                            "address; the server opens such URLs with "
+                            "--allow-private");
+    if (status == CLIPC_ERR_CANCELLED)
+        status = serve_request_over(request, err); /* says which */
+    return status;
+}
+
+/* Fetches and decodes, within the gate for URLs: the bytes are counted by its
+ * places until they are decoded. */
+static clipc_status read_url(serve_request *request, const char *url,
+                             clipc_image **image, clipc_error *err)
+{
+    clipc_image_params params = params_of(request);
+    int64_t begun = serve_now_us();
+    size_t n_bytes;
+    void *data;
+    clipc_status status = fetch(request, url, &params, &data, &n_bytes, err);
+    int64_t us = serve_now_us() - begun;
+
+    request->timing.fetch += us;
+    if (status != CLIPC_OK) {
+        serve_metrics_image(request->server->metrics, status, us);
+        return status;
+    }
+    status = decode(request, data, n_bytes, &params, us, image, err);
+    if (status != CLIPC_OK) /* of a data: URL the text is the picture */
+        rename_picture(strncasecmp(url, "data:", 5) == 0 ? NULL : url, err);
+    free(data);
+    return status;
+}
+
 clipc_status serve_read_url(serve_request *request, const char *url,
                             clipc_image **image, clipc_error *err)
 {
     serve_server *server = request->server;
-    clipc_image_params params = params_of(request);
 
     *image = NULL;
     if (server->settings->no_urls)
@@ -93,23 +155,8 @@ clipc_status serve_read_url(serve_request *request, const char *url,
     clipc_status status = serve_gate_enter(&server->fetching, 0, request, err);
     if (status != CLIPC_OK)
         return status;
-    int64_t begun = serve_now_us();
-    params.max_bytes = server->settings->common.read.max_bytes;
-    params.private_hosts = server->settings->allow_private
-                               ? CLIPC_PRIVATE_ALLOW
-                               : CLIPC_PRIVATE_DENY;
-    params.progress = on_transfer;
-    params.progress_user = request;
-    status = clipc_image_read_url(image, url, &params, err);
+    status = read_url(request, url, image, err);
     serve_gate_leave(&server->fetching, 0);
-    note_image(request, status, begun, &request->timing.fetch);
-    if (status == CLIPC_ERR_URL_BLOCKED) /* the library names its parameter */
-        return serve_refuse(err, status,
-                            "the URL leads to a private, loopback or reserved "
-                            "address; the server opens such URLs with "
-                            "--allow-private");
-    if (status == CLIPC_ERR_CANCELLED)
-        status = serve_request_over(request, err); /* says which */
     return status;
 }
 

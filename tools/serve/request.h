@@ -35,7 +35,7 @@ typedef struct serve_field {
 /* Where the time of a request went, for its answer and its line in the log;
  * microseconds. */
 typedef struct serve_timing {
-    int64_t fetch;  /* of URLs, decoding included */
+    int64_t fetch;  /* of URLs */
     int64_t decode; /* of pictures */
     int64_t queue;  /* waiting for the batcher */
     int64_t encode; /* in the batcher */

@@ -220,11 +220,19 @@ TEST(reading_refuses_wrong_arguments)
     clipc_image *image;
     float pixels[1];
     uint8_t bytes[1];
+    void *data;
+    size_t n_bytes = 1;
 
     open_all();
     CHECK_REFUSED(image, clipc_image_read_file(&image, NULL, NULL, &err));
     CHECK_REFUSED(image, clipc_image_read_memory(&image, NULL, 1, NULL, &err));
     CHECK_REFUSED(image, clipc_image_read_url(&image, NULL, NULL, &err));
+    CHECK_REFUSED(data,
+                  clipc_image_fetch_url(&data, &n_bytes, NULL, NULL, &err));
+    CHECK_INT(n_bytes, 0);
+    CHECK_REFUSED(data, clipc_image_fetch_url(&data, NULL, "x", NULL, &err));
+    CHECK_STATUS(clipc_image_fetch_url(NULL, &n_bytes, "x", NULL, &err),
+                 CLIPC_ERR_ARGUMENT);
     CHECK_REFUSED(image,
                   clipc_image_from_rgb(&image, NULL, 1, 1, 3, NULL, &err));
     CHECK_REFUSED(image,
@@ -421,6 +429,8 @@ TEST(structs_without_a_sensible_size_are_refused)
     clipc_labels *labels;
     const clipc_text car = text("car");
     const uint8_t rgb[3] = { 0 };
+    void *data;
+    size_t n_bytes;
 
     open_all();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes + 1; i++) {
@@ -451,6 +461,8 @@ TEST(structs_without_a_sensible_size_are_refused)
                       clipc_image_read_memory(&image, "x", 1, &ip, &err));
         CHECK_REFUSED(image, clipc_image_read_file(&image, "x", &ip, &err));
         CHECK_REFUSED(image, clipc_image_read_url(&image, "x", &ip, &err));
+        CHECK_REFUSED(data,
+                      clipc_image_fetch_url(&data, &n_bytes, "x", &ip, &err));
         CHECK_REFUSED(labels,
                       clipc_labels_create(&labels, ctx, &car, 1, &lp, &err));
         if (newer)

@@ -109,12 +109,13 @@ TEST(messages_have_no_data)
     CHECK_HAS(err.message, "data:a-media-type-that-is-longer-than-th...: ");
 }
 
+/* One pixel, in 30 bytes. */
+static const char bmp[] =
+    "data:image/bmp,BM%00%00%00%00%00%00%00%00%1A%00%00%00%0C%00%00%00"
+    "%01%00%01%00%01%00%18%00%03%02%01%00";
+
 TEST(a_picture_is_read_without_a_connection)
 {
-    /* One pixel. */
-    static const char bmp[] =
-        "data:image/bmp,BM%00%00%00%00%00%00%00%00%1A%00%00%00%0C%00%00%00"
-        "%01%00%01%00%01%00%18%00%03%02%01%00";
     clipc_image_params params = clipc_image_params_default();
     clipc_image_info info = { .struct_size = sizeof info };
     clipc_error err = CLIPC_ERROR_INIT;
@@ -131,4 +132,32 @@ TEST(a_picture_is_read_without_a_connection)
     CHECK_STATUS(clipc_image_read_url(&image, bmp, &params, &err),
                  CLIPC_ERR_LIMIT);
     CHECK(!image);
+}
+
+TEST(the_bytes_of_a_picture_are_fetched_alone)
+{
+    clipc_image_params params = clipc_image_params_default();
+    clipc_image_info info = { .struct_size = sizeof info };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_image *image;
+    void *bytes;
+    size_t n;
+
+    CHECK_OK(clipc_image_fetch_url(&bytes, &n, bmp, NULL, &err), err);
+    CHECK_INT(n, 30);
+    CHECK_OK(clipc_image_read_memory(&image, bytes, n, NULL, &err), err);
+    CHECK_OK(clipc_image_get_info(image, &info, &err), err);
+    CHECK_BYTES(info.pixels, "\1\2\3", 3);
+    clipc_image_free(image);
+    free(bytes);
+    /* What is no picture is fetched too. */
+    CHECK_OK(clipc_image_fetch_url(&bytes, &n, "data:,", NULL, &err), err);
+    CHECK_INT(n, 0);
+    free(bytes);
+    params.max_bytes = 29;
+    CHECK_STATUS(clipc_image_fetch_url(&bytes, &n, bmp, &params, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "max_bytes");
+    CHECK(!bytes);
+    CHECK_INT(n, 0);
 }

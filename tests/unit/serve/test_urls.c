@@ -2,8 +2,12 @@
  *
  * test_urls.c - URLs that clients of the running server name: private
  * addresses are refused in every spelling and every dialect, before a
- * connection is opened; --no-urls, --offline and --allow-private.
+ * connection is opened; --no-urls, --offline and --allow-private; pictures of
+ * URLs are decoded within the bound of all pictures.
  */
+#include "serve/encode.h"
+#include "serve/options.h"
+#include "serve/server.h"
 #include "support/serve_client.h"
 #include "support/sockets.h"
 #include "support/test.h"
@@ -234,6 +238,23 @@ static void *be_site(void *arg)
     return NULL;
 }
 
+static pthread_t start_site(void)
+{
+    pthread_t thread;
+
+    site = listen_loopback(&site_port);
+    CHECK(site >= 0);
+    CHECK(pthread_create(&thread, NULL, be_site, NULL) == 0);
+    return thread;
+}
+
+static void stop_site(pthread_t thread)
+{
+    shutdown(site, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(site);
+}
+
 TEST(private_addresses_where_they_are_allowed)
 {
     static const char *const args[] = { "--model", "tests/data/tiny",
@@ -243,13 +264,10 @@ TEST(private_addresses_where_they_are_allowed)
         int status;
     } cases[] = { { "a.jpg", 200 }, { "to", 200 }, { "loop", 413 } };
     serve_process server;
-    pthread_t thread;
     char url[128];
 
     need_curl();
-    site = listen_loopback(&site_port);
-    CHECK(site >= 0);
-    CHECK(pthread_create(&thread, NULL, be_site, NULL) == 0);
+    pthread_t thread = start_site();
     serve_start(&server, args);
     for (size_t i = 0; i < 3; i++) {
         snprintf(url, sizeof url, "http://127.0.0.1:%u/%s", site_port,
@@ -259,8 +277,60 @@ TEST(private_addresses_where_they_are_allowed)
             FAIL("%s: status %d: %s", url, answer.status, answer.body);
         http_free(&answer);
     }
-    shutdown(site, SHUT_RDWR);
-    pthread_join(thread, NULL);
-    close(site);
+    stop_site(thread);
     CHECK_INT(serve_stop(&server), 0);
+}
+
+/* ---- decoders ---------------------------------------------------------- */
+
+static clipc_status read_within(serve_request *request, int64_t seconds,
+                                clipc_image **image, clipc_error *err)
+{
+    char url[128];
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/a.jpg", site_port);
+    request->deadline_us = serve_now_us() + seconds * 1000000;
+    return serve_read_url(request, url, image, err);
+}
+
+/* More URLs are fetched at once than pictures may be decoded. */
+TEST(a_picture_of_a_url_waits_for_a_decoder)
+{
+    static serve_server server;
+    serve_settings settings = serve_settings_default();
+    serve_model model = { .model = NULL };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_image *image;
+    int ends[2];
+
+    need_curl();
+    pthread_t thread = start_site();
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    settings.allow_private = true;
+    server.settings = &settings;
+    server.metrics = serve_metrics_new(NULL, 0);
+    CHECK(server.metrics);
+    CHECK(serve_gate_start(&server.fetching, 4, 0));
+    CHECK(serve_gate_start(&server.decoding, 1, 0));
+    serve_request request = { .server = &server,
+                              .model = &model,
+                              .fd = ends[0] };
+
+    CHECK(serve_gate_try(&server.decoding, 0));
+    CHECK_STATUS(read_within(&request, 1, &image, &err), CLIPC_ERR_TIMEOUT);
+    CHECK(!image);
+    serve_gate_leave(&server.decoding, 0);
+    CHECK_OK(read_within(&request, 60, &image, &err), err);
+    clipc_image_free(image);
+    CHECK(request.timing.decode > 0);
+    CHECK_INT(serve_gate_taken(&server.decoding), 0);
+    CHECK_INT(serve_gate_taken(&server.fetching), 0);
+
+    serve_gate_end(&server.decoding);
+    serve_gate_end(&server.fetching);
+    serve_metrics_free(server.metrics);
+    serve_settings_free(&settings);
+    close(ends[0]);
+    close(ends[1]);
+    stop_site(thread);
 }
