@@ -132,6 +132,8 @@ char *clipc_preprocess_config_write(const clipc_preprocess_config *c)
         ok = add(object, "crop_size",
                  json_pack("{s:I, s:I}", "height", (json_int_t)c->crop_height,
                            "width", (json_int_t)c->crop_width));
+    if (ok && c->crop_rounds)
+        ok = add(object, "clipc_crop_rounds", json_true());
     ok = ok && add(object, "do_rescale", json_boolean(c->rescale)) &&
          add(object, "rescale_factor", json_real(c->rescale_factor)) &&
          add(object, "do_normalize", json_boolean(c->normalize)) &&

@@ -528,7 +528,8 @@ static bool same(const clipc_preprocess_config *a,
            a->width == b->width && a->resample == b->resample &&
            a->center_crop == b->center_crop &&
            a->crop_height == b->crop_height &&
-           a->crop_width == b->crop_width && a->rescale == b->rescale &&
+           a->crop_width == b->crop_width &&
+           a->crop_rounds == b->crop_rounds && a->rescale == b->rescale &&
            a->normalize == b->normalize &&
            a->rescale_factor == b->rescale_factor &&
            memcmp(a->mean, b->mean, sizeof a->mean) == 0 &&
@@ -572,6 +573,35 @@ TEST(spellings_of_the_published_preprocessing_are_equal)
         CHECK_OK(parse_pre(&got, texts[i], &err), err);
         if (!same(&got, &want))
             FAIL("%s differs", texts[i]);
+    }
+}
+
+/* A packed file carries what is written. */
+TEST(what_is_written_of_preprocessing_is_read_back)
+{
+    static const char *const texts[] = {
+        "{}",
+        "{\"clipc_crop_rounds\": true}",
+        "{\"size\": {\"height\": 3, \"width\": 4}, \"resample\": 2, "
+        "\"do_center_crop\": false}",
+        "{\"size\": {\"shortest_edge\": 9, \"longest_edge\": 10}, "
+        "\"crop_size\": {\"height\": 5, \"width\": 6}}",
+        "{\"do_resize\": false, \"size\": {\"shortest_edge\": 7}}",
+        "{\"do_rescale\": false, \"do_normalize\": false}",
+        "{\"rescale_factor\": 0.1, \"image_mean\": [0.1, 0.2, 0.3], "
+        "\"image_std\": [1e-30, 1, 1e30]}",
+    };
+    clipc_preprocess_config want, got;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        CHECK_OK(parse_pre(&want, texts[i], &err), err);
+        char *written = clipc_preprocess_config_write(&want);
+        CHECK(written != NULL);
+        CHECK_OK(parse_pre(&got, written, &err), err);
+        if (!same(&got, &want))
+            FAIL("%s became %s", texts[i], written);
+        free(written);
     }
 }
 
