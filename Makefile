@@ -611,7 +611,7 @@ check-spark: all
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) VENV=$(VENV) sh tests/spark/run.sh
 
 parity: all $(BUILD)/tests/parity/trace $(BUILD)/tests/support/hubd
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) sh tests/parity/run.sh
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) PARTS='$(PARTS)' sh tests/parity/run.sh
 
 $(BUILD)/clipc-bench: $(BENCH_OBJECTS) $(STATIC_LIB)
 	$(if $(Q),@echo "  LD      $@")
