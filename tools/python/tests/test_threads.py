@@ -330,8 +330,10 @@ def test_nothing_is_left_of_closed_models() -> None:
 
 def test_interrupt() -> None:
     """Ctrl-C ends a long encode() between two batches."""
+    # Of a shell's background job SIGINT is ignored.
     code = (
-        "import clipc\n"
+        "import clipc, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "model = clipc.Model('demo', threads=1)\n"
         "print('ready', flush=True)\n"
         "try:\n    model.encode(['a van %d' % i for i in range(10**6)])\n"
