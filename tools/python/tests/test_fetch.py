@@ -322,9 +322,12 @@ def test_the_limit_on_time_counts_the_name(monkeypatch: pytest.MonkeyPatch) -> N
     assert_late("http://name.invalid/")
 
 
+# Of a shell's background job SIGINT is ignored.
 INTERRUPTED = """
+import signal
 import sys
 import clipc
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.argv[1] == "python":
     clipc._native.build_info = lambda: {"libcurl": None}
 model = clipc.Model("demo", private_hosts="allow")
