@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Union
 
 import numpy as np
 import pytest
@@ -74,6 +75,68 @@ def test_label_sets(demo: clipc.Model, drawings: list[Path], tmp_path: Path) -> 
     )
     by_hand /= np.linalg.norm(by_hand, axis=1, keepdims=True)
     assert np.allclose(averaged.embeddings, by_hand, atol=1e-6)
+
+
+def programs_labels(path: Path, n: int) -> list[str]:
+    """The labels of a file as clipc-classify reads them; none: it refuses the file."""
+    command = [program("clipc-classify"), "--model", ROOT / "tests/data/tiny", "--quiet"]
+    options = ["--labels", path, "--format", "jsonl", "--top", str(n), "--truncate", "--no-cache"]
+    run = subprocess.run(
+        [*command, *options, ROOT / "tests/data/golden/jpg.jpg"], capture_output=True, check=False
+    )
+    if run.returncode:
+        assert run.returncode == 3, run.stderr
+        return []
+    found = json.loads(run.stdout)["predictions"]
+    return [p["label"] for p in sorted(found, key=lambda p: int(p["index"]))]
+
+
+# What ends a line for str.splitlines() and for universal newlines, and for clipc.
+ENDS = "a\u0085b c\u2028d\u2029e\vf\fg\x1ch\x1di\x1ej\rk"
+
+
+@pytest.mark.parametrize(
+    ("data", "labels"),
+    [
+        (b"\xef\xbb\xbfone\r\ntwo\r\n", ["one", "two"]),
+        (b"one\n\xef\xbb\xbftwo", ["one", "\ufefftwo"]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfone", ["\ufeffone"]),
+        (b"one\r\r\ntwo\rthree\n\rfour\r", ["one\r", "two\rthree", "\rfour"]),
+        (f"{ENDS}\nnext".encode(), [ENDS, "next"]),
+        (b"\n \t\r\n\t\n one \n\r\n", [" one "]),
+        (b"\x1c\na\0b\nsame\nsame", ["\x1c", "a\0b", "same", "same"]),
+        (b"a" * 65536 + b"\r\nb", ["a" * 65536, "b"]),
+        (b"", "format"),
+        (b"\xef\xbb\xbf", "format"),
+        (b"\n\r\n \n", "format"),
+        ("one\n\u3000\u2028\n".encode(), "format"),
+        (b"one\n\x0c\n", "format"),
+        (b"one\n\r\r\n", "format"),
+        (b"one\nb\xc3\x84d: \xed\xa0\x80\n", "utf8"),
+        (b"\xef\xbb\xbfone\ncut \xe2\x82", "utf8"),
+        (b"one\n" + b"a" * 65537, "limit"),
+        (b"a\n" * 1_000_001, "limit"),
+        (b"\n" * ((16 << 20) + 1), "limit"),
+    ],
+    ids=range(19),
+)
+def test_files_of_labels_are_those_of_the_programs(
+    data: bytes, labels: Union[str, list[str]], tiny: clipc.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(data)
+    if isinstance(labels, list):
+        assert programs_labels(path, len(labels) + 1) == labels
+        assert list(tiny.labels(path, cache=False, truncate=True)) == labels
+        return
+    assert programs_labels(path, 1) == []
+    with pytest.raises(clipc.ClipcError) as caught:
+        tiny.labels(path, cache=False)
+    assert caught.value.status == labels, caught.value
+    if labels == "utf8":
+        with pytest.raises(UnicodeDecodeError) as wrong:
+            data.decode()
+        assert caught.value.offset == wrong.value.start
 
 
 def test_label_cache(demo: clipc.Model, tmp_path: Path) -> None:

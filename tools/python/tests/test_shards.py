@@ -189,6 +189,42 @@ def test_parquet_and_lists(tmp_path: Path) -> None:
         embed([str(tmp_path / "b.parquet")], tmp_path / "o", Options(model=TINY, image="picture"))
 
 
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (b"\xef\xbb\xbfa.jpg\r\nb.jpg", ["a.jpg", "b.jpg"]),
+        (b"\r\n\na\r\r\n\rb\rc\r", ["a\r", "\rb\rc"]),
+        ("a\x85b\u2028c\vd\n e \n".encode(), ["a\x85b\u2028c\vd", " e "]),
+        (b"a\r\0\0b\nc\0d", ["a\r", "b\nc", "d"]),
+        (b"\xef\xbb\xbfa\0b\0", ["a", "b"]),
+    ],
+)
+def test_lists_are_those_of_clipc_embed(tmp_path: Path, data: bytes, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(GOOD[0].read_bytes())
+    path = tmp_path / "list.txt"
+    path.write_bytes(data)
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        _, records = rows_of(tmp_path / "one", "--files-from", str(path))
+        stats = embed([str(path)], tmp_path / "out", list_rows=1)
+    finally:
+        os.chdir(here)
+    assert [record["image"] for record in records] == names
+    assert [s["ok"] for s in stats] == [1] * len(names)
+    pieces = sorted((tmp_path / "out/metadata").iterdir())
+    found = [pq.read_table(piece)["image_path"].to_pylist() for piece in pieces]
+    assert found == [[name] for name in names]
+
+
+def test_a_list_without_lines_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"a\n" + b"b" * (17 << 20))
+    with pytest.raises(clipc.ClipcError, match="limit of 16777216 bytes"):
+        list(_pictures.list_lines(str(path)))
+
+
 def test_what_is_done_again(tmp_path: Path) -> None:
     tar = make_tar(tmp_path / "a.tar", samples())
     out, inputs = tmp_path / "out", [str(tar)]

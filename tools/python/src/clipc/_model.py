@@ -21,6 +21,7 @@ from ._errors import ClipcError, argument
 from ._images import ImageInput, ImageReader
 from ._inputs import choice, listed, single, utf8, whole
 from ._labels import RESULT, Classification, Labels, Prediction, TopK
+from ._lines import label_lines
 
 Precision = Literal["auto", "f32", "bf16", "int8"]
 
@@ -198,7 +199,7 @@ class Model(Embedder):
         if isinstance(names, str):
             names = _places.built_in_list(names)
         elif isinstance(names, os.PathLike):
-            names = _places.read_list(os.fspath(names))
+            names = label_lines(os.fspath(names))
         if isinstance(templates, str):
             templates = _places.built_in_list(templates)
         names = listed(names)

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import IO, Any, NamedTuple, Optional, Union
 
 from ._errors import ClipcError
+from ._lines import lines
 
 ENDINGS = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp")
 _LITTER = {
@@ -234,20 +235,14 @@ def _parquet(
 
 
 def list_lines(path: str, at: int = 0) -> Iterator[tuple[int, str]]:
-    """The names in a list from byte `at` on, each with the byte where it begins:
-    one a line, or separated by NUL."""
+    """The names in a list from byte `at` on, each with the byte where its line
+    begins: one a line, or separated by NUL."""
     with open(path, "rb") as file:
         separator = b"\0" if b"\0" in file.read(65536) else b"\n"
         file.seek(at)
-        rest = b""
-        while chunk := file.read(1 << 20):
-            *lines, rest = (rest + chunk).split(separator)
-            for line in lines:
-                if line.rstrip(b"\r"):
-                    yield at, os.fsdecode(line.rstrip(b"\r"))
-                at += len(line) + 1
-        if rest:
-            yield at, os.fsdecode(rest)
+        for begin, line in lines(file, at, separator):
+            if line:
+                yield begin, os.fsdecode(line)
 
 
 def _list(shard: Shard) -> Iterator[Picture]:

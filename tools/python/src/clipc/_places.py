@@ -9,6 +9,7 @@ from typing import Optional
 
 from . import _native
 from ._errors import ClipcError
+from ._lines import label_lines
 
 
 def _variable(name: str) -> Optional[str]:
@@ -68,17 +69,4 @@ def built_in_list(name: str) -> list[str]:
     if not os.path.exists(path):
         known = sorted(f[:-4] for f in os.listdir(folder) if f.endswith(".txt"))
         raise ClipcError("not_found", f"no built-in list {name!r}: there are {', '.join(known)}")
-    return read_list(path)
-
-
-def read_list(path: str) -> list[str]:
-    """Lines of a UTF-8 file, without their ends and without empty ones."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return [line for line in file.read().splitlines() if line.strip()]
-    except FileNotFoundError:
-        raise ClipcError("not_found", f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise ClipcError("utf8", f"{path}: not UTF-8", offset=error.start) from None
-    except OSError as error:
-        raise ClipcError("io", f"{path}: {error.strerror}") from None
+    return label_lines(path)

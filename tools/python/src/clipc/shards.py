@@ -149,7 +149,8 @@ def plan(inputs: Iterable[str], out: str, list_rows: int = 10_000) -> list[Shard
 
     Raises:
         ClipcError: "argument": an input is none of these, or OUT has shards of
-            inputs that are not named now.
+            inputs that are not named now; "limit": a line of a list is too long.
+        OSError: an input cannot be read, or OUT not written.
     """
     wanted: list[tuple[str, str, int, Optional[int]]] = []
     for kind, path in sorted(set(_files(inputs)), key=lambda found: found[1]):
