@@ -53,13 +53,15 @@ def check(name):
 # ---- running ----------------------------------------------------------------
 
 
+def command(out, executors, *options, inputs=INPUTS):
+    return [sys.executable, "-m", "clipc.spark", "--master", f"local-cluster[{executors},1,1024]",
+            "--model", MODEL, "--list-rows", str(LIST_ROWS), "-o", out, *options, *inputs]
+
+
 def start(out, executors=2, *options):
     """The job as a process, leader of its own group."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "clipc.spark", "--master", f"local-cluster[{executors},1,1024]",
-         "--model", MODEL, "--list-rows", str(LIST_ROWS), "-o", out, *options, *INPUTS],
-        stdout=subprocess.PIPE, stderr=open(f"{out}.log", "a"), text=True,
-        start_new_session=True)
+    return subprocess.Popen(command(out, executors, *options), stdout=subprocess.PIPE,
+                            stderr=open(f"{out}.log", "a"), text=True, start_new_session=True)
 
 
 def finish(job, status=1):
@@ -242,6 +244,21 @@ def _():
     assert 4 <= done < 15 and sums["skipped"] == done, (done, sums)
     assert digest(out) == digest(first) and not os.listdir(f"{out}/_tmp")
     print(f"# {done} of 15 shards were whole when the driver died")
+
+
+@check("what stops a job is told in a line, with status 3")
+def _():
+    [parquet, *_] = [path for path in INPUTS if path.endswith(".parquet")]
+    for out, column, words in ((f"{WORK}/stopped", "nothing", f"{parquet}: no column nothing"),
+                               (f"{parquet}/out", "image", f"{parquet}/out: Not a directory")):
+        with open(f"{WORK}/stopped.log", "w+", encoding="utf-8", errors="replace") as log:
+            done = subprocess.run(command(out, 2, "--image", column, inputs=[parquet]),
+                                  stdout=subprocess.PIPE, stderr=log, text=True)
+            log.seek(0)
+            last = log.read().splitlines()[-1]
+        assert (done.returncode, done.stdout) == (3, ""), done
+        assert last.startswith(f"clipc.spark: {words}"), last
+        print(f"# {last}")
 
 
 @check("columns of a DataFrame: bytes, paths, structs; errors beside them")

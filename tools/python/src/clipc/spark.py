@@ -19,11 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from clipc import shards
 from clipc._errors import ClipcError
@@ -35,6 +37,38 @@ if TYPE_CHECKING:
 
 __all__ = ["embed", "main", "run"]
 
+Answer = TypeVar("Answer")
+# Before what a task says of its failure. Of an exception in a task the driver sees
+# a text alone, which Spark puts among its own.
+_FAILED = "clipc.spark failed: "
+
+
+def _told(what: str, work: Callable[[], Answer]) -> Answer:
+    """What work() returns; its exception becomes a line that names `what`."""
+    try:
+        return work()
+    except Exception as error:
+        line = " ".join(f"{what}: {_words(error)}".splitlines())
+        raise RuntimeError(_FAILED + line) from error
+
+
+def _words(error: Exception) -> str:
+    """An exception in a line."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _words_of_spark(error: Exception) -> str:
+    """What a task has said, or the first line of what Spark says."""
+    said = str(error) or type(error).__name__
+    told = re.search(re.escape(_FAILED) + "(.+)", said)
+    if told:
+        return told[1]
+    # "An error occurred while calling o12.f.", and then the exception.
+    texts = [line.strip(": ") for line in said.splitlines() if line.strip(": ")]
+    return texts[1] if len(texts) > 1 and texts[0].startswith("An error") else texts[0]
+
 
 def run(
     spark: SparkSession, inputs: list[str], out: str, options: Options, list_rows: int = 10_000
@@ -45,7 +79,8 @@ def run(
         ClipcError: as shards.plan() and shards.finish() do; "config": the model
             cannot be opened here.
         py4j.protocol.Py4JJavaError: a task has failed as often as
-            spark.task.maxFailures allows.
+            spark.task.maxFailures allows, or Spark itself cannot go on.
+        OSError: as shards.plan().
     """
     out = os.path.abspath(out)
     planned = shards.plan(inputs, out, list_rows)
@@ -56,13 +91,15 @@ def run(
     options = replace(options, model_sha256=model_sha256)
     context = spark.sparkContext
     tasks = context.parallelize(planned, len(planned))
-    done = tasks.map(lambda shard: shards.embed_shard(shard, out, options)).map(
-        lambda stats: (stats["number"], "skipped" in stats)
-    )
+    done = tasks.map(
+        lambda shard: _told(shard.path, lambda: shards.embed_shard(shard, out, options))
+    ).map(lambda stats: (stats["number"], "skipped" in stats))
     skipped = sum(was for _, was in done.collect())
     slices = min(len(planned), 4 * context.defaultParallelism)
     numbers = context.parallelize([shard.number for shard in planned], slices)
-    checked = numbers.map(lambda number: shards.check_shard(number, out)).collect()
+    checked = numbers.map(
+        lambda number: _told(f"shard {number}", lambda: shards.check_shard(number, out))
+    ).collect()
     sums = shards.finish(out, planned, checked)
     shards.sweep(out)
     return {**sums, "skipped": skipped}
@@ -134,10 +171,6 @@ def main(argv: Optional[list[str]] = None) -> int:
     """The command line. Exit status: 0 all embedded, 1 some inputs failed (errors/
     says why), 2 wrong usage, 3 the job cannot run."""
     args = _arguments(sys.argv[1:] if argv is None else argv)
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.appName("clipc")
-    spark = (builder.master(args.master) if args.master else builder).getOrCreate()
     options = Options(
         model=os.path.abspath(args.model) if os.path.exists(args.model) else args.model,
         precision=args.precision,
@@ -152,14 +185,34 @@ def main(argv: Optional[list[str]] = None) -> int:
         decode=args.decode,
     )
     try:
-        sums = run(spark, args.inputs, args.out, options, args.list_rows)
-    except ClipcError as error:
-        print(f"clipc.spark: {error}", file=sys.stderr)
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        return _failed(f"{error}: pip install 'clipc[spark]'")
+    try:
+        builder = SparkSession.builder.appName("clipc")
+        spark = (builder.master(args.master) if args.master else builder).getOrCreate()
+        try:
+            sums = run(spark, args.inputs, args.out, options, args.list_rows)
+        finally:
+            with suppress(Exception):  # it may have ended before
+                spark.stop()
+    except (ClipcError, OSError) as error:
+        return _failed(_words(error))
+    except (Py4JError, PySparkException) as error:
+        return _failed(_words_of_spark(error))
+    except Exception:
+        # Python's own status would be that of inputs that failed.
+        traceback.print_exc()
         return 3
-    finally:
-        spark.stop()
     print(json.dumps(sums))
     return 1 if sums["failed"] else 0
+
+
+def _failed(words: str) -> int:
+    print(f"clipc.spark: {words}", file=sys.stderr)
+    return 3
 
 
 if __name__ == "__main__":
