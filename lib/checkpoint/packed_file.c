@@ -50,18 +50,36 @@ static clipc_status fail(const clipc_tensor_files *files, const char *name,
                       CLIPC_QUOTE(clipc_tensor_files_name(files)), name, what);
 }
 
+/* Kernels read strips where they lie. In safetensors a tensor has the bytes of
+ * its shape; in a PyTorch checkpoint it may be a view of fewer. */
+static clipc_status check_container(const clipc_tensor_files *files,
+                                    clipc_error *err)
+{
+    for (size_t i = 0; i < clipc_tensor_files_n_files(files); i++) {
+        const clipc_tensor_file *file = clipc_tensor_files_file(files, i);
+        if (file->is_torch)
+            return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                              "%s: a PyTorch checkpoint with the tensor %s of "
+                              "a packed file; packed files are safetensors: "
+                              "pack the model again",
+                              CLIPC_QUOTE(file->name), CLIPC_PACKED_MANIFEST);
+    }
+    return CLIPC_OK;
+}
+
 clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
                                  const clipc_tensor_files *files,
                                  clipc_error *err)
 {
     const char *name = CLIPC_PACKED_MANIFEST;
-    const clipc_tensor *tensor;
+    const clipc_tensor *tensor = clipc_tensor_files_find(files, name);
 
     *manifest = (clipc_manifest){ .precision = CLIPC_PRECISION_AUTO };
-    CLIPC_TRY(clipc_packed_bytes(&tensor, files, name, false, err));
     *found = tensor != NULL;
     if (!tensor)
         return CLIPC_OK;
+    CLIPC_TRY(check_container(files, err));
+    CLIPC_TRY(clipc_packed_bytes(&tensor, files, name, true, err));
     if (tensor->n_bytes < MAGIC_BYTES + sizeof(uint32_t) ||
         memcmp(tensor->data, MAGIC, MAGIC_BYTES) != 0)
         return fail(files, name, "does not begin as a manifest", err);
@@ -89,6 +107,15 @@ clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
 
 /* ---- bytes and their digest -------------------------------------------- */
 
+static clipc_status check_plain(const clipc_tensor_files *files,
+                                const clipc_tensor *tensor, clipc_error *err)
+{
+    return tensor->strided
+               ? fail(files, tensor->name,
+                      "its numbers do not lie one after the other", err)
+               : CLIPC_OK;
+}
+
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
                                 const clipc_tensor_files *files,
                                 const char *name, bool required,
@@ -99,7 +126,7 @@ clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
         return required ? fail(files, name, "is missing", err) : CLIPC_OK;
     if (strcmp((*tensor)->dtype_name, "U8") != 0 || (*tensor)->rank != 1)
         return fail(files, name, "is not a row of bytes (U8)", err);
-    return CLIPC_OK;
+    return check_plain(files, *tensor, err);
 }
 
 static bool starts_with(const char *name, const char *prefix)
@@ -228,7 +255,7 @@ static clipc_status find_columns(const clipc_tensor **tensor,
     if (strcmp((*tensor)->dtype_name, dtype) != 0 || (*tensor)->rank != 1 ||
         (*tensor)->shape[0] != n_strips * CLIPC_STRIP_COLUMNS)
         return fail(files, name, "is not a number for each column", err);
-    return CLIPC_OK;
+    return check_plain(files, *tensor, err);
 }
 
 clipc_status clipc_packed_find(clipc_packed_tensors *tensors,
@@ -253,6 +280,7 @@ clipc_status clipc_packed_find(clipc_packed_tensors *tensors,
     if (t->rank != 3 || memcmp(t->shape, shape, sizeof shape) != 0)
         return fail(files, layer->name,
                     "has another shape than the config says", err);
+    CLIPC_TRY(check_plain(files, t, err));
     if (tensors->storage != CLIPC_STORE_S8)
         return CLIPC_OK;
     CLIPC_TRY(find_columns(&tensors->scale, files, layer->name,

@@ -39,12 +39,13 @@ void clipc_manifest_write(unsigned char out[CLIPC_MANIFEST_BYTES],
                           const clipc_manifest *manifest);
 
 /* *found: whether this is a packed file. CLIPC_ERR_UNSUPPORTED names a version
- * that is not known. */
+ * that is not known, or a file that is not safetensors. */
 clipc_status clipc_manifest_read(clipc_manifest *manifest, bool *found,
                                  const clipc_tensor_files *files,
                                  clipc_error *err);
 
-/* Finds a tensor of bytes; NULL when absent and not required. */
+/* Finds a tensor of bytes, [n_bytes] at its data; NULL when absent and not
+ * required. */
 clipc_status clipc_packed_bytes(const clipc_tensor **tensor,
                                 const clipc_tensor_files *files,
                                 const char *name, bool required,

@@ -44,6 +44,7 @@ typedef struct clipc_tensor_file {
     size_t size;
 
     /* By the reader. */
+    bool is_torch;               /* a PyTorch checkpoint, else safetensors */
     const unsigned char *header; /* [header_bytes] describes the tensors: */
     size_t header_bytes;         /* part of the weights' identity */
     char *names;                 /* of all tensors, each terminated */

@@ -328,6 +328,7 @@ clipc_status clipc_torch_read(clipc_tensor_file *file, size_t max_header_bytes,
 {
     clipc_zip zip;
 
+    file->is_torch = true;
     if (!clipc_torch_looks_like(file->data, file->size))
         return fail_other(file, err);
     /* Only the entries' headers are read now: the tensors between the headers

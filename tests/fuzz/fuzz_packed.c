@@ -3,9 +3,11 @@
  * fuzz_packed.c - packed files. The first byte chooses a good file (a
  * precision, with spaces for room in its header). The rest are edits to this
  * file at positions that favour the header, the manifest and the vocabulary. A
- * file that opens must embed and tokenise, or fail with a message.
+ * file that opens must embed and tokenise, or fail with a message. One file is a
+ * PyTorch checkpoint, with strips that are views of one number.
  */
 #include "clipc.h"
+#include "support/containers.h"
 #include "support/tiny_model.h"
 
 #include <stdio.h>
@@ -13,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N_FILES = 3, EDIT_BYTES = 5, MAX_IDS = 100 };
+enum { N_PRECISIONS = 3, N_FILES, EDIT_BYTES = 5, MAX_IDS = 100 };
 
 typedef struct packed {
     unsigned char *data;
@@ -50,6 +52,16 @@ static void make(packed *out, clipc_precision precision)
     unlink(path);
     clipc_model_free(model);
     tiny_model_free(&files);
+}
+
+/* The last file: the one before it in the other container, where edits in the
+ * first kibibytes are edits in the pickle. */
+static void make_torch(packed *out, const packed *from)
+{
+    builder b;
+
+    torch_file(&b, from->data, from->n, ".weight");
+    *out = (packed){ b.data, b.n, b.n < 4096 ? b.n : 4096 };
 }
 
 /* Returns the place of an edit: the header, the last bytes (manifest, configs,
@@ -110,9 +122,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model *model;
 
-    if (!good[0].data)
-        for (int i = 0; i < N_FILES; i++)
+    if (!good[0].data) {
+        for (int i = 0; i < N_PRECISIONS; i++)
             make(&good[i], (clipc_precision)(CLIPC_PRECISION_F32 + i));
+        make_torch(&good[N_PRECISIONS], &good[N_PRECISIONS - 1]);
+    }
     if (n == 0)
         return 0;
     const packed *file = &good[data[0] % N_FILES];

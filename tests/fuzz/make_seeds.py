@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Writes tests/fuzz/seeds/fuzz_safetensors, fuzz_config, fuzz_exif, fuzz_torch
 (from tests/data/torch), fuzz_shards, fuzz_serve_json, fuzz_multipart,
-fuzz_fields, fuzz_head, fuzz_target, fuzz_tar, fuzz_component, fuzz_adapter and
-fuzz_tokenizer. Needs no package.
+fuzz_fields, fuzz_head, fuzz_target, fuzz_tar, fuzz_component, fuzz_adapter,
+fuzz_packed and fuzz_tokenizer. Needs no package.
 
     python3 tests/fuzz/make_seeds.py
 """
@@ -168,6 +168,11 @@ def adapter_seeds():
     write("fuzz_adapter", "weights-shape", b"2" + bytes([0, 100]) + b"3")
 
 
+def packed_seeds():
+    for i, name in enumerate(("f32", "bf16", "int8", "torch")):
+        write("fuzz_packed", name, bytes([i]))
+
+
 def tokenizer_seeds():
     token = {"content": "<x>", "lstrip": True, "normalized": False,
              "rstrip": False, "single_word": False, "special": True}
@@ -266,6 +271,7 @@ def main():
     shard_seeds()
     folder_seeds()
     adapter_seeds()
+    packed_seeds()
     tokenizer_seeds()
     serve_seeds()
     tar_seeds()

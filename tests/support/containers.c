@@ -174,10 +174,10 @@ static const char *storage_class(const clipc_tensor *tensor)
 {
     static const struct {
         const char *dtype, *class_name;
-    } classes[] = { { "F32", "FloatStorage" },
-                    { "F16", "HalfStorage" },
-                    { "BF16", "BFloat16Storage" },
-                    { "I64", "LongStorage" } };
+    } classes[] = { { "F32", "FloatStorage" },     { "F16", "HalfStorage" },
+                    { "BF16", "BFloat16Storage" }, { "I64", "LongStorage" },
+                    { "I32", "IntStorage" },       { "I8", "CharStorage" },
+                    { "U8", "ByteStorage" } };
 
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (strcmp(tensor->dtype_name, classes[i].dtype) == 0)
@@ -186,9 +186,16 @@ static const char *storage_class(const clipc_tensor *tensor)
     exit(1);
 }
 
-/* Writes the tensors first, first + step, ... of st. */
+/* Whether the tensor is to be a view of its first number. views: or NULL. */
+static bool is_view(const clipc_tensor *tensor, const char *views)
+{
+    return views && tensor->n_elements > 1 && strstr(tensor->name, views);
+}
+
+/* Writes the tensors first, first + step, ... of st; those whose names contain
+ * `views` as views of their first number. */
 static void torch_part(builder *b, const clipc_tensor_files *st, size_t first,
-                       size_t step)
+                       size_t step, const char *views)
 {
     zip_builder z = { 0 };
     builder pickle = { 0 };
@@ -197,15 +204,16 @@ static void torch_part(builder *b, const clipc_tensor_files *st, size_t first,
     build(&pickle, "\x80\x02}(", 4);
     for (size_t i = first; i < clipc_tensor_files_count(st); i += step) {
         const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
+        const bool view = is_view(tensor, views);
         size_t stride[CLIPC_MAX_RANK], n = 1;
         for (size_t d = tensor->rank; d-- > 0;) {
-            stride[d] = n;
+            stride[d] = view ? 0 : n;
             n *= tensor->shape[d];
         }
         snprintf(key, sizeof key, "%zu", i);
         pickle_text(&pickle, tensor->name);
-        pickle_tensor(&pickle, storage_class(tensor), key, tensor->n_elements,
-                      0, tensor->rank, tensor->shape, stride);
+        pickle_tensor(&pickle, storage_class(tensor), key, view ? 1 : n, 0,
+                      tensor->rank, tensor->shape, stride);
     }
     build_string(&pickle, "u.");
     zip_add(&z, "tiny/data.pkl", pickle.data, pickle.n);
@@ -213,7 +221,9 @@ static void torch_part(builder *b, const clipc_tensor_files *st, size_t first,
     for (size_t i = first; i < clipc_tensor_files_count(st); i += step) {
         const clipc_tensor *tensor = clipc_tensor_files_at(st, i);
         snprintf(key, sizeof key, "tiny/data/%zu", i);
-        zip_add(&z, key, tensor->data, tensor->n_bytes);
+        zip_add(&z, key, tensor->data,
+                is_view(tensor, views) ? tensor->n_bytes / tensor->n_elements
+                                       : tensor->n_bytes);
     }
     zip_add(&z, "tiny/version", "3\n", 2);
     zip_end(&z, true);
@@ -221,10 +231,11 @@ static void torch_part(builder *b, const clipc_tensor_files *st, size_t first,
     *b = z.out;
 }
 
-void torch_file(builder *b, const void *safetensors, size_t n)
+void torch_file(builder *b, const void *safetensors, size_t n,
+                const char *views)
 {
     clipc_tensor_files *st = open_tensors(safetensors, n);
-    torch_part(b, st, 0, 1);
+    torch_part(b, st, 0, 1, views);
     clipc_tensor_files_free(st);
 }
 
@@ -282,7 +293,7 @@ void write_torch_model(const char *folder, const tiny_model_options *options)
     clipc_tensor_files *st = write_rest(folder, options, &files);
     builder b;
 
-    torch_part(&b, st, 0, 1);
+    torch_part(&b, st, 0, 1, NULL);
     write_file(folder, "pytorch_model.bin", b.data, b.n);
     build_free(&b);
     clipc_tensor_files_free(st);
@@ -305,7 +316,7 @@ void write_split_model(const char *folder, const tiny_model_options *options,
         snprintf(name, sizeof name, "%s-%05zu-of-%05zu.%s", stem, i + 1, n,
                  suffix);
         if (torch)
-            torch_part(&b, st, i, n);
+            torch_part(&b, st, i, n, NULL);
         else
             safetensors_part(&b, st, i, n);
         write_file(folder, name, b.data, b.n);

@@ -49,8 +49,11 @@ void pickle_tensor(builder *b, const char *storage_class, const char *key,
 
 /* ---- checkpoints ------------------------------------------------------- */
 
-/* Makes torch.save()'s file of the tensors of a safetensors file. */
-void torch_file(builder *b, const void *safetensors, size_t n);
+/* Makes torch.save()'s file of the tensors of a safetensors file. Tensors whose
+ * names contain `views` (or NULL) are views that repeat their first number, the
+ * only one in the file. */
+void torch_file(builder *b, const void *safetensors, size_t n,
+                const char *views);
 
 /* Writes the tiny model with pytorch_model.bin, not model.safetensors. */
 void write_torch_model(const char *folder, const tiny_model_options *options);

@@ -3,6 +3,7 @@
  * test_packed.c - packed files. A packed file gives the bits of its source
  * model, and no damage is worse than an error.
  */
+#include "support/containers.h"
 #include "support/files.h"
 #include "support/fixture.h"
 #include "checkpoint/packed_file.h"
@@ -429,6 +430,100 @@ TEST(edited_headers_are_refused)
             FAIL("edit %zu gives %s: %s", i, clipc_status_name(status),
                  err.message);
         free(bytes);
+    }
+}
+
+/* ---- other containers -------------------------------------------------- */
+
+/* A PyTorch checkpoint of the packed tiny model. views: as of torch_file(). */
+static builder pack_as_torch(clipc_precision precision, const char *views)
+{
+    builder torch;
+    size_t n;
+    unsigned char *bytes = pack(NULL, precision, &n);
+
+    torch_file(&torch, bytes, n, views);
+    free(bytes);
+    return torch;
+}
+
+/* Strips that lie elsewhere than their shape says would be read past the end of
+ * the file. */
+TEST(a_packed_model_in_a_pytorch_checkpoint_is_refused)
+{
+    static const char *const views[] = { NULL,           ".weight",
+                                         ".scale",       ".sums",
+                                         "clipc.config", "clipc.manifest" };
+
+    for (size_t i = 0; i < N_PRECISIONS; i++)
+        for (size_t k = 0; k < sizeof views / sizeof *views; k++) {
+            builder torch = pack_as_torch(precisions[i], views[k]);
+            /* An exact copy: a sanitizer sees a read past the end. */
+            unsigned char *copy = malloc(torch.n);
+            clipc_model *opened = NULL;
+            CHECK(copy != NULL);
+            memcpy(copy, torch.data, torch.n);
+            CHECK_STATUS(try_bytes(copy, torch.n), CLIPC_ERR_UNSUPPORTED);
+            CHECK_HAS(err.message, "packed files are safetensors");
+            test_write(test_path("packed.bin"), torch.data, torch.n);
+            CHECK_STATUS(clipc_model_open(&opened, test_path("packed.bin"),
+                                          NULL, &err),
+                         CLIPC_ERR_UNSUPPORTED);
+            CHECK_HAS(err.message, "packed.bin: a PyTorch checkpoint");
+            CHECK(opened == NULL);
+            free(copy);
+            build_free(&torch);
+        }
+}
+
+/* What clipc_packed_find() and clipc_packed_bytes() say of a checkpoint, in
+ * which the tensors `views` are views. */
+static clipc_status find_in_torch(clipc_precision precision, const char *views)
+{
+    const clipc_parameter layer = { .name = LAYER,
+                                    .kind = CLIPC_KIND_LAYER,
+                                    .rank = 2,
+                                    .shape = { TINY_VISION_MLP,
+                                               TINY_VISION_WIDTH } };
+    builder torch = pack_as_torch(precision, views);
+    const clipc_tensor *config;
+    clipc_packed_tensors found;
+    clipc_tensor_files *opened;
+
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    CHECK_OK(clipc_tensor_files_open_memory(&opened, torch.data, torch.n,
+                                            "packed", (size_t)1 << 20, &err),
+             err);
+    clipc_status status = clipc_packed_find(&found, opened, precision, &layer,
+                                            &err);
+    if (status == CLIPC_OK)
+        status = clipc_packed_bytes(&config, opened, CLIPC_PACKED_CONFIG, true,
+                                    &err);
+    clipc_tensor_files_free(opened);
+    build_free(&torch);
+    return status;
+}
+
+TEST(views_are_no_part_of_a_packed_model)
+{
+    static const struct {
+        clipc_precision precision;
+        const char *views, *piece;
+    } cases[] = {
+        { CLIPC_PRECISION_F32, "fc1.weight", "fc1.weight: its numbers do" },
+        { CLIPC_PRECISION_BF16, "fc1.weight", "fc1.weight: its numbers do" },
+        { CLIPC_PRECISION_INT8, "fc1.weight", "fc1.weight: its numbers do" },
+        { CLIPC_PRECISION_INT8, "fc1.weight.scale", ".scale: its numbers do" },
+        { CLIPC_PRECISION_INT8, "fc1.weight.sums", ".sums: its numbers do" },
+        { CLIPC_PRECISION_F32, "clipc.config", "config.json: its numbers do" },
+    };
+
+    for (size_t i = 0; i < N_PRECISIONS; i++)
+        CHECK_INT(find_in_torch(precisions[i], NULL), CLIPC_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_STATUS(find_in_torch(cases[i].precision, cases[i].views),
+                     CLIPC_ERR_FORMAT);
+        CHECK_HAS(err.message, cases[i].piece);
     }
 }
 
