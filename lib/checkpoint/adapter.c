@@ -258,7 +258,7 @@ static clipc_status find_scale(const adapter *a,
         char *module = clipc_strndup(base->name, strlen(base->name));
         if (!module)
             return clipc_fail_nomem(err, "adapter");
-        *strrchr(module, '.') = '\0'; /* found by such a name */
+        *strrchr(module, '.') = '\0'; /* a layer is found as MODULE.weight */
         p->scale = clipc_adapter_scale(&a->config, module, p->rank);
         free(module);
         return CLIPC_OK;

@@ -74,17 +74,19 @@ static void remove_parts(char *name)
 }
 
 /* The tensor of this name, or of its end behind a dot: what stands before are
- * names of wrappers. */
+ * names of wrappers. of_module: the name has a module before the parameter,
+ * MODULE.weight, for PEFT adapts modules of a model and never the model itself. */
 static const clipc_tensor *find_end(const clipc_tensor_files *files,
-                                    const char *name)
+                                    const char *name, bool of_module)
 {
     while (name) {
-        const clipc_tensor *found = clipc_tensor_files_find(files, name);
+        const char *dot = strchr(name, '.');
+        const clipc_tensor *found = dot || !of_module
+                                        ? clipc_tensor_files_find(files, name)
+                                        : NULL;
         if (found)
             return found;
-        name = strchr(name, '.');
-        if (name)
-            name++;
+        name = dot ? dot + 1 : NULL;
     }
     return NULL;
 }
@@ -117,14 +119,14 @@ static const clipc_tensor *find_peft(const clipc_tensor_files *files,
 
     remove_parts(module);
     if (whole)
-        return find_end(files, module);
+        return find_end(files, module, false); /* logit_bias has no module */
     for (size_t i = 0; i < 2; i++) {
         static const char wrapper[] = "base_model.model.";
         const size_t n = sizeof wrapper - 1;
         char *name = clipc_format("%s%s", module, ends[i]);
         if (!name)
             return NULL;
-        const clipc_tensor *found = find_end(files, name);
+        const clipc_tensor *found = find_end(files, name, true);
         if (!found)
             found = find_tower(files,
                                strncmp(name, wrapper, n) ? name : name + n);

@@ -27,9 +27,10 @@ typedef struct clipc_adapter_part {
     const clipc_tensor *base; /* of the checkpoint */
 } clipc_adapter_part;
 
-/* Fills kind, kohya and base. CLIPC_ERR_UNSUPPORTED, with the tensor's name: a
- * tensor of another kind of adapter, or for a layer that the checkpoint does
- * not have. file: of the adapter, for messages. */
+/* Fills kind, kohya and base. Unless the kind is WHOLE, the name of base is that
+ * of a module, a dot and that of a parameter. CLIPC_ERR_UNSUPPORTED, with the
+ * tensor's name: a tensor of another kind of adapter, or for a layer that the
+ * checkpoint does not have. file: of the adapter, for messages. */
 clipc_status clipc_adapter_place(clipc_adapter_part *part,
                                  const clipc_tensor_files *files,
                                  const char *file, clipc_error *err);

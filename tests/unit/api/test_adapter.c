@@ -5,6 +5,7 @@
  * adapter may lie, what is refused.
  */
 #include "base/json.h"
+#include "checkpoint/adapter.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -223,18 +224,26 @@ TEST(configurations_of_adapters)
     }
 }
 
-/* A safetensors file of F32 tensors of zeros: "NAME [SHAPE]" and the numbers
- * of each. */
-static void write_zeros(const char *path, const char *names, size_t n_floats)
+/* A safetensors file of a header and n_floats zeros, malloc'ed. */
+static char *make_zeros(const char *header, size_t n_floats, size_t *total)
 {
-    const size_t n = strlen(names), total = 8 + n + n_floats * sizeof(float);
-    char *data = calloc(total, 1);
-    uint64_t header = n;
+    const uint64_t n = strlen(header);
+    char *data;
 
+    *total = 8 + n + n_floats * sizeof(float);
+    data = calloc(*total, 1);
     CHECK(data != NULL);
-    memcpy(data, &header, sizeof header);
-    memcpy(data + 8, names, n);
-    test_write(path, data, total);
+    memcpy(data, &n, sizeof n);
+    memcpy(data + 8, header, n);
+    return data;
+}
+
+static void write_zeros(const char *path, const char *header, size_t n_floats)
+{
+    size_t n;
+    char *data = make_zeros(header, n_floats, &n);
+
+    test_write(path, data, n);
     free(data);
 }
 
@@ -298,4 +307,64 @@ TEST(tensors_of_adapters)
     clipc_model *model;
     CHECK_STATUS(open_with(&model, TINY, path), CLIPC_ERR_NOT_FOUND);
     CHECK_HAS(err.message, "k.safetensors");
+}
+
+/* ---- names ------------------------------------------------------------- */
+
+#define BOTH(module) \
+    "{" F32(module "lora_A.weight", "[1,4]", "0", \
+            "16") "," F32(module "lora_B.weight", "[4,1]", "16", "32") "}"
+
+/* The model has one tensor [4, 4]. */
+static const struct {
+    const char *model, *adapter;
+    clipc_status status;
+} NAMES[] = {
+    { "a.weight", BOTH("base_model.model.a."), CLIPC_OK },
+    { "a.weight", BOTH("base_model.model.wrapper.a."), CLIPC_OK },
+    { "a.in_proj_weight", BOTH("base_model.model.a."), CLIPC_OK },
+    { "text_model.a.weight", BOTH("base_model.model.a."), CLIPC_OK },
+    { "b.weight", BOTH("base_model.model.a."), CLIPC_ERR_UNSUPPORTED },
+    /* A parameter of the model itself is no layer's. */
+    { "weight", BOTH("base_model.model.a."), CLIPC_ERR_UNSUPPORTED },
+    { "weight", BOTH("a."), CLIPC_ERR_UNSUPPORTED },
+    { "in_proj_weight", BOTH("a."), CLIPC_ERR_UNSUPPORTED },
+    { "weight", BOTH(".default."), CLIPC_ERR_UNSUPPORTED },
+    /* A whole tensor may be one. */
+    { "weight", "{" F32("base_model.model.weight", "[4,4]", "0", "64") "}",
+      CLIPC_OK },
+};
+
+TEST(layers_are_found_by_the_names_of_their_modules)
+{
+    char folder[300], path[400], header[200];
+
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    test_write(path, "{" GOOD "}", sizeof "{" GOOD "}" - 1);
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const bool whole = strstr(NAMES[i].adapter, "lora_") == NULL;
+        clipc_tensor_files *files;
+        size_t n;
+
+        snprintf(header, sizeof header,
+                 "{\"%s\":{\"dtype\":\"F32\",\"shape\":[4,4],"
+                 "\"data_offsets\":[0,64]}}",
+                 NAMES[i].model);
+        char *data = make_zeros(header, 16, &n);
+        write_zeros(path, NAMES[i].adapter, whole ? 16 : 8);
+        err = (clipc_error)CLIPC_ERROR_INIT;
+        CHECK_OK(clipc_tensor_files_open_memory(&files, data, n, "model",
+                                                1 << 20, &err),
+                 err);
+        const clipc_status got =
+            clipc_adapter_apply(files, folder, CLIPC_LOAD_READ, 1 << 20, &err);
+        if (got != NAMES[i].status ||
+            (got != CLIPC_OK && !strstr(err.message, "has no such layer")))
+            FAIL("case %zu: %s, \"%s\"", i, clipc_status_name(got),
+                 err.message);
+        clipc_tensor_files_free(files);
+        free(data);
+    }
 }
