@@ -135,9 +135,10 @@ static clipc_status place_parts(adapter *a, clipc_error *err)
 }
 
 /* The numbers of a part, malloc'ed. */
-static clipc_status read_part(float **out, const clipc_adapter_part *part,
-                              clipc_error *err)
+static clipc_status read_part(float **out, const adapter *a,
+                              const clipc_adapter_part *part, clipc_error *err)
 {
+    CLIPC_TRY(clipc_tensor_files_admit_copy(a->weights, part->tensor, err));
     *out = clipc_alloc(part->tensor->n_elements, sizeof **out);
     if (!*out)
         return clipc_fail_nomem(err, "adapter");
@@ -287,7 +288,7 @@ static clipc_status read_magnitude(const adapter *a,
         return fail_part(a, part, CLIPC_ERR_CONFIG,
                          "does not fit the layer, or use_dora is not set",
                          err);
-    return read_part(&p->magnitude, part, err);
+    return read_part(&p->magnitude, a, part, err);
 }
 
 static clipc_status read_product(const adapter *a,
@@ -301,11 +302,11 @@ static clipc_status read_product(const adapter *a,
     CLIPC_TRY(find_scale(a, part, p, err));
     CLIPC_TRY(
         read_magnitude(a, part[CLIPC_ADAPTER_MAGNITUDE], p, embedding, err));
-    CLIPC_TRY(read_part(&p->a,
+    CLIPC_TRY(read_part(&p->a, a,
                         part[embedding ? CLIPC_ADAPTER_EMBEDDING_A
                                        : CLIPC_ADAPTER_A],
                         err));
-    CLIPC_TRY(read_part(&p->b,
+    CLIPC_TRY(read_part(&p->b, a,
                         part[embedding ? CLIPC_ADAPTER_EMBEDDING_B
                                        : CLIPC_ADAPTER_B],
                         err));

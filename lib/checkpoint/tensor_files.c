@@ -16,10 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bound of the copies' bytes: so many, and so many times the files'. F16
+ * numbers that an adapter replaces and then adds to take four times. */
+#define COPY_BYTES ((size_t)64 << 20)
+enum { COPIES = 4 };
+
 struct clipc_tensor_files {
     char *name;
     clipc_tensor_file *files; /* [n_files] */
     size_t n_files;
+    size_t copied;                /* bytes of the copies that were admitted */
     clipc_tensor *tensors;        /* [n] file by file */
     const clipc_tensor **by_name; /* [n] */
     size_t n;
@@ -443,6 +449,38 @@ void clipc_tensor_files_forget(const clipc_tensor_files *files,
         clipc_bytes_forget(&file->bytes, data - begin, tensor->n_bytes);
 }
 
+static size_t copy_limit(const clipc_tensor_files *files)
+{
+    size_t limit = COPY_BYTES, n;
+
+    for (size_t i = 0; i < files->n_files; i++)
+        if (!clipc_mul(files->files[i].size, COPIES, &n) ||
+            !clipc_add(limit, n, &limit))
+            return SIZE_MAX;
+    return limit;
+}
+
+clipc_status clipc_tensor_files_admit_copy(clipc_tensor_files *files,
+                                           const clipc_tensor *tensor,
+                                           clipc_error *err)
+{
+    const size_t limit = copy_limit(files);
+    size_t n;
+
+    if (!clipc_mul(tensor->n_elements, sizeof(float), &n) ||
+        !clipc_add(files->copied, n, &n) || n > limit)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "%s: tensor %s: a copy of its %zu numbers passes "
+                          "the limit of all copies, %zu bytes",
+                          CLIPC_QUOTE(
+                              clipc_tensor_files_file_of(files, tensor)),
+                          clipc_quote(tensor->name, strnlen(tensor->name, 80))
+                              .text,
+                          tensor->n_elements, limit);
+    files->copied = n;
+    return CLIPC_OK;
+}
+
 clipc_status clipc_tensor_files_own(clipc_tensor_files *files,
                                     const clipc_tensor *tensor,
                                     float **numbers, clipc_error *err)
@@ -454,6 +492,7 @@ clipc_status clipc_tensor_files_own(clipc_tensor_files *files,
     size_t n_bytes;
 
     *numbers = NULL;
+    CLIPC_TRY(clipc_tensor_files_admit_copy(files, tensor, err));
     void **owned = clipc_realloc(file->owned, file->n_owned + 1,
                                  sizeof *owned);
     if (owned)

@@ -6,6 +6,7 @@
  */
 #include "base/json.h"
 #include "checkpoint/adapter.h"
+#include "support/containers.h"
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -367,4 +368,53 @@ TEST(layers_are_found_by_the_names_of_their_modules)
         clipc_tensor_files_free(files);
         free(data);
     }
+}
+
+/* ---- memory ------------------------------------------------------------ */
+
+/* A PyTorch checkpoint with the two matrices of the token embedding, of one
+ * number each. */
+static void write_views(const char *path, size_t rank)
+{
+    enum { TOKENS = 594, WIDTH = 16 }; /* of TINY */
+    static const float number = 0;
+    static const size_t strides[2] = { 0, 0 };
+    const size_t shapes[2][2] = { { rank, TOKENS }, { WIDTH, rank } };
+    builder pickle = { 0 };
+    zip_builder z = { 0 };
+    char name[100];
+
+    build(&pickle, "\x80\2}(", 4);
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name,
+                 "text_model.embeddings.token_embedding.lora_embedding_%c",
+                 'A' + i);
+        pickle_text(&pickle, name);
+        pickle_tensor(&pickle, "FloatStorage", "0", 1, 0, 2, shapes[i],
+                      strides);
+    }
+    build_string(&pickle, "u.");
+    zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
+    zip_add(&z, "x/data/0", &number, sizeof number);
+    zip_end(&z, true);
+    test_write(path, z.out.data, z.out.n);
+    build_free(&pickle);
+    build_free(&z.out);
+}
+
+TEST(an_adapter_of_views_takes_no_more_memory_than_its_limit)
+{
+    char folder[300], path[400];
+    clipc_model *model;
+
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    test_write(path, "{" GOOD "}", sizeof "{" GOOD "}" - 1);
+    snprintf(path, sizeof path, "%s/adapter_model.bin", folder);
+    write_views(path, 2);
+    CHECK_OK(open_with(&model, TINY, folder), err);
+    clipc_model_free(model);
+    write_views(path, 65536); /* 156 MB */
+    CHECK_STATUS(open_with(&model, TINY, folder), CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "lora_embedding_A: a copy of its 38928384 ");
 }

@@ -4,6 +4,7 @@
  * tests/golden/make_torch.py): the tensors read, the refusals and their
  * messages; every prefix and many mutations of one file.
  */
+#include "support/containers.h"
 #include "support/test.h"
 #include "checkpoint/tensor_files.h"
 
@@ -203,6 +204,75 @@ TEST(views_are_read_in_the_order_of_their_shape)
     check_own("strided.bin", "weight", strided, 12);
     check_own("dtypes.bin", "f64", plain, 6);
     check_own("dtypes.bin", "bf16", plain, 6);
+}
+
+/* An archive with views of one number, F32 [n[i]], named "0", "1", ... */
+static clipc_tensor_files *open_views(builder *file, const size_t *n,
+                                      size_t n_views)
+{
+    static const float number = 3;
+    const size_t stride = 0;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tensor_files *torch;
+    builder pickle = { 0 };
+    zip_builder z = { 0 };
+    char name[24];
+
+    build(&pickle, "\x80\2}(", 4);
+    for (size_t i = 0; i < n_views; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        pickle_text(&pickle, name);
+        pickle_tensor(&pickle, "FloatStorage", "0", 1, 0, 1, &n[i], &stride);
+    }
+    build_string(&pickle, "u.");
+    zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
+    zip_add(&z, "x/data/0", &number, sizeof number);
+    zip_end(&z, true);
+    build_free(&pickle);
+    *file = z.out;
+    CHECK_OK(clipc_tensor_files_open_memory(&torch, file->data, file->n,
+                                            "views", LIMIT, &err),
+             err);
+    return torch;
+}
+
+TEST(copies_of_views_are_bounded_by_the_size_of_the_file)
+{
+    const size_t free_floats = (size_t)16 << 20; /* 64 MiB */
+    clipc_error err = CLIPC_ERROR_INIT;
+    size_t n[] = { 5, 1, (size_t)1 << 60 };
+    clipc_tensor_files *torch;
+    float *numbers;
+    builder file;
+
+    torch = open_views(&file, n, 3);
+    CHECK_OK(clipc_tensor_files_own(torch, find(torch, "0"), &numbers, &err),
+             err);
+    for (size_t i = 0; i < 5; i++)
+        CHECK(numbers[i] == 3);
+    CHECK_STATUS(clipc_tensor_files_own(torch, find(torch, "2"), &numbers,
+                                        &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK(numbers == NULL);
+    CHECK_HAS(err.message, "views: tensor 2: a copy of its 115292150460");
+    clipc_tensor_files_free(torch);
+
+    /* Four bytes a number, and four times the bytes of the file: together all
+     * that is free, then one number more. The size does not depend on n. */
+    n[0] = free_floats;
+    n[2] = file.n;
+    build_free(&file);
+    torch = open_views(&file, n, 3);
+    CHECK_INT(file.n, n[2]);
+    CHECK_OK(clipc_tensor_files_admit_copy(torch, find(torch, "0"), &err),
+             err);
+    CHECK_OK(clipc_tensor_files_admit_copy(torch, find(torch, "2"), &err),
+             err);
+    CHECK_STATUS(clipc_tensor_files_admit_copy(torch, find(torch, "1"), &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "tensor 1: a copy of its 1 numbers");
+    clipc_tensor_files_free(torch);
+    build_free(&file);
 }
 
 /* ---- refusals ---------------------------------------------------------- */
