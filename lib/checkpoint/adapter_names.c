@@ -91,50 +91,60 @@ static const clipc_tensor *find_end(const clipc_tensor_files *files,
     return NULL;
 }
 
-/* A tower by itself may have its names without the tower. */
-static const clipc_tensor *find_tower(const clipc_tensor_files *files,
-                                      const char *name)
+/* A tower by itself may have its names without the tower. *found NULL: neither
+ * tower has the tensor, or both have one. */
+static clipc_status find_tower(const clipc_tensor **found,
+                               const clipc_tensor_files *files,
+                               const char *name, clipc_error *err)
 {
     static const char *const towers[] = { "text_model.", "vision_model." };
-    const clipc_tensor *found = NULL;
+    const clipc_tensor *tensors[2];
 
     for (size_t i = 0; i < 2; i++) {
         char *longer = clipc_format("%s%s", towers[i], name);
-        const clipc_tensor *tensor = longer ? clipc_tensor_files_find(files,
-                                                                      longer)
-                                            : NULL;
+        if (!longer)
+            return clipc_fail_nomem(err, "names of an adapter");
+        tensors[i] = clipc_tensor_files_find(files, longer);
         free(longer);
-        if (tensor && found)
-            return NULL; /* either could be meant */
-        if (tensor)
-            found = tensor;
     }
-    return found;
+    *found = !tensors[0] ? tensors[1] : !tensors[1] ? tensors[0] : NULL;
+    return CLIPC_OK;
 }
 
-static const clipc_tensor *find_peft(const clipc_tensor_files *files,
-                                     char *module, bool whole)
+/* The parameter of a layer: end is ".weight", or what a layer has instead. */
+static clipc_status find_layer(const clipc_tensor **found,
+                               const clipc_tensor_files *files,
+                               const char *module, const char *end,
+                               clipc_error *err)
 {
-    static const char *const ends[] = { ".weight", ".in_proj_weight" };
+    static const char wrapper[] = "base_model.model.";
+    const size_t n = sizeof wrapper - 1;
+    char *name = clipc_format("%s%s", module, end);
+    clipc_status status = CLIPC_OK;
 
+    if (!name)
+        return clipc_fail_nomem(err, "names of an adapter");
+    *found = find_end(files, name, true);
+    if (!*found)
+        status = find_tower(found, files,
+                            strncmp(name, wrapper, n) ? name : name + n, err);
+    free(name);
+    return status;
+}
+
+/* *found NULL: there is none. */
+static clipc_status find_peft(const clipc_tensor **found,
+                              const clipc_tensor_files *files, char *module,
+                              bool whole, clipc_error *err)
+{
     remove_parts(module);
-    if (whole)
-        return find_end(files, module, false); /* logit_bias has no module */
-    for (size_t i = 0; i < 2; i++) {
-        static const char wrapper[] = "base_model.model.";
-        const size_t n = sizeof wrapper - 1;
-        char *name = clipc_format("%s%s", module, ends[i]);
-        if (!name)
-            return NULL;
-        const clipc_tensor *found = find_end(files, name, true);
-        if (!found)
-            found = find_tower(files,
-                               strncmp(name, wrapper, n) ? name : name + n);
-        free(name);
-        if (found)
-            return found;
+    if (whole) {
+        *found = find_end(files, module, false); /* logit_bias has no module */
+        return CLIPC_OK;
     }
-    return NULL;
+    CLIPC_TRY(find_layer(found, files, module, ".weight", err));
+    return *found ? CLIPC_OK
+                  : find_layer(found, files, module, ".in_proj_weight", err);
 }
 
 /* ---- Kohya ------------------------------------------------------------- */
@@ -200,10 +210,14 @@ clipc_status clipc_adapter_place(clipc_adapter_part *part,
     char *module = clipc_strndup(name, n);
     if (!module)
         return clipc_fail_nomem(err, "names of an adapter");
-    part->base = part->kohya ? find_kohya(files, module + encoder_prefix(name))
-                             : find_peft(files, module,
-                                         part->kind == CLIPC_ADAPTER_WHOLE);
+    clipc_status status = CLIPC_OK;
+    if (part->kohya)
+        part->base = find_kohya(files, module + encoder_prefix(name));
+    else
+        status = find_peft(&part->base, files, module,
+                           part->kind == CLIPC_ADAPTER_WHOLE, err);
     free(module);
+    CLIPC_TRY(status);
     return part->base ? CLIPC_OK
                       : fail(file, name,
                              "the model has no such layer: it is not the one "

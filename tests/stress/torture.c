@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PICTURES "tests/data/images/pictures/"
@@ -40,6 +41,7 @@ enum {
 /* ---- scenarios --------------------------------------------------------- */
 
 static char folder[64]; /* scratch: models, cache */
+static char tower_adapter[96];
 static const char *url; /* of a picture, or NULL */
 
 /* Of the running scenario: what run() opens or reads, and its objects. */
@@ -199,6 +201,13 @@ static void set_up_labels_cached(const char *name)
 static clipc_status run_open(clipc_error *err)
 {
     return open_named(subject, CLIPC_LOAD_MAP, err);
+}
+
+static clipc_status run_open_adapter(clipc_error *err)
+{
+    clipc_model_params params = clipc_model_params_default();
+    params.adapter = subject;
+    return clipc_model_open(&model, "tests/data/tiny", &params, err);
 }
 
 static clipc_status run_open_read(clipc_error *err)
@@ -369,6 +378,10 @@ static const struct scenario {
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "open-split-torch", NULL, NULL, run_open, "split-torch", model_is_null,
       SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-adapter", NULL, NULL, run_open_adapter, "tests/data/adapters/dora",
+      model_is_null, SHIM_READ | SHIM_OPEN | SHIM_MMAP },
+    { "open-adapter-tower", NULL, NULL, run_open_adapter, tower_adapter,
+      model_is_null, SHIM_READ | SHIM_OPEN | SHIM_MMAP },
     { "tokenize", set_up_model, "f32", run_tokenize, NULL, NULL,
       SHIM_READ | SHIM_OPEN },
     { "tokenize-merges", set_up_model, "merges", run_tokenize, NULL, NULL,
@@ -616,8 +629,35 @@ static void use_tokenizer(const char *name, const char *class,
     }
 }
 
+/* An adapter of tests/data/tiny whose names are those of a tower by itself. */
+static void make_tower_adapter(void)
+{
+    static const char config[] = "{\"peft_type\": \"LORA\"}";
+    static const char header[] =
+        "{\"embeddings.token_embedding.lora_embedding_A\":{\"dtype\":\"F32\","
+        "\"shape\":[1,594],\"data_offsets\":[0,2376]},"
+        "\"embeddings.token_embedding.lora_embedding_B\":{\"dtype\":\"F32\","
+        "\"shape\":[16,1],\"data_offsets\":[2376,2440]}}";
+    static const unsigned char zeros[2440];
+    builder b = { 0 };
+
+    snprintf(tower_adapter, sizeof tower_adapter, "%s/adapter", folder);
+    if (mkdir(tower_adapter, 0700) != 0) {
+        perror(tower_adapter);
+        exit(1);
+    }
+    build_number(&b, sizeof header - 1, 8);
+    build_string(&b, header);
+    build(&b, zeros, sizeof zeros);
+    write_file(tower_adapter, "adapter_config.json", config,
+               sizeof config - 1);
+    write_file(tower_adapter, "adapter_model.safetensors", b.data, b.n);
+    build_free(&b);
+}
+
 static void make_models(void)
 {
+    make_tower_adapter();
     tiny_model_write(scratch("f32"), NULL);
     tiny_model_write(scratch("f16"),
                      &(tiny_model_options){ .dtype = "F16", .misaligned = 1 });
