@@ -434,8 +434,7 @@ static clipc_status fill(clipc_hub_task *d, const char *file,
                 clipc_hub_partial_room(partial, sink.size - sink.have, err));
         if (!sink.has_size || sink.have < sink.size) {
             clipc_status status = transfer(d, file, what, &sink, err);
-            /* An answer that breaks the rules may have written anything. */
-            *discard = status == CLIPC_ERR_FORMAT || status == CLIPC_ERR_LIMIT;
+            *discard = sink.suspect;
             CLIPC_TRY(status);
         }
         CLIPC_TRY(clipc_hub_blob_check_fd(&good, &what->blob, partial->fd,

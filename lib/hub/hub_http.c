@@ -240,6 +240,14 @@ static bool keeps_body(void *user, long status)
     return x->sink && (status == 200 || status == 206);
 }
 
+/* Stops for bytes or a part that are not the file's. What this download has
+ * already written may be as wrong. */
+static int stop_wrong(exchange *x, int reason)
+{
+    x->sink->suspect = x->sink->changed;
+    return reason;
+}
+
 static int stop_write(exchange *x)
 {
     x->transfer.os_error = errno;
@@ -249,6 +257,7 @@ static int stop_write(exchange *x)
 /* Empties the file, to begin again. */
 static int restart(exchange *x)
 {
+    x->sink->changed = true;
     if (ftruncate(x->sink->fd, 0) != 0 || lseek(x->sink->fd, 0, SEEK_SET) != 0)
         return stop_write(x);
     x->sink->have = 0;
@@ -267,7 +276,7 @@ static int check_start(exchange *x)
     if (status == 206 && (!h->has_range || h->range_start != sink->have ||
                           (sink->has_size && h->range_total != 0 &&
                            h->range_total != sink->size)))
-        return STOP_RANGE;
+        return stop_wrong(x, STOP_RANGE);
     if (status == 200 && restart(x) != CLIPC_STOP_NONE)
         return STOP_WRITE;
     if (h->has_length && sink->has_size &&
@@ -287,6 +296,7 @@ static int write_all(exchange *x, const char *data, size_t n)
             return stop_write(x);
         data += done;
         n -= (size_t)done;
+        x->sink->changed = true;
         x->sink->have += (uint64_t)done;
     }
     return CLIPC_STOP_NONE;
@@ -301,7 +311,7 @@ static int take_body(void *user, const char *data, size_t n)
         return stop;
     uint64_t limit = x->sink->has_size ? x->sink->size : x->sink->max_bytes;
     if (n > limit - x->sink->have)
-        return STOP_BODY;
+        return stop_wrong(x, STOP_BODY);
     return write_all(x, data, n);
 }
 
@@ -410,11 +420,6 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: the answer has more than %d bytes of headers",
                           CLIPC_QUOTE(t->url), (int)CLIPC_MAX_HEADER_BYTES);
-    case CLIPC_STOP_IGNORED:
-        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "%s: an answer without the file and with more than "
-                          "%d bytes of body",
-                          CLIPC_QUOTE(t->url), (int)CLIPC_MAX_IGNORED_BYTES);
     case STOP_ENCODING:
         return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err,
                                    "the answer is "
@@ -423,7 +428,11 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
         return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err,
                                    "the server "
                                    "sends another part of the file than was "
-                                   "asked for");
+                                   "asked for%s%s",
+                                   sink->suspect ? ""
+                                                 : "; to begin anew remove ",
+                                   sink->suspect ? ""
+                                                 : CLIPC_QUOTE(sink->name));
     case STOP_LENGTH:
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: the server announces %llu bytes where %llu are "
@@ -480,7 +489,10 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
         return clipc_fail_nomem(err, "HTTP transfer");
     CURLcode code = clipc_transfer_run(t);
     s->connected = s->connected || clipc_transfer_connected(t);
-    if (t->stop != CLIPC_STOP_NONE)
+    /* A page without the file has said all by its status: its rest is left. */
+    if (t->stop == CLIPC_STOP_IGNORED)
+        code = CURLE_OK;
+    else if (t->stop != CLIPC_STOP_NONE)
         return fail_stopped(x, err);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return fail_timeout(x, err);

@@ -50,11 +50,14 @@ typedef struct clipc_hub_sink {
     bool has_size;
     uint64_t size;
     uint64_t max_bytes; /* most that fd may hold, where size is not known */
+    bool changed;       /* something was written; never unset */
+    bool suspect;       /* the bytes written may be wrong: more came than was
+                         * announced, or another part */
 } clipc_hub_sink;
 
 /* GET of the bytes from sink->have on; a server that sends all of them starts
- * the file anew. CLIPC_OK with a status other than 200 and 206: an error page,
- * nothing was written. sink->have is right after a failure too. */
+ * the file anew. CLIPC_OK with a status other than 200 and 206: an error page of
+ * any length, nothing was written. The sink is right after a failure too. */
 clipc_status clipc_hub_get(clipc_hub_session *session, const char *url,
                            clipc_hub_sink *sink, clipc_hub_answer *answer,
                            clipc_error *err);

@@ -193,6 +193,22 @@ static void add_header(text *t, const request *q, const char *key,
         add(t, "%s: %s\r\n", name, value);
 }
 
+/* Sends header (without its last line) and then header lines of n bytes. */
+static bool send_filler(int fd, text *head, long n)
+{
+    static const char line[] = "X-Filler: 34567890\r\n";
+
+    if (n == 0)
+        return true;
+    if (!send_all(fd, head->data, head->n))
+        return false;
+    head->n = 0;
+    for (; n > 0; n -= (long)sizeof line - 1)
+        if (!send_all(fd, line, sizeof line - 1))
+            return false;
+    return true;
+}
+
 /* Sends header (without its last line) and body. false: the connection
  * ends. */
 static bool answer(int fd, const request *q, text *head,
@@ -214,6 +230,8 @@ static bool answer(int fd, const request *q, text *head,
         add(head, "Connection: close\r\n");
     if (number_of(q->values, "gzip", 0))
         add(head, "Content-Encoding: gzip\r\n");
+    if (!send_filler(fd, head, number_of(q->values, "headers", 0)))
+        return false;
     add(head, "\r\n");
     if (cut_header >= 0) {
         size_t most = (size_t)cut_header < head->n ? (size_t)cut_header
@@ -247,10 +265,14 @@ static bool answer(int fd, const request *q, text *head,
 static bool answer_error(int fd, const request *q, int status,
                          const char *code, const char *commit)
 {
-    static const char page[] = "<p>error</p>";
+    size_t n = (size_t)number_of(q->values, "page", 12);
+    unsigned char *page = malloc(n + 1);
     char message[VALUE];
     text head = { .n = 0 };
 
+    if (!page)
+        die("page");
+    memset(page, 'x', n);
     add(&head, "HTTP/1.1 %d Status\r\n", status);
     if (code)
         add(&head, "X-Error-Code: %s\r\n", code);
@@ -269,7 +291,9 @@ static bool answer_error(int fd, const request *q, int status,
     char seconds[VALUE];
     if (value_of(q->values, "limit", seconds))
         add(&head, "RateLimit: \"api\";r=0;t=%s\r\n", seconds);
-    return answer(fd, q, &head, (const unsigned char *)page, sizeof page - 1);
+    bool open = answer(fd, q, &head, page, n);
+    free(page);
+    return open;
 }
 
 /* ---- files ------------------------------------------------------------- */
@@ -367,6 +391,8 @@ static bool answer_bytes(int fd, const request *q, text *head,
         total = (size_t)number_of(q->values, "range-total", (long)total);
         add(head, "Content-Range: bytes %zu-%zu/%zu\r\n", begin, n - 1, total);
         begin = q->range;
+    } else if (number_of(q->values, "part", 0)) {
+        add(head, "Content-Range: bytes 0-%zu/%zu\r\n", n - 1, n);
     }
     bool open = answer(fd, q, head, body + begin, n - begin);
     free(body);
@@ -388,7 +414,8 @@ static bool answer_storage(const connection *c, const request *q)
                 q->range < n + (size_t)number_of(q->values, "extra", 0);
     if (!q->has_range || part || number_of(q->values, "no-range", 0))
         add(&head, "HTTP/1.1 %s\r\nETag: \"storage\"\r\n",
-            part ? "206 Partial Content" : "200 OK");
+            part || number_of(q->values, "part", 0) ? "206 Partial Content"
+                                                    : "200 OK");
     bool open = answer_bytes(c->fd, q, &head, data, n);
     free(data);
     return open;

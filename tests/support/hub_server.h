@@ -33,6 +33,7 @@ const char *hub_server_storage_url(const hub_server *server);
  *
  *     skip=N times=N      after N requests, for N requests (all)
  *     status=N code=TEXT message=TEXT   an error; _ in a message is a blank
+ *     page=N              its body has N bytes    headers=N   N bytes of headers
  *     wait=N              Retry-After      limit=N    RateLimit with t=N
  *     drop=1              no answer        silent=1   no answer and no end
  *     cut-header=N        only N bytes of the header
@@ -46,6 +47,7 @@ const char *hub_server_storage_url(const hub_server *server);
  *     xet=1               the headers of a file that is kept in Xet's storage
  *     length=N            Content-Length; - leaves the header out
  *     no-range=1          the whole file for a Range
+ *     part=1              206 for the whole file
  *     range-start=N range-total=N   in Content-Range
  *     flip=N              byte N of the file is wrong
  *     extra=N             N bytes more at the end

@@ -559,6 +559,83 @@ TEST(silence_is_a_timeout)
     check_blobs("n", A40);
 }
 
+/* ---- partial files of an earlier run ----------------------------------- */
+
+enum { PARTIAL = 5000 };
+
+/* The cache has the first bytes of the weights, and their connection is cut. */
+static void leave_partial(void)
+{
+    begin();
+    params.max_retries = 0;
+    hub_server_rule(server, "storage GET | cut=5000");
+    refuse("o/n", CLIPC_ERR_NETWORK, "ended before the whole body");
+    CHECK_INT(largest_incomplete("n"), PARTIAL);
+    hub_server_reset(server);
+    params.max_retries = 5;
+}
+
+/* Nothing of the partial file is lost, and the next run continues it. */
+static void check_kept(const char *what)
+{
+    if (largest_incomplete("n") != PARTIAL)
+        FAIL("%s: the partial file has %ld bytes", what,
+             (long)largest_incomplete("n"));
+    hub_server_reset(server);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "range=5000"), 1);
+    CHECK_INT(n_incomplete("n"), 0);
+    check_blobs("n", A40);
+}
+
+TEST(an_answer_without_the_file_keeps_the_partial_file)
+{
+    static const struct {
+        const char *rule;
+        clipc_status status;
+        const char *piece;
+    } cases[] = {
+        { "storage GET | status=403 page=100000", CLIPC_ERR_HTTP, "403" },
+        { "storage GET | status=502 page=100000", CLIPC_ERR_HTTP, "502" },
+        { "storage GET | status=503 page=100", CLIPC_ERR_HTTP, "503" },
+        { "storage GET | headers=100000", CLIPC_ERR_LIMIT, "of headers" },
+        { "storage GET | gzip=1", CLIPC_ERR_FORMAT, "compressed" },
+        { "storage GET | length=7", CLIPC_ERR_FORMAT, "announces" },
+        { "storage GET | range-start=0", CLIPC_ERR_FORMAT, "another part" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        leave_partial();
+        hub_server_rule(server, cases[i].rule);
+        refuse("o/n", cases[i].status, cases[i].piece);
+        check_kept(cases[i].rule);
+    }
+    /* The address expired, and the hub speaks of something else meanwhile. */
+    leave_partial();
+    hub_server_rule(server, "storage GET | status=403 times=1");
+    hub_server_rule(server, "HEAD /o/n/resolve/" A40
+                            "/model.safetensors | skip=1 commit=" B40);
+    refuse("o/n", CLIPC_ERR_FORMAT, "another commit");
+    check_kept("another commit");
+}
+
+/* However long its page is: the status decides whether to ask again. */
+TEST(a_long_error_page_is_an_answer)
+{
+    char rule[300];
+
+    check_recovers("storage GET | status=503 page=100000 times=2");
+    check_recovers("storage GET | status=403 page=100000 times=1");
+    check_recovers("hub GET | status=502 page=100000 times=2");
+    begin();
+    snprintf(rule, sizeof rule,
+             "storage GET /o/n | status=302 page=100000 times=1 location=%s"
+             "/o/n/" A40 "/model.safetensors",
+             hub_server_storage_url(server));
+    hub_server_rule(server, rule);
+    get("o/n");
+    check_blobs("n", A40);
+}
+
 /* ---- wrong bytes ------------------------------------------------------- */
 
 /* Nothing of the file is left. */
