@@ -264,7 +264,22 @@ static int restart(exchange *x)
     return CLIPC_STOP_NONE;
 }
 
-/* Checks an answer before the first byte of a body is kept. */
+/* The most bytes that the file may have. */
+static uint64_t most_bytes(const clipc_hub_sink *sink)
+{
+    return sink->has_size ? sink->size : sink->max_bytes;
+}
+
+/* The most bytes that this answer may bring: its status says whether it begins
+ * anew. */
+static uint64_t due(const exchange *x)
+{
+    return most_bytes(x->sink) -
+           (clipc_transfer_status(&x->transfer) == 200 ? 0 : x->sink->have);
+}
+
+/* Checks an answer before the first byte of a body is kept. The file is emptied
+ * last: a page that took the file's place has another length. */
 static int check_start(exchange *x)
 {
     const clipc_hub_headers *h = &x->headers;
@@ -277,11 +292,12 @@ static int check_start(exchange *x)
                           (sink->has_size && h->range_total != 0 &&
                            h->range_total != sink->size)))
         return stop_wrong(x, STOP_RANGE);
-    if (status == 200 && restart(x) != CLIPC_STOP_NONE)
-        return STOP_WRITE;
-    if (h->has_length && sink->has_size &&
-        h->length != sink->size - sink->have)
+    if (h->has_length && sink->has_size && h->length != due(x))
         return STOP_LENGTH;
+    if (h->has_length && h->length > due(x))
+        return stop_wrong(x, STOP_BODY);
+    if ((status == 200 || sink->have == 0) && restart(x) != CLIPC_STOP_NONE)
+        return STOP_WRITE;
     x->started = true;
     return CLIPC_STOP_NONE;
 }
@@ -309,8 +325,7 @@ static int take_body(void *user, const char *data, size_t n)
 
     if (stop != CLIPC_STOP_NONE)
         return stop;
-    uint64_t limit = x->sink->has_size ? x->sink->size : x->sink->max_bytes;
-    if (n > limit - x->sink->have)
+    if (n > most_bytes(x->sink) - x->sink->have)
         return stop_wrong(x, STOP_BODY);
     return write_all(x, data, n);
 }
@@ -435,11 +450,11 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
                                                  : CLIPC_QUOTE(sink->name));
     case STOP_LENGTH:
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
-                          "%s: the server announces %llu bytes where %llu are "
-                          "left of the file",
+                          "%s: the server announces %llu bytes where %llu of "
+                          "the file are to come",
                           CLIPC_QUOTE(t->url),
                           (unsigned long long)x->headers.length,
-                          (unsigned long long)(sink->size - sink->have));
+                          (unsigned long long)due(x));
     case STOP_BODY:
         if (sink->has_size)
             return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
@@ -574,11 +589,11 @@ static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
             perform(&x, to_hub, sink && sink->have ? range : NULL, &next, err);
         clipc_transfer_release(&x.transfer);
         CLIPC_TRY(status);
-        if (!next && sink && answer->status == 200 && !x.started) {
-            x.transfer.stop = restart(&x); /* the whole file is empty */
-            return x.transfer.stop == CLIPC_STOP_NONE ? CLIPC_OK
-                                                      : fail_stopped(&x, err);
-        }
+        if (!next && sink && answer->status == 200 && !x.started &&
+            (sink->have > 0 || (sink->has_size && sink->size > 0)))
+            return clipc_fail(err, CLIPC_ERR_NETWORK, -1,
+                              "%s: the answer has no bytes of the file",
+                              CLIPC_QUOTE(*url));
         if (!next) {
             if (!sink && !x.headers.has_linked_size && x.headers.has_length) {
                 answer->has_size = true;

@@ -618,6 +618,57 @@ TEST(an_answer_without_the_file_keeps_the_partial_file)
     check_kept("another commit");
 }
 
+/* The whole file instead of a part of it is judged before the partial file is
+ * emptied for it. */
+TEST(a_whole_file_that_is_none_keeps_the_partial_file)
+{
+    static const struct {
+        const char *rule;
+        clipc_status status;
+        const char *piece;
+    } cases[] = {
+        { "storage GET | status=200 page=100", CLIPC_ERR_FORMAT, "announces" },
+        { "storage GET | status=200 page=9999", CLIPC_ERR_FORMAT,
+          "announces" },
+        { "storage GET | no-range=1 extra=1", CLIPC_ERR_FORMAT, "announces" },
+        { "storage GET | no-range=1 gzip=1", CLIPC_ERR_FORMAT, "compressed" },
+        { "storage GET | status=200 page=0", CLIPC_ERR_NETWORK, "no bytes" },
+        { "storage GET | status=200 page=0 length=-", CLIPC_ERR_NETWORK,
+          "no bytes" },
+    };
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+        /* The hub says the size, or does not. */
+        const bool sized = i % 2 == 0;
+        if (!sized && cases[i / 2].status != CLIPC_ERR_NETWORK)
+            continue;
+        leave_partial();
+        hub_server_rule(server, cases[i / 2].rule);
+        if (!sized)
+            hub_server_rule(server, "hub HEAD /o/n/resolve/" A40
+                                    "/model.safetensors | size=-");
+        refuse("o/n", cases[i / 2].status, cases[i / 2].piece);
+        check_kept(cases[i / 2].rule);
+    }
+    leave_partial();
+    params.max_file_bytes = 6000;
+    hub_server_rule(server, "hub HEAD | size=-");
+    hub_server_rule(server, "storage GET | no-range=1");
+    refuse("o/n", CLIPC_ERR_LIMIT, "larger than 6000 bytes");
+    params.max_file_bytes = 0;
+    check_kept("max_file_bytes");
+}
+
+/* After 416 the whole file is asked for; who sends a part again sends all. */
+TEST(a_part_from_byte_0_replaces_what_came)
+{
+    leave_partial();
+    hub_server_rule(server, "storage GET | status=416 times=1");
+    hub_server_rule(server, "storage GET | part=1");
+    get("o/n");
+    check_blobs("n", A40);
+    CHECK_INT(hub_server_count(server, "storage GET"), 2);
+}
+
 /* However long its page is: the status decides whether to ask again. */
 TEST(a_long_error_page_is_an_answer)
 {
