@@ -90,11 +90,20 @@ static bool has_scheme(const char *url, const char *scheme)
     return strncmp(url + n, "://", 3) == 0;
 }
 
+/* What may be shown of a text without a scheme, whose login clipc_quote() does
+ * not know as one. */
+static const char *without_login(const char *url)
+{
+    const char *at = strstr(url, "://") ? NULL : strrchr(url, '@');
+    return at ? at + 1 : url;
+}
+
 static clipc_status fail_url(const char *url, bool redirected, const char *why,
                              clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_URL, -1, "%s%s: %s",
-                      redirected ? "redirect to " : "", CLIPC_QUOTE(url), why);
+                      redirected ? "redirect to " : "",
+                      CLIPC_QUOTE(without_login(url)), why);
 }
 
 static clipc_status fail_url_code(const char *url, bool redirected,
@@ -135,7 +144,7 @@ clipc_status clipc_http_check_url(char **out, const char *url, bool redirected,
             return clipc_fail(err, CLIPC_ERR_URL, (int64_t)i,
                               "%s%s: control byte in the URL",
                               redirected ? "redirect to " : "",
-                              CLIPC_QUOTE(url));
+                              CLIPC_QUOTE(without_login(url)));
     if (!has_scheme(url, "http") && !has_scheme(url, "https"))
         return fail_url(url, redirected,
                         "only http:// and https:// URLs are fetched", err);
@@ -220,11 +229,13 @@ clipc_status clipc_http_check_proxy(const char *url, clipc_error *err)
     curl_url_cleanup(parts);
     if (code == CURLUE_OUT_OF_MEMORY)
         return clipc_fail_nomem(err, "URL");
+    /* The text is not shown: where its form is wrong, any part of it may be a
+     * password. */
     if (code != CURLUE_OK || !parts)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "%s: a proxy is http://HOST:PORT, https://HOST:PORT "
-                          "or socks5h://HOST:PORT",
-                          CLIPC_QUOTE(url));
+                          "the proxy given is no URL of one: a proxy is "
+                          "http://HOST:PORT, https://HOST:PORT or "
+                          "socks5h://HOST:PORT");
     return CLIPC_OK;
 }
 

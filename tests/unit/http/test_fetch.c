@@ -237,6 +237,8 @@ static void check_refused(const char *url, const clipc_fetch_params *params,
              err.message, clipc_status_name(want));
     if (!strstr(err.message, piece))
         FAIL("%.100s: \"%s\" lacks \"%s\"", url, err.message, piece);
+    if (strstr(err.message, "secret"))
+        FAIL("%.100s: a password is shown: %s", url, err.message);
     CHECK(err.code == want);
     CHECK(body.data == NULL && body.n == 0 && !body.mapped);
 }
@@ -426,9 +428,20 @@ TEST(a_proxy_is_not_asked_for_private_addresses)
 TEST(a_proxy_has_a_url)
 {
     static const char *const bad[] = {
-        "",           "127.0.0.1:80",        "socks4://127.0.0.1:1",
-        "http://",    "ftp://127.0.0.1:1",   "socks5://127.0.0.1:1",
-        "http://a:b", "http://127.0.0.1:0x", "file:///etc/passwd",
+        "",
+        "127.0.0.1:80",
+        "socks4://127.0.0.1:1",
+        "http://",
+        "ftp://127.0.0.1:1",
+        "socks5://127.0.0.1:1",
+        "http://a:b",
+        "http://127.0.0.1:0x",
+        "file:///etc/passwd",
+        /* No message shows what may be a password. */
+        "name:secret@127.0.0.1:80",
+        "http://name:secret",
+        "http://name:se/secret@127.0.0.1:80",
+        "http:/name:secret@h:1",
     };
     clipc_fetch_params params = default_params();
 

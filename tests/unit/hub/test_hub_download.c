@@ -848,8 +848,23 @@ TEST(errors_of_the_hub_are_told_as_they_are)
     refuse("o/n", CLIPC_ERR_URL, "only http");
     params.endpoint = "http://user:secret@127.0.0.1";
     refuse("o/n", CLIPC_ERR_URL, "user name");
+    params.endpoint = "user:secret@127.0.0.1:1";
+    refuse("o/n", CLIPC_ERR_URL, "127.0.0.1:1: only http");
     params.endpoint = "http://127.0.0.1/?secret";
     refuse("o/n", CLIPC_ERR_URL, "query");
+    params.endpoint = "https://hub.test";
+    static const char *const proxies[] = {
+        "name:secret@127.0.0.1:1",
+        "http://name:secret@127.0.0.1:1",
+        "name:secret",
+        "http://name:se/secret@127.0.0.1:1",
+        "xyz://name:secret@h",
+        "http://name:secret@127.0.0.1:x",
+    };
+    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) {
+        params.proxy = proxies[i];
+        refuse("o/n", CLIPC_ERR_NETWORK, "proxy");
+    }
     refuse("o//n", CLIPC_ERR_ARGUMENT, "not a repository id");
     params.cache_dir = NULL;
     refuse("o/n", CLIPC_ERR_ARGUMENT, "cache_dir");
