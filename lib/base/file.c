@@ -370,24 +370,24 @@ static clipc_status fail_write(clipc_file_writer *writer, int error,
 }
 
 /* The file that path stands for, malloc'ed: rename() would replace a link and
- * not the file behind the link, and a device or a pipe by a file. */
+ * not the file behind the link, and a device or a pipe by a file. *st: of the
+ * target, if it exists. */
 static clipc_status find_target(char **target, const char *path,
+                                struct stat *st, bool *exists,
                                 clipc_error *err)
 {
-    struct stat st;
-    bool exists = lstat(path, &st) == 0;
-
-    if (exists && S_ISLNK(st.st_mode)) {
+    *exists = lstat(path, st) == 0;
+    if (*exists && S_ISLNK(st->st_mode)) {
         *target = realpath(path, NULL);
         if (!*target)
             return clipc_fail_errno(err, "follow the link", path, errno);
-        exists = stat(*target, &st) == 0;
+        *exists = stat(*target, st) == 0;
     } else {
         *target = clipc_strndup(path, strlen(path));
         if (!*target)
             return clipc_fail_nomem(err, "name of a file");
     }
-    if (!exists || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+    if (!*exists || S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))
         return CLIPC_OK; /* rename() refuses a folder with its own reason */
     free(*target);
     *target = NULL;
@@ -399,14 +399,20 @@ static clipc_status find_target(char **target, const char *path,
 clipc_status clipc_file_writer_open(clipc_file_writer *writer,
                                     const char *path, clipc_error *err)
 {
+    struct stat old;
+    bool exists;
+
     *writer = (clipc_file_writer){ .fd = -1 };
-    CLIPC_TRY(find_target(&writer->path, path, err));
+    CLIPC_TRY(find_target(&writer->path, path, &old, &exists, err));
     writer->fd = create_temporary(&writer->temporary, writer->path);
     if (writer->fd < 0) {
         int error = errno;
         clipc_file_writer_abort(writer);
         return clipc_fail_errno(err, "create", path, error);
     }
+    /* Now, so that nobody reads meanwhile what only the owner may. */
+    if (exists)
+        clipc_os_copy_rights(writer->fd, &old);
     return CLIPC_OK;
 }
 

@@ -74,7 +74,8 @@ bool clipc_file_stamp_equal(const clipc_file_stamp *a,
 
 /* Replaces `path` by n bytes: unique temporary in the same folder, fsync,
  * rename. Nothing is left behind on failure. A link is followed; a device, a
- * pipe or a socket is CLIPC_ERR_IO and stays. */
+ * pipe or a socket is CLIPC_ERR_IO and stays. The new file has the mode of the
+ * user's own old one, otherwise 0666 less the umask. */
 clipc_status clipc_file_replace(const char *path, const void *data, size_t n,
                                 clipc_error *err);
 

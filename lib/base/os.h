@@ -65,6 +65,10 @@ double clipc_os_strtod(const char *text, locale_t locale);
 struct timespec clipc_os_modified(const struct stat *st);
 struct timespec clipc_os_changed(const struct stat *st);
 
+/* Gives an open file the rights that its owner, group and others have to the file
+ * `old`, if that is this user's own. Where files have no such rights, nothing. */
+void clipc_os_copy_rights(int fd, const struct stat *old);
+
 /* socket(), closed on exec. */
 int clipc_os_socket(int domain, int type, int protocol);
 

@@ -14,6 +14,7 @@
 #include "base/os_signal.h"
 
 #include <signal.h>
+#include <unistd.h>
 #endif
 #include <stdlib.h>
 
@@ -40,9 +41,15 @@ double clipc_os_strtod(const char *text, locale_t locale)
     return number;
 }
 
-/* ---- time, signals ------------------------------------------------------- */
+/* ---- files, time, signals ------------------------------------------------ */
 
 #ifndef __wasi__
+void clipc_os_copy_rights(int fd, const struct stat *old)
+{
+    if (old->st_uid == geteuid())
+        (void)!fchmod(fd, old->st_mode & 0777);
+}
+
 double clipc_os_thread_seconds(void)
 {
     return clipc_clock(CLOCK_THREAD_CPUTIME_ID);

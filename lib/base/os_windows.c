@@ -150,6 +150,12 @@ struct timespec clipc_os_changed(const struct stat *st)
     return st->st_ctim;
 }
 
+void clipc_os_copy_rights(int fd, const struct stat *old)
+{
+    (void)fd;
+    (void)old;
+}
+
 /* ---- signals ------------------------------------------------------------- */
 
 /* The system starts a thread of its own for what it has to tell. */

@@ -74,6 +74,17 @@ static bool fail(char message[256], const char *what, int error)
     return false;
 }
 
+/* The mode of the file to be replaced, where it is the user's own. */
+static mode_t mode_for(const char *path, mode_t otherwise)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+                   st.st_uid == geteuid()
+               ? st.st_mode & 0777
+               : otherwise;
+}
+
 /* Writes a new file beside `path`, then renames it over it. */
 static bool replace(const char *path, const tool_array *array,
                     char message[256])
@@ -88,8 +99,8 @@ static bool replace(const char *path, const tool_array *array,
     }
     mode_t mask = umask(0);
     umask(mask);
-    bool good = fchmod(fd, 0666 & ~mask) == 0 && write_array(fd, array) &&
-                fsync(fd) == 0;
+    bool good = fchmod(fd, mode_for(path, 0666 & ~mask)) == 0 &&
+                write_array(fd, array) && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && good) {
         error = errno;

@@ -289,6 +289,40 @@ TEST(new_files_follow_the_umask)
     CHECK_INT(st.st_mode & 0777, 0750);
 }
 
+TEST(a_file_that_is_replaced_keeps_its_mode)
+{
+    static const mode_t modes[] = { 0600, 0640, 0444, 0755 };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_file_writer writer;
+    char path[600], name[32];
+    struct stat st;
+
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        snprintf(name, sizeof name, "kept%zu", i);
+        snprintf(path, sizeof path, "%s", test_path(name));
+        test_write(path, "old", 3);
+        CHECK(chmod(path, modes[i]) == 0);
+        CHECK_OK(clipc_file_replace(path, "new", 3, &err), err);
+        CHECK(stat(path, &st) == 0);
+        CHECK_INT(st.st_mode & 07777, modes[i]);
+    }
+    /* Before the first byte is written, and behind a link. */
+    CHECK(symlink("kept0", test_path("link0")) == 0);
+    CHECK_OK(clipc_file_writer_open(&writer, test_path("link0"), &err), err);
+    CHECK(stat(writer.temporary, &st) == 0);
+    CHECK_INT(st.st_mode & 07777, 0600);
+    clipc_file_writer_abort(&writer);
+    /* Of another user's file nothing is taken over. */
+    if (geteuid() != 0)
+        return;
+    const mode_t mask = umask(022);
+    CHECK(chown(test_path("kept0"), 12345, 12345) == 0);
+    CHECK_OK(clipc_file_replace(test_path("kept0"), "mine", 4, &err), err);
+    umask(mask);
+    CHECK(stat(test_path("kept0"), &st) == 0);
+    CHECK_INT(st.st_mode & 07777, 0644);
+}
+
 TEST(folders_are_made_with_their_parents)
 {
     clipc_error err = CLIPC_ERROR_INIT;
