@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-static bool prefix_matches(const unsigned char *address,
-                           const unsigned char *prefix, unsigned n_bits)
+bool clipc_address_has_prefix(const unsigned char *address,
+                              const unsigned char *prefix, unsigned n_bits)
 {
     unsigned whole = n_bits / 8, rest = n_bits % 8;
 
@@ -41,7 +41,8 @@ static bool ipv4_is_public(const unsigned char *address)
     };
 
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        if (prefix_matches(address, special[i].prefix, special[i].n_bits))
+        if (clipc_address_has_prefix(address, special[i].prefix,
+                                     special[i].n_bits))
             return false;
     return true;
 }
@@ -59,15 +60,16 @@ static bool ipv6_is_public(const unsigned char *address)
         { { 0x3f, 0xff, 0x00 }, 20 },       /* documentation */
     };
 
-    if (prefix_matches(address, mapped, 96) ||
-        prefix_matches(address, nat64, 96))
+    if (clipc_address_has_prefix(address, mapped, 96) ||
+        clipc_address_has_prefix(address, nat64, 96))
         return ipv4_is_public(address + 12);
     /* Only 2000::/3 is global unicast: this refuses ::, ::1, fc00::/7,
      * fe80::/10, multicast and everything not assigned. */
-    if (!prefix_matches(address, global, 3))
+    if (!clipc_address_has_prefix(address, global, 3))
         return false;
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        if (prefix_matches(address, special[i].prefix, special[i].n_bits))
+        if (clipc_address_has_prefix(address, special[i].prefix,
+                                     special[i].n_bits))
             return false;
     if (address[0] == 0x20 && address[1] == 0x02) /* 6to4 */
         return ipv4_is_public(address + 2);

@@ -13,4 +13,8 @@
  * multicast, reserved, nor an IPv6 form that leads to such an IPv4 one. */
 bool clipc_address_is_public(const unsigned char *address, size_t n);
 
+/* Whether the first n_bits of an address are those of the prefix. */
+bool clipc_address_has_prefix(const unsigned char *address,
+                              const unsigned char *prefix, unsigned n_bits);
+
 #endif /* CLIPC_ADDRESS_H */

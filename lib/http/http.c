@@ -256,34 +256,103 @@ static bool is_loopback_name(const char *host)
     return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
 }
 
-/* Whether the text of a host, as libcurl writes it, leads to no public host.
- * Of names only those of this machine are known. */
+/* Copies a host as libcurl writes it, without what does not tell hosts apart. */
+static void copy_host(char *out, size_t room, const char *host)
+{
+    const bool in_brackets = host[0] == '[';
+    size_t n = in_brackets ? strcspn(++host, "%]") : strlen(host);
+
+    while (!in_brackets && n > 0 && host[n - 1] == '.')
+        n--;
+    if (n >= room)
+        n = room - 1;
+    memcpy(out, host, n);
+    out[n] = '\0';
+}
+
+/* Reads an address; returns its bytes, 4 or 16. 0: a name. */
+static size_t read_address(unsigned char address[16], const char *text)
+{
+    if (inet_pton(AF_INET, text, address) == 1)
+        return 4;
+    return inet_pton(AF_INET6, text, address) == 1 ? 16 : 0;
+}
+
+/* Whether a suffix of the host is `name`, of n characters, and begins after a
+ * dot or with the host. */
+static bool is_below(const char *host, const char *name, size_t n)
+{
+    size_t n_host = strlen(host);
+
+    if (n > 0 && name[n - 1] == '.')
+        n--;
+    if (n > 0 && name[0] == '.')
+        name++, n--;
+    if (n == 0 || n > n_host || (n < n_host && host[n_host - n - 1] != '.'))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const char c = name[i];
+        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != host[n_host - n + i])
+            return false;
+    }
+    return true;
+}
+
+/* Whether the host's text leads to no public host. Of names only those of this
+ * machine are known. */
 static bool is_private_text(const char *host)
 {
-    static const char local[] = "localhost";
-    const size_t n_local = sizeof local - 1;
     unsigned char address[16];
-    char text[64];
-    size_t n = strlen(host);
+    const size_t n = read_address(address, host);
 
-    while (n > 0 && host[n - 1] == '.')
-        n--;
-    if (n >= n_local && memcmp(host + n - n_local, local, n_local) == 0 &&
-        (n == n_local || host[n - n_local - 1] == '.'))
-        return true;
-    if (n >= 2 && host[0] == '[' && n - 2 < sizeof text) {
-        size_t used = strcspn(host + 1, "%]"); /* without a zone */
-        memcpy(text, host + 1, used);
-        text[used] = '\0';
-        return inet_pton(AF_INET6, text, address) != 1 ||
-               !clipc_address_is_public(address, 16);
-    }
-    if (n >= sizeof text)
+    if (n == 0) /* an address that is not understood is not public */
+        return strchr(host, ':') || is_below(host, "localhost", 9);
+    return !clipc_address_is_public(address, n);
+}
+
+/* Whether an entry of no_proxy is the address, or its network. */
+static bool network_has(const char *entry, size_t n_entry,
+                        const unsigned char *address, size_t n)
+{
+    unsigned char network[16];
+    unsigned long n_bits = 0;
+    char text[64];
+
+    if (n_entry >= sizeof text)
         return false;
-    memcpy(text, host, n);
-    text[n] = '\0';
-    return inet_pton(AF_INET, text, address) == 1 &&
-           !clipc_address_is_public(address, 4);
+    memcpy(text, entry, n_entry);
+    text[n_entry] = '\0';
+    char *slash = strchr(text, '/');
+    if (slash) {
+        n_bits = strtoul(slash + 1, NULL, 10);
+        *slash = '\0';
+    }
+    if (n_bits == 0)
+        n_bits = 8 * (unsigned long)n;
+    return n_bits <= 8 * n && read_address(network, text) == n &&
+           clipc_address_has_prefix(address, network, (unsigned)n_bits);
+}
+
+bool clipc_http_in_no_proxy(const char *no_proxy, const clipc_origin *origin)
+{
+    static const char between[] = ", \t";
+    unsigned char address[16];
+    const size_t n = read_address(address, origin->host);
+
+    if (!no_proxy)
+        return false;
+    if (strcmp(no_proxy, "*") == 0)
+        return true;
+    for (const char *p = no_proxy;;) {
+        p += strspn(p, between);
+        const size_t used = strcspn(p, between);
+        if (used == 0)
+            return false;
+        if (n > 0 ? network_has(p, used, address, n)
+                  : is_below(origin->host, p, used))
+            return true;
+        p += used;
+    }
 }
 
 clipc_status clipc_origin_find(clipc_origin *out, const char *url,
@@ -307,7 +376,8 @@ clipc_status clipc_origin_find(clipc_origin *out, const char *url,
                          host, port);
         out->https = strcmp(scheme, "https") == 0;
         out->loopback = is_loopback_name(host);
-        out->private = is_private_text(host);
+        copy_host(out->host, sizeof out->host, host);
+        out->private = is_private_text(out->host);
         if (n < 0 || (size_t)n >= sizeof out->text)
             status = clipc_fail(err, CLIPC_ERR_URL, -1,
                                 "%s: the host name is too long",

@@ -52,6 +52,8 @@ clipc_status clipc_http_check_proxy(const char *url, clipc_error *err);
 /* A URL's scheme, host and port in one text: equal texts, equal origins. */
 typedef struct clipc_origin {
     char text[320]; /* "https://host:443" */
+    char
+        host[320]; /* in lower case, without brackets, zone, dots at its end */
     bool https;
     bool loopback; /* the host's text names this machine */
     bool private;  /* it names this machine, or is an address of no public
@@ -61,6 +63,11 @@ typedef struct clipc_origin {
 /* url: from clipc_http_check_url(). */
 clipc_status clipc_origin_find(clipc_origin *out, const char *url,
                                clipc_error *err);
+
+/* Whether no_proxy names the origin's host, by libcurl's rules: "*", or between
+ * commas and blanks hosts, which stand for all below them too, addresses, and
+ * networks as 10.0.0.0/8. NULL names none. */
+bool clipc_http_in_no_proxy(const char *no_proxy, const clipc_origin *origin);
 
 bool clipc_http_is_redirect(long status);
 

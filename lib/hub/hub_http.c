@@ -10,7 +10,9 @@
  *  - The token goes over https, or over http to an address of this machine.
  *    The address is checked on the socket.
  *  - Redirects are followed by hand, never from https to http. Redirects of a
- *    public endpoint must lead to public addresses.
+ *    public endpoint must lead to public addresses, by the socket. Behind a
+ *    proxy the socket is the proxy's: there no host that is written as a
+ *    private address is asked for, and the proxy decides about names.
  *  - Only bodies of 200 and 206 are kept. Bytes are written as they come, and
  *    never more bytes than announced.
  *
@@ -52,8 +54,10 @@ struct clipc_hub_session {
     clipc_origin origin;
     CURL *hub, *storage;
     struct curl_slist *plain, *with_token;
-    bool endpoint_is_public; /* by the endpoint's last socket */
-    bool connected;          /* at least once, to any host */
+    /* By the endpoint's last socket; behind a proxy, unless its text says
+     * otherwise. */
+    bool endpoint_is_public;
+    bool connected; /* at least once, to any host */
 };
 
 /* Reasons to stop a transfer, beside transfer.h's reasons. */
@@ -216,12 +220,12 @@ static int check_address(void *user, const unsigned char *address, size_t n)
     const exchange *x = user;
     clipc_hub_session *s = x->session;
     bool public = clipc_address_is_public(address, n);
-    bool proxied = s->params->proxy && *s->params->proxy;
 
+    if (x->transfer.proxied) /* the address is the proxy's */
+        return CLIPC_STOP_NONE;
     if (x->transfer.easy == s->storage)
-        return s->endpoint_is_public && !public && !proxied
-                   ? CLIPC_STOP_BLOCKED
-                   : CLIPC_STOP_NONE;
+        return s->endpoint_is_public && !public ? CLIPC_STOP_BLOCKED
+                                                : CLIPC_STOP_NONE;
     s->endpoint_is_public = public;
     return x->has_token && !s->origin.https && !is_loopback(address, n)
                ? STOP_TOKEN
@@ -379,20 +383,15 @@ static bool set_options(exchange *x, const char *range)
 {
     clipc_hub_session *s = x->session;
     const clipc_hub_params *p = s->params;
-    bool local = strncmp(x->transfer.url, "http:", 5) == 0 &&
-                 s->origin.loopback;
     CURL *easy = x->transfer.easy;
-
-    x->transfer.proxied = p->proxy && *p->proxy && !local && !p->no_proxy;
 
     if (!clipc_transfer_prepare(&x->transfer) ||
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
                          x->has_token ? s->with_token : s->plain) ||
-        /* "": not even the environment's proxy. */
+        /* "": not even the environment's. */
         curl_easy_setopt(easy, CURLOPT_PROXY,
-                         p->proxy && !local ? p->proxy : "") ||
-        curl_easy_setopt(easy, CURLOPT_NOPROXY,
-                         p->no_proxy ? p->no_proxy : "") ||
+                         x->transfer.proxied ? p->proxy : "") ||
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "") ||
         curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) ||
         (range && curl_easy_setopt(easy, CURLOPT_RANGE, range)))
         return false;
@@ -535,13 +534,19 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
     return status;
 }
 
-static clipc_status same_origin(const clipc_hub_session *s, const char *url,
-                                bool *same, clipc_error *err)
+static bool is_hub(const clipc_hub_session *s, const clipc_origin *origin)
 {
-    clipc_origin other;
-    CLIPC_TRY(clipc_origin_find(&other, url, err));
-    *same = strcmp(other.text, s->origin.text) == 0;
-    return CLIPC_OK;
+    return strcmp(origin->text, s->origin.text) == 0;
+}
+
+/* Decided here and not by libcurl, which does not say whose address a socket
+ * is for. */
+static bool takes_proxy(const clipc_hub_session *s, const clipc_origin *origin)
+{
+    const clipc_hub_params *p = s->params;
+
+    return p->proxy && *p->proxy && !origin->loopback &&
+           !clipc_http_in_no_proxy(p->no_proxy, origin);
 }
 
 /* Whether an answer describes the file that its redirect leads to. Behind a
@@ -559,10 +564,11 @@ static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
                            clipc_hub_sink *sink, clipc_hub_answer *answer,
                            clipc_error *err)
 {
+    clipc_origin origin;
     char range[32];
-    bool to_hub;
 
-    CLIPC_TRY(same_origin(s, *url, &to_hub, err));
+    CLIPC_TRY(clipc_origin_find(&origin, *url, err));
+    bool to_hub = is_hub(s, &origin);
     snprintf(range, sizeof range, "%llu-",
              sink ? (unsigned long long)sink->have : 0);
     for (unsigned hop = 0;; hop++) {
@@ -572,15 +578,21 @@ static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
                           .ca_file = s->params->ca_file,
                           .ca_dir = s->params->ca_dir,
                           .connect_timeout_ms = s->params->connect_timeout_ms,
+                          .proxied = takes_proxy(s, &origin),
                           .calls = &calls },
             .session = s,
             .file = file,
             .answer = answer,
             .sink = sink
         };
-        bool same;
         char *next;
 
+        if (to_hub && x.transfer.proxied)
+            s->endpoint_is_public = !s->origin.private;
+        if (!to_hub && s->endpoint_is_public && origin.private) {
+            x.transfer.stop = CLIPC_STOP_BLOCKED;
+            return fail_stopped(&x, err);
+        }
         if (sink) {
             x.transfer.low_speed_bytes = CLIPC_LOW_SPEED_BYTES;
             x.transfer.low_speed_seconds = slow_seconds(s->params);
@@ -603,10 +615,10 @@ static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
         }
         free(*url);
         *url = next;
-        CLIPC_TRY(same_origin(s, next, &same, err));
-        if (!sink && !same && describes(answer))
+        CLIPC_TRY(clipc_origin_find(&origin, next, err));
+        if (!sink && !is_hub(s, &origin) && describes(answer))
             return CLIPC_OK;
-        to_hub = to_hub && same;
+        to_hub = to_hub && is_hub(s, &origin);
         if (hop >= MAX_REDIRECTS)
             return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                               "%s: more than %d redirects", CLIPC_QUOTE(next),

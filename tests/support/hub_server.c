@@ -554,6 +554,12 @@ static bool serve_request(const connection *c, const char *bytes)
     q.has_range = header_of(bytes, "Range", range, sizeof range) &&
                   sscanf(range, "bytes=%zu-", &q.range) == 1;
     find_rule(c->server, &q, c->is_storage);
+    char *path = strncmp(q.path, "http://", 7) == 0 ? strchr(q.path + 7, '/')
+                                                    : NULL;
+    if (path)
+        memmove(q.path, path, strlen(path) + 1);
+    const bool is_storage = path ? !strstr(q.path, "/resolve/")
+                                 : c->is_storage;
     if (number_of(q.values, "drop", 0))
         return false;
     if (number_of(q.values, "silent", 0)) {
@@ -567,7 +573,7 @@ static bool serve_request(const connection *c, const char *bytes)
         return answer_error(c->fd, &q, (int)status, has_code ? code : NULL,
                             NULL);
     }
-    return c->is_storage ? answer_storage(c, &q) : answer_hub(c, &q);
+    return is_storage ? answer_storage(c, &q) : answer_hub(c, &q);
 }
 
 static void *serve(void *arg)

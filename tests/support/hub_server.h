@@ -10,7 +10,8 @@
  * ROOT/ORG/NAME/gated              optional: 403 GatedRepo
  *
  * *.safetensors and *.bin are answered with a 302 to the storage host, another
- * origin; other files with their bytes.
+ * origin; other files with their bytes. Asked as a proxy, for http://HOST/PATH,
+ * the server answers for PATH as the one of the two whose path it is.
  */
 #ifndef CLIPC_HUB_SERVER_H
 #define CLIPC_HUB_SERVER_H
