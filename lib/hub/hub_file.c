@@ -31,6 +31,7 @@ enum {
 typedef struct description {
     clipc_hub_blob blob;
     char *url;
+    bool elsewhere; /* as in the answer */
 } description;
 
 /* ---- answers of the hub ------------------------------------------------ */
@@ -312,6 +313,7 @@ static clipc_status describe(clipc_hub_task *d, const char *file, bool *found,
         out->blob.has_size = answer.has_size;
         out->blob.size = answer.size;
         out->url = answer.url;
+        out->elsewhere = answer.elsewhere;
         answer.url = NULL;
     }
     clipc_hub_answer_release(&answer);
@@ -334,6 +336,7 @@ static clipc_status renew_url(clipc_hub_task *d, const char *file,
     }
     free(what->url);
     what->url = again.url;
+    what->elsewhere = again.elsewhere;
     return CLIPC_OK;
 }
 
@@ -364,8 +367,9 @@ static clipc_status transfer(clipc_hub_task *d, const char *file,
     for (unsigned retry = 0, connections = 1;; retry++, connections++) {
         clipc_hub_answer answer;
         uint64_t before = sink->have;
-        clipc_status status = clipc_hub_get(d->session, what->url, sink,
-                                            &answer, err);
+        clipc_status status = clipc_hub_get(d->session, what->url,
+                                            what->elsewhere, sink, &answer,
+                                            err);
         bool good = status == CLIPC_OK &&
                     (answer.status == 200 || answer.status == 206);
         if (good && (!sink->has_size || sink->have == sink->size)) {

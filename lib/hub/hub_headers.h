@@ -19,7 +19,8 @@ typedef struct clipc_hub_answer {
     char error_code[48]; /* X-Error-Code, or "" */
     char error_text[96]; /* X-Error-Message, or "" */
     unsigned wait_s;     /* the server asks to wait so long; 0: no wait */
-    bool elsewhere;      /* the answer came from another host than the hub */
+    bool elsewhere;      /* the answer came from another host than the hub, or
+                          * by way of one */
 } clipc_hub_answer;
 
 void clipc_hub_answer_release(clipc_hub_answer *answer);

@@ -558,17 +558,17 @@ static bool describes(const clipc_hub_answer *answer)
 }
 
 /* Follows redirects from *url, malloc'ed, to the file: afterwards *url is where
- * the file lies. sink NULL: a HEAD, which ends where the hub has described the
+ * the file lies. elsewhere: the redirects before *url have left the hub. sink NULL: a HEAD, which ends where the hub has described the
  * file and sends the caller to another host. */
-static clipc_status follow(clipc_hub_session *s, char **url, const char *file,
-                           clipc_hub_sink *sink, clipc_hub_answer *answer,
-                           clipc_error *err)
+static clipc_status follow(clipc_hub_session *s, char **url, bool elsewhere,
+                           const char *file, clipc_hub_sink *sink,
+                           clipc_hub_answer *answer, clipc_error *err)
 {
     clipc_origin origin;
     char range[32];
 
     CLIPC_TRY(clipc_origin_find(&origin, *url, err));
-    bool to_hub = is_hub(s, &origin);
+    bool to_hub = is_hub(s, &origin) && !elsewhere;
     snprintf(range, sizeof range, "%llu-",
              sink ? (unsigned long long)sink->have : 0);
     for (unsigned hop = 0;; hop++) {
@@ -635,7 +635,7 @@ clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
     *answer = (clipc_hub_answer){ 0 };
     if (!url)
         return clipc_fail_nomem(err, "URL");
-    clipc_status status = follow(s, &url, file, NULL, answer, err);
+    clipc_status status = follow(s, &url, false, file, NULL, answer, err);
     if (status == CLIPC_OK)
         answer->url = url;
     else
@@ -644,15 +644,16 @@ clipc_status clipc_hub_head(clipc_hub_session *s, const char *path,
 }
 
 clipc_status clipc_hub_get(clipc_hub_session *s, const char *start,
-                           clipc_hub_sink *sink, clipc_hub_answer *answer,
-                           clipc_error *err)
+                           bool elsewhere, clipc_hub_sink *sink,
+                           clipc_hub_answer *answer, clipc_error *err)
 {
     char *url = clipc_strndup(start, strlen(start));
 
     *answer = (clipc_hub_answer){ 0 };
     if (!url)
         return clipc_fail_nomem(err, "URL");
-    clipc_status status = follow(s, &url, sink->file, sink, answer, err);
+    clipc_status status = follow(s, &url, elsewhere, sink->file, sink, answer,
+                                 err);
     free(url);
     return status;
 }

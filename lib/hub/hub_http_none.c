@@ -59,10 +59,10 @@ clipc_status clipc_hub_head(clipc_hub_session *session, const char *path,
 }
 
 clipc_status clipc_hub_get(clipc_hub_session *session, const char *url,
-                           clipc_hub_sink *sink, clipc_hub_answer *answer,
-                           clipc_error *err)
+                           bool elsewhere, clipc_hub_sink *sink,
+                           clipc_hub_answer *answer, clipc_error *err)
 {
-    (void)session, (void)url, (void)sink;
+    (void)session, (void)url, (void)elsewhere, (void)sink;
     *answer = (clipc_hub_answer){ 0 };
     return fail_no_session(err);
 }

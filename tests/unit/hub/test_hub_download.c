@@ -268,6 +268,29 @@ TEST(redirects)
     refuse("o/n", CLIPC_ERR_LIMIT, "redirects");
     CHECK(hub_server_count(server, "/back auth=no") > 0);
     CHECK_INT(hub_server_count(server, "/back auth=yes"), 0);
+    /* The bytes too, where the address was found in this way. */
+    begin();
+    params.token = "hf_secret";
+    snprintf(rule, sizeof rule,
+             "HEAD /o/n/resolve/" A40
+             "/config.json | status=302 location=%s/x times=1",
+             hub_server_storage_url(server));
+    hub_server_rule(server, rule);
+    snprintf(rule, sizeof rule,
+             "storage HEAD /x | status=302 location=%s/o/n/resolve/" A40
+             "/config.json",
+             hub_server_url(server));
+    hub_server_rule(server, rule);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "HEAD /o/n/resolve/" A40
+                                       "/config.json auth=no"),
+              1);
+    CHECK_INT(hub_server_count(server,
+                               "GET /o/n/resolve/" A40 "/config.json auth=no"),
+              1);
+    CHECK_INT(hub_server_count(server, "GET /o/n/resolve/" A40
+                                       "/config.json auth=yes"),
+              0);
     /* In circles. */
     begin();
     snprintf(rule, sizeof rule, "hub | status=302 location=%s/loop",
