@@ -952,7 +952,8 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  *                            address
  *     CLIPC_ERR_HTTP         401, 403, 429, 5xx
  *     CLIPC_ERR_LIMIT, _URL, _NETWORK, _TIMEOUT, _CANCELLED
- *     CLIPC_ERR_UNSUPPORTED  a build without libcurl */
+ *     CLIPC_ERR_UNSUPPORTED  a build without libcurl, or a libcurl without
+ *                            https or ca_dir */
 CLIPC_API clipc_status clipc_hub_download(char **folder, const char *id,
                                           const clipc_hub_params *params,
                                           clipc_error *err);

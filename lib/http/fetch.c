@@ -164,32 +164,32 @@ static const clipc_transfer_calls calls = {
 
 /* ---- a hop ------------------------------------------------------------- */
 
-/* Returns false if libcurl ran out of memory. The body is decompressed although
- * no compression was asked for: some servers compress all they send. libcurl
- * hands out small pieces, so max_bytes bounds what is decompressed. */
-static bool set_options(request *r, const chain *c, long timeout_ms)
+/* The body is decompressed although no compression was asked for: some servers
+ * compress all they send. libcurl hands out small pieces, so max_bytes bounds
+ * what is decompressed. */
+static void set_options(request *r, const chain *c, long timeout_ms)
 {
-    CURL *easy = r->transfer.easy;
+    clipc_transfer *t = &r->transfer;
 
-    return clipc_transfer_prepare(&r->transfer) &&
-           !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers) &&
-           !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") &&
-           !curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_SHARE, c->cookies) &&
-           (!c->params->proxy ||
-            (!curl_easy_setopt(easy, CURLOPT_PROXY, c->params->proxy) &&
-             /* Without it libcurl reads no_proxy of the environment. */
-             !curl_easy_setopt(easy, CURLOPT_NOPROXY, "") &&
-             !curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L))) &&
-           /* libcurl 7.88 reads a share's cookies only with a cookie file. */
-           !curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "") &&
-           (!c->params->user_agent ||
-            !curl_easy_setopt(easy, CURLOPT_USERAGENT,
-                              c->params->user_agent)) &&
-           !curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+    clipc_transfer_prepare(t);
+    CLIPC_TRANSFER_SET(t, CURLOPT_HTTPHEADER, c->headers);
+    CLIPC_TRANSFER_SET(t, CURLOPT_ACCEPT_ENCODING, "");
+    CLIPC_TRANSFER_SET(t, CURLOPT_HTTP_CONTENT_DECODING, 1L);
+    CLIPC_TRANSFER_SET(t, CURLOPT_SHARE, c->cookies);
+    if (c->params->proxy) {
+        CLIPC_TRANSFER_SET(t, CURLOPT_PROXY, c->params->proxy);
+        /* Without it libcurl reads no_proxy of the environment. */
+        CLIPC_TRANSFER_SET(t, CURLOPT_NOPROXY, "");
+        CLIPC_TRANSFER_SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    }
+    /* libcurl 7.88 reads a share's cookies only with a cookie file. */
+    CLIPC_TRANSFER_SET(t, CURLOPT_COOKIEFILE, "");
+    if (c->params->user_agent)
+        CLIPC_TRANSFER_SET(t, CURLOPT_USERAGENT, c->params->user_agent);
+    CLIPC_TRANSFER_SET(t, CURLOPT_FAILONERROR, 1L);
+    CLIPC_TRANSFER_SET(t, CURLOPT_FRESH_CONNECT, 1L);
+    CLIPC_TRANSFER_SET(t, CURLOPT_FORBID_REUSE, 1L);
+    CLIPC_TRANSFER_SET(t, CURLOPT_TIMEOUT_MS, timeout_ms);
 }
 
 static clipc_status fail_timeout(const request *r, bool total_is_over,
@@ -289,8 +289,9 @@ static clipc_status transfer_run(request *r, const chain *c, char **next,
 
     if (deadline && now >= deadline)
         return fail_timeout(r, true, err);
-    if (!set_options(r, c, deadline ? (long)(deadline - now) : 0L))
-        return clipc_fail_nomem(err, "HTTP transfer");
+    set_options(r, c, deadline ? (long)(deadline - now) : 0L);
+    if (t->setup != CURLE_OK)
+        return clipc_transfer_fail_setup(t, err);
     CURLcode code = clipc_transfer_run(t);
     if (code != CURLE_OK) /* a timer may fire a moment before our clock */
         return fail_code(r, code, deadline && clipc_now_ms() + 2 >= deadline,

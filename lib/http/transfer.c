@@ -172,12 +172,10 @@ static int note_connection(void *user, char *address, char *local_address,
     return CURL_PREREQFUNC_OK;
 }
 
-static CURLcode watch_connection(clipc_transfer *t)
+static void watch_connection(clipc_transfer *t)
 {
-    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION,
-                                     note_connection);
-    return code ? code
-                : curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, &t->connected);
+    CLIPC_TRANSFER_SET(t, CURLOPT_PREREQFUNCTION, note_connection);
+    CLIPC_TRANSFER_SET(t, CURLOPT_PREREQDATA, &t->connected);
 }
 
 bool clipc_transfer_connected(const clipc_transfer *t)
@@ -187,10 +185,9 @@ bool clipc_transfer_connected(const clipc_transfer *t)
 
 #else
 
-static CURLcode watch_connection(clipc_transfer *t)
+static void watch_connection(clipc_transfer *t)
 {
     (void)t;
-    return CURLE_OK;
 }
 
 bool clipc_transfer_connected(const clipc_transfer *t)
@@ -205,16 +202,29 @@ bool clipc_transfer_connected(const clipc_transfer *t)
 
 /* ---- a transfer -------------------------------------------------------- */
 
-bool clipc_transfer_prepare(clipc_transfer *t)
+/* Sets where certificates are, NULL: not there. A libcurl whose TLS does not know
+ * such a place has none by itself either. */
+static void set_place(clipc_transfer *t, CURLoption option, const char *place,
+                      const char *name)
 {
-    CURL *easy = t->easy;
-    CURLcode code;
+    if (t->setup != CURLE_OK)
+        return;
+    CURLcode code = curl_easy_setopt(t->easy, option, place);
+    if (!place && (code == CURLE_NOT_BUILT_IN || code == CURLE_UNKNOWN_OPTION))
+        return;
+    t->setup = code;
+    t->lacks = name;
+}
 
-    curl_easy_reset(easy);
-    code = watch_connection(t);
-#define SET(option, value) \
-    if (code == CURLE_OK) \
-    code = curl_easy_setopt(easy, (option), (value))
+void clipc_transfer_prepare(clipc_transfer *t)
+{
+    static const char file[] = "certificates of a file (ca_file)";
+    static const char folder[] = "certificates of a folder (ca_dir)";
+
+    curl_easy_reset(t->easy);
+    t->setup = CURLE_OK;
+    watch_connection(t);
+#define SET(option, value) CLIPC_TRANSFER_SET(t, option, value)
     SET(CURLOPT_URL, t->url);
     SET(CURLOPT_ERRORBUFFER, t->detail);
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -222,6 +232,8 @@ bool clipc_transfer_prepare(clipc_transfer *t)
 #else
     SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
+    if (t->setup == CURLE_UNSUPPORTED_PROTOCOL)
+        t->lacks = "https";
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -235,10 +247,12 @@ bool clipc_transfer_prepare(clipc_transfer *t)
     SET(CURLOPT_LOW_SPEED_LIMIT, t->low_speed_bytes);
     SET(CURLOPT_LOW_SPEED_TIME, t->low_speed_seconds);
     if (t->ca_file || t->ca_dir) {
-        SET(CURLOPT_CAINFO, t->ca_file);
-        SET(CURLOPT_CAPATH, t->ca_dir);
-        SET(CURLOPT_PROXY_CAINFO, t->ca_file);
-        SET(CURLOPT_PROXY_CAPATH, t->ca_dir);
+        set_place(t, CURLOPT_CAINFO, t->ca_file, file);
+        set_place(t, CURLOPT_CAPATH, t->ca_dir, folder);
+        if (t->proxied) {
+            set_place(t, CURLOPT_PROXY_CAINFO, t->ca_file, file);
+            set_place(t, CURLOPT_PROXY_CAPATH, t->ca_dir, folder);
+        }
     }
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
@@ -250,7 +264,6 @@ bool clipc_transfer_prepare(clipc_transfer *t)
     SET(CURLOPT_XFERINFOFUNCTION, report_progress);
     SET(CURLOPT_XFERINFODATA, t);
 #undef SET
-    return code == CURLE_OK;
 }
 
 void clipc_transfer_release(clipc_transfer *t)
@@ -320,6 +333,17 @@ clipc_status clipc_transfer_fail(const clipc_transfer *t, clipc_status status,
     return clipc_fail(err, status, -1, "%s%s: %s",
                       t->redirected ? "redirect to " : "", CLIPC_QUOTE(t->url),
                       what);
+}
+
+clipc_status clipc_transfer_fail_setup(const clipc_transfer *t,
+                                       clipc_error *err)
+{
+    if (t->setup == CURLE_OUT_OF_MEMORY)
+        return clipc_fail_nomem(err, "HTTP transfer");
+    return clipc_transfer_fail(t, CLIPC_ERR_UNSUPPORTED, err,
+                               "libcurl %s of this system lacks %s",
+                               curl_version_info(CURLVERSION_NOW)->version,
+                               t->lacks);
 }
 
 clipc_status clipc_transfer_fail_code(const clipc_transfer *t, CURLcode code,

@@ -58,13 +58,15 @@ typedef struct clipc_transfer {
     bool redirected;              /* for messages */
     const char *ca_file, *ca_dir; /* or NULL */
     unsigned connect_timeout_ms;
-    bool proxied; /* the caller sets a proxy: for messages */
+    bool proxied; /* the caller sets a proxy: for its certificates, messages */
     /* The least bytes a second, on average over so many seconds; 0: none. */
     long low_speed_bytes, low_speed_seconds;
     const clipc_transfer_calls *calls;
     void *user; /* of the calls */
 
     /* Zero at first. */
+    CURLcode setup;    /* of the first option that could not be set */
+    const char *lacks; /* what a libcurl lacks that does not know the option */
     int stop;
     int os_error;     /* of a socket that could not be made, or 0 */
     uint64_t last_ms; /* when bytes came last; 0: none came */
@@ -74,10 +76,23 @@ typedef struct clipc_transfer {
     char detail[CURL_ERROR_SIZE];
 } clipc_transfer;
 
-/* Sets the options of every transfer; the caller then sets its own. A handle
- * that is used again keeps its connections and loses its options. false: no
- * memory. */
-bool clipc_transfer_prepare(clipc_transfer *t);
+/* Sets the options of every transfer; the caller then sets its own by the macro
+ * below and looks at t->setup. A handle that is used again keeps its connections
+ * and loses its options. */
+void clipc_transfer_prepare(clipc_transfer *t);
+
+/* Sets an option, unless one before it could not be set. */
+#define CLIPC_TRANSFER_SET(t, option, value) \
+    do { \
+        if ((t)->setup == CURLE_OK) { \
+            (t)->setup = curl_easy_setopt((t)->easy, (option), (value)); \
+            (t)->lacks = #option; \
+        } \
+    } while (0)
+
+/* Says why t->setup is not CURLE_OK: no memory, or what this libcurl lacks. */
+clipc_status clipc_transfer_fail_setup(const clipc_transfer *t,
+                                       clipc_error *err);
 
 /* Runs the request. After a failure ask t->stop first. */
 CURLcode clipc_transfer_run(clipc_transfer *t);

@@ -378,28 +378,28 @@ static const clipc_transfer_calls calls = {
 
 /* ---- a request --------------------------------------------------------- */
 
-/* Returns false if libcurl ran out of memory. */
-static bool set_options(exchange *x, const char *range)
+static void set_options(exchange *x, const char *range)
 {
     clipc_hub_session *s = x->session;
     const clipc_hub_params *p = s->params;
-    CURL *easy = x->transfer.easy;
+    clipc_transfer *t = &x->transfer;
 
-    if (!clipc_transfer_prepare(&x->transfer) ||
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                         x->has_token ? s->with_token : s->plain) ||
-        /* "": not even the environment's. */
-        curl_easy_setopt(easy, CURLOPT_PROXY,
-                         x->transfer.proxied ? p->proxy : "") ||
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, "") ||
-        curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) ||
-        (range && curl_easy_setopt(easy, CURLOPT_RANGE, range)))
-        return false;
-    if (x->sink)
-        return !curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
-    return !curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                             (long)p->connect_timeout_ms + (long)patience(x));
+    clipc_transfer_prepare(t);
+    CLIPC_TRANSFER_SET(t, CURLOPT_HTTPHEADER,
+                       x->has_token ? s->with_token : s->plain);
+    /* "": not even the environment's. */
+    CLIPC_TRANSFER_SET(t, CURLOPT_PROXY, t->proxied ? p->proxy : "");
+    CLIPC_TRANSFER_SET(t, CURLOPT_NOPROXY, "");
+    CLIPC_TRANSFER_SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (range)
+        CLIPC_TRANSFER_SET(t, CURLOPT_RANGE, range);
+    if (x->sink) {
+        CLIPC_TRANSFER_SET(t, CURLOPT_BUFFERSIZE, 256L * 1024);
+    } else {
+        CLIPC_TRANSFER_SET(t, CURLOPT_NOBODY, 1L);
+        CLIPC_TRANSFER_SET(t, CURLOPT_TIMEOUT_MS,
+                           (long)p->connect_timeout_ms + (long)patience(x));
+    }
 }
 
 static clipc_status fail_timeout(const exchange *x, clipc_error *err)
@@ -499,8 +499,9 @@ static clipc_status perform(exchange *x, bool to_hub, const char *range,
     x->headers.answer = x->answer;
     x->has_token = to_hub && s->with_token;
     x->answer->elsewhere = !to_hub;
-    if (!set_options(x, range))
-        return clipc_fail_nomem(err, "HTTP transfer");
+    set_options(x, range);
+    if (t->setup != CURLE_OK)
+        return clipc_transfer_fail_setup(t, err);
     CURLcode code = clipc_transfer_run(t);
     s->connected = s->connected || clipc_transfer_connected(t);
     /* A page without the file has said all by its status: its rest is left. */
