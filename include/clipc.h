@@ -938,9 +938,9 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  * Every file is checked: size, and SHA-256 or git's SHA-1 (or the plain SHA-1 or
  * MD5 that a mirror gives instead). The cache has the format of huggingface_hub
  * 2.4 and is shared with Python programs. A transfer that was cut is continued,
- * also by another process. When the hub cannot be
- * asked, files of an older state in the cache are used, and params->notice is
- * told; so it is, without allow_network, of files that nobody has asked the hub
+ * also by another process. When the hub cannot be asked, or what answers is no
+ * hub, files of an older state in the cache are used, and params->notice is told
+ * why; so it is, without allow_network, of files that nobody has asked the hub
  * for.
  *
  * Returns

@@ -336,10 +336,21 @@ static void tell(const clipc_hub_params *params, const char *format,
 /* Whether the cache may serve the call after this failure. */
 static bool may_use_cache(const clipc_hub_task *d, clipc_status status)
 {
-    return !d->final &&
-           (status == CLIPC_ERR_NETWORK || status == CLIPC_ERR_TIMEOUT ||
-            status == CLIPC_ERR_HTTP || status == CLIPC_ERR_NOT_FOUND ||
-            status == CLIPC_ERR_IO || status == CLIPC_ERR_UNSUPPORTED);
+    switch (status) {
+    case CLIPC_ERR_NETWORK:
+    case CLIPC_ERR_TIMEOUT:
+    case CLIPC_ERR_HTTP:
+    case CLIPC_ERR_NOT_FOUND:
+    case CLIPC_ERR_IO:
+    case CLIPC_ERR_UNSUPPORTED: return !d->final;
+    /* Not the hub has answered: a page of the network in between, say. Where it
+     * has given files before, the fault is its own, and is told. */
+    case CLIPC_ERR_FORMAT:
+    case CLIPC_ERR_LIMIT:
+    case CLIPC_ERR_URL:
+    case CLIPC_ERR_URL_BLOCKED: return !d->final && !d->taken;
+    default: return false;
+    }
 }
 
 /* d->commit: the cache's commit, or ""; afterwards the commit whose files are

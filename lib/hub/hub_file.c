@@ -575,6 +575,7 @@ static clipc_status get_file(clipc_hub_task *d, const char *file,
             status = clipc_hub_link(&d->tree, d->commit, file, what.blob.etag,
                                     err);
             d->repaired = d->repaired || status == CLIPC_OK;
+            d->taken = d->taken || status == CLIPC_OK;
         }
         free(what.url);
         CLIPC_TRY(status);

@@ -17,6 +17,7 @@ typedef struct clipc_hub_task {
     char commit[CLIPC_HUB_COMMIT_DIGITS + 1]; /* "": not known yet */
     bool impatient; /* the cache will do: no retry before the first answer */
     bool verify, repaired;
+    bool taken; /* a file of the commit has come into the snapshot */
     bool final; /* the failure is no reason to use what the cache has */
 } clipc_hub_task;
 

@@ -1037,6 +1037,66 @@ TEST(without_the_network_what_is_there_is_used_and_told)
     refuse("o/n", CLIPC_ERR_NOT_FOUND, "only some files");
 }
 
+/* The network asks for a login, say, and answers everything itself. */
+TEST(where_something_else_answers_what_is_there_is_used_and_told)
+{
+    static const struct {
+        const char *rule, *why;
+        clipc_status status; /* without a model in the cache */
+    } cases[] = {
+        { "hub | status=200 page=5000", "names no commit", CLIPC_ERR_FORMAT },
+        { "hub | headers=100000", "of headers", CLIPC_ERR_LIMIT },
+        { "hub | status=302 location=ftp://127.0.0.1/login", "only http",
+          CLIPC_ERR_URL },
+        { "hub | status=302 location=http://a%b/login", "percent sign",
+          CLIPC_ERR_URL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin();
+        hub_server_rule(server, cases[i].rule);
+        refuse("o/n", cases[i].status, cases[i].why);
+        hub_server_reset(server);
+        get("o/n");
+        hub_server_rule(server, cases[i].rule);
+        /* The branch may have moved. */
+        params.update = 1;
+        get("o/n");
+        CHECK_INT(n_notices, 1);
+        CHECK_HAS(last_notice, "using the files in the cache");
+        CHECK_HAS(last_notice, cases[i].why);
+        /* A file that answers would depend on was never asked for. */
+        params.update = 0;
+        CHECK(unlink(in(cache, "models--o--n/snapshots/" A40
+                               "/tokenizer.json")) == 0);
+        get("o/n");
+        CHECK_INT(n_notices, 2);
+        CHECK_HAS(last_notice, cases[i].why);
+    }
+}
+
+/* A new commit of which some files have come is not given up silently. */
+TEST(a_hub_that_fails_halfway_is_told)
+{
+    begin();
+    get("o/n");
+    tiny_model_write(in(root, "o/n/" B40), NULL);
+    write_text(in(root, "o/n/refs/main"), B40);
+    params.update = 1;
+    hub_server_rule(server,
+                    "HEAD /o/n/resolve/" B40 "/tokenizer.json | etag=x");
+    refuse("o/n", CLIPC_ERR_FORMAT, "not a checksum");
+    CHECK_INT(n_notices, 0);
+    /* Nothing has come yet: as if nobody had answered. */
+    begin();
+    write_text(in(root, "o/n/refs/main"), A40);
+    get("o/n");
+    write_text(in(root, "o/n/refs/main"), B40);
+    params.update = 1;
+    hub_server_rule(server, "HEAD /o/n/resolve/" B40 " | etag=x");
+    get("o/n");
+    CHECK_HAS(last_notice, "not a checksum");
+}
+
 /* SigLIP's class reads spiece.model; no other class is asked for that file. */
 TEST(spiece_model_is_got_for_its_class)
 {
