@@ -396,6 +396,14 @@ fail:
     return status;
 }
 
+/* Megabytes of n blocks, without an overflow in between. */
+static unsigned long long megabytes(uint64_t n, uint64_t block_bytes)
+{
+    const uint64_t million = 1000000;
+
+    return n / million * block_bytes + n % million * block_bytes / million;
+}
+
 clipc_status clipc_hub_partial_room(const clipc_hub_partial *partial,
                                     uint64_t more, clipc_error *err)
 {
@@ -410,10 +418,8 @@ clipc_status clipc_hub_partial_room(const clipc_hub_partial *partial,
     return clipc_fail(err, CLIPC_ERR_IO, -1,
                       "cannot write %s: %llu MB are needed and the disk has "
                       "%llu MB left",
-                      CLIPC_QUOTE(partial->path),
-                      (unsigned long long)(more / 1000000),
-                      (unsigned long long)(fs.f_bavail * (fs.f_frsize / 1000) /
-                                           1000));
+                      CLIPC_QUOTE(partial->path), megabytes(more, 1),
+                      megabytes(fs.f_bavail, fs.f_frsize));
 }
 
 clipc_status clipc_hub_partial_empty(const clipc_hub_partial *partial,

@@ -6,6 +6,9 @@
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* flock, usleep */
 #endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* hub_cache.c's fstatvfs() */
+#endif
 #include "support/test.h"
 #include "support/tiny_model.h"
 #if CLIPC_CURL
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -1263,6 +1267,37 @@ TEST(without_locks_a_killed_process_blocks_nobody)
     check_blobs("n", A40);
     CHECK_INT(hub_server_count(server, "range=5000"), asked);
     CHECK(access(old, F_OK) != 0 && access(young, F_OK) == 0);
+}
+
+static unsigned long block_bytes; /* of a disk with few blocks left, or 0 */
+
+/* In place of the C library's, in this program. 0 blocks: no size is told. */
+int fstatvfs(int fd, struct statvfs *fs)
+{
+    (void)fd;
+    *fs = (struct statvfs){ .f_frsize = block_bytes,
+                            .f_blocks = block_bytes != 0,
+                            .f_bavail = 40000 };
+    return 0;
+}
+
+TEST(a_full_disk_is_told_before_it_is_full)
+{
+    static const struct {
+        unsigned long block_bytes;
+        const char *left;
+    } cases[] = {
+        { 512, "900 MB are needed and the disk has 20 MB left" },
+        { 4096, "900 MB are needed and the disk has 163 MB left" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin();
+        hub_server_rule(server, "/model.safetensors | size=900000000");
+        block_bytes = cases[i].block_bytes;
+        refuse("o/n", CLIPC_ERR_IO, cases[i].left);
+        block_bytes = 0;
+        CHECK_INT(hub_server_count(server, "storage GET"), 0);
+    }
 }
 
 static int cancel_at(void *user, const clipc_progress *progress)
