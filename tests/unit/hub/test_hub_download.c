@@ -1189,6 +1189,16 @@ TEST(two_processes_download_once)
     CHECK_INT(n_incomplete("n"), 0);
 }
 
+/* Until their 5,000 bytes have come: other files have been incomplete before. */
+static void wait_for_weights(void)
+{
+    for (int i = 0;
+         i < 3000 && (hub_server_count(server, "storage GET") == 0 ||
+                      largest_incomplete("n") < 5000);
+         i++)
+        usleep(20000);
+}
+
 TEST(a_process_that_is_killed_leaves_what_the_next_continues)
 {
     begin();
@@ -1199,13 +1209,7 @@ TEST(a_process_that_is_killed_leaves_what_the_next_continues)
         (void)clipc_hub_download(&folder, "o/n", &params, NULL);
         _exit(0);
     }
-    /* Until the 5,000 bytes of the weights have come: other files have been
-     * incomplete before. */
-    for (int i = 0;
-         i < 3000 && (hub_server_count(server, "storage GET") == 0 ||
-                      largest_incomplete("n") < 5000);
-         i++)
-        usleep(20000);
+    wait_for_weights();
     CHECK(kill(pid, SIGKILL) == 0);
     CHECK(waitpid(pid, NULL, 0) == pid);
     CHECK_INT(n_incomplete("n"), 1);
@@ -1244,8 +1248,7 @@ TEST(without_locks_a_killed_process_blocks_nobody)
         (void)clipc_hub_download(&folder, "o/n", &params, NULL);
         _exit(0);
     }
-    for (int i = 0; i < 3000 && largest_incomplete("n") < 5000; i++)
-        usleep(20000);
+    wait_for_weights();
     CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
     CHECK_INT(list_folder(in(cache, "models--o--n/blobs"), "", ".incomplete",
                           young),
