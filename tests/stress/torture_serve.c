@@ -363,6 +363,8 @@ static bool disturb(unsigned class, unsigned how, long n, tally *t)
         serve_gate_taken(&server.decoding) ||
         serve_gate_taken(&server.fetching))
         fault_report("%s", "a place at a gate is not given back");
+    if (serve_budget_taken(&server.bodies))
+        fault_report("%s", "bytes of the budget are not given back");
     /* The other server of this process may be about to close one. */
     for (int ms = 0; open_descriptors() != idle_descriptors && ms < 1000; ms++)
         pause_ms(1);

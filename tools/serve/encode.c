@@ -52,13 +52,13 @@ static clipc_status decode(serve_request *request, const void *data,
                            clipc_error *err)
 {
     serve_server *server = request->server;
-    clipc_status status = serve_gate_enter(&server->decoding, 0, request, err);
+    clipc_status status = serve_gate_enter(&server->decoding, request, err);
 
     if (status != CLIPC_OK)
         return status;
     int64_t begun = serve_now_us();
     status = clipc_image_read_memory(image, data, n_bytes, params, err);
-    serve_gate_leave(&server->decoding, 0);
+    serve_gate_leave(&server->decoding);
     int64_t us = serve_now_us() - begun;
     request->timing.decode += us;
     serve_metrics_image(server->metrics, status, fetch_us + us);
@@ -152,11 +152,11 @@ clipc_status serve_read_url(serve_request *request, const char *url,
     if (server->settings->no_urls)
         return serve_refuse(err, CLIPC_ERR_URL_BLOCKED,
                             "this server opens no URLs (--no-urls)");
-    clipc_status status = serve_gate_enter(&server->fetching, 0, request, err);
+    clipc_status status = serve_gate_enter(&server->fetching, request, err);
     if (status != CLIPC_OK)
         return status;
     status = read_url(request, url, image, err);
-    serve_gate_leave(&server->fetching, 0);
+    serve_gate_leave(&server->fetching);
     return status;
 }
 
@@ -360,6 +360,6 @@ clipc_status serve_labels_named(serve_request *request, const char *name,
 void serve_leave(serve_request *request)
 {
     if (request->admitted)
-        serve_gate_leave(&request->server->admitted, request->admitted_bytes);
+        serve_gate_leave(&request->server->admitted);
     request->admitted = false;
 }

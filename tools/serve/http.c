@@ -232,8 +232,14 @@ static bool check_size(exchange *x, uint64_t n)
     return true;
 }
 
+static void start_clock(serve_request *r)
+{
+    r->deadline_us = serve_now_us() +
+                     (int64_t)r->server->settings->request_timeout_ms * 1000;
+}
+
 /* Whether the server takes work now, and has a place for this request. */
-static bool check_place(exchange *x, size_t n)
+static bool check_place(exchange *x)
 {
     serve_request *r = &x->request;
     serve_server *server = r->server;
@@ -251,20 +257,17 @@ static bool check_place(exchange *x, size_t n)
         return false;
     }
     if (!(r->route->flags & SERVE_PATIENT)) {
-        r->admitted = serve_gate_try(&server->admitted, n);
+        r->admitted = serve_gate_try(&server->admitted);
         if (!r->admitted) {
             serve_metrics_rejected(server->metrics, SERVE_REJECTED_BUSY);
             serve_fail(r, &x->response, 429, "overloaded",
                        "too many requests at once (--max-queue)");
         }
     } else {
-        r->admitted = serve_gate_enter(&server->admitted, n, r, &err) ==
-                      CLIPC_OK;
+        r->admitted = serve_gate_enter(&server->admitted, r, &err) == CLIPC_OK;
         if (!r->admitted)
             serve_fail_error(r, &x->response, &err);
     }
-    if (r->admitted)
-        r->admitted_bytes = n;
     return r->admitted;
 }
 
@@ -330,9 +333,8 @@ static bool check_head(exchange *x, struct MHD_Connection *con,
     if (settings->api_key && !(r->route->flags & SERVE_OPEN) &&
         !serve_guard_key(r, settings->api_key, &refusal))
         return refuse(x, &refusal);
-    r->deadline_us = serve_now_us() +
-                     (int64_t)settings->request_timeout_ms * 1000;
-    return check_size(x, *body_bytes) && check_place(x, (size_t)*body_bytes);
+    start_clock(r);
+    return check_size(x, *body_bytes) && check_place(x);
 }
 
 /* ---- the answer -------------------------------------------------------- */
@@ -431,6 +433,8 @@ static void release(exchange *x)
 
     serve_buffer_free(&x->body);
     r->body = NULL;
+    serve_budget_give(&r->server->bodies, r->body_taken);
+    r->body_taken = 0;
     serve_model_drop(r->server->models, r->model);
     r->model = NULL;
     serve_leave(r);
@@ -443,8 +447,7 @@ static void answer(exchange *x)
     r->body = x->body.data;
     r->body_bytes = x->body.n;
     r->model = serve_model_take(r->server->models);
-    r->deadline_us = serve_now_us() +
-                     (int64_t)r->server->settings->request_timeout_ms * 1000;
+    start_clock(r);
     r->route->handle(r, &x->response);
     release(x);
 }
@@ -474,17 +477,59 @@ static enum MHD_Result begin(serve_http *http, exchange *x,
     return MHD_YES;
 }
 
+/* A patient request waits for room for n more bytes of its body. */
+static bool wait_for_room(serve_http *http, exchange *x, size_t n)
+{
+    serve_request *r = &x->request;
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    start_clock(r);
+    serve_connection_phase(http->connections, x->connection, SERVE_PHASE_WORK,
+                           0);
+    bool good = serve_budget_take(&r->server->bodies, n, r->body_taken, r,
+                                  &err) == CLIPC_OK;
+    serve_connection_phase(http->connections, x->connection, SERVE_PHASE_BODY,
+                           0);
+    if (!good)
+        serve_fail_error(r, &x->response, &err);
+    return good;
+}
+
+/* Counts n more bytes of the body. false: the answer is there. */
+static bool find_room(serve_http *http, exchange *x, size_t n)
+{
+    serve_request *r = &x->request;
+
+    if (!serve_budget_try(&r->server->bodies, n)) {
+        if (!(r->route->flags & SERVE_PATIENT)) {
+            serve_metrics_rejected(r->server->metrics, SERVE_REJECTED_BUSY);
+            serve_fail(r, &x->response, 429, "overloaded", SERVE_NO_ROOM);
+            return false;
+        }
+        if (!wait_for_room(http, x, n))
+            return false;
+    }
+    r->body_taken += n;
+    return true;
+}
+
+/* false: the answer is there. */
+static bool keep(exchange *x, const char *data, size_t n)
+{
+    serve_put(&x->body, data, n);
+    if (!x->body.failed)
+        return true;
+    serve_fail(&x->request, &x->response, 503, "nomem",
+               "out of memory for the body");
+    x->response.close = true;
+    return false;
+}
+
 static void receive(serve_http *http, exchange *x, const char *data, size_t n)
 {
     serve_connection_received(http->connections, x->connection, n);
-    if (x->state != AT_BODY)
-        return;
-    serve_put(&x->body, data, n);
-    if (x->body.failed) {
+    if (x->state == AT_BODY && (!find_room(http, x, n) || !keep(x, data, n))) {
         release(x);
-        serve_fail(&x->request, &x->response, 503, "nomem",
-                   "out of memory for the body");
-        x->response.close = true;
         x->state = DISCARDING;
     }
 }

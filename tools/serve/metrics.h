@@ -10,7 +10,7 @@
 
 /* Why a request was turned away before its work began. */
 typedef enum serve_rejection {
-    SERVE_REJECTED_BUSY,     /* no place among the admitted */
+    SERVE_REJECTED_BUSY,     /* no place among the admitted, or no room */
     SERVE_REJECTED_STARTING, /* or draining */
     SERVE_REJECTED_SIZE,     /* a body over --max-body */
     SERVE_REJECTED_HEAD,     /* a malformed or ambiguous head */

@@ -54,8 +54,8 @@ typedef struct serve_request {
     char
         *body; /* [body_bytes], the handler's to change; NULL: there is none */
     size_t body_bytes;
-    bool admitted; /* has a place, and the bytes of the body, at the gate */
-    size_t admitted_bytes;
+    bool admitted;      /* has a place at the gate */
+    size_t body_taken;  /* bytes of the budget: of the body */
     char id[20];        /* of the log and of X-Request-Id */
     serve_model *model; /* that answers the request; a reload does not change
                          * it. NULL: the route takes none */

@@ -12,7 +12,8 @@ enum {
     SERVE_OPEN = 1,    /* needs no API key: probes, and the page itself */
     SERVE_WORK = 2,    /* needs the model and a place among the admitted;
                          * without the flag the body must be empty */
-    SERVE_PATIENT = 4, /* waits for a place instead of answering 429 */
+    SERVE_PATIENT = 4, /* waits for a place, and for room for its body, instead
+                        * of answering 429 */
     SERVE_FETCHES = 8, /* may open URLs: no request from a foreign page, not
                          * even a GET */
 };

@@ -15,6 +15,7 @@ void serve_server_stop(serve_server *server)
     serve_models_free(server->models);
     serve_metrics_free(server->metrics);
     serve_lists_free(&server->lists);
+    serve_budget_end(&server->bodies);
     serve_gate_end(&server->fetching);
     serve_gate_end(&server->decoding);
     serve_gate_end(&server->admitted);
@@ -31,11 +32,11 @@ bool serve_server_start(serve_server *server, const serve_settings *set,
     server->settings = set;
     atomic_init(&server->state, SERVE_STARTING);
     atomic_init(&server->n_requests, 0);
-    /* Bodies of a few large requests, or of many small ones. */
-    good = serve_gate_start(&server->admitted, set->max_queue,
-                            4 * set->max_body);
-    good &= serve_gate_start(&server->decoding, cpus, 0);
-    good &= serve_gate_start(&server->fetching, 2 * cpus + 6, 0);
+    good = serve_gate_start(&server->admitted, set->max_queue);
+    good &= serve_gate_start(&server->decoding, cpus);
+    good &= serve_gate_start(&server->fetching, 2 * cpus + 6);
+    /* Of a few large requests, or of many small ones. */
+    good &= serve_budget_start(&server->bodies, 4, set->max_body);
     server->metrics = serve_metrics_new(routes, n_routes);
     if (good && server->metrics)
         server->batcher = serve_batcher_start(set->max_batch, server->metrics);

@@ -29,9 +29,10 @@ struct serve_server {
     serve_batcher *batcher;
     serve_label_cache *label_cache;
     serve_lists lists;   /* the built-in lists of labels */
-    serve_gate admitted; /* requests with work, and the bytes of bodies */
+    serve_gate admitted; /* requests with work */
     serve_gate decoding; /* pictures that are decoded */
     serve_gate fetching; /* URLs that are opened, until they are decoded */
+    serve_budget bodies; /* bytes of requests with work */
     atomic_size_t n_requests; /* between head and end of the answer */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_limits.c - the bounds of the running server: bodies, requests at once,
- * batches, inputs, labels, connections, seconds; and the gates by themselves.
+ * batches, inputs, labels, connections, seconds; gates and budgets by
+ * themselves.
  */
 #include "serve/gate.h"
 #include "support/serve_client.h"
@@ -117,8 +118,24 @@ TEST(more_requests_than_max_queue_get_429)
     serve_await_metric(&server, ADMITTED, 0);
 }
 
-/* Four times --max-body is all that bodies may take together. */
-TEST(the_bytes_of_bodies_are_bounded_too)
+#define BODY_BYTES "clipc_body_bytes"
+
+/* Requests whose bodies lack a byte; together they have `n` bytes for each. */
+static void hold_bytes(wire *held, size_t n_held, size_t n)
+{
+    char *zeros = calloc(1, n);
+
+    CHECK(zeros);
+    for (size_t i = 0; i < n_held; i++) {
+        held[i] = hold(n + 1);
+        CHECK(wire_send(&held[i], zeros, n));
+    }
+    serve_await_metric(&server, BODY_BYTES, (double)(n_held * n));
+    free(zeros);
+}
+
+/* What is announced is no byte yet. */
+TEST(bodies_that_do_not_come_take_no_bytes)
 {
     wire held[4];
 
@@ -127,10 +144,44 @@ TEST(the_bytes_of_bodies_are_bounded_too)
         held[i] = hold(BODY);
     serve_await_metric(&server, ADMITTED, 4);
     http_answer answer = post_small("/v1/classify");
-    CHECK_INT(answer.status, 429);
+    CHECK_INT(answer.status, 400);
+    http_free(&answer);
+    CHECK(serve_metric(&server, BODY_BYTES) == 0);
+    for (size_t i = 0; i < 4; i++)
+        wire_close(&held[i]);
+    serve_await_metric(&server, ADMITTED, 0);
+}
+
+/* Four times --max-body is all that bodies may take together. */
+TEST(the_bytes_of_bodies_are_bounded_too)
+{
+    static const char large[1000];
+    wire held[4];
+
+    start();
+    hold_bytes(held, 4, BODY - 1);
+    for (int i = 0; i < 2; i++) {
+        http_answer answer = http_post(server.port, "/v1/classify",
+                                       "image/png", large, sizeof large);
+        CHECK_INT(answer.status, 429);
+        CHECK_HAS(answer.body, "--max-body");
+        CHECK_STR(http_header(&answer, "Retry-After"), "1");
+        http_free(&answer);
+    }
+    serve_await_metric(&server, BODY_BYTES, 4 * (BODY - 1));
+    /* What there is room for is taken. */
+    http_answer answer = post_small("/v1/classify");
+    CHECK_INT(answer.status, 400);
+    http_free(&answer);
+    CHECK(wire_puts(&held[0], "0"));
+    CHECK_INT(status_of(&held[0]), 415);
+    answer = http_post(server.port, "/v1/classify", "image/png", large,
+                       sizeof large);
+    CHECK_INT(answer.status, 415);
     http_free(&answer);
     for (size_t i = 0; i < 4; i++)
         wire_close(&held[i]);
+    serve_await_metric(&server, BODY_BYTES, 0);
     serve_await_metric(&server, ADMITTED, 0);
 }
 
@@ -178,6 +229,31 @@ TEST(predict_waits_for_a_place)
     wire_close(&waiting[0]);
     wire_close(&waiting[2]);
     for (size_t i = 0; i < QUEUE; i++)
+        wire_close(&held[i]);
+    serve_await_metric(&server, ADMITTED, 0);
+}
+
+TEST(predict_waits_for_room_for_its_body)
+{
+    wire held[4], waiting = { .fd = -1 };
+
+    start();
+    hold_bytes(held, 4, BODY - 1);
+    waiting = wire_open(&server);
+    send_predict(&waiting);
+    CHECK(wire_silent(&waiting, 100));
+    wire_close(&held[0]);
+    CHECK_INT(status_of(&waiting), 200);
+    /* The wait has an end. */
+    held[0] = hold(BODY);
+    char *zeros = calloc(1, BODY - 1);
+    CHECK(zeros && wire_send(&held[0], zeros, BODY - 1));
+    free(zeros);
+    serve_await_metric(&server, BODY_BYTES, 4 * (BODY - 1));
+    send_predict(&waiting);
+    CHECK_INT(status_of(&waiting), 504);
+    wire_close(&waiting);
+    for (size_t i = 0; i < 4; i++)
         wire_close(&held[i]);
     serve_await_metric(&server, ADMITTED, 0);
 }
@@ -406,7 +482,7 @@ static void *pass(void *arg)
 
     (void)arg;
     for (int i = 0; i < 50; i++) {
-        if (serve_gate_enter(&gate, 1, &request, &err) != CLIPC_OK)
+        if (serve_gate_enter(&gate, &request, &err) != CLIPC_OK)
             return NULL;
         int now = atomic_fetch_add(&inside, 1) + 1, before;
         while (now > (before = atomic_load(&most)) &&
@@ -415,7 +491,7 @@ static void *pass(void *arg)
         if (i % 10 == 0)
             pause_ms(1);
         atomic_fetch_sub(&inside, 1);
-        serve_gate_leave(&gate, 1);
+        serve_gate_leave(&gate);
     }
     atomic_fetch_add(&done, 1);
     return NULL;
@@ -427,7 +503,7 @@ TEST(a_gate_lets_so_many_in)
     pthread_t threads[16];
 
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    CHECK(serve_gate_start(&gate, 3, 100));
+    CHECK(serve_gate_start(&gate, 3));
     for (size_t i = 0; i < 16; i++)
         CHECK(pthread_create(&threads[i], NULL, pass, NULL) == 0);
     for (size_t i = 0; i < 16; i++)
@@ -438,31 +514,102 @@ TEST(a_gate_lets_so_many_in)
     serve_gate_end(&gate);
 }
 
-TEST(a_gate_counts_bytes_and_lets_a_large_one_in_alone)
+/* Whose time is over, or whose client has left, waits no longer. */
+TEST(a_gate_is_not_waited_at_for_ever)
 {
     serve_request request = { .fd = ends[0] };
     clipc_error err = CLIPC_ERROR_INIT;
 
-    CHECK(serve_gate_start(&gate, 3, 100));
-    CHECK(serve_gate_try(&gate, 60));
-    CHECK(!serve_gate_try(&gate, 41));
-    CHECK(!serve_gate_try(&gate, SIZE_MAX));
-    CHECK(serve_gate_try(&gate, 40));
-    CHECK(serve_gate_try(&gate, 0));
-    CHECK(!serve_gate_try(&gate, 0));
-    /* A request whose time is over waits no longer, nor one whose client has
-     * left. */
-    CHECK_STATUS(serve_gate_enter(&gate, 0, &request, &err),
-                 CLIPC_ERR_TIMEOUT);
+    CHECK(serve_gate_start(&gate, 1));
+    CHECK(serve_gate_try(&gate));
+    CHECK(!serve_gate_try(&gate));
+    CHECK_STATUS(serve_gate_enter(&gate, &request, &err), CLIPC_ERR_TIMEOUT);
     close(ends[1]);
-    CHECK_STATUS(serve_gate_enter(&gate, 0, &request, &err),
-                 CLIPC_ERR_CANCELLED);
-    serve_gate_leave(&gate, 0);
-    serve_gate_leave(&gate, 40);
-    serve_gate_leave(&gate, 60);
-    CHECK(serve_gate_try(&gate, 1000));
-    CHECK(!serve_gate_try(&gate, 1));
-    serve_gate_leave(&gate, 1000);
+    CHECK_STATUS(serve_gate_enter(&gate, &request, &err), CLIPC_ERR_CANCELLED);
+    serve_gate_leave(&gate);
+    CHECK(serve_gate_try(&gate));
+    serve_gate_leave(&gate);
     serve_gate_end(&gate);
     close(ends[0]);
+}
+
+/* ---- budgets ----------------------------------------------------------- */
+
+static serve_budget budget;
+
+TEST(a_budget_has_so_many_bytes)
+{
+    CHECK(serve_budget_start(&budget, 4, 25));
+    CHECK(serve_budget_try(&budget, 60));
+    CHECK(!serve_budget_try(&budget, 41));
+    CHECK(!serve_budget_try(&budget, SIZE_MAX));
+    CHECK(serve_budget_try(&budget, 40));
+    CHECK(serve_budget_try(&budget, 0));
+    CHECK(!serve_budget_try(&budget, 1));
+    CHECK_INT(serve_budget_taken(&budget), 100);
+    serve_budget_give(&budget, 60);
+    CHECK(serve_budget_try(&budget, 1));
+    serve_budget_give(&budget, 41);
+    CHECK_INT(serve_budget_taken(&budget), 0);
+    serve_budget_end(&budget);
+}
+
+/* As 4 GiB are where a size_t has 32 bits. */
+TEST(a_budget_of_more_than_a_size_holds)
+{
+    CHECK(serve_budget_start(&budget, 4, SIZE_MAX / 4 + 1));
+    CHECK(serve_budget_try(&budget, SIZE_MAX / 4 + 1));
+    CHECK(serve_budget_try(&budget, SIZE_MAX / 2));
+    serve_budget_end(&budget);
+}
+
+static clipc_status take_more(size_t n, size_t held, int64_t seconds)
+{
+    int fds[2];
+    clipc_error err = CLIPC_ERROR_INIT;
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    serve_request request = {
+        .fd = fds[0], .deadline_us = serve_now_us() + seconds * 1000000
+    };
+    clipc_status status = serve_budget_take(&budget, n, held, &request, &err);
+    close(fds[0]);
+    close(fds[1]);
+    return status;
+}
+
+static void *wait_with_60(void *status)
+{
+    *(clipc_status *)status = take_more(10, 60, 60);
+    return NULL;
+}
+
+static size_t stuck(void)
+{
+    pthread_mutex_lock(&budget.mutex);
+    size_t n = budget.stuck;
+    pthread_mutex_unlock(&budget.mutex);
+    return n;
+}
+
+/* Two that hold all bytes and want more would wait for each other. */
+TEST(of_those_who_wait_for_each_other_one_gives_up)
+{
+    clipc_status status = CLIPC_ERR_INTERNAL;
+    pthread_t thread;
+
+    CHECK(serve_budget_start(&budget, 1, 100));
+    CHECK(serve_budget_try(&budget, 60));
+    CHECK(serve_budget_try(&budget, 40));
+    CHECK_STATUS(take_more(10, 60, 0), CLIPC_ERR_TIMEOUT);
+    CHECK(pthread_create(&thread, NULL, wait_with_60, &status) == 0);
+    while (stuck() == 0)
+        pause_ms(1);
+    CHECK_STATUS(take_more(10, 40, 60), CLIPC_ERR_NOMEM);
+    serve_budget_give(&budget, 40);
+    pthread_join(thread, NULL);
+    CHECK_STATUS(status, CLIPC_OK);
+    CHECK_INT(serve_budget_taken(&budget), 70);
+    CHECK_INT(stuck(), 0);
+    serve_budget_end(&budget);
 }

@@ -310,16 +310,16 @@ TEST(a_picture_of_a_url_waits_for_a_decoder)
     server.settings = &settings;
     server.metrics = serve_metrics_new(NULL, 0);
     CHECK(server.metrics);
-    CHECK(serve_gate_start(&server.fetching, 4, 0));
-    CHECK(serve_gate_start(&server.decoding, 1, 0));
+    CHECK(serve_gate_start(&server.fetching, 4));
+    CHECK(serve_gate_start(&server.decoding, 1));
     serve_request request = { .server = &server,
                               .model = &model,
                               .fd = ends[0] };
 
-    CHECK(serve_gate_try(&server.decoding, 0));
+    CHECK(serve_gate_try(&server.decoding));
     CHECK_STATUS(read_within(&request, 1, &image, &err), CLIPC_ERR_TIMEOUT);
     CHECK(!image);
-    serve_gate_leave(&server.decoding, 0);
+    serve_gate_leave(&server.decoding);
     CHECK_OK(read_within(&request, 60, &image, &err), err);
     clipc_image_free(image);
     CHECK(request.timing.decode > 0);
