@@ -61,8 +61,9 @@ clipc_status serve_classify_image(serve_request *request, clipc_image *image,
                                   const serve_label_set *set, size_t k,
                                   clipc_result *results, clipc_error *err);
 
-/* Gives the request's place among the admitted back. For a handler that has no
- * more work here and waits for somebody else; the core calls it at the end. */
+/* Gives the request's place among the admitted back, not the bytes of its body.
+ * For a handler that has no more work here and waits for somebody else; the
+ * core calls it at the end. */
 void serve_leave(serve_request *request);
 
 #endif /* CLIPC_SERVE_ENCODE_H */

@@ -2,7 +2,7 @@
  *
  * gate.h - bounds on what happens at once. A gate has places: admitted
  * requests, pictures that are decoded, URLs that are fetched. A budget has
- * bytes: of bodies, which are counted as they come.
+ * bytes: of bodies and an upstream's answers, which are counted as they come.
  */
 #ifndef CLIPC_SERVE_GATE_H
 #define CLIPC_SERVE_GATE_H

@@ -76,7 +76,8 @@ void serve_metrics_page(serve_request *request, serve_response *response)
     put_gauge(out, "clipc_admitted_requests",
               "Requests with work between head and answer.",
               serve_gate_taken(&server->admitted));
-    put_gauge(out, "clipc_body_bytes", "Bytes of bodies in memory.",
+    put_gauge(out, "clipc_body_bytes",
+              "Bytes of bodies, and of an upstream's answers, in memory.",
               serve_budget_taken(&server->bodies));
     put_gauge(out, "clipc_label_sets", "Label sets in the cache.",
               serve_label_cache_size(server->label_cache));

@@ -589,6 +589,7 @@ static void end(serve_http *http, exchange *x, struct MHD_Connection *con,
     *serve_connection_request(x->connection) = NULL;
     release(x);
     serve_response_free(&x->response);
+    serve_budget_give(&http->server->bodies, x->request.answer_taken);
     serve_target_free(&x->target);
     free(x);
     atomic_fetch_sub(&http->server->n_requests, 1);

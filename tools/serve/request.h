@@ -54,12 +54,13 @@ typedef struct serve_request {
     char
         *body; /* [body_bytes], the handler's to change; NULL: there is none */
     size_t body_bytes;
-    bool admitted;      /* has a place at the gate */
-    size_t body_taken;  /* bytes of the budget: of the body */
-    char id[20];        /* of the log and of X-Request-Id */
-    serve_model *model; /* that answers the request; a reload does not change
+    bool admitted;       /* has a place at the gate */
+    size_t body_taken;   /* bytes of the budget: of the body */
+    size_t answer_taken; /* and of an upstream's answer, until it is sent */
+    char id[20];         /* of the log and of X-Request-Id */
+    serve_model *model;  /* that answers the request; a reload does not change
                          * it. NULL: the route takes none */
-    int64_t started_us; /* serve_now_us() */
+    int64_t started_us;  /* serve_now_us() */
     int64_t deadline_us;
     serve_timing timing;
     bool upright; /* a handler may set it: pictures are turned as their EXIF

@@ -32,7 +32,7 @@ struct serve_server {
     serve_gate admitted; /* requests with work */
     serve_gate decoding; /* pictures that are decoded */
     serve_gate fetching; /* URLs that are opened, until they are decoded */
-    serve_budget bodies; /* bytes of requests with work */
+    serve_budget bodies; /* bytes of requests, and of upstream answers */
     atomic_size_t n_requests; /* between head and end of the answer */
 };
 

@@ -50,17 +50,20 @@ static atomic_uint n_forwards;
 typedef struct transfer {
     serve_request *request;
     serve_buffer *body; /* of the answer */
-    bool too_large;
+    bool too_large, no_room;
 } transfer;
 
 static size_t on_body(char *data, size_t size, size_t n, void *user)
 {
     transfer *t = user;
+    serve_budget *bodies = &t->request->server->bodies;
 
     (void)size; /* always 1 */
     t->too_large = n > MAX_ANSWER_BYTES - t->body->n;
-    if (t->too_large)
+    t->no_room = !t->too_large && !serve_budget_try(bodies, n);
+    if (t->too_large || t->no_room)
         return 0;
+    t->request->answer_taken += n;
     serve_put(t->body, data, n);
     return t->body->failed ? 0 : n;
 }
@@ -160,6 +163,10 @@ static void fail(const transfer *t, CURLcode code, serve_response *response)
         serve_fail(t->request, response, 502, "limit",
                    "the upstream server's answer has more than %d MiB",
                    MAX_ANSWER_BYTES >> 20);
+    } else if (t->no_room) {
+        serve_fail(t->request, response, 503, "overloaded",
+                   "no room for the upstream server's answer: bodies and "
+                   "answers have at most four times the bytes of --max-body");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         serve_fail(t->request, response, 504, "timeout",
                    "the upstream server cannot be reached in time");

@@ -3,7 +3,8 @@
  * upstream.h - passes a request on to another server (--immich-upstream) and
  * its answer back. Both are whole in memory: a server that closes in mid-answer
  * gives the client a clear error, not half of an answer. While the other server
- * is waited for, the request has no place at the gate.
+ * is waited for, the request has no place at the gate; its bytes, and those of
+ * the answer, stay counted in the budget for bodies.
  */
 #ifndef CLIPC_SERVE_UPSTREAM_H
 #define CLIPC_SERVE_UPSTREAM_H

@@ -23,7 +23,17 @@
 
 /* ---- the upstream ------------------------------------------------------ */
 
-typedef enum stub_mode { ANSWER, REFUSE, CUT, CLOSE, GARBAGE, HANG } stub_mode;
+typedef enum stub_mode {
+    ANSWER,
+    REFUSE,
+    CUT,
+    CLOSE,
+    GARBAGE,
+    HANG,
+    LARGE
+} stub_mode;
+
+enum { LARGE_BYTES = 300000 };
 
 static struct {
     int fd;
@@ -54,6 +64,12 @@ static void answer_as(int fd, stub_mode mode)
         send_all(fd, cut, sizeof cut - 1);
     } else if (mode == GARBAGE) {
         send_all(fd, "hello\r\n\r\n", 9);
+    } else if (mode == LARGE) {
+        static const char zeros[LARGE_BYTES];
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LARGE_BYTES);
+        (void)(send_all(fd, text, strlen(text)) &&
+               send_all(fd, zeros, sizeof zeros));
     } else if (mode == HANG) {
         wait_for_peer(fd);
         atomic_fetch_add(&stub.n_left, 1);
@@ -524,6 +540,104 @@ TEST(a_client_that_leaves_is_noticed)
     if (!emulated())
         CHECK(ended.tv_sec - begun.tv_sec < 2);
     free(body);
+}
+
+/* ---- bytes that are passed on ------------------------------------------- */
+
+static void start_small(serve_process *small)
+{
+    char url[64];
+    const char *const args[] = {
+        "--model",           "demo", "--quiet",           "--max-body", "64K",
+        "--request-timeout", "3",    "--immich-upstream", url,          NULL
+    };
+
+    if (!CLIPC_CURL)
+        SKIP("built without libcurl");
+    if (!stub.port)
+        start_stub();
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", stub.port);
+    serve_start(small, args);
+}
+
+enum { PASSED_ON = 60000 };
+
+static void *pass_on(void *arg)
+{
+    const serve_process *small = arg;
+    char *zeros = calloc(1, PASSED_ON);
+    size_t n;
+
+    CHECK(zeros);
+    char *body = form(&n, FACES, zeros, PASSED_ON, NULL);
+    http_answer answer = http_post(small->port, "/predict", MULTIPART, body,
+                                   n);
+    http_free(&answer);
+    free(body);
+    free(zeros);
+    return NULL;
+}
+
+/* 256 KiB are all that bodies may take together: four that wait for the
+ * upstream leave no room for another one. */
+TEST(bodies_that_are_passed_on_stay_counted)
+{
+    static const char zeros[30000];
+    pthread_t threads[4];
+    serve_process small;
+
+    start_small(&small);
+    atomic_store(&stub.mode, HANG);
+    int before = atomic_load(&stub.n_requests);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, pass_on, &small) == 0);
+    wait_for(&stub.n_requests, before + 4);
+    serve_await_metric(&small, "clipc_admitted_requests", 0);
+    CHECK(serve_metric(&small, "clipc_body_bytes") > 4 * PASSED_ON);
+    http_answer answer = http_post(small.port, "/v1/classify", "image/png",
+                                   zeros, sizeof zeros);
+    CHECK_INT(answer.status, 429);
+    CHECK_HAS(answer.body, "--max-body");
+    http_free(&answer);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    serve_await_metric(&small, "clipc_body_bytes", 0);
+    answer = http_post(small.port, "/v1/classify", "image/png", zeros,
+                       sizeof zeros);
+    CHECK_INT(answer.status, 415);
+    http_free(&answer);
+    CHECK_INT(serve_stop(&small), 0);
+}
+
+static http_answer ask_small(const serve_process *small)
+{
+    size_t n;
+    char *body = form(&n, FACES, "x", 1, NULL);
+    http_answer answer = http_post(small->port, "/predict", MULTIPART, body,
+                                   n);
+
+    free(body);
+    return answer;
+}
+
+TEST(answers_that_are_passed_back_are_counted)
+{
+    serve_process small;
+
+    start_small(&small);
+    atomic_store(&stub.mode, LARGE);
+    http_answer answer = ask_small(&small);
+    CHECK_INT(answer.status, 503);
+    CHECK_HAS(answer.body, "no room for the upstream server's answer");
+    http_free(&answer);
+    serve_await_metric(&small, "clipc_body_bytes", 0);
+    atomic_store(&stub.mode, ANSWER);
+    answer = ask_small(&small);
+    CHECK_INT(answer.status, 200);
+    CHECK_STR(answer.body, faces);
+    http_free(&answer);
+    serve_await_metric(&small, "clipc_body_bytes", 0);
+    CHECK_INT(serve_stop(&small), 0);
 }
 
 TEST(without_an_upstream_others_are_refused)
