@@ -39,6 +39,7 @@ struct serve_batcher {
     int64_t images_ended_us;
     serve_metrics *metrics;
     /* The thread's own. */
+    int64_t labels_since_us; /* when a step of the set began */
     clipc_image *images[MOST];
     clipc_text texts[MOST];
     serve_job *batch[MOST];
@@ -239,7 +240,7 @@ static bool step_labels(serve_batcher *b)
     take_out(&b->queues[SERVE_JOB_LABELS], job);
     job->state = SERVE_JOB_RUNNING;
     b->labels = job;
-    b->busy_us = serve_now_us();
+    b->busy_us = b->labels_since_us = serve_now_us();
     pthread_mutex_unlock(&b->mutex);
     run_labels(job);
     pthread_mutex_lock(&b->mutex);
@@ -249,19 +250,29 @@ static bool step_labels(serve_batcher *b)
     return true;
 }
 
+/* Runs pictures when texts and sets have had as much time as the last batch of
+ * pictures: a batch after every small set would let the sets wait for ever
+ * longer, and pictures would wait for ever while texts keep coming. */
+static bool step_images(serve_batcher *b)
+{
+    return serve_now_us() - b->images_ended_us >= b->images_us &&
+           step(b, SERVE_JOB_IMAGE);
+}
+
 int serve_batcher_between(void *user, const clipc_progress *progress)
 {
     serve_batcher *b = user;
+    int64_t begun = serve_now_us();
 
     (void)progress;
     pthread_mutex_lock(&b->mutex);
-    b->busy_us = serve_now_us();
-    while (step(b, SERVE_JOB_TEXT)) {
+    b->busy_us = begun;
+    /* Texts for as long as the set had. */
+    while (step(b, SERVE_JOB_TEXT) &&
+           serve_now_us() - begun < begun - b->labels_since_us) {
     }
-    /* Half the time each: a batch of pictures after every small set would let
-     * the sets wait for ever longer. */
-    if (serve_now_us() - b->images_ended_us >= b->images_us)
-        (void)step(b, SERVE_JOB_IMAGE);
+    (void)step_images(b);
+    b->labels_since_us = serve_now_us();
     bool stop = b->labels && b->labels->cancelled;
     pthread_mutex_unlock(&b->mutex);
     return stop;
@@ -273,8 +284,9 @@ static void *work(void *arg)
 
     pthread_mutex_lock(&b->mutex);
     for (;;) {
-        if (step(b, SERVE_JOB_TEXT) || step_labels(b) ||
-            step(b, SERVE_JOB_IMAGE))
+        bool texts = step(b, SERVE_JOB_TEXT);
+        bool labels = step_labels(b);
+        if (step_images(b) || texts || labels || step(b, SERVE_JOB_IMAGE))
             continue;
         b->busy_us = 0;
         if (b->stop)

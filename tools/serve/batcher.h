@@ -2,8 +2,9 @@
  *
  * batcher.h - the one thread that computes. Connections put jobs into its
  * queues and wait. The thread never waits while a job is there: it takes what
- * is queued, up to --max-batch, texts before label sets before pictures. The
- * embeddings do not depend on the batch (native kernels).
+ * is queued, up to --max-batch, texts before label sets before pictures. None
+ * waits for ever: texts take half the time of a set, and texts and sets half
+ * that of pictures. The embeddings do not depend on the batch (native kernels).
  */
 #ifndef CLIPC_SERVE_BATCHER_H
 #define CLIPC_SERVE_BATCHER_H
@@ -74,8 +75,9 @@ size_t serve_batcher_depth(serve_batcher *batcher, serve_job_kind kind);
 int64_t serve_batcher_stalled(serve_batcher *batcher);
 
 /* Progress callback of the context for label sets (clipc_progress_fn); user:
- * the batcher. Between two steps of a set the texts that wait are served, and
- * pictures when sets have had as much time as the last batch of pictures. */
+ * the batcher. Between two steps of a set the texts that wait are served, for as
+ * long as the step took, and pictures when texts and sets have had as much time
+ * as the last batch of pictures. */
 int serve_batcher_between(void *user, const clipc_progress *progress);
 
 #endif /* CLIPC_SERVE_BATCHER_H */

@@ -2,7 +2,7 @@
  *
  * test_together.c - 64 clients at once, with mixed texts, pictures and label
  * sets: every answer equals, byte for byte, the answer to the same request
- * alone.
+ * alone. And texts that keep coming, which keep nobody else waiting.
  */
 #include "support/serve_client.h"
 #include "support/test.h"
@@ -251,6 +251,86 @@ TEST(answers_of_64_clients_at_once_equal_serial_ones)
         free(questions[i].bytes);
         free(questions[i].answer);
     }
+}
+
+/* ---- texts that keep coming -------------------------------------------- */
+
+enum { WRITERS = 4, TEXTS = 32 };
+
+static serve_process busy;
+static atomic_bool enough;
+static atomic_int n_texts, n_lost;
+
+/* Asks for the embeddings of many texts again and again. */
+static void *keep_asking(void *arg)
+{
+    char body[8192], *to = body;
+    wire w = wire_open(&busy);
+
+    (void)arg;
+    to += sprintf(to, "{" MODEL ",\"input\":[");
+    for (int i = 0; i < TEXTS; i++)
+        to += sprintf(to,
+                      "%s\"a text of a person who searches for number %d\"",
+                      i ? "," : "", i);
+    strcpy(to, "]}");
+    question q = ask_json("/v1/embeddings", body);
+    while (!atomic_load(&enough)) {
+        http_answer answer = put(&w, &q);
+        if (answer.status == 200)
+            atomic_fetch_add(&n_texts, TEXTS);
+        else
+            atomic_fetch_add(&n_lost, 1);
+        http_free(&answer);
+    }
+    wire_close(&w);
+    free(q.bytes);
+    return NULL;
+}
+
+static void await_texts(int n)
+{
+    while (atomic_load(&n_texts) < n && !atomic_load(&n_lost))
+        pause_ms(1);
+    CHECK_INT(atomic_load(&n_lost), 0);
+}
+
+/* So many texts wait at any time that a thread that took all of them first
+ * would come to nothing else. */
+TEST(texts_that_keep_coming_keep_nobody_waiting)
+{
+    static const char *const args[] = { "--model", "demo",
+                                        "--quiet", "--threads",
+                                        "2",       "--request-timeout",
+                                        "20",      NULL };
+    static const char *const paths[] = {
+        "/v1/classify", "/v1/classify?labels=some,labels,of+a+new+set",
+        "/v1/classify"
+    };
+    pthread_t threads[WRITERS];
+
+    serve_start(&busy, args);
+    for (size_t i = 0; i < WRITERS; i++)
+        CHECK(pthread_create(&threads[i], NULL, keep_asking, NULL) == 0);
+    await_texts(2 * WRITERS * TEXTS);
+    int seen = atomic_load(&n_texts);
+    wire w = wire_open(&busy);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        question q = ask_picture(paths[i], PICTURES "420.jpg");
+        http_answer answer = put(&w, &q);
+        if (answer.status != 200)
+            FAIL("%s: status %d: %.200s", paths[i], answer.status,
+                 answer.body ? answer.body : "");
+        http_free(&answer);
+        free(q.bytes);
+    }
+    /* Nor are the texts kept waiting. */
+    await_texts(seen + 2 * WRITERS * TEXTS);
+    atomic_store(&enough, true);
+    for (size_t i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    wire_close(&w);
+    CHECK_INT(serve_stop(&busy), 0);
 }
 
 TEST(the_server_ends_well)
