@@ -70,6 +70,13 @@ static void say_model(serve_server *server)
     serve_model_drop(server->models, model);
 }
 
+/* After a reload that failed. */
+static void keep_model(void)
+{
+    tool_say("the model before stays");
+    serve_notify("READY=1");
+}
+
 /* ---- running ----------------------------------------------------------- */
 
 enum { TICK_MS = 100 };
@@ -115,7 +122,8 @@ static int run(serve_server *server, serve_http *http, loader *l)
         if (again && !l->running) {
             again = false;
             serve_notify_reloading();
-            (void)start_loading(l);
+            if (!start_loading(l))
+                keep_model();
         }
         int loaded = end_loading(l);
         if (loaded == LOADED) {
@@ -126,8 +134,7 @@ static int run(serve_server *server, serve_http *http, loader *l)
                    atomic_load(&server->state) == SERVE_STARTING) {
             return TOOL_NO_MODEL;
         } else if (loaded == NOT_LOADED) {
-            tool_say("the model before stays");
-            serve_notify("READY=1");
+            keep_model();
         }
         serve_http_tick(http);
         feed_watchdog(server, watchdog_ms, &fed_us);

@@ -394,6 +394,46 @@ TEST(what_the_manager_is_told)
     unlink(path);
 }
 
+/* Threads of this server: the batcher's, the listener's, the first loader's;
+ * the fourth, of a reload, is refused once. */
+#define SHIM_FOURTH_THREAD "32:4:0" /* SHIM_THREAD, SHIM_ONCE */
+
+TEST(a_reload_without_a_thread_ends)
+{
+    static const char *const args[] = { "--model", "tests/data/tiny",
+                                        "--threads", "1", NULL };
+    const char *path = test_path("notify"), *bin = getenv("CLIPC_BIN");
+    char shim[512];
+
+    snprintf(shim, sizeof shim, "%s/tests/support/shim.so", bin ? bin : "");
+    if (SANITIZED || access(shim, R_OK) != 0)
+        SKIP("the shim that refuses a thread cannot be loaded here");
+    const char *const env[] = {
+        "NOTIFY_SOCKET",    path, "LD_PRELOAD", shim, "SHIM",
+        SHIM_FOURTH_THREAD, NULL
+    };
+    const serve_options options = { .args = args, .env = env };
+    int fd = unix_socket(path, SOCK_DGRAM);
+    serve_process server;
+
+    serve_spawn(&server, &options);
+    CHECK_STR(next_message(fd), "READY=1");
+    serve_await(&server, "ready: ");
+    kill(server.pid, SIGHUP);
+    CHECK(strncmp(next_message(fd), "RELOADING=1", 11) == 0);
+    CHECK_STR(next_message(fd), "READY=1");
+    serve_await(&server, "cannot start a thread");
+    serve_await(&server, "the model before stays");
+    /* The next one is loaded. */
+    kill(server.pid, SIGHUP);
+    CHECK(strncmp(next_message(fd), "RELOADING=1", 11) == 0);
+    CHECK_STR(next_message(fd), "READY=1");
+    CHECK(serve_metric(&server, "clipc_model_generation") == 2);
+    CHECK_INT(serve_stop(&server), 0);
+    close(fd);
+    unlink(path);
+}
+
 TEST(an_abstract_socket_and_a_watchdog_of_another)
 {
     char name[64], at[80];
