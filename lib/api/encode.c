@@ -123,14 +123,6 @@ static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
     return CLIPC_OK;
 }
 
-/* Room for n floats at *p, which the context keeps. */
-static clipc_status keep_floats(float **p, size_t n, clipc_error *err)
-{
-    if (!*p && !(*p = clipc_alloc_aligned(n, sizeof **p)))
-        return clipc_fail_nomem(err, "scratch of a context");
-    return CLIPC_OK;
-}
-
 /* The tower's weights for the next pass: as they are stored, or packed in
  * memory where ctx->packing says so. */
 static const clipc_tower_weights *
@@ -284,7 +276,8 @@ clipc_status clipc_encode_images(clipc_ctx *ctx, clipc_image *const *images,
     if (n == 0)
         return CLIPC_OK;
     const size_t chunk = image_chunk(ctx, n, pixel_floats);
-    CLIPC_TRY(keep_floats(&ctx->pixels, chunk * pixel_floats, err));
+    CLIPC_TRY(clipc_scratch_grow(&ctx->pixels, &ctx->pixels_capacity,
+                                 (n < chunk ? n : chunk) * pixel_floats, err));
     clipc_ctx_begin(ctx, "images", n);
     for (size_t done = 0; done < n;) {
         size_t count = n - done < chunk ? n - done : chunk;

@@ -400,6 +400,11 @@ static clipc_status read_memory(clipc_model *model,
                                              files->weights_bytes,
                                              clipc_weights_ways[0].file,
                                              params->max_header_bytes, err));
+    status = choose_adapter(model, NULL, params, err);
+    if (status != CLIPC_OK) {
+        clipc_tensor_files_free(weights);
+        return status;
+    }
     CLIPC_TRY(open_packed(model, &is_packed, weights, params, err));
     if (is_packed)
         return CLIPC_OK;

@@ -182,6 +182,7 @@ clipc_status clipc_model_take_configs(clipc_model *model,
 {
     if (clipc_open_clip_config_is(files->config, files->config_bytes)) {
         model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
+        model->open_clip = true;
         return clipc_open_clip_config_parse(&model->config, &model->preprocess,
                                             files->config, files->config_bytes,
                                             CLIPC_OPEN_CLIP_CONFIG_JSON, err);

@@ -283,6 +283,8 @@ static clipc_status compute_identity(const clipc_model *model,
     clipc_hash_start(&hash);
     hash_text(&hash, "clipc text side 1");
     hash_config(&hash, &model->config);
+    if (model->open_clip) /* which reads its tokenizers in another way */
+        hash_text(&hash, CLIPC_OPEN_CLIP_CONFIG_JSON);
     for (int i = 0; i < CLIPC_N_TOKENIZER_FILES; i++) {
         /* Files that no identity counted once, where they are absent. */
         if (i > CLIPC_FILE_TOKENIZER_CONFIG && !data.text[i].data)

@@ -118,7 +118,7 @@ struct clipc_ctx {
     size_t *starts;    /* [TEXT_CHUNK + 1] where each text's ids begin */
     float *embeddings; /* [n, E] of clipc_classify() */
     float *scores;     /* [queries of a chunk, n] */
-    size_t embeddings_capacity, scores_capacity; /* floats */
+    size_t pixels_capacity, embeddings_capacity, scores_capacity; /* floats */
 };
 
 /* Called first by every public call on a context. CLIPC_ERR_ARGUMENT: ctx is

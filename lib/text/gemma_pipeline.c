@@ -239,8 +239,8 @@ clipc_status clipc_gemma_finish(clipc_gemma_pipeline *pipeline,
                           "tokenizer that lowers its text",
                           CLIPC_QUOTE(source->files->tokenizer_json.name));
     CLIPC_TRY(read_ends(pipeline, source, err));
-    /* The class pads on the left where no file says otherwise. */
+    /* The classes pad on the left where no file says otherwise. */
     padding->id = added->pad_id;
-    padding->left = *source->class != '\0';
+    padding->left = is_rebuilt(source);
     return CLIPC_OK;
 }

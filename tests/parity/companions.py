@@ -317,6 +317,9 @@ CASES = [
      {"tokenizer.json": model_part(dropout=0.5, ignore_merges=True,
                                    byte_fallback=False, fuse_unk=False)},
      "equal"),
+    ("padding of another class", ("siglip2",),
+     {"tokenizer_config.json": dict(FAST, padding_side=None),
+      "tokenizer.json": pipeline(padding=None)}, "equal"),
     ("tokenizer_class CLIPTokenizerFast", CLIPS,
      {"tokenizer_config.json": {"tokenizer_class": "CLIPTokenizerFast"}},
      "equal"),
@@ -448,8 +451,8 @@ def reference_ids(folder, positions, truncate):
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         most = min(positions, tokenizer.model_max_length)
-        pads = "siglip" in type(tokenizer).__name__.lower() or \
-            "gemma" in type(tokenizer).__name__.lower()
+        with open(f"{folder}/config.json", encoding="utf-8") as file:
+            pads = json.load(file).get("model_type") == "siglip"
         rows = []
         for text in TEXTS:
             ids = tokenizer(text, max_length=most if truncate else None,

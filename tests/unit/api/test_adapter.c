@@ -152,6 +152,45 @@ TEST(an_adapter_beside_the_weights_is_applied)
     json_decref(root);
 }
 
+TEST(an_adapter_of_a_model_in_memory_is_applied)
+{
+    clipc_model_files files = { .struct_size = sizeof files };
+    clipc_model_params params = clipc_model_params_default();
+    json_t *root = golden();
+    const json_t *item = json_array_get(json_object_get(root, "cases"), 0);
+    clipc_model *model;
+    char path[200];
+
+    snprintf(path, sizeof path, ADAPTERS "%s",
+             json_string_value(json_object_get(item, "adapter")));
+    params.adapter = path;
+    char *const held[] = {
+        test_read(TINY "/config.json", &files.config_bytes),
+        test_read(TINY "/model.safetensors", &files.weights_bytes),
+        test_read(TINY "/tokenizer.json", &files.tokenizer_json_bytes),
+        test_read(TINY "/tokenizer_config.json",
+                  &files.tokenizer_config_bytes),
+        test_read(TINY "/preprocessor_config.json",
+                  &files.preprocessor_config_bytes),
+    };
+    files.config = held[0];
+    files.weights = held[1];
+    files.tokenizer_json = held[2];
+    files.tokenizer_config = held[3];
+    files.preprocessor_config = held[4];
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    CHECK_OK(clipc_model_open_memory(&model, &files, &params, &err), err);
+    check_case(root, item, model);
+    clipc_model_free(model);
+    params.adapter = "no/such/adapter";
+    CHECK_STATUS(clipc_model_open_memory(&model, &files, &params, &err),
+                 CLIPC_ERR_NOT_FOUND);
+    CHECK_HAS(err.message, "no/such/adapter");
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        free(held[i]);
+    json_decref(root);
+}
+
 TEST(an_adapter_alone_stands_for_its_model)
 {
     json_t *root = golden();

@@ -138,6 +138,33 @@ TEST(images_and_their_pixels_give_the_same)
     close_all();
 }
 
+/* What a context keeps between calls is large enough for each of them. */
+TEST(a_call_may_have_more_pictures_than_the_one_before)
+{
+    enum { MOST = 40, THREADS = 4 };
+    static const size_t counts[] = { 1, 9, 3, MOST, 8, 17 };
+    float alone[MOST * DIM], got[MOST * DIM];
+    clipc_image *images[MOST];
+
+    open_all();
+    for (unsigned i = 0; i < MOST; i++)
+        images[i] = draw(i, 20 + i, 90 - i, NULL);
+    for (size_t i = 0; i < MOST; i++)
+        CHECK_OK(clipc_encode_images(ctx, images + i, 1, alone + i * DIM, 0,
+                                     &err),
+                 err);
+    clipc_ctx *several = make_ctx(model, THREADS);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        CHECK_OK(clipc_encode_images(several, images, counts[i], got, 0, &err),
+                 err);
+        CHECK_BYTES(got, alone, counts[i] * DIM * sizeof *got);
+    }
+    clipc_ctx_free(several);
+    for (unsigned i = 0; i < MOST; i++)
+        clipc_image_free(images[i]);
+    close_all();
+}
+
 /* ---- models that differ ------------------------------------------------- */
 
 TEST(two_models_do_not_mix)

@@ -320,6 +320,40 @@ TEST(open_clip_tensors_are_checked)
 }
 
 /* Which of the two configs and files of weights count. */
+/* open_clip asks its tokenizers for context_length ids, whatever their own length;
+ * the same weights with transformers' config are another text side. */
+TEST(open_clip_in_memory_reads_its_tokenizer_as_in_a_folder)
+{
+    char config[600], words[2 * 100];
+    clipc_model_files with;
+    clipc_model *opened;
+    int32_t ids[100];
+    size_t n;
+
+    for (size_t i = 0; i < sizeof words; i++)
+        words[i] = i % 2 ? ' ' : 'z';
+    tiny_model_free(&files);
+    tiny_model_files(&files, NULL);
+    with = files;
+    with.tokenizer_config = "{\"model_max_length\": 20}";
+    with.tokenizer_config_bytes = strlen(with.tokenizer_config);
+    for (int k = 0; k < 2; k++) {
+        snprintf(config, sizeof config, open_clip_config, "true",
+                 tiny_model_vocab_size());
+        if (k == 1) {
+            with.config = config;
+            with.config_bytes = strlen(config);
+        }
+        err = (clipc_error)CLIPC_ERROR_INIT;
+        CHECK_OK(clipc_model_open_memory(&opened, &with, NULL, &err), err);
+        CHECK_OK(clipc_tokenize(opened, (clipc_text){ words, sizeof words },
+                                ids, 100, &n, CLIPC_TEXT_TRUNCATE, &err),
+                 err);
+        CHECK_INT(n, k == 0 ? 20 : 77);
+        clipc_model_free(opened);
+    }
+}
+
 TEST(folders_with_open_clip_files)
 {
     const char *folder = test_path("family");
