@@ -464,9 +464,11 @@ static clipc_status read_tables(void *self, const clipc_tables *tables,
 
 static const char *const CLASSES[] = { "SiglipTokenizer", NULL };
 
+/* A class that is no network's reads tokenizer.json where there is one. */
 static bool fits(const clipc_tokenizer_source *source)
 {
-    return source->files->spiece_model.data != NULL;
+    return source->files->spiece_model.data &&
+           !(source->root && *source->class);
 }
 
 /* Where there is a spiece.model, tokenizer.json has nothing but the added

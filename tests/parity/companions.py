@@ -94,6 +94,12 @@ def without(*keys):
     return tokenizer_json(edit)
 
 
+def gemma_json(_):
+    """A tokenizer.json of another kind than the model's own."""
+    with open("tests/data/tiny-siglip/tokenizer.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
 FAST = {"tokenizer_class": "PreTrainedTokenizerFast"}
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False,
               "trim_offsets": True, "use_regex": True}
@@ -317,6 +323,10 @@ CASES = [
      {"tokenizer.json": model_part(dropout=0.5, ignore_merges=True,
                                    byte_fallback=False, fuse_unk=False)},
      "equal"),
+    ("tokenizer.json beside spiece.model, another class", ("siglip",),
+     {"tokenizer_config.json": FAST, "tokenizer.json": gemma_json}, "refused"),
+    ("tokenizer.json beside spiece.model", ("siglip",),
+     {"tokenizer.json": gemma_json}, "equal"),
     ("padding of another class", ("siglip2",),
      {"tokenizer_config.json": dict(FAST, padding_side=None),
       "tokenizer.json": pipeline(padding=None)}, "equal"),
