@@ -103,7 +103,8 @@ def compare(n, path):
         for line in run:
             print(f"README.md shows: {line}")
     if bad:
-        for line in got[-80:]:
+        failed = [line for line in got[:-80] if line.startswith("not ok")]
+        for line in failed + got[-80:]:
             print(f"            got: {line}")
     return bad
 

@@ -28,9 +28,15 @@ typedef struct rule {
     unsigned seen;
 } rule;
 
+typedef struct listener {
+    hub_server *server;
+    bool is_storage;
+} listener;
+
 struct hub_server {
     char root[1024], url[64], storage_url[64];
     int hub, storage; /* listeners */
+    listener of_threads[2];
     pthread_mutex_t mutex;
     rule rules[MAX_RULES];
     size_t n_rules;
@@ -604,11 +610,6 @@ static void *serve(void *arg)
     return NULL;
 }
 
-typedef struct listener {
-    hub_server *server;
-    bool is_storage;
-} listener;
-
 static void *listen_for_ever(void *arg)
 {
     listener *l = arg;
@@ -655,18 +656,18 @@ void hub_server_root(hub_server *s, const char *root)
 hub_server *hub_server_start(const char *root)
 {
     hub_server *s = calloc(1, sizeof *s);
-    listener *listeners = calloc(2, sizeof *listeners); /* lives as long */
     pthread_t thread;
 
-    if (!s || !listeners || !(s->log = calloc(MAX_LOG, 1)))
+    if (!s || !(s->log = calloc(MAX_LOG, 1)))
         die("hub server");
     pthread_mutex_init(&s->mutex, NULL);
     hub_server_root(s, root);
     s->hub = open_listener(s->url);
     s->storage = open_listener(s->storage_url);
     for (int i = 0; i < 2; i++) {
-        listeners[i] = (listener){ s, i == 1 };
-        if (pthread_create(&thread, NULL, listen_for_ever, &listeners[i]) != 0)
+        s->of_threads[i] = (listener){ s, i == 1 };
+        if (pthread_create(&thread, NULL, listen_for_ever,
+                           &s->of_threads[i]) != 0)
             die("thread");
         pthread_detach(thread);
     }

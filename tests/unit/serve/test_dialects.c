@@ -31,11 +31,11 @@ static void start(void)
 
     if (server.pid)
         return;
+    serve_start(&server, args); /* first: it may skip the test */
     params.data_dir = "weights";
     native.gemm = CLIPC_GEMM_NATIVE;
     CHECK_OK(clipc_model_open(&model, "demo", &params, &err), err);
     CHECK_OK(clipc_ctx_create(&ctx, model, &native, &err), err);
-    serve_start(&server, args);
     atexit(stop);
 }
 

@@ -159,6 +159,7 @@ TEST(openai_texts_as_floats_and_as_base64)
 
 TEST(pictures_in_every_dialect)
 {
+    open_demo();
     static const char *const forms[] = {
         "{\"input\":[\"data:image/png;base64,%s\"],\"modality\":\"image\"}",
         "{\"input\":\"%s\",\"modality\":\"image\",\"model\":\"demo\"}",
@@ -177,7 +178,6 @@ TEST(pictures_in_every_dialect)
     size_t room = strlen(picture) + 256;
     char *body = malloc(room);
 
-    open_demo();
     CHECK(body);
     expect_picture(want);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
@@ -196,12 +196,12 @@ TEST(pictures_in_every_dialect)
 
 TEST(texts_and_pictures_keep_their_order)
 {
+    open_demo();
     float picture[1024], cat[1024], dog[1024];
     char *base64 = picture_base64();
     size_t room = 2 * strlen(base64) + 256;
     char *body = malloc(room);
 
-    open_demo();
     CHECK(body);
     expect_picture(picture);
     expect_text(cat, "cat");

@@ -427,10 +427,10 @@ TEST(a_body_in_pieces)
 
 TEST(expect_100_continue)
 {
+    start();
     size_t n;
     char *bytes = test_read(PICTURE, &n), head[512];
 
-    start();
     wire w = wire_open(&server);
     for (int i = 0; i < 2; i++) {
         snprintf(head, sizeof head,
@@ -467,9 +467,9 @@ TEST(expect_100_continue)
  * refusal and not a reset; a large one is not. */
 TEST(a_refusal_is_seen_by_a_client_that_sends_on)
 {
+    start();
     char *zeros = calloc(1, 1 << 20), head[256];
 
-    start();
     CHECK(zeros);
     wire w = wire_open(&server);
     snprintf(head, sizeof head,

@@ -295,10 +295,10 @@ TEST(slow_senders_are_cut)
  * for every 16 KiB. */
 TEST(a_steady_body_is_not_cut)
 {
+    start();
     enum { PIECE = 65536, PIECES = 12 };
     char head[256], *zeros = calloc(1, PIECE);
 
-    start();
     CHECK(zeros);
     wire w = wire_open(&server);
     snprintf(head, sizeof head,
