@@ -230,8 +230,12 @@ clipc_status clipc_model_set_image_size(clipc_model *model, size_t size,
                           "params->image_size is %zu, less than a patch of "
                           "the model, %zu",
                           size, config->patch_size);
+    if (!clipc_preprocess_config_scale(&model->preprocess, size))
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->image_size is %zu: the model's pictures "
+                          "would be resized to more than %d pixels",
+                          size, (int)CLIPC_MAX_IMAGE_SIZE);
     config->image_size = size;
-    clipc_preprocess_config_scale(&model->preprocess, size);
     return CLIPC_OK;
 }
 

@@ -195,8 +195,9 @@ clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
                                      const char *name, clipc_error *err);
 
 /* Makes pictures come out with sides of `size`: scales every edge by size /
- * current output side. */
-void clipc_preprocess_config_scale(clipc_preprocess_config *config,
+ * current output side. False: an edge would be longer than one that is read, and
+ * nothing is changed. */
+bool clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size);
 
 /* The "model_type" of the family with the config's towers. */

@@ -305,7 +305,7 @@ void clipc_preprocess_config_default_siglip(clipc_preprocess_config *config)
     };
 }
 
-void clipc_preprocess_config_scale(clipc_preprocess_config *config,
+bool clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size)
 {
     size_t *const edges[] = { &config->shortest,    &config->longest,
@@ -316,11 +316,14 @@ void clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                                          : config->shortest;
 
     if (from == 0)
-        return;
-    /* The edges of a file are 8192 at most. */
+        return true;
+    for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++)
+        if (*edges[i] * size / from > MAX_EDGE)
+            return false;
     for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++)
         if (*edges[i])
             *edges[i] = *edges[i] * size < from ? 1 : *edges[i] * size / from;
+    return true;
 }
 
 static clipc_status read_config(clipc_preprocess_config *config,

@@ -605,18 +605,21 @@ TEST(preprocessing_for_another_size)
 
     clipc_preprocess_config_default(&c);
     c.shortest = 256;
-    clipc_preprocess_config_scale(&c, 448);
+    CHECK(!clipc_preprocess_config_scale(&c, 8192));
+    CHECK_INT(c.shortest, 256);
+    CHECK_INT(c.crop_height, 224);
+    CHECK(clipc_preprocess_config_scale(&c, 448));
     CHECK_INT(c.shortest, 512);
     CHECK_INT(c.crop_height, 448);
     CHECK_INT(c.crop_width, 448);
     CHECK_INT(c.longest, 0);
     CHECK_OK(parse_pre("\"resize_mode\": \"squash\""), err);
-    clipc_preprocess_config_scale(&pre, 100);
+    CHECK(clipc_preprocess_config_scale(&pre, 100));
     CHECK_INT(pre.height, 100);
     CHECK_INT(pre.width, 100);
     CHECK_INT(pre.shortest, 0);
     clipc_preprocess_config_default(&c);
-    clipc_preprocess_config_scale(&c, 1);
+    CHECK(clipc_preprocess_config_scale(&c, 1));
     CHECK_INT(c.shortest, 1);
     CHECK_INT(c.crop_width, 1);
 }
