@@ -44,18 +44,25 @@ static clipc_status read_config(clipc_model *model, clipc_error *err)
     return status;
 }
 
+/* name: for messages. */
+static clipc_status take_open_clip(clipc_model *model, const char *data,
+                                   size_t n, const char *name,
+                                   clipc_error *err)
+{
+    model->open_clip = true;
+    model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
+    return clipc_open_clip_config_parse(&model->config, &model->preprocess,
+                                        data, n, name, err);
+}
+
 static clipc_status read_open_clip(clipc_model *model, clipc_error *err)
 {
     clipc_bytes bytes;
 
     CLIPC_TRY(take_config(model, CLIPC_OPEN_CLIP_CONFIG_JSON, &bytes, err));
-    clipc_status status =
-        clipc_open_clip_config_parse(&model->config, &model->preprocess,
-                                     (const char *)bytes.data, bytes.n,
-                                     model->config_path, err);
+    clipc_status status = take_open_clip(model, (const char *)bytes.data,
+                                         bytes.n, model->config_path, err);
     clipc_bytes_release(&bytes);
-    model->open_clip = true;
-    model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
     return status;
 }
 
@@ -180,13 +187,9 @@ clipc_status clipc_model_take_configs(clipc_model *model,
                                       const clipc_model_files *files,
                                       clipc_error *err)
 {
-    if (clipc_open_clip_config_is(files->config, files->config_bytes)) {
-        model->preprocess_source = CLIPC_OPEN_CLIP_CONFIG_JSON;
-        model->open_clip = true;
-        return clipc_open_clip_config_parse(&model->config, &model->preprocess,
-                                            files->config, files->config_bytes,
-                                            CLIPC_OPEN_CLIP_CONFIG_JSON, err);
-    }
+    if (clipc_open_clip_config_is(files->config, files->config_bytes))
+        return take_open_clip(model, files->config, files->config_bytes,
+                              CLIPC_OPEN_CLIP_CONFIG_JSON, err);
     CLIPC_TRY(clipc_config_parse(&model->config, files->config,
                                  files->config_bytes, CLIPC_CONFIG_JSON, err));
     CLIPC_TRY(set_default_preprocessing(model, err));

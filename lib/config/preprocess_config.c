@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_EDGE = 8192, LAST_FILTER = 7 };
+enum { MAX_EDGE = CLIPC_MAX_IMAGE_SIZE, LAST_FILTER = 7 };
 
 /* Refuses a null that a step would have to use. */
 static clipc_status check_given(const clipc_json_object *f, const char *key,

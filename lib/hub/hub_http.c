@@ -559,8 +559,9 @@ static bool describes(const clipc_hub_answer *answer)
 }
 
 /* Follows redirects from *url, malloc'ed, to the file: afterwards *url is where
- * the file lies. elsewhere: the redirects before *url have left the hub. sink NULL: a HEAD, which ends where the hub has described the
- * file and sends the caller to another host. */
+ * the file lies. elsewhere: the redirects before *url have left the hub. sink
+ * NULL: a HEAD, which ends where the hub has described the file and sends the
+ * caller to another host. */
 static clipc_status follow(clipc_hub_session *s, char **url, bool elsewhere,
                            const char *file, clipc_hub_sink *sink,
                            clipc_hub_answer *answer, clipc_error *err)

@@ -57,8 +57,7 @@ typedef struct clipc_hub_sink {
 
 /* GET of the bytes from sink->have on; url and elsewhere: of the answer to
  * clipc_hub_head(). Who was led away from the hub gets no token, back at the hub
- * neither; a server that sends all of them starts
- * the file anew. CLIPC_OK with a status other than 200 and 206: an error page of
+ * neither. A server that sends all bytes starts the file anew. CLIPC_OK with a status other than 200 and 206: an error page of
  * any length, nothing was written. The sink is right after a failure too. */
 clipc_status clipc_hub_get(clipc_hub_session *session, const char *url,
                            bool elsewhere, clipc_hub_sink *sink,
