@@ -70,7 +70,7 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", "1000")
             self.end_headers()
-            for _ in range(50):
+            for _ in range(100):
                 self.wfile.write(b"x")
                 time.sleep(0.1)
         elif path == "/%C3%A9%20?q=%C3%A9":
@@ -204,7 +204,7 @@ def test_no_private_address_is_connected(
         monkeypatch.setattr(socket, "getaddrinfo", both)
         start = time.monotonic()
         assert refused(f"http://name.invalid:{port}/") == "url_blocked"
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 5
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -248,7 +248,7 @@ def test_limits(url: str) -> None:
     with pytest.raises(clipc.ClipcError) as caught:
         _fetch.fetch(url + "/slow", "allow", 1 << 20, timeout=0.5)
     assert caught.value.status == "timeout"
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 5
 
 
 # What a server says at once, and what it then repeats ten times a second: each
@@ -267,9 +267,11 @@ DRIPS = {
 
 
 class Dripping:
-    """A server that takes 6 seconds for one answer, or until its client goes."""
+    """A server that takes this many seconds for one answer, or until its client
+    goes."""
 
-    def __init__(self, begin: bytes, piece: bytes) -> None:
+    def __init__(self, begin: bytes, piece: bytes, seconds: int = 6) -> None:
+        self._seconds = seconds
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(30)
         self.port = self._listener.getsockname()[1]
@@ -282,7 +284,7 @@ class Dripping:
             self.asked.set()
             try:
                 client.sendall(begin)
-                for _ in range(60):
+                for _ in range(10 * self._seconds):
                     client.sendall(piece)
                     time.sleep(0.1)
             except OSError:
@@ -295,7 +297,7 @@ def assert_late(address: str) -> None:
         _fetch.fetch(address, "allow", 1 << 20, timeout=0.5)
     taken = time.monotonic() - start
     assert caught.value.status == "timeout", caught.value
-    assert 0.5 <= taken < 2, taken
+    assert 0.5 <= taken < 5, taken
 
 
 @pytest.mark.parametrize("kind", DRIPS)
@@ -326,33 +328,40 @@ def test_the_limit_on_time_counts_the_name(monkeypatch: pytest.MonkeyPatch) -> N
 INTERRUPTED = """
 import signal
 import sys
+import threading
+import time
 import clipc
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.argv[2] == "another":
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 if sys.argv[1] == "python":
     clipc._native.build_info = lambda: {"libcurl": None}
 model = clipc.Model("demo", private_hosts="allow")
 try:
-    list(model.embed_images(sys.argv[2:], readers=2))
+    list(model.embed_images(sys.argv[3:], readers=2))
 except KeyboardInterrupt:
     print("interrupted")
 """
 
 
+# A signal that another thread receives does not wake the one that waits.
+@pytest.mark.parametrize("thread", ["waiting", "another"])
 @pytest.mark.parametrize("by", ["python", "library"])
-def test_an_interrupt_does_not_wait_for_servers(by: str) -> None:
+def test_an_interrupt_does_not_wait_for_servers(by: str, thread: str) -> None:
     if by == "library" and not clipc.build_info()["libcurl"]:
         pytest.skip("the library has no libcurl")
-    servers = [Dripping(*DRIPS["nothing"]) for _ in range(2)]
+    servers = [Dripping(*DRIPS["nothing"], seconds=20) for _ in range(2)]
     urls = [f"http://127.0.0.1:{server.port}/" for server in servers]
     child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, by, *urls], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", INTERRUPTED, by, thread, *urls], stdout=subprocess.PIPE, text=True
     )
     assert all(server.asked.wait(30) for server in servers)
     start = time.monotonic()
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=60)
     assert out == "interrupted\n"
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 8
 
 
 @pytest.mark.parametrize(

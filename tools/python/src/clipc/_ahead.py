@@ -15,6 +15,10 @@ Answer = TypeVar("Answer")
 # Batches that wait for the one that is being encoded.
 BATCHES_AHEAD = 3
 
+# Seconds after which a thread that waits looks for signals. A signal wakes it only
+# when it comes during the wait, and to this thread.
+LOOK_SECONDS = 0.1
+
 _of_thread = threading.local()
 
 
@@ -50,7 +54,7 @@ def batches(
     is closed or interrupted it waits for work that has begun; ended() tells that
     work to give up.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor, wait
 
     most = BATCHES_AHEAD * n_batch + n_threads
     waiting: deque[tuple[Item, Future[Answer]]] = deque()
@@ -58,9 +62,14 @@ def batches(
     source = iter(items)
     more = True
 
+    def settled(future: Future[Answer]) -> Future[Answer]:
+        while not wait([future], LOOK_SECONDS).done:
+            pass
+        return future
+
     def take() -> list[Answer]:
         taken = [waiting.popleft() for _ in range(min(n_batch, len(waiting)))]
-        done = [future.result() for _, future in taken]
+        done = [settled(future).result() for _, future in taken]
         for item, future in taken:
             if busy.get(id(item)) is future:
                 del busy[id(item)]
@@ -80,7 +89,7 @@ def batches(
                     more = False
                     break
                 if id(item) in busy:
-                    busy[id(item)].exception()  # waits
+                    settled(busy[id(item)])
                 future = pool.submit(work, item)
                 if exclusive(item):
                     busy[id(item)] = future
