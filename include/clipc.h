@@ -202,8 +202,9 @@ typedef struct clipc_hub_params clipc_hub_params;       /* "hub" */
 /* How far a call is. Valid during the callback. */
 typedef struct clipc_progress {
     const char *what; /* the things counted: "images", "texts", "labels"; or
-                       * "bytes" of a transfer or a packed file; or the name
-                       * of a file that is downloaded, counted in bytes */
+                       * "tensors" of an adapter, or "bytes" of a transfer or a
+                       * packed file; or the name of a file that is
+                       * downloaded, counted in bytes */
     uint64_t done, total; /* total 0: not known */
 } clipc_progress;
 
@@ -308,6 +309,9 @@ struct clipc_model_params {
                           * weights, the id of a repository with them, or a
                           * file of Kohya's names; "": none; NULL: the one in
                           * the model's folder, if any */
+    clipc_progress_fn progress; /* while an adapter is added: "tensors", of the
+                                 * adapter; or NULL */
+    void *progress_user;
 };
 
 CLIPC_API clipc_model_params clipc_model_params_default(void);

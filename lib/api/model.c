@@ -77,6 +77,35 @@ void clipc_model_free(clipc_model *model)
 
 /* ---- opening weights --------------------------------------------------- */
 
+/* The caller's progress while an adapter is added. */
+typedef struct adding {
+    const clipc_model_params *params;
+    clipc_progress at;
+} adding;
+
+static bool ask(void *user)
+{
+    const adding *a = user;
+    return a->params->progress(a->params->progress_user, &a->at) != 0;
+}
+
+static clipc_status add_adapter(const clipc_model *model,
+                                clipc_tensor_files *weights,
+                                const clipc_model_params *params,
+                                clipc_error *err)
+{
+    adding a = { params, { .what = "tensors" } };
+    clipc_cancel cancel;
+
+    if (params->progress && ask(&a))
+        return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                          "%s: opening was cancelled",
+                          CLIPC_QUOTE(model->source));
+    clipc_cancel_begin(&cancel, params->progress ? ask : NULL, &a);
+    return clipc_adapter_apply(weights, model->adapter, params->load,
+                               params->max_header_bytes, &cancel, &a.at, err);
+}
+
 /* Takes ownership of the weights. */
 static clipc_status open_checkpoint(clipc_model *model,
                                     clipc_tensor_files *weights,
@@ -94,8 +123,7 @@ static clipc_status open_checkpoint(clipc_model *model,
                             "adapter; pack the model with the adapter",
                             CLIPC_QUOTE(model->source));
     else if (status == CLIPC_OK && model->adapter)
-        status = clipc_adapter_apply(weights, model->adapter, params->load,
-                                     params->max_header_bytes, err);
+        status = add_adapter(model, weights, params, err);
     if (status != CLIPC_OK) {
         clipc_tensor_files_free(weights);
         return status;

@@ -13,12 +13,21 @@
 #include "checkpoint/adapter_names.h"
 #include "checkpoint/model_files.h"
 #include "checkpoint/tensor_numbers.h"
+#include "kernels/inline.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PARTS = 16384, MAX_RANK = 65536 };
+enum {
+    MAX_PARTS = 16384,
+    MAX_RANK = 65536,
+    LANES = 4,
+    RANKS = 4,      /* added while a row's numbers are in registers */
+    LOOK_RANKS = 64 /* between two looks at cancel: below a millisecond */
+};
+
+typedef float vec __attribute__((vector_size(16)));
 
 /* An adapter that is being applied. */
 typedef struct adapter {
@@ -29,7 +38,15 @@ typedef struct adapter {
     clipc_adapter_config config;
     clipc_adapter_part *parts; /* [n], those of one layer together */
     size_t n;
+    clipc_cancel *cancel;
 } adapter;
+
+static clipc_status fail_cancelled(const adapter *a, clipc_error *err)
+{
+    return clipc_fail(err, CLIPC_ERR_CANCELLED, -1,
+                      "%s: adding the adapter was cancelled",
+                      CLIPC_QUOTE(a->name));
+}
 
 /* ---- files ------------------------------------------------------------- */
 
@@ -156,25 +173,52 @@ typedef struct product {
     double scale;
 } product;
 
-/* row + b A, of one row of B. */
-static void add_row(float *row, const product *p, const float *b)
+/* row[i] + b[0] a[0, i] + b[1] a[1, i] ..., summed in this order. */
+INLINE void add_ranks(float *row, const float *b, const float *a, size_t n,
+                      const size_t n_ranks)
 {
-    for (size_t k = 0; k < p->rank; k++) {
-        const float *a = p->a + k * p->n_in;
-        for (size_t i = 0; i < p->n_in; i++)
-            row[i] += b[k] * a[i];
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        vec sum, v;
+        memcpy(&sum, row + i, sizeof sum);
+        for (size_t k = 0; k < n_ranks; k++) {
+            memcpy(&v, a + k * n + i, sizeof v);
+            sum += b[k] * v;
+        }
+        memcpy(row + i, &sum, sizeof sum);
     }
+    for (; i < n; i++)
+        for (size_t k = 0; k < n_ranks; k++)
+            row[i] += b[k] * a[k * n + i];
 }
 
-static void merge_rows(float *weight, const product *p, float *row)
+/* row + b A, of one row of B. Returns early where cancelled. */
+static void add_row(float *row, const product *p, const float *b,
+                    clipc_cancel *cancel)
+{
+    size_t k = 0;
+
+    for (; k + RANKS <= p->rank; k += RANKS) {
+        if (k % LOOK_RANKS == 0 && clipc_cancelled(cancel))
+            return;
+        add_ranks(row, b + k, p->a + k * p->n_in, p->n_in, RANKS);
+    }
+    for (; k < p->rank; k++)
+        add_ranks(row, b + k, p->a + k * p->n_in, p->n_in, 1);
+}
+
+/* The weights are of no use where cancelled. */
+static void merge_rows(float *weight, const product *p, float *row,
+                       clipc_cancel *cancel)
 {
     const float scale = (float)p->scale;
 
-    for (size_t o = 0; o < p->n_out; o++) {
+    for (size_t o = 0; o < p->n_out && !clipc_cancelled(cancel); o++) {
         float *w = weight + o * p->n_in;
         double length = 0;
         memset(row, 0, p->n_in * sizeof *row);
-        add_row(row, p, p->b + o * p->rank);
+        add_row(row, p, p->b + o * p->rank, cancel);
         for (size_t i = 0; i < p->n_in; i++) {
             w[i] += scale * row[i];
             length += (double)w[i] * (double)w[i];
@@ -327,7 +371,9 @@ static clipc_status merge_layer(adapter *a,
     row = clipc_alloc(p.n_in, sizeof *row);
     status = row ? CLIPC_OK : clipc_fail_nomem(err, "adapter");
     if (status == CLIPC_OK)
-        merge_rows(weight, &p, row);
+        merge_rows(weight, &p, row, a->cancel);
+    if (status == CLIPC_OK && clipc_cancelled(a->cancel))
+        status = fail_cancelled(a, err);
 done:
     free(row);
     free(p.a);
@@ -383,10 +429,14 @@ static clipc_status apply_parts(adapter *a, size_t first, size_t end,
 
 /* ---- all of it --------------------------------------------------------- */
 
-static clipc_status apply(adapter *a, clipc_error *err)
+static clipc_status apply(adapter *a, clipc_progress *at, clipc_error *err)
 {
     CLIPC_TRY(place_parts(a, err));
+    at->total = a->n;
     for (size_t first = 0, end; first < a->n; first = end) {
+        at->done = first;
+        if (clipc_cancelled(a->cancel))
+            return fail_cancelled(a, err);
         for (end = first; end < a->n; end++)
             if (a->parts[end].base != a->parts[first].base)
                 break;
@@ -397,9 +447,10 @@ static clipc_status apply(adapter *a, clipc_error *err)
 
 clipc_status clipc_adapter_apply(clipc_tensor_files *files, const char *path,
                                  clipc_load load, size_t max_header_bytes,
+                                 clipc_cancel *cancel, clipc_progress *at,
                                  clipc_error *err)
 {
-    adapter a = { .files = files };
+    adapter a = { .files = files, .cancel = cancel };
     char *file = NULL;
     clipc_status status = read_config(&a, path, err);
 
@@ -410,7 +461,7 @@ clipc_status clipc_adapter_apply(clipc_tensor_files *files, const char *path,
                                               max_header_bytes, err);
     if (status == CLIPC_OK) {
         a.name = file;
-        status = apply(&a, err);
+        status = apply(&a, at, err);
     }
     clipc_tensor_files_free(a.weights);
     clipc_adapter_config_free(&a.config);

@@ -6,6 +6,7 @@
 #ifndef CLIPC_ADAPTER_H
 #define CLIPC_ADAPTER_H
 
+#include "base/cancel.h"
 #include "checkpoint/tensor_files.h"
 
 /* The file of the adapter's weights, malloc'ed: of a folder with
@@ -17,9 +18,11 @@ clipc_status clipc_adapter_weights(char **path, const char *adapter,
 /* Adds the adapter to the tensors, which get numbers of their own where the
  * adapter changes them. adapter: as above. A tensor of the adapter that no
  * tensor of the files corresponds to is CLIPC_ERR_UNSUPPORTED; nothing is passed
- * over. */
+ * over. at: done and total count the adapter's tensors, also while cancel asks.
+ * Cancelled, the files are only good for being freed. */
 clipc_status clipc_adapter_apply(clipc_tensor_files *files,
                                  const char *adapter, clipc_load load,
-                                 size_t max_header_bytes, clipc_error *err);
+                                 size_t max_header_bytes, clipc_cancel *cancel,
+                                 clipc_progress *at, clipc_error *err);
 
 #endif /* CLIPC_ADAPTER_H */

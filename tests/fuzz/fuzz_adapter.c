@@ -106,9 +106,10 @@ static void apply(void)
     check(clipc_tensor_files_open_memory(&plain, model.weights,
                                          model.weights_bytes, "tiny", 1 << 20,
                                          &err) == CLIPC_OK);
+    clipc_progress at = { .what = "tensors" };
     const clipc_status status = clipc_adapter_apply(files, scratch_dir(),
                                                     CLIPC_LOAD_READ, 1 << 20,
-                                                    &err);
+                                                    NULL, &at, &err);
     check(status == CLIPC_OK || err.message[0]);
     check(clipc_tensor_files_count(files) == clipc_tensor_files_count(plain));
     for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {

@@ -81,6 +81,17 @@ static clipc_hub_params hub_params(const char *cache,
 
 /* ---- opening ----------------------------------------------------------- */
 
+static int on_adapter(void *user, const clipc_progress *progress)
+{
+    bool *begun = user;
+
+    if (!*begun)
+        tool_progress_begin("adding the adapter");
+    *begun = true;
+    tool_progress_show(progress->done, progress->total);
+    return tool_interrupted();
+}
+
 /* Whether the name may be the mistake: then the remedy is said. A build without
  * libcurl refuses the download of each name that leads to no file. */
 static bool may_be_misspelt(const char *name, const clipc_error *err)
@@ -166,7 +177,7 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     char *data = NULL, *looked_in = NULL, *cache = tool_hub_cache();
     tool_hub_settings settings = tool_hub_settings_read();
     clipc_hub_params hub = hub_params(cache, &settings);
-    bool demo;
+    bool demo, adding = false;
 
     const char *given = name;
     if (!name)
@@ -177,6 +188,8 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
     params.data_dir = data;
     params.image_size = image_size;
     params.adapter = adapter;
+    params.progress = on_adapter;
+    params.progress_user = &adding;
     if (cache)
         params.hub = &hub;
     if (demo && !data) {

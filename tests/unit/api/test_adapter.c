@@ -398,8 +398,10 @@ TEST(layers_are_found_by_the_names_of_their_modules)
         CHECK_OK(clipc_tensor_files_open_memory(&files, data, n, "model",
                                                 1 << 20, &err),
                  err);
-        const clipc_status got =
-            clipc_adapter_apply(files, folder, CLIPC_LOAD_READ, 1 << 20, &err);
+        clipc_progress at = { .what = "tensors" };
+        const clipc_status got = clipc_adapter_apply(files, folder,
+                                                     CLIPC_LOAD_READ, 1 << 20,
+                                                     NULL, &at, &err);
         if (got != NAMES[i].status ||
             (got != CLIPC_OK && !strstr(err.message, "has no such layer")))
             FAIL("case %zu: %s, \"%s\"", i, clipc_status_name(got),
@@ -456,4 +458,95 @@ TEST(an_adapter_of_views_takes_no_more_memory_than_its_limit)
     write_views(path, 65536); /* 156 MB */
     CHECK_STATUS(open_with(&model, TINY, folder), CLIPC_ERR_LIMIT);
     CHECK_HAS(err.message, "lora_embedding_A: a copy of its 38928384 ");
+}
+
+/* ---- cancelling -------------------------------------------------------- */
+
+/* Stops at one of its looks. */
+typedef struct looks {
+    unsigned n, stop_at;
+    clipc_progress *at;
+    uint64_t most;
+} looks;
+
+static bool look(void *user)
+{
+    looks *l = user;
+
+    CHECK(l->at->done <= l->at->total);
+    l->most = l->at->done > l->most ? l->at->done : l->most;
+    return ++l->n == l->stop_at;
+}
+
+static clipc_status apply_until(looks *l)
+{
+    clipc_progress at = { .what = "tensors" };
+    clipc_tensor_files *files;
+    clipc_cancel cancel;
+
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    CHECK_OK(clipc_tensor_files_open_file(&files, TINY "/model.safetensors",
+                                          CLIPC_LOAD_MAP, 1 << 20, &err),
+             err);
+    l->at = &at;
+    clipc_cancel_begin(&cancel, look, l);
+    cancel.ask_always = true;
+    const clipc_status status = clipc_adapter_apply(files, ADAPTERS "lora",
+                                                    CLIPC_LOAD_MAP, 1 << 20,
+                                                    &cancel, &at, &err);
+    clipc_tensor_files_free(files);
+    return status;
+}
+
+TEST(an_adapter_is_cancelled_at_every_look)
+{
+    looks all = { .stop_at = 0 };
+
+    CHECK_OK(apply_until(&all), err);
+    CHECK(all.n > 100);
+    CHECK(all.most > 0);
+    for (unsigned i = 1; i <= all.n; i += i < 50 ? 1 : 17) {
+        looks l = { .stop_at = i };
+        CHECK_STATUS(apply_until(&l), CLIPC_ERR_CANCELLED);
+        CHECK_INT(l.n, i);
+        CHECK_HAS(err.message, "adding the adapter was cancelled");
+    }
+}
+
+typedef struct caller {
+    unsigned asked;
+    int answer;
+} caller;
+
+static int answer(void *user, const clipc_progress *progress)
+{
+    caller *c = user;
+
+    CHECK_STR(progress->what, "tensors");
+    c->asked++;
+    return c->answer;
+}
+
+TEST(opening_a_model_with_an_adapter_asks_the_caller)
+{
+    clipc_model_params params = clipc_model_params_default();
+    clipc_model *model;
+    caller goes_on = { 0, 0 }, stops = { 0, 1 };
+
+    params.adapter = ADAPTERS "lora";
+    params.progress = answer;
+    params.progress_user = &goes_on;
+    CHECK_OK(clipc_model_open(&model, TINY, &params, &err), err);
+    CHECK(goes_on.asked > 0);
+    clipc_model_free(model);
+    params.progress_user = &stops;
+    CHECK_STATUS(clipc_model_open(&model, TINY, &params, &err),
+                 CLIPC_ERR_CANCELLED);
+    CHECK(model == NULL);
+    CHECK_INT(stops.asked, 1);
+    params.adapter = "";
+    stops.asked = 0;
+    CHECK_OK(clipc_model_open(&model, TINY, &params, &err), err);
+    CHECK_INT(stops.asked, 0);
+    clipc_model_free(model);
 }

@@ -100,6 +100,8 @@ class ModelParams(Structure):
         ("image_size", c_size_t),
         ("hub", c_void_p),
         ("adapter", c_char_p),
+        ("progress", ProgressFunction),
+        ("progress_user", c_void_p),
     ]
 
 
