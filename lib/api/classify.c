@@ -34,6 +34,8 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
         task.n_queries = n - i < CLIPC_QUERY_CHUNK ? n - i : CLIPC_QUERY_CHUNK;
         task.queries = ctx->embeddings + i * labels->dim;
         clipc_scores_run(&task);
+        if (clipc_cancelled(&ctx->engine.cancel))
+            return clipc_ctx_cancelled(ctx, err);
         CLIPC_TRY(clipc_scores_rank(&task, k, results + i * k, err));
     }
     return CLIPC_OK;

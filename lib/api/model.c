@@ -371,6 +371,20 @@ static clipc_status refuse_other_file(const char *name, clipc_error *err)
                       CLIPC_QUOTE(name), what);
 }
 
+/* Release the place in any case. */
+static clipc_status find_and_open(clipc_model **out, clipc_model_place *place,
+                                  const char *name,
+                                  const clipc_model_params *given,
+                                  clipc_error *err)
+{
+    clipc_model_params params = *given;
+
+    CLIPC_TRY(clipc_model_find(place, name, &params, err));
+    if (place->adapter)
+        params.adapter = place->adapter;
+    return open_folder(out, place, &params, err);
+}
+
 clipc_status clipc_model_open(clipc_model **out, const char *name,
                               const clipc_model_params *given,
                               clipc_error *err)
@@ -403,13 +417,17 @@ clipc_status clipc_model_open(clipc_model **out, const char *name,
                 "*.pt)",
                 CLIPC_QUOTE(name));
     }
-    CLIPC_TRY(clipc_model_find(&place, name, &params, err));
-    if (place.adapter)
-        params.adapter = place.adapter;
-    clipc_status status = open_folder(out, &place, &params, err);
-    if (status != CLIPC_OK && clipc_model_repair(&place, status))
-        status = open_folder(out, &place, &params, err);
+    clipc_error why = CLIPC_ERROR_INIT;
+    clipc_status status = find_and_open(out, &place, name, &params, &why);
+    const bool repaired = status != CLIPC_OK &&
+                          clipc_model_repair(&place, status);
     clipc_model_place_release(&place);
+    if (repaired) {
+        status = find_and_open(out, &place, name, &params, err);
+        clipc_model_place_release(&place);
+    } else if (status != CLIPC_OK) {
+        status = clipc_fail(err, status, why.offset, "%s", why.message);
+    }
     return status;
 }
 

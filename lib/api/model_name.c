@@ -54,6 +54,7 @@ static clipc_status parent(char **folder, const char *file, clipc_error *err)
 }
 
 static clipc_status resolve_id(char **folder, const char *name,
+                               const clipc_hub_id *id,
                                clipc_model_place *place,
                                const clipc_model_params *params,
                                clipc_error *err)
@@ -64,22 +65,31 @@ static clipc_status resolve_id(char **folder, const char *name,
                           "%s: no such folder or file, and no hub cache was "
                           "given to look it up in",
                           CLIPC_QUOTE(name));
-    place->is_id = true;
-    return clipc_hub_get_files(folder, &place->id, &place->hub, NULL, err);
+    return clipc_hub_get_files(folder, id, &place->hub, NULL, err);
 }
 
-bool clipc_model_repair(const clipc_model_place *place, clipc_status status)
+static bool repair_id(const clipc_hub_id *id, const clipc_hub_params *hub)
 {
     char *folder = NULL;
     bool repaired = false;
 
-    if (!place->is_id || !place->hub.allow_network ||
-        (status != CLIPC_ERR_FORMAT && status != CLIPC_ERR_TRUNCATED))
-        return false;
-    if (clipc_hub_get_files(&folder, &place->id, &place->hub, &repaired,
-                            NULL) != CLIPC_OK)
+    if (clipc_hub_get_files(&folder, id, hub, &repaired, NULL) != CLIPC_OK)
         repaired = false;
     free(folder);
+    return repaired;
+}
+
+bool clipc_model_repair(const clipc_model_place *place, clipc_status status)
+{
+    bool repaired = false;
+
+    if (!place->hub.allow_network ||
+        (status != CLIPC_ERR_FORMAT && status != CLIPC_ERR_TRUNCATED))
+        return false;
+    if (place->is_id)
+        repaired = repair_id(&place->id, &place->hub);
+    if (place->adapter_is_id)
+        repaired |= repair_id(&place->adapter_id, &place->hub);
     return repaired;
 }
 
@@ -122,7 +132,8 @@ static clipc_status resolve(char **folder, const char *name,
             err, CLIPC_ERR_NOT_FOUND, -1,
             "%s: no such folder or file, and not a repository id",
             CLIPC_QUOTE(name));
-    return resolve_id(folder, name, place, params, err);
+    place->is_id = true;
+    return resolve_id(folder, name, &place->id, place, params, err);
 }
 
 /* ---- adapters ---------------------------------------------------------- */
@@ -186,6 +197,8 @@ static clipc_status follow_adapter(clipc_model_place *place,
     clipc_status status = clipc_adapter_config_read(&config, file, err);
     free(file);
     CLIPC_TRY(status);
+    place->adapter_is_id = place->is_id;
+    place->adapter_id = place->id;
     status = find_base(&base, place->folder, &config, place, params, err);
     clipc_adapter_config_free(&config);
     CLIPC_TRY(status);
@@ -200,12 +213,13 @@ static clipc_status find_adapter(clipc_model_place *place,
                                  clipc_error *err)
 {
     const char *name = params->adapter;
-    clipc_model_place found = { 0 };
 
     if (!name || !*name || is_plain_path(name) || !strchr(name, '/') ||
-        access(name, F_OK) == 0 || !clipc_hub_parse(&found.id, name))
+        access(name, F_OK) == 0 || !clipc_hub_parse(&place->adapter_id, name))
         return CLIPC_OK;
-    return resolve_id(&place->adapter, name, &found, params, err);
+    place->adapter_is_id = true;
+    return resolve_id(&place->adapter, name, &place->adapter_id, place, params,
+                      err);
 }
 
 /* ---- the model in a folder --------------------------------------------- */
@@ -248,10 +262,7 @@ clipc_status clipc_model_find(clipc_model_place *place, const char *name,
                               clipc_error *err)
 {
     *place = (clipc_model_place){ 0 };
-    const clipc_status status = find(place, name, params, err);
-    if (status != CLIPC_OK)
-        clipc_model_place_release(place);
-    return status;
+    return find(place, name, params, err);
 }
 
 void clipc_model_place_release(clipc_model_place *place)

@@ -13,21 +13,24 @@ typedef struct clipc_model_place {
     char *adapter;    /* of the adapter that was asked for, or whose folder
                        * stands for the model; or NULL */
     const char *file; /* the weights, where the name is theirs; or NULL */
-    bool is_id;       /* the folder is in a hub cache, by its id */
-    clipc_hub_id id;
+    /* Whether the folder and the adapter are in a hub cache, by their ids. */
+    bool is_id, adapter_is_id;
+    clipc_hub_id id, adapter_id;
     clipc_hub_params hub;
 } clipc_model_place;
 
 /* Looks the name up: the demo model, a folder, a file of weights, a repository
  * id. A folder of sentence-transformers or diffusers stands for the model in
- * it, an adapter for the model that it names. */
+ * it, an adapter for the model that it names. After a failure the place has the
+ * ids that were found, for clipc_model_repair(); release the place in any
+ * case. */
 clipc_status clipc_model_find(clipc_model_place *place, const char *name,
                               const clipc_model_params *params,
                               clipc_error *err);
 void clipc_model_place_release(clipc_model_place *place);
 
-/* When a model does not open, compares its files with the hub's checksums, and
- * downloads damaged files again: files that Python put into the cache were
+/* When a model does not open, compares its files, and its adapter's, with the
+ * hub's checksums, and downloads damaged files again: files that Python put into the cache were
  * never checked, and a disk may damage files that were. False: no file was
  * downloaded. */
 bool clipc_model_repair(const clipc_model_place *place, clipc_status status);

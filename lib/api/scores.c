@@ -41,6 +41,7 @@ clipc_logit_rule clipc_logit_rule_of(const clipc_model *model)
 
 enum {
     SCORE_BLOCK = 1024, /* candidates a thread scores at a time */
+    LOOK = 64,          /* candidates between two looks at cancel */
     LINE = 64,
     AHEAD = 128 * LINE /* prefetched: the processor's own prefetches end with
                         * a page of memory */
@@ -139,8 +140,11 @@ static void score_part(void *arg, unsigned thread, unsigned n_threads)
         const size_t first = b * SCORE_BLOCK;
         const size_t n = task->n - first < SCORE_BLOCK ? task->n - first
                                                        : SCORE_BLOCK;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            if (i % LOOK == 0 && clipc_cancelled(task->cancel))
+                return;
             score_vector(task, first + i);
+        }
         for (size_t q = 0; task->blocks && q < task->n_queries; q++)
             task->blocks[q * n_blocks + b] =
                 sum_up(&task->rule, task->scores + q * task->n + first, n);
@@ -155,11 +159,12 @@ void clipc_scores_run(clipc_scores *task)
         score_part(task, 0, 1);
 }
 
-void clipc_cosines(const clipc_engine *engine, float *scores,
-                   const float *queries, size_t n_queries,
-                   const float *vectors, size_t n, size_t dim)
+void clipc_cosines(clipc_engine *engine, float *scores, const float *queries,
+                   size_t n_queries, const float *vectors, size_t n,
+                   size_t dim)
 {
     clipc_scores task = { .engine = engine,
+                          .cancel = &engine->cancel,
                           .queries = queries,
                           .vectors = vectors,
                           .scores = scores,
@@ -320,6 +325,7 @@ clipc_status clipc_scores_begin(clipc_ctx *ctx, clipc_scores *scores,
         return clipc_fail_nomem(err, "scores");
     CLIPC_TRY(clipc_scratch_grow(&ctx->scores, &ctx->scores_capacity, n_floats,
                                  err));
+    scores->cancel = &ctx->engine.cancel;
     scores->rule = clipc_logit_rule_of(ctx->model);
     scores->blocks = (void *)ctx->scores;
     /* No scores need no scratch, and NULL has no next element. */

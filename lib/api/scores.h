@@ -39,6 +39,7 @@ typedef struct clipc_score_block {
 /* Queries against all candidates, split over the pool. */
 typedef struct clipc_scores {
     const clipc_engine *engine;
+    clipc_cancel *cancel;  /* looked at; NULL: never */
     const float *queries;  /* [n_queries, dim], of unit length */
     const void *vectors;   /* [n, dim], of unit length where inverse is NULL */
     clipc_storage storage; /* of the vectors: F32, F16 or S8 */
@@ -50,12 +51,13 @@ typedef struct clipc_scores {
     clipc_logit_rule rule;     /* for blocks */
 } clipc_scores;
 
-/* Gives scores, of n candidates and at most n_queries queries, their rule and
- * the context's memory. */
+/* Gives scores, of n candidates and at most n_queries queries, their rule, the
+ * context's memory and its cancel. */
 clipc_status clipc_scores_begin(clipc_ctx *ctx, clipc_scores *scores,
                                 size_t n_queries, clipc_error *err);
 
-/* Fills scores and blocks, and inverse where measure is set. */
+/* Fills scores and blocks, and inverse where measure is set. Returns early where
+ * cancelled. */
 void clipc_scores_run(clipc_scores *scores);
 
 /* The k best of each query. Probabilities are made in double: the softmax of
@@ -74,8 +76,8 @@ clipc_status clipc_scores_check_k(size_t k, size_t n, const char *what,
 
 /* scores[i, j] = queries[i] . vectors[j] by clipc's own kernels, on the
  * engine's threads; scores: [n_queries, n]. An element's bits do not depend on
- * its place. */
-void clipc_cosines(const clipc_engine *engine, float *scores,
+ * its place. Returns early where engine->cancel is cancelled. */
+void clipc_cosines(clipc_engine *engine, float *scores,
                    const float *queries /* [n_queries, dim] */,
                    size_t n_queries, const float *vectors /* [n, dim] */,
                    size_t n, size_t dim);

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 64 }; /* of `a` brought to unit length at a time */
+enum { ROWS = 64 }; /* brought to unit length between two looks at cancel */
 
 /* | |v|^2 - 1 | that rounding alone explains. Scaling such a vector again
  * would move its last bits, away from those that clipc_classify() sees. */
@@ -33,15 +33,20 @@ static bool unit_copy(const clipc_kernels *kernels, float *out,
     return fabs(sum - 1.0) <= UNIT_TOLERANCE || clipc_unit(out, dim);
 }
 
-static clipc_status unit_rows(const clipc_kernels *kernels, float *out,
-                              const float *in, size_t first, size_t n,
-                              size_t dim, const char *what, clipc_error *err)
+static clipc_status unit_rows(clipc_ctx *ctx, float *out, const float *in,
+                              size_t first, size_t n, size_t dim,
+                              const char *what, clipc_error *err)
 {
-    for (size_t i = 0; i < n; i++)
+    const clipc_kernels *kernels = &ctx->engine.linear.kernels;
+
+    for (size_t i = 0; i < n; i++) {
+        if (i % ROWS == 0 && clipc_cancelled(&ctx->engine.cancel))
+            return clipc_ctx_cancelled(ctx, err);
         if (!unit_copy(kernels, out + i * dim, in + (first + i) * dim, dim))
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
                               "vector %zu of %s is zero or not finite",
                               first + i, what);
+    }
     return CLIPC_OK;
 }
 
@@ -63,7 +68,7 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
                           flags & ~CLIPC_SIMILARITY_LOGITS);
     if (n_a == 0 || n_b == 0)
         return CLIPC_OK;
-    const clipc_kernels *kernels = &ctx->engine.linear.kernels;
+    clipc_ctx_begin(ctx, "vectors", n_a);
     const clipc_logit_rule rule = clipc_logit_rule_of(ctx->model);
     if (!clipc_mul(n_a, n_b, &n_elements) || !clipc_mul(n_b, dim, &n_floats) ||
         !(b_rows = clipc_alloc_aligned(n_floats, sizeof *b_rows)) ||
@@ -73,17 +78,23 @@ clipc_status clipc_similarity(clipc_ctx *ctx, const float *a, size_t n_a,
         goto done;
     }
     CLIPC_TRY_GOTO(status, done,
-                   unit_rows(kernels, b_rows, b, 0, n_b, dim, "b", err));
+                   unit_rows(ctx, b_rows, b, 0, n_b, dim, "b", err));
     for (size_t i = 0; i < n_a; i += ROWS) {
         size_t n = n_a - i < ROWS ? n_a - i : ROWS;
         float *out = matrix + i * n_b; /* [n, n_b] */
         CLIPC_TRY_GOTO(status, done,
-                       unit_rows(kernels, a_rows, a, i, n, dim, "a", err));
+                       unit_rows(ctx, a_rows, a, i, n, dim, "a", err));
         clipc_cosines(&ctx->engine, out, a_rows, n, b_rows, n_b, dim);
+        if (clipc_cancelled(&ctx->engine.cancel)) {
+            status = clipc_ctx_cancelled(ctx, err);
+            goto done;
+        }
         if (flags & CLIPC_SIMILARITY_LOGITS)
             for (size_t k = 0; k < n * n_b; k++)
                 out[k] = clipc_logit(&rule, out[k]);
+        ctx->at.done = i + n;
     }
+    status = clipc_ctx_report(ctx, n_a, err);
 done:
     clipc_free_aligned(a_rows);
     clipc_free_aligned(b_rows);
@@ -157,6 +168,7 @@ clipc_status clipc_similarity_topk_stored(
     }
     CLIPC_TRY_GOTO(status, done,
                    clipc_scores_begin(ctx, &task, n_queries, err));
+    clipc_ctx_begin(ctx, "vectors", n_queries);
     task.inverse = inverse;
     task.queries = chunk;
     /* One turn also without queries: the vectors are checked in any case. */
@@ -168,6 +180,10 @@ clipc_status clipc_similarity_topk_stored(
                            unit_queries(chunk, queries, q, task.n_queries, dim,
                                         err));
         clipc_scores_run(&task);
+        if (clipc_cancelled(&ctx->engine.cancel)) {
+            status = clipc_ctx_cancelled(ctx, err);
+            goto done;
+        }
         if (task.measure)
             CLIPC_TRY_GOTO(status, done,
                            check_lengths(inverse, n_vectors, err));
@@ -175,7 +191,9 @@ clipc_status clipc_similarity_topk_stored(
         if (task.n_queries) /* without queries results may be NULL */
             CLIPC_TRY_GOTO(status, done,
                            clipc_scores_rank(&task, k, results + q * k, err));
+        ctx->at.done = q + task.n_queries;
     }
+    status = clipc_ctx_report(ctx, n_queries, err);
 done:
     free(inverse);
     clipc_free_aligned(chunk);

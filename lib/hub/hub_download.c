@@ -363,8 +363,10 @@ static clipc_status download_files(clipc_hub_task *d, clipc_hub_state state,
     clipc_status status;
 
     memcpy(cached, d->commit, sizeof cached);
-    memcpy(d->commit, d->id->is_commit ? d->id->revision : "",
-           d->id->is_commit ? sizeof d->commit : 1);
+    if (d->id->is_commit)
+        memcpy(d->commit, d->id->revision, sizeof d->commit);
+    else if (!d->verify) /* which looks at the files that are there */
+        d->commit[0] = '\0';
     d->impatient = state != CLIPC_HUB_LACKING;
     status = clipc_hub_session_create(&d->session, d->params, &why);
     if (status == CLIPC_OK && !d->commit[0])

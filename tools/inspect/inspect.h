@@ -52,10 +52,11 @@ clipc_ctx *tool_inspect_ctx(const clipc_model *model,
                             const tool_inspection *set);
 
 /* Fill embeddings [n, dim]; flags: CLIPC_EMBED_... false: an input cannot be
- * read or encoded, and a message says so. */
+ * read or encoded, and a message says so. The first n_typed names are the command
+ * line's, the others those of a list. */
 bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
                          const tool_inspection *set, const tool_list *names,
-                         float *embeddings, unsigned flags);
+                         size_t n_typed, float *embeddings, unsigned flags);
 bool tool_inspect_texts(clipc_ctx *ctx, const tool_inspection *set,
                         const clipc_text *texts, size_t n, float *embeddings,
                         unsigned flags);

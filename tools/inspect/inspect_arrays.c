@@ -29,13 +29,14 @@ static int stop_on_signal(void *user, const clipc_progress *progress)
     return tool_interrupted();
 }
 
-static clipc_image *read_image(const char *name, const clipc_model *fit,
+static clipc_image *read_image(const char *name, bool listed,
+                               const clipc_model *fit,
                                const tool_inspection *set)
 {
     clipc_error err = CLIPC_ERROR_INIT;
     tool_read_params params = set->common.read;
     char *copy = tool_format("%s", name);
-    tool_source source = { .name = copy };
+    tool_source source = { .name = copy, .listed = listed };
     clipc_image *image;
 
     params.image.fit = fit;
@@ -54,7 +55,7 @@ int tool_inspect_pixels(const clipc_model *model, const tool_inspection *set)
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_model_info properties = { .struct_size = sizeof properties,
                                     .image_size = 224 };
-    clipc_image *image = read_image(set->images.items[0], model, set);
+    clipc_image *image = read_image(set->images.items[0], false, model, set);
     clipc_status status;
 
     if (!image)
@@ -95,7 +96,7 @@ clipc_ctx *tool_inspect_ctx(const clipc_model *model,
 
 bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
                          const tool_inspection *set, const tool_list *names,
-                         float *embeddings, unsigned flags)
+                         size_t n_typed, float *embeddings, unsigned flags)
 {
     size_t n = names->n, n_read = 0;
     clipc_error err = CLIPC_ERROR_INIT;
@@ -103,7 +104,8 @@ bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
     bool good = true;
 
     for (; n_read < n && !tool_interrupted(); n_read++) {
-        images[n_read] = read_image(names->items[n_read], model, set);
+        images[n_read] = read_image(names->items[n_read], n_read >= n_typed,
+                                    model, set);
         good &= images[n_read] != NULL;
     }
     if (good && n_read == n &&
@@ -168,7 +170,7 @@ int tool_inspect_embed(const clipc_model *model, const tool_inspection *set)
     float *embeddings = tool_grow(NULL, n, properties.dim * sizeof(float));
     bool good = set->images.n
                     ? tool_inspect_images(ctx, model, set, &set->images,
-                                          embeddings, flags)
+                                          set->images.n, embeddings, flags)
                     : embed_texts(ctx, set, embeddings, flags);
     array.data = embeddings;
     int status = good ? write_array(set, &array) : TOOL_FAILED;

@@ -24,7 +24,7 @@ enum { DIGITS = 9 }; /* enough to read back the same float */
 typedef struct side {
     const char *kind;  /* "image" or "text" */
     clipc_text *names; /* [n] */
-    size_t n;
+    size_t n, n_typed; /* the first n_typed images are the command line's */
     float *embeddings; /* [n, dim] */
 } side;
 
@@ -64,6 +64,7 @@ static int list_images(side *s, const tool_inspection *set)
            tool_sources_next(sources, &source)) {
         if (source.status == CLIPC_OK) {
             add_name(s, source.name, strlen(source.name));
+            s->n_typed += !source.listed;
         } else {
             tool_say_failure(source.name, source.message);
             status = TOOL_FAILED;
@@ -140,7 +141,8 @@ static bool embed_side(side *s, clipc_ctx *ctx, const clipc_model *model,
         return tool_inspect_texts(ctx, set, s->names, s->n, s->embeddings, 0);
     for (size_t i = 0; i < s->n; i++)
         tool_list_add(&names, s->names[i].data);
-    good = tool_inspect_images(ctx, model, set, &names, s->embeddings, 0);
+    good = tool_inspect_images(ctx, model, set, &names, s->n_typed,
+                               s->embeddings, 0);
     free(names.items);
     return good;
 }

@@ -186,6 +186,71 @@ TEST(what_has_no_similarity_is_refused)
     close_all();
 }
 
+/* ---- progress ---------------------------------------------------------- */
+
+typedef struct caller {
+    unsigned asked;
+    uint64_t done, total;
+    int answer;
+} caller;
+
+static int answer(void *user, const clipc_progress *progress)
+{
+    caller *c = user;
+
+    CHECK_STR(progress->what, "vectors");
+    CHECK(progress->done >= c->done && progress->done <= progress->total);
+    c->asked++;
+    c->done = progress->done;
+    c->total = progress->total;
+    return c->answer;
+}
+
+TEST(similarities_report_and_cancel)
+{
+    enum { N = 20000, MANY = 1024, WIDTH = 64, K = 2 };
+    float *a = vectors_of(N, WIDTH);
+    float *matrix = calloc((size_t)N * MANY, sizeof *matrix);
+    clipc_result *best = calloc(N, K * sizeof *best);
+    caller c = { 0 };
+
+    CHECK(matrix && best);
+    open_all();
+    clipc_ctx *asking = reporting_ctx(model, answer, &c);
+    CHECK_OK(clipc_similarity(asking, a, 70, a, 3, WIDTH, matrix, 0, &err),
+             err);
+    CHECK(c.asked > 0);
+    CHECK_INT(c.done, 70);
+    CHECK_INT(c.total, 70);
+    c = (caller){ 0 };
+    CHECK_OK(clipc_similarity_topk(asking, a, 20, a, 30, WIDTH, K, best, &err),
+             err);
+    CHECK_INT(c.done, 20);
+    CHECK_INT(best[19 * K].index, 19);
+
+    /* Long before the end. */
+    c = (caller){ .answer = 1 };
+    memset(matrix, 0, (size_t)N * MANY * sizeof *matrix);
+    CHECK_STATUS(clipc_similarity(asking, a, N, a, MANY, WIDTH, matrix, 0,
+                                  &err),
+                 CLIPC_ERR_CANCELLED);
+    CHECK_INT(c.asked, 1);
+    CHECK(c.done < N);
+    CHECK(matrix[(size_t)N * MANY - 1] == 0.0f);
+    c = (caller){ .answer = 1 };
+    CHECK_STATUS(clipc_similarity_topk(asking, a, N, a, N, WIDTH, K, best,
+                                       &err),
+                 CLIPC_ERR_CANCELLED);
+    CHECK_INT(c.asked, 1);
+    CHECK(c.done < N);
+    CHECK(best[N * K - 1].cosine == 0.0f);
+    clipc_ctx_free(asking);
+    close_all();
+    free(a);
+    free(matrix);
+    free(best);
+}
+
 /* ---- contexts that read fewer tokens ----------------------------------- */
 
 TEST(a_shorter_context_reads_fewer_tokens)

@@ -237,23 +237,30 @@ static void make_adapter(const char *base, const char *more)
     write_text(in(root, "o/lora/" B40 "/adapter_config.json"), config);
 }
 
-TEST(an_adapter_and_its_model_are_downloaded)
+/* o/base, which the adapter fits. */
+static void make_base(void)
 {
     static const char *const names[] = { "config.json", "model.safetensors",
                                          "tokenizer.json",
                                          "tokenizer_config.json",
                                          "preprocessor_config.json" };
-    clipc_model_info info = { .struct_size = sizeof info };
-    clipc_error err = CLIPC_ERROR_INIT;
-    clipc_model *model;
     char from[200];
 
-    begin();
     make_repository("base");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(from, sizeof from, "tests/data/tiny/%s", names[i]);
         copy(from, in(root, "o/base/" B40 "/%s", names[i]));
     }
+}
+
+TEST(an_adapter_and_its_model_are_downloaded)
+{
+    clipc_model_info info = { .struct_size = sizeof info };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model *model;
+
+    begin();
+    make_base();
     make_adapter("o/base", "");
     check_opens("o/lora");
     CHECK(is_cached("lora", B40, "adapter_model.safetensors"));
@@ -292,6 +299,36 @@ TEST(an_adapter_and_its_model_are_downloaded)
     begin();
     make_adapter("o/base", ", \"revision\": \"main\"");
     check_opens("o/lora");
+}
+
+/* The base is there already; only the adapter's file is damaged. */
+TEST(a_damaged_adapter_of_the_cache_is_repaired)
+{
+    static const char *const files[] = { "adapter_model.safetensors",
+                                         "adapter_config.json" };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_model *model;
+
+    for (size_t i = 0; i < 4; i++) {
+        const char *base = i < 2 ? "tests/data/tiny" : "o/lora";
+        const char *adapter = i < 2 ? "o/lora" : NULL;
+        const char *file = files[i % 2];
+
+        begin();
+        make_base();
+        make_adapter("o/base", "");
+        get("o/lora");
+        get("o/base");
+        CHECK(truncate(in(cache, "models--o--lora/snapshots/" B40 "/%s", file),
+                       i % 2 ? 3 : 1000) == 0);
+        params.allow_network = 0;
+        CHECK(open_id(&model, base, adapter, &err) != CLIPC_OK);
+        params.allow_network = 1;
+        CHECK_OK(open_id(&model, base, adapter, &err), err);
+        clipc_model_free(model);
+        check_same(in(cache, "models--o--lora/snapshots/" B40 "/%s", file),
+                   in(root, "o/lora/" B40 "/%s", file));
+    }
 }
 
 /* ---- caches with some of the files ------------------------------------- */
