@@ -170,6 +170,8 @@ KERNEL_CFLAGS = -O3
 ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
 # clang takes many more of them than gcc, unless it optimises nothing.
 KERNEL_CFLAGS = $(if $(filter clang%,$(notdir $(CC))),-O0,-O1)
+# Then a kernel's frame takes half a megabyte.
+LIB_CPPFLAGS += -DCLIPC_STACK_BYTES=4194304
 endif
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
 LIBS = $(PACKAGE_LIBS) -lm $(if $(WINDOWS),,-ldl)

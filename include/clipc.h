@@ -201,10 +201,10 @@ typedef struct clipc_hub_params clipc_hub_params;       /* "hub" */
 
 /* How far a call is. Valid during the callback. */
 typedef struct clipc_progress {
-    const char *what; /* the things counted: "images", "texts", "labels"; or
-                       * "tensors" of an adapter, or "bytes" of a transfer or a
-                       * packed file; or the name of a file that is
-                       * downloaded, counted in bytes */
+    const char *what;     /* the things counted: "images", "texts", "labels",
+                           * "vectors"; "tensors" of an adapter; "bytes" of a
+                           * transfer or a packed file; or the name of a file
+                           * that is downloaded, counted in bytes */
     uint64_t done, total; /* total 0: not known */
 } clipc_progress;
 
@@ -467,7 +467,9 @@ struct clipc_image_params {
                               * WebP, AVIF, run-length coded BMP; default
                               * 512 MiB */
     unsigned max_scans;      /* of a progressive JPEG; default 500 */
-    unsigned timeout_ms;     /* whole transfer; default 30,000 */
+    unsigned timeout_ms;     /* whole transfer; default 30,000. A server that
+                              * sends fewer than 1,000 bytes/s for 10 s, or
+                              * nothing for so long, is left sooner */
     unsigned connect_timeout_ms; /* default 5,000 */
     unsigned max_redirects;      /* default 5 */
     clipc_private_hosts private_hosts;
@@ -534,7 +536,8 @@ CLIPC_API clipc_status clipc_image_read_url(clipc_image **image,
 /* The bytes that clipc_image_read_url() decodes, for a caller that bounds how
  * many pictures are decoded at once: clipc_image_read_memory() decodes them.
  * *data: [*n_bytes], the caller's, to be freed by free(); NULL on failure. Of
- * params, max_bytes, times and what concerns a transfer count. Returns
+ * params, max_bytes, times and what concerns a transfer count; the others are
+ * checked as for a picture. Returns
  * CLIPC_ERR_LIMIT and the statuses of a URL; of the text of a data: URL
  * CLIPC_ERR_FORMAT and _TRUNCATED too. */
 CLIPC_API clipc_status clipc_image_fetch_url(void **data, size_t *n_bytes,
@@ -543,8 +546,8 @@ CLIPC_API clipc_status clipc_image_fetch_url(void **data, size_t *n_bytes,
                                              clipc_error *err);
 
 /* An image from pixels of the caller, copied. rgb: [height, stride_bytes] with
- * 3 bytes a pixel; stride_bytes >= 3 * width. Of params, fit and fit_published
- * count. Returns CLIPC_ERR_UNSUPPORTED, _LIMIT, _CONFIG. */
+ * 3 bytes a pixel; stride_bytes >= 3 * width. Of params, fit, fit_published and
+ * max_pixels count. Returns CLIPC_ERR_UNSUPPORTED, _LIMIT, _CONFIG. */
 CLIPC_API clipc_status clipc_image_from_rgb(clipc_image **image,
                                             const uint8_t *rgb, size_t width,
                                             size_t height, size_t stride_bytes,
@@ -580,7 +583,8 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 
 /* ---- embeddings -------------------------------------------------------- */
 
-/* Flags. A call ignores those it has no use for. */
+/* Flags. A call ignores those of this list that it has no use for; any other bit
+ * is CLIPC_ERR_ARGUMENT. */
 
 /* Cut texts that are too long, keeping the end token: to the context length,
  * or to the tokenizer's model_max_length where that is less; on the side that
@@ -680,8 +684,9 @@ CLIPC_API clipc_status clipc_tokenize(const clipc_model *model,
 /* The k nearest vectors of each query by cosine, best first (equal scores:
  * lowest index first). queries: [n_queries, dim]; vectors: [n_vectors, dim],
  * of any length but zero; results: [n_queries, k]; 1 <= k <= n_vectors. logit
- * and probability are made as clipc_classify() makes them. Returns CLIPC_ERR_NUMERIC for a
- * vector that is zero or not finite. */
+ * and probability are made as clipc_classify() makes them. Progress counts the
+ * queries as "vectors". Returns CLIPC_ERR_NUMERIC for a vector that is zero or
+ * not finite, CLIPC_ERR_LIMIT for more than 2^32 - 1 vectors, CLIPC_ERR_CANCELLED. */
 CLIPC_API clipc_status
 clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
                       const float *vectors, size_t n_vectors, size_t dim,
@@ -722,8 +727,9 @@ CLIPC_API clipc_status clipc_similarity_topk_stored(
  * own, on the number of threads or on the context's backend; in the tests it
  * is within 1e-6 of the exact cosine. Vectors of unit length, as
  * clipc_encode_...() makes them, are used as they are: the numbers are those
- * of clipc_classify(). Returns CLIPC_ERR_NUMERIC for a vector that is zero or
- * not finite. */
+ * of clipc_classify(). Progress counts the vectors of `a`. Returns
+ * CLIPC_ERR_NUMERIC for a vector that is zero or not finite,
+ * CLIPC_ERR_CANCELLED. */
 CLIPC_API clipc_status clipc_similarity(clipc_ctx *ctx, const float *a,
                                         size_t n_a, const float *b, size_t n_b,
                                         size_t dim, float *matrix,
@@ -759,7 +765,8 @@ typedef struct clipc_model_info {
                             * logit_scale_init_value) */
     size_t n_parameters;   /* numbers in all tensors that are used */
     size_t n_tensors;      /* in the file: see clipc_model_get_tensor() */
-    const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored; of a
+    const char *dtype;     /* "F32", "F16", "BF16" or "mixed" as stored, F32
+                            * where an adapter has changed the numbers; of a
                             * packed file "packed f32", "packed bf16" or
                             * "packed int8" */
     const char *source;    /* path of the folder or file, or "(memory)" */
@@ -793,7 +800,8 @@ CLIPC_API clipc_status clipc_model_get_info(const clipc_model *model,
 typedef struct clipc_tensor_info {
     size_t struct_size;
     const char *name;
-    const char *dtype; /* as stored: "F32", "I64", ... */
+    const char *dtype; /* as stored: "F32", "I64", ...; "F32" of numbers that
+                        * clipc copied: of F64, strided, or of an adapter */
     size_t rank, shape[8];
     size_t n_bytes;
     int used;          /* 0: an extra tensor that the network does not read */
@@ -801,8 +809,8 @@ typedef struct clipc_tensor_info {
                         * "none" */
     const void *data;  /* [shape] row by row as stored, little-endian, n_bytes,
                         * perhaps not aligned; of a mapped file, reading brings
-                        * it into memory. NULL: the file holds the numbers in
-                        * another order. */
+                        * it into memory. The copy, where clipc made one. NULL:
+                        * the file holds the numbers in another order. */
 } clipc_tensor_info;
 
 /* Describes tensor number `index`, 0 <= index < n_tensors, in file order, as a
@@ -868,7 +876,7 @@ CLIPC_API clipc_pack_params clipc_pack_params_default(void);
  * Returns
  *     CLIPC_ERR_UNSUPPORTED  the model is packed already, or lacks a tower of
  *                            params->towers
- *     CLIPC_ERR_NOT_FOUND    a text tower without a tokenizer
+ *     CLIPC_ERR_NOT_FOUND    a text tower without a tokenizer; no such folder
  *     CLIPC_ERR_UTF8         source or revision
  *     CLIPC_ERR_IO           the file cannot be written; a full disk
  *     CLIPC_ERR_CANCELLED
@@ -901,13 +909,14 @@ struct clipc_hub_params {
     unsigned timeout_ms;         /* of silence; default 10,000. A server that
                                   * sends fewer than 1,000 bytes/s for three
                                   * times as long is left, too */
-    unsigned max_retries;        /* in a row without a new byte; default 5 */
+    unsigned max_retries;        /* in a row that bring less than 64 KiB, of a
+                                  * smaller file less than a 25th; default 5 */
     unsigned retry_wait_ms;   /* before the first retry, doubled up to 8 times
-                               * as long; default 1,000 */
+                               * as long, at most 60,000; default 1,000 */
     unsigned lock_timeout_ms; /* while another process downloads the same
                                * file; default 3,600,000 */
-    uint64_t max_file_bytes;  /* default 64 GiB; other files than weights:
-                               * 64 MiB */
+    uint64_t max_file_bytes;  /* of weights; default 64 GiB. Other files:
+                               * 128 MiB */
     clipc_progress_fn progress; /* or NULL; a cancelled call keeps what was
                                  * downloaded for the next */
     void *progress_user;

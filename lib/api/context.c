@@ -75,10 +75,11 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
     clipc_gemm gemm = params->gemm;
 
     if ((unsigned)params->precision > CLIPC_PRECISION_INT8 ||
-        (unsigned)params->packing > CLIPC_PACKING_ALWAYS)
+        (unsigned)params->packing > CLIPC_PACKING_ALWAYS ||
+        (unsigned)params->gemm > CLIPC_GEMM_ACCELERATE)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "params->precision or packing is not one of its "
-                          "enum's values");
+                          "params->precision, packing or gemm is not one of "
+                          "its enum's values");
     engine->precision = params->precision  ? params->precision
                         : model->is_packed ? model->packed_precision
                                            : CLIPC_PRECISION_F32;
@@ -144,13 +145,15 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
                                         ? params.max_scratch_bytes
                                         : MAX_SCRATCH_BYTES;
     ctx->engine.max_macs = params.max_macs ? params.max_macs : MAX_MACS;
+    const unsigned n_cpus = clipc_cpu_count();
     clipc_kernels_init(&ctx->engine.linear.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
                    choose_arithmetic(&ctx->engine, &params, model, err));
     CLIPC_TRY_GOTO(status, fail,
                    clipc_pool_create(&ctx->engine.pool,
-                                     params.threads ? params.threads
-                                                    : clipc_cpu_count(),
+                                     params.threads         ? params.threads
+                                     : n_cpus < MAX_THREADS ? n_cpus
+                                                            : MAX_THREADS,
                                      err));
     clipc_pool_set_cancel(ctx->engine.pool, &ctx->engine.cancel);
     *out = ctx;

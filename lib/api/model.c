@@ -613,17 +613,6 @@ clipc_status clipc_model_get_info(const clipc_model *model,
     return clipc_info_fill(out, &info, sizeof info, "clipc_model_info", err);
 }
 
-/* logit_scale and logit_bias belong to both towers. */
-static const char *tower_of(const clipc_model *model, size_t index,
-                            const clipc_tensor *tensor)
-{
-    if (!clipc_checkpoint_uses(model->checkpoint, index))
-        return "none";
-    if (clipc_checkpoint_is_text(model->checkpoint, index))
-        return "text";
-    return strncmp(tensor->name, "logit_", 6) == 0 ? "both" : "vision";
-}
-
 clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,
                                     clipc_tensor_info *out, clipc_error *err)
 {
@@ -642,7 +631,7 @@ clipc_status clipc_model_get_tensor(const clipc_model *model, size_t index,
         .rank = tensor->rank,
         .n_bytes = tensor->n_bytes,
         .used = clipc_checkpoint_uses(model->checkpoint, index),
-        .tower = tower_of(model, index, tensor),
+        .tower = clipc_checkpoint_tower(model->checkpoint, index),
         .data = tensor->strided ? NULL : tensor->data,
     };
     memcpy(info.shape, tensor->shape, sizeof info.shape);

@@ -41,7 +41,7 @@ static bool has_tokenizer(const clipc_model *model)
 const char *clipc_model_tokenizer_source(const clipc_model *model)
 {
     if (model->is_packed)
-        return "packed file";
+        return model->vocabulary ? "packed file" : "none";
     if (has_file(model, CLIPC_FILE_SPIECE_MODEL))
         return clipc_tokenizer_file_names[CLIPC_FILE_SPIECE_MODEL];
     if (has_file(model, CLIPC_FILE_TOKENIZER_JSON))

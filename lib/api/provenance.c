@@ -67,11 +67,11 @@ static clipc_status hash_weights(char **out, const clipc_model *model,
     return CLIPC_OK;
 }
 
-/* The repository id (malloc'ed) and revision of a path
+/* The repository id and revision, both malloc'ed, of a path
  * .../models--OWNER--NAME/snapshots/REVISION; of another folder its last part,
  * since a whole path would tell of its owner's computer to whom the file is
  * passed on. */
-static char *guess_source(const char *path, const char **revision)
+static char *guess_source(const char *path, char **revision)
 {
     static const char middle[] = "/snapshots/";
     size_t n = strlen(path);
@@ -84,10 +84,14 @@ static char *guess_source(const char *path, const char **revision)
     if (snapshot) {
         repository += sizeof CLIPC_HUB_PREFIX - 1;
         char *id = clipc_strndup(repository, (size_t)(snapshot - repository));
-        if (id)
+        snapshot += sizeof middle - 1; /* below may be a subfolder */
+        *revision = clipc_strndup(snapshot, strcspn(snapshot, "/"));
+        if (id && *revision) {
             clipc_hub_decode(id);
-        *revision = snapshot + sizeof middle - 1;
-        return id;
+            return id;
+        }
+        free(id);
+        return NULL;
     }
     size_t begin = n;
     while (begin > 0 && path[begin - 1] != '/')
@@ -114,21 +118,21 @@ clipc_status clipc_provenance(json_t **out, const clipc_model *model,
                               const clipc_pack_params *params,
                               clipc_error *err)
 {
-    const char *revision;
-    char *hashes;
+    char *hashes, *guessed_revision;
 
     *out = NULL;
     CLIPC_TRY(hash_weights(&hashes, model, err));
-    char *guess = guess_source(model->source, &revision);
+    char *guess = guess_source(model->source, &guessed_revision);
     const char *source = params->source ? params->source : guess;
-    if (params->revision)
-        revision = params->revision;
+    const char *revision = params->revision ? params->revision
+                                            : guessed_revision;
     clipc_status status = guess ? check_utf8(source, "source", err)
                                 : clipc_fail_nomem(err, "provenance");
     if (status == CLIPC_OK)
         status = check_utf8(revision, "revision", err);
     if (status != CLIPC_OK) {
         free(guess);
+        free(guessed_revision);
         free(hashes);
         return status;
     }
@@ -142,6 +146,7 @@ clipc_status clipc_provenance(json_t **out, const clipc_model *model,
         ok = json_object_set_new(*out, "weights_sha256",
                                  json_string(hashes)) == 0;
     free(guess);
+    free(guessed_revision);
     free(hashes);
     if (ok)
         return CLIPC_OK;

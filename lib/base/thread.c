@@ -26,7 +26,9 @@
 #define SPIN_NS 200000
 
 /* Frames of the library are small; OpenBLAS keeps its blocks elsewhere. */
-#define STACK_BYTES ((size_t)256 * 1024)
+#ifndef CLIPC_STACK_BYTES
+#define CLIPC_STACK_BYTES 262144
+#endif
 
 #define MAX_THREADS 1024u
 
@@ -201,7 +203,7 @@ static bool start_worker(worker *w)
     bool ok = false;
 
     if (pthread_attr_init(&attr) == 0) {
-        ok = pthread_attr_setstacksize(&attr, STACK_BYTES) == 0 &&
+        ok = pthread_attr_setstacksize(&attr, CLIPC_STACK_BYTES) == 0 &&
              pthread_create(&w->thread, &attr, work, w) == 0;
         pthread_attr_destroy(&attr);
     }

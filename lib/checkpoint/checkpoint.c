@@ -625,3 +625,12 @@ bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint, size_t index)
 {
     return checkpoint->users[index] == TEXT;
 }
+
+const char *clipc_checkpoint_tower(const clipc_checkpoint *checkpoint,
+                                   size_t index)
+{
+    static const char *const names[] = {
+        [EXTRA] = "none", [VISION] = "vision", [TEXT] = "text", [BOTH] = "both"
+    };
+    return names[checkpoint->users[index]];
+}

@@ -58,6 +58,10 @@ bool clipc_checkpoint_uses(const clipc_checkpoint *checkpoint, size_t index);
 /* Whether tensor `index` belongs to the text tower (text_projection does). */
 bool clipc_checkpoint_is_text(const clipc_checkpoint *checkpoint,
                               size_t index);
+/* The tower of clipc_tensor_info. What packed files hold beside the towers
+ * belongs to both. */
+const char *clipc_checkpoint_tower(const clipc_checkpoint *checkpoint,
+                                   size_t index);
 
 /* ---- walking over the parameters --------------------------------------- */
 

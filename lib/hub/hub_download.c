@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SMALL_BYTES \
-    ((uint64_t)128 << 20) /* of a file that has no weights */
 #define MAX_WEIGHT_BYTES ((uint64_t)64 << 30)
 
 enum {
@@ -71,8 +69,8 @@ clipc_status clipc_hub_params_merge(clipc_hub_params *params,
 static clipc_status get_small(clipc_hub_task *d, const char *file, bool *found,
                               clipc_error *err)
 {
-    return clipc_hub_file_get(d, file, CLIPC_HUB_OPTIONAL, MAX_SMALL_BYTES,
-                              found, err);
+    return clipc_hub_file_get(d, file, CLIPC_HUB_OPTIONAL,
+                              CLIPC_HUB_SMALL_BYTES, found, err);
 }
 
 /* The path of a file of the snapshot, in the id's subfolder, malloc'ed. */

@@ -468,11 +468,11 @@ static clipc_status get_blob(clipc_hub_task *d, const char *file,
 
     if (what->blob.has_size && what->blob.size > max_bytes)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "%.80s: %s has %llu bytes, more than %llu "
-                          "(max_file_bytes)",
+                          "%.80s: %s has %llu bytes, more than %llu (%s)",
                           d->id->repo, CLIPC_QUOTE(file),
                           (unsigned long long)what->blob.size,
-                          (unsigned long long)max_bytes);
+                          (unsigned long long)max_bytes,
+                          clipc_hub_limit_name(max_bytes));
     CLIPC_TRY(
         clipc_hub_tree_path(&path, &d->tree, "blobs", what->blob.etag, err));
     CLIPC_TRY_GOTO(status, done,

@@ -461,9 +461,10 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
                               CLIPC_QUOTE(t->url),
                               (unsigned long long)sink->size);
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
-                          "%s: larger than %llu bytes (max_file_bytes)",
+                          "%s: larger than %llu bytes (%s)",
                           CLIPC_QUOTE(t->url),
-                          (unsigned long long)sink->max_bytes);
+                          (unsigned long long)sink->max_bytes,
+                          clipc_hub_limit_name(sink->max_bytes));
     case STOP_WRITE:
         return clipc_fail_errno(err, "write", sink->name, t->os_error);
     case CLIPC_STOP_BLOCKED:

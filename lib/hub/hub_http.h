@@ -14,6 +14,17 @@ enum {
     CLIPC_HUB_MAX_ETAG = 64 /* hex digits: of a SHA-256 */
 };
 
+/* Most bytes of a file that has no weights; of weights the caller says. */
+#define CLIPC_HUB_SMALL_BYTES ((uint64_t)128 << 20)
+
+/* How a message calls the limit of a file. */
+static inline const char *clipc_hub_limit_name(uint64_t max_bytes)
+{
+    return max_bytes == CLIPC_HUB_SMALL_BYTES
+               ? "the limit of a file without weights"
+               : "max_file_bytes";
+}
+
 /* The connections of one download. Belongs to one thread. */
 typedef struct clipc_hub_session clipc_hub_session;
 
