@@ -281,7 +281,7 @@ help:
 	@echo "make lint       style and static checks; make format applies the style"
 	@echo "make torture    every allocation and read fails in turn"
 	@echo "make soak       mixed work for SOAK_SECONDS=1800: nothing may grow"
-	@echo "make check-all  every check there is, one after the other"
+	@echo "make check-all  check, sanitizers, valgrind, torture, cpus, fuzz, soak"
 	@echo "make coverage   line coverage of lib/ by make check"
 	@echo "make fuzz       libFuzzer targets (clang); FUZZ_SECONDS=60 each"
 	@echo "make check-browser  the page of clipc-serve in Chromium and Firefox (npm)"

@@ -59,8 +59,9 @@ static const tool_command command = {
         "tokenizer.\n"
         "All programs open it with --model FILE.\n"
         "MODEL is a folder in Hugging Face layout, its file of weights, a "
-        "repository id\n"
-        "in the Hugging Face cache, or demo.\n",
+        "repository id,\n"
+        "which is downloaded unless it is in the Hugging Face cache, or "
+        "demo.\n",
     .end =
         TOOL_EXIT_HELP
         "Examples:\n"
