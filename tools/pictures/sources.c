@@ -306,6 +306,31 @@ static bool list_ready(tool_sources *sources)
     return poll(&poll_list, 1, 0) != 0;
 }
 
+/* Reads more of the list into the buffer, which has room; false: nothing came. */
+static bool read_list(tool_sources *sources)
+{
+    ssize_t got;
+
+    do
+        got = read(sources->list, sources->buffer + sources->end,
+                   sources->room - sources->end);
+    while (got < 0 && errno == EINTR && !tool_interrupted());
+    if (got < 0)
+        sources->list_error = errno;
+    if (got > 0)
+        sources->end += (size_t)got;
+    else
+        sources->list_ended = true;
+    return got > 0;
+}
+
+/* Whether the buffer has the end of a name. */
+static bool has_separator(const tool_sources *sources)
+{
+    return memchr(sources->buffer, '\n', sources->end) ||
+           memchr(sources->buffer, '\0', sources->end);
+}
+
 /* Reads more of the list behind the unused bytes; false: nothing came. */
 static bool fill_buffer(tool_sources *sources)
 {
@@ -317,21 +342,14 @@ static bool fill_buffer(tool_sources *sources)
     }
     if (sources->list_ended || sources->end == sources->room)
         return false;
-    ssize_t got;
-    do
-        got = read(sources->list, sources->buffer + sources->end,
-                   sources->room - sources->end);
-    while (got < 0 && errno == EINTR && !tool_interrupted());
-    if (got < 0)
-        sources->list_error = errno;
-    if (got <= 0) {
-        sources->list_ended = true;
+    if (!read_list(sources))
         return false;
-    }
-    sources->end += (size_t)got;
     if (!sources->list_begun) {
-        /* No name has a NUL: the list is from `find -print0`. */
         sources->list_begun = true;
+        while (!has_separator(sources) && sources->end < sources->room &&
+               read_list(sources))
+            continue;
+        /* No name has a NUL: the list is from `find -print0`. */
         sources->separator = memchr(sources->buffer, '\0', sources->end)
                                  ? '\0'
                                  : '\n';

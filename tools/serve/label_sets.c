@@ -39,6 +39,7 @@ struct serve_label_cache {
     entry *first;
     size_t n, max_sets, bytes;
     uint64_t clock;
+    uint64_t generation; /* of the model whose sets are kept */
 };
 
 serve_label_cache *serve_label_cache_new(size_t max_sets,
@@ -231,6 +232,9 @@ static clipc_status add(serve_label_cache *cache, serve_request *request,
     pthread_cond_broadcast(&cache->made);
     if (status == CLIPC_OK) {
         *made = e;
+        /* Of a model that has gone meanwhile: for this request alone. */
+        if (e->generation < cache->generation && e->listed)
+            take_out(cache, e);
         shrink(cache);
         return CLIPC_OK;
     }
@@ -296,6 +300,7 @@ void serve_label_set_drop(serve_label_set *set)
 void serve_label_cache_forget(serve_label_cache *cache, uint64_t generation)
 {
     pthread_mutex_lock(&cache->mutex);
+    cache->generation = generation;
     for (entry *e = cache->first, *next; e; e = next) {
         next = e->next;
         if (e->generation == generation || e->state == MAKING)

@@ -371,6 +371,55 @@ TEST(a_reload_empties_the_cache_of_labels)
     CHECK_INT(serve_stop(&server), 0);
 }
 
+enum { MANY_LABELS = 20000 };
+
+/* Asks with so many labels that making them outlasts a reload. */
+static void *ask_with_many_labels(void *arg)
+{
+    const serve_process *server = arg;
+    const size_t room = 16 * MANY_LABELS + 200;
+    char *body = malloc(room);
+    size_t n = 0;
+
+    CHECK(body != NULL);
+    n +=
+        (size_t)snprintf(body, room,
+                         "{\"image\": {\"data\": \"data:image/gif;base64,"
+                         "R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==\"},"
+                         "\"labels\": [");
+    for (int i = 0; i < MANY_LABELS; i++)
+        n += (size_t)snprintf(body + n, room - n, "%s\"car %d\"", i ? "," : "",
+                              i);
+    n += (size_t)snprintf(body + n, room - n, "]}");
+    http_answer *answer = malloc(sizeof *answer);
+    CHECK(answer != NULL);
+    *answer = http_post(server->port, "/v1/classify", "application/json", body,
+                        n);
+    free(body);
+    return answer;
+}
+
+TEST(labels_made_for_a_model_that_is_gone_are_not_kept)
+{
+    const char *const args[] = { "--model", "tests/data/tiny", "--max-labels",
+                                 "20000",   "--quiet",         NULL };
+    serve_process server;
+    pthread_t thread;
+    void *answer;
+
+    serve_start(&server, args);
+    CHECK(pthread_create(&thread, NULL, ask_with_many_labels, &server) == 0);
+    serve_await_metric(&server, "clipc_label_sets", 1);
+    kill(server.pid, SIGHUP);
+    serve_await_metric(&server, "clipc_model_generation", 2);
+    pthread_join(thread, &answer);
+    CHECK_INT(((http_answer *)answer)->status, 200);
+    http_free(answer);
+    free(answer);
+    CHECK(serve_metric(&server, "clipc_label_sets") == 0);
+    CHECK_INT(serve_stop(&server), 0);
+}
+
 /* Signals that come during a load are not lost, and many are one. */
 TEST(sighup_during_a_load_loads_once_more)
 {

@@ -275,6 +275,42 @@ def test_fast_and_turned_and_white(drawings: list[Path], lying: Path) -> None:
         assert np.array_equal(plain.preprocess(opened), plain.preprocess(lying))
 
 
+def test_white_of_pictures_opened_by_pillow() -> None:
+    image = pytest.importorskip("PIL.Image")
+    white = clipc.Model("demo", alpha="white")
+    modes = set()
+    for path in sorted(PICTURES.iterdir()):
+        try:
+            opened = image.open(path)
+            opened.load()
+        except Exception:  # damaged, or of a format that this Pillow lacks
+            continue
+        if "transparency" not in opened.info and opened.mode not in ("RGBA", "LA", "PA"):
+            continue
+        try:
+            want = white.preprocess(path)
+        except clipc.ClipcError:
+            continue
+        assert np.array_equal(white.preprocess(opened), want), path
+        modes.add(opened.mode)
+    assert {"RGBA", "LA", "P", "RGB"} <= modes
+
+
+def test_an_array_without_dimensions_is_no_list_of_letters(demo: clipc.Model) -> None:
+    for call in (demo.encode, demo.encode_text, demo.tokenize):
+        with pytest.raises(clipc.ClipcError, match=r"without dimensions.*\[argument\]"):
+            call(np.array("a red car"))
+
+
+@pytest.mark.parametrize("name", ["\ud83d.jpg", "http://127.0.0.1/\ud83d.jpg"])
+def test_a_name_that_is_no_name_fails_alone(
+    name: str, demo: clipc.Model, drawings: list[Path]
+) -> None:
+    found = list(demo.embed_images([drawings[0], name, drawings[0]], on_error="return"))
+    assert found[1].status == ("url" if ":" in name else "utf8")
+    assert np.array_equal(found[0], found[2])
+
+
 AVIF = sorted(path for path in PICTURES.glob("*.avif") if path.stem not in ("1x1", "premultiplied"))
 
 

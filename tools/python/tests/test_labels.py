@@ -154,6 +154,16 @@ def test_classify_keeps_the_last_sets(demo: clipc.Model, drawings: list[Path]) -
     assert len(model._label_sets) == 8
 
 
+def test_classify_reads_a_file_of_labels_again(
+    demo: clipc.Model, drawings: list[Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("a van\na truck\n")
+    assert demo.classify(drawings[0], path)[0].label in ("a van", "a truck")
+    path.write_text("a boat\n")
+    assert demo.classify(drawings[0], path)[0].label == "a boat"
+
+
 def test_answers_are_shown(demo: clipc.Model, drawings: list[Path]) -> None:
     answer = demo.classify(drawings[0], ["<b>van</b>", "red convertible"])
     assert "<b>van" not in answer._repr_html_()

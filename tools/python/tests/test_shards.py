@@ -171,6 +171,14 @@ def test_parquet_and_lists(tmp_path: Path) -> None:
         "2.jpg",
     ]
     assert stats[0]["errors"] == {"argument": 1}
+    # What has no columns has none to keep.
+    make_tar(tmp_path / "d.tar", samples())
+    out = tmp_path / "out3"
+    mixed = [str(tmp_path / name) for name in ("a.parquet", "c.txt", "d.tar")]
+    stats = embed(mixed, out, Options(model=TINY, keep=("caption",)))
+    assert [s["ok"] for s in stats] == [3, 3, 3]
+    kept = pq.read_table(out / "metadata/metadata_000002.parquet")["caption"].to_pylist()
+    assert kept == [None] * 3
     out = tmp_path / "out2"
     stats = embed([str(tmp_path / "b.parquet"), str(tmp_path / "c.txt")], out, list_rows=2)
     assert [s["inputs"] for s in stats] == [3, 2, 2, 1]
@@ -299,6 +307,13 @@ def test_numbers_stay(tmp_path: Path) -> None:
         with pytest.raises(clipc.ClipcError) as error:
             shards.plan(wrong, str(tmp_path / "other"))
         assert error.value.status == "argument"
+
+
+def test_what_was_written_is_no_input(tmp_path: Path) -> None:
+    make_tar(tmp_path / "a.tar", samples())
+    for _ in range(2):
+        stats = embed([str(tmp_path)], tmp_path / "emb")
+        assert [s["inputs"] for s in stats] == [5]
 
 
 def test_a_lost_or_wrong_piece_is_found(tmp_path: Path) -> None:

@@ -215,6 +215,11 @@ def test_pickle_keeps_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     again = pickle.loads(pickle.dumps(model))
     assert again._settings == model._settings
     assert np.array_equal(again.encode("a cat"), model.encode("a cat"))
+    monkeypatch.chdir(ROOT)
+    model = clipc.Model("tests/data/tiny", adapter="tests/data/adapters/lora")
+    monkeypatch.chdir(tmp_path)
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.encode("a cat"), model.encode("a cat"))
 
 
 # ---- embed_images ----
@@ -264,6 +269,25 @@ def test_embed_images_failures(demo: clipc.Model, drawings: list[Path]) -> None:
     assert caught.value.index == 1
     with pytest.raises(StopIteration):
         next(found)
+
+
+def test_frames_of_one_image(demo: clipc.Model, tmp_path: Path) -> None:
+    """ImageSequence.Iterator gives one object again and again."""
+    image = pytest.importorskip("PIL.Image")
+    sequence = pytest.importorskip("PIL.ImageSequence")
+    colours = ["red", "green", "blue", "white", "black", "yellow"]
+    frames = [image.new("RGB", (64, 64), colour) for colour in colours]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    want = demo.encode(frames)
+    with image.open(tmp_path / "a.gif") as opened:
+        found = list(demo.embed_images(sequence.Iterator(opened), readers=4))
+    assert np.array_equal(np.stack(found), want)
+
+
+def test_a_failure_keeps_no_picture(demo: clipc.Model) -> None:
+    (error,) = demo.embed_images(iter([b"no picture" * 100]), on_error="return")
+    assert error.status == "unsupported"
+    assert error.__traceback__ is error.__cause__ is error.__context__ is None
 
 
 def test_an_iterable_that_fails(demo: clipc.Model, drawings: list[Path]) -> None:
@@ -328,15 +352,25 @@ def test_nothing_is_left_of_closed_models() -> None:
     assert int(out) < 8 * 1024
 
 
-def test_interrupt() -> None:
-    """Ctrl-C ends a long encode() between two batches."""
+@pytest.mark.parametrize(
+    "call",
+    [
+        "model.encode(names)",
+        "model.labels(names, cache=False)",
+        "model.classify(picture, names)",
+    ],
+)
+def test_interrupt(call: str) -> None:
+    """Ctrl-C ends a long call."""
     # Of a shell's background job SIGINT is ignored.
     code = (
         "import clipc, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "model = clipc.Model('demo', threads=1)\n"
+        "names = ['a van %d' % i for i in range(10**6)]\n"
+        f"picture = {str(ROOT / 'weights/demo/examples/red-convertible.png')!r}\n"
         "print('ready', flush=True)\n"
-        "try:\n    model.encode(['a van %d' % i for i in range(10**6)])\n"
+        f"try:\n    {call}\n"
         "except KeyboardInterrupt:\n    print('interrupted')\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

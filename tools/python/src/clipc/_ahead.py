@@ -7,7 +7,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable
-from typing import Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -37,12 +40,38 @@ def ended() -> bool:
     return is_reader() and bool(_of_thread.end.is_set())
 
 
+def settled(future: Future[Answer]) -> Future[Answer]:
+    """The future once it is done. A signal is heard meanwhile."""
+    from concurrent.futures import wait
+
+    while not wait([future], LOOK_SECONDS).done:
+        pass
+    return future
+
+
+def aside(work: Callable[[Callable[[], bool]], Answer]) -> Answer:
+    """work(stopped) on another thread; the calling one hears signals meanwhile.
+    stopped() is true once nobody waits for the answer any more."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    stop = threading.Event()
+    with ThreadPoolExecutor(1, "clipc-work") as pool:
+        future = pool.submit(work, stop.is_set)
+        try:
+            settled(future)
+        except BaseException:
+            stop.set()
+            raise
+    return future.result()
+
+
 def batches(
     items: Iterable[Item],
     work: Callable[[Item], Answer],
     n_batch: int,
     n_threads: int,
     exclusive: Callable[[Item], bool],
+    reused: Callable[[Item], bool],
 ) -> Generator[list[Answer], None, None]:
     """Lists of work(item), at most n_batch long, in the items' order.
 
@@ -50,22 +79,18 @@ def batches(
     before the batch that they belong to is yielded. The iterable is advanced on
     the caller's thread. A full batch is yielded as soon as it is done, also
     while the iterable has more. An object for which exclusive(item) holds, and
-    which is there twice, is worked on by one thread at a time. When the generator
+    which is there twice, is worked on by one thread at a time. While one is
+    worked on for which reused(item) holds, the iterable is not advanced. When the generator
     is closed or interrupted it waits for work that has begun; ended() tells that
     work to give up.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor, wait
+    from concurrent.futures import ThreadPoolExecutor
 
     most = BATCHES_AHEAD * n_batch + n_threads
     waiting: deque[tuple[Item, Future[Answer]]] = deque()
     busy: dict[int, Future[Answer]] = {}
     source = iter(items)
     more = True
-
-    def settled(future: Future[Answer]) -> Future[Answer]:
-        while not wait([future], LOOK_SECONDS).done:
-            pass
-        return future
 
     def take() -> list[Answer]:
         taken = [waiting.popleft() for _ in range(min(n_batch, len(waiting)))]
@@ -90,10 +115,13 @@ def batches(
                     break
                 if id(item) in busy:
                     settled(busy[id(item)])
+                advances = reused(item)
                 future = pool.submit(work, item)
                 if exclusive(item):
                     busy[id(item)] = future
                 waiting.append((item, future))
+                if advances:
+                    settled(future)
             if waiting:
                 yield take()
     finally:

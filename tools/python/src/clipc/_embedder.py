@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from . import _ahead, _native
 from ._engine import Engine
-from ._errors import ClipcError, argument
-from ._images import ImageInput, ImageReader, is_array, is_pil
+from ._errors import ClipcError, argument, light
+from ._images import ImageInput, ImageReader, is_animated, is_array, is_pil
 from ._inputs import choice, listed, of_one_text, single, utf8, whole
 
 Array = npt.NDArray[np.float32]
@@ -200,6 +200,8 @@ class Embedder:
         Threads read and decode ahead of the network: at most
         3 * batch_size + readers pictures are taken from `images` before their
         turn. `images` may be a generator; it is advanced on the caller's thread.
+        It must not change an array that it has yielded; an animated PIL image may
+        go on to its next frame, as ImageSequence.Iterator does.
 
         Args:
             images: pictures, as for encode_image(): a str is a path or a URL.
@@ -280,7 +282,7 @@ class Embedder:
         try:
             return self._reader.read(item, self._engine.model())
         except ClipcError as error:
-            return error
+            return light(error)
 
     def _pictures(
         self,
@@ -309,7 +311,9 @@ class Embedder:
             readers = 0 if isinstance(items, list) and len(items) < 2 else self._engine.n_threads
         if readers == 0:
             return _ahead.alone(items, self._read)
-        return _ahead.batches(items, self._read, batch_size or IMAGE_BATCH, readers, is_pil)
+        return _ahead.batches(
+            items, self._read, batch_size or IMAGE_BATCH, readers, is_pil, is_animated
+        )
 
     def _rows(
         self, items: list[Any], encode: Callable[[list[Any], int], None]
@@ -321,7 +325,7 @@ class Embedder:
             encode(items, rows.ctypes.data)
         except ClipcError as error:
             if len(items) == 1:
-                return [error]
+                return [light(error)]
             return [row for item in items for row in self._rows([item], encode)]
         return list(rows)
 

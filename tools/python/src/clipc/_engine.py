@@ -129,12 +129,16 @@ class Engine:
         owner = (os.getpid(), model)
         found: Optional[_native.Handle] = getattr(self._local, "context", None)
         if found is None or self._local.owner != owner:
-            self._local.context = found = self._new_context(model)
+            self._local.context = found = self.new_context(model)
             self._local.owner = owner
         return found
 
-    def _new_context(self, model: _native.Handle) -> _native.Handle:
+    def new_context(self, model: _native.Handle, progress: Optional[Any] = None) -> _native.Handle:
+        """A clipc_ctx of the caller's own; progress: a ProgressFunction, which the
+        caller keeps alive."""
         params = _native.lib.clipc_ctx_params_default()
+        if progress is not None:
+            params.progress = progress
         params.threads = self._settings["threads"] or 0
         params.precision = _native.PRECISIONS[self._settings["precision"]]
         params.context_length = self._settings["context_length"] or 0

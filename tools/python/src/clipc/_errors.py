@@ -75,6 +75,12 @@ def _restore(status: str, message: str, offset: Optional[int], index: Optional[i
     return ClipcError(status, message, offset=offset, index=index)
 
 
+def light(error: ClipcError) -> ClipcError:
+    """The error without what its traceback keeps alive: a picture's bytes, say."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def argument(message: str, index: Optional[int] = None) -> ClipcError:
     """The caller's mistake."""
     return ClipcError("argument", message, index=index)

@@ -343,6 +343,8 @@ def fetch(url: str, private_hosts: str, most: int, timeout: float = TIMEOUT) -> 
                     place = answer.headers.get("Location")
                     if not place:
                         raise ClipcError("http", f"{_short(url)}: a redirect to nowhere")
+                    # http.client takes the bytes of a header for Latin-1.
+                    place = place.encode("latin-1").decode("utf-8", "surrogateescape")
                     url = urljoin(url, place)
                     continue
                 if answer.status != 200:

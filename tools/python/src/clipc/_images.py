@@ -37,6 +37,11 @@ def is_pil(item: object) -> bool:
     return hasattr(item, "convert") and hasattr(item, "getbands")
 
 
+def is_animated(item: Any) -> bool:
+    """Whether it is a PIL image that can become its next frame."""
+    return is_pil(item) and bool(getattr(item, "is_animated", False))
+
+
 def is_array(item: object) -> bool:
     """Whether NumPy can take it as an array: NumPy's own, torch's, ..."""
     return hasattr(item, "__array__") and not isinstance(item, (np.str_, np.bytes_))
@@ -74,6 +79,7 @@ class ImageReader:
     ) -> None:
         self._call = call
         self.auto_orient = auto_orient
+        self.alpha = alpha
         self.private_hosts = private_hosts
         self._params = _native.lib.clipc_image_params_default()
         self._params.auto_orient = auto_orient
@@ -91,7 +97,7 @@ class ImageReader:
         if isinstance(item, (bytes, bytearray, memoryview)):
             return self._read_memory(bytes(item), fit)
         if is_pil(item):
-            return self._from_rgb(pixels_of_pil(item, self.auto_orient), fit)
+            return self._from_rgb(pixels_of_pil(item, self.auto_orient, self.alpha), fit)
         if is_array(item):
             return self._from_rgb(np.asarray(item), fit)
         raise argument(
@@ -100,7 +106,10 @@ class ImageReader:
         )
 
     def _read_file(self, item: Union[str, os.PathLike[str]], fit: _native.Handle) -> _native.Handle:
-        path = os.fsencode(item)
+        try:
+            path = os.fsencode(item)
+        except UnicodeEncodeError:
+            raise ClipcError("utf8", f"{describe(item)!r}: not the name of a file") from None
         if b"\0" in path:
             raise argument(f"{describe(item)!r}: a path must not have a NUL byte")
         try:
@@ -134,10 +143,13 @@ class ImageReader:
             image = Image.open(file)
         except Exception as reason:
             raise of_pillow(reason, "an AVIF") from reason
-        return self._from_rgb(pixels_of_pil(image, self.auto_orient), fit)
+        return self._from_rgb(pixels_of_pil(image, self.auto_orient, self.alpha), fit)
 
     def _read_url(self, url: str, fit: _native.Handle) -> _native.Handle:
-        data = url.encode("utf-8", "surrogateescape")
+        try:
+            data = url.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise ClipcError("url", f"{describe(url)!r}: not UTF-8") from None
         if b"\0" in data:
             raise ClipcError("url", "a URL must not have a NUL byte")
         if url[:5].lower() == "data:" or _native.build_info()["libcurl"]:
@@ -193,13 +205,29 @@ def _is_avif_for_pillow(head: bytes) -> bool:
     return is_avif and not _native.build_info()["libavif"]
 
 
-def pixels_of_pil(image: Any, auto_orient: bool) -> npt.NDArray[Any]:
-    """[height, width, 3] uint8 of a PIL image, as its convert("RGB") has them."""
+def _on_white(image: Any) -> npt.NDArray[Any]:
+    """[height, width, 3] uint8, the picture laid on white as the library lays it."""
+    rgba = np.asarray(image.convert("RGBA"))
+    out = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for to, row in zip(out, rgba):  # in little memory
+        alpha = row[:, 3:].astype(np.uint16)
+        laid = row[:, :3] * alpha + 255 * (255 - alpha) + 128
+        to[:] = (laid + (laid >> 8)) >> 8
+    return out
+
+
+def pixels_of_pil(image: Any, auto_orient: bool, alpha: str) -> npt.NDArray[Any]:
+    """[height, width, 3] uint8 of a PIL image, as its convert("RGB") has them;
+    alpha "white": what is transparent is laid on white."""
     try:
         if auto_orient:
             from PIL import ImageOps
 
             image = ImageOps.exif_transpose(image)
+        if alpha == "white" and (
+            image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+        ):
+            return _on_white(image)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except Exception as error:
         raise of_pillow(error, getattr(image, "filename", None) or "a PIL image") from error

@@ -42,6 +42,8 @@ def listed(items: Any) -> list[Any]:
     of str, or another iterable."""
     if is_array(items):
         array = np.asarray(items)
+        if array.ndim == 0:
+            raise argument(f"an array of {array.dtype} without dimensions: give its item()")
         return array.tolist() if array.dtype.kind in "OUS" else list(array)
     if isinstance(items, Iterable) and not isinstance(items, Mapping):
         return list(items)

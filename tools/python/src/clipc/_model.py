@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Literal, Optional, Union, overload
+from typing import Any, Callable, Literal, Optional, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _native, _places
+from . import _ahead, _native, _places
 from ._embedder import Array, Embedder
 from ._engine import Engine
 from ._errors import ClipcError, argument
@@ -96,22 +96,20 @@ class Model(Embedder):
         whole("image_size", image_size, 1, 8192)
         whole("context_length", context_length, 3, 1 << 20)
         # A child or another process may have another working directory.
-        name = os.fspath(model)
-        if os.path.exists(name):
-            name = os.path.abspath(name)
+        name = _absolute(model)
         self._settings: dict[str, Any] = {
             "model": name,
             "precision": precision,
             "threads": threads,
             "image_size": image_size,
             "context_length": context_length,
-            "adapter": adapter,
+            "adapter": adapter if adapter is None else _absolute(adapter),
             "auto_orient": auto_orient,
             "alpha": alpha,
             "decode": decode,
             "private_hosts": private_hosts,
             "offline": offline,
-            "cache_dir": cache_dir,
+            "cache_dir": cache_dir if cache_dir is None else os.path.abspath(cache_dir),
         }
         self._engine = Engine(self._settings)
         self._reader = ImageReader(
@@ -211,16 +209,22 @@ class Model(Embedder):
         if cache:
             folder = _places.label_cache() if cache is True else os.fspath(cache)
             params.cache_dir = os.fsencode(folder)
-        handle = _native.create(
-            "clipc_labels_create",
-            "clipc_labels_free",
-            self._engine.context(),
-            _native.texts_of([utf8(name) for name in names]),
-            len(names),
-            ctypes.byref(params),
-            by=self._engine.call,
-        )
-        return Labels(handle, names)
+        texts = _native.texts_of([utf8(name) for name in names])
+        model = self._engine.model()
+
+        def make(stopped: Callable[[], bool]) -> _native.Handle:
+            progress = _native.ProgressFunction(lambda *_: stopped())
+            return _native.create(
+                "clipc_labels_create",
+                "clipc_labels_free",
+                self._engine.new_context(model, progress),
+                texts,
+                len(names),
+                ctypes.byref(params),
+                by=self._engine.call,
+            )
+
+        return Labels(_ahead.aside(make), names)
 
     def labels_from_embeddings(self, embeddings: npt.ArrayLike, names: Sequence[str]) -> Labels:
         """Labels from vectors [n, dim] of any length but zero."""
@@ -244,7 +248,9 @@ class Model(Embedder):
             if templates is not None:
                 raise argument("templates belong to Model.labels(), not to ready labels")
             return labels
-        if labels is not None and not isinstance(labels, (str, os.PathLike)):
+        if isinstance(labels, os.PathLike):  # the file as it is now
+            labels = tuple(label_lines(os.fspath(labels)))
+        elif labels is not None and not isinstance(labels, str):
             labels = tuple(listed(labels))
         if templates is not None and not isinstance(templates, str):
             templates = tuple(templates)
@@ -414,13 +420,26 @@ class Model(Embedder):
         choice("towers", towers, _native.TOWERS)
         params = _native.lib.clipc_pack_params_default()
         params.towers = _native.TOWERS[towers]
-        self._engine.call(
-            "clipc_model_pack",
-            self._engine.model(),
-            os.fsencode(path),
-            _native.PRECISIONS[precision],
-            ctypes.byref(params),
-        )
+        model = self._engine.model()
+
+        def write(stopped: Callable[[], bool]) -> None:
+            progress = _native.ProgressFunction(lambda *_: stopped())
+            params.progress = progress
+            self._engine.call(
+                "clipc_model_pack",
+                model,
+                os.fsencode(path),
+                _native.PRECISIONS[precision],
+                ctypes.byref(params),
+            )
+
+        _ahead.aside(write)
+
+
+def _absolute(name: Union[str, os.PathLike[str]]) -> str:
+    """The absolute path, where the name is one that exists."""
+    path = os.fspath(name)
+    return os.path.abspath(path) if path and os.path.exists(path) else path
 
 
 def _open(settings: dict[str, Any]) -> Model:

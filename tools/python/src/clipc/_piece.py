@@ -141,7 +141,9 @@ class Piece:
         if self._rows or last:
             rows = np.array([row for _, row in self._rows], np.float32).reshape(-1, self._dim)
             self._array.write(rows.astype(self._descr).tobytes())
-            kept = [[p.kept[i] for p in pictures] for i in range(len(self._keep))]
+            kept = [
+                [p.kept[i] if p.kept else None for p in pictures] for i in range(len(self._keep))
+            ]
             self._table("metadata", [*names, *kept])
             if "embeddings" in self._names:
                 vectors = self._pa.FixedSizeListArray.from_arrays(

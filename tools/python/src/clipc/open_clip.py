@@ -153,7 +153,7 @@ class Tokenizer:
             key = row.tobytes()
             _texts[key] = text
             _texts.move_to_end(key)
-        while len(_texts) > _MAX_TEXTS:
+        while len(_texts) > max(_MAX_TEXTS, len(items)):
             _texts.popitem(last=False)
         return _torch().from_numpy(rows)
 

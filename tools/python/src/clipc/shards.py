@@ -153,7 +153,7 @@ def plan(inputs: Iterable[str], out: str, list_rows: int = 10_000) -> list[Shard
         OSError: an input cannot be read, or OUT not written.
     """
     wanted: list[tuple[str, str, int, Optional[int]]] = []
-    for kind, path in sorted(set(_files(inputs)), key=lambda found: found[1]):
+    for kind, path in sorted(set(_files(inputs, out)), key=lambda found: found[1]):
         if kind != "list":
             wanted.append((kind, path, 0, None))
             continue
@@ -181,7 +181,9 @@ def plan(inputs: Iterable[str], out: str, list_rows: int = 10_000) -> list[Shard
     return shards
 
 
-def _files(inputs: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _files(inputs: Iterable[str], out: str) -> Iterator[tuple[str, str]]:
+    """Kind and path of each input; what a run has written below `out` is none."""
+    out = os.path.realpath(out)
     kinds = {".tar": "tar", ".parquet": "parquet", ".txt": "list"}
     for name in inputs:
         if "://" in name:
@@ -189,6 +191,9 @@ def _files(inputs: Iterable[str]) -> Iterator[tuple[str, str]]:
         path = os.path.abspath(name)
         if os.path.isdir(path):
             for folder, folders, files in os.walk(path):
+                if os.path.realpath(folder) == out:
+                    folders.clear()
+                    continue
                 folders.sort()
                 for file in sorted(files):
                     kind = kinds.get(os.path.splitext(file)[1].lower())
@@ -268,8 +273,11 @@ def answers(
         with watch.stage("decode"):
             return data if isinstance(data, ClipcError) else model._read(data)
 
+    def never(_: Any) -> bool:
+        return False
+
     if threads > 1:
-        batches = _ahead.batches(found, decode, IMAGE_BATCH, threads, lambda _: False)
+        batches = _ahead.batches(found, decode, IMAGE_BATCH, threads, never, never)
     else:
         batches = _chunks(map(decode, found))
     with contextlib.closing(batches):
