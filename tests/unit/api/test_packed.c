@@ -3,6 +3,7 @@
  * test_packed.c - packed files. A packed file gives the bits of its source
  * model, and no damage is worse than an error.
  */
+#include "base/json.h"
 #include "support/containers.h"
 #include "support/files.h"
 #include "support/fixture.h"
@@ -205,11 +206,59 @@ TEST(what_a_packed_file_says_of_itself)
             clipc_tensor_info info = { .struct_size = sizeof info };
             CHECK_OK(clipc_model_get_tensor(packed, t, &info, &err), err);
             CHECK_INT(info.used, 1);
+            if (strncmp(info.name, "clipc.", 6) == 0)
+                CHECK_STR(info.tower, "both");
         }
         clipc_model_free(packed);
         free(bytes);
     }
     close_all();
+}
+
+/* The image tower alone, of a model in a subfolder of a snapshot. */
+TEST(a_part_of_a_model_says_what_it_has_and_whence)
+{
+#define COMMIT "0123456789abcdef0123456789abcdef01234567"
+    static const char snapshot[] = "models--o--n/snapshots/" COMMIT;
+    clipc_pack_params params = clipc_pack_params_default();
+    clipc_model_info info = { .struct_size = sizeof info };
+    char folder[300], path[400];
+    clipc_model *from, *packed;
+    int n_found = 0;
+
+    snprintf(folder, sizeof folder, "%s/%s", test_path("hub"), snapshot);
+    CHECK_OK(clipc_folder_make(folder, &err), err);
+    snprintf(path, sizeof path, "%s/0_CLIPModel", folder);
+    tiny_model_write(path, NULL);
+    CHECK_OK(clipc_model_open(&from, path, NULL, &err), err);
+    params.towers = CLIPC_TOWER_IMAGE;
+    CHECK_OK(clipc_model_pack(from, test_path("part"), CLIPC_PRECISION_F32,
+                              &params, &err),
+             err);
+    clipc_model_free(from);
+    CHECK_OK(clipc_model_open(&packed, test_path("part"), NULL, &err), err);
+    CHECK_OK(clipc_model_get_info(packed, &info, &err), err);
+    CHECK_STR(info.tokenizer, "none");
+    CHECK_INT(info.has_text, 0);
+    for (size_t t = 0; t < info.n_tensors; t++) {
+        clipc_tensor_info tensor = { .struct_size = sizeof tensor };
+        CHECK_OK(clipc_model_get_tensor(packed, t, &tensor, &err), err);
+        if (strcmp(tensor.name, "clipc.manifest") != 0)
+            continue;
+        json_t *manifest;
+        CHECK_OK(clipc_json_parse(&manifest, tensor.data,
+                                  strnlen(tensor.data, tensor.n_bytes),
+                                  "manifest", &err),
+                 err);
+        CHECK_STR(json_string_value(json_object_get(manifest, "source")),
+                  "o/n");
+        CHECK_STR(json_string_value(json_object_get(manifest, "revision")),
+                  COMMIT);
+        json_decref(manifest);
+        n_found++;
+    }
+    CHECK_INT(n_found, 1);
+    clipc_model_free(packed);
 }
 
 /* Named in the config of a folder, in memory, in a packed file. */
