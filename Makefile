@@ -168,8 +168,9 @@ KERNEL_CFLAGS = -O3
 # Instrumented, the unrolled loops of an instruction set take minutes to
 # compile at that level; their bounds are tested against guard pages too.
 ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
-# clang takes many more of them than gcc, unless it optimises nothing.
-KERNEL_CFLAGS = $(if $(filter clang%,$(notdir $(CC))),-O0,-O1)
+KERNEL_CFLAGS = -O1
+# clang takes many more of them than gcc for these, unless it optimises nothing.
+SLOW_KERNEL_CFLAGS = $(if $(filter clang%,$(notdir $(CC))),-O0)
 # Then a kernel's frame takes half a megabyte.
 LIB_CPPFLAGS += -DCLIPC_STACK_BYTES=4194304
 endif
@@ -339,6 +340,8 @@ AVX512_CFLAGS := $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 $(BUILD)/lib/kernels/x86/%_avx2.o: EXTRA_CFLAGS = $(AVX2_CFLAGS)
 $(BUILD)/lib/kernels/x86/%_avxvnni.o: EXTRA_CFLAGS = $(AVX2_CFLAGS) -mavxvnni
 $(BUILD)/lib/kernels/x86/%_avx512.o: EXTRA_CFLAGS = $(AVX512_CFLAGS)
+$(BUILD)/lib/kernels/x86/rows_avx512.o $(BUILD)/lib/kernels/x86/strips_avx512.o: \
+    EXTRA_CFLAGS = $(AVX512_CFLAGS) $(SLOW_KERNEL_CFLAGS)
 $(BUILD)/lib/kernels/x86/%_vnni.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512vnni
 $(BUILD)/lib/kernels/x86/%_avx512bf16.o: EXTRA_CFLAGS = $(AVX512_CFLAGS) -mavx512bf16
 $(BUILD)/lib/kernels/x86/%_amx.o: \

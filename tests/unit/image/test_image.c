@@ -108,7 +108,7 @@ TEST(every_kind_of_picture_equals_pillow)
 
     clipc_preprocess_config_default(&published);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        char name[64], want[17], want_fitted[17], got[17];
+        char name[64] = "", want[17], want_fitted[17], got[17];
         size_t width, height, n;
         clipc_error err = CLIPC_ERROR_INIT;
         clipc_image *image;
