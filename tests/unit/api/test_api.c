@@ -159,7 +159,8 @@ TEST(contexts_refuse_wrong_arguments)
     params = clipc_ctx_params_default();
     params.gemm = (clipc_gemm)4;
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
-    params.precision = CLIPC_PRECISION_BF16; /* which has native kernels alone */
+    params.precision =
+        CLIPC_PRECISION_BF16; /* which has native kernels alone */
     CHECK_REFUSED(made, clipc_ctx_create(&made, model, &params, &err));
     params = clipc_ctx_params_default();
     params.cpu = (clipc_cpu)10;
