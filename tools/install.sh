@@ -91,9 +91,9 @@ install | install-strip)
         split "$entry"
         printf '%s\n' "  INSTALL $place"
         case $kind in
-        program) put 755 && strip_by --strip-all ;;
-        library) put 755 && strip_by --strip-unneeded -x ;;
-        archive) put 644 && strip_by --strip-debug -S ;;
+        program) put 755; strip_by --strip-all ;;
+        library) put 755; strip_by --strip-unneeded -x ;;
+        archive) put 644; strip_by --strip-debug -S ;;
         file) put 644 ;;
         link) ln -sfn "$file" "$place" ;;
         *) refuse "unknown kind: $entry" ;;

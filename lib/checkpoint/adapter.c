@@ -131,6 +131,8 @@ static clipc_status place_parts(adapter *a, clipc_error *err)
         return clipc_fail_nomem(err, "adapter");
     for (size_t i = 0; i < n; i++) {
         clipc_adapter_part *part = &a->parts[a->n];
+        if (clipc_cancelled(a->cancel))
+            return fail_cancelled(a, err);
         part->tensor = clipc_tensor_files_at(a->weights, i);
         if (strstr(part->tensor->name, "position_ids"))
             continue; /* integers that no network reads */
@@ -305,7 +307,18 @@ static clipc_status find_scale(const adapter *a,
             return clipc_fail_nomem(err, "adapter");
         *strrchr(module, '.') = '\0'; /* a layer is found as MODULE.weight */
         p->scale = clipc_adapter_scale(&a->config, module, p->rank);
+        const double rank = clipc_adapter_rank(&a->config, module);
         free(module);
+        if (rank != (double)p->rank)
+            return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                              "%s: tensor %s: of rank %zu, and "
+                              "adapter_config.json says %g",
+                              CLIPC_QUOTE(a->name),
+                              CLIPC_QUOTE(
+                                  (down ? down
+                                        : part[CLIPC_ADAPTER_EMBEDDING_A])
+                                      ->tensor->name),
+                              p->rank, rank);
         return CLIPC_OK;
     }
     p->scale = 1; /* an alpha of the rank */

@@ -62,17 +62,16 @@ static clipc_status refuse_others(const clipc_json_object *o, clipc_error *err)
 /* The keys are regular expressions that end a module's name. Names of modules
  * have letters, digits, '_' and '.'; of a key with anything else clipc does
  * not know what it matches. */
-static clipc_status check_pattern(const clipc_json_object *o,
+static clipc_status check_pattern(const clipc_json_object *o, const char *name,
                                   const json_t **pattern, clipc_error *err)
 {
-    static const char name[] = "alpha_pattern";
-    clipc_json_object alphas;
+    clipc_json_object found;
     const char *key;
     json_t *value;
 
-    CLIPC_TRY(clipc_json_find(&alphas, o, name, err));
-    *pattern = alphas.object;
-    json_t *object = (json_t *)(uintptr_t)alphas.object;
+    CLIPC_TRY(clipc_json_find(&found, o, name, err));
+    *pattern = found.object;
+    json_t *object = (json_t *)(uintptr_t)found.object;
     json_object_foreach(object, key, value)
     {
         const size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz"
@@ -97,7 +96,8 @@ static clipc_status read_all(clipc_adapter_config *config,
 
     CLIPC_TRY(clipc_json_check_object(o, err));
     CLIPC_TRY(refuse_others(o, err));
-    config->alpha = 8; /* of LoraConfig */
+    config->alpha = config->rank = 8; /* of LoraConfig */
+    CLIPC_TRY(clipc_json_number(o, "r", 1, 65536, &config->rank, err));
     CLIPC_TRY(
         clipc_json_number(o, "lora_alpha", -1e30, 1e30, &config->alpha, err));
     CLIPC_TRY(clipc_json_bool(o, "use_rslora", &config->rslora, err));
@@ -108,7 +108,8 @@ static clipc_status read_all(clipc_adapter_config *config,
     CLIPC_TRY(
         clipc_json_string(o, "base_model_name_or_path", &config->base, err));
     CLIPC_TRY(clipc_json_string(o, "revision", &config->revision, err));
-    return check_pattern(o, &config->alpha_pattern, err);
+    CLIPC_TRY(check_pattern(o, "rank_pattern", &config->rank_pattern, err));
+    return check_pattern(o, "alpha_pattern", &config->alpha_pattern, err);
 }
 
 clipc_status clipc_adapter_config_parse(clipc_adapter_config *config,
@@ -159,17 +160,29 @@ static bool matches(const char *key, const char *module)
     return true;
 }
 
+/* The pattern's number for the module, or the one given. */
+static double find_number(const json_t *pattern, const char *module,
+                          double number)
+{
+    json_t *object = (json_t *)(uintptr_t)pattern, *value;
+    const char *key;
+
+    json_object_foreach(object, key, value) if (
+        matches(key, module)) return json_number_value(value);
+    return number;
+}
+
+double clipc_adapter_rank(const clipc_adapter_config *config,
+                          const char *module)
+{
+    return find_number(config->rank_pattern, module, config->rank);
+}
+
 double clipc_adapter_scale(const clipc_adapter_config *config,
                            const char *module, size_t rank)
 {
-    double alpha = config->alpha;
-    json_t *pattern = (json_t *)(uintptr_t)config->alpha_pattern, *value;
-    const char *key;
+    const double alpha = find_number(config->alpha_pattern, module,
+                                     config->alpha);
 
-    json_object_foreach(pattern, key, value) if (matches(key, module))
-    {
-        alpha = json_number_value(value);
-        break;
-    }
     return alpha / (config->rslora ? sqrt((double)rank) : (double)rank);
 }

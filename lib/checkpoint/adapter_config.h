@@ -11,11 +11,13 @@
 typedef struct clipc_adapter_config {
     json_t *root;         /* owns the texts */
     double alpha;         /* lora_alpha */
+    double rank;          /* r */
     bool rslora;          /* alpha is divided by the root of the rank */
     bool dora;            /* rows are scaled to a magnitude of their own */
     const char *base;     /* base_model_name_or_path, or NULL */
     const char *revision; /* of the base, or NULL */
-    const json_t *alpha_pattern; /* {part of a name: alpha}, or NULL */
+    /* {part of a name: number}, or NULL */
+    const json_t *alpha_pattern, *rank_pattern;
 } clipc_adapter_config;
 
 /* CLIPC_ERR_UNSUPPORTED: an adapter of another kind, or with a setting that
@@ -32,5 +34,9 @@ void clipc_adapter_config_free(clipc_adapter_config *config);
  * the layer's name. */
 double clipc_adapter_scale(const clipc_adapter_config *config,
                            const char *module, size_t rank);
+
+/* The rank that the layer's matrices must have. */
+double clipc_adapter_rank(const clipc_adapter_config *config,
+                          const char *module);
 
 #endif /* CLIPC_ADAPTER_CONFIG_H */

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Positions are made without a look at cancel: of a network that passes the
+ * default max_macs there are fewer. */
+enum { MAX_POSITIONS = 64 << 20 };
+
 size_t clipc_parameter_numbers(const clipc_parameter *p)
 {
     size_t n = 1;
@@ -120,8 +124,13 @@ static clipc_status load_positions(clipc_loader *l, const clipc_parameter *p,
     float *out, *stored;
     size_t n;
 
-    if (!clipc_mul(p->side * p->side + p->class_rows, width, &n))
-        return clipc_fail_nomem(err, "positions");
+    if (!clipc_mul(p->side * p->side + p->class_rows, width, &n) ||
+        n > MAX_POSITIONS)
+        return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                          "image_size %zu: positions of %zux%zu patches take "
+                          "more than the limit of %d numbers",
+                          config->image_size, p->side, p->side,
+                          (int)MAX_POSITIONS);
     out = take_floats(l, n);
     if (!out)
         return CLIPC_OK;

@@ -681,8 +681,9 @@ static clipc_status read_tensor(const machine *m, const entry *e,
                                 clipc_pickled_tensor *tensor)
 {
     /* The arguments are storage, offset, size, stride, requires_grad,
-     * backward_hooks. */
+     * backward_hooks, and perhaps metadata: bits that change the numbers. */
     const value *argument = m->items + e->value.as.tuple.first;
+    const bool has_metadata = e->value.as.tuple.n > 6;
 
     *tensor = (clipc_pickled_tensor){ .name = e->key };
     if (e->key.len > MAX_NAME)
@@ -695,6 +696,13 @@ static clipc_status read_tensor(const machine *m, const entry *e,
                            "its name is not UTF-8, or has a NUL");
     if (argument[0].kind != STORAGE)
         return fail_tensor(m, e->key, CLIPC_ERR_FORMAT, "it has no storage");
+    if (has_metadata && argument[6].kind == DICT &&
+        m->dicts[argument[6].as.index].first != NONE)
+        return fail_tensor(
+            m, e->key, CLIPC_ERR_UNSUPPORTED,
+            "it has metadata, such as a sign that is not in its "
+            "numbers; save clones of the tensors "
+            "(resolve_neg())");
     const value *id = m->items + argument[0].as.tuple.first;
     tensor->type = &storage_types[id[1].as.index - FIRST_STORAGE];
     tensor->storage = id[2].as.text;

@@ -76,19 +76,15 @@ bool clipc_torch_looks_like(const void *data, size_t n)
 
 /* ---- entries of the archive -------------------------------------------- */
 
-/* Returns the archive's folder: the first entry's name up to and with '/'. */
+/* Returns the archive's folder, as torch finds it: the name that the directory
+ * has first, up to and with '/'. */
 static clipc_text find_root(const clipc_zip *zip)
 {
-    clipc_text root = { "", 0 };
+    const clipc_text first = zip->first;
+    const char *slash = first.len ? memchr(first.data, '/', first.len) : NULL;
 
-    if (zip->n > 0) {
-        const clipc_text first = zip->entries[0].name;
-        const char *slash = memchr(first.data, '/', first.len);
-        if (slash)
-            root = (clipc_text){ first.data,
-                                 (size_t)(slash + 1 - first.data) };
-    }
-    return root;
+    return slash ? (clipc_text){ first.data, (size_t)(slash + 1 - first.data) }
+                 : (clipc_text){ "", 0 };
 }
 
 /* Returns the entry named ROOT FOLDER NAME, joined, or NULL. */
@@ -222,7 +218,8 @@ static bool find_end(const clipc_pickled_tensor *p, size_t n_elements,
 static clipc_status place_tensor(const clipc_tensor_file *file,
                                  const clipc_zip *zip, clipc_text root,
                                  const clipc_pickled_tensor *p,
-                                 clipc_tensor *tensor, clipc_error *err)
+                                 const void **types, clipc_tensor *tensor,
+                                 clipc_error *err)
 {
     const clipc_zip_entry *entry = p->storage.len > MAX_KEY
                                        ? NULL
@@ -252,6 +249,13 @@ static clipc_status place_tensor(const clipc_tensor_file *file,
         entry->n != bytes)
         return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "its storage has another size", err);
+    /* torch gives all tensors of a storage the type that it read first. */
+    const void **type = &types[entry - zip->entries];
+    if (*type && *type != p->type)
+        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
+                           "another tensor has its storage as another type",
+                           err);
+    *type = p->type;
     if (!find_end(p, tensor->n_elements, &end) || end > p->storage_elements)
         return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
                            "it ends outside its storage", err);
@@ -274,7 +278,8 @@ static int compare_positions(const void *a, const void *b)
 static clipc_status place_tensors(clipc_tensor_file *file,
                                   const clipc_zip *zip, clipc_text root,
                                   const clipc_pickled_tensor *pickled,
-                                  size_t n, clipc_error *err)
+                                  size_t n, const void **types,
+                                  clipc_error *err)
 {
     size_t name_bytes = n; /* n NULs; the names are bytes of the pickle */
 
@@ -290,8 +295,8 @@ static clipc_status place_tensors(clipc_tensor_file *file,
         name[pickled[i].name.len] = '\0';
         file->tensors[i].name = name;
         name += pickled[i].name.len + 1;
-        CLIPC_TRY(place_tensor(file, zip, root, &pickled[i], &file->tensors[i],
-                               err));
+        CLIPC_TRY(place_tensor(file, zip, root, &pickled[i], types,
+                               &file->tensors[i], err));
     }
     file->n = n;
     qsort(file->tensors, file->n, sizeof *file->tensors, compare_positions);
@@ -318,7 +323,10 @@ static clipc_status read_archive(clipc_tensor_file *file, const clipc_zip *zip,
             offset += (int64_t)(file->header - file->data);
         return clipc_fail(err, status, offset, "%s", inner.message);
     }
-    status = place_tensors(file, zip, root, pickled, n, err);
+    const void **types = clipc_alloc_zero(zip->n, sizeof *types);
+    status = types ? place_tensors(file, zip, root, pickled, n, types, err)
+                   : clipc_fail_nomem(err, "table of tensors");
+    free(types);
     free(pickled);
     return status;
 }

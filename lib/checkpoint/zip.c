@@ -348,6 +348,8 @@ static clipc_status read_all(clipc_zip *zip, const archive *a,
         CLIPC_TRY(read_central(a, &where, &pos, &zip->entries[i], err));
     if (pos != (size_t)(where.begin + where.bytes))
         return fail_at(a, pos, "its directory is damaged", err);
+    if (zip->n > 0)
+        zip->first = zip->entries[0].name;
     qsort(zip->entries, zip->n, sizeof *zip->entries, compare_offsets);
     for (size_t i = 0; i < zip->n; i++)
         zip->by_name[i] = &zip->entries[i];

@@ -21,6 +21,7 @@ typedef struct clipc_zip_entry {
 typedef struct clipc_zip {
     clipc_zip_entry *entries;        /* [n] in the order of the archive */
     const clipc_zip_entry **by_name; /* [n] */
+    clipc_text first; /* the name that the directory has first, or empty */
     size_t n;
 } clipc_zip;
 

@@ -435,6 +435,15 @@ static clipc_status get_all(clipc_config *config,
         CLIPC_TRY(find_section(&vision, root, config->family, "vision_config",
                                "vision_config_dict", err));
     }
+    if (!config->has_text || !config->has_vision) {
+        const char *key = config->has_text ? "text_config" : "vision_config";
+        clipc_json_object section;
+        CLIPC_TRY(clipc_json_find(&section, root, key, err));
+        if (section.object)
+            return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, root, key,
+                                   "is set beside a tower's own keys, which "
+                                   "transformers then does not read");
+    }
     if (config->has_text)
         CLIPC_TRY(get_text(config, &text, err));
     if (config->has_vision)

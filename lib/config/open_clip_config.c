@@ -38,6 +38,12 @@ static bool is_listed(const char *key, const char *const list[])
     return false;
 }
 
+/* Absent or null: what open_clip asks of a number that switches something on. */
+static bool is_none(const json_t *value)
+{
+    return !value || json_is_null(value);
+}
+
 /* null, false, 0, "", [] or {}. */
 static bool is_off(const json_t *value)
 {
@@ -62,7 +68,9 @@ static clipc_status check_others(const clipc_json_object *s,
 
     json_object_foreach(object, key, value)
     {
-        if (is_listed(key, known) || is_off(value))
+        const bool is_number = strcmp(key, "ls_init_value") == 0;
+        if (is_listed(key, known) ||
+            (is_number ? is_none(value) : is_off(value)))
             continue;
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
                                clipc_json_quote(key).text,
@@ -414,7 +422,7 @@ static clipc_status get_siglip(clipc_config *config,
     config->family = CLIPC_FAMILY_SIGLIP;
     CLIPC_TRY(get_timm_vision(config, vision, err));
     CLIPC_TRY(get_siglip_text(config, text, err));
-    if (is_off(json_object_get(s->object, "init_logit_bias")))
+    if (is_none(json_object_get(s->object, "init_logit_bias")))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
                                "init_logit_bias",
                                "is not set, as SigLIP's is");
@@ -464,7 +472,7 @@ static clipc_status get_model(clipc_config *config, const clipc_json_object *s,
                                "names another text tower than CLIP's");
     if (!is_off(json_object_get(vision.object, "timm_model_name")))
         return get_siglip(config, s, &vision, &text, quick_gelu, err);
-    if (!is_off(json_object_get(s->object, "init_logit_bias")))
+    if (!is_none(json_object_get(s->object, "init_logit_bias")))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s,
                                "init_logit_bias",
                                "is set: a network with a bias, as SigLIP's, "
@@ -493,7 +501,10 @@ static clipc_status get_preprocess(clipc_preprocess_config *config,
     CLIPC_TRY(check_choice(s, "resize_mode", rules, err));
     CLIPC_TRY(clipc_json_string(s, "interpolation", &filter, err));
     CLIPC_TRY(clipc_json_string(s, "resize_mode", &rule, err));
-    CLIPC_TRY(clipc_json_triple(s, "mean", true, config->mean, err));
+    const json_t *mean = json_object_get(s->object, "mean");
+    /* Python's `mean or DEFAULT`. */
+    if (!json_is_number(mean) || json_number_value(mean) != 0)
+        CLIPC_TRY(clipc_json_triple(s, "mean", true, config->mean, err));
     CLIPC_TRY(clipc_json_triple(s, "std", false, config->std, err));
     /* "random" is for training; open_clip then runs with bicubic. */
     config->resample = strcmp(filter, "bilinear") == 0 ? BILINEAR : BICUBIC;

@@ -104,6 +104,7 @@ unsigned tool_seconds(const char *option, const char *text)
         good = s[1] >= '0' && s[1] <= '9';
         for (s++; *s >= '0' && *s <= '9' && scale > 0; s++, scale /= 10)
             thousandths += (unsigned)(*s - '0') * scale;
+        s += strspn(s, "0"); /* say nothing behind the thousandths */
     }
     uint64_t ms = good ? whole * 1000 + thousandths : 0;
     if (good && !decimals && strcmp(s, "ms") == 0) {

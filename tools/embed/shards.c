@@ -220,7 +220,8 @@ static int open_temporary(const char *path, char message[256])
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     struct stat named, opened;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                  0666);
 
     if (fd < 0) {
         fail(message, path, "write", errno);
@@ -229,16 +230,23 @@ static int open_temporary(const char *path, char message[256])
     /* Another run may have renamed the file meanwhile. */
     bool busy = fcntl(fd, F_SETLK, &lock) != 0 &&
                 (errno == EACCES || errno == EAGAIN);
-    if (busy || stat(path, &named) != 0 || fstat(fd, &opened) != 0 ||
+    if (busy || lstat(path, &named) != 0 || fstat(fd, &opened) != 0 ||
         named.st_ino != opened.st_ino) {
         snprintf(message, MESSAGE, "%s: another run is writing it",
                  tool_shown_name(path).text);
         close(fd);
         return -1;
     }
-    if (ftruncate(fd, 0) == 0)
+    const bool ours = S_ISREG(opened.st_mode) && opened.st_nlink == 1;
+    if (ours && ftruncate(fd, 0) == 0)
         return fd;
-    fail(message, path, "write", errno);
+    if (ours)
+        fail(message, path, "write", errno);
+    else
+        snprintf(
+            message, MESSAGE,
+            "%s: a link, or no regular file, where a temporary file is to be",
+            tool_shown_name(path).text);
     close(fd);
     return -1;
 }
@@ -281,6 +289,31 @@ static bool is_input(const tool_shards *s)
     return false;
 }
 
+static bool has_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/* Whether a file is in the way that no run of clipc-embed has left: a run that is
+ * killed between the two renames leaves an array without its index, and the
+ * index's temporary file. */
+static bool is_in_the_way(const tool_shards *s, char message[256])
+{
+    const bool array = has_bytes(s->names[ARRAY]);
+    const bool index = has_bytes(s->names[INDEX]);
+
+    if ((!array && !index) ||
+        (!index && s->params.append && has_bytes(s->temporaries[INDEX])))
+        return false;
+    snprintf(
+        message, MESSAGE,
+        "%.150s: it is there, and not from a run that is to go on; move it "
+        "away, or choose another -o PREFIX",
+        tool_shown_name(s->names[array ? ARRAY : INDEX]).text);
+    return true;
+}
+
 static bool open_shard(tool_shards *s, char message[256])
 {
     static const char *const endings[] = { ".npy", ".jsonl" };
@@ -297,6 +330,10 @@ static bool open_shard(tool_shards *s, char message[256])
                  "%s: a shard would replace this list; choose another -o "
                  "PREFIX",
                  tool_shown_name(s->params.input).text);
+        drop_shard(s);
+        return false;
+    }
+    if (is_in_the_way(s, message)) {
         drop_shard(s);
         return false;
     }

@@ -64,8 +64,10 @@ static void check_json(check *c, const tool_file *file)
     char *path = tool_folder_path(&c->folder, file);
     json_error_t err;
     /* model_max_length is often an integer of thirty digits. */
-    json_t *root =
-        tool_json_load(path, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &err);
+    json_t *root = tool_json_load(path,
+                                  JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL |
+                                      JSON_ALLOW_NUL,
+                                  &err);
 
     if (root)
         report(c, OK, "file", "%s: JSON, %llu bytes",
@@ -169,7 +171,8 @@ static bool known_extra(const char *name)
 
 static void check_tensors(check *c)
 {
-    size_t n_numbers = 0, n_uncounted = 0, n_bad = 0, n_extra = 0;
+    size_t n_numbers = 0, n_uncounted = 0, n_bad = 0, n_bad_used = 0,
+           n_extra = 0;
     size_t bytes = 0, done = 0;
 
     for (size_t i = 0; i < c->info.n_tensors; i++)
@@ -190,6 +193,7 @@ static void check_tensors(check *c)
                          t.n_zero == t.n;
             bool bad = t.n_nan || t.n_infinite || empty;
             n_bad += bad;
+            n_bad_used += bad && tensor.used;
             if (bad && n_bad <= MAX_NAMED && empty)
                 report(c, PROBLEM, "tensor", "%s: all %zu numbers are zero",
                        shown, t.n);
@@ -208,8 +212,8 @@ static void check_tensors(check *c)
     }
     tool_progress_clear();
     if (n_bad > MAX_NAMED)
-        report(c, PROBLEM, "tensors", "%zu more like those above",
-               n_bad - MAX_NAMED);
+        report(c, n_bad_used ? PROBLEM : DIFFERS, "tensors",
+               "%zu more like those above", n_bad - MAX_NAMED);
     if (n_extra > MAX_NAMED)
         report(c, DIFFERS, "extra tensors", "%zu more", n_extra - MAX_NAMED);
     if (n_bad == 0)

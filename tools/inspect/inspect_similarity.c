@@ -110,7 +110,7 @@ static int list_texts(side *s, const tool_inspection *set)
                      line.message);
         status = TOOL_FAILED;
     }
-    if (!*message && s->n == 0)
+    if (!*message && s->n == 0 && !tool_interrupted())
         snprintf(message, sizeof message, "no text");
     if (*message) {
         tool_say("--texts-from %s: %s", tool_shown_name(path).text, message);

@@ -122,7 +122,7 @@ static json_t *load(const tool_folder *folder, const char *name,
         if (strcmp(folder->files[i].name, name) != 0)
             continue;
         char *path = tool_folder_path(folder, &folder->files[i]);
-        json_t *root = tool_json_load(path, 0, &err);
+        json_t *root = tool_json_load(path, JSON_ALLOW_NUL, &err);
         free(path);
         if (!root)
             snprintf(message, MESSAGE, "%s: %.200s", name,

@@ -94,7 +94,8 @@ case " $options" in
 *) options="${options:+$options }parallel=$(nproc)" ;;
 esac
 build /build "$options"
-find "$output" -maxdepth 1 -type f ! -name deb.log -delete
+# Packages of another run, and nothing else that lies there.
+find "$output" -maxdepth 1 -type f \( -name 'clipc*_*' -o -name 'libclipc*_*' \) -delete
 find "$root/build" -maxdepth 1 -type f -exec cp {} "$output" \;
 
 if [ -n "$twice" ]; then
@@ -130,7 +131,11 @@ if [ -n "$lint" ]; then
     say "lintian: nothing but $(grep -c '^O:' "$output/lintian.log") explained tags"
 fi
 
-own -R "$owner" "$output"
+own "$owner" "$output"
+find "$output" -maxdepth 1 -type f \( -name 'clipc*_*' -o -name 'libclipc*_*' \
+    -o -name deb.log -o -name lintian.log \) | while read -r file; do
+    own "$owner" "$file"
+done
 for package in "$output"/*.deb; do
     printf '%s\n' "$package"
 done

@@ -51,6 +51,10 @@ enum {
  * one member. The thread that finds names reads them, one after the other. */
 #define MEMBER_BYTES ((size_t)16 << 20)
 
+/* Bytes of the names in the window, or one name: a data: URL is as long as its
+ * picture. */
+#define NAME_BYTES ((size_t)64 << 20)
+
 /* A reader's memory for a picture that cannot be decoded by rows. A picture
  * that needs more is read with the caller's limit, one at a time: the bound on
  * memory does not grow with the number of readers. */
@@ -90,6 +94,7 @@ typedef struct pipeline {
     size_t n_pictures[KINDS]; /* READING and READ */
     size_t n_idle[KINDS];     /* readers waiting */
     size_t n_held;            /* bytes of members in memory */
+    size_t n_name_bytes;      /* of the names in the window */
     unsigned n_readers[KINDS];
     unsigned n_running;       /* threads that have not ended */
     bool ended;               /* all inputs are named */
@@ -113,6 +118,13 @@ static int64_t now_ns(void)
 }
 
 /* ---- names ------------------------------------------------------------- */
+
+/* Whether no name more is looked for before a record is written. */
+static bool is_full(const pipeline *p)
+{
+    return p->tail - p->head == p->window ||
+           (p->tail > p->head && p->n_name_bytes >= NAME_BYTES);
+}
 
 /* The next input that is not answered yet; false: there is none. */
 static bool next_item(pipeline *p, tool_item *item)
@@ -240,7 +252,8 @@ static void read_item(pipeline *p, tool_item *item)
         small.image.max_decode_bytes = SMALL_DECODE_BYTES;
     clipc_status status = tool_source_read(&item->image, &item->source, &small,
                                            &err);
-    if (status == CLIPC_ERR_LIMIT && again) {
+    if (status == CLIPC_ERR_LIMIT && again &&
+        strstr(err.message, "max_decode_bytes")) {
         pthread_mutex_lock(&p->large);
         status = tool_source_read(&item->image, &item->source, &all, &err);
         pthread_mutex_unlock(&p->large);
@@ -355,6 +368,7 @@ static void queue_slot(pipeline *p, slot *s)
         kind = FAST;
     s->kind = kind;
     p->tail++;
+    p->n_name_bytes += strlen(s->item.source.name);
     if (s->item.status != CLIPC_OK) {
         s->state = DONE;
         p->n_answered++;
@@ -373,7 +387,7 @@ static void *find_names(void *arg)
 
     pthread_mutex_lock(&p->mutex);
     while (more) {
-        while (p->tail - p->head == p->window && !atomic_load(&p->stop))
+        while (is_full(p) && !atomic_load(&p->stop))
             pthread_cond_wait(&p->room, &p->mutex);
         if (atomic_load(&p->stop))
             break;
@@ -443,7 +457,7 @@ static void encode_items(pipeline *p, tool_item *const *items, size_t n)
 static size_t choose_batch(pipeline *p, slot *batch[MAX_BATCH])
 {
     bool patient = now_ns() - p->changed_ns < PATIENCE_NS;
-    bool full = p->tail - p->head == p->window;
+    bool full = is_full(p);
     size_t n = 0;
 
     for (size_t i = p->head; i < p->tail && n < p->batch; i++) {
@@ -507,6 +521,7 @@ static bool write_ready(pipeline *p)
         good = write_item(p, item);
         pthread_mutex_lock(&p->mutex);
         if (good) {
+            p->n_name_bytes -= strlen(item->source.name);
             tool_source_free(&item->source);
             p->head++;
             pthread_cond_signal(&p->room);

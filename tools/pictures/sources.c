@@ -698,6 +698,13 @@ bool tool_sources_next(tool_sources *sources, tool_source *source)
         if (!enter_folder(sources, source->name)) {
             fail_source(source, CLIPC_ERR_IO, "cannot read the folder: %s",
                         tool_errno(errno));
+            if (sources->n_stack > 0) { /* what was read of it comes next */
+                sources->operand = tool_format("%s", source->name);
+                sources->from_list = source->listed;
+                sources->n_found = 1;
+            } else {
+                forget_entered(sources);
+            }
             return true;
         }
         sources->operand = source->name;

@@ -253,13 +253,15 @@ static clipc_status find_header(tool_tar *tar, bool *found, char message[256])
         if (status != CLIPC_OK)
             return status;
         const unsigned char *header = tar->buffer + tar->begin;
-        const char *program = tar->at == 0 ? tool_tar_packed_with(header, n)
-                                           : NULL;
+        const bool is_tar = n == BLOCK && tool_tar_is_header(header);
+        const char *program = tar->at == 0 && !is_tar
+                                  ? tool_tar_packed_with(header, n)
+                                  : NULL;
         if (program)
             return fail(message, CLIPC_ERR_UNSUPPORTED,
                         "compressed: unpack it first (%s -d)", program);
         *found = n == BLOCK && !tool_tar_is_zero(header);
-        if (n == BLOCK && *found && !tool_tar_is_header(header))
+        if (n == BLOCK && *found && !is_tar)
             return tar->at == 0
                        ? fail(message, CLIPC_ERR_FORMAT, "not a tar")
                        : fail(message, CLIPC_ERR_FORMAT,

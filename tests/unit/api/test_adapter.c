@@ -208,7 +208,8 @@ TEST(an_adapter_alone_stands_for_its_model)
 
 /* ---- what is refused --------------------------------------------------- */
 
-#define GOOD "\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 6"
+#define OF_RANK(r) "\"peft_type\": \"LORA\", \"r\": " r ", \"lora_alpha\": 6"
+#define GOOD OF_RANK("2") ", \"rank_pattern\": {\"fc1\": 1}"
 
 static const struct {
     const char *config;
@@ -219,6 +220,12 @@ static const struct {
     { "{" GOOD ", \"lora_bias\": false, \"kasa_config\": {}}", CLIPC_OK, "" },
     { "{" GOOD ", \"init_lora_weights\": \"eva\"}", CLIPC_OK, "" },
     { "{" GOOD ", \"alpha_pattern\": {\"fc1\": 2.5}}", CLIPC_OK, "" },
+    { "{" OF_RANK("3") ", \"rank_pattern\": {\"fc1\": 1}}", CLIPC_ERR_CONFIG,
+      "of rank 2, and adapter_config.json says 3" },
+    { "{" OF_RANK("2") "}", CLIPC_ERR_CONFIG,
+      "of rank 1, and adapter_config.json says 2" },
+    { "{" OF_RANK("2") ", \"rank_pattern\": {\"fc1\": true}}",
+      CLIPC_ERR_CONFIG, "must have numbers" },
     { "[]", CLIPC_ERR_CONFIG, "not a JSON object" },
     { "{", CLIPC_ERR_FORMAT, "adapter_config.json" },
     { "{}", CLIPC_ERR_UNSUPPORTED, "\"peft_type\"" },
@@ -381,7 +388,7 @@ TEST(layers_are_found_by_the_names_of_their_modules)
 
     snprintf(folder, sizeof folder, "%s", test_folder());
     snprintf(path, sizeof path, "%s/adapter_config.json", folder);
-    test_write(path, "{" GOOD "}", sizeof "{" GOOD "}" - 1);
+    test_write(path, "{" OF_RANK("1") "}", sizeof "{" OF_RANK("1") "}" - 1);
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         const bool whole = strstr(NAMES[i].adapter, "lora_") == NULL;
@@ -450,11 +457,15 @@ TEST(an_adapter_of_views_takes_no_more_memory_than_its_limit)
 
     snprintf(folder, sizeof folder, "%s", test_folder());
     snprintf(path, sizeof path, "%s/adapter_config.json", folder);
-    test_write(path, "{" GOOD "}", sizeof "{" GOOD "}" - 1);
+    test_write(path, "{" OF_RANK("2") "}", sizeof "{" OF_RANK("2") "}" - 1);
     snprintf(path, sizeof path, "%s/adapter_model.bin", folder);
     write_views(path, 2);
     CHECK_OK(open_with(&model, TINY, folder), err);
     clipc_model_free(model);
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    test_write(path, "{" OF_RANK("65536") "}",
+               sizeof "{" OF_RANK("65536") "}" - 1);
+    snprintf(path, sizeof path, "%s/adapter_model.bin", folder);
     write_views(path, 65536); /* 156 MB */
     CHECK_STATUS(open_with(&model, TINY, folder), CLIPC_ERR_LIMIT);
     CHECK_HAS(err.message, "lora_embedding_A: a copy of its 38928384 ");

@@ -230,10 +230,11 @@ static void make_adapter(const char *base, const char *more)
     make_repository("lora");
     copy(ADAPTER "adapter_model.safetensors",
          in(root, "o/lora/" B40 "/adapter_model.safetensors"));
-    snprintf(config, sizeof config,
-             "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, "
-             "\"base_model_name_or_path\": \"%s\"%s}",
-             base, more);
+    snprintf(
+        config, sizeof config,
+        "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 8, \"rank_pattern\": {\"fc1\": 1}, "
+        "\"base_model_name_or_path\": \"%s\"%s}",
+        base, more);
     write_text(in(root, "o/lora/" B40 "/adapter_config.json"), config);
 }
 
