@@ -357,7 +357,7 @@ static clipc_status make_header(packer *p, unsigned char **out, size_t *n,
     for (size_t i = 0; ok && i < p->n; at += p->items[i++].n_bytes)
         ok = json_object_set_new(root, p->items[i].name,
                                  describe(&p->items[i], at)) == 0;
-    char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *text = ok ? clipc_json_text(root, JSON_COMPACT) : NULL;
     json_decref(root);
     size_t length = text ? strlen(text) : 0;
     *n = (LENGTH_BYTES + length + CLIPC_PACKED_ALIGNMENT - 1) /

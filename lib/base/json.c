@@ -263,3 +263,44 @@ clipc_status clipc_json_parse_around(json_t **root, clipc_json_cursor *cursor,
         left_out[i].at = 0;
     return read_document(&r, root, err);
 }
+
+/* ---- writing ----------------------------------------------------------- */
+
+typedef struct writer {
+    char *text;
+    size_t n, room;
+    bool no_memory;
+} writer;
+
+static int append(const char *piece, size_t n, void *user)
+{
+    writer *w = user;
+
+    while (!w->no_memory && w->room - w->n <= n) { /* a NUL follows */
+        const size_t room = w->room ? 2 * w->room : 256;
+        char *larger = clipc_realloc(w->text, room, 1);
+        w->no_memory = !larger;
+        if (larger) {
+            w->text = larger;
+            w->room = room;
+        }
+    }
+    if (w->no_memory)
+        return -1;
+    memcpy(w->text + w->n, piece, n);
+    w->n += n;
+    return 0;
+}
+
+char *clipc_json_text(const json_t *json, size_t flags)
+{
+    writer w = { 0 };
+
+    if (json_dump_callback(json, append, &w, flags) != 0 || w.no_memory ||
+        append("", 0, &w) != 0) {
+        free(w.text);
+        return NULL;
+    }
+    w.text[w.n] = '\0';
+    return w.text;
+}

@@ -37,6 +37,10 @@ typedef struct clipc_json_member {
     size_t at; /* where its array or object begins; 0: there is none */
 } clipc_json_member;
 
+/* The JSON as text, malloc'ed; NULL: memory ran out. jansson's own writer (2.14 at
+ * least) leaves out a key for which there was none. */
+char *clipc_json_text(const json_t *json, size_t flags);
+
 /* The document of a cursor that was just opened, without the members that
  * left_out, [n_left_out], names, where they are arrays or objects. Read one by
  * setting cursor->at to the member's `at`: its syntax has not been checked. */

@@ -12,7 +12,7 @@
 /* Takes the object. */
 static char *dump(json_t *object)
 {
-    char *text = json_dumps(object, DUMP_FLAGS);
+    char *text = clipc_json_text(object, DUMP_FLAGS);
     json_decref(object);
     return text;
 }

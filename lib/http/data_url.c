@@ -56,12 +56,11 @@ static clipc_status fail(decoder *d, clipc_status status, const char *what)
 
 static clipc_status add(decoder *d, unsigned byte)
 {
-    const clipc_data_url_name name = clipc_data_url_shown(d->url);
-
     if (d->n == d->room)
         return clipc_fail(d->err, CLIPC_ERR_LIMIT, -1,
                           "%s: larger than %zu bytes (max_bytes)",
-                          CLIPC_QUOTE(name.text), d->max_bytes);
+                          CLIPC_QUOTE(clipc_data_url_shown(d->url).text),
+                          d->max_bytes);
     d->out[d->n++] = (unsigned char)byte;
     return CLIPC_OK;
 }
@@ -72,6 +71,12 @@ static int hex_digit(char c)
         return c - '0';
     c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A fragment is no part of the data. */
+static bool at_end(const decoder *d)
+{
+    return *d->p == '\0' || *d->p == '#';
 }
 
 /* The next character, percent-decoded: a '%' without two digits stands for
@@ -112,7 +117,7 @@ static clipc_status decode_base64(decoder *d)
     uint32_t bits = 0;
     unsigned held = 0, padding = 0; /* characters of the current four */
 
-    while (*d->p) {
+    while (!at_end(d)) {
         const char *at = d->p;
         const unsigned char c = take(d);
         const int value = six_bits(c);
@@ -137,23 +142,29 @@ static clipc_status decode_base64(decoder *d)
     return CLIPC_OK;
 }
 
-/* Whether the part before the comma ends in ";base64". */
+/* Whether the part before the comma ends in ";base64", with blanks on either side
+ * of the word. */
 static bool says_base64(const char *url, const char *comma)
 {
-    static const char word[] = ";base64";
+    static const char word[] = "base64";
     const size_t n = sizeof word - 1;
 
     while (comma > url && comma[-1] == ' ')
         comma--;
-    return (size_t)(comma - url) >= SCHEME + n &&
-           equal_caseless(comma - n, word, n);
+    if ((size_t)(comma - url) < SCHEME + 1 + n ||
+        !equal_caseless(comma - n, word, n))
+        return false;
+    comma -= n;
+    while (comma > url && comma[-1] == ' ')
+        comma--;
+    return (size_t)(comma - url) > SCHEME && comma[-1] == ';';
 }
 
 static clipc_status decode(decoder *d, bool base64)
 {
     if (base64)
         return decode_base64(d);
-    while (*d->p)
+    while (!at_end(d))
         CLIPC_TRY(add(d, take(d)));
     return CLIPC_OK;
 }

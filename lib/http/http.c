@@ -298,6 +298,19 @@ static bool is_below(const char *host, const char *name, size_t n)
     return true;
 }
 
+/* "127.1", "2130706433", "0x7f.1": programs take such hosts for IPv4 addresses. */
+static bool ends_in_number(const char *host)
+{
+    const char *dot = strrchr(host, '.');
+    const char *last = dot ? dot + 1 : host;
+    const bool hex = last[0] == '0' && (last[1] | 0x20) == 'x';
+    const char *digits = hex ? "0123456789abcdefABCDEF" : "0123456789";
+
+    if (hex)
+        last += 2;
+    return (hex || *last) && last[strspn(last, digits)] == '\0';
+}
+
 /* Whether the host's text leads to no public host. Of names only those of this
  * machine are known. */
 static bool is_private_text(const char *host)
@@ -306,7 +319,8 @@ static bool is_private_text(const char *host)
     const size_t n = read_address(address, host);
 
     if (n == 0) /* an address that is not understood is not public */
-        return strchr(host, ':') || is_below(host, "localhost", 9);
+        return strchr(host, ':') || ends_in_number(host) ||
+               is_below(host, "localhost", 9);
     return !clipc_address_is_public(address, n);
 }
 

@@ -163,6 +163,7 @@ static bool find_orientation(const uint8_t *data, size_t n, int *out)
 {
     reader r = { .data = data, .n = n };
     uint64_t at, n_entries, total = 0;
+    uint8_t taken[65536 / 8] = { 0 }; /* a bit a tag: the first counts */
 
     for (int i = 0; i < 2 && starts_with(r.data, r.n, prefix, sizeof prefix);
          i++)
@@ -180,14 +181,18 @@ static bool find_orientation(const uint8_t *data, size_t n, int *out)
     for (; n_entries > 0 && r.n - at >= ENTRY_BYTES;
          n_entries--, at += ENTRY_BYTES) {
         const uint8_t *entry = r.data + at, *value;
+        const unsigned tag = (unsigned)read_number(&r, entry, 2);
         bool skip;
 
+        if (taken[tag / 8] >> tag % 8 & 1)
+            continue;
         value = find_value(&r, entry, &total, &skip);
         if (skip)
             continue;
         if (!value)
             return false;
-        if (read_number(&r, entry, 2) == TAG_ORIENTATION) {
+        taken[tag / 8] |= (uint8_t)(1u << tag % 8);
+        if (tag == TAG_ORIENTATION) {
             *out = orientation_of(&r, value,
                                   (unsigned)read_number(&r, entry + 2, 2));
             return true;

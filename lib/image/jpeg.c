@@ -195,14 +195,18 @@ static size_t next_exif(const decoder *d, size_t *at, size_t *n)
 {
     static const char prefix[] = "Exif\0"; /* two NULs with the last */
 
-    while (d->n_bytes - *at >= 4 && d->data[*at] == 0xFF) {
+    while (d->n_bytes - *at >= 4) {
         const uint8_t *p = d->data + *at;
         const unsigned marker = p[1];
         const size_t length = (size_t)p[2] << 8 | p[3];
         const size_t data = *at + 4;
 
-        if (marker == 0xFF) { /* a fill byte */
+        if (p[0] != 0xFF || marker == 0xFF) { /* a stray or a fill byte */
             ++*at;
+            continue;
+        }
+        if (marker == 0) {
+            *at += 2;
             continue;
         }
         if (marker == TEM || (marker >= 0xD0 && marker <= SOI)) {

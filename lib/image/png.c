@@ -344,6 +344,20 @@ static void make_grey_colours(decoder *d)
 }
 
 /* Reads every chunk before the first chunk of image data. */
+/* What may also come after the image data. */
+static void read_metadata(decoder *d, const chunk *c)
+{
+    if (is_type(c, "tRNS")) {
+        d->transparent_entry = -1;
+        if (d->params->alpha_white)
+            read_alphas(d, c);
+        else
+            read_key_colour(d, c);
+    }
+    if (is_type(c, "eXIf"))
+        d->info->orientation = clipc_exif_orientation(c->data, c->n);
+}
+
 static clipc_status read_chunks(decoder *d)
 {
     size_t at = SIGNATURE_BYTES;
@@ -381,15 +395,7 @@ static clipc_status read_chunks(decoder *d)
             return fail_chunk(d, &c, "comes before any image data");
         CLIPC_TRY(check_length(d, &c));
         CLIPC_TRY(read_animation(d, &c));
-        if (is_type(&c, "tRNS")) {
-            d->transparent_entry = -1;
-            if (d->params->alpha_white)
-                read_alphas(d, &c);
-            else
-                read_key_colour(d, &c);
-        }
-        if (is_type(&c, "eXIf"))
-            d->info->orientation = clipc_exif_orientation(c.data, c.n);
+        read_metadata(d, &c);
         if (is_type(&c, "PLTE")) {
             CLIPC_TRY(read_palette(d, &c));
             has_palette = true;
@@ -410,6 +416,12 @@ static clipc_status read_chunks(decoder *d)
         make_grey_colours(d);
     if (d->h.colour_type == PNG_COLOR_TYPE_PALETTE && !has_palette)
         d->n_warnings++; /* every pixel is black */
+    return CLIPC_OK;
+}
+
+/* Once all of the metadata are read. */
+static void apply_transparency(decoder *d)
+{
     if (d->transparent_entry >= 0) {
         d->info->key.present = true;
         memcpy(d->info->key.rgb, d->colours[d->transparent_entry], 3);
@@ -419,7 +431,6 @@ static clipc_status read_chunks(decoder *d)
             for (size_t k = 0; k < 3; k++)
                 d->colours[i][k] = clipc_on_white(d->colours[i][k],
                                                   d->alphas[i]);
-    return CLIPC_OK;
 }
 
 /* Types of chunks that the reference's decoder reads as image data. */
@@ -453,10 +464,12 @@ static clipc_status check_tail(decoder *d)
             return fail_truncated(d);
         if (at != d->h.idat)
             CLIPC_TRY(read_animation(d, &c));
-        if (c.available < c.n || c.available - c.n < 4)
+        if (c.available < c.n)
             return CLIPC_OK;
-        if (is_type(&c, "eXIf"))
-            d->info->orientation = clipc_exif_orientation(c.data, c.n);
+        if (at != d->h.idat)
+            read_metadata(d, &c);
+        if (c.available - c.n < 4)
+            return CLIPC_OK;
     }
     return CLIPC_OK;
 }
@@ -608,6 +621,8 @@ static clipc_status join_image_data(decoder *d)
     for (; read_image_data(d, at, &c, &n); at += CHUNK_BYTES + (size_t)c.n) {
         joined |= !is_type(&c, "IDAT");
         n_bytes += CHUNK_BYTES + n;
+        if (c.available < c.n)
+            break;
     }
     if (!joined)
         return CLIPC_OK;
@@ -876,9 +891,10 @@ clipc_status clipc_png_decode(const uint8_t *data, size_t n, const char *name,
     d->transparent_entry = -1;
     memset(d->alphas, 255, sizeof d->alphas);
     CLIPC_TRY_GOTO(status, done, read_chunks(d));
-    /* The tail comes first: its orientation turns the rows. The tail's status
+    /* The tail comes first: its metadata change the rows. The tail's status
      * counts only when the rows are good. */
     d->tail = check_tail(d);
+    apply_transparency(d);
     if (setjmp(d->jump) == 0)
         status = decode(d, sink);
     else

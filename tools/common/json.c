@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static _Thread_local bool reading;
+static _Thread_local bool reading, no_memory;
 
 static void *give(size_t n)
 {
-    return reading ? tool_grow(NULL, n, 1) : malloc(n);
+    void *p = reading ? tool_grow(NULL, n, 1) : malloc(n);
+
+    no_memory |= !p;
+    return p;
 }
 
 json_t *tool_json_parse(const char *text, size_t n, size_t flags,
@@ -31,6 +34,17 @@ json_t *tool_json_load(const char *path, size_t flags, json_error_t *error)
     json_t *json = json_load_file(path, flags, error);
     reading = false;
     return json;
+}
+
+char *tool_json_text(const json_t *json, size_t flags)
+{
+    json_set_alloc_funcs(give, free);
+    no_memory = false;
+    char *text = json_dumps(json, flags);
+    if (!no_memory)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static const char digits[] = "0123456789abcdef";
@@ -112,7 +126,7 @@ json_t *tool_json_message(const char *message)
 
 int tool_json_print(json_t *json, size_t flags)
 {
-    char *text = json ? json_dumps(json, flags) : NULL;
+    char *text = json ? tool_json_text(json, flags) : NULL;
 
     json_decref(json);
     if (!text) {

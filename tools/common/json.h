@@ -16,6 +16,10 @@ json_t *tool_json_parse(const char *text, size_t n, size_t flags,
                         json_error_t *error);
 json_t *tool_json_load(const char *path, size_t flags, json_error_t *error);
 
+/* json_dumps() that is NULL where memory ran out: jansson's own (2.14 at least)
+ * leaves out a key for which there was none. The caller's, to be freed. */
+char *tool_json_text(const json_t *json, size_t flags);
+
 /* Sets object[key] to the text. If the text is not UTF-8, U+FFFD replaces the
  * wrong bytes and object[key_hex] is all bytes in hexadecimal. false: memory
  * ran out. */

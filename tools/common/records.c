@@ -167,7 +167,7 @@ static void close_array(void)
 static bool write_json(tool_output *output, const tool_record *record)
 {
     json_t *object = record_as_json(output, record);
-    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(DIGITS))
+    char *text = object ? tool_json_text(object, JSON_REAL_PRECISION(DIGITS))
                         : NULL;
 
     json_decref(object);

@@ -505,7 +505,7 @@ bool tool_shards_add(tool_shards *shards, json_t *record,
         json_object_set_new(record, "row",
                             embedding ? json_integer((json_int_t)s->n_rows)
                                       : json_null()) == 0)
-        text = json_dumps(record, 0);
+        text = tool_json_text(record, 0);
     json_decref(record);
     if (good && !text)
         snprintf(message, MESSAGE, "out of memory");

@@ -555,7 +555,7 @@ static bool write_json(check *c)
                              (json_int_t)c->counts[DIFFERS], "cannot_tell",
                              (json_int_t)c->counts[CANNOT_TELL], "findings",
                              c->findings);
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *text = root ? tool_json_text(root, JSON_INDENT(2)) : NULL;
 
     json_decref(root);
     if (text)

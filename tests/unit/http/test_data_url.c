@@ -25,6 +25,9 @@ static const struct {
     { "data:;base64,Pz8/Pj4%2b", "\?\?\?>>>" },
     { "data:;base64,Pz8_Pj4-", "\?\?\?>>>" },
     { "data:base64,YQ==", "YQ==" },
+    { "data:image/png; base64 ,YQ==", "a" },
+    { "data:; base64,YQ==#here", "a" },
+    { "data:,a%23b#c", "a#b" },
 };
 
 TEST(bodies_are_decoded)
