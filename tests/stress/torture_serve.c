@@ -365,11 +365,7 @@ static bool disturb(unsigned class, unsigned how, long n, tally *t)
         fault_report("%s", "a place at a gate is not given back");
     if (serve_budget_taken(&server.bodies))
         fault_report("%s", "bytes of the budget are not given back");
-    /* The other server of this process may be about to close one. */
-    for (int ms = 0; open_descriptors() != idle_descriptors && ms < 1000; ms++)
-        pause_ms(1);
-    if (open_descriptors() != idle_descriptors)
-        fault_report("%s", "a descriptor is left open");
+    check_descriptors(idle_descriptors);
     return hit;
 }
 
@@ -451,8 +447,7 @@ static void sweep_reload(size_t c, unsigned how, bool quick)
         if (fired() == 0 && !good)
             fault_report("%s", "fails without a fault");
         n_refused += !good;
-        if (open_descriptors() != descriptors)
-            fault_report("%s", "a descriptor is left open");
+        check_descriptors(descriptors);
         if (live() - before > NAMES)
             fault_report("%s", "allocations are not freed");
         ask(request, n_request, &got);
