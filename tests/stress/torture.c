@@ -632,7 +632,7 @@ static void use_tokenizer(const char *name, const char *class,
 /* An adapter of tests/data/tiny whose names are those of a tower by itself. */
 static void make_tower_adapter(void)
 {
-    static const char config[] = "{\"peft_type\": \"LORA\"}";
+    static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 1}";
     static const char header[] =
         "{\"embeddings.token_embedding.lora_embedding_A\":{\"dtype\":\"F32\","
         "\"shape\":[1,594],\"data_offsets\":[0,2376]},"
