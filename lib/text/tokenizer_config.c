@@ -142,10 +142,26 @@ static clipc_status special_copy(json_t **out, json_t *value, clipc_error *err)
     return done(-1, err);
 }
 
+/* The lists are searched for each token. */
+static clipc_status check_sizes(const json_t *root, const json_t *list,
+                                clipc_error *err)
+{
+    enum { MOST = 8192 };
+
+    if (json_object_size(root) <= MOST && json_array_size(list) <= MOST &&
+        json_array_size(json_object_get(root, EXTRA)) <= MOST)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
+                      "tokenizer_config.json: more than %d keys or %s "
+                      "(limit of clipc)",
+                      (int)MOST, EXTRA);
+}
+
 /* Appends the tokens of the map's list that the configuration's list lacks. */
 static clipc_status merge_extra(json_t *root, const json_t *list,
                                 clipc_error *err)
 {
+    CLIPC_TRY(check_sizes(root, list, err));
     json_t *merged = json_array();
     const json_t *old = json_object_get(root, EXTRA);
     clipc_status status =
@@ -242,6 +258,7 @@ static clipc_status read_added(clipc_tokenizer_config *config,
     json_t *root, *value;
     const char *key;
 
+    CLIPC_TRY(check_sizes(config->root, NULL, err));
     CLIPC_TRY(parse(&root, file, err));
     clipc_status status = CLIPC_OK;
     config->added = json_array();

@@ -373,6 +373,8 @@ TEST(wrong_configs_are_refused_by_key)
           CLIPC_ERR_CONFIG, "transformers_weights" },
         { "{\"logit_scale_init_value\": 1000}", CLIPC_ERR_CONFIG,
           "logit_scale_init_value" },
+        { "{\"model_type\": \"clip_text_model\", \"text_config\": {}}",
+          CLIPC_ERR_UNSUPPORTED, "\"text_config\"" },
         { "{\"model_type\": \"clip_text_model\", \"hidden_size\": 0}",
           CLIPC_ERR_CONFIG, "\"hidden_size\" is 0" },
         { "{\"model_type\": \"clip_vision_model\", \"patch_size\": 0}",

@@ -435,6 +435,8 @@ TEST(other_networks_are_refused_by_key)
           CLIPC_ERR_UNSUPPORTED, "vision_cfg.attentional_pool" },
         { "\"vision_cfg\": {\"ls_init_value\": 0.0001}", CLIPC_ERR_UNSUPPORTED,
           "vision_cfg.ls_init_value" },
+        { "\"vision_cfg\": {\"ls_init_value\": 0}", CLIPC_ERR_UNSUPPORTED,
+          "vision_cfg.ls_init_value" },
         { "\"vision_cfg\": {\"qk_norm\": true}", CLIPC_ERR_UNSUPPORTED,
           "vision_cfg.qk_norm" },
         { "\"vision_cfg\": {\"block_type\": \"custom\"}",

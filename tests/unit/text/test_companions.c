@@ -223,6 +223,30 @@ TEST(companions_that_are_refused)
     }
 }
 
+/* The list is searched for each token. */
+TEST(a_long_list_of_special_tokens_passes_a_limit)
+{
+    enum { N = 8193, MOST = 20 };
+    folder f = open_case("tests/data/tiny", NULL);
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tokenizer *tokenizer;
+    char *map = malloc(N * MOST + 100);
+    size_t n = 0;
+
+    CHECK(map != NULL);
+    n += (size_t)sprintf(map, "{\"extra_special_tokens\": [");
+    for (int i = 0; i < N; i++)
+        n += (size_t)sprintf(map + n, "%s\"<%d>\"", i ? "," : "", i);
+    n += (size_t)sprintf(map + n, "]}");
+    slot(&f.files, 5)->data = map;
+    slot(&f.files, 5)->n = n;
+    CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &f.files, 100000, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "8192");
+    free(map);
+    close_case(&f);
+}
+
 TEST(a_bound_that_leaves_no_room_is_an_error_where_texts_are_cut)
 {
     json_t *changed = json_pack("{s:s}", "tokenizer_config.json",
