@@ -19,7 +19,7 @@ printf '| step | command | result | minutes |\n|---|---|---|---|\n' >"$table"
 
 # The last line that counts something.
 counts() { # LOG
-    grep -a -E 'passed, [0-9]+ failed|executions, no finding|^soak: [0-9]+ rounds|calls? failed|failing calls' "$1" |
+    grep -a -E 'passed, [0-9]+ failed|executions, no finding|^soak: [0-9]+ rounds|sweeps passed' "$1" |
         tail -n "${2:-1}" | sed 's/^ *//' | paste -sd ';' - | sed 's/;/; /g'
 }
 

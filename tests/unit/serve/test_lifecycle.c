@@ -382,11 +382,11 @@ static void *ask_with_many_labels(void *arg)
     size_t n = 0;
 
     CHECK(body != NULL);
-    n +=
-        (size_t)snprintf(body, room,
-                         "{\"image\": {\"data\": \"data:image/gif;base64,"
-                         "R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==\"},"
-                         "\"labels\": [");
+    n += (size_t)snprintf(body, room,
+                          "{\"image\": {\"data\": \"data:image/png;base64,"
+                          "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADU"
+                          "lEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==\"},"
+                          "\"labels\": [");
     for (int i = 0; i < MANY_LABELS; i++)
         n += (size_t)snprintf(body + n, room - n, "%s\"car %d\"", i ? "," : "",
                               i);
