@@ -343,7 +343,6 @@ static void make_grey_colours(decoder *d)
         memset(d->colours[v], (int)(v * (255 / top)), 3);
 }
 
-/* Reads every chunk before the first chunk of image data. */
 /* What may also come after the image data. */
 static void read_metadata(decoder *d, const chunk *c)
 {
@@ -358,6 +357,7 @@ static void read_metadata(decoder *d, const chunk *c)
         d->info->orientation = clipc_exif_orientation(c->data, c->n);
 }
 
+/* Reads every chunk before the first chunk of image data. */
 static clipc_status read_chunks(decoder *d)
 {
     size_t at = SIGNATURE_BYTES;

@@ -252,8 +252,7 @@ static void read_item(pipeline *p, tool_item *item)
         small.image.max_decode_bytes = SMALL_DECODE_BYTES;
     clipc_status status = tool_source_read(&item->image, &item->source, &small,
                                            &err);
-    if (status == CLIPC_ERR_LIMIT && again &&
-        strstr(err.message, "max_decode_bytes")) {
+    if (status == CLIPC_ERR_LIMIT && again) {
         pthread_mutex_lock(&p->large);
         status = tool_source_read(&item->image, &item->source, &all, &err);
         pthread_mutex_unlock(&p->large);
