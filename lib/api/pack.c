@@ -255,7 +255,9 @@ static clipc_status add_tokenizer(packer *p, clipc_error *err)
     size_t n;
 
     CLIPC_TRY(clipc_model_tokenizer(p->model, &tokenizer, err));
-    CLIPC_TRY(clipc_tokenizer_write(tokenizer, &p->tokenizer, &n, err));
+    CLIPC_TRY(clipc_tokenizer_write(tokenizer,
+                                    clipc_config_pads_texts(&p->config),
+                                    &p->tokenizer, &n, err));
     return add_bytes(p, CLIPC_PACKED_TOKENIZER, p->tokenizer, n, err);
 }
 

@@ -467,7 +467,8 @@ static const char *const CLASSES[] = { "CLIPTokenizer", NULL };
 
 const clipc_tokenizer_kind clipc_clip_tokenizer = {
     .name = "CLIP",
-    .number = 0, /* in no packed file: version 1 is this kind */
+    .number = 4,   /* where the network pads; else there is no frame */
+    .n_tables = 1, /* what is the whole without a frame */
     .bytes = sizeof(clip_tokenizer),
     .least_ids = 2,
     .classes = CLASSES,

@@ -3,7 +3,8 @@
  * clip_tokenizer.h - CLIP's tokenizer in packed files. Its tables have no
  * frame (tables.h), so that versions of clipc before there were other kinds
  * read the packed files of CLIP that are made now, and the reverse, unless the
- * tokenizer cuts texts in a way of its own.
+ * tokenizer cuts texts in a way of its own. Where a network pads its texts, a
+ * frame has the padding, and these bytes are its one table.
  */
 #ifndef CLIPC_CLIP_TOKENIZER_H
 #define CLIPC_CLIP_TOKENIZER_H

@@ -8,7 +8,8 @@
  *     u32 bytes of each table [n_tables], then zeros to a multiple of 8
  *     the tables, each followed by zeros to a multiple of 8
  *
- * Version 1 is tokenizer_tables.h's, for the tokenizer of CLIP.
+ * Version 1 is tokenizer_tables.h's, for the tokenizer of CLIP; where a network
+ * pads its texts, version 1 is the one table of a frame.
  */
 #include "text/tables.h"
 

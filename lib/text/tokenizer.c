@@ -298,8 +298,8 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
 /* ---- packed files ------------------------------------------------------ */
 
 clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
-                                   unsigned char **data, size_t *n,
-                                   clipc_error *err)
+                                   bool padded, unsigned char **data,
+                                   size_t *n, clipc_error *err)
 {
     const clipc_tokenizer_kind *kind = tokenizer->kind;
     clipc_tables tables = { .kind = kind->number,
@@ -311,11 +311,19 @@ clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
 
     *data = NULL;
     *n = 0;
-    if (!kind->write)
-        return clipc_clip_write(tokenizer->self, &tokenizer->truncation, data,
-                                n, err);
-    CLIPC_TRY(kind->write(tokenizer->self, tables.table, err));
-    return clipc_tables_write(data, n, &tables, err);
+    if (kind->write) {
+        CLIPC_TRY(kind->write(tokenizer->self, tables.table, err));
+        return clipc_tables_write(data, n, &tables, err);
+    }
+    CLIPC_TRY(clipc_clip_write(tokenizer->self, &tokenizer->truncation, data,
+                               n, err));
+    if (!padded)
+        return CLIPC_OK;
+    unsigned char *bare = *data;
+    tables.table[0] = (clipc_table){ bare, *n };
+    clipc_status status = clipc_tables_write(data, n, &tables, err);
+    free(bare);
+    return status;
 }
 
 static clipc_status take_tables(clipc_tokenizer *tokenizer,
@@ -332,7 +340,11 @@ static clipc_status take_tables(clipc_tokenizer *tokenizer,
     tokenizer->padding = (clipc_padding){ tables->pad_id, tables->pad_left };
     tokenizer->truncation = (clipc_truncation){ tables->max_ids,
                                                 tables->cut_left };
-    return kind->read(tokenizer->self, tables, vocab_size, err);
+    if (kind->read)
+        return kind->read(tokenizer->self, tables, vocab_size, err);
+    return clipc_clip_read(tokenizer->self, &tokenizer->truncation,
+                           tables->table[0].data, tables->table[0].n_bytes,
+                           tables->name, vocab_size, err);
 }
 
 static clipc_status read_data(clipc_tokenizer **made,

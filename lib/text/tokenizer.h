@@ -20,12 +20,13 @@ clipc_status clipc_tokenizer_create(clipc_tokenizer **tokenizer,
                                     const clipc_tokenizer_files *files,
                                     size_t vocab_size, clipc_error *err);
 
-/* Writes a tokenizer as a binary vocabulary (tokenizer_tables.h), malloc'ed,
- * and reads one. Keep `data` until the tokenizer is freed; data that do not
- * begin at a multiple of 8 are copied. */
+/* Writes a tokenizer as a binary vocabulary (tables.h, tokenizer_tables.h),
+ * malloc'ed, and reads one. padded: the network pads its texts; without that,
+ * padding is not kept where the kind is CLIP's. Keep `data` until the
+ * tokenizer is freed; data that do not begin at a multiple of 8 are copied. */
 clipc_status clipc_tokenizer_write(const clipc_tokenizer *tokenizer,
-                                   unsigned char **data, size_t *n,
-                                   clipc_error *err);
+                                   bool padded, unsigned char **data,
+                                   size_t *n, clipc_error *err);
 clipc_status clipc_tokenizer_read(clipc_tokenizer **tokenizer,
                                   const unsigned char *data, size_t n,
                                   const char *name, size_t vocab_size,

@@ -83,7 +83,7 @@ typedef struct clipc_tokenizer_kind {
     clipc_status (*load)(void *self, clipc_padding *padding,
                          const clipc_tokenizer_source *source,
                          clipc_error *err);
-    /* Both NULL for CLIP's kind, which has a format of its own. From tables
+    /* Both NULL for CLIP's kind, whose table clip_tokenizer.h has. From tables
      * that write() made, which outlive self; every value is checked. */
     clipc_status (*read)(void *self, const clipc_tables *tables,
                          size_t vocab_size, clipc_error *err);

@@ -2,7 +2,7 @@
  *
  * tokenizer_tables.h - the bytes of CLIP's tokenizer in a packed file: bpe.h's
  * tables, which are used in place, and added_tokens.h's tokens. tables.h is
- * the frame of all other kinds.
+ * the frame of all other kinds, and of this one where a network pads.
  */
 #ifndef CLIPC_VOCABULARY_H
 #define CLIPC_VOCABULARY_H

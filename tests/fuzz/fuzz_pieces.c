@@ -48,8 +48,8 @@ static void set_up(void)
     for (size_t i = 0; i < 3; i++) {
         const clipc_tokenizer_files files = files_of(i);
         if (clipc_tokenizer_create(&good[i], &files, 600, &err) != CLIPC_OK ||
-            clipc_tokenizer_write(good[i], &packed[i], &n_packed[i], &err) !=
-                CLIPC_OK)
+            clipc_tokenizer_write(good[i], true, &packed[i], &n_packed[i],
+                                  &err) != CLIPC_OK)
             abort();
     }
 }

@@ -169,6 +169,92 @@ TEST(the_label_cache_knows_how_texts_are_cleaned)
     free_siglip(&f);
 }
 
+/* ---- a tokenizer of CLIP's kind ---------------------------------------- */
+
+/* Makes the 512 rows of the token embedding 1024 of half the bytes, which a
+ * tokenizer of CLIP's kind needs: more than 512 tokens. */
+static void double_vocabulary(const clipc_model_files *f)
+{
+    static const char name[] = "text_model.embeddings.token_embedding.weight";
+    static const char was[] = "\"dtype\":\"F32\",\"shape\":[512,16]";
+    static const char now[] = "\"dtype\":\"F16\",\"shape\":[1024,16]";
+    char *header = (char *)(uintptr_t)f->weights + 8;
+    char *config = (char *)(uintptr_t)f->config;
+    uint64_t header_bytes;
+    size_t n;
+
+    unsigned char *numbers = (unsigned char *)tensor_data(f, name, &n);
+    memcpy(&header_bytes, header - 8, sizeof header_bytes);
+    for (size_t i = 0; i < 2 * n; i++) {
+        const uint16_t half = (uint16_t)(0x3000 + i * 7 % 1021);
+        memcpy(numbers + 2 * i, &half, sizeof half);
+    }
+    CHECK(header[header_bytes - 1] == ' ');
+    char *at = strstr(strstr(header, name), was);
+    CHECK(at != NULL);
+    memmove(at + sizeof now - 1, at + sizeof was - 1,
+            (size_t)(header + header_bytes - 1 - (at + sizeof was - 1)));
+    memcpy(at, now, sizeof now - 1);
+    at = strstr(config, ": 512,");
+    CHECK(at != NULL);
+    memcpy(at, ":1024,", 6);
+}
+
+static void check_text(const clipc_model *m, const char *s, int32_t *ids,
+                       float *embedding)
+{
+    size_t n;
+    clipc_ctx *c = make_ctx(m, 1);
+    const clipc_text t = text(s);
+
+    CHECK_OK(clipc_tokenize(m, t, ids, 64, &n, 0, &err), err);
+    CHECK_INT(n, 64);
+    CHECK_OK(clipc_encode_texts(c, &t, 1, embedding, 0, &err), err);
+    clipc_ctx_free(c);
+}
+
+TEST(a_packed_file_keeps_the_padding_of_clips_tokenizer)
+{
+    static const struct {
+        const char *config;
+        int32_t first, last; /* ids */
+    } cases[] = {
+        { "{\"tokenizer_class\": \"CLIPTokenizer\", \"pad_token\": \"!\"}",
+          592, 0 },
+        { "{\"tokenizer_class\": \"CLIPTokenizer\", \"pad_token\": \"a\", "
+          "\"padding_side\": \"left\", \"model_max_length\": 64}",
+          64, 593 },
+        { "{}", 592, 593 },
+    };
+    const char *path = test_path("packed-siglip");
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clipc_model_files f = siglip_files();
+        clipc_model *m, *packed;
+        int32_t want[64], got[64];
+        float embedding[24], again[24];
+        double_vocabulary(&f);
+        f.tokenizer_json = test_read("tests/data/tiny/tokenizer.json",
+                                     &f.tokenizer_json_bytes);
+        f.tokenizer_config = cases[i].config;
+        f.tokenizer_config_bytes = strlen(cases[i].config);
+        CHECK_OK(clipc_model_open_memory(&m, &f, NULL, &err), err);
+        check_text(m, "a red car", want, embedding);
+        CHECK_INT(want[0], cases[i].first);
+        CHECK_INT(want[63], cases[i].last);
+        CHECK_OK(clipc_model_pack(m, path, CLIPC_PRECISION_F32, NULL, &err),
+                 err);
+        CHECK_OK(clipc_model_open(&packed, path, NULL, &err), err);
+        check_text(packed, "a red car", got, again);
+        CHECK_BYTES(got, want, sizeof want);
+        CHECK_BYTES(again, embedding, sizeof again);
+        clipc_model_free(packed);
+        clipc_model_free(m);
+        free((void *)(uintptr_t)f.tokenizer_json);
+        free_siglip(&f);
+    }
+}
+
 /* ---- open_clip's layout ------------------------------------------------ */
 
 enum { WIDTH = 768, MLP = 3072, DEPTH = 12, TEXT_WIDTH = 16, VOCAB = 20 };

@@ -125,7 +125,7 @@ static void check_case(const json_t *golden, const json_t *item, bool packed)
         FAIL("%s: %s", name, err.message);
     clipc_tokenizer_set_context(tokenizer, positions);
     if (packed) {
-        CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+        CHECK_OK(clipc_tokenizer_write(tokenizer, true, &data, &n, &err), err);
         clipc_tokenizer_destroy(tokenizer);
         CHECK_OK(clipc_tokenizer_read(&tokenizer, data, n, "packed",
                                       VOCAB_SIZE, &err),

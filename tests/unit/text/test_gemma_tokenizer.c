@@ -153,11 +153,11 @@ static void check_golden(const char *name)
     size_t n, n_copy;
 
     check_cases(name, tokenizer);
-    CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+    CHECK_OK(clipc_tokenizer_write(tokenizer, true, &data, &n, &err), err);
     CHECK_OK(clipc_tokenizer_read(&again, data, n, "b", VOCAB_SIZE, &err),
              err);
     check_cases(name, again);
-    CHECK_OK(clipc_tokenizer_write(again, &copy, &n_copy, &err), err);
+    CHECK_OK(clipc_tokenizer_write(again, true, &copy, &n_copy, &err), err);
     CHECK_INT(n_copy, n);
     CHECK(memcmp(copy, data, n) == 0);
     bytes = malloc(n + 1);
@@ -521,7 +521,7 @@ TEST(gemma_any_byte_of_the_tables_may_be_wrong)
     unsigned char *data;
     size_t n, n_refused = 0;
 
-    CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+    CHECK_OK(clipc_tokenizer_write(tokenizer, true, &data, &n, &err), err);
     for (size_t i = 0; i < n; i++) {
         const unsigned char was = data[i];
         for (unsigned flip = 1; flip < 256; flip = flip * 3 + 1) {

@@ -137,7 +137,7 @@ static void check_cases(const char *model, const char *config, bool packed)
     size_t n_cases = 0, n;
 
     if (packed) {
-        CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+        CHECK_OK(clipc_tokenizer_write(tokenizer, true, &data, &n, &err), err);
         clipc_tokenizer_destroy(tokenizer);
         CHECK_OK(clipc_tokenizer_read(&tokenizer, data, n, "packed",
                                       VOCAB_SIZE, &err),
@@ -312,7 +312,7 @@ static unsigned char *pack(size_t i, size_t *n)
     clipc_error err = CLIPC_ERROR_INIT;
     unsigned char *data;
 
-    CHECK_OK(clipc_tokenizer_write(tokenizer, &data, n, &err), err);
+    CHECK_OK(clipc_tokenizer_write(tokenizer, true, &data, n, &err), err);
     clipc_tokenizer_destroy(tokenizer);
     return data;
 }

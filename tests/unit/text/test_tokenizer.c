@@ -96,7 +96,7 @@ static void check_cases(const char *name, const clipc_tokenizer *tokenizer)
     json_decref(root);
 }
 
-/* The cases, also of the tokenizer written as a binary vocabulary. */
+/* The cases, also of the tokenizer written as binary vocabularies. */
 static void check_golden(const char *name, const clipc_tokenizer *tokenizer)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -105,11 +105,15 @@ static void check_golden(const char *name, const clipc_tokenizer *tokenizer)
     size_t n;
 
     check_cases(name, tokenizer);
-    CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
-    CHECK_OK(clipc_tokenizer_read(&read, data, n, "binary", 600, &err), err);
-    check_cases(name, read);
-    clipc_tokenizer_destroy(read);
-    free(data);
+    for (int padded = 0; padded < 2; padded++) {
+        CHECK_OK(clipc_tokenizer_write(tokenizer, padded, &data, &n, &err),
+                 err);
+        CHECK_OK(clipc_tokenizer_read(&read, data, n, "binary", 600, &err),
+                 err);
+        check_cases(name, read);
+        clipc_tokenizer_destroy(read);
+        free(data);
+    }
 }
 
 /* ---- ids --------------------------------------------------------------- */
@@ -757,7 +761,7 @@ TEST(tokenizer_added_token_that_grows)
             CHECK_HAS(err.message, "more than 256 bytes after normalisation");
             continue;
         }
-        CHECK_OK(clipc_tokenizer_write(tokenizer, &data, &n, &err), err);
+        CHECK_OK(clipc_tokenizer_write(tokenizer, true, &data, &n, &err), err);
         CHECK_OK(clipc_tokenizer_read(&read, data, n, "binary", 564, &err),
                  err);
         clipc_tokenizer_destroy(read);
