@@ -205,19 +205,20 @@ static bool mark_text(encoder *enc, const char *text, size_t n)
 
 static clipc_status add_text(encoder *enc, bool plain)
 {
-    const clipc_slow_token *token;
     const char *text = enc->marked.data;
     clipc_slow_walk walk = { 0 };
 
     if (plain)
         return add_part(enc, text, enc->marked.n);
-    do {
-        token = clipc_slow_tokens_next(&enc->siglip->added, text,
-                                       enc->marked.n, &walk);
-        CLIPC_TRY(add_part(enc, text + walk.begin, walk.end - walk.begin));
-        if (token && !push_token(enc, token->text, token->n, token->id))
+    while (enc->out->n < enc->limit &&
+           clipc_slow_tokens_next(&enc->siglip->added, text, enc->marked.n,
+                                  &walk)) {
+        const clipc_slow_token *token = walk.token;
+        if (!token)
+            CLIPC_TRY(add_part(enc, text + walk.begin, walk.end - walk.begin));
+        else if (!push_token(enc, token->text, token->n, token->id))
             return fail_nomem(enc);
-    } while (token && enc->out->n < enc->limit);
+    }
     return CLIPC_OK;
 }
 

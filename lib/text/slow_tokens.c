@@ -303,12 +303,67 @@ static int by_order(const void *a, const void *b)
     return ((*x)->id < (*y)->id) - ((*x)->id > (*y)->id);
 }
 
+/* The ids of the listed tokens, sorted. */
+typedef struct id_list {
+    int32_t *ids; /* [n], malloc'ed */
+    size_t n;
+} id_list;
+
+static int by_number(const void *a, const void *b)
+{
+    const int32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static bool has_id(const id_list *listed, size_t id)
+{
+    const int32_t key = (int32_t)id;
+
+    return listed->n > 0 &&
+           bsearch(&key, listed->ids, listed->n, sizeof key, by_number);
+}
+
+static clipc_status list_ids(const reader *rd, id_list *listed)
+{
+    const clipc_slow_tokens *out = rd->out;
+
+    listed->n = 0;
+    listed->ids = clipc_alloc(out->n, sizeof *listed->ids);
+    if (!listed->ids)
+        return clipc_fail_nomem(rd->err, "added tokens");
+    for (size_t i = 0; i < out->n; i++)
+        if (out->tokens[i].id >= 0)
+            listed->ids[listed->n++] = out->tokens[i].id;
+    if (listed->n > 0)
+        qsort(listed->ids, listed->n, sizeof *listed->ids, by_number);
+    for (size_t i = 1; i < listed->n; i++)
+        if (listed->ids[i] == listed->ids[i - 1])
+            return clipc_fail(rd->err, CLIPC_ERR_FORMAT, -1,
+                              "%s: two added tokens have the id %ld",
+                              CLIPC_QUOTE(rd->file), (long)listed->ids[i]);
+    return CLIPC_OK;
+}
+
+/* Gives a token an id. One that a listed token has is refused: the reference
+ * would forget the listed token. */
+static clipc_status give_id(const reader *rd, const id_list *listed,
+                            clipc_slow_token *token, size_t id)
+{
+    if (has_id(listed, id))
+        return fail(rd, CLIPC_ERR_UNSUPPORTED, rd->file, token->text, token->n,
+                    "gets the id of another added token");
+    token->id = (int32_t)id;
+    return CLIPC_OK;
+}
+
 /* Gives tokens that are neither listed nor pieces the ids from next_id on, in
  * the order in which they were read. */
-static clipc_status number_tokens(reader *rd, size_t next_id)
+static clipc_status number_tokens(const reader *rd, const id_list *listed,
+                                  size_t next_id)
 {
     clipc_slow_tokens *out = rd->out;
     clipc_slow_token **fresh = clipc_alloc(out->n, sizeof(clipc_slow_token *));
+    clipc_status status = CLIPC_OK;
     size_t n = 0;
 
     if (!fresh)
@@ -318,30 +373,44 @@ static clipc_status number_tokens(reader *rd, size_t next_id)
             fresh[n++] = &out->tokens[i];
     if (n > 0)
         qsort(fresh, n, sizeof *fresh, by_order);
-    for (size_t i = 0; i < n; i++)
-        fresh[i]->id = (int32_t)(next_id + i);
+    for (size_t i = 0; status == CLIPC_OK && i < n; i++)
+        status = give_id(rd, listed, fresh[i], next_id + i);
     free(fresh);
-    return CLIPC_OK;
+    return status;
 }
 
-/* Gives tokens that are not listed the ids of their pieces, or new ones. */
-static clipc_status find_ids(reader *rd)
+/* Gives tokens that are not listed the ids of their pieces, or new ones. These
+ * begin with the number of names: those of the listed tokens, and those of the
+ * pieces but for a piece whose id a listed token has, which renames it. */
+static clipc_status give_ids(const reader *rd, const id_list *listed)
 {
     const clipc_spiece *spiece = rd->source->spiece;
     clipc_slow_token *tokens = rd->out->tokens;
-    size_t n_known = spiece->n_pieces;
+    size_t n_names = listed->n;
 
-    for (size_t i = 0; i < rd->out->n; i++)
-        n_known += tokens[i].id >= 0;
     for (size_t i = 0; i < spiece->n_pieces; i++) {
-        int32_t k = clipc_trie_find(&rd->out->trie, spiece->pieces[i].text,
-                                    spiece->pieces[i].n);
+        const int32_t k = clipc_trie_find(&rd->out->trie,
+                                          spiece->pieces[i].text,
+                                          spiece->pieces[i].n);
         if (k >= 0 && tokens[k].id < 0)
-            tokens[k].id = (int32_t)i;
-        else if (k >= 0)
-            n_known--; /* listed, and a piece */
+            CLIPC_TRY(give_id(rd, listed, &tokens[k], i));
+        else if (k >= 0 || has_id(listed, i))
+            continue;
+        n_names++;
     }
-    CLIPC_TRY(number_tokens(rd, n_known));
+    return number_tokens(rd, listed, n_names);
+}
+
+static clipc_status find_ids(reader *rd)
+{
+    const clipc_slow_token *tokens = rd->out->tokens;
+    id_list listed;
+    clipc_status status = list_ids(rd, &listed);
+
+    if (status == CLIPC_OK)
+        status = give_ids(rd, &listed);
+    free(listed.ids);
+    CLIPC_TRY(status);
     for (size_t i = 0; i < rd->out->n; i++)
         if ((size_t)tokens[i].id >= rd->source->vocab_size)
             return fail(rd, CLIPC_ERR_CONFIG, rd->file, tokens[i].text,
@@ -499,21 +568,98 @@ clipc_status clipc_slow_tokens_read(clipc_slow_tokens *tokens,
 
 /* ---- finding ----------------------------------------------------------- */
 
-/* The longest token that the text begins with, or NULL. */
-static const clipc_slow_token *longest(const clipc_slow_tokens *tokens,
-                                       const char *text, size_t n)
-{
-    int32_t found = CLIPC_TRIE_NONE;
-    uint32_t node = 0;
+/* Tokens that the text may hold from some place on, and how far into the trie
+ * they are. The earliest begins first. */
+typedef struct candidate {
+    size_t begin;
+    uint32_t node;
+    bool failed; /* at the character that is looked at; node is that before */
+} candidate;
 
-    for (size_t i = 0; i < n; i++) {
-        node = clipc_trie_child(&tokens->trie, node, (uint8_t)text[i]);
+typedef struct finder {
+    const clipc_slow_tokens *tokens;
+    const char *text;
+    size_t n;
+    candidate open[CLIPC_MAX_ADDED_BYTES + 1];
+    size_t n_open;
+} finder;
+
+static bool is_token(const finder *f, uint32_t node)
+{
+    return node != 0 && f->tokens->trie.values[node] >= 0;
+}
+
+/* The node that the character at `at` leads to, 0: there is none; and where
+ * the next character begins. */
+static uint32_t follow(const finder *f, uint32_t node, size_t at, size_t *next)
+{
+    uint32_t code;
+
+    *next = at + clipc_utf8_decode(f->text + at, f->n - at, &code);
+    for (size_t i = at; i < *next; i++) {
+        node = clipc_trie_child(&f->tokens->trie, node, (uint8_t)f->text[i]);
         if (node == 0)
-            break;
-        if (tokens->trie.values[node] >= 0)
-            found = tokens->trie.values[node];
+            return 0;
     }
-    return found >= 0 ? &tokens->tokens[found] : NULL;
+    return node;
+}
+
+/* The end of the longest token that continues node with the text from `at` on;
+ * 0: no token does. */
+static size_t longest(const finder *f, uint32_t node, size_t at)
+{
+    size_t end = is_token(f, node) ? at : 0, next;
+
+    while (at < f->n && (node = follow(f, node, at, &next))) {
+        at = next;
+        if (is_token(f, node))
+            end = at;
+    }
+    return end;
+}
+
+/* Finds the first token from `from` on as Trie.split() does. A token that ends
+ * is found when the next character is looked at. A longer token that began
+ * earlier is then preferred: even if that character has just ended it, as if
+ * the character were not there. So [*begin, *end) may be no token. Nothing
+ * found: both are n. */
+static void find(finder *f, size_t from, size_t *begin, size_t *end)
+{
+    size_t next;
+
+    f->n_open = 0;
+    for (size_t at = from; at < f->n; at = next) {
+        size_t kept = 0;
+        uint32_t node = follow(f, 0, at, &next);
+        for (size_t i = 0; i < f->n_open; i++) {
+            candidate *c = &f->open[i];
+            if (is_token(f, c->node)) {
+                for (size_t k = 0; k <= i; k++) {
+                    *begin = f->open[k].begin;
+                    *end = longest(f, f->open[k].node, k < i ? next : at);
+                    if (*end)
+                        return;
+                }
+            }
+            const uint32_t child = follow(f, c->node, at, &next);
+            c->failed = child == 0;
+            if (child)
+                c->node = child;
+        }
+        for (size_t i = 0; i < f->n_open; i++)
+            if (!f->open[i].failed)
+                f->open[kept++] = f->open[i];
+        f->n_open = kept;
+        if (node)
+            f->open[f->n_open++] = (candidate){ at, node, false };
+    }
+    for (size_t i = 0; i < f->n_open; i++)
+        if (is_token(f, f->open[i].node)) {
+            *begin = f->open[i].begin;
+            *end = f->n;
+            return;
+        }
+    *begin = *end = f->n;
 }
 
 static size_t strip_left(const char *text, size_t begin, size_t end)
@@ -542,19 +688,45 @@ static size_t strip_right(const char *text, size_t begin, size_t end)
     return end;
 }
 
-const clipc_slow_token *clipc_slow_tokens_next(const clipc_slow_tokens *tokens,
-                                               const char *text, size_t n,
-                                               clipc_slow_walk *walk)
+/* The token that [begin, end) is, or NULL. */
+static const clipc_slow_token *token_at(const clipc_slow_tokens *tokens,
+                                        const char *text, size_t begin,
+                                        size_t end)
 {
-    const clipc_slow_token *token = NULL;
-    size_t start = walk->at;
+    const int32_t i = begin < end ? clipc_trie_find(&tokens->trie,
+                                                    text + begin, end - begin)
+                                  : CLIPC_TRIE_NONE;
+    return i >= 0 ? &tokens->tokens[i] : NULL;
+}
 
-    while (start < n && !(token = longest(tokens, text + start, n - start)))
-        start++;
-    walk->begin = walk->rstrip ? strip_left(text, walk->at, start) : walk->at;
-    walk->end = token && token->lstrip ? strip_right(text, walk->begin, start)
-                                       : start;
-    walk->at = token ? start + token->n : n;
-    walk->rstrip = token && token->rstrip;
-    return token;
+/* Where the part that begins at `from` ends. */
+static size_t part_end(const clipc_slow_tokens *tokens, const char *text,
+                       size_t n, size_t from, clipc_slow_walk *walk)
+{
+    if (from >= walk->match_end) {
+        finder f = { .tokens = tokens, .text = text, .n = n };
+        find(&f, from, &walk->match_begin, &walk->match_end);
+    }
+    return from < walk->match_begin ? walk->match_begin : walk->match_end;
+}
+
+bool clipc_slow_tokens_next(const clipc_slow_tokens *tokens, const char *text,
+                            size_t n, clipc_slow_walk *walk)
+{
+    if (walk->at == n)
+        return false;
+    const size_t end = part_end(tokens, text, n, walk->at, walk);
+    walk->begin = walk->rstrip ? strip_left(text, walk->at, end) : walk->at;
+    walk->end = walk->at = end;
+    walk->token = token_at(tokens, text, walk->begin, end);
+    walk->rstrip = walk->token && walk->token->rstrip;
+    if (walk->token || end == n)
+        return true;
+    const clipc_slow_token *next =
+        token_at(tokens, text, end, part_end(tokens, text, n, end, walk));
+    if (next && next->lstrip) {
+        walk->end = strip_right(text, walk->begin, end);
+        walk->token = token_at(tokens, text, walk->begin, walk->end);
+    }
+    return true;
 }

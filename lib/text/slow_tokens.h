@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * slow_tokens.h - added tokens as the tokenizers of transformers that are
- * written in Python have them: found in the raw text, leftmost and longest;
- * lstrip and rstrip take Python's white space along.
+ * written in Python have them: found in the raw text by Trie.split(); lstrip
+ * and rstrip take Python's white space along.
  */
 #ifndef CLIPC_SLOW_TOKENS_H
 #define CLIPC_SLOW_TOKENS_H
@@ -30,8 +30,9 @@ typedef struct clipc_slow_tokens {
 /* Reads the tokens of tokenizer_config.json (NULL: absent) and, where the
  * configuration has no added_tokens_decoder, those of added_tokens.json and
  * added_tokens of tokenizer.json (NULL: absent). A token without an id of its
- * own has that of the piece of its name, else the next one after the pieces
- * and the listed tokens. Names of files are for messages. */
+ * own has that of the piece of its name, else the next one from the number of
+ * names on that pieces and listed tokens have; an id that a listed token has
+ * is refused. Names of files are for messages. */
 typedef struct clipc_slow_source {
     const clipc_spiece *spiece;
     const json_t *config, *added_tokens, *older_tokens;
@@ -68,18 +69,18 @@ clipc_status clipc_slow_tokens_read(clipc_slow_tokens *tokens,
 
 /* ---- finding ----------------------------------------------------------- */
 
-/* A walk over a text: all zero at first. After each token found, [begin, end)
- * is the text between it and the one before, stripped. */
+/* A walk over the parts of a text: all zero at first. [begin, end) is a part,
+ * stripped, and perhaps empty. */
 typedef struct clipc_slow_walk {
     size_t begin, end;
-    size_t at;   /* private: end of the last token */
-    bool rstrip; /* private: that token takes white space along */
+    const clipc_slow_token *token; /* that the part is; NULL: other text */
+    size_t at;                     /* private: where the next part begins */
+    bool rstrip; /* private: the part before takes white space along */
+    size_t match_begin, match_end; /* private: the match from `at` on */
 } clipc_slow_walk;
 
-/* The next token of the text; NULL at the end, with the rest of the text in
- * the walk. */
-const clipc_slow_token *clipc_slow_tokens_next(const clipc_slow_tokens *tokens,
-                                               const char *text, size_t n,
-                                               clipc_slow_walk *walk);
+/* Goes to the next part of the text. False: there is none. */
+bool clipc_slow_tokens_next(const clipc_slow_tokens *tokens, const char *text,
+                            size_t n, clipc_slow_walk *walk);
 
 #endif /* CLIPC_SLOW_TOKENS_H */

@@ -83,8 +83,14 @@ def train(name, lines):
     return out.getvalue()
 
 
-def write_siglip(folder, model, config):
-    n = sentencepiece.SentencePieceProcessor(model_proto=model).vocab_size()
+def pieces_of(model):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    return [processor.IdToPiece(i) for i in range(processor.vocab_size())]
+
+
+def write_siglip(folder, model, config, n_more=0):
+    """n_more: rows of the token embedding that no piece has."""
+    n = len(pieces_of(model)) + n_more
     os.makedirs(folder, exist_ok=True)
     tower = (8, 1, 1, 16)
     network = siglip_models.config_json(tower, (*tower, 8, 16), n, CONTEXT)
