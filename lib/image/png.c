@@ -277,13 +277,28 @@ static clipc_status read_palette(decoder *d, const chunk *c)
     return CLIPC_OK;
 }
 
+/* The palette's only transparent entry, where all others are opaque, or -1.
+ * Pillow's pattern for this lets a line feed (0A) end the alphas. */
+static int only_transparent(const chunk *c)
+{
+    const size_t n = c->n > 0 && c->data[c->n - 1] == '\n' ? c->n - 1 : c->n;
+    int entry = -1;
+
+    for (size_t i = 0; i < n; i++) {
+        if (c->data[i] != 255 && (c->data[i] != 0 || entry >= 0))
+            return -1;
+        if (c->data[i] == 0)
+            entry = i < 256 ? (int)i : 256;
+    }
+    return entry;
+}
+
 /* Reads the colour that stays transparent after Pillow's convert("RGB"). tRNS
  * values are not scaled with the samples. A palette has such a colour when
  * exactly one entry is transparent and all others are opaque. */
 static void read_key_colour(decoder *d, const chunk *c)
 {
     clipc_key_colour *key = &d->info->key;
-    size_t entry = SIZE_MAX;
 
     key->present = false;
     switch (d->h.colour_type) {
@@ -302,13 +317,9 @@ static void read_key_colour(decoder *d, const chunk *c)
             key->rgb[i] = c->data[2 * i + 1]; /* low bytes */
         return;
     case PNG_COLOR_TYPE_PALETTE:
-        for (size_t i = 0; i < c->n; i++) {
-            if (c->data[i] != 255 && (c->data[i] != 0 || entry != SIZE_MAX))
-                return;
-            if (c->data[i] == 0)
-                entry = i;
-        }
-        d->transparent_entry = entry < 256 ? (int)entry : -1;
+        d->transparent_entry = only_transparent(c);
+        if (d->transparent_entry > 255) /* which Pillow clamps */
+            d->transparent_entry = 255;
         return;
     }
 }
@@ -318,6 +329,8 @@ static void read_key_colour(decoder *d, const chunk *c)
  * after scaling to 8 bits; equal samples are transparent. */
 static void read_alphas(decoder *d, const chunk *c)
 {
+    int entry;
+
     d->white.present = false;
     switch (d->h.colour_type) {
     case PNG_COLOR_TYPE_GRAY:
@@ -331,7 +344,11 @@ static void read_alphas(decoder *d, const chunk *c)
         return;
     case PNG_COLOR_TYPE_PALETTE:
         memset(d->alphas, 255, sizeof d->alphas);
-        memcpy(d->alphas, c->data, c->n < 256 ? c->n : 256);
+        entry = only_transparent(c);
+        if (entry < 0)
+            memcpy(d->alphas, c->data, c->n < 256 ? c->n : 256);
+        else if (entry < 256)
+            d->alphas[entry] = 0;
         return;
     }
 }
