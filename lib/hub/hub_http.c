@@ -66,6 +66,7 @@ enum {
     STOP_RANGE,                     /* a range other than requested */
     STOP_LENGTH, /* announces a length other than the hub's */
     STOP_BODY,   /* more bytes than announced or allowed */
+    STOP_OTHER,  /* a whole file that begins otherwise than what is here */
     STOP_WRITE,  /* os_error */
     STOP_TOKEN,  /* a token over http to another machine */
     STOP_SILENCE
@@ -80,6 +81,8 @@ typedef struct exchange {
     clipc_hub_answer *answer;
     clipc_hub_sink *sink; /* NULL: a HEAD */
     bool started;         /* the first byte of a kept body has come */
+    bool repeats;         /* the body begins with what the sink has ... */
+    uint64_t n_same;      /* ... and so many bytes of it were the same */
     clipc_hub_headers headers;
 } exchange;
 
@@ -258,13 +261,16 @@ static int stop_write(exchange *x)
     return STOP_WRITE;
 }
 
-/* Empties the file, to begin again. */
-static int restart(exchange *x)
+/* Cuts the file to its first n bytes, to go on from there. */
+static int restart(exchange *x, uint64_t n)
 {
+    const off_t at = (off_t)n;
+
     x->sink->changed = true;
-    if (ftruncate(x->sink->fd, 0) != 0 || lseek(x->sink->fd, 0, SEEK_SET) != 0)
+    if (ftruncate(x->sink->fd, at) != 0 ||
+        lseek(x->sink->fd, at, SEEK_SET) != at)
         return stop_write(x);
-    x->sink->have = 0;
+    x->sink->have = n;
     return CLIPC_STOP_NONE;
 }
 
@@ -282,8 +288,9 @@ static uint64_t due(const exchange *x)
            (clipc_transfer_status(&x->transfer) == 200 ? 0 : x->sink->have);
 }
 
-/* Checks an answer before the first byte of a body is kept. The file is emptied
- * last: a page that took the file's place has another length. */
+/* Checks an answer before the first byte of a body is kept. The whole file in
+ * place of a part is compared with what is here, and continues that: a page
+ * that took the file's place, or a connection that is cut, costs no bytes. */
 static int check_start(exchange *x)
 {
     const clipc_hub_headers *h = &x->headers;
@@ -300,8 +307,9 @@ static int check_start(exchange *x)
         return STOP_LENGTH;
     if (h->has_length && h->length > due(x))
         return stop_wrong(x, STOP_BODY);
-    if ((status == 200 || sink->have == 0) && restart(x) != CLIPC_STOP_NONE)
+    if (sink->have == 0 && restart(x, 0) != CLIPC_STOP_NONE)
         return STOP_WRITE;
+    x->repeats = status == 200 && sink->have > 0;
     x->started = true;
     return CLIPC_STOP_NONE;
 }
@@ -322,11 +330,45 @@ static int write_all(exchange *x, const char *data, size_t n)
     return CLIPC_STOP_NONE;
 }
 
+/* Passes over bytes that the file has. At others, an answer of the length that
+ * the hub announced is believed, and written from there on. */
+static int compare(exchange *x, const char **data, size_t *n)
+{
+    clipc_hub_sink *sink = x->sink;
+    char here[4096];
+
+    while (*n > 0 && x->n_same < sink->have) {
+        size_t most = *n < sizeof here ? *n : sizeof here;
+        if (most > sink->have - x->n_same)
+            most = (size_t)(sink->have - x->n_same);
+        const ssize_t got = pread(sink->fd, here, most, (off_t)x->n_same);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got == 0)
+            errno = EIO; /* somebody cut the file */
+        if (got <= 0)
+            return stop_write(x);
+        if (memcmp(here, *data, (size_t)got) != 0) {
+            if (!x->headers.has_length || !sink->has_size)
+                return STOP_OTHER;
+            x->repeats = false;
+            return restart(x, x->n_same);
+        }
+        x->n_same += (uint64_t)got;
+        *data += got;
+        *n -= (size_t)got;
+    }
+    x->repeats = x->n_same < sink->have;
+    return CLIPC_STOP_NONE;
+}
+
 static int take_body(void *user, const char *data, size_t n)
 {
     exchange *x = user;
     int stop = x->started ? CLIPC_STOP_NONE : check_start(x);
 
+    if (stop == CLIPC_STOP_NONE && x->repeats)
+        stop = compare(x, &data, &n);
     if (stop != CLIPC_STOP_NONE)
         return stop;
     if (n > most_bytes(x->sink) - x->sink->have)
@@ -465,6 +507,11 @@ static clipc_status fail_stopped(const exchange *x, clipc_error *err)
                           CLIPC_QUOTE(t->url),
                           (unsigned long long)sink->max_bytes,
                           clipc_hub_limit_name(sink->max_bytes));
+    case STOP_OTHER:
+        return clipc_transfer_fail(t, CLIPC_ERR_FORMAT, err,
+                                   "the answer begins otherwise than what is "
+                                   "here of the file; to begin anew remove %s",
+                                   CLIPC_QUOTE(sink->name));
     case STOP_WRITE:
         return clipc_fail_errno(err, "write", sink->name, t->os_error);
     case CLIPC_STOP_BLOCKED:

@@ -448,12 +448,18 @@ TEST(a_cut_transfer_is_continued)
 
 TEST(a_range_that_is_not_honoured_starts_the_file_anew)
 {
-    begin();
-    hub_server_rule(server, "storage GET | cut=5000 times=1");
-    hub_server_rule(server, "storage GET | no-range=1");
-    get("o/n");
-    check_blobs("n", A40);
-    CHECK_INT(hub_server_count(server, "range=5000"), 1);
+    static const char *const lengths[] = { "", " length=-" };
+
+    for (size_t i = 0; i < 2; i++) {
+        char rule[100];
+        begin();
+        hub_server_rule(server, "storage GET | cut=5000 times=1");
+        snprintf(rule, sizeof rule, "storage GET | no-range=1%s", lengths[i]);
+        hub_server_rule(server, rule);
+        get("o/n");
+        check_blobs("n", A40);
+        CHECK_INT(hub_server_count(server, "range=5000"), 1);
+    }
     /* 416 too. */
     begin();
     hub_server_rule(server, "storage GET | cut=5000 times=1");
@@ -683,6 +689,57 @@ TEST(a_whole_file_that_is_none_keeps_the_partial_file)
     refuse("o/n", CLIPC_ERR_LIMIT, "larger than 6000 bytes");
     params.max_file_bytes = 0;
     check_kept("max_file_bytes");
+}
+
+/* An answer that does not give its length, as a proxy's page or a chunked file,
+ * is compared with what is here. What comes again before the connection is cut
+ * takes nothing away. */
+TEST(a_whole_file_without_a_length_continues_the_partial_file)
+{
+    for (int sized = 0; sized < 2; sized++) {
+        leave_partial();
+        hub_server_rule(server, "storage GET | status=200 page=100 length=-");
+        if (!sized)
+            hub_server_rule(server, "hub HEAD /o/n/resolve/" A40
+                                    "/model.safetensors | size=-");
+        refuse("o/n", CLIPC_ERR_FORMAT, "begins otherwise");
+        check_kept("a page without a length");
+    }
+    leave_partial();
+    params.max_retries = 0;
+    hub_server_rule(server, "storage GET | no-range=1 length=- cut=3000");
+    refuse("o/n", CLIPC_ERR_NETWORK, "ended early");
+    check_kept("cut where the file is here");
+    leave_partial();
+    params.max_retries = 0;
+    hub_server_rule(server, "storage GET | no-range=1 cut=3000");
+    refuse("o/n", CLIPC_ERR_NETWORK, "ended before");
+    check_kept("cut, of a known length");
+    leave_partial();
+    params.max_retries = 0;
+    hub_server_rule(server, "storage GET | no-range=1 length=- cut=7000");
+    refuse("o/n", CLIPC_ERR_NETWORK, "ended early");
+    CHECK_INT(largest_incomplete("n"), 7000);
+    hub_server_reset(server);
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "range=7000"), 1);
+    check_blobs("n", A40);
+}
+
+/* Wrong bytes of an earlier run give way to a whole file of the length that the
+ * hub announced. */
+TEST(a_partial_file_that_is_wrong_is_written_over)
+{
+    begin();
+    params.max_retries = 0;
+    hub_server_rule(server, "storage GET | cut=5000 flip=4500");
+    refuse("o/n", CLIPC_ERR_NETWORK, "ended before the whole body");
+    CHECK_INT(largest_incomplete("n"), PARTIAL);
+    hub_server_reset(server);
+    hub_server_rule(server, "storage GET | no-range=1");
+    get("o/n");
+    CHECK_INT(hub_server_count(server, "storage GET"), 1);
+    check_blobs("n", A40);
 }
 
 /* After 416 the whole file is asked for; who sends a part again sends all. */
