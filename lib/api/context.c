@@ -65,15 +65,12 @@ static clipc_status allowed_features(unsigned *features, clipc_cpu cpu,
     return CLIPC_OK;
 }
 
-/* Sets the backend and the precision that params ask for. */
-static clipc_status choose_arithmetic(clipc_engine *engine,
-                                      const clipc_ctx_params *params,
-                                      const clipc_model *model,
-                                      clipc_error *err)
+/* Sets the precision that params and the model ask for. */
+static clipc_status choose_precision(clipc_engine *engine,
+                                     const clipc_ctx_params *params,
+                                     const clipc_model *model,
+                                     clipc_error *err)
 {
-    const bool vector = strcmp(engine->linear.kernels.name, "c") != 0;
-    clipc_gemm gemm = params->gemm;
-
     if ((unsigned)params->precision > CLIPC_PRECISION_INT8 ||
         (unsigned)params->packing > CLIPC_PACKING_ALWAYS ||
         (unsigned)params->gemm > CLIPC_GEMM_ACCELERATE)
@@ -89,6 +86,27 @@ static clipc_status choose_arithmetic(clipc_engine *engine,
                           "%s",
                           clipc_precision_name(model->packed_precision),
                           clipc_precision_name(engine->precision));
+    return CLIPC_OK;
+}
+
+/* Sets the kernels. The patches of int8 are bf16, and Arm's bf16 products have
+ * bits of their own: there f32's tiles compute them, so that int8 has the bits of
+ * AVX2 on every processor of Arm. */
+static void choose_kernels(clipc_engine *engine, unsigned features)
+{
+    if (engine->precision == CLIPC_PRECISION_INT8)
+        features &= ~(CLIPC_CPU_HAS_ARM_BF16 | CLIPC_CPU_HAS_SME_BF16);
+    clipc_kernels_init(&engine->linear.kernels, features);
+}
+
+/* Sets the backend that params ask for. */
+static clipc_status choose_gemm(clipc_engine *engine,
+                                const clipc_ctx_params *params,
+                                clipc_error *err)
+{
+    const bool vector = strcmp(engine->linear.kernels.name, "c") != 0;
+    clipc_gemm gemm = params->gemm;
+
     if (engine->precision != CLIPC_PRECISION_F32) {
         if (gemm == CLIPC_GEMM_OPENBLAS || gemm == CLIPC_GEMM_ACCELERATE)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
@@ -146,9 +164,10 @@ clipc_status clipc_ctx_create(clipc_ctx **out, const clipc_model *model,
                                         : MAX_SCRATCH_BYTES;
     ctx->engine.max_macs = params.max_macs ? params.max_macs : MAX_MACS;
     const unsigned n_cpus = clipc_cpu_count();
-    clipc_kernels_init(&ctx->engine.linear.kernels, features);
     CLIPC_TRY_GOTO(status, fail,
-                   choose_arithmetic(&ctx->engine, &params, model, err));
+                   choose_precision(&ctx->engine, &params, model, err));
+    choose_kernels(&ctx->engine, features);
+    CLIPC_TRY_GOTO(status, fail, choose_gemm(&ctx->engine, &params, err));
     CLIPC_TRY_GOTO(status, fail,
                    clipc_pool_create(&ctx->engine.pool,
                                      params.threads         ? params.threads
