@@ -1014,7 +1014,7 @@ typedef enum clipc_packing {
 struct clipc_ctx_params {
     size_t struct_size;
     unsigned threads; /* at most 1,024; 0: one for each CPU that the process
-                       * may use */
+                       * may use, of several kinds the fast ones */
     clipc_gemm gemm;
     clipc_cpu cpu;
     int keep_blas_threads; /* 0: creating the first context with OpenBLAS sets

@@ -33,11 +33,14 @@ void clipc_os_wake(atomic_uint *number);
  * such list. */
 size_t clipc_os_affinity(bool may_run[], size_t capacity);
 
-/* Processors that are on; of two kinds the fast ones where the system tells
- * the kinds apart. At least 1. */
+/* Processors that are on, at least 1. */
 unsigned clipc_os_processors(void);
 
-/* Bytes of a processor's second-level cache, 0 where the system does not say. */
+/* Those of the fastest kind; 0 where the system does not tell the kinds apart, or
+ * tells it of each processor (cpu_capacity, processors.c). */
+unsigned clipc_os_fast_processors(void);
+
+/* Bytes of a processor's second-level cache, or of its part of it, 0 where the system does not say. */
 size_t clipc_os_cache_bytes(void);
 
 /* Whether the system lets this process use the tiles of AMX, which Linux gives

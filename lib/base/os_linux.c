@@ -71,6 +71,11 @@ unsigned clipc_os_processors(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
+unsigned clipc_os_fast_processors(void)
+{
+    return 0;
+}
+
 /* glibc knows it on x86; elsewhere the files in /sys do (processors.c). */
 size_t clipc_os_cache_bytes(void)
 {

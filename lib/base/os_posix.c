@@ -103,13 +103,17 @@ size_t clipc_os_affinity(bool may_run[], size_t capacity)
 
 unsigned clipc_os_processors(void)
 {
-#ifdef __APPLE__
-    uint64_t fast = system_number("hw.perflevel0.logicalcpu");
-    if (fast > 0)
-        return (unsigned)fast;
-#endif
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned clipc_os_fast_processors(void)
+{
+#ifdef __APPLE__
+    return (unsigned)system_number("hw.perflevel0.logicalcpu");
+#else
+    return 0;
+#endif
 }
 
 size_t clipc_os_cache_bytes(void)

@@ -43,6 +43,11 @@ unsigned clipc_os_processors(void)
     return 1;
 }
 
+unsigned clipc_os_fast_processors(void)
+{
+    return 0;
+}
+
 size_t clipc_os_cache_bytes(void)
 {
     return 0;

@@ -85,6 +85,11 @@ unsigned clipc_os_processors(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
+unsigned clipc_os_fast_processors(void)
+{
+    return 0;
+}
+
 size_t clipc_os_cache_bytes(void)
 {
     DWORD n = 0;

@@ -63,6 +63,32 @@ static unsigned least(unsigned a, unsigned b)
 
 /* ---- processors of several kinds ----------------------------------------- */
 
+/* How many processors folder/cpuN/name lists ("0-3,8"), 1 where it cannot be
+ * read. */
+static unsigned listed(const char *folder, size_t i, const char *name)
+{
+    char path[1100], text[1024];
+    const char *at = text;
+    uint64_t first, last, n = 0;
+
+    snprintf(path, sizeof path, "%s/cpu%zu/%s", folder, i, name);
+    if (!read_small(path, text, sizeof text))
+        return 1;
+    while (read_number(&at, &first)) {
+        last = first;
+        if (*at == '-') {
+            at++;
+            if (!read_number(&at, &last) || last < first)
+                return 1;
+        }
+        n += last - first + 1;
+        if (*at != ',')
+            break;
+        at++;
+    }
+    return n > 0 && n <= CLIPC_MAX_PROCESSORS ? (unsigned)n : 1;
+}
+
 /* Reads a number out of folder/cpuN/name, 0 where there is none. */
 static uint64_t processor_number(const char *folder, size_t i,
                                  const char *name)
@@ -123,7 +149,13 @@ size_t clipc_cpu_cache(const char *folder, const bool may_run[], size_t n)
         snprintf(path, sizeof path, "cache/index%d/level", i);
         if (processor_number(folder, fastest, path) == 2) {
             snprintf(path, sizeof path, "cache/index%d/size", i); /* "512K" */
-            return (size_t)processor_number(folder, fastest, path) * 1024;
+            uint64_t kib = processor_number(folder, fastest, path);
+            snprintf(path, sizeof path, "cache/index%d/shared_cpu_list", i);
+            /* Threads of one core count as one. */
+            unsigned n_cores = listed(folder, fastest, path) /
+                               listed(folder, fastest,
+                                      "topology/thread_siblings_list");
+            return (size_t)(kib * 1024 / (n_cores ? n_cores : 1));
         }
     }
     return 0;
@@ -232,7 +264,7 @@ unsigned clipc_cpu_quota(const char *cgroup_file, const char *mount)
 
 /* ---- this process -------------------------------------------------------- */
 
-unsigned clipc_cpu_count(void)
+unsigned clipc_cpu_available(void)
 {
     bool may_run[CLIPC_MAX_PROCESSORS];
     size_t n = clipc_os_affinity(may_run, CLIPC_MAX_PROCESSORS);
@@ -242,10 +274,19 @@ unsigned clipc_cpu_count(void)
         count += may_run[i];
     if (count == 0)
         count = clipc_os_processors();
-    count = least(count, clipc_cpu_fast(CPU_FOLDER, may_run, n));
     count = least(count,
                   clipc_cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup"));
     return count ? count : 1;
+}
+
+unsigned clipc_cpu_count(void)
+{
+    bool may_run[CLIPC_MAX_PROCESSORS];
+    size_t n = clipc_os_affinity(may_run, CLIPC_MAX_PROCESSORS);
+    unsigned count = clipc_cpu_available();
+
+    count = least(count, clipc_os_fast_processors());
+    return least(count, clipc_cpu_fast(CPU_FOLDER, may_run, n));
 }
 
 size_t clipc_cpu_cache_bytes(void)

@@ -14,7 +14,12 @@
 /* Bytes of one core's second-level cache; 1 MiB where the size is unknown. */
 size_t clipc_cpu_cache_bytes(void);
 
-/* Processors by affinity mask, kind and cgroup quota, at least 1. */
+/* Processors that the work of this process may keep busy, by affinity mask and
+ * cgroup quota, at least 1. */
+unsigned clipc_cpu_available(void);
+
+/* Of those, the ones that compute most together: on processors of several kinds the
+ * fast ones (clipc_cpu_fast). At least 1. */
 unsigned clipc_cpu_count(void);
 
 /* ---- what they are made of ----------------------------------------------- */
@@ -27,7 +32,8 @@ unsigned clipc_cpu_count(void);
 unsigned clipc_cpu_fast(const char *folder, const bool may_run[], size_t n);
 
 /* Bytes of the second-level cache of the fastest processor, or of the first
- * where all are alike; 0 where the folder does not say. */
+ * where all are alike: its part, where cores share it. 0 where the folder does not
+ * say. */
 size_t clipc_cpu_cache(const char *folder, const bool may_run[], size_t n);
 
 /* Processors that the CPU quotas of this process's control groups are worth,

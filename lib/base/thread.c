@@ -225,7 +225,7 @@ static void start_workers(void *arg)
 
 static void start(clipc_pool *pool)
 {
-    pool->spin = pool->n_wanted > 1 && pool->n_wanted <= clipc_cpu_count();
+    pool->spin = pool->n_wanted > 1 && pool->n_wanted <= clipc_cpu_available();
     pool->n_threads = 1;
     /* Signals stay with the program's threads. */
     if (pool->n_wanted > 1)

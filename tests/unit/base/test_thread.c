@@ -251,6 +251,7 @@ TEST(count_follows_the_affinity_mask)
     CHECK(sched_setaffinity(0, sizeof before, &before) == 0);
     CHECK_INT(count_one, 1);
     CHECK_INT(clipc_cpu_count(), count_before);
+    CHECK(clipc_cpu_available() >= count_before);
 }
 
 static unsigned quota_of(const char *cgroup)
@@ -382,6 +383,28 @@ TEST(cache_is_that_of_the_fastest_processor)
     }
     CHECK_INT(clipc_cpu_cache(test_folder(), all, 2), 512 << 10);
     CHECK_INT(clipc_cpu_cache(test_folder(), all, 1), 128 << 10);
+
+    /* Where cores share it, a core's part; the threads of one core are one. */
+    static const struct {
+        const char *sharers, *threads;
+        int kib;
+    } shared[] = {
+        { "0-3\n", NULL, 32 },         { "0,2,4-5\n", NULL, 32 },
+        { "0-7\n", "0,4\n", 32 },      { "0-1\n", "0-1\n", 128 },
+        { "0\n", "0-1\n", 128 },       { "\n", NULL, 128 },
+        { "3-1\n", NULL, 128 },        { "0-\n", NULL, 128 },
+        { "0-99999999\n", NULL, 128 }, { "all\n", NULL, 128 },
+    };
+    group("cpu0/topology");
+    for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++) {
+        group_file("cpu0/cache/index2/shared_cpu_list", shared[i].sharers);
+        if (shared[i].threads)
+            group_file("cpu0/topology/thread_siblings_list",
+                       shared[i].threads);
+        else
+            (void)unlink(test_path("cpu0/topology/thread_siblings_list"));
+        CHECK_INT(clipc_cpu_cache(test_folder(), all, 1), shared[i].kib << 10);
+    }
     CHECK(clipc_cpu_cache_bytes() >= 16 << 10);
 }
 
