@@ -224,6 +224,11 @@ TEST(bytes_that_are_forgotten_leave_memory_and_come_back)
     const unsigned char *data = clipc_tensor_files_find(weights, "a")->data;
     CHECK_BYTES(data, numbers, N * sizeof *numbers);
     const long before = resident_kib(data);
+    if (before == 0 && emulated()) { /* qemu 10 writes smaps itself */
+        clipc_tensor_files_free(weights);
+        free(numbers);
+        SKIP("the emulator shows all memory as absent");
+    }
     CHECK(before >= 4096);
     /* Bytes of no file, and bytes that reach past the file. */
     clipc_tensor_files_forget_bytes(weights, numbers, N * sizeof *numbers);
