@@ -466,7 +466,9 @@ struct clipc_image_params {
                               * progressive JPEG, interlaced PNG and GIF,
                               * WebP, AVIF, run-length coded BMP; default
                               * 512 MiB */
-    unsigned max_scans;      /* of a progressive JPEG; default 500 */
+    unsigned max_scans;      /* of a progressive JPEG; frames of an AVIF, with
+                              * those of its tiles and those that are not
+                              * shown; default 500 */
     unsigned timeout_ms;     /* whole transfer; default 30,000. A server that
                               * sends fewer than 1,000 bytes/s for 10 s, or
                               * nothing for so long, is left sooner */

@@ -42,6 +42,7 @@ bool clipc_avif_is_brand(const uint8_t *data, size_t n)
 
 #if CLIPC_AVIF
 
+#include "image/avif_frames.h"
 #include "image/exif.h"
 
 #include <stdlib.h>
@@ -161,6 +162,8 @@ static clipc_status start(decoder *d, const uint8_t *data, size_t n,
                           d->name, width, height,
                           width * height * bytes_per_pixel(avif),
                           d->params->max_decode_bytes);
+    CLIPC_TRY(clipc_avif_frames_check(data, n, d->params->max_scans, d->name,
+                                      d->err));
     if (most > d->params->max_pixels)
         most = d->params->max_pixels;
     if (most < AVIF_DEFAULT_IMAGE_SIZE_LIMIT) {
