@@ -94,8 +94,11 @@ case " $options" in
 *) options="${options:+$options }parallel=$(nproc)" ;;
 esac
 build /build "$options"
-# Packages of another run, and nothing else that lies there.
-find "$output" -maxdepth 1 -type f \( -name 'clipc*_*' -o -name 'libclipc*_*' \) -delete
+# The packages in $output, and nothing else that lies there.
+packages() {
+    find "$output" -maxdepth 1 -type f \( -name 'clipc*_*' -o -name 'libclipc*_*' \) "$@"
+}
+packages -delete # of another run
 find "$root/build" -maxdepth 1 -type f -exec cp {} "$output" \;
 
 if [ -n "$twice" ]; then
@@ -132,8 +135,10 @@ if [ -n "$lint" ]; then
 fi
 
 own "$owner" "$output"
-find "$output" -maxdepth 1 -type f \( -name 'clipc*_*' -o -name 'libclipc*_*' \
-    -o -name deb.log -o -name lintian.log \) | while read -r file; do
+{
+    packages
+    find "$output" -maxdepth 1 -type f \( -name deb.log -o -name lintian.log \)
+} | while read -r file; do
     own "$owner" "$file"
 done
 for package in "$output"/*.deb; do
