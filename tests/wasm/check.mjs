@@ -199,10 +199,17 @@ check('what cannot be is refused with a message', () => {
     assert.deepEqual(model.labels, ['<b>', 'a']);
     assert.equal(model.classify(pictures[0]).length, 2);
   });
+  assert.throws(open('config.json', '{}'), /config\.json: must be an ArrayBuffer/);
   const closed = clipc.open(demo);
   closed.close();
   assert.throws(() => closed.embedTexts(['a']), /closed/);
 });
+
+check('a size of more than 32 bits is refused, not cut', () => withModel(demo, {}, model => {
+  const width = 2 ** 30 + 1, length = 4 * width;
+  assert.throws(() => model.embedImage({ data: { length }, width, height: 1 }),
+    new RegExp(`out of memory: ${length} bytes`));
+}));
 
 /* ---- the module ---- */
 check('it is small: ', () => {
@@ -220,7 +227,35 @@ check('it asks for nothing but what the C library of WASI asks for', () => {
     assert.match(name, /^(memory|_initialize|module_[a-z_]+)$/);
 });
 
+// Two blocks that nobody writes to take the first 2 GiB: what is opened then lies at
+// addresses that are negative where they are read as signed.
+const { instantiate } = WebAssembly;
+let high;
+WebAssembly.instantiate = async (...what) => (high = await instantiate(...what));
+const above = await load(wasm);
+WebAssembly.instantiate = instantiate;
+const blocks = [1, 2].map(() => high.exports.module_alloc(1000 << 20) >>> 0);
+if (blocks.includes(0))
+  console.log('skip - wasm: addresses above 2 GiB: this machine gives node no 2 GiB');
+else
+  check('addresses above 2 GiB', () => {
+    assert.ok(high.exports.memory.buffer.byteLength > 2 ** 31, `${blocks}`);
+    const model = above.open(demo);
+    sameEmbeddings(model, '--model', 'demo');
+    model.setLabels(['a', 'red convertible'], { templates: ['a drawing of a {}'] });
+    assert.equal(model.classify(pictures[0], { k: 2 }).length, 2);
+    assert.throws(() => model.embedTexts(['long '.repeat(200)]), /too long|tokens/);
+    model.close();
+  });
+
 const fresh = await load(wasm);
+check('a file is any view of its bytes', () => {
+  const config = demo['config.json'], bytes = Uint8Array.from({ length: 2 * config.length },
+    (_, i) => config[i] ?? 0x20);
+  for (const view of [new DataView(bytes.buffer), new Uint16Array(bytes.buffer)])
+    fresh.open({ ...demo, 'config.json': view }).close();
+});
+
 check('its memory does not grow with what was asked', () => {
   const round = () => {
     const model = fresh.open(demo);

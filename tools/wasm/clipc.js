@@ -32,12 +32,12 @@ function host(module, memory) {
   const answers = {
     clock_time_get(clock, precision, out) {
       const now = clock === 0 ? Date.now() : performance.now();
-      view().setBigUint64(out, BigInt(Math.round(now * 1e6)), true);
+      view().setBigUint64(out >>> 0, BigInt(Math.round(now * 1e6)), true);
       return 0;
     },
     environ_sizes_get(count, bytes) {
-      view().setUint32(count, 0, true);
-      view().setUint32(bytes, 0, true);
+      view().setUint32(count >>> 0, 0, true);
+      view().setUint32(bytes >>> 0, 0, true);
       return 0;
     },
     environ_get: () => 0,
@@ -67,7 +67,7 @@ class Clipc {
   // Bytes of memory that the module has taken. It gives none back to its host.
   get memoryBytes() { return this.#call.memory.buffer.byteLength; }
 
-  // files: { 'config.json': bytes, ... }, each a Uint8Array or ArrayBuffer, by the
+  // files: { 'config.json': bytes, ... }, each an ArrayBuffer or a view of one, by the
   // names of FILES; or { 'model.safetensors': bytes } alone, the bytes of a packed
   // file. precision: 'f32', 'bf16' or 'int8'; 'auto' is f32, and of a packed file its
   // own. imageSize: 0, the checkpoint's.
@@ -92,7 +92,7 @@ class Model {
 
   constructor(exports) {
     this.#call = exports;
-    this.#session = exports.module_create();
+    this.#session = exports.module_create() >>> 0;
     if (!this.#session) throw new Error('out of memory: a model');
   }
 
@@ -103,16 +103,12 @@ class Model {
   }
 
   /* -- memory of the module; a view is good until the next call into it -- */
+  // The module's addresses have 32 bits: of those it returns, the second half would
+  // be negative numbers here, and a size above would lose its first bits there.
   #bytes(at, n) { return new Uint8Array(this.#call.memory.buffer, at, n); }
   #alloc(n) {
-    const at = this.#call.module_alloc(n);
+    const at = n < 2 ** 32 ? this.#call.module_alloc(n) >>> 0 : 0;
     if (!at) throw new Error(`out of memory: ${n} bytes`);
-    return at;
-  }
-  #copy(bytes) {
-    const source = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
-    const at = this.#alloc(source.length);
-    this.#bytes(at, source.length).set(source);
     return at;
   }
   // Calls body() with room for n bytes, which is given back after it.
@@ -154,7 +150,8 @@ class Model {
   #check(good) {
     if (this.#session === 0) throw new Error('the model is closed');
     if (good) return;
-    const memory = new Uint8Array(this.#call.memory.buffer), at = this.#call.module_message();
+    const memory = new Uint8Array(this.#call.memory.buffer);
+    const at = this.#call.module_message() >>> 0;
     throw new Error(new TextDecoder().decode(memory.slice(at, memory.indexOf(0, at))));
   }
   #floats(at, n) { return new Float32Array(this.#call.memory.buffer, at, n).slice(); }
@@ -163,7 +160,15 @@ class Model {
   putFile(name, bytes) {
     const file = FILES.indexOf(name);
     if (file < 0) throw new Error(`${name}: not a file of a model; they are ${FILES.join(', ')}`);
-    this.#call.module_put_file(this.#session, file, this.#copy(bytes), bytes.byteLength);
+    let source;
+    if (ArrayBuffer.isView(bytes))
+      source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    else if (bytes instanceof ArrayBuffer) source = new Uint8Array(bytes);
+    else throw new Error(`${name}: must be an ArrayBuffer or a view of one`);
+    // The module frees the block; nothing throws before it has it.
+    const at = this.#alloc(source.length);
+    this.#bytes(at, source.length).set(source);
+    this.#call.module_put_file(this.#session, file, at, source.length);
   }
   openFiles(precision, imageSize) {
     this.#check(this.#call.module_open(this.#session, precision, imageSize));
