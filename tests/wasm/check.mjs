@@ -203,6 +203,8 @@ check('what cannot be is refused with a message', () => {
   const closed = clipc.open(demo);
   closed.close();
   assert.throws(() => closed.embedTexts(['a']), /closed/);
+  assert.throws(() => closed.dim, /closed/);
+  assert.throws(() => closed.putFile('config.json', demo['config.json']), /closed/);
 });
 
 check('a size of more than 32 bits is refused, not cut', () => withModel(demo, {}, model => {
@@ -210,6 +212,17 @@ check('a size of more than 32 bits is refused, not cut', () => withModel(demo, {
   assert.throws(() => model.embedImage({ data: { length }, width, height: 1 }),
     new RegExp(`out of memory: ${length} bytes`));
 }));
+
+// Firefox 90, which docs/WASM.md promises, has no Object.hasOwn.
+check('the script needs no newer function than the engines of docs/WASM.md have', () => {
+  const { hasOwn } = Object;
+  delete Object.hasOwn;
+  try {
+    withModel(demo, { precision: 'f32' }, model => model.embedTexts(['a']));
+  } finally {
+    Object.hasOwn = hasOwn;
+  }
+});
 
 /* ---- the module ---- */
 check('it is small: ', () => {

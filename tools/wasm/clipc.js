@@ -72,7 +72,7 @@ class Clipc {
   // file. precision: 'f32', 'bf16' or 'int8'; 'auto' is f32, and of a packed file its
   // own. imageSize: 0, the checkpoint's.
   open(files, { precision = 'auto', imageSize = 0 } = {}) {
-    if (!Object.hasOwn(PRECISIONS, precision))
+    if (!Object.keys(PRECISIONS).includes(precision))
       throw new Error(`precision ${precision}: must be ${Object.keys(PRECISIONS).join(', ')}`);
     const model = new Model(this.#call);
     try {
@@ -160,6 +160,7 @@ class Model {
   putFile(name, bytes) {
     const file = FILES.indexOf(name);
     if (file < 0) throw new Error(`${name}: not a file of a model; they are ${FILES.join(', ')}`);
+    this.#check(true);
     let source;
     if (ArrayBuffer.isView(bytes))
       source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -171,11 +172,15 @@ class Model {
     this.#call.module_put_file(this.#session, file, at, source.length);
   }
   openFiles(precision, imageSize) {
+    this.#check(true);
     this.#check(this.#call.module_open(this.#session, precision, imageSize));
   }
 
   // Numbers in an embedding.
-  get dim() { return this.#call.module_dim(this.#session); }
+  get dim() {
+    this.#check(true);
+    return this.#call.module_dim(this.#session);
+  }
   get labels() { return [...this.#labels]; }
 
   // The labels that classify() chooses from, each in every template: 'a photo of
