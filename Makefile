@@ -395,8 +395,8 @@ else
 SHARED_LDFLAGS = -shared -Wl,-soname,$(SONAME) \
                  -Wl,--version-script=lib/clipc.map -Wl,--no-undefined
 endif
-# Sanitizers resolve their runtime in the program.
-ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
+# Sanitizers resolve their runtime in the program; macOS has theirs in a library.
+ifneq ($(if $(MACOS),,$(filter asan ubsan tsan,$(VARIANT))),)
 $(SHARED_LIB): ALL_LDFLAGS += -Wl,--undefined-version -Wl,-z,undefs
 endif
 

@@ -139,6 +139,16 @@ names() { # MACHINE NAME...: install puts these into LIBDIR, in this order
     grep -q -e "-install_name '/usr/local/lib/libclipc.0.dylib'" "$tmp/log" &&
     names aarch64-unknown-linux-android28 libclipc.so; }
 report $? 'names of the shared library on Linux, macOS and Android'
+linked() { # MACHINE VARIABLE=VALUE...: the command that links the shared library
+    MACHINE=$1 && shift
+    MACHINE=$MACHINE "$MAKE" --no-print-directory CC="$tmp/compiler" BUILD="$tmp/none" \
+        V=1 -n "$@" lib >"$tmp/log" 2>"$tmp/err" &&
+        grep -E -e "/compiler (-shared|-dynamiclib) " "$tmp/log" >"$tmp/link"
+}
+{ linked x86_64-linux-gnu VARIANT=asan && grep -q -e -undefined-version "$tmp/link" &&
+    linked arm64-apple-darwin23.1.0 VARIANT=asan &&
+    ! grep -qE -e '-undefined-version|-z,' "$tmp/link"; }
+report $? 'with a sanitizer, no option of another linker for macOS'
 relative() { # FROM TO RESULT
     [ "$(sh tools/relative.sh "$1" "$2")" = "$3" ] || {
         echo "from $1 to $2: not $3" >"$tmp/err"
