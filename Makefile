@@ -68,6 +68,7 @@ VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 # "arm64-apple-darwin23". Empty where `make deps` has yet to install a compiler.
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 MACOS   := $(if $(findstring darwin,$(MACHINE))$(findstring macos,$(MACHINE)),1)
+ANDROID := $(if $(findstring android,$(MACHINE)),1)
 # For Windows: the part of POSIX that it has not, before every file.
 WINDOWS := $(if $(findstring windows,$(MACHINE))$(findstring mingw,$(MACHINE)), \
     -D_FILE_OFFSET_BITS=64 -U_WIN32_WINNT -D_WIN32_WINNT=0x0A00 \
@@ -78,7 +79,7 @@ ifdef MACOS
 SHARED  := libclipc.$(MAJOR).dylib
 SONAME  := $(SHARED)
 LINKED  := libclipc.dylib
-else ifneq ($(findstring android,$(MACHINE)),)
+else ifdef ANDROID
 # An application takes no versions along.
 SHARED  := libclipc.so
 SONAME  := libclipc.so
@@ -175,6 +176,10 @@ SLOW_KERNEL_CFLAGS = $(if $(filter clang%,$(notdir $(CC))),-O0)
 LIB_CPPFLAGS += -DCLIPC_STACK_BYTES=4194304
 endif
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(variant_flags_$(VARIANT))
+ifdef ANDROID
+# Its newer machines may have pages of 16 KiB.
+ALL_LDFLAGS += -Wl,-z,max-page-size=16384
+endif
 LIBS = $(PACKAGE_LIBS) -lm $(if $(WINDOWS),,-ldl)
 # Compiler and pkg-config are asked when something is compiled: `make deps` may
 # have installed them a moment before.

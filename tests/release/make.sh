@@ -149,6 +149,10 @@ linked() { # MACHINE VARIABLE=VALUE...: the command that links the shared librar
     linked arm64-apple-darwin23.1.0 VARIANT=asan &&
     ! grep -qE -e '-undefined-version|-z,' "$tmp/link"; }
 report $? 'with a sanitizer, no option of another linker for macOS'
+{ linked aarch64-unknown-linux-android28 &&
+    grep -q -e '-Wl,-z,max-page-size=16384 ' "$tmp/link" &&
+    linked aarch64-linux-gnu && ! grep -q max-page-size "$tmp/link"; }
+report $? 'for Android the library is aligned to pages of 16 KiB'
 relative() { # FROM TO RESULT
     [ "$(sh tools/relative.sh "$1" "$2")" = "$3" ] || {
         echo "from $1 to $2: not $3" >"$tmp/err"
