@@ -317,7 +317,8 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(FLAGS) | cmp -s - $@ || { \
 	    CC='$(CC)' CFLAGS=$(call quoted,$(CPPFLAGS) $(CFLAGS)) PKG_CONFIG='$(PKG_CONFIG)' \
-	    sh tools/toolchain.sh $(PACKAGES) $(SERVE_PACKAGES) && printf '%s\n' $(FLAGS) > $@; }
+	    POSIX_ONLY=$(POSIX_ONLY) sh tools/toolchain.sh $(PACKAGES) $(SERVE_PACKAGES) && \
+	    printf '%s\n' $(FLAGS) > $@; }
 quoted = '$(subst ','\'',$(1))'
 FLAGS = $(call quoted,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(OPENBLAS) $(CURL) $(WEBP) $(AVIF) $(GIF) $(POSIX_ONLY))
 # What knows the prefix: `make install PREFIX=...` compiles nothing else again.

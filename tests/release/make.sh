@@ -175,6 +175,9 @@ fi
 refuses 'makes big-endian code' \
     CFLAGS='-w -U__BYTE_ORDER__ -D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__'
 report $? 'big-endian is refused in one line'
+{ refuses 'no linux/futex.h: .* linux-headers' CFLAGS=-nostdinc &&
+    ! build "$unit" CFLAGS=-nostdinc POSIX_ONLY=1 && ! grep -q futex "$tmp/err"; }
+report $? "no headers of Linux, which POSIX_ONLY=1 does without"
 { ! build "$unit" CFLAGS=-no-such-option && grep -q 'does not run' "$tmp/err" &&
     [ ! -e "$unit" ]; }
 report $? 'an option that the compiler refuses'
