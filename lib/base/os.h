@@ -72,7 +72,8 @@ struct timespec clipc_os_changed(const struct stat *st);
  * `old`, if that is this user's own. Where files have no such rights, nothing. */
 void clipc_os_copy_rights(int fd, const struct stat *old);
 
-/* socket(), closed on exec. */
+/* socket(), closed on exec. Where SIGPIPE is the process's and not a thread's, as
+ * on macOS, the socket sends none. */
 int clipc_os_socket(int domain, int type, int protocol);
 
 /* Calls run(arg) while this thread takes no signal. Threads that run() starts

@@ -158,7 +158,15 @@ int clipc_os_socket(int domain, int type, int protocol)
 {
     int fd = socket(domain, type, protocol);
 
-    if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    bool made = fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+#ifdef __APPLE__
+    /* Its SIGPIPE is the process's: a thread that blocks it keeps no other from
+     * taking it. */
+    const int on = 1;
+    made = made &&
+           setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) == 0;
+#endif
+    if (fd >= 0 && !made) {
         const int error = errno;
         close(fd);
         errno = error;
@@ -172,7 +180,8 @@ void clipc_os_take_signal(const sigset_t *set)
     sigset_t pending;
 
     /* Another thread may take a signal of the whole process in between: then
-     * sigwait() waits for the next. write() sends SIGPIPE to the thread. */
+     * sigwait() waits for the next. POSIX sends SIGPIPE to the thread that
+     * writes; on macOS no socket of clipc_os_socket() sends one. */
     sigemptyset(&pending);
     sigpending(&pending);
     for (int signal = 1; signal < 32; signal++) {

@@ -75,6 +75,11 @@ linked() {
     [ ! -s "$folder/log" ]
     report $? 'the library and the programs call nothing that macOS has not'
 
+    # Its sockets are told to send no SIGPIPE, which macOS sends to the whole process.
+    names --undefined-only "$folder/objects/lib/base/os_posix.o" >"$folder/log"
+    grep -qx _setsockopt "$folder/log"
+    report $? 'sockets of the library are made without SIGPIPE'
+
     rm -rf "$folder/stage"
     built install DESTDIR="$folder/stage" >"$folder/log" 2>&1 &&
         [ "$(readlink "$folder/stage/usr/local/lib/libclipc.dylib")" = libclipc.0.dylib ] &&
