@@ -7,7 +7,8 @@
  * (models/clip/configuration_clip.py, models/siglip/configuration_siglip.py):
  * absent keys have the values of ViT-B/32 and of SigLIP B/16. CLIP's
  * "text_config_dict", of checkpoints from 2021 and 2022, replaces
- * "text_config" whole, its own absent keys being defaults too. Out of range,
+ * "text_config", its own absent keys being defaults too; only keys that
+ * transformers' class does not have ("is_causal") still count. Out of range,
  * null or of another network is an error that names the key.
  */
 #include "config/config.h"
@@ -130,16 +131,36 @@ static clipc_status get_tower(const clipc_json_object *s,
     return CLIPC_OK;
 }
 
+/* Beside "KEY_dict" transformers' class has its keys from there, and what the
+ * class does not have still from "KEY". */
+static clipc_status check_hidden(const clipc_json_object *root,
+                                 const clipc_json_object *dict,
+                                 const char *key, bool text, clipc_error *err)
+{
+    clipc_json_object hidden;
+
+    CLIPC_TRY(clipc_json_find(&hidden, root, key, err));
+    CLIPC_TRY(clipc_config_check_keys(&hidden, err));
+    return json_object_get(dict->object, "is_causal")
+               ? CLIPC_OK
+               : clipc_config_check_causal(&hidden, text, err);
+}
+
 /* CLIP's section "KEY_dict"; without one the section "KEY"; else none. */
 static clipc_status find_section(clipc_json_object *out,
                                  const clipc_json_object *root,
-                                 clipc_family family, const char *key,
-                                 const char *dict_key, clipc_error *err)
+                                 clipc_family family, bool text,
+                                 clipc_error *err)
 {
+    const char *key = text ? "text_config" : "vision_config";
+
     if (family != CLIPC_FAMILY_SIGLIP) {
-        CLIPC_TRY(clipc_json_find(out, root, dict_key, err));
+        CLIPC_TRY(
+            clipc_json_find(out, root,
+                            text ? "text_config_dict" : "vision_config_dict",
+                            err));
         if (out->object)
-            return CLIPC_OK;
+            return check_hidden(root, out, key, text, err);
     }
     return clipc_json_find(out, root, key, err);
 }
@@ -430,10 +451,8 @@ static clipc_status get_all(clipc_config *config,
     }
     /* A tower by itself has its keys at the root. */
     if (config->has_text && config->has_vision) {
-        CLIPC_TRY(find_section(&text, root, config->family, "text_config",
-                               "text_config_dict", err));
-        CLIPC_TRY(find_section(&vision, root, config->family, "vision_config",
-                               "vision_config_dict", err));
+        CLIPC_TRY(find_section(&text, root, config->family, true, err));
+        CLIPC_TRY(find_section(&vision, root, config->family, false, err));
     }
     if (!config->has_text || !config->has_vision) {
         const char *key = config->has_text ? "text_config" : "vision_config";

@@ -96,16 +96,42 @@ KEYS = [
      {"image_processor_type": "SiglipImageProcessor"}, "equal"),
 ]
 
+# The same in a section beside "text_config_dict" or "vision_config_dict", which
+# "clip-f16" has. A key that ends in "_dict" goes into that one.
+BESIDE = [
+    ("numbers and names", {"text_config": {"hidden_act": "relu",
+                                           "num_hidden_layers": 7},
+                           "vision_config": {"layer_norm_eps": 0.5}}, "equal"),
+    ("is_causal of an image tower", {"vision_config": {"is_causal": True}},
+     "is_causal"),
+    ("is_causal false", {"attn_implementation": "eager",
+                         "text_config": {"is_causal": False}}, "is_causal"),
+    ("is_causal as it is", {"text_config": {"is_causal": True},
+                            "vision_config": {"is_causal": False}}, "equal"),
+    ("is_causal of both sections",
+     {"text_config": {"is_causal": False},
+      "text_config_dict": {"is_causal": True},
+      "vision_config": {"is_causal": True},
+      "vision_config_dict": {"is_causal": False}}, "equal"),
+    ("per_layer_config",
+     {"text_config": {"per_layer_config": {"0": {"hidden_act": "relu"}}}},
+     "per_layer_config"),
+    ("attribute_map", {"text_config": {"attribute_map": {"a": "b"}}},
+     "attribute_map"),
+]
 
-def changed(run, base, keys):
-    """The base in a folder of its own with these keys."""
+
+def changed(run, base, keys, beside=False):
+    """The base in a folder of its own with these keys. beside: in the sections
+    that they name, whatever the sections "_dict"."""
     folder = f"{run.work}/changed"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(BASES[base], folder)
     with open(f"{folder}/config.json", encoding="utf-8") as file:
         config = json.load(file)
     for key, value in keys.items():
-        section = f"{key}_dict" if f"{key}_dict" in config else key
+        section = f"{key}_dict" if f"{key}_dict" in config and not beside \
+            else key
         if isinstance(value, dict) and isinstance(config.get(section), dict):
             config[section].update(value)
         else:
@@ -116,22 +142,28 @@ def changed(run, base, keys):
 
 
 def key_cases(run):
-    for name, bases, keys, expected in KEYS:
-        for base in bases:
-            title = f"keys: {base}: {name}"
-            if not run.wants(title):
-                continue
-            folder = changed(run, base, keys)
-            if "transformers_weights" in keys:
-                state = tensors(f"{folder}/model.safetensors")
-                save(state, f"{folder}/other.safetensors")
-                save({k: v * 0 for k, v in state.items()},
-                     f"{folder}/model.safetensors")
-            if expected != "equal":
-                run.refuse(title, ["--model", folder], expected)
-                continue
-            run.compare(title, ["--model", folder],
-                        embeddings(load(folder), folder, run.picture))
+    cases = [(name, base, keys, expected, False)
+             for name, bases, keys, expected in KEYS for base in bases]
+    cases += [(f"beside a _dict: {name}", "clip-f16", keys, expected, True)
+              for name, keys, expected in BESIDE]
+    for name, base, keys, expected, beside in cases:
+        title = f"keys: {base}: {name}"
+        if run.wants(title):
+            key_case(run, title, changed(run, base, keys, beside), keys,
+                     expected)
+
+
+def key_case(run, title, folder, keys, expected):
+    if "transformers_weights" in keys:
+        state = tensors(f"{folder}/model.safetensors")
+        save(state, f"{folder}/other.safetensors")
+        save({k: v * 0 for k, v in state.items()},
+             f"{folder}/model.safetensors")
+    if expected != "equal":
+        run.refuse(title, ["--model", folder], expected)
+        return
+    run.compare(title, ["--model", folder],
+                embeddings(load(folder), folder, run.picture))
 
 
 # ---- tensors ---------------------------------------------------------------

@@ -171,6 +171,50 @@ TEST(dict_sections_replace_the_others_whole)
     CHECK_HAS(err.message, "\"text_config_dict.hidden_size\" is 0");
 }
 
+/* transformers 5.24: what CLIPTextConfig(**text_config_dict).to_dict() does not
+ * have still comes from text_config. */
+TEST(keys_that_no_class_has_count_beside_a_dict_section)
+{
+    static const struct {
+        const char *text, *has;
+    } cases[] = {
+        { "{\"vision_config_dict\": {}, \"vision_config\": {\"is_causal\": "
+          "true}}",
+          "\"vision_config.is_causal\" is true" },
+        { "{\"text_config_dict\": {}, \"text_config\": {\"is_causal\": "
+          "false}}",
+          "\"text_config.is_causal\" is false" },
+        { "{\"text_config_dict\": {}, \"text_config\": "
+          "{\"per_layer_config\": {\"0\": {\"hidden_act\": \"relu\"}}}}",
+          "\"text_config.per_layer_config\"" },
+        { "{\"vision_config_dict\": {}, \"vision_config\": "
+          "{\"attribute_map\": {\"a\": \"b\"}}}",
+          "\"vision_config.attribute_map\"" },
+        { "{\"vision_config_dict\": {}, \"vision_config\": "
+          "{\"quantization_config\": {\"quant_method\": \"fp8\"}}}",
+          "\"vision_config.quantization_config\"" },
+        { "{\"text_config_dict\": {}, \"text_config\": [3]}",
+          "\"text_config\" must be an object" },
+        { "{\"text_config_dict\": {\"is_causal\": null}, \"text_config\": "
+          "{\"is_causal\": true}}",
+          "\"text_config_dict.is_causal\" is false" },
+    };
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_config c;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK(parse(&c, cases[i].text, &err) != CLIPC_OK);
+        CHECK_HAS(err.message, cases[i].has);
+    }
+    CHECK_OK(parse(&c,
+                   "{\"text_config_dict\": {\"is_causal\": true}, "
+                   "\"text_config\": {\"is_causal\": false}, "
+                   "\"vision_config_dict\": {\"is_causal\": false}, "
+                   "\"vision_config\": {\"is_causal\": true}}",
+                   &err),
+             err);
+}
+
 TEST(own_labels_are_a_name)
 {
     static const struct {
