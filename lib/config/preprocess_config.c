@@ -329,8 +329,14 @@ bool clipc_preprocess_config_scale(clipc_preprocess_config *config,
 static clipc_status read_config(clipc_preprocess_config *config,
                                 const clipc_json_object *f, clipc_error *err)
 {
-    /* The newer name counts: it is taken last. */
-    CLIPC_TRY(take_processor(config, f, "feature_extractor_type", err));
+    const json_t *map = json_object_get(f->object, "auto_map");
+
+    /* The older name counts where neither the newer one nor a class in code of
+     * the checkpoint's is named. transformers does not take that class without
+     * trust_remote_code; the network decides then. */
+    if (!clipc_json_lookup(f->object, "image_processor_type") &&
+        !clipc_json_lookup(map, "AutoImageProcessor"))
+        CLIPC_TRY(take_processor(config, f, "feature_extractor_type", err));
     CLIPC_TRY(take_processor(config, f, "image_processor_type", err));
     CLIPC_TRY(check_supported(f, err));
     CLIPC_TRY(get_resize(config, f, err));

@@ -36,6 +36,10 @@ def content(rng):
     elif family:
         out["image_processor_type"] = (family + "ImageProcessor"
                                        + rng.choice(("", "Fast", "Pil")))
+        if rng.randrange(4) == 0:
+            out["feature_extractor_type"] = rng.choice((
+                "CLIPFeatureExtractor", "SiglipFeatureExtractor",
+                "ViTFeatureExtractor"))
     crops = rng.randrange(2)
     if crops:
         out["do_center_crop"] = True

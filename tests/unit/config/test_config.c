@@ -734,6 +734,28 @@ TEST(the_file_names_the_processor_of_absent_keys)
         { "{\"image_processor\": {\"image_processor_type\": "
           "\"SiglipImageProcessor\"}}",
           false },
+        /* When the older name is looked at. */
+        { "{\"image_processor_type\": \"SiglipImageProcessor\", "
+          "\"feature_extractor_type\": \"ViTFeatureExtractor\"}",
+          true },
+        { "{\"image_processor_type\": null, \"feature_extractor_type\": "
+          "\"SiglipFeatureExtractor\"}",
+          true },
+        { "{\"auto_map\": {\"AutoImageProcessor\": \"x.Y\"}, "
+          "\"feature_extractor_type\": \"SiglipFeatureExtractor\"}",
+          false },
+        { "{\"auto_map\": {\"AutoImageProcessor\": \"x.Y\"}, "
+          "\"feature_extractor_type\": \"ViTFeatureExtractor\"}",
+          false },
+        { "{\"auto_map\": {\"AutoImageProcessor\": \"x.Y\"}, "
+          "\"image_processor_type\": \"SiglipImageProcessor\"}",
+          true },
+        { "{\"auto_map\": {\"AutoImageProcessor\": null}, "
+          "\"feature_extractor_type\": \"SiglipFeatureExtractor\"}",
+          true },
+        { "{\"auto_map\": {\"AutoProcessor\": \"x.Y\"}, "
+          "\"feature_extractor_type\": \"SiglipFeatureExtractor\"}",
+          true },
     };
     clipc_preprocess_config clip, siglip, got;
     clipc_error err = CLIPC_ERROR_INIT;
