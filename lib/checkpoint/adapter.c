@@ -137,7 +137,8 @@ static clipc_status place_parts(adapter *a, clipc_error *err)
         if (strstr(part->tensor->name, "position_ids"))
             continue; /* integers that no network reads */
         CLIPC_TRY(clipc_adapter_place(part, a->files, a->name, err));
-        if (part->tensor->dtype == CLIPC_DTYPE_OTHER ||
+        if ((part->tensor->dtype == CLIPC_DTYPE_OTHER &&
+             part->kind != CLIPC_ADAPTER_ALPHA) ||
             part->base->dtype == CLIPC_DTYPE_OTHER)
             return fail_part(a, part, CLIPC_ERR_UNSUPPORTED,
                              "not of a float type", err);
@@ -297,7 +298,7 @@ static clipc_status find_scale(const adapter *a,
 {
     const clipc_adapter_part *alpha = part[CLIPC_ADAPTER_ALPHA];
     const clipc_adapter_part *down = part[CLIPC_ADAPTER_A];
-    float value;
+    double value;
 
     if (!down || !down->kohya) {
         const clipc_tensor *base =
@@ -327,8 +328,10 @@ static clipc_status find_scale(const adapter *a,
     if (alpha->tensor->n_elements != 1)
         return fail_part(a, alpha, CLIPC_ERR_CONFIG, "must be one number",
                          err);
-    clipc_tensor_read(&value, alpha->tensor);
-    p->scale = (double)value / (double)p->rank;
+    if (!clipc_tensor_number(&value, alpha->tensor))
+        return fail_part(a, alpha, CLIPC_ERR_UNSUPPORTED,
+                         "not of a type of numbers", err);
+    p->scale = value / (double)p->rank;
     return CLIPC_OK;
 }
 

@@ -57,3 +57,30 @@ void clipc_tensor_read(float *out, const clipc_tensor *tensor)
         }
     }
 }
+
+bool clipc_tensor_number(double *out, const clipc_tensor *tensor)
+{
+    float number;
+
+#define READ(name, type) \
+    if (strcmp(tensor->dtype_name, name) == 0) { \
+        type integer; \
+        memcpy(&integer, tensor->data, sizeof(type)); \
+        *out = (double)integer; \
+        return true; \
+    }
+    READ("I8", int8_t)
+    READ("U8", uint8_t)
+    READ("I16", int16_t)
+    READ("U16", uint16_t)
+    READ("I32", int32_t)
+    READ("U32", uint32_t)
+    READ("I64", int64_t)
+    READ("U64", uint64_t)
+#undef READ
+    if (tensor->dtype == CLIPC_DTYPE_OTHER)
+        return false;
+    clipc_tensor_read(&number, tensor);
+    *out = (double)number;
+    return true;
+}

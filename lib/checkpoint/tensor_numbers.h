@@ -16,4 +16,8 @@ clipc_storage clipc_dtype_storage(clipc_dtype dtype);
  * rounded to the nearest float, the other types are widened exactly. */
 void clipc_tensor_read(float *out, const clipc_tensor *tensor);
 
+/* The one number of a tensor of one element, of a float type or an integer
+ * type. false: of another type. */
+bool clipc_tensor_number(double *out, const clipc_tensor *tensor);
+
 #endif /* CLIPC_TENSOR_NUMBERS_H */

@@ -279,7 +279,8 @@ def kohya_cases(run):
     if not run.wants("kohya"):
         return
     file = f"{run.work}/kohya.safetensors"
-    for prefix, alpha in (("lora_te", 2.0), ("lora_te1", None)):
+    for prefix, alpha in (("lora_te", 2.0), ("lora_te1", None),
+                          ("lora_te2", 2)):
         model = load(BASES["clip"])
         torch.manual_seed(3)
         tensors = {}
@@ -298,7 +299,7 @@ def kohya_cases(run):
                 layer.weight += (alpha or 4) / 4 * (up.half().float() @
                                                     down.half().float())
         save_file(tensors, file)
-        run.compare(f"kohya: {prefix}", ["--model", BASES["clip"],
+        run.compare(f"kohya: {prefix}, alpha {alpha}", ["--model", BASES["clip"],
                                          "--adapter", file],
                     embeddings(model, BASES["clip"], run.picture))
     for name, piece in (

@@ -6,6 +6,7 @@
  */
 #include "base/json.h"
 #include "checkpoint/adapter.h"
+#include "checkpoint/tensor_numbers.h"
 #include "support/containers.h"
 #include "support/test.h"
 
@@ -298,6 +299,13 @@ static void write_zeros(const char *path, const char *header, size_t n_floats)
     "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape \
     ",\"data_offsets\":[" begin "," end "]}"
 #define FLAT "lora_te_text_model_encoder_layers_0_self_attn_v_proj."
+/* With an alpha of another type. */
+#define ALPHA(dtype, shape, bytes) \
+    "{" F32(FLAT "lora_down.weight", "[1,16]", "0", \
+            "64") "," F32(FLAT "lora_up.weight", "[16,1]", "64", \
+                          "128") ",\"" FLAT "alpha\":{\"dtype\":\"" dtype \
+                                 "\",\"shape\":" shape \
+                                 ",\"data_offsets\":[128," bytes "]}}"
 
 static const struct {
     const char *header;
@@ -310,6 +318,12 @@ static const struct {
       32, CLIPC_OK, "" },
     { "{" F32(FLAT "lora_down.weight", "[1,16]", "0", "64") "}", 16,
       CLIPC_ERR_FORMAT, "without its other matrix" },
+    { ALPHA("I64", "[]", "136"), 34, CLIPC_OK, "" },
+    { ALPHA("I32", "[1]", "132"), 33, CLIPC_OK, "" },
+    { ALPHA("I32", "[2]", "136"), 34, CLIPC_ERR_CONFIG, "one number" },
+    { ALPHA("F8_E8M0", "[4]", "132"), 33, CLIPC_ERR_CONFIG, "one number" },
+    { ALPHA("C64", "[]", "136"), 34, CLIPC_ERR_UNSUPPORTED,
+      "not of a type of numbers" },
     { "{" F32(FLAT "alpha", "[]", "0", "4") "}", 1, CLIPC_ERR_FORMAT,
       "without its matrices" },
     { "{" F32(FLAT "lora_down.weight", "[1,15]", "0",
@@ -354,6 +368,47 @@ TEST(tensors_of_adapters)
     clipc_model *model;
     CHECK_STATUS(open_with(&model, TINY, path), CLIPC_ERR_NOT_FOUND);
     CHECK_HAS(err.message, "k.safetensors");
+}
+
+TEST(numbers_of_any_type)
+{
+    static const struct {
+        const char *type;
+        double all_ones; /* the number whose bits are all 1 */
+    } cases[] = {
+        { "I8", -1 },  { "U8", 255 },
+        { "I16", -1 }, { "U16", 65535 },
+        { "I32", -1 }, { "U32", 4294967295.0 },
+        { "I64", -1 }, { "U64", 18446744073709551615.0 },
+    };
+    static const unsigned char ones[] = { 255, 255, 255, 255,
+                                          255, 255, 255, 255 };
+    static const unsigned char half[] = { 0, 0xc0 }, two[] = { 2 };
+    clipc_tensor tensor = { .n_elements = 1 };
+    double got;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tensor.dtype_name = cases[i].type;
+        tensor.dtype = CLIPC_DTYPE_OTHER;
+        tensor.data = ones;
+        CHECK(clipc_tensor_number(&got, &tensor));
+        CHECK(got == cases[i].all_ones);
+    }
+    tensor = (clipc_tensor){ .n_elements = 1,
+                             .dtype_name = "U8",
+                             .dtype = CLIPC_DTYPE_OTHER,
+                             .data = two };
+    CHECK(clipc_tensor_number(&got, &tensor));
+    CHECK(got == 2);
+    tensor = (clipc_tensor){ .n_elements = 1,
+                             .dtype_name = "F16",
+                             .dtype = CLIPC_DTYPE_F16,
+                             .data = half };
+    CHECK(clipc_tensor_number(&got, &tensor));
+    CHECK(got == -2);
+    tensor.dtype_name = "BOOL";
+    tensor.dtype = CLIPC_DTYPE_OTHER;
+    CHECK(!clipc_tensor_number(&got, &tensor));
 }
 
 /* ---- names ------------------------------------------------------------- */
