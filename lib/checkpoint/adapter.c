@@ -292,6 +292,27 @@ static clipc_status check_shapes(const adapter *a,
     return CLIPC_OK;
 }
 
+static clipc_status find_peft_scale(const adapter *a,
+                                    const clipc_adapter_part *part, product *p,
+                                    clipc_error *err)
+{
+    char *module = clipc_adapter_module(part);
+
+    if (!module)
+        return clipc_fail_nomem(err, "adapter");
+    const double rank = clipc_adapter_rank(&a->config, module);
+    p->scale = clipc_adapter_scale(&a->config, module, p->rank) *
+               (part->twice ? 2 : 1);
+    free(module);
+    if (rank == (double)p->rank)
+        return CLIPC_OK;
+    return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                      "%s: tensor %s: of rank %zu, and adapter_config.json "
+                      "says %g",
+                      CLIPC_QUOTE(a->name), CLIPC_QUOTE(part->tensor->name),
+                      p->rank, rank);
+}
+
 static clipc_status find_scale(const adapter *a,
                                const clipc_adapter_part *const *part,
                                product *p, clipc_error *err)
@@ -300,28 +321,10 @@ static clipc_status find_scale(const adapter *a,
     const clipc_adapter_part *down = part[CLIPC_ADAPTER_A];
     double value;
 
-    if (!down || !down->kohya) {
-        const clipc_tensor *base =
-            (down ? down : part[CLIPC_ADAPTER_EMBEDDING_A])->base;
-        char *module = clipc_strndup(base->name, strlen(base->name));
-        if (!module)
-            return clipc_fail_nomem(err, "adapter");
-        *strrchr(module, '.') = '\0'; /* a layer is found as MODULE.weight */
-        p->scale = clipc_adapter_scale(&a->config, module, p->rank);
-        const double rank = clipc_adapter_rank(&a->config, module);
-        free(module);
-        if (rank != (double)p->rank)
-            return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                              "%s: tensor %s: of rank %zu, and "
-                              "adapter_config.json says %g",
-                              CLIPC_QUOTE(a->name),
-                              CLIPC_QUOTE(
-                                  (down ? down
-                                        : part[CLIPC_ADAPTER_EMBEDDING_A])
-                                      ->tensor->name),
-                              p->rank, rank);
-        return CLIPC_OK;
-    }
+    if (!down || !down->kohya)
+        return find_peft_scale(a,
+                               down ? down : part[CLIPC_ADAPTER_EMBEDDING_A],
+                               p, err);
     p->scale = 1; /* an alpha of the rank */
     if (!alpha)
         return CLIPC_OK;

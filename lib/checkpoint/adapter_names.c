@@ -58,6 +58,11 @@ static clipc_adapter_kind find_kind(const char *name, size_t *n, bool *kohya)
 
 /* ---- PEFT -------------------------------------------------------------- */
 
+static const char wrapper[] = "base_model.model.";
+
+/* What PEFT calls the out_proj of an attention that it adapted as a whole. */
+static const char attention_out[] = ".base_layer.out_proj";
+
 /* Takes the parts of PEFT's wrappers out of a name. */
 static void remove_parts(char *name)
 {
@@ -117,7 +122,6 @@ static clipc_status find_layer(const clipc_tensor **found,
                                const char *module, const char *end,
                                clipc_error *err)
 {
-    static const char wrapper[] = "base_model.model.";
     const size_t n = sizeof wrapper - 1;
     char *name = clipc_format("%s%s", module, end);
     clipc_status status = CLIPC_OK;
@@ -145,6 +149,25 @@ static clipc_status find_peft(const clipc_tensor **found,
     CLIPC_TRY(find_layer(found, files, module, ".weight", err));
     return *found ? CLIPC_OK
                   : find_layer(found, files, module, ".in_proj_weight", err);
+}
+
+char *clipc_adapter_module(const clipc_adapter_part *part)
+{
+    const char *name = part->tensor->name;
+    size_t n;
+    bool kohya;
+
+    find_kind(name, &n, &kohya);
+    if (part->twice) /* the attention is the module */
+        n -= sizeof attention_out - 1;
+    char *module = clipc_strndup(name, n);
+    if (!module)
+        return NULL;
+    remove_parts(module);
+    if (strncmp(module, wrapper, sizeof wrapper - 1) == 0)
+        memmove(module, module + sizeof wrapper - 1,
+                strlen(module + sizeof wrapper - 1) + 1);
+    return module;
 }
 
 /* ---- Kohya ------------------------------------------------------------- */
@@ -196,6 +219,10 @@ clipc_status clipc_adapter_place(clipc_adapter_part *part,
     size_t n;
 
     part->kind = find_kind(name, &n, &part->kohya);
+    part->twice = part->kind != CLIPC_ADAPTER_WHOLE && !part->kohya &&
+                  n >= sizeof attention_out - 1 &&
+                  strncmp(name + n - (sizeof attention_out - 1), attention_out,
+                          sizeof attention_out - 1) == 0;
     if (strncmp(name, "lora_unet_", 10) == 0)
         return fail(file, name, "for the U-Net of a diffusion model", err);
     if (part->kohya && encoder_prefix(name) == 0)

@@ -24,15 +24,23 @@ typedef struct clipc_adapter_part {
     const clipc_tensor *tensor; /* of the adapter */
     clipc_adapter_kind kind;
     bool kohya;
+    /* Of the out_proj of an nn.MultiheadAttention that PEFT adapted as a
+     * whole: its merge() adds the product itself, and then calls merge() of
+     * out_proj, which adds it again. Its forward pass does the same, so the
+     * adapter was trained with twice the product. */
+    bool twice;
     const clipc_tensor *base; /* of the checkpoint */
 } clipc_adapter_part;
 
-/* Fills kind, kohya and base. Unless the kind is WHOLE, the name of base is that
- * of a module, a dot and that of a parameter. CLIPC_ERR_UNSUPPORTED, with the
- * tensor's name: a tensor of another kind of adapter, or for a layer that the
- * checkpoint does not have. file: of the adapter, for messages. */
+/* Fills kind, kohya, twice and base. CLIPC_ERR_UNSUPPORTED, with the tensor's
+ * name: a tensor of another kind of adapter, or for a layer that the checkpoint
+ * does not have. file: of the adapter, for messages. */
 clipc_status clipc_adapter_place(clipc_adapter_part *part,
                                  const clipc_tensor_files *files,
                                  const char *file, clipc_error *err);
+
+/* PEFT's name of the module that was adapted, which adapter_config.json goes by:
+ * malloc'ed, NULL when memory runs out. The part is PEFT's, and not WHOLE. */
+char *clipc_adapter_module(const clipc_adapter_part *part);
 
 #endif /* CLIPC_ADAPTER_NAMES_H */

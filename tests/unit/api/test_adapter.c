@@ -473,6 +473,65 @@ TEST(layers_are_found_by_the_names_of_their_modules)
     }
 }
 
+/* peft 0.21.2: lora.MultiheadAttention.merge(), which goes by the name of the
+ * attention for both of its layers. */
+TEST(out_proj_of_an_attention_gets_its_product_twice)
+{
+    static const char model[] = "{" F32("attn.in_proj_weight", "[4,4]", "0",
+                                        "64") "," F32("attn.out_proj.weight",
+                                                      "[4,4]", "64",
+                                                      "128") "}";
+    static const char adapter[] =
+        "{" F32("attn.lora_A.weight", "[1,4]", "0",
+                "16") "," F32("attn.lora_B.weight", "[4,1]", "16",
+                              "32") "," F32("attn.base_layer.out_proj.lora_A."
+                                            "weight",
+                                            "[1,4]", "32",
+                                            "48") "," F32("attn.base_layer."
+                                                          "out_proj.lora_B."
+                                                          "weight",
+                                                          "[4,1]", "48",
+                                                          "64") "}";
+    static const char config[] = "{" OF_RANK("2") ", \"rank_pattern\": "
+                                                  "{\"attn\": 1}, "
+                                                  "\"alpha_pattern\": "
+                                                  "{\"attn\": 3}}";
+    const float one = 1;
+    char folder[300], path[400];
+    clipc_progress at = { .what = "tensors" };
+    clipc_tensor_files *files;
+    size_t n;
+
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    snprintf(path, sizeof path, "%s/adapter_config.json", folder);
+    test_write(path, config, sizeof config - 1);
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
+    char *data = make_zeros(adapter, 16, &n);
+    for (size_t i = 0; i < 16; i++)
+        memcpy(data + n - 64 + 4 * i, &one, sizeof one);
+    test_write(path, data, n);
+    free(data);
+    data = make_zeros(model, 32, &n);
+    err = (clipc_error)CLIPC_ERROR_INIT;
+    CHECK_OK(clipc_tensor_files_open_memory(&files, data, n, "model", 1 << 20,
+                                            &err),
+             err);
+    CHECK_OK(clipc_adapter_apply(files, folder, CLIPC_LOAD_READ, 1 << 20, NULL,
+                                 &at, &err),
+             err);
+    for (int i = 0; i < 2; i++) {
+        float weight[16];
+        clipc_tensor_read(weight,
+                          clipc_tensor_files_find(files,
+                                                  i ? "attn.out_proj.weight"
+                                                    : "attn.in_proj_weight"));
+        for (size_t k = 0; k < 16; k++)
+            CHECK(weight[k] == (i ? 6 : 3));
+    }
+    clipc_tensor_files_free(files);
+    free(data);
+}
+
 /* ---- memory ------------------------------------------------------------ */
 
 /* A PyTorch checkpoint with the two matrices of the token embedding, of one
