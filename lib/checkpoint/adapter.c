@@ -118,6 +118,26 @@ static clipc_status fail_part(const adapter *a, const clipc_adapter_part *part,
                       clipc_quote(name, strnlen(name, 120)).text, what);
 }
 
+/* peft leaves out a tensor for a module that its configuration does not name. */
+static clipc_status check_adapted(const adapter *a,
+                                  const clipc_adapter_part *part,
+                                  clipc_error *err)
+{
+    if (part->kohya || part->kind == CLIPC_ADAPTER_WHOLE)
+        return CLIPC_OK;
+    char *module = clipc_adapter_module(part);
+    if (!module)
+        return clipc_fail_nomem(err, "adapter");
+    const bool adapted = clipc_adapter_adapts(&a->config, module);
+    free(module);
+    if (adapted)
+        return CLIPC_OK;
+    return fail_part(a, part, CLIPC_ERR_CONFIG,
+                     "adapter_config.json does not name its layer in "
+                     "target_modules, or leaves the layer out",
+                     err);
+}
+
 static clipc_status place_parts(adapter *a, clipc_error *err)
 {
     const size_t n = clipc_tensor_files_count(a->weights);
@@ -147,6 +167,7 @@ static clipc_status place_parts(adapter *a, clipc_error *err)
                              "PEFT's names, and no adapter_config.json beside "
                              "the file",
                              err);
+        CLIPC_TRY(check_adapted(a, part, err));
         a->n++;
     }
     if (a->n > 0)

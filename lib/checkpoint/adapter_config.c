@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * adapter_config.c - see adapter_config.h. Reference: peft 0.21, LoraConfig
- * and get_pattern_key().
+ * adapter_config.c - see adapter_config.h. Reference: peft 0.21, LoraConfig,
+ * get_pattern_key() and check_target_module_exists().
  */
 #include "checkpoint/adapter_config.h"
 
@@ -59,9 +59,17 @@ static clipc_status refuse_others(const clipc_json_object *o, clipc_error *err)
     return CLIPC_OK;
 }
 
-/* The keys are regular expressions that end a module's name. Names of modules
- * have letters, digits, '_' and '.'; of a key with anything else clipc does
- * not know what it matches. */
+/* Names of modules have letters, digits, '_' and '.'. An expression with
+ * anything else may match clipc does not know what. */
+static bool is_plain(const char *expression)
+{
+    const size_t n = strspn(expression, "abcdefghijklmnopqrstuvwxyz"
+                                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                        "0123456789_.");
+    return n > 0 && !expression[n];
+}
+
+/* The keys are regular expressions that end a module's name. */
 static clipc_status check_pattern(const clipc_json_object *o, const char *name,
                                   const json_t **pattern, clipc_error *err)
 {
@@ -74,10 +82,7 @@ static clipc_status check_pattern(const clipc_json_object *o, const char *name,
     json_t *object = (json_t *)(uintptr_t)found.object;
     json_object_foreach(object, key, value)
     {
-        const size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz"
-                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                     "0123456789_.");
-        if (key[n] || n == 0)
+        if (!is_plain(key))
             return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, o, name,
                                    "has the expression \"%s\"; clipc reads "
                                    "names of modules",
@@ -87,6 +92,36 @@ static clipc_status check_pattern(const clipc_json_object *o, const char *name,
                                    "must have numbers");
     }
     return CLIPC_OK;
+}
+
+/* Null, a string, or a list of strings (of integers). */
+static clipc_status read_list(const clipc_json_object *o, const char *key,
+                              bool integers, const json_t **out,
+                              clipc_error *err)
+{
+    const json_t *list = clipc_json_lookup(o->object, key);
+    const size_t n = json_is_array(list) ? json_array_size(list) : 1;
+
+    *out = list;
+    for (size_t i = 0; list && i < n; i++) {
+        const json_t *item = json_is_array(list) ? json_array_get(list, i)
+                                                 : list;
+        if (integers ? !json_is_integer(item) : !json_is_string(item))
+            return clipc_json_fail(err, CLIPC_ERR_CONFIG, o, key,
+                                   integers ? "must have integers"
+                                            : "must have strings");
+    }
+    return CLIPC_OK;
+}
+
+static clipc_status read_targets(clipc_adapter_config *config,
+                                 const clipc_json_object *o, clipc_error *err)
+{
+    CLIPC_TRY(read_list(o, "target_modules", false, &config->targets, err));
+    CLIPC_TRY(read_list(o, "exclude_modules", false, &config->excluded, err));
+    CLIPC_TRY(read_list(o, "modules_to_save", false, &config->saved, err));
+    CLIPC_TRY(read_list(o, "layers_to_transform", true, &config->layers, err));
+    return read_list(o, "layers_pattern", false, &config->layers_pattern, err);
 }
 
 static clipc_status read_all(clipc_adapter_config *config,
@@ -108,6 +143,7 @@ static clipc_status read_all(clipc_adapter_config *config,
     CLIPC_TRY(
         clipc_json_string(o, "base_model_name_or_path", &config->base, err));
     CLIPC_TRY(clipc_json_string(o, "revision", &config->revision, err));
+    CLIPC_TRY(read_targets(config, o, err));
     CLIPC_TRY(check_pattern(o, "rank_pattern", &config->rank_pattern, err));
     return check_pattern(o, "alpha_pattern", &config->alpha_pattern, err);
 }
@@ -185,4 +221,129 @@ double clipc_adapter_scale(const clipc_adapter_config *config,
                                      config->alpha);
 
     return alpha / (config->rslora ? sqrt((double)rank) : (double)rank);
+}
+
+/* ---- which modules ----------------------------------------------------- */
+
+/* Of a list, or of one by itself: the string at i, NULL behind the last. */
+static const char *string_at(const json_t *list, size_t i)
+{
+    if (json_is_array(list))
+        return json_string_value(json_array_get(list, i));
+    return i == 0 ? json_string_value(list) : NULL;
+}
+
+/* Whether the list has the module's name, or its end behind a dot. */
+static bool has_end(const json_t *list, const char *module, bool *whole)
+{
+    const size_t n_module = strlen(module);
+    const char *name;
+    bool found = false;
+
+    *whole = false;
+    for (size_t i = 0; !*whole && (name = string_at(list, i)) != NULL; i++) {
+        const size_t n = strlen(name);
+        if (n > n_module || strcmp(module + n_module - n, name) != 0)
+            continue;
+        *whole = n == n_module;
+        found |= *whole || module[n_module - n - 1] == '.';
+    }
+    return found;
+}
+
+/* Past the name at a place of the module's name where a part begins, or NULL. */
+static const char *past_part(const char *at, const char *name)
+{
+    for (; *name; at++, name++)
+        if (!*at || (*name != '.' && *name != *at))
+            return NULL;
+    return at;
+}
+
+static const char *next_part(const char *at)
+{
+    const char *dot = strchr(at, '.');
+    return dot ? dot + 1 : NULL;
+}
+
+/* Whether the module is one that is saved whole, or lies within one. */
+static bool is_saved(const json_t *saved, const char *module)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = string_at(saved, i)) != NULL; i++)
+        for (const char *at = module; at; at = next_part(at)) {
+            const char *end = is_plain(name) ? past_part(at, name) : NULL;
+            if (end && (!*end || *end == '.'))
+                return true;
+        }
+    return false;
+}
+
+/* The digits and a dot behind "NAME." as a number, -1: there are none. */
+static int64_t number_at(const char *at)
+{
+    int64_t number = 0;
+    const char *end = at;
+
+    for (; *end >= '0' && *end <= '9' && number < INT32_MAX; end++)
+        number = 10 * number + (*end - '0');
+    return end > at && *end == '.' ? number : -1;
+}
+
+/* The number of the layer that the module lies in: behind the pattern, or
+ * without one behind any part but the first. -1: none. */
+static int64_t layer_of(const char *module, const char *pattern)
+{
+    const char *at = pattern ? module : next_part(module);
+
+    for (; at; at = next_part(at)) {
+        const char *end = pattern ? past_part(at, pattern) : strchr(at, '.');
+        const int64_t number = end && *end == '.' ? number_at(end + 1) : -1;
+        if (number >= 0)
+            return number;
+    }
+    return -1;
+}
+
+static bool is_transformed(const clipc_adapter_config *config,
+                           const char *module)
+{
+    const json_t *layers = config->layers;
+    const char *pattern = string_at(config->layers_pattern, 0);
+    int64_t number = -1;
+
+    if (!layers || (json_is_array(layers) && json_array_size(layers) == 0))
+        return true;
+    if (!pattern || !*pattern)
+        number = layer_of(module, NULL);
+    for (size_t i = 0; number < 0 && pattern && *pattern; i++) {
+        if (!is_plain(pattern))
+            return true;
+        number = layer_of(module, pattern);
+        pattern = string_at(config->layers_pattern, i + 1);
+    }
+    if (!json_is_array(layers))
+        return number >= 0 && json_integer_value(layers) == number;
+    for (size_t i = 0; number >= 0 && i < json_array_size(layers); i++)
+        if (json_integer_value(json_array_get(layers, i)) == number)
+            return true;
+    return false;
+}
+
+bool clipc_adapter_adapts(const clipc_adapter_config *config,
+                          const char *module)
+{
+    bool whole;
+
+    if (json_is_array(config->excluded) &&
+        has_end(config->excluded, module, &whole))
+        return false;
+    if (is_saved(config->saved, module))
+        return false;
+    if (!json_is_array(config->targets))
+        return true; /* an expression, "all-linear", or nothing */
+    if (!has_end(config->targets, module, &whole))
+        return false;
+    return whole || is_transformed(config, module);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * adapter_config.h - adapter_config.json of PEFT: how much a low-rank adapter
- * adds. Which layers it adds to, the names of its tensors say.
+ * adds, and to which layers.
  */
 #ifndef CLIPC_ADAPTER_CONFIG_H
 #define CLIPC_ADAPTER_CONFIG_H
@@ -18,6 +18,9 @@ typedef struct clipc_adapter_config {
     const char *revision; /* of the base, or NULL */
     /* {part of a name: number}, or NULL */
     const json_t *alpha_pattern, *rank_pattern;
+    /* Which modules are adapted, or NULL. Strings but for the layers' numbers:
+     * one, or a list. */
+    const json_t *targets, *excluded, *saved, *layers, *layers_pattern;
 } clipc_adapter_config;
 
 /* CLIPC_ERR_UNSUPPORTED: an adapter of another kind, or with a setting that
@@ -34,6 +37,11 @@ void clipc_adapter_config_free(clipc_adapter_config *config);
  * the layer's name. */
 double clipc_adapter_scale(const clipc_adapter_config *config,
                            const char *module, size_t rank);
+
+/* Whether PEFT makes an adapter for the module: tensors for any other it leaves
+ * out. true also where a regular expression would have to tell. */
+bool clipc_adapter_adapts(const clipc_adapter_config *config,
+                          const char *module);
 
 /* The rank that the layer's matrices must have. */
 double clipc_adapter_rank(const clipc_adapter_config *config,

@@ -30,7 +30,9 @@ static const char CONFIG[] =
     "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 8, \"use_rslora\": "
     "false, \"use_dora\": false, \"bias\": \"none\", \"init_lora_weights\": "
     "true, \"alpha_pattern\": {\"fc1\": 2.5}, \"rank_pattern\": {}, "
-    "\"fan_in_fan_out\": false, \"modules_to_save\": null}";
+    "\"fan_in_fan_out\": false, \"modules_to_save\": null, "
+    "\"target_modules\": [\"fc1\"], \"layers_to_transform\": [0], "
+    "\"layers_pattern\": \"layers\"}";
 
 static clipc_model_files model;
 static text_file config, weights;
@@ -85,8 +87,10 @@ static void check_config(const uint8_t *data, size_t n)
                                                            "fuzz", &err);
     free(text);
     check(status == CLIPC_OK || (err.message[0] && !parsed.root));
-    for (size_t i = 0; status == CLIPC_OK && i < 3; i++)
+    for (size_t i = 0; status == CLIPC_OK && i < 3; i++) {
         (void)clipc_adapter_scale(&parsed, modules[i], 2);
+        (void)clipc_adapter_adapts(&parsed, modules[i]);
+    }
     clipc_adapter_config_free(&parsed);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "base/json.h"
 #include "checkpoint/adapter.h"
+#include "checkpoint/adapter_config.h"
 #include "checkpoint/tensor_numbers.h"
 #include "support/containers.h"
 #include "support/test.h"
@@ -251,7 +252,92 @@ static const struct {
     { "{\"peft_type\": \"LORA\", \"lora_alpha\": \"6\"}", CLIPC_ERR_CONFIG,
       "\"lora_alpha\"" },
     { "{" GOOD ", \"use_dora\": true}", CLIPC_ERR_FORMAT, "has no magnitude" },
+    { "{" GOOD ", \"target_modules\": [\"fc1\"]}", CLIPC_ERR_CONFIG,
+      "q_proj.lora_A.weight: adapter_config.json does not name its layer" },
+    { "{" GOOD ", \"target_modules\": [\"fc1\", 3]}", CLIPC_ERR_CONFIG,
+      "\"target_modules\" must have strings" },
+    { "{" GOOD ", \"target_modules\": {}}", CLIPC_ERR_CONFIG,
+      "\"target_modules\" must have strings" },
+    { "{" GOOD ", \"layers_to_transform\": [\"1\"]}", CLIPC_ERR_CONFIG,
+      "\"layers_to_transform\" must have integers" },
+    { "{" GOOD ", \"target_modules\": \".*(fc1|q_proj)\"}", CLIPC_OK, "" },
 };
+
+/* Expectations are those of peft 0.21.2's check_target_module_exists(). */
+TEST(modules_that_a_configuration_names)
+{
+    static const struct {
+        const char *keys, *module;
+        bool adapted;
+    } cases[] = {
+        { "[\"q_proj\"]", "a.q_proj", true },
+        { "[\"q_proj\"]", "q_proj", true },
+        { "[\"q_proj\"]", "a.xq_proj", false },
+        { "[\"q_proj\"]", "a.q_proj.b", false },
+        { "[\"q_proj\"]", "proj", false },
+        { "[\"a.q_proj\"]", "b.a.q_proj", true },
+        { "[\"a.q_proj\"]", "b.axq_proj", false },
+        { "[\"x\", \"q_proj\"]", "a.q_proj", true },
+        { "[]", "a.q_proj", false },
+        { "null", "a.q_proj", true },
+        { "\"all-linear\"", "a.q_proj", true },
+        { "[\"q\"], \"exclude_modules\": [\"b.q\"]", "b.q", false },
+        { "[\"q\"], \"exclude_modules\": [\"b.q\"]", "a.b.q", false },
+        { "[\"q\"], \"exclude_modules\": [\"b.q\"]", "a.xb.q", true },
+        { "[\"q\"], \"exclude_modules\": [\"b\"]", "b.q", true },
+        { "[\"q\"], \"exclude_modules\": []", "b.q", true },
+        { "[\"q\"], \"modules_to_save\": [\"b\"]", "a.b.q", false },
+        { "[\"q\"], \"modules_to_save\": [\"b.q\"]", "a.b.q", false },
+        { "[\"q\"], \"modules_to_save\": [\"b\"]", "a.xb.q", true },
+        { "[\"q\"], \"modules_to_save\": [\"b\"]", "a.bx.q", true },
+        { "[\"q\"], \"layers_to_transform\": 1", "t.layers.1.q", true },
+        { "[\"q\"], \"layers_to_transform\": 1", "t.layers.11.q", false },
+        { "[\"q\"], \"layers_to_transform\": [0, 2]", "t.layers.1.q", false },
+        { "[\"q\"], \"layers_to_transform\": [0, 2]", "t.layers.2.q", true },
+        { "[\"q\"], \"layers_to_transform\": []", "t.layers.1.q", true },
+        /* The first number counts, but none right behind the first part. */
+        { "[\"q\"], \"layers_to_transform\": 1", "t.a.1.b.2.q", true },
+        { "[\"q\"], \"layers_to_transform\": 2", "t.a.1.b.2.q", false },
+        { "[\"q\"], \"layers_to_transform\": 1", "layers.1.q", false },
+        { "[\"q\"], \"layers_to_transform\": 1", "a.b.q", false },
+        { "[\"q\"], \"layers_to_transform\": -1", "a.b.q", false },
+        { "[\"q\"], \"layers_to_transform\": 1", "q", true },
+        /* A name that is whole in the list is not asked for its layer. */
+        { "[\"t.layers.1.q\"], \"layers_to_transform\": 0", "t.layers.1.q",
+          true },
+        { "[\"q\"], \"layers_to_transform\": 1, \"layers_pattern\": "
+          "\"layers\"",
+          "layers.1.q", true },
+        { "[\"q\"], \"layers_to_transform\": 1, \"layers_pattern\": "
+          "\"layers\"",
+          "a.blocks.1.q", false },
+        { "[\"q\"], \"layers_to_transform\": 2, \"layers_pattern\": "
+          "[\"x\", \"layers\"]",
+          "a.1.layers.2.q", true },
+        { "[\"q\"], \"layers_to_transform\": 2, \"layers_pattern\": "
+          "[\"enc.layers\"]",
+          "a.enc.layers.2.q", true },
+        { "[\"q\"], \"layers_to_transform\": 2, \"layers_pattern\": \"\"",
+          "a.layers.2.q", true },
+        { "[\"q\"], \"layers_to_transform\": 2, \"layers_pattern\": []",
+          "a.layers.2.q", true },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[300];
+        clipc_adapter_config config;
+        const int n = snprintf(text, sizeof text,
+                               "{\"peft_type\": \"LORA\", "
+                               "\"target_modules\": %s}",
+                               cases[i].keys);
+        CHECK_OK(clipc_adapter_config_parse(&config, text, (size_t)n, "x",
+                                            &err),
+                 err);
+        if (clipc_adapter_adapts(&config, cases[i].module) != cases[i].adapted)
+            FAIL("%s: %s", cases[i].keys, cases[i].module);
+        clipc_adapter_config_free(&config);
+    }
+}
 
 TEST(configurations_of_adapters)
 {
