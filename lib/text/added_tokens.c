@@ -8,6 +8,11 @@
  * the flags of its own object; a plain string is special and not normalised. A
  * token that is not in the vocabulary has the next id after the vocabulary:
  * listed tokens first, by their ids, then named ones, then all others.
+ *
+ * The general class has all tokens of tokenizer.json, in the file's order, and
+ * behind them those of the other file, by their ids; of a token in both the
+ * other file has the flags. No token has a name that the configuration does not
+ * give it, but for the padding token of tokenizer.json.
  */
 #include "text/added_tokens.h"
 #include "text/unicode.h"
@@ -20,16 +25,23 @@
 typedef struct entry {
     const char *text, *file; /* file: the file's name, for messages */
     size_t n;
-    size_t order; /* position among the entries read */
-    int64_t id;   /* -1: the id in the vocabulary */
-    bool listed;  /* a listed entry's flags win over a named entry's */
-    bool named;   /* bos_token and the like */
+    size_t order;     /* position among the entries read */
+    int64_t id;       /* -1: the id in the vocabulary */
+    bool listed;      /* a listed entry's flags win over a named entry's */
+    bool fixed;       /* and a name does not make it special */
+    bool named;       /* bos_token and the like */
+    bool string;      /* without flags of its own */
+    bool repeated;    /* the value was there before */
+    bool was_special; /* in tokenizer.json, which stays so for
+                       * CLIPC_TEXT_SPECIALS_PLAIN */
     bool special, single_word, lstrip, rstrip;
     int normalized; /* -1: not given */
 } entry;
 
 typedef struct reader {
     const clipc_added_source *source;
+    const clipc_tokenizer_source *files;
+    const char *tokens_name, *config_name; /* for messages */
     entry *entries;
     size_t n, capacity;
 } reader;
@@ -93,13 +105,13 @@ static clipc_status read_flags(const json_t *object, const char *name,
 }
 
 /* Reads added_tokens of tokenizer.json: objects with an id. */
-static clipc_status read_list(reader *rd, const json_t *list, const char *name,
-                              clipc_error *err)
+static clipc_status read_list(reader *rd, const json_t *list, bool fixed,
+                              const char *name, clipc_error *err)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *object = json_array_get(list, i);
         const clipc_json_object o = { object, name, "" };
-        entry item = { .id = -1, .listed = true };
+        entry item = { .id = -1, .listed = true, .fixed = fixed };
         CLIPC_TRY(read_flags(object, name, &item, err));
         CLIPC_TRY(clipc_json_int(&o, "id", 0, INT32_MAX, &item.id, err));
         if (item.id < 0)
@@ -111,19 +123,17 @@ static clipc_status read_list(reader *rd, const json_t *list, const char *name,
     return CLIPC_OK;
 }
 
-/* Reads what added_tokens.json and tokenizer.json list. */
-static clipc_status read_lists(reader *rd, clipc_error *err)
+/* Reads what tokenizer.json lists. */
+static clipc_status read_file(reader *rd, bool fixed, clipc_error *err)
 {
-    const clipc_added_source *source = rd->source;
-
-    CLIPC_TRY(read_list(rd, source->older_tokens, source->older_name, err));
-    return read_list(rd, source->added_tokens, source->tokens_name, err);
+    return read_list(rd, json_object_get(rd->files->root, "added_tokens"),
+                     fixed, rd->files->files->tokenizer_json.name, err);
 }
 
 /* Reads added_tokens_decoder of tokenizer_config.json: {"id": object}. */
 static clipc_status read_decoder(reader *rd, json_t *decoder, clipc_error *err)
 {
-    const char *name = rd->source->config_name, *key;
+    const char *name = rd->config_name, *key;
     json_t *object;
 
     json_object_foreach(decoder, key, object)
@@ -148,13 +158,13 @@ static clipc_status read_special(reader *rd, const json_t *value,
                                  const char *key, bool named, entry *item,
                                  clipc_error *err)
 {
-    const char *name = rd->source->config_name;
+    const char *name = rd->config_name;
 
     *item = (entry){ .id = -1, .named = named, .normalized = -1 };
     if (json_is_object(value)) {
         CLIPC_TRY(read_flags(value, name, item, err));
-        item->special |= named;
     } else if (json_is_string(value)) {
+        item->string = true;
         item->text = json_string_value(value);
         item->n = json_string_length(value);
         item->special = true;
@@ -179,21 +189,27 @@ static const char *const NAMES[CLIPC_N_NAMED] = {
 static clipc_status read_named(reader *rd, entry *named, clipc_error *err)
 {
     const clipc_added_source *source = rd->source;
+    const bool general = rd->files->general;
 
     for (size_t i = 0; i < CLIPC_N_NAMED; i++) {
-        const json_t *value = json_object_get(source->config, NAMES[i]);
-        const bool needed = source->ends_needed &&
+        const json_t *value = json_object_get(rd->files->config, NAMES[i]);
+        const bool needed = source->ends_needed && !general &&
                             (i == CLIPC_NAMED_BOS || i == CLIPC_NAMED_EOS);
-        entry item = { .text = source->named[i],
+        if (!value && general && i == CLIPC_NAMED_PAD)
+            value = json_object_get(json_object_get(rd->files->root,
+                                                    "padding"),
+                                    "pad_token");
+        entry item = { .text = general ? NULL : source->named[i],
                        .id = -1,
                        .named = true,
+                       .string = true,
                        .special = true,
                        .normalized = -1 };
         if (value && (!json_is_null(value) || needed)) {
             CLIPC_TRY(read_special(rd, value, NAMES[i], true, &item, err));
         } else if (!value && item.text) {
             item.n = strlen(item.text);
-            CLIPC_TRY(add_entry(rd, &item, source->tokens_name, err));
+            CLIPC_TRY(add_entry(rd, &item, rd->tokens_name, err));
         } else {
             item.text = NULL;
         }
@@ -207,8 +223,8 @@ static clipc_status read_extra(reader *rd, clipc_error *err)
 {
     static const char specific[] = "model_specific_special_tokens";
     static const char extra[] = "extra_special_tokens";
-    const json_t *list = json_object_get(rd->source->config, extra);
-    json_t *named = json_object_get(rd->source->config, specific), *value;
+    const json_t *list = json_object_get(rd->files->config, extra);
+    json_t *named = json_object_get(rd->files->config, specific), *value;
     const char *key;
     entry item;
     size_t i;
@@ -216,7 +232,7 @@ static clipc_status read_extra(reader *rd, clipc_error *err)
     if (list && !json_is_null(list) && !json_is_array(list))
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: \"%s\" must be a list or an object",
-                          CLIPC_QUOTE(rd->source->config_name), extra);
+                          CLIPC_QUOTE(rd->config_name), extra);
     json_object_foreach(named, key, value)
         CLIPC_TRY(read_special(rd, value, key, true, &item, err));
     json_array_foreach(list, i, value)
@@ -259,33 +275,92 @@ static clipc_status fail_token(clipc_status code, const entry *item,
                       CLIPC_QUOTE(item->file), quoted.text, what);
 }
 
+static int by_order(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* Joins the tokens of tokenizer.json, which are entries 0 .. n_file - 1 and
+ * stay in this order, with the others, which follow by their ids. A token of
+ * both has the flags of the other file. */
+static clipc_status join_lists(reader *rd, size_t n_file, clipc_error *err)
+{
+    size_t n = 0;
+
+    if (rd->n == 0)
+        return CLIPC_OK;
+    qsort(rd->entries + n_file, rd->n - n_file, sizeof *rd->entries, by_id);
+    for (size_t i = 0; i < rd->n; i++)
+        rd->entries[i].order = i;
+    qsort(rd->entries, rd->n, sizeof *rd->entries, by_text);
+    for (size_t i = 0; i < rd->n; i++) {
+        entry item = rd->entries[i];
+        entry *last = n > 0 ? &rd->entries[n - 1] : NULL;
+        if (!last || compare_bytes(last->text, last->n, item.text, item.n)) {
+            rd->entries[n++] = item;
+            continue;
+        }
+        if (last->order >= n_file || item.order < n_file)
+            return fail_token(CLIPC_ERR_FORMAT, &item, "is listed twice", err);
+        if (last->id != item.id)
+            return fail_token(CLIPC_ERR_FORMAT, &item,
+                              "has another id in tokenizer.json", err);
+        item.order = last->order;
+        item.was_special = last->special || last->was_special;
+        *last = item;
+    }
+    rd->n = n;
+    qsort(rd->entries, rd->n, sizeof *rd->entries, by_order);
+    return CLIPC_OK;
+}
+
+/* Reads all that is listed: in the order in which it is new. */
+static clipc_status read_lists(reader *rd, clipc_error *err)
+{
+    const clipc_tokenizer_source *files = rd->files;
+    json_t *decoder = json_object_get(files->config, "added_tokens_decoder");
+    size_t n_file;
+
+    if (decoder && !json_is_object(decoder))
+        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
+                          "%s: \"added_tokens_decoder\" must be an object",
+                          CLIPC_QUOTE(rd->config_name));
+    if (files->general)
+        CLIPC_TRY(read_file(rd, decoder != NULL, err));
+    n_file = rd->n;
+    CLIPC_TRY(decoder ? read_decoder(rd, decoder, err)
+                      : read_list(rd, files->older_tokens, false,
+                                  files->older_name, err));
+    if (files->general)
+        return join_lists(rd, n_file, err);
+    if (!decoder)
+        CLIPC_TRY(read_file(rd, false, err));
+    if (rd->n > 0)
+        qsort(rd->entries, rd->n, sizeof *rd->entries, by_id);
+    return CLIPC_OK;
+}
+
 /* Whether the next id after the vocabulary may be given away. */
 static clipc_status check_new(const reader *rd, const entry *item, int64_t id,
-                              size_t vocab_size, clipc_error *err)
+                              clipc_error *err)
 {
     if (id < (int64_t)rd->source->vocab->n_ids)
         return fail_token(CLIPC_ERR_UNSUPPORTED, item,
                           "is new to a vocabulary that has gaps", err);
-    if ((uint64_t)id >= vocab_size)
+    if ((uint64_t)id >= rd->files->vocab_size)
         return fail_token(CLIPC_ERR_CONFIG, item,
                           "has an id past the token embedding", err);
     return CLIPC_OK;
 }
 
-/* Checks every id, sorts entries with an id by id, and gives the other entries
- * the ids that they have in the vocabulary. *next_id: the next one after the
- * vocabulary. */
-static clipc_status resolve_ids(reader *rd, size_t vocab_size,
-                                int64_t *next_id, clipc_error *err)
+/* Checks every id, and gives the entries that are not listed the ids that they
+ * have in the vocabulary. *next_id: the next one after the vocabulary. */
+static clipc_status resolve_ids(reader *rd, int64_t *next_id, clipc_error *err)
 {
     const clipc_token_map *vocab = rd->source->vocab;
-    size_t n_listed = 0;
 
     *next_id = (int64_t)vocab->n;
-    while (n_listed < rd->n && rd->entries[n_listed].listed)
-        n_listed++;
-    if (n_listed > 0)
-        qsort(rd->entries, n_listed, sizeof *rd->entries, by_id);
     for (size_t i = 0; i < rd->n; i++) {
         entry *item = &rd->entries[i];
         const int32_t value = clipc_token_map_find(vocab, item->text, item->n);
@@ -293,7 +368,7 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
         if (item->listed) {
             int64_t want = value >= 0 ? value : *next_id;
             if (value < 0)
-                CLIPC_TRY(check_new(rd, item, (*next_id)++, vocab_size, err));
+                CLIPC_TRY(check_new(rd, item, (*next_id)++, err));
             if (item->id != want)
                 return fail_token(CLIPC_ERR_FORMAT, item,
                                   value >= 0
@@ -306,54 +381,86 @@ static clipc_status resolve_ids(reader *rd, size_t vocab_size,
         } else if (value >= 0) {
             item->id = value;
         }
-        if (item->id >= 0 && (uint64_t)item->id >= vocab_size)
+        if (item->id >= 0 && (uint64_t)item->id >= rd->files->vocab_size)
             return fail_token(CLIPC_ERR_CONFIG, item,
                               "has an id past the token embedding", err);
     }
     return CLIPC_OK;
 }
 
-/* Leaves one entry for each text, with the flags that win. */
+static bool same_text(const entry *a, const entry *b)
+{
+    return compare_bytes(a->text, a->n, b->text, b->n) == 0;
+}
+
+static bool is_normalized(const entry *item)
+{
+    return item->normalized < 0 ? !item->special : item->normalized != 0;
+}
+
+/* Whether two entries of one text are the same value of the configuration. */
+static bool same_value(const entry *a, const entry *b)
+{
+    return a->string == b->string && a->special == b->special &&
+           a->single_word == b->single_word && a->lstrip == b->lstrip &&
+           a->rstrip == b->rstrip && is_normalized(a) == is_normalized(b);
+}
+
+/* Marks the values that were there before: transformers adds them once. */
+static void find_repeated(reader *rd)
+{
+    for (size_t i = 1; i < rd->n; i++) {
+        entry *item = &rd->entries[i];
+        for (size_t k = i; k-- > 0 && same_text(&rd->entries[k], item);)
+            if (same_value(&rd->entries[k], item)) {
+                item->repeated = true;
+                break;
+            }
+    }
+}
+
+/* Leaves one entry for each text, with the flags that win: the listed ones,
+ * else the last. */
 static clipc_status merge_entries(reader *rd, clipc_error *err)
 {
     size_t n = 0;
 
     qsort(rd->entries, rd->n, sizeof *rd->entries, by_text);
+    find_repeated(rd);
     for (size_t i = 0; i < rd->n; i++) {
-        const entry *item = &rd->entries[i];
+        const entry item = rd->entries[i];
         entry *last = n > 0 ? &rd->entries[n - 1] : NULL;
-        if (!last || compare_bytes(last->text, last->n, item->text, item->n)) {
-            rd->entries[n++] = *item;
+        if (!last || !same_text(last, &item)) {
+            rd->entries[n++] = item;
             continue;
         }
-        if (last->listed && item->listed)
-            return fail_token(CLIPC_ERR_FORMAT, item, "is listed twice", err);
-        if (last->listed) {
-            last->special |= item->named;
-            continue;
-        }
-        const bool named = last->named || item->named;
+        if (last->listed && item.listed)
+            return fail_token(CLIPC_ERR_FORMAT, &item, "is listed twice", err);
+        const bool named = last->named || item.named;
         const size_t order = last->order;
-        *last = *item;
+        if (!last->listed && !item.repeated)
+            *last = item;
         last->order = order;
         last->named = named;
-        last->special |= named;
     }
     rd->n = n;
-    for (size_t i = 0; i < n; i++)
-        if (rd->entries[i].normalized < 0)
-            rd->entries[i].normalized = !rd->entries[i].special;
+    for (size_t i = 0; i < n; i++) {
+        entry *item = &rd->entries[i];
+        item->special |= item->named && !item->fixed;
+        item->normalized = is_normalized(item);
+        item->special |= item->was_special;
+    }
     return CLIPC_OK;
 }
 
 /* Gives the entries that have none the next ids, in the order they came. */
-static clipc_status number_entries(reader *rd, size_t vocab_size,
-                                   int64_t next_id, clipc_error *err)
+static clipc_status number_entries(reader *rd, int64_t next_id,
+                                   clipc_error *err)
 {
     if (rd->n > 0)
         qsort(rd->entries, rd->n, sizeof *rd->entries, by_id);
     for (size_t i = 0; i < rd->n && rd->entries[i].id < 0; i++) {
-        CLIPC_TRY(check_new(rd, &rd->entries[i], next_id, vocab_size, err));
+        CLIPC_TRY(check_new(rd, &rd->entries[i], next_id, err));
         rd->entries[i].id = next_id++;
     }
     return CLIPC_OK;
@@ -434,7 +541,7 @@ static clipc_status build_set(clipc_added_set *set, const reader *rd,
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                               "%s: added tokens %d and %d are the same after "
                               "normalisation",
-                              CLIPC_QUOTE(rd->source->tokens_name),
+                              CLIPC_QUOTE(rd->tokens_name),
                               (int)set->tokens[i - 1].id,
                               (int)set->tokens[i].id);
     return CLIPC_OK;
@@ -453,35 +560,32 @@ static int32_t find_id(const reader *rd, const entry *item)
 
 clipc_status clipc_added_load(clipc_added *added,
                               const clipc_added_source *source,
-                              size_t vocab_size, clipc_error *err)
+                              clipc_error *err)
 {
-    reader rd = { .source = source };
-    const clipc_json_object config = { source->config, source->config_name,
-                                       "" };
-    json_t *decoder = json_object_get(source->config, "added_tokens_decoder");
+    const clipc_tokenizer_source *files = source->files;
+    const char *name = files->root ? files->files->tokenizer_json.name
+                                   : files->files->vocab_json.name;
+    reader rd = {
+        .source = source,
+        .files = files,
+        .tokens_name = name,
+        .config_name = files->config_name ? files->config_name : name,
+    };
+    const clipc_json_object config = { files->config, rd.config_name, "" };
     entry named[CLIPC_N_NAMED];
     int64_t next_id;
     clipc_status status;
 
     memset(added, 0, sizeof *added);
-    if (decoder && !json_is_object(decoder)) {
-        status = clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                            "%s: \"added_tokens_decoder\" must be an object",
-                            CLIPC_QUOTE(source->config_name));
-        goto done;
-    }
     CLIPC_TRY_GOTO(status, done,
                    clipc_json_bool(&config, "split_special_tokens",
                                    &added->specials_plain, err));
-    CLIPC_TRY_GOTO(status, done,
-                   decoder ? read_decoder(&rd, decoder, err)
-                           : read_lists(&rd, err));
+    CLIPC_TRY_GOTO(status, done, read_lists(&rd, err));
     CLIPC_TRY_GOTO(status, done, read_named(&rd, named, err));
     CLIPC_TRY_GOTO(status, done, read_extra(&rd, err));
-    CLIPC_TRY_GOTO(status, done, resolve_ids(&rd, vocab_size, &next_id, err));
+    CLIPC_TRY_GOTO(status, done, resolve_ids(&rd, &next_id, err));
     CLIPC_TRY_GOTO(status, done, merge_entries(&rd, err));
-    CLIPC_TRY_GOTO(status, done,
-                   number_entries(&rd, vocab_size, next_id, err));
+    CLIPC_TRY_GOTO(status, done, number_entries(&rd, next_id, err));
     CLIPC_TRY_GOTO(status, done, build_set(&added->raw, &rd, false, err));
     CLIPC_TRY_GOTO(status, done,
                    build_set(&added->normalized, &rd, true, err));
@@ -489,8 +593,6 @@ clipc_status clipc_added_load(clipc_added *added,
     added->end_id = find_id(&rd, &named[CLIPC_NAMED_EOS]);
     added->unk_id = find_id(&rd, &named[CLIPC_NAMED_UNK]);
     added->pad_id = find_id(&rd, &named[CLIPC_NAMED_PAD]);
-    added->start_text = named[CLIPC_NAMED_BOS].text;
-    added->end_text = named[CLIPC_NAMED_EOS].text;
 
 done:
     free(rd.entries);

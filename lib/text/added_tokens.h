@@ -9,6 +9,7 @@
 #include "base/json_object.h"
 #include "text/ids.h"
 #include "text/token_map.h"
+#include "text/tokenizer_kind.h"
 #include "text/unicode.h"
 
 enum {
@@ -39,10 +40,9 @@ typedef struct clipc_added {
     clipc_added_set raw, normalized;
     int32_t start_id, end_id; /* of bos_token and eos_token */
     int32_t unk_id, pad_id;   /* -1: there is no such token. start_id and
-                               * end_id too unless ends_needed */
-    const char *start_text, *end_text; /* into the JSON they came from, or
-                                        * static: for checks while loading */
-    bool specials_plain; /* split_special_tokens of the configuration */
+                               * end_id too, in the general class or without
+                               * ends_needed */
+    bool specials_plain;      /* split_special_tokens of the configuration */
 } clipc_added;
 
 /* The special tokens that have a name, in transformers' order: bos_token ... */
@@ -57,17 +57,14 @@ enum {
     CLIPC_N_NAMED
 };
 
-/* Where the added tokens are; names are for the messages. */
+/* Where the added tokens are. */
 typedef struct clipc_added_source {
+    const clipc_tokenizer_source *files;
     const clipc_token_map *vocab;
-    const json_t *added_tokens; /* array of tokenizer.json, or NULL */
-    const json_t *older_tokens; /* the same of added_tokens.json */
-    const json_t *config;       /* tokenizer_config.json, or NULL */
-    const char *tokens_name, *older_name, *config_name;
     /* [CLIPC_N_NAMED] what a name means where the configuration lacks it; NULL:
-     * nothing. */
+     * nothing. The general class has none of them. */
     const char *const *named;
-    bool ends_needed; /* bos_token and eos_token may not be null */
+    bool ends_needed; /* the class's bos_token and eos_token may not be null */
     /* The normaliser of the text that normalised tokens are searched in: *out
      * is replaced; false when memory runs out. */
     bool (*normalize)(const void *normalizer, const char *text, size_t n,
@@ -77,7 +74,7 @@ typedef struct clipc_added_source {
 
 clipc_status clipc_added_load(clipc_added *added,
                               const clipc_added_source *source,
-                              size_t vocab_size, clipc_error *err);
+                              clipc_error *err);
 void clipc_added_free(clipc_added *added);
 
 /* Fills set->first of tokens in order. */

@@ -13,7 +13,8 @@
  * Reference: transformers 5.24 CLIPTokenizer, tokenizers 0.23. CLIPTokenizer
  * builds this pipeline itself, from the vocabulary and the merges of
  * tokenizer.json, and ignores the pipeline there. Where the class is another
- * one, the file's pipeline counts, and is refused here unless it is CLIP's.
+ * one, the file's pipeline counts, and is refused here unless it is CLIP's, of
+ * transformers 5 or 4.
  */
 #include "text/clip_tokenizer.h"
 #include "text/added_tokens.h"
@@ -28,6 +29,7 @@
 typedef struct clip_tokenizer {
     clipc_bpe bpe;
     clipc_added added;
+    bool ends_split; /* the two first alternatives of step 4 are there */
 } clip_tokenizer;
 
 /* ---- loading: the pipeline of tokenizer.json --------------------------- */
@@ -62,7 +64,9 @@ static bool is_clip_normalizer(const json_t *object)
 
 #define WORDS "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
 
-static bool is_clip_pre_tokenizer(const json_t *object)
+/* *ends_split: the split knows the start and end token spelled out. That of
+ * transformers 4 does not. */
+static bool is_clip_pre_tokenizer(const json_t *object, bool *ends_split)
 {
     static const clipc_pipeline_member SEQUENCE[] = { { .key = "type",
                                                         .text = "Sequence" } };
@@ -81,36 +85,13 @@ static bool is_clip_pre_tokenizer(const json_t *object)
     const json_t *split = json_array_get(list, 0);
     const json_t *pattern = json_object_get(split, "pattern");
 
+    *ends_split = is_regex(pattern,
+                           "<\\|startoftext\\|>|<\\|endoftext\\|>|" WORDS);
     return CLIPC_OBJECT_IS(object, SEQUENCE, "pretokenizers") &&
            json_array_size(list) == 2 &&
            CLIPC_OBJECT_IS(split, SPLIT, "pattern") &&
-           (is_regex(pattern, WORDS) ||
-            is_regex(pattern,
-                     "<\\|startoftext\\|>|<\\|endoftext\\|>|" WORDS)) &&
+           (*ends_split || is_regex(pattern, WORDS)) &&
            CLIPC_OBJECT_IS(json_array_get(list, 1), BYTES, "");
-}
-
-/* Whether pair is ["token", id]. */
-static bool is_end(const json_t *pair, const char *text, int32_t id)
-{
-    const json_t *number = json_array_get(pair, 1);
-    return json_array_size(pair) == 2 &&
-           clipc_pipeline_is(json_array_get(pair, 0), text) &&
-           json_is_integer(number) && json_integer_value(number) == id;
-}
-
-static bool is_clip_post_processor(const json_t *object,
-                                   const clipc_added *added)
-{
-    return json_is_object(object) && json_object_size(object) == 5 &&
-           clipc_pipeline_is(json_object_get(object, "type"),
-                             "RobertaProcessing") &&
-           is_end(json_object_get(object, "cls"), added->start_text,
-                  added->start_id) &&
-           is_end(json_object_get(object, "sep"), added->end_text,
-                  added->end_id) &&
-           json_is_boolean(json_object_get(object, "trim_offsets")) &&
-           json_is_false(json_object_get(object, "add_prefix_space"));
 }
 
 static clipc_status refuse(const char *name, const char *what,
@@ -189,31 +170,30 @@ static clipc_status load_vocab_json(clip_tokenizer *clip,
                                   &source->files->merges_txt, err);
 }
 
-/* Whether the pipeline is built anew, whatever tokenizer.json describes. */
-static bool is_rebuilt(const clipc_tokenizer_source *source)
-{
-    return strcmp(source->class, "CLIPTokenizer") == 0;
-}
-
-static clipc_status check_json(const clipc_tokenizer_source *source,
+static clipc_status check_json(clip_tokenizer *clip,
+                               const clipc_tokenizer_source *source,
                                clipc_error *err)
 {
     const char *name = source->files->tokenizer_json.name;
     const json_t *model = json_object_get(source->root, "model");
     const json_t *added = json_object_get(source->root, "added_tokens");
+    bool ends_split;
 
     if (!json_is_object(model))
         return refuse(name, "\"model\"", err);
     CLIPC_TRY(check_model(source, model, name, err));
     if (added && !json_is_array(added))
         return refuse(name, "\"added_tokens\"", err);
-    if (is_rebuilt(source))
+    if (source->rebuilt)
         return CLIPC_OK;
     CLIPC_TRY(check_settings(model, name, err));
     if (!is_clip_normalizer(json_object_get(source->root, "normalizer")))
         return refuse(name, "\"normalizer\"", err);
-    if (!is_clip_pre_tokenizer(json_object_get(source->root, "pre_tokenizer")))
+    if (!is_clip_pre_tokenizer(json_object_get(source->root, "pre_tokenizer"),
+                               &ends_split))
         return refuse(name, "\"pre_tokenizer\"", err);
+    /* Without a class it is CLIPTokenizer's. */
+    clip->ends_split = ends_split || !source->general;
     return CLIPC_OK;
 }
 
@@ -223,7 +203,7 @@ static clipc_status load_json(clip_tokenizer *clip, clipc_token_map *tokens,
 {
     const char *name = source->files->tokenizer_json.name;
 
-    CLIPC_TRY(check_json(source, err));
+    CLIPC_TRY(check_json(clip, source, err));
     source->cursor->at = source->vocab_at;
     CLIPC_TRY(
         clipc_token_map_load(tokens, source->cursor, source->vocab_size, err));
@@ -245,29 +225,26 @@ static clipc_status load_added(clip_tokenizer *clip,
                                const clipc_tokenizer_source *source,
                                clipc_error *err)
 {
-    const char *name = source->root ? source->files->tokenizer_json.name
-                                    : source->files->vocab_json.name;
     const clipc_added_source added = {
+        .files = source,
         .vocab = tokens,
-        .added_tokens = json_object_get(source->root, "added_tokens"),
-        .older_tokens = source->older_tokens,
-        .older_name = source->older_name,
-        .config = source->config,
-        .tokens_name = name,
-        .config_name = source->config_name,
         .named = NAMED,
         .ends_needed = true,
         .normalize = normalize,
     };
+    clipc_pipeline_ends ends;
 
-    CLIPC_TRY(clipc_added_load(&clip->added, &added, source->vocab_size, err));
-    if (source->root && !is_rebuilt(source) &&
-        !is_clip_post_processor(json_object_get(source->root,
-                                                "post_processor"),
-                                &clip->added))
-        return refuse(name, "\"post_processor\"", err);
-    /* These texts point into JSON that the loading releases. */
-    clip->added.start_text = clip->added.end_text = NULL;
+    CLIPC_TRY(clipc_added_load(&clip->added, &added, err));
+    if (!source->root || source->rebuilt)
+        return CLIPC_OK;
+    CLIPC_TRY(clipc_pipeline_read_ends(&ends, source, "CLIP", err));
+    if (ends.start_id < 0 || ends.end_id < 0 ||
+        (!source->general && (ends.start_id != clip->added.start_id ||
+                              ends.end_id != clip->added.end_id)))
+        return refuse(source->files->tokenizer_json.name, "\"post_processor\"",
+                      err);
+    clip->added.start_id = ends.start_id;
+    clip->added.end_id = ends.end_id;
     return CLIPC_OK;
 }
 
@@ -279,6 +256,7 @@ static clipc_status load(void *self, clipc_padding *padding,
     clipc_token_map tokens = { 0 };
     clipc_status status;
 
+    clip->ends_split = true;
     CLIPC_TRY_GOTO(status, done,
                    source->root ? load_json(clip, &tokens, source, err)
                                 : load_vocab_json(clip, &tokens, source, err));
@@ -349,7 +327,9 @@ static bool add_words(void *user, const char *s, size_t n)
     encoder *enc = user;
     for (size_t i = 0; i < n && enc->sink.ids->n < enc->sink.limit;) {
         uint32_t code = 0;
-        size_t start = i, len = spelled_special(s + i, n - i);
+        size_t start = i, len = enc->tokenizer->ends_split
+                                    ? spelled_special(s + i, n - i)
+                                    : 0;
         if (len) {
             if (!add_word(enc, s + i, 2) ||
                 !add_word(enc, s + i + 2, len - 4) ||
@@ -433,7 +413,7 @@ clipc_status clipc_clip_write(const void *self,
     const clip_tokenizer *clip = self;
 
     return clipc_vocabulary_write(data, n, &clip->bpe, &clip->added,
-                                  truncation, err);
+                                  clip->ends_split, truncation, err);
 }
 
 clipc_status clipc_clip_read(void *self, clipc_truncation *truncation,
@@ -443,8 +423,8 @@ clipc_status clipc_clip_read(void *self, clipc_truncation *truncation,
 {
     clip_tokenizer *clip = self;
 
-    return clipc_vocabulary_read(&clip->bpe, &clip->added, truncation, data, n,
-                                 name, vocab_size, err);
+    return clipc_vocabulary_read(&clip->bpe, &clip->added, &clip->ends_split,
+                                 truncation, data, n, name, vocab_size, err);
 }
 
 /* ---- the kind ---------------------------------------------------------- */

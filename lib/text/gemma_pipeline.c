@@ -32,13 +32,6 @@ bool clipc_gemma_fits(const clipc_tokenizer_source *source)
            clipc_pipeline_is_text(model, "end_of_word_suffix", "");
 }
 
-/* Whether the pipeline is built anew, whatever tokenizer.json describes. */
-static bool is_rebuilt(const clipc_tokenizer_source *source)
-{
-    return strcmp(source->class, "GemmaTokenizer") == 0 ||
-           strcmp(source->class, "Siglip2Tokenizer") == 0;
-}
-
 static clipc_status check_settings(const clipc_tokenizer_source *source,
                                    const json_t *model, clipc_error *err)
 {
@@ -66,7 +59,7 @@ static clipc_status check_model(const clipc_tokenizer_source *source,
         return refuse(source, "\"model\"", err);
     if (!clipc_pipeline_is_text(model, "type", "BPE"))
         return refuse(source, "\"model.type\"", err);
-    if (!is_rebuilt(source))
+    if (!source->rebuilt)
         CLIPC_TRY(check_settings(source, model, err));
     if (!clipc_source_has(source, source->vocab_at, '{'))
         return refuse(source, "\"model.vocab\"", err);
@@ -140,7 +133,7 @@ clipc_status clipc_gemma_check(clipc_gemma_pipeline *pipeline,
     CLIPC_TRY(check_model(source, err));
     if (added && !json_is_array(added))
         return refuse(source, "\"added_tokens\"", err);
-    if (is_rebuilt(source)) {
+    if (source->rebuilt) {
         pipeline->lower = strcmp(source->class, "Siglip2Tokenizer") == 0;
         return CLIPC_OK;
     }
@@ -152,71 +145,26 @@ clipc_status clipc_gemma_check(clipc_gemma_pipeline *pipeline,
     return CLIPC_OK;
 }
 
-/* ---- start and end token ----------------------------------------------- */
-
-/* The id of {"SpecialToken": {"id": NAME}}, by the post-processor's own
- * list; -1: the item is not one. */
-static int32_t special_id(const json_t *post, const json_t *item)
-{
-    const json_t *name = json_object_get(json_object_get(item, "SpecialToken"),
-                                         "id");
-    const json_t *entry =
-        json_object_getn(json_object_get(post, "special_tokens"),
-                         json_is_string(name) ? json_string_value(name) : "",
-                         json_string_length(name));
-    const json_t *ids = json_object_get(entry, "ids");
-    const json_t *id = json_array_get(ids, 0);
-
-    if (json_array_size(ids) != 1 || !json_is_integer(id) ||
-        json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
-        return -1;
-    return (int32_t)json_integer_value(id);
-}
-
-/* TemplateProcessing: at most one token on each side of the text. */
-static bool read_template(clipc_gemma_pipeline *pipeline, const json_t *post)
-{
-    const json_t *single = json_object_get(post, "single");
-    const size_t n = json_array_size(single);
-    size_t text = 0;
-
-    if (!clipc_pipeline_is(json_object_get(post, "type"),
-                           "TemplateProcessing"))
-        return false;
-    while (text < n &&
-           !json_object_get(json_array_get(single, text), "Sequence"))
-        text++;
-    if (text > 1 || text == n || n - text > 2)
-        return false;
-    if (text == 1)
-        pipeline->start_id = special_id(post, json_array_get(single, 0));
-    if (n - text == 2)
-        pipeline->end_id = special_id(post, json_array_get(single, text + 1));
-    return (text == 0 || pipeline->start_id >= 0) &&
-           (n - text == 1 || pipeline->end_id >= 0);
-}
-
-/* add_bos_token and add_eos_token of the configuration do not count beside a
- * tokenizer.json. */
-static clipc_status read_ends(clipc_gemma_pipeline *pipeline,
-                              const clipc_tokenizer_source *source,
-                              clipc_error *err)
-{
-    const json_t *post = json_object_get(source->root, "post_processor");
-
-    pipeline->start_id = pipeline->end_id = -1;
-    if (post && !json_is_null(post) && !read_template(pipeline, post))
-        return refuse(source, "\"post_processor\"", err);
-    if (pipeline->start_id >= (int64_t)source->vocab_size ||
-        pipeline->end_id >= (int64_t)source->vocab_size)
-        return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
-                          "%s: \"post_processor\" has an id past the token "
-                          "embedding",
-                          CLIPC_QUOTE(source->files->tokenizer_json.name));
-    return CLIPC_OK;
-}
-
 /* ---- the rest ----------------------------------------------------------- */
+
+/* GemmaTokenizer's unk_token, or that of the file's model; -1: there is none,
+ * or the two contradict each other where no class is named. */
+static int32_t unknown_id(const clipc_tokenizer_source *source,
+                          const clipc_token_map *tokens,
+                          const clipc_added *added)
+{
+    const json_t *unk = json_object_get(json_object_get(source->root, "model"),
+                                        "unk_token");
+
+    if (source->rebuilt)
+        return added->unk_id;
+    const int32_t id = json_is_string(unk)
+                           ? clipc_token_map_find(tokens,
+                                                  json_string_value(unk),
+                                                  json_string_length(unk))
+                           : -1;
+    return source->general || id == added->unk_id ? id : -1;
+}
 
 clipc_status clipc_gemma_finish(clipc_gemma_pipeline *pipeline,
                                 clipc_padding *padding,
@@ -224,23 +172,19 @@ clipc_status clipc_gemma_finish(clipc_gemma_pipeline *pipeline,
                                 const clipc_token_map *tokens,
                                 const clipc_added *added, clipc_error *err)
 {
-    const json_t *unk = json_object_get(json_object_get(source->root, "model"),
-                                        "unk_token");
-
-    if (added->unk_id < 0 || (uint64_t)added->unk_id >= tokens->n_ids ||
-        (!is_rebuilt(source) &&
-         (!json_is_string(unk) ||
-          clipc_token_map_find(tokens, json_string_value(unk),
-                               json_string_length(unk)) != added->unk_id)))
+    pipeline->unk_id = unknown_id(source, tokens, added);
+    if (pipeline->unk_id < 0 || (uint64_t)pipeline->unk_id >= tokens->n_ids)
         return refuse(source, "\"model.unk_token\"", err);
     if (pipeline->lower && added->normalized.n > 0)
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                           "%s: an added token that is normalised, in a "
                           "tokenizer that lowers its text",
                           CLIPC_QUOTE(source->files->tokenizer_json.name));
-    CLIPC_TRY(read_ends(pipeline, source, err));
+    /* add_bos_token and add_eos_token of the configuration do not count beside
+     * a tokenizer.json. */
+    CLIPC_TRY(clipc_pipeline_read_ends(&pipeline->ends, source, "Gemma", err));
     /* The classes pad on the left where no file says otherwise. */
     padding->id = added->pad_id;
-    padding->left = is_rebuilt(source);
+    padding->left = source->rebuilt;
     return CLIPC_OK;
 }

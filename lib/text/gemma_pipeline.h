@@ -7,11 +7,12 @@
 #define CLIPC_GEMMA_PIPELINE_H
 
 #include "text/added_tokens.h"
-#include "text/tokenizer_kind.h"
+#include "text/pipeline.h"
 
 typedef struct clipc_gemma_pipeline {
-    bool lower;               /* text is lowered between raw added tokens */
-    int32_t start_id, end_id; /* put around a text; -1: none */
+    bool lower;     /* text is lowered between raw added tokens */
+    int32_t unk_id; /* of characters without a token and without bytes */
+    clipc_pipeline_ends ends;
 } clipc_gemma_pipeline;
 
 /* Whether the files look like Gemma's. */

@@ -157,13 +157,8 @@ static clipc_status load_tokens(gemma_tokenizer *gemma, clipc_padding *padding,
     head *h = gemma->memory[0] = clipc_alloc_zero(1, sizeof *h);
     clipc_gemma_pipeline pipeline = { 0 };
     const clipc_added_source added = {
+        .files = source,
         .vocab = tokens,
-        .added_tokens = json_object_get(source->root, "added_tokens"),
-        .older_tokens = source->older_tokens,
-        .older_name = source->older_name,
-        .config = source->config,
-        .tokens_name = source->files->tokenizer_json.name,
-        .config_name = source->config_name,
         .named = NAMED,
         .normalize = normalize_added,
     };
@@ -178,17 +173,15 @@ static clipc_status load_tokens(gemma_tokenizer *gemma, clipc_padding *padding,
     source->cursor->at = source->merges_at;
     CLIPC_TRY(
         clipc_merges_load_json(&gemma->merges, tokens, source->cursor, err));
-    CLIPC_TRY(
-        clipc_added_load(&gemma->added, &added, source->vocab_size, err));
-    gemma->added.start_text = gemma->added.end_text = NULL;
+    CLIPC_TRY(clipc_added_load(&gemma->added, &added, err));
     CLIPC_TRY(clipc_gemma_finish(&pipeline, padding, source, tokens,
                                  &gemma->added, err));
     h->n_ids = (uint32_t)tokens->n_ids;
     h->flags = (pipeline.lower ? FLAG_LOWER : 0u) |
                (gemma->added.specials_plain ? FLAG_PLAIN : 0u);
-    h->start_id = pipeline.start_id;
-    h->end_id = pipeline.end_id;
-    h->unk_id = gemma->added.unk_id;
+    h->start_id = pipeline.ends.start_id;
+    h->end_id = pipeline.ends.end_id;
+    h->unk_id = pipeline.unk_id;
     gemma->head = h;
     return CLIPC_OK;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * pipeline.h - questions about the parts of a tokenizer.json, for the kinds of
- * tokenizers that accept one pipeline and refuse others.
+ * tokenizers that accept one pipeline and refuse others; its end tokens.
  */
 #ifndef CLIPC_PIPELINE_H
 #define CLIPC_PIPELINE_H
 
-#include "base/json.h"
+#include "text/tokenizer_kind.h"
 
 /* A member that an object has, or may have. text NULL: the member is a
  * boolean. */
@@ -38,5 +38,16 @@ bool clipc_pipeline_is_text(const json_t *object, const char *key,
 /* CLIPC_ERR_UNSUPPORTED: `what` of the file is not that of `kind`. */
 clipc_status clipc_pipeline_refuse(const char *file, const char *what,
                                    const char *kind, clipc_error *err);
+
+/* What the post-processor puts around a text; -1: nothing. */
+typedef struct clipc_pipeline_ends {
+    int32_t start_id, end_id;
+} clipc_pipeline_ends;
+
+/* Reads the post-processor of tokenizer.json, which may be absent. A token has
+ * the id that the post-processor says, whatever the vocabulary has. */
+clipc_status clipc_pipeline_read_ends(clipc_pipeline_ends *ends,
+                                      const clipc_tokenizer_source *source,
+                                      const char *kind, clipc_error *err);
 
 #endif /* CLIPC_PIPELINE_H */

@@ -167,6 +167,8 @@ static clipc_status find_kind(loader *ld, const clipc_tokenizer_kind **kind,
                               clipc_error *err)
 {
     *kind = kind_of_class(ld->class);
+    ld->source.rebuilt = *kind != NULL;
+    ld->source.general = !*kind && *ld->class;
     if (!*kind && !clipc_tokenizer_class_is_general(ld->class))
         return refuse_class(ld, ld->class, err);
     if (!*kind) {

@@ -15,6 +15,7 @@ static const char EXTRA[] = "extra_special_tokens";
 static const char OLD_EXTRA[] = "additional_special_tokens";
 static const char SPECIFIC[] = "model_specific_special_tokens";
 static const char DECODER[] = "added_tokens_decoder";
+static const char OF_MAP[] = "__map"; /* of clipc alone */
 
 enum { MAX_ADDED = 65536 };
 
@@ -126,7 +127,8 @@ static clipc_status collect_extra(json_t *root, json_t *specific,
 
 /* ---- special_tokens_map.json ------------------------------------------- */
 
-/* *out: a copy of a token that is marked special, or the value itself. */
+/* *out: a copy of a token that is marked special, and as the map's, or the
+ * value itself. */
 static clipc_status special_copy(json_t **out, json_t *value, clipc_error *err)
 {
     if (!json_is_object(value)) {
@@ -135,6 +137,7 @@ static clipc_status special_copy(json_t **out, json_t *value, clipc_error *err)
     }
     *out = json_copy(value);
     if (*out && json_object_set_new(*out, "special", json_true()) == 0 &&
+        json_object_set_new(*out, OF_MAP, json_true()) == 0 &&
         json_object_set_new(*out, "__type", json_string("AddedToken")) == 0)
         return CLIPC_OK;
     json_decref(*out);
@@ -205,26 +208,31 @@ static clipc_status merge_map(json_t *root, json_t *map, clipc_error *err)
 
 /* ---- added_tokens.json ------------------------------------------------- */
 
+/* The text of a token. transformers looks into the map's objects and not into
+ * those of the configuration. */
+static const json_t *text_of(const json_t *value)
+{
+    if (!json_is_object(value))
+        return value;
+    return json_object_get(value, OF_MAP) ? json_object_get(value, "content")
+                                          : NULL;
+}
+
 /* Whether the files name the text as a special token. The defaults of the
  * tokenizer's class do not count here. */
 static bool is_special(const json_t *root, const json_t *text)
 {
-    const json_t *extra = json_object_get(root, EXTRA), *value, *content;
+    const json_t *extra = json_object_get(root, EXTRA), *value;
     const char *key;
     json_t *object = (json_t *)(uintptr_t)root;
 
     json_object_foreach(object, key, value)
     {
-        content = json_is_object(value) ? json_object_get(value, "content")
-                                        : value;
-        if (clipc_is_named_token(key) && json_equal(content, text))
+        if (clipc_is_named_token(key) && json_equal(text_of(value), text))
             return true;
     }
     for (size_t i = 0; i < json_array_size(extra); i++) {
-        value = json_array_get(extra, i);
-        content = json_is_object(value) ? json_object_get(value, "content")
-                                        : value;
-        if (json_equal(content, text))
+        if (json_equal(text_of(json_array_get(extra, i)), text))
             return true;
     }
     return false;

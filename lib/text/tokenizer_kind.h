@@ -26,6 +26,10 @@ typedef struct clipc_tokenizer_source {
     const json_t *config;
     const char *config_name; /* for messages */
     const char *class;       /* its tokenizer_class without "Fast"; "": none */
+    bool rebuilt; /* the class makes the pipeline itself, from parts of
+                   * tokenizer.json */
+    bool general; /* the class has none: tokenizer.json counts as it is. Both
+                   * false: no class is named, nor known of the network */
     /* The tokens of added_tokens.json, listed as tokenizer.json lists its own,
      * and that file's name; NULL: absent, or of no account. */
     const json_t *older_tokens;

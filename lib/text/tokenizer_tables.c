@@ -6,7 +6,8 @@
  *     "clipcvoc" | u32 version 1 | u32 n_ids | u32 n_merges | u32 n_added |
  *     u32 text_bytes | u32 start_id | u32 end_id | u32 flags (1: special
  *     tokens are plain text; 2: a text loses its beginning where it is cut;
- *     the rest: 256 times the most ids of a text that is cut, 0: no bound)
+ *     4: the split is that of transformers 4; the rest: 256 times the most ids
+ *     of a text that is cut, 0: no bound)
  *     i32 inner_ids[256] | i32 last_ids[256]
  *     u32 starts[n_ids + 1]
  *     { u32 right, u32 rank, u32 result } [n_merges]
@@ -33,6 +34,7 @@ enum {
     N_BYTES = 256, /* number of byte values */
     FLAG_PLAIN = 1,
     FLAG_CUT_LEFT = 2,
+    FLAG_OLD_SPLIT = 4,
     MAX_IDS_SHIFT = 8
 };
 
@@ -72,7 +74,7 @@ static bool lay_out(layout *l, const header *h)
 
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_bpe *bpe,
-                                    const clipc_added *added,
+                                    const clipc_added *added, bool ends_split,
                                     const clipc_truncation *truncation,
                                     clipc_error *err)
 {
@@ -88,6 +90,7 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
         .end_id = (uint32_t)added->end_id,
         .flags = (added->specials_plain ? FLAG_PLAIN : 0u) |
                  (truncation->left ? FLAG_CUT_LEFT : 0u) |
+                 (ends_split ? 0u : FLAG_OLD_SPLIT) |
                  (uint32_t)truncation->max_ids << MAX_IDS_SHIFT,
     };
     layout l;
@@ -152,7 +155,7 @@ static clipc_status read_header(reader *r, size_t n)
                           "the token embedding",
                           CLIPC_QUOTE(r->name), r->vocab_size);
     if ((h->flags & ((1u << MAX_IDS_SHIFT) - 1)) >
-        (FLAG_PLAIN | FLAG_CUT_LEFT))
+        (FLAG_PLAIN | FLAG_CUT_LEFT | FLAG_OLD_SPLIT))
         return fail(r, MAGIC_BYTES, "unknown flags");
     return CLIPC_OK;
 }
@@ -198,6 +201,7 @@ static clipc_status read_added(const reader *r, clipc_added *added)
 }
 
 clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
+                                   bool *ends_split,
                                    clipc_truncation *truncation,
                                    const unsigned char *data, size_t n,
                                    const char *name, size_t vocab_size,
@@ -214,6 +218,7 @@ clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
         status = read_bpe(&r, bpe);
     if (status == CLIPC_OK)
         status = read_added(&r, added);
+    *ends_split = !(r.h.flags & FLAG_OLD_SPLIT);
     *truncation = (clipc_truncation){
         .max_ids = r.h.flags >> MAX_IDS_SHIFT,
         .left = (r.h.flags & FLAG_CUT_LEFT) != 0,

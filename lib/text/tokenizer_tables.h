@@ -11,10 +11,10 @@
 #include "text/bpe.h"
 #include "text/tokenizer_kind.h"
 
-/* *data is malloc'ed; its size is a multiple of 4 bytes. */
+/* ends_split: of clip_tokenizer.c. *data is malloc'ed; its size is a multiple of 4 bytes. */
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_bpe *bpe,
-                                    const clipc_added *added,
+                                    const clipc_added *added, bool ends_split,
                                     const clipc_truncation *truncation,
                                     clipc_error *err);
 
@@ -22,6 +22,7 @@ clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
  * 4 bytes and keep `data` as long as bpe. Added tokens are copied. name is for
  * messages. On failure bpe and the added tokens are empty. */
 clipc_status clipc_vocabulary_read(clipc_bpe *bpe, clipc_added *added,
+                                   bool *ends_split,
                                    clipc_truncation *truncation,
                                    const unsigned char *data, size_t n,
                                    const char *name, size_t vocab_size,

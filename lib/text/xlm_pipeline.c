@@ -3,7 +3,6 @@
  * xlm_pipeline.c - see xlm_pipeline.h.
  */
 #include "text/xlm_pipeline.h"
-#include "text/json_pieces.h"
 #include "text/pipeline.h"
 
 enum { UNKNOWN_ID = 3 };
@@ -57,41 +56,26 @@ static bool is_pre_tokenizer(const json_t *object)
            is_metaspace(json_array_get(list, 1));
 }
 
-/* Whether a part of the template is the special token, or, NULL, the text. */
-static bool is_part(const json_t *part, const char *token)
+static clipc_status refuse(const clipc_tokenizer_source *source,
+                           const char *what, clipc_error *err)
 {
-    const json_t *object = json_object_get(part, token ? "SpecialToken"
-                                                       : "Sequence");
-    return clipc_pipeline_is(json_object_get(object, "id"),
-                             token ? token : "A");
+    return clipc_pipeline_refuse(source->files->tokenizer_json.name, what,
+                                 "XLM-RoBERTa", err);
 }
 
-static bool is_post_processor(const json_t *object)
-{
-    const json_t *single = json_object_get(object, "single");
-
-    return clipc_pipeline_is(json_object_get(object, "type"),
-                             "TemplateProcessing") &&
-           json_array_size(single) == 3 &&
-           is_part(json_array_get(single, 0), "<s>") &&
-           is_part(json_array_get(single, 1), NULL) &&
-           is_part(json_array_get(single, 2), "</s>");
-}
-
-bool clipc_xlm_fits(const clipc_tokenizer_source *source)
+clipc_status clipc_xlm_check(const clipc_tokenizer_source *source,
+                             clipc_error *err)
 {
     const json_t *model = json_object_get(source->root, "model");
     const json_t *unknown = json_object_get(model, "unk_id");
-    const json_t *post = json_object_get(source->root, "post_processor");
 
-    /* Where no class is named, XLMRobertaTokenizer adds the ends itself. */
-    if (!source->class[0] && (!post || json_is_null(post)))
-        post = NULL;
-    else if (!is_post_processor(post))
-        return false;
-    return clipc_json_has_pieces(source) && json_is_integer(unknown) &&
-           json_integer_value(unknown) == UNKNOWN_ID &&
-           clipc_pipeline_is_unset(model, "byte_fallback") &&
-           is_normalizer(json_object_get(source->root, "normalizer")) &&
-           is_pre_tokenizer(json_object_get(source->root, "pre_tokenizer"));
+    if (!json_is_integer(unknown) || json_integer_value(unknown) != UNKNOWN_ID)
+        return refuse(source, "\"model.unk_id\"", err);
+    if (!clipc_pipeline_is_unset(model, "byte_fallback"))
+        return refuse(source, "\"model.byte_fallback\"", err);
+    if (!is_normalizer(json_object_get(source->root, "normalizer")))
+        return refuse(source, "\"normalizer\"", err);
+    if (!is_pre_tokenizer(json_object_get(source->root, "pre_tokenizer")))
+        return refuse(source, "\"pre_tokenizer\"", err);
+    return CLIPC_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "text/tokenizer_kind.h"
 
-bool clipc_xlm_fits(const clipc_tokenizer_source *source);
+clipc_status clipc_xlm_check(const clipc_tokenizer_source *source,
+                             clipc_error *err);
 
 #endif /* CLIPC_XLM_PIPELINE_H */

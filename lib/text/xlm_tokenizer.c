@@ -20,6 +20,7 @@
 #include "text/graphemes.h"
 #include "text/json_pieces.h"
 #include "text/pieces.h"
+#include "text/pipeline.h"
 #include "text/xlm_pipeline.h"
 
 #include <stdlib.h>
@@ -279,34 +280,55 @@ static const variant T5 = {
     .extra_ids = 100,
 };
 
+/* Whether the post-processor says the ends. Where no class is named and there
+ * is none, XLMRobertaTokenizer adds the ends itself. */
+static bool takes_ends(const clipc_tokenizer_source *source)
+{
+    const json_t *post = json_object_get(source->root, "post_processor");
+
+    return source->general ||
+           (!source->rebuilt && post && !json_is_null(post));
+}
+
+static clipc_status load_ends(xlm_tokenizer *xlm,
+                              const clipc_tokenizer_source *source,
+                              clipc_error *err)
+{
+    static const char kind[] = "XLM-RoBERTa";
+    clipc_pipeline_ends ends;
+
+    CLIPC_TRY(clipc_pipeline_read_ends(&ends, source, kind, err));
+    if (ends.end_id < 0)
+        return clipc_pipeline_refuse(source->files->tokenizer_json.name,
+                                     "\"post_processor\"", kind, err);
+    xlm->added.start_id = ends.start_id;
+    xlm->added.end_id = ends.end_id;
+    return CLIPC_OK;
+}
+
 static clipc_status load_added(xlm_tokenizer *xlm,
                                const clipc_token_map *tokens,
                                const clipc_tokenizer_source *source,
                                const variant *how, clipc_error *err)
 {
     const clipc_added_source added = {
+        .files = source,
         .vocab = tokens,
-        .added_tokens = json_object_get(source->root, "added_tokens"),
-        .older_tokens = source->older_tokens,
-        .older_name = source->older_name,
-        .config = source->config,
-        .tokens_name = source->files->tokenizer_json.name,
-        .config_name = source->config_name,
         .named = how->named,
         .ends_needed = how->has_start,
         .normalize = normalize,
         .normalizer = &xlm->pieces.charsmap,
     };
 
-    CLIPC_TRY(clipc_added_load(&xlm->added, &added, source->vocab_size, err));
+    CLIPC_TRY(clipc_added_load(&xlm->added, &added, err));
+    if (takes_ends(source))
+        return load_ends(xlm, source, err);
     if (xlm->added.end_id < 0)
         return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                           "%s: \"eos_token\" must be a token",
-                          CLIPC_QUOTE(added.config_name));
+                          CLIPC_QUOTE(source->config_name));
     if (!how->has_start)
         xlm->added.start_id = -1;
-    /* These texts point into JSON that the loading releases. */
-    xlm->added.start_text = xlm->added.end_text = NULL;
     return CLIPC_OK;
 }
 
@@ -360,7 +382,8 @@ static clipc_status check_config(xlm_tokenizer *xlm,
 
     if (!how->has_start)
         return check_extra_ids(xlm, tokens, &config, how->extra_ids, err);
-    CLIPC_TRY(clipc_json_bool(&config, "add_prefix_space", &prefix, err));
+    if (source->rebuilt)
+        CLIPC_TRY(clipc_json_bool(&config, "add_prefix_space", &prefix, err));
     return prefix ? CLIPC_OK
                   : clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, &config,
                                     "add_prefix_space", "must be true");
@@ -396,6 +419,8 @@ static clipc_status load(void *self, clipc_padding *padding,
     if (!source->root)
         return clipc_fail(err, CLIPC_ERR_NOT_FOUND, -1,
                           "no tokenizer: no tokenizer.json");
+    if (!source->rebuilt)
+        CLIPC_TRY(clipc_xlm_check(source, err));
     CLIPC_TRY(clipc_json_pieces_load(&json, source, err));
     CLIPC_TRY_GOTO(status, done,
                    check_config(xlm, &json.map, source, how, err));
@@ -501,7 +526,7 @@ const clipc_tokenizer_kind clipc_xlm_tokenizer = {
     .bytes = sizeof(xlm_tokenizer),
     .least_ids = 2,
     .classes = CLASSES,
-    .fits = clipc_xlm_fits,
+    .fits = clipc_json_has_pieces,
     .reads_json = reads_json,
     .load = load,
     .read = read_tables,

@@ -2,16 +2,21 @@
 """The files beside a model's weights that its tokenizer is made from, changed
 one by one: `clipc-inspect tokens` against AutoTokenizer on the same folder.
 
-    python tests/parity/companions.py [BUILD [WORD]]
+    python tests/parity/companions.py [BUILD [WORD]] [--random N] [--seed S]
 
 Run from the repository's root. Each case changes the files of one of the small
 models of tests/data, and says whether clipc gives the reference's ids or
-refuses the folder. WORD: only cases whose names have it. Exit status 1 when a
-case is otherwise.
+refuses the folder. WORD: only cases whose names have it. N folders more (400)
+are changed at random, in many places at once: clipc may refuse such a folder,
+and never gives other ids. Exit status 1 when a case is otherwise.
 """
 
+import argparse
+import collections
+import copy
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -27,7 +32,7 @@ TEXTS = [
     "a photo of a red car", "x <special> y", "x<special>y", "<SPECIAL> car",
     "<|endoftext|> x", "<|ENDOFTEXT|> a", "<|startoftext|>", "a <pad> [PAD] b",
     "<image> a car", "one <tok_a> two<tok_b>three", "<tok_a><tok_b>",
-    "  <special>  a  ", "</s> a <unk>", "<eos> b <bos>", "CAR <mask> [MASK]",
+    "  <special>  a  ", "a<|endoftext|>!!", "!<|ENDOFTEXT|>!! x", "</s> a <unk>", "<eos> b <bos>", "CAR <mask> [MASK]",
     " ".join(f"car{i}" for i in range(60)), "a car " * 50, "",
 ]
 
@@ -101,6 +106,66 @@ def gemma_json(_):
 
 
 FAST = {"tokenizer_class": "PreTrainedTokenizerFast"}
+NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+         "cls_token", "mask_token")
+NAMELESS = FAST | dict.fromkeys(NAMED)
+WORDS = ("'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|"
+         "[^\\s\\p{L}\\p{N}]+")  # CLIP's split before transformers 5
+
+
+def old_split(old):
+    split = old["pre_tokenizer"]["pretokenizers"][0]
+    split["pattern"]["Regex"] = WORDS
+
+
+def template(start, end):
+    """A post-processor: (text, id) of the start and of the end, or None."""
+    ends = [one and {"SpecialToken": {"id": one[0], "type_id": 0}}
+            for one in (start, end)]
+    single = [part for part in (ends[0], {"Sequence": {"id": "A",
+                                                       "type_id": 0}},
+                                ends[1]) if part]
+    return {"type": "TemplateProcessing", "single": single,
+            "pair": single + [{"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {text: {"id": text, "ids": [number],
+                                      "tokens": [text]}
+                               for text, number in filter(None, (start, end))}}
+
+
+def roberta(start, end):
+    return {"type": "RobertaProcessing", "sep": list(end), "cls": list(start),
+            "trim_offsets": False, "add_prefix_space": False}
+
+
+def changed_flags(old):
+    for one in old["added_tokens"]:
+        one.update(normalized=not one["normalized"], rstrip=True)
+
+
+def new_tokens(*contents):
+    """Listed, and out of order where the last one comes first."""
+    def edit(old):
+        n = len(old["model"]["vocab"])
+        numbers = {content: n + i for i, content in enumerate(sorted(contents))}
+        old["added_tokens"] += [{"id": numbers[c]} | token(c, special=False)
+                                for c in contents]
+    return edit
+
+
+def both(*edits):
+    def edit(old):
+        for one in edits:
+            one(old)
+    return tokenizer_json(edit)
+
+
+def padding(text, number):
+    return {"strategy": "BatchLongest", "direction": "Left", "pad_id": number,
+            "pad_to_multiple_of": None, "pad_type_id": 0, "pad_token": text}
+
+
+XLM_ENDS = template(("<s>", 0), ("</s>", 2))
+PIPELINES = ("clip", "siglip2", "metaclip2")
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False,
               "trim_offsets": True, "use_regex": True}
 BERT_NORMALIZER = {"type": "BertNormalizer", "clean_text": True,
@@ -396,6 +461,133 @@ CASES = [
      {"tokenizer_config.json": {"tokenizer_padding": {
          "length": 30, "direction": "right", "pad_id": 3, "pad_token": "a",
          "pad_type_id": 0, "pad_to_multiple_of": None}}}, "refused"),
+    ("added_tokens.json with a name that has flags", CLIPS,
+     {"added_tokens.json": lambda n: {"<special>": n},
+      "tokenizer_config.json": {"added_tokens_decoder": None,
+                                "unk_token": written("<special>")}}, "equal"),
+    ("added_tokens.json with a name of the map that has flags", CLIPS,
+     {"added_tokens.json": lambda n: {"<special>": n},
+      "special_tokens_map.json": {"unk_token": token("<special>")},
+      "tokenizer_config.json": {"added_tokens_decoder": None}}, "equal"),
+    ("one new token by three names", CLIPS,
+     {"tokenizer_config.json": {
+         "unk_token": "<special>", "pad_token": "<special>",
+         "sep_token": written("<special>", single_word=True)}}, "equal"),
+    # The general class: tokenizer.json as it is.
+    ("general: as it is", PIPELINES,
+     {"tokenizer.json": both(lambda t: t.update(post_processor=t.get(
+         "post_processor") or XLM_ENDS)),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: TokenizersBackend", ("clip", "siglip2"),
+     {"tokenizer_config.json": {"tokenizer_class": "TokenizersBackend"}},
+     "equal"),
+    ("general: PreTrainedTokenizer", ("clip", "siglip2"),
+     {"tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizer"}},
+     "equal"),
+    ("general: no added tokens", ("clip", "siglip2"),
+     {"tokenizer.json": pipeline(added_tokens=[]),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: no added tokens", ("metaclip2",),
+     {"tokenizer.json": pipeline(added_tokens=[], post_processor=XLM_ENDS),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: no added tokens, no names", ("clip",),
+     {"tokenizer.json": pipeline(added_tokens=[]),
+      "tokenizer_config.json": NAMELESS}, "equal"),
+    ("general: no added tokens, no names", ("siglip2",),
+     {"tokenizer.json": pipeline(added_tokens=[]),
+      "tokenizer_config.json": NAMELESS}, "equal"),
+    ("general: no added tokens, no names, the older split", ("clip",),
+     {"tokenizer.json": both(old_split,
+                             lambda t: t.update(added_tokens=[])),
+      "tokenizer_config.json": NAMELESS}, "equal"),
+    ("general: the older split", ("clip",),
+     {"tokenizer.json": tokenizer_json(old_split),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: the older split, split_special_tokens", ("clip",),
+     {"tokenizer.json": tokenizer_json(old_split),
+      "tokenizer_config.json": FAST | {"split_special_tokens": True}},
+     "equal"),
+    ("the older split", ("clip",),
+     {"tokenizer.json": tokenizer_json(old_split),
+      "tokenizer_config.json": {"split_special_tokens": True}}, "equal"),
+    ("general: other flags", ("clip", "siglip2"),
+     {"tokenizer.json": tokenizer_json(changed_flags),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: a decoder with one token more", ("clip", "siglip2"),
+     {"tokenizer_config.json": lambda n: FAST | {"added_tokens_decoder": {
+         str(n): token("<special>", special=False)}}}, "equal"),
+    ("general: a decoder with other flags", ("clip",),
+     {"tokenizer_config.json": lambda n: FAST | {"added_tokens_decoder": {
+         str(n - 1): token("<|endoftext|>", normalized=True, special=True)}}},
+     "equal"),
+    ("general: a decoder that makes a special token plain", ("clip",),
+     {"tokenizer_config.json": lambda n: FAST | {
+         "split_special_tokens": True, "added_tokens_decoder": {
+             str(n - 1): token("<|endoftext|>", special=False)}}}, "equal"),
+    ("general: a plain token of the file with a name", ("clip",),
+     {"tokenizer.json": tokenizer_json(new_tokens("<special>", "<tok_a>")),
+      "tokenizer_config.json": lambda n: FAST | {
+          "split_special_tokens": True, "mask_token": "<special>",
+          "sep_token": "<tok_a>", "added_tokens_decoder": {
+              str(n + 1): token("<tok_a>", special=False)}}}, "equal"),
+    ("general: an empty decoder", PIPELINES,
+     {"tokenizer.json": both(lambda t: t.update(post_processor=t.get(
+         "post_processor") or XLM_ENDS)),
+      "tokenizer_config.json": FAST | {"added_tokens_decoder": {}}}, "equal"),
+    ("general: new tokens", ("clip", "siglip2"),
+     {"tokenizer.json": tokenizer_json(new_tokens("<special>", "<tok_a>")),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: new tokens out of order", ("clip", "siglip2"),
+     {"tokenizer.json": tokenizer_json(new_tokens("<tok_a>", "<special>")),
+      "tokenizer_config.json": FAST}, "refused"),
+    ("general: a decoder with another id", ("clip",),
+     {"tokenizer_config.json": lambda n: FAST | {"added_tokens_decoder": {
+         "3": token("<|endoftext|>")}}}, "refused"),
+    ("general: the older files", ("clip", "siglip2"),
+     {"tokenizer_config.json": FAST,
+      "added_tokens.json": lambda n: {"<special>": n, "<tok_a>": n + 1},
+      "special_tokens_map.json": {"mask_token": "<special>"}}, "equal"),
+    ("general: names", ("clip", "siglip2"),
+     {"tokenizer_config.json": FAST | {
+         "sep_token": "[PAD]", "mask_token": written("<special>", rstrip=True),
+         "bos_token": None, "extra_special_tokens": ["<tok_a>"]}}, "equal"),
+    ("general: padding of the file", ("siglip2",),
+     {"tokenizer.json": pipeline(padding=padding("<mask>", 9)),
+      "tokenizer_config.json": FAST | {"pad_token": None,
+                                       "padding_side": None}}, "equal"),
+    ("general: padding of the file that is new", ("siglip2",),
+     {"tokenizer.json": pipeline(padding=padding("[PAD]", 0)),
+      "tokenizer_config.json": FAST | {"pad_token": None}}, "equal"),
+    ("general: padding of both", ("siglip2",),
+     {"tokenizer.json": pipeline(padding=padding("<mask>", 9)),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: other ends", ("clip",),
+     {"tokenizer.json": pipeline(post_processor=roberta(("?", 5), ("!", 6))),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: ends of a template", PIPELINES,
+     {"tokenizer.json": pipeline(post_processor=template(("<x>", 5),
+                                                         ("<y>", 6))),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: an end alone", ("siglip2", "metaclip2"),
+     {"tokenizer.json": pipeline(post_processor=template(None, ("<y>", 6))),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: an end alone", ("clip",),
+     {"tokenizer.json": pipeline(post_processor=template(None, ("<y>", 6))),
+      "tokenizer_config.json": FAST}, "refused"),
+    ("general: no post-processor", ("siglip2",),
+     {"tokenizer.json": pipeline(post_processor=None),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: no post-processor", ("clip", "metaclip2"),
+     {"tokenizer.json": pipeline(post_processor=None),
+      "tokenizer_config.json": FAST}, "refused"),
+    ("general: another unknown token", ("siglip2",),
+     {"tokenizer.json": model_part(unk_token="<mask>"),
+      "tokenizer_config.json": FAST}, "equal"),
+    ("general: add_prefix_space", ("metaclip2",),
+     {"tokenizer.json": pipeline(post_processor=XLM_ENDS),
+      "tokenizer_config.json": FAST | {"add_prefix_space": False}}, "equal"),
+    ("general: vocab.json and merges.txt", ("clip-vocab",),
+     {"tokenizer_config.json": FAST}, "only clipc reads"),
     # model_type siglip means SiglipTokenizer, which wants a spiece.model.
     ("no tokenizer_class", ("siglip2",),
      {"tokenizer_config.json": {"tokenizer_class": None}}, "only clipc reads"),
@@ -411,14 +603,14 @@ def write_json(path, value):
             json.dump(value, file)
 
 
-def more_rows(folder):
-    """Lengthens the token embedding of a model by N_MORE rows."""
+def more_rows(folder, n_more=N_MORE):
+    """Lengthens the token embedding of a model by n_more rows."""
     from safetensors.numpy import load_file, save_file
     path = f"{folder}/model.safetensors"
     state = load_file(path)
     name = "text_model.embeddings.token_embedding.weight"
-    rows = np.zeros((N_MORE, state[name].shape[1]), state[name].dtype)
-    rows[:] = np.arange(1, N_MORE + 1)[:, None] / 64
+    rows = np.zeros((n_more, state[name].shape[1]), state[name].dtype)
+    rows[:] = np.arange(1, n_more + 1)[:, None] / 64
     state[name] = np.concatenate([state[name], rows])
     save_file(state, path)
     with open(f"{folder}/config.json", encoding="utf-8") as file:
@@ -455,7 +647,7 @@ def change(folder, files):
         write_json(path, value)
 
 
-def reference_ids(folder, positions, truncate):
+def reference_ids(folder, positions, truncate, texts=None):
     """The ids of every text, or the exception."""
     from transformers import AutoTokenizer
     try:
@@ -464,7 +656,7 @@ def reference_ids(folder, positions, truncate):
         with open(f"{folder}/config.json", encoding="utf-8") as file:
             pads = json.load(file).get("model_type") == "siglip"
         rows = []
-        for text in TEXTS:
+        for text in texts or TEXTS:
             ids = tokenizer(text, max_length=most if truncate else None,
                             truncation=truncate)["input_ids"]
             if pads and len(ids) < most:
@@ -477,18 +669,18 @@ def reference_ids(folder, positions, truncate):
         return error
 
 
-def clipc_ids(build, folder, truncate):
+def clipc_ids(build, folder, truncate, texts=None):
     done = subprocess.run(
         [f"{build}/clipc-inspect", "tokens", "--model", folder] +
         (["--truncate"] if truncate else []), capture_output=True, check=False,
-        input="".join(json.dumps(t) + "\n" for t in TEXTS).encode())
+        input="".join(json.dumps(t) + "\n" for t in texts or TEXTS).encode())
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode not in (0, 1) or all(row is None for row in rows):
         return done.stderr.decode().strip()
     return rows
 
 
-def verdict(got, want):
+def verdict(got, want, texts=None):
     if isinstance(want, Exception):
         return ("both refuse" if isinstance(got, str) else "only clipc reads",
                 f"{type(want).__name__}: {want}")
@@ -496,7 +688,7 @@ def verdict(got, want):
         return "refused", got
     if len(got) != len(want):
         return "differ", f"{len(got)} texts"
-    for text, a, b in zip(TEXTS, got, want):
+    for text, a, b in zip(texts or TEXTS, got, want):
         if a != b:
             return "differ", f"{text[:40]!r}: {a} instead of {b}"
     return "equal", ""
@@ -548,12 +740,253 @@ def run(build, word="", tell=print):
     return n, wrong
 
 
+# ---- folders changed at random -------------------------------------------
+
+GENERAL = ("PreTrainedTokenizerFast", "TokenizersBackend",
+           "PreTrainedTokenizer", "PythonBackend")
+# The network, the folder of the tokenizer, the class that builds that one.
+RANDOM_BASES = (
+    ("tiny", "tiny", "CLIPTokenizer"),
+    ("tiny-siglip", "tiny", None),
+    ("tiny-siglip", "tiny-siglip", "GemmaTokenizer"),
+    ("tiny", "tiny-siglip", None),
+    ("tiny-metaclip2", "tiny-metaclip2", "XLMRobertaTokenizer"),
+    ("tiny-siglip", "tiny-metaclip2", None),
+)
+PLAIN = ("a", " ", "!!", "!", "'s", " CAR", "car's", "a photo of ", "7", "  ",
+         "\u00e9", "\u2581", "\u4e2d\u6587", "\n", "<", "|>", "_")
+
+
+def maybe(rng, chance):
+    return rng.random() < chance
+
+
+def flags(rng):
+    """Flags of an added token; most are those of real files."""
+    odd = maybe(rng, 0.5)
+    return {"lstrip": odd and maybe(rng, 0.2), "rstrip": odd and maybe(rng, 0.2),
+            "single_word": odd and maybe(rng, 0.15),
+            "normalized": odd and maybe(rng, 0.4),
+            "special": not (odd and maybe(rng, 0.4))}
+
+
+def change_list(rng, tokens, next_id):
+    """added_tokens of a tokenizer.json, in place."""
+    how = rng.randrange(8)
+    if how == 0:
+        tokens.clear()
+    elif how == 1 and tokens:
+        tokens.pop(rng.randrange(len(tokens)))
+    elif how == 2:
+        tokens.reverse()
+    elif how == 3:
+        for one in tokens:
+            one.update(flags(rng))
+    if maybe(rng, 0.3):
+        new = [{"id": next_id + i, "content": content, **flags(rng)}
+               for i, content in enumerate(("<new_a>", "<New_b>"))]
+        if maybe(rng, 0.2):
+            new.reverse()
+        if maybe(rng, 0.1):
+            new[0]["id"] += 1
+        tokens.extend(new)
+
+
+def change_ends(rng, ends, old):
+    """A post-processor. ends: (text, id) of the start and of the end."""
+    start, end = (rng.choice(ends) if maybe(rng, 0.3) else one
+                  for one in ends[:2])
+    how = rng.randrange(8)
+    if how < 3:
+        return old
+    if how == 3:
+        return None
+    if how < 6:
+        return roberta(start, end) | {"trim_offsets": maybe(rng, 0.5)}
+    if start[0] == end[0]:
+        end = ("A" + end[0], end[1])
+    if maybe(rng, 0.3):
+        return template(*rng.choice(((start, None), (None, end))))
+    return template(start, end)
+
+
+def change_pipeline(rng, root):
+    pre = root["pre_tokenizer"]
+    vocab = root["model"]["vocab"]
+    if maybe(rng, 0.1) and "<0xE4>" in vocab:  # some characters are unknown
+        root["model"]["vocab"] = {"<odd>" if piece == "<0xE4>" else piece: i
+                                  for piece, i in vocab.items()}
+    if root["model"]["type"] == "BPE" and pre["type"] == "Sequence":
+        if maybe(rng, 0.5):
+            old_split(root)
+        if maybe(rng, 0.1):
+            pre["pretokenizers"][1].pop("use_regex")
+    elif pre["type"] == "Split" and maybe(rng, 0.3):
+        root["pre_tokenizer"] = None
+    if maybe(rng, 0.1):
+        root["model"]["unk_token"] = rng.choice((None, "<pad>", "!"))
+    if maybe(rng, 0.05):
+        root["normalizer"] = {"type": "NFKC"}
+    if maybe(rng, 0.5):
+        root["padding"] = None if maybe(rng, 0.3) else {
+            "strategy": rng.choice(("BatchLongest", {"Fixed": 12})),
+            "direction": rng.choice(("Left", "Right")),
+            "pad_to_multiple_of": None, "pad_id": rng.randrange(9),
+            "pad_type_id": 0,
+            "pad_token": rng.choice(("!", "<pad>", "<new_a>", "[PAD]"))}
+    if maybe(rng, 0.3):
+        root["truncation"] = None if maybe(rng, 0.5) else {
+            "direction": rng.choice(("Left", "Right")), "max_length": 9,
+            "strategy": "LongestFirst", "stride": 0}
+
+
+def change_decoder(rng, tokens, next_id):
+    """added_tokens_decoder of the configuration."""
+    out = {str(one["id"]): {k: v for k, v in one.items() if k != "id"}
+           for one in tokens if not maybe(rng, 0.2)}
+    for one in out.values():
+        if maybe(rng, 0.3):
+            one.update(flags(rng))
+    if maybe(rng, 0.3):
+        for i, content in enumerate(("<new_a>", "<dec_b>")):
+            out.setdefault(str(next_id + i + maybe(rng, 0.1)),
+                           {"content": content, **flags(rng)})
+    if maybe(rng, 0.1):
+        out = dict(reversed(list(out.items())))
+    return out
+
+
+def change_config(rng, config, root, base_class):
+    """tokenizer_config.json and the older files: {name: content}."""
+    tokens, n = root["added_tokens"], len(root["model"]["vocab"])
+    texts = [one["content"] for one in tokens] + ["<new_a>", "[NAME]", "!"]
+    files = {}
+    config.pop("added_tokens_decoder", None)
+    config["tokenizer_class"] = (base_class if base_class and maybe(rng, 0.15)
+                                 else rng.choice(GENERAL[:2]) if maybe(rng, 0.9)
+                                 else rng.choice(GENERAL))
+    if base_class and maybe(rng, 0.1):
+        del config["tokenizer_class"]
+    if maybe(rng, 0.6):
+        config["added_tokens_decoder"] = change_decoder(rng, tokens, n)
+    for name in NAMED:
+        how = rng.randrange(12)
+        if how < 3:
+            config.pop(name, None)
+        elif how == 3:
+            config[name] = None if maybe(rng, 0.3) else config.get(name)
+        elif how == 4:
+            config[name] = rng.choice(texts)
+        elif how == 5:
+            config[name] = written(rng.choice(texts), **flags(rng))
+    if not root["padding"] and maybe(rng, 0.8):  # a reference that pads
+        config.setdefault("pad_token", rng.choice(texts))
+    if maybe(rng, 0.15):
+        config["extra_special_tokens"] = rng.sample(texts, 2)
+    if maybe(rng, 0.15):
+        config["image_token"] = rng.choice(texts)
+    if maybe(rng, 0.15):
+        config["split_special_tokens"] = True
+    if maybe(rng, 0.2):
+        config["model_max_length"] = rng.choice((9, 64, int(1e30)))
+    for key in ("truncation_side", "padding_side"):
+        if maybe(rng, 0.15):
+            config[key] = rng.choice(("left", "right"))
+    if maybe(rng, 0.15):
+        files["special_tokens_map.json"] = {
+            name: rng.choice(texts) for name in rng.sample(NAMED, 3)}
+    if maybe(rng, 0.15):
+        files["added_tokens.json"] = {rng.choice(("<new_a>", "<old_a>")): n,
+                                      "<old_b>": n + 1}
+    return files | {"tokenizer_config.json": config}
+
+
+def random_texts(rng, root, config):
+    specials = [one["content"] for one in root["added_tokens"]]
+    specials += ["<new_a>", "<New_b>", "<dec_b>", "[NAME]", "[PAD]", "<old_b>",
+                 "<|endoftext|>", "<|startoftext|>", "</s>", "<s>", "<unk>"]
+    specials += [one["content"] for one in
+                 (config.get("added_tokens_decoder") or {}).values()]
+    out = []
+    for _ in range(24):
+        parts = [rng.choice(PLAIN) if maybe(rng, 0.6) else rng.choice(specials)
+                 for _ in range(rng.randrange(1, 9))]
+        out.append("".join(part.upper() if maybe(rng, 0.1) else part
+                           for part in parts))
+    return out + ["a car " * 40, "", "a<|endoftext|>!!"]
+
+
+def random_folder(rng, folder):
+    """Writes a model folder; returns its positions and texts."""
+    network, tokenizer, base_class = rng.choice(RANDOM_BASES)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(f"tests/data/{network}", folder)
+    positions = more_rows(folder, 200)
+    with open(f"tests/data/{tokenizer}/tokenizer.json",
+              encoding="utf-8") as file:
+        root = json.load(file)
+    with open(f"tests/data/{tokenizer}/tokenizer_config.json",
+              encoding="utf-8") as file:
+        config = json.load(file)
+    n = len(root["model"]["vocab"])
+    ends = [(one["content"], one["id"]) for one in root["added_tokens"]]
+    if ends[0][0] == "<pad>":  # Gemma's list begins with it
+        ends = [ends[2], ends[1]] + ends
+    elif ends[0][0] == "<s>":
+        ends = [ends[0], ends[2]] + ends
+    ends += [("x", 7)]
+    old = root["post_processor"] or change_ends(random.Random(4), ends, None)
+    change_list(rng, root["added_tokens"], n)
+    change_pipeline(rng, root)
+    root["post_processor"] = change_ends(rng, ends, old)
+    files = change_config(rng, config, root, base_class)
+    files["tokenizer.json"] = root
+    for name, content in files.items():
+        write_json(f"{folder}/{name}", content)
+    return positions, random_texts(rng, root, config)
+
+
+def run_random(build, n, seed, tell=print):
+    """{verdict: number of folders}, and the refusals by their messages."""
+    work = tempfile.mkdtemp()
+    folder = f"{work}/model"
+    found, why = collections.Counter(), collections.Counter()
+    try:
+        for i in range(n):
+            rng = random.Random(f"{seed} {i}")
+            positions, texts = random_folder(rng, folder)
+            want = reference_ids(folder, positions, True, texts)
+            got = clipc_ids(build, folder, True, texts)
+            result, reason = verdict(got, want, texts)
+            found[result] += 1
+            if result == "differ":
+                tell(f"random {seed} {i}: {reason}")
+            if result == "refused":
+                why[reason.split(": ", 2)[-1][:90]] += 1
+    finally:
+        shutil.rmtree(work)
+    return found, why
+
+
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", nargs="?", default="build/release")
+    parser.add_argument("word", nargs="?", default="")
+    parser.add_argument("--random", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--refusals", action="store_true",
+                        help="say why random folders were refused")
+    args = parser.parse_args()
     assert_reference()
-    build = sys.argv[1] if len(sys.argv) > 1 else "build/release"
-    n, wrong = run(build, sys.argv[2] if len(sys.argv) > 2 else "")
-    print(f"{n} cases, {len(wrong)} otherwise")
-    sys.exit(1 if wrong else 0)
+    n, wrong = run(args.build, args.word)
+    found, why = run_random(args.build, args.random, args.seed)
+    if args.refusals:
+        for reason, count in why.most_common():
+            print(f"{count:5} {reason}")
+    print(f"{n} cases, {len(wrong)} otherwise; {args.random} random folders: "
+          f"{found['differ']} differ, {found['equal']} equal, "
+          f"{found['refused']} refused by clipc alone")
+    sys.exit(1 if wrong or found["differ"] else 0)
 
 
 if __name__ == "__main__":

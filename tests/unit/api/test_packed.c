@@ -660,7 +660,7 @@ static const struct {
     { 24, 0xFFFFFFFF, CLIPC_ERR_FORMAT },    /* text_bytes */
     { 28, 0xFFFFFFFF, CLIPC_ERR_CONFIG },    /* start_id */
     { 32, 100000, CLIPC_ERR_CONFIG },        /* end_id */
-    { 36, 4, CLIPC_ERR_FORMAT },             /* flags */
+    { 36, 8, CLIPC_ERR_FORMAT },             /* flags */
     { 40, 0xFFFFFFFF, CLIPC_ERR_FORMAT },    /* inner_ids[0] */
     { 40 + 2044, 100000, CLIPC_ERR_FORMAT }, /* last_ids[255] */
     { 40 + 2048, 1, CLIPC_ERR_FORMAT },      /* starts[0] */

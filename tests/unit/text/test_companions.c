@@ -74,6 +74,33 @@ static folder open_case(const char *base, const json_t *changed)
     return f;
 }
 
+/* Replaces parts of the folder's tokenizer.json. A model keeps its vocabulary
+ * and its merges. */
+static void change_parts(folder *f, json_t *parts)
+{
+    clipc_tokenizer_file *file = &f->files.tokenizer_json;
+    clipc_error err = CLIPC_ERROR_INIT;
+    json_t *root;
+
+    if (json_object_size(parts) == 0)
+        return;
+    CHECK_OK(clipc_json_parse(&root, file->data, file->n, file->name, &err),
+             err);
+    json_t *old = json_object_get(root, "model");
+    json_t *model = json_object_get(parts, "model");
+    for (size_t i = 0; model && i < 2; i++) {
+        const char *key = i ? "merges" : "vocab";
+        if (json_object_get(old, key))
+            CHECK(json_object_set(model, key, json_object_get(old, key)) == 0);
+    }
+    CHECK(json_object_update(root, parts) == 0);
+    free(f->owned[0]);
+    file->data = f->owned[0] = json_dumps(root, JSON_COMPACT);
+    CHECK(file->data != NULL);
+    file->n = strlen(file->data);
+    json_decref(root);
+}
+
 static void close_case(folder *f)
 {
     for (size_t i = 0; i < N_FILES; i++)
@@ -121,6 +148,7 @@ static void check_case(const json_t *golden, const json_t *item, bool packed)
     unsigned char *data = NULL;
     size_t n;
 
+    change_parts(&f, json_object_get(item, "parts"));
     if (clipc_tokenizer_create(&tokenizer, &f.files, VOCAB_SIZE, &err))
         FAIL("%s: %s", name, err.message);
     clipc_tokenizer_set_context(tokenizer, positions);
@@ -220,6 +248,99 @@ TEST(companions_that_are_refused)
                  err.message);
         clipc_tokenizer_destroy(tokenizer);
         close_case(&f);
+    }
+}
+
+/* ---- the general class ------------------------------------------------- */
+
+/* tokenizer.json changed, and what the configuration has beside the class. */
+#define POST "{\"post_processor\": "
+#define ROBERTA POST "{\"type\": \"RobertaProcessing\", "
+#define TEMPLATE POST "{\"type\": \"TemplateProcessing\", \"single\": ["
+#define TEXT "{\"Sequence\": {\"id\": \"A\"}}"
+#define TOKEN "{\"SpecialToken\": {\"id\": \"x\"}}"
+#define SPECIAL(ids) \
+    "], \"special_tokens\": {\"x\": {\"id\": \"x\", \"ids\": " ids "}}}}"
+
+static const struct {
+    const char *base, *parts, *more, *message;
+} GENERAL_BAD[] = {
+    { "tiny", POST "null}", "",
+      "\"post_processor\" is not that of a CLIP tokenizer" },
+    { "tiny", POST "{\"type\": \"BertProcessing\"}}", "",
+      "\"post_processor\" is not" },
+    { "tiny", ROBERTA "\"cls\": [\"a\", 1], \"sep\": [\"b\"]}}", "",
+      "\"post_processor\" is not" },
+    { "tiny", ROBERTA "\"cls\": [\"a\", -1], \"sep\": [\"b\", 1]}}", "",
+      "\"post_processor\" is not" },
+    { "tiny", ROBERTA "\"cls\": [\"a\", 1], \"sep\": [\"b\", 32000]}}", "",
+      "\"post_processor\" has an id past the token" },
+    { "tiny", TEMPLATE TEXT ", " TOKEN SPECIAL("[1]"), "",
+      "\"post_processor\" is not" },
+    { "tiny", TEMPLATE TOKEN ", " TEXT ", " TOKEN SPECIAL("[1, 2]"), "",
+      "\"post_processor\" is not" },
+    { "tiny", TEMPLATE TOKEN ", " TEXT ", " TOKEN ", " TOKEN SPECIAL("[1]"),
+      "", "\"post_processor\" is not" },
+    { "tiny",
+      TEMPLATE TOKEN
+      ", {\"Sequence\": {\"id\": \"B\"}}, " TOKEN SPECIAL("[1]"),
+      "", "\"post_processor\" is not" },
+    { "tiny",
+      "{\"added_tokens\": [{\"id\": 595, \"content\": \"<b>\"}, "
+      "{\"id\": 594, \"content\": \"<a>\"}]}",
+      "",
+      "tokenizer.json: added token \"<b>\" has an id that is not the next" },
+    { "tiny",
+      "{\"added_tokens\": [{\"id\": 594, \"content\": \"<b>\"}, "
+      "{\"id\": 594, \"content\": \"<b>\"}]}",
+      "", "is listed twice" },
+    { "tiny", "{}",
+      ", \"added_tokens_decoder\": {\"5\": {\"content\": "
+      "\"<|endoftext|>\"}}",
+      "tokenizer_config.json: added token \"<|endoftext|>\" has another id "
+      "in tokenizer.json" },
+    { "tiny-siglip", "{\"padding\": {\"pad_token\": 3}}", "",
+      "\"pad_token\" must be a string" },
+    { "tiny-siglip",
+      "{\"model\": {\"type\": \"BPE\", \"byte_fallback\": true, "
+      "\"fuse_unk\": true, \"unk_token\": null}}",
+      "", "\"model.unk_token\"" },
+    { "tiny-metaclip2", POST "null}", "", "\"post_processor\" is not" },
+    { "tiny-metaclip2", TEMPLATE TOKEN ", " TEXT SPECIAL("[1]"), "",
+      "\"post_processor\" is not" },
+    { "tiny-metaclip2", "{\"normalizer\": {\"type\": \"NFKC\"}}", "",
+      "\"normalizer\" is not" },
+    { "tiny-metaclip2", "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 2}}",
+      "", "\"model.unk_id\" is not" },
+    { "tiny-metaclip2",
+      "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 3, "
+      "\"byte_fallback\": true}}",
+      "", "\"model.byte_fallback\" is not" },
+};
+
+TEST(general_files_that_are_refused)
+{
+    for (size_t i = 0; i < sizeof GENERAL_BAD / sizeof *GENERAL_BAD; i++) {
+        char base[64], config[200];
+        snprintf(base, sizeof base, "tests/data/%s", GENERAL_BAD[i].base);
+        snprintf(config, sizeof config,
+                 "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"%s}",
+                 GENERAL_BAD[i].more);
+        json_t *changed = json_pack("{s:s}", "tokenizer_config.json", config);
+        json_t *parts = json_loads(GENERAL_BAD[i].parts, 0, NULL);
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_tokenizer *tokenizer;
+
+        CHECK(changed && parts);
+        folder f = open_case(base, changed);
+        change_parts(&f, parts);
+        if (clipc_tokenizer_create(&tokenizer, &f.files, VOCAB_SIZE, &err) ==
+                CLIPC_OK ||
+            !strstr(err.message, GENERAL_BAD[i].message))
+            FAIL("case %zu: \"%s\"", i, err.message);
+        close_case(&f);
+        json_decref(parts);
+        json_decref(changed);
     }
 }
 

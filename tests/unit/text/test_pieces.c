@@ -426,7 +426,10 @@ TEST(pieces_of_an_unknown_class_must_be_those_of_xlm)
     static const char TEMPLATE[] =
         "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": ["
         "{\"SpecialToken\": {\"id\": \"<s>\"}}, {\"Sequence\": {\"id\": \"A\"}}, "
-        "{\"SpecialToken\": {\"id\": \"</s>\"}}]}";
+        "{\"SpecialToken\": {\"id\": \"</s>\"}}], \"special_tokens\": {"
+        "\"<s>\": {\"id\": \"<s>\", \"ids\": [0], \"tokens\": [\"<s>\"]}, "
+        "\"</s>\": {\"id\": \"</s>\", \"ids\": [2], \"tokens\": "
+        "[\"</s>\"]}}}";
     bundle b = read_bundle("xlm.json", "");
     clipc_error err = CLIPC_ERROR_INIT;
     clipc_tokenizer *tokenizer;
@@ -455,7 +458,7 @@ TEST(pieces_of_an_unknown_class_must_be_those_of_xlm)
     CHECK_STATUS(clipc_tokenizer_create(&tokenizer, &b.files, VOCAB_SIZE,
                                         &err),
                  CLIPC_ERR_UNSUPPORTED);
-    CHECK_HAS(err.message, "model.type");
+    CHECK_HAS(err.message, "\"pre_tokenizer\" is not that of a XLM-RoBERTa");
     free(changed);
     free_bundle(&b);
 }

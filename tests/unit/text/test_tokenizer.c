@@ -315,8 +315,7 @@ static const struct {
       CLIPC_ERR_UNSUPPORTED, "\"pre_tokenizer\"" },
     { "\"RobertaProcessing\"", "\"BertProcessing\"", CLIPC_ERR_UNSUPPORTED,
       "\"post_processor\"" },
-    { "\"cls\": [\n   \"<|start", "\"cls\": [\n   \"<|Start",
-      CLIPC_ERR_UNSUPPORTED, "\"post_processor\"" },
+    { "\"cls\": [\n   \"<|start", "\"cls\": [\n   \"<|Start", 0, "" },
     { "\"sep\": [\n   \"<|endoftext|>\",\n   56",
       "\"sep\": [\n   "
       "\"<|endoftext|>\",\n   55",
