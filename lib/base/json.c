@@ -10,6 +10,7 @@
  */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,11 @@ static clipc_status read_number(reader *r, json_t **out, clipc_error *err)
         real = true;
     }
     CLIPC_TRY(status);
-    *out = number.is_real || real ? json_real(number.real)
-                                  : json_integer(number.integer);
+    if (!isfinite(number.real)) /* too large for a double */
+        *out = json_string(number.real > 0 ? "Infinity" : "-Infinity");
+    else
+        *out = number.is_real || real ? json_real(number.real)
+                                      : json_integer(number.integer);
     return *out ? CLIPC_OK : clipc_fail_nomem(err, "JSON");
 }
 

@@ -7,7 +7,8 @@
  * Files that Python wrote are read as Python reads them: of a key that is there
  * twice the last value counts; an integer that no machine has is a real; NaN,
  * Infinity and -Infinity are values, here the strings "NaN", "Infinity" and
- * "-Infinity", which are no number to anybody who asks for one.
+ * "-Infinity", which are no number to anybody who asks for one. A number over
+ * 1.8e308 is one of the infinities, which Python makes of a real too.
  */
 #ifndef CLIPC_JSON_H
 #define CLIPC_JSON_H

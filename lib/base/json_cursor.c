@@ -233,9 +233,9 @@ static clipc_status read_escape(clipc_json_cursor *r, char **end,
         if (low >= 0xdc00 && low < 0xe000)
             code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     }
-    if (code >= 0xd800 && code < 0xe000) { /* half of a pair */
+    if (code >= 0xd800 && code < 0xe000) {
         r->at = start;
-        return fail_syntax(r, err);
+        return clipc_cursor_fail(r, "half of a surrogate pair in JSON", err);
     }
     *end += clipc_utf8_encode(code, *end);
     return CLIPC_OK;
@@ -343,7 +343,7 @@ clipc_status clipc_cursor_number(clipc_json_cursor *r, bool reals,
     } else {
         out->integer = 0;
         out->real = clipc_os_strtod(r->token, r->numbers);
-        too_large = !isfinite(out->real);
+        too_large = !reals && !isfinite(out->real);
     }
     if (too_large) {
         r->at--; /* its last byte */

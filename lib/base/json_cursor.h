@@ -53,8 +53,9 @@ typedef struct clipc_cursor_value {
     double real;       /* in both cases */
 } clipc_cursor_value;
 
-/* reals: an integer may be larger than `integer` can hold, which is then
- * unspecified. */
+/* A number that is too large is an error, unless reals: an integer may then be
+ * larger than `integer` can hold, which is unspecified, and a number larger than
+ * `real`, which is infinite. */
 clipc_status clipc_cursor_number(clipc_json_cursor *cursor, bool reals,
                                  clipc_cursor_value *out, clipc_error *err);
 

@@ -6,6 +6,7 @@
  */
 #include "text/token_map.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -279,6 +280,8 @@ static clipc_status read_pair(clipc_token_map *map, double *score,
     if (c != '-' && (c < '0' || c > '9'))
         return clipc_cursor_fail(cursor, expected, err);
     CLIPC_TRY(clipc_cursor_number(cursor, true, &value, err));
+    if (!isfinite(value.real))
+        return clipc_cursor_fail(cursor, "JSON number too large", err);
     *score = value.real;
     CLIPC_TRY(clipc_cursor_more(cursor, ']', false, &more, err));
     return more ? clipc_cursor_fail(cursor, expected, err) : CLIPC_OK;

@@ -100,6 +100,26 @@ TEST(json_syntax_and_error_offsets)
     }
 }
 
+TEST(json_half_of_a_surrogate_pair_is_named)
+{
+    static const char *const texts[] = { "[\"\\ud800\"]", "[\"\\udc00 x\"]",
+                                         "[\"\\udc00\\ud800\"]",
+                                         "{\"\\ud800\": 1}" };
+    clipc_error err = CLIPC_ERROR_INIT;
+    json_t *root;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        CHECK_STATUS(parse(texts[i], strlen(texts[i]), &err),
+                     CLIPC_ERR_FORMAT);
+        CHECK_HAS(err.message, "half of a surrogate pair");
+        CHECK_STATUS(clipc_json_parse(&root, texts[i], strlen(texts[i]), "x",
+                                      &err),
+                     CLIPC_ERR_FORMAT);
+        CHECK_HAS(err.message, "half of a surrogate pair");
+        CHECK_INT(err.offset, 2);
+    }
+}
+
 TEST(json_two_values_are_refused)
 {
     clipc_error err = CLIPC_ERROR_INIT;
@@ -274,6 +294,9 @@ TEST(json_reals_take_integers_of_any_size)
     json_decref(root);
 }
 
+#define TEN(x) x x x x x x x x x x
+#define LONG TEN(TEN("1111")) /* 400 digits */
+
 /* Text, and the same as strict JSON; NULL: refused. */
 static const char *const PYTHON[][2] = {
     { "[NaN, Infinity, -Infinity]", "[\"NaN\", \"Infinity\", \"-Infinity\"]" },
@@ -282,6 +305,12 @@ static const char *const PYTHON[][2] = {
     { "[1000000000000000019884624838656, -9223372036854775809, 1]",
       "[1e30, -9.2233720368547758e18, 1]" },
     { "[-1]", "[-1]" },
+    { "[1e400, -1E+999, 1e-400, 0e999]",
+      "[\"Infinity\", \"-Infinity\", 1e-400, 0e999]" },
+    { "[" LONG ", -" LONG ", " LONG "e-399]",
+      "[\"Infinity\", \"-Infinity\", " LONG "e-399]" },
+    { "[" LONG "x]", NULL },
+    { "[1e400x]", NULL },
     { "[Nan]", NULL },
     { "[-NaN]", NULL },
     { "[Infinityx]", NULL },

@@ -215,6 +215,21 @@ TEST(keys_that_no_class_has_count_beside_a_dict_section)
              err);
 }
 
+/* As Python's: infinite, which no key takes and no unused key minds. */
+TEST(numbers_that_no_machine_has)
+{
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_config c;
+
+    CHECK_OK(parse(&c, "{\"unused\": 1e400, \"too\": [-1e400]}", &err), err);
+    CHECK_STATUS(parse(&c, "{\"projection_dim\": 1e400}", &err),
+                 CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "projection_dim");
+    CHECK_STATUS(parse(&c, "{\"logit_scale_init_value\": 1e400}", &err),
+                 CLIPC_ERR_CONFIG);
+    CHECK_HAS(err.message, "logit_scale_init_value");
+}
+
 TEST(own_labels_are_a_name)
 {
     static const struct {
