@@ -62,11 +62,29 @@ const char *clipc_activation_name(clipc_activation activation)
     return activations[activation];
 }
 
+/* Other names of the same functions, which transformers computes in another
+ * order (activations.py). "gelu_10", which is clipped, is none of them. */
+static const struct {
+    const char *name;
+    clipc_activation activation;
+} other_names[] = {
+    { "gelu_python", CLIPC_GELU },
+    { "gelu_new", CLIPC_GELU_TANH },
+    { "gelu_fast", CLIPC_GELU_TANH },
+    { "gelu_accurate", CLIPC_GELU_TANH },
+    { "gelu_python_tanh", CLIPC_GELU_TANH },
+};
+
 bool clipc_activation_find(clipc_activation *activation, const char *name)
 {
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++)
         if (strcmp(name, activations[i]) == 0) {
             *activation = (clipc_activation)i;
+            return true;
+        }
+    for (size_t i = 0; i < sizeof other_names / sizeof other_names[0]; i++)
+        if (strcmp(name, other_names[i].name) == 0) {
+            *activation = other_names[i].activation;
             return true;
         }
     return false;
@@ -85,8 +103,8 @@ static clipc_status get_activation(const clipc_json_object *s,
                                "must be a string");
     if (!clipc_activation_find(out, name))
         return clipc_json_fail(err, CLIPC_ERR_UNSUPPORTED, s, "hidden_act",
-                               "is \"%s\"; clipc knows quick_gelu, gelu and "
-                               "gelu_pytorch_tanh",
+                               "is \"%s\"; clipc knows quick_gelu, gelu, "
+                               "gelu_pytorch_tanh and other names of these",
                                clipc_json_quote(name).text);
     return CLIPC_OK;
 }

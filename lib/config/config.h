@@ -24,8 +24,8 @@ typedef enum clipc_activation {
                        * "gelu_pytorch_tanh" */
 } clipc_activation;
 
-/* transformers' name of an activation, and the reverse: false for a name that
- * clipc does not know. */
+/* transformers' name of an activation, and the reverse, of every name that
+ * transformers has for it: false for another. */
 const char *clipc_activation_name(clipc_activation activation);
 bool clipc_activation_find(clipc_activation *activation, const char *name);
 

@@ -96,6 +96,16 @@ KEYS = [
      {"image_processor_type": "SiglipImageProcessor"}, "equal"),
 ]
 
+# Every activation of transformers that clipc computes, and some of the others.
+for _name in ("quick_gelu", "gelu", "gelu_python", "gelu_pytorch_tanh",
+              "gelu_python_tanh", "gelu_new", "gelu_fast", "gelu_accurate",
+              "gelu_10", "silu", "relu"):
+    KEYS.append((f"hidden_act {_name}", ALL,
+                 {"text_config": {"hidden_act": _name},
+                  "vision_config": {"hidden_act": _name}},
+                 "equal" if "gelu" in _name and _name != "gelu_10"
+                 else _name))
+
 # The same in a section beside "text_config_dict" or "vision_config_dict", which
 # "clip-f16" has. A key that ends in "_dict" goes into that one.
 BESIDE = [

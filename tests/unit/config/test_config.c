@@ -230,6 +230,31 @@ TEST(numbers_that_no_machine_has)
     CHECK_HAS(err.message, "logit_scale_init_value");
 }
 
+TEST(activations_have_other_names)
+{
+    static const struct {
+        const char *name;
+        clipc_activation activation;
+    } cases[] = {
+        { "gelu_python", CLIPC_GELU },
+        { "gelu_new", CLIPC_GELU_TANH },
+        { "gelu_fast", CLIPC_GELU_TANH },
+        { "gelu_accurate", CLIPC_GELU_TANH },
+        { "gelu_python_tanh", CLIPC_GELU_TANH },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_config c;
+        char text[100];
+        snprintf(text, sizeof text,
+                 "{\"text_config\": {\"hidden_act\": \"%s\"}}", cases[i].name);
+        CHECK_OK(parse(&c, text, &err), err);
+        CHECK_INT(c.text.activation, cases[i].activation);
+        CHECK_INT(c.vision.activation, CLIPC_QUICK_GELU);
+    }
+}
+
 TEST(own_labels_are_a_name)
 {
     static const struct {
@@ -328,8 +353,8 @@ TEST(wrong_configs_are_refused_by_key)
           CLIPC_ERR_UNSUPPORTED, "text_config.model_type" },
         { "{\"vision_config\": {\"model_type\": \"vit\"}}",
           CLIPC_ERR_UNSUPPORTED, "vision_config.model_type" },
-        { "{\"text_config\": {\"hidden_act\": \"gelu_new\"}}",
-          CLIPC_ERR_UNSUPPORTED, "gelu_new" },
+        { "{\"text_config\": {\"hidden_act\": \"gelu_10\"}}",
+          CLIPC_ERR_UNSUPPORTED, "gelu_10" },
         { "{\"vision_config\": {\"hidden_act\": \"silu\"}}",
           CLIPC_ERR_UNSUPPORTED, "silu" },
         { "{\"vision_config\": {\"hidden_act\": null}}", CLIPC_ERR_CONFIG,
