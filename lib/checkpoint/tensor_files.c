@@ -2,8 +2,9 @@
  *
  * tensor_files.c - the tensors of a checkpoint: one file, or an index and the
  * files it names. Each file is validated completely by its own reader; here
- * they become one list, in which every name occurs once. As in transformers, an
- * index says which files there are, and the files say which tensors.
+ * they become one list, in which every name occurs once, but for position_ids. As
+ * in transformers, an index says which files there are, and the files say which
+ * tensors.
  */
 #include "checkpoint/tensor_files.h"
 
@@ -147,6 +148,8 @@ static clipc_status index_names(clipc_tensor_files *files, clipc_error *err)
             continue;
         const char *file = clipc_tensor_files_file_of(files, names[i]);
         const char *other = clipc_tensor_files_file_of(files, names[i - 1]);
+        if (file != other && clipc_ends_in(names[i]->name, "position_ids"))
+            continue; /* integers that no network reads */
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1, "%s: tensor %s: %s%s",
                           CLIPC_QUOTE(file), CLIPC_QUOTE(names[i]->name),
                           file == other ? "two tensors have this name"

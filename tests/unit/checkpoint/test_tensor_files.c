@@ -273,6 +273,9 @@ TEST(damaged_indexes_are_refused)
           CLIPC_ERR_NOT_FOUND, "9.safetensors that it names is missing" },
         { "{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"3.safetensors\"}}",
           CLIPC_ERR_FORMAT, "tensor a: it is also in" },
+        /* of which no network reads either */
+        { "{\"weight_map\":{\"a\":\"5.safetensors\",\"b\":\"6.safetensors\"}}",
+          CLIPC_OK, "" },
         { "{\"weight_map\":{\"a\":\"4.safetensors\"}}", CLIPC_ERR_TRUNCATED,
           "4.safetensors" },
         /* not names of tensors */
@@ -302,6 +305,8 @@ TEST(damaged_indexes_are_refused)
     write_one(path_in(folder, "2.safetensors"), "b", 2);
     write_one(path_in(folder, "3.safetensors"), "a", 3);
     write_text(path_in(folder, "4.safetensors"), "");
+    write_one(path_in(folder, "5.safetensors"), "e.position_ids", 5);
+    write_one(path_in(folder, "6.safetensors"), "e.position_ids", 6);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         clipc_tensor_files *weights;
         write_text(path_in(folder, "model.safetensors.index.json"),
