@@ -187,7 +187,7 @@ def lzw(indices, bits, clear_every=0, end=True, odd=0.0):
     def put(code):
         if random.random() < odd:
             code = random.choice((clear, stop, random.randrange(1 << width)))
-        codes.append((code & (1 << width) - 1, width))
+        codes.append((code, width))
 
     def code_of(string):
         return string[0] if len(string) == 1 else table[string]
@@ -216,8 +216,8 @@ def lzw(indices, bits, clear_every=0, end=True, odd=0.0):
     if end:
         codes.append((stop, width))
     value = at = 0
-    for code, width in codes:
-        value |= code << at
+    for code, width in codes:  # one bit has no room for the last code
+        value |= (code & (1 << width) - 1) << at
         at += width
     data = value.to_bytes((at + 7) // 8, "little")
     size = random.choice((255, 255, 254, 7, 100))
