@@ -110,17 +110,48 @@ static const char *find_longer(const clipc_tensor_files *files,
     return NULL;
 }
 
+/* A tensor of CLIP's tower by itself is missing. A CLIPTextModel or
+ * CLIPVisionModel, which transformers 5 saves with names without the tower, has no
+ * projection. */
+static clipc_status check_tower(const clipc_checkpoint *checkpoint,
+                                const char *name, clipc_error *err)
+{
+    const clipc_tensor_files *files = checkpoint->files;
+    const bool text = checkpoint->config->has_text;
+    const bool bare =
+        clipc_tensor_files_find(files, "embeddings.position_embedding.weight");
+
+    if (bare && clipc_tensor_files_find(files, text ? "text_projection.weight"
+                                                    : "visual_projection."
+                                                      "weight"))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: tensor %s is missing; the names of the tower's "
+                          "tensors lack \"%s\"",
+                          CLIPC_QUOTE(clipc_tensor_files_name(files)), name,
+                          text ? "text_model." : "vision_model.");
+    if (bare || strstr(name, "projection"))
+        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
+                          "%s: a tower without its projection, whose vectors "
+                          "compare with no others; clipc reads what "
+                          "CLIP...ModelWithProjection saves (%s is missing)",
+                          CLIPC_QUOTE(clipc_tensor_files_name(files)), name);
+    return CLIPC_OK;
+}
+
 /* A tensor is missing: says what kind of model the files seem to be. */
 static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                                  const char *name, clipc_error *err)
 {
     const clipc_tensor_files *files = checkpoint->files;
+    const clipc_family family = checkpoint->config->family;
+    /* MetaCLIP 2 has CLIP's names. */
+    const char *own = clipc_family_name(
+        family == CLIPC_FAMILY_METACLIP_2 ? CLIPC_FAMILY_CLIP : family);
 
     for (size_t i = 0; i < clipc_tensor_files_count(files); i++) {
         const char *network =
             clipc_network_of_tensor(clipc_tensor_files_at(files, i)->name,
-                                    clipc_family_name(
-                                        checkpoint->config->family));
+                                    own);
         if (network)
             return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
                               "%s: tensor %s is missing; by the names of its "
@@ -128,18 +159,8 @@ static clipc_status fail_missing(const clipc_checkpoint *checkpoint,
                               CLIPC_QUOTE(clipc_tensor_files_name(files)),
                               name, network);
     }
-    /* A CLIPTextModel or CLIPVisionModel, whose tensors transformers 5 names
-     * without the tower. */
-    if (checkpoint->config->family != CLIPC_FAMILY_SIGLIP &&
-        has_one_tower(checkpoint) &&
-        (strstr(name, "projection") ||
-         clipc_tensor_files_find(files,
-                                 "embeddings.position_embedding.weight")))
-        return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, -1,
-                          "%s: a tower without its projection, whose vectors "
-                          "compare with no others; clipc reads what "
-                          "CLIP...ModelWithProjection saves (%s is missing)",
-                          CLIPC_QUOTE(clipc_tensor_files_name(files)), name);
+    if (family != CLIPC_FAMILY_SIGLIP && has_one_tower(checkpoint))
+        CLIPC_TRY(check_tower(checkpoint, name, err));
     const char *longer = find_longer(files, name);
     return clipc_fail(err, CLIPC_ERR_CONFIG, -1,
                       "%s: tensor %s is missing%s%s%s",

@@ -166,7 +166,8 @@ static void keep(const char *prefix, const char *skipped, bool bare)
         if (strncmp(name, prefix, strlen(prefix)) != 0 ||
             (skipped && strstr(name, skipped)))
             continue;
-        add(bare ? strchr(name, '.') + 1 : name, tensor);
+        add(bare && strstr(name, "_model.") ? strchr(name, '.') + 1 : name,
+            tensor);
     }
     write_made();
 }
@@ -525,6 +526,20 @@ TEST(towers_without_projection_are_refused)
                      CLIPC_ERR_UNSUPPORTED);
         CHECK_HAS(err.message, "a tower without its projection");
     }
+    /* With one, and without the tower in the names. */
+    keep("text_", NULL, true);
+    CHECK_STATUS(open_made(&one, config, NULL), CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "tensors lack \"text_model.\"");
+    keep("vis", NULL, true);
+    CHECK_STATUS(open_made(&one, vision_config, NULL), CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "tensors lack \"vision_model.\"");
+    snprintf(config, sizeof config,
+             "{\"model_type\": \"metaclip_2_vision_model\", %s",
+             strstr(vision_config, "\"hidden_size\""));
+    CHECK_STATUS(open_made(&one, config, NULL), CLIPC_ERR_UNSUPPORTED);
+    CHECK_HAS(err.message, "tensors lack \"vision_model.\"");
+    snprintf(config, sizeof config, text_config, tiny_model_vocab_size(),
+             tiny_model_vocab_size() - 1);
     /* One tower without one of its tensors. */
     keep("text_", "layers.2.mlp.fc1.bias", false);
     CHECK_STATUS(open_made(&one, config, NULL), CLIPC_ERR_CONFIG);
