@@ -38,6 +38,18 @@ for machine in x86_64 aarch64; do
     fi
     rm -rf "${root:?}"/*
     tar -C "$root" --strip-components=1 -xzf "$folder.tar.gz"
+    missing=
+    for notice in musl/COPYRIGHT zig/LICENSE nettle/COPYING.LESSERv3 nettle/COPYINGv3 \
+        libjpeg-turbo/README.ijg zlib/LICENSE zlib/version libpng1.6/copyright \
+        libwebp/COPYING jansson/LICENSE; do
+        [ -s "$root/licenses/$notice" ] || missing="$missing $notice"
+    done
+    grep -q 'licenses/' "$root/THIRD_PARTY" || missing="$missing THIRD_PARTY"
+    if [ -z "$missing" ] && [ ! -e "$root/licenses/libmicrohttpd" ]; then
+        ok "has the notices of what is linked in"
+    else
+        not_ok "notices:$missing missing, or one of what is not linked in"
+    fi
     runner=
     if [ "$machine" != "$(uname -m)" ]; then
         command -v "$QEMU_AARCH64" >/dev/null || {

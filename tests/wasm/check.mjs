@@ -232,6 +232,13 @@ check('it is small: ', () => {
   return `${wasm.length} bytes, ${gzip} by gzip`;
 });
 
+check('the notices of what is linked in are beside it', () => {
+  for (const notice of ['zlib/LICENSE', 'zlib/version', 'jansson/LICENSE', 'nettle/COPYING.LESSERv3',
+    'nettle/COPYINGv3', 'zig/LICENSE', 'wasi-libc/LICENSE', 'wasi-libc/LICENSE-MIT',
+    'wasi-libc/musl/COPYRIGHT', 'wasi-libc/cloudlibc/LICENSE'])
+    assert.ok(fs.statSync(path.join(WASM, 'licenses', notice)).size, notice);
+});
+
 check('it asks for nothing but what the C library of WASI asks for', () => {
   const module = new WebAssembly.Module(wasm);
   for (const { module: from } of WebAssembly.Module.imports(module))

@@ -4,8 +4,10 @@
 # for another C library or processor: zlib, libpng, libjpeg-turbo, libwebp, jansson,
 # nettle and libmicrohttpd, static, from Debian 12's sources with Debian's patches,
 # compiled by zig's clang for TARGET (x86_64-linux-musl, aarch64-linux-musl, ...) into
-# PREFIX. What is there already is kept. Needs zig.sh, dpkg-dev, cmake, make,
-# and apt for the sources. Environment: BUILDS, the folder of all builds (build).
+# PREFIX. What is there already is kept. PREFIX/licenses has the notices of each, and
+# of the C library, for those who give away what is linked with them. Needs zig.sh,
+# dpkg-dev, cmake, make, and apt for the sources. Environment: BUILDS, the folder of
+# all builds (build).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=$1
@@ -55,16 +57,27 @@ case $target in
 *) host=$machine-linux-gnu system=Linux ;;
 esac
 
+# Notices, put into PREFIX/licenses/NAME: notices NAME FILE...
+notices() {
+    mkdir -p "$prefix/licenses/$1"
+    cp "${@:2}" "$prefix/licenses/$1/"
+}
 # Builds a package once, in a copy of its sources: made NAME COMMAND.
 made() {
     local name=$1
     shift
-    [ ! -e "$prefix/.$name" ] || return 0
     # In a browser the browser decodes.
     case $target/$name in
     wasm32-*/zlib | wasm32-*/jansson | wasm32-*/nettle) ;;
     wasm32-*) return 0 ;;
     esac
+    # Debian's page, and the texts that it refers to.
+    mapfile -t files < <(find "$sources/$name" -maxdepth 1 \( -name 'LICENSE*' \
+        -o -name 'COPYING*' -o -name PATENTS -o -name README.ijg \))
+    notices "$name" "$sources/$name/debian/copyright" "${files[@]}"
+    dpkg-parsechangelog -l "$sources/$name/debian/changelog" -S Version \
+        >"$prefix/licenses/$name/version"
+    [ ! -e "$prefix/.$name" ] || return 0
     echo "codecs: $name for $target"
     cp -a "$sources/$name" "$work/$name"
     # No `||` behind it: that would take the effect of set -e away.
@@ -120,3 +133,17 @@ made nettle nettle
 made libmicrohttpd configured --disable-https --disable-doc --disable-examples --disable-curl
 trap - EXIT
 rm -rf "$work"
+
+# The C library and what the compiler adds, of zig. Windows has its own.
+lib=$("$ZIG" env | sed -n 's/.*lib_dir = "\(.*\)".*/\1/p')
+notices zig "$lib/../LICENSE"
+"$ZIG" version >"$prefix/licenses/zig/version"
+case $target in
+*-musl) notices musl "$lib/libc/musl/COPYRIGHT" ;;
+wasm32-*)
+    notices wasi-libc "$lib"/libc/wasi/LICENSE*
+    notices wasi-libc/cloudlibc "$lib/libc/wasi/libc-bottom-half/cloudlibc/LICENSE"
+    notices wasi-libc/musl "$lib/libc/wasi/libc-top-half/musl/COPYRIGHT"
+    ;;
+*-windows-gnu) notices mingw "$lib/libc/mingw/COPYING" ;;
+esac

@@ -3,8 +3,8 @@
 # static.sh [MACHINE...] - the body of `make static`: clipc-classify for Linux as
 # one program that needs no file of the system, with musl, for x86_64 and aarch64.
 #
-#     build/static/clipc-classify-MACHINE-linux/         the program, the labels
-#                                                        and the demo model
+#     build/static/clipc-classify-MACHINE-linux/         the program, the labels,
+#                                                        the demo model, licences
 #     build/static/clipc-classify-MACHINE-linux.tar.gz   the same
 #
 # Without URLs, GIF, AVIF and OpenBLAS: clipc's own kernels compute.
@@ -25,6 +25,7 @@ for machine; do
     printf '#!/bin/sh\nexec pkg-config --static "$@"\n' >"$folder/bin/pkg-config"
     chmod +x "$folder/bin/pkg-config"
     echo "static: compiling for $target"
+    rm -f "$folder/clipc/clipc-classify" # make does not know when a codec is newer
     PKG_CONFIG_LIBDIR=$folder/prefix/lib/pkgconfig \
         ${MAKE:-make} -s CC="$folder/bin/cc" AR="$folder/bin/ar" \
         PKG_CONFIG="$folder/bin/pkg-config" BUILD="$folder/clipc" CFLAGS=-O2 \
@@ -39,6 +40,8 @@ for machine; do
     cp weights/demo/*.json weights/demo/model.safetensors weights/demo/README.md \
         "$to/weights/demo/"
     cp -R weights/demo/examples "$to/weights/demo/"
+    cp -R "$folder/prefix/licenses" "$to/"
+    rm -r "$to/licenses/libmicrohttpd" # clipc-serve's
     tar -C "$BUILDS/static" --sort=name --owner=0 --group=0 --numeric-owner \
         --mtime=@"$(git log -1 --format=%ct)" -czf "$to.tar.gz" "$name"
     echo "static: $to/clipc-classify $version: $(wc -c <"$to/clipc-classify") bytes"

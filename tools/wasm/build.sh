@@ -5,7 +5,7 @@
 # of files:
 #
 #     build/wasm/    clipc.wasm, clipc.js; index.html, page.js, page.css; demo/,
-#                    labels.txt, car.png
+#                    labels.txt, car.png; licences
 #
 # Without URLs, the hub and decoders: the caller gives files as bytes and pictures
 # as pixels. What the exported functions do not reach is not in the module.
@@ -51,6 +51,7 @@ cp weights/demo/{config,preprocessor_config,tokenizer,tokenizer_config}.json \
     weights/demo/model.safetensors "$to/demo/"
 cp weights/labels/demo.txt "$to/labels.txt"
 cp weights/demo/examples/red-convertible.png "$to/car.png"
+cp -R "$folder/prefix/licenses" "$to/"
 echo "wasm: $to/clipc.wasm: $(wc -c <"$to/clipc.wasm") bytes," \
     "$(gzip -9 -c "$to/clipc.wasm" | wc -c) by gzip"
 echo "wasm: to see the page: python3 -m http.server --bind 127.0.0.1 --directory $to"
