@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 # static.sh - the programs of `make static`, each in a root that has nothing but
 # the program's folder and a picture: small, without a dependency, with the same
-# answers as this machine's program. The one for aarch64 runs under qemu.
+# answers as this machine's program, in f32 and with a packed file of int8: with the
+# kernels in C, and with those that the program chooses. The one for aarch64 runs
+# under qemu; what it chooses has the bits of AVX2.
 # Needs root. Environment: BUILD, BUILDS, QEMU_AARCH64.
 set -u
 : "${BUILD:=build/release}" "${BUILDS:=build}" "${QEMU_AARCH64:=qemu-aarch64-static}"
@@ -20,6 +22,29 @@ not_ok() {
     failed=1
 }
 
+# Both say the same of every picture, with these options.
+# shellcheck disable=SC2086 # words of $runner and of options
+same() { # OPTIONS-IN-THE-ROOT OPTIONS-HERE
+    for picture in weights/demo/examples/*; do
+        for model in demo int8.clipc; do
+            case $model in
+            demo) there='demo' here='demo' ;;
+            *) there="/$model --labels demo" here="$root/$model --labels demo" ;;
+            esac
+            name="$model, ${1:-as it chooses}, ${picture##*/}"
+            if ! chroot "$root" $runner /clipc-classify --model $there $1 \
+                --threads 1 "/$picture" >"$root/out" 2>"$root/err"; then
+                not_ok "$name: $(cat "$root/err")"
+            elif "$BUILD/clipc-classify" --model $here $2 --gemm native \
+                --threads 1 "$picture" | cmp -s - "$root/out"; then
+                ok "$name"
+            else
+                not_ok "$name has other answers"
+            fi
+        done
+    done
+}
+
 for machine in x86_64 aarch64; do
     folder=$BUILDS/static/clipc-classify-$machine-linux
     bytes=$(wc -c <"$folder/clipc-classify") || {
@@ -31,7 +56,9 @@ for machine in x86_64 aarch64; do
     else
         not_ok "$bytes bytes are 3 MB or more"
     fi
-    if readelf -d "$folder/clipc-classify" | grep -q NEEDED; then
+    if ! command -v readelf >/dev/null; then
+        echo "skip - static $machine: whether it needs a library: no readelf"
+    elif readelf -d "$folder/clipc-classify" | grep -q NEEDED; then
         not_ok "needs a shared library"
     else
         ok "needs no library"
@@ -50,27 +77,29 @@ for machine in x86_64 aarch64; do
     else
         not_ok "notices:$missing missing, or one of what is not linked in"
     fi
-    runner=
-    if [ "$machine" != "$(uname -m)" ]; then
+    runner='' chosen=''
+    case $(uname -m)/$machine in
+    "$machine/$machine") ;;
+    x86_64/aarch64)
         command -v "$QEMU_AARCH64" >/dev/null || {
             echo "skip - static $machine: no $QEMU_AARCH64; run: make deps-cpus"
             continue
         }
         cp "$(command -v "$QEMU_AARCH64")" "$root/qemu"
-        runner=/qemu
+        runner='/qemu -cpu max' chosen='--cpu avx2'
+        ;;
+    *)
+        echo "skip - static $machine: nothing here runs it"
+        continue
+        ;;
+    esac
+    "$BUILD/clipc-pack" --quiet demo --dtype int8 -o "$root/int8.clipc" \
+        >/dev/null || not_ok "no packed file"
+    same '--cpu c' '--cpu c'
+    if [ -n "$runner" ] && ! grep -qw avx2 /proc/cpuinfo; then
+        echo "skip - static $machine: the kernels that it chooses: no AVX2 here"
+    else
+        same '' "$chosen"
     fi
-    for picture in weights/demo/examples/*; do
-        name=${picture##*/}
-        # shellcheck disable=SC2086 # no word, or one
-        if ! chroot "$root" $runner /clipc-classify --model demo --cpu c \
-            --threads 1 "/weights/demo/examples/$name" >"$root/out" 2>"$root/err"; then
-            not_ok "$name: $(cat "$root/err")"
-        elif "$BUILD/clipc-classify" --model demo --cpu c --gemm native \
-            --threads 1 "$picture" | cmp -s - "$root/out"; then
-            ok "$name"
-        else
-            not_ok "$name has other answers"
-        fi
-    done
 done
 exit $failed
