@@ -803,7 +803,9 @@ typedef struct clipc_tensor_info {
     size_t struct_size;
     const char *name;
     const char *dtype; /* as stored: "F32", "I64", ...; "F32" of numbers that
-                        * clipc copied: of F64, strided, or of an adapter */
+                        * clipc copied: of F64, strided, or of an adapter; of
+                        * numbers that clipc cannot read, what they are: "a
+                        * sparse tensor". Those have no shape and no data. */
     size_t rank, shape[8];
     size_t n_bytes;
     int used;          /* 0: an extra tensor that the network does not read */

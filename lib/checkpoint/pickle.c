@@ -9,7 +9,9 @@
  *     push offset, size, stride and the rest; make a tuple of all arguments
  *     call the function with the tuple (REDUCE)
  * Here a call changes only the kind of the tuple: a tensor *is* the tuple of
- * its arguments. Tensors are checked when the machine has stopped.
+ * its arguments. Tensors are checked when the machine has stopped. What else
+ * torch lets stand beside the tensors becomes a value that is never read
+ * (OPAQUE), or a tensor without numbers (ODD).
  *
  * Values refer to texts in the pickle and to tuples by index. Nothing is
  * walked recursively, so neither nesting nor a cycle costs anything. Every
@@ -18,6 +20,7 @@
 #include "checkpoint/pickle.h"
 
 #include "base/utf8.h"
+#include "checkpoint/pickle_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,9 +43,12 @@ typedef enum kind {
     TUPLE,
     LIST, /* the content is never read */
     DICT,
-    GLOBAL,
+    FUNCTION,
+    STORAGE_TYPE,
     STORAGE, /* the tuple that named the storage */
-    TENSOR   /* the tuple of the tensor's arguments */
+    TENSOR,  /* the tuple of the tensor's arguments */
+    ODD,     /* a tensor that clipc does not read */
+    OPAQUE   /* any other object: never read */
 } kind;
 
 typedef struct value {
@@ -50,7 +56,10 @@ typedef struct value {
     union {
         int64_t integer;
         clipc_text text;
-        size_t index; /* index in dicts or globals */
+        size_t index; /* index in dicts */
+        const clipc_pickle_name *function;
+        const clipc_storage_type *storage_type;
+        const char *what; /* of ODD and OPAQUE: what it is, for messages */
         struct {
             size_t first, n; /* range in items */
         } tuple;
@@ -81,38 +90,6 @@ typedef struct machine {
         dicts_capacity;
     clipc_error *err;
 } machine;
-
-/* ---- names that a pickle may use --------------------------------------- */
-
-static const clipc_storage_type storage_types[] = {
-    { "FloatStorage", "F32", CLIPC_DTYPE_F32, 4 },
-    { "HalfStorage", "F16", CLIPC_DTYPE_F16, 2 },
-    { "BFloat16Storage", "BF16", CLIPC_DTYPE_BF16, 2 },
-    { "DoubleStorage", "F64", CLIPC_DTYPE_F64, 8 },
-    { "LongStorage", "I64", CLIPC_DTYPE_OTHER, 8 },
-    { "IntStorage", "I32", CLIPC_DTYPE_OTHER, 4 },
-    { "ShortStorage", "I16", CLIPC_DTYPE_OTHER, 2 },
-    { "CharStorage", "I8", CLIPC_DTYPE_OTHER, 1 },
-    { "ByteStorage", "U8", CLIPC_DTYPE_OTHER, 1 },
-    { "BoolStorage", "BOOL", CLIPC_DTYPE_OTHER, 1 },
-    { "ComplexFloatStorage", "C64", CLIPC_DTYPE_OTHER, 8 },
-};
-
-enum {
-    ORDERED_DICT,
-    REBUILD_TENSOR,
-    REBUILD_PARAMETER,
-    FIRST_STORAGE, /* storage_types follow in order */
-    N_STORAGES = sizeof storage_types / sizeof storage_types[0]
-};
-
-static const struct {
-    const char *module, *name;
-} functions[FIRST_STORAGE] = {
-    [ORDERED_DICT] = { "collections", "OrderedDict" },
-    [REBUILD_TENSOR] = { "torch._utils", "_rebuild_tensor_v2" },
-    [REBUILD_PARAMETER] = { "torch._utils", "_rebuild_parameter" },
-};
 
 static bool text_is(clipc_text text, const char *word)
 {
@@ -149,7 +126,6 @@ static const struct {
     { 'P', "PERSID" },
     { 'S', "STRING" },
     { 'T', "BINSTRING" },
-    { 'U', "SHORT_BINSTRING" },
     { 'V', "UNICODE" },
     { 'B', "BINBYTES" },
     { 'C', "SHORT_BINBYTES" },
@@ -159,14 +135,11 @@ static const struct {
     { 'l', "LIST" },
     { 'o', "OBJ" },
     { 'p', "PUT" },
-    { 0x81, "NEWOBJ" },
     { 0x82, "EXT1" },
     { 0x83, "EXT2" },
     { 0x84, "EXT4" },
-    { 0x8B, "LONG4" },
     { 0x8D, "BINUNICODE8" },
     { 0x8E, "BINBYTES8" },
-    { 0x8F, "EMPTY_SET" },
     { 0x90, "ADDITEMS" },
     { 0x91, "FROZENSET" },
     { 0x92, "NEWOBJ_EX" },
@@ -228,6 +201,11 @@ static clipc_status push(machine *m, value v)
 static clipc_status push_kind(machine *m, kind k)
 {
     return push(m, (value){ .kind = k });
+}
+
+static clipc_status push_opaque(machine *m, const char *what)
+{
+    return push(m, (value){ .kind = OPAQUE, .as.what = what });
 }
 
 static clipc_status push_integer(machine *m, int64_t integer)
@@ -313,15 +291,17 @@ static clipc_status do_text(machine *m, size_t length_bytes)
                             .as.text = { (const char *)bytes, (size_t)n } });
 }
 
-/* Pushes a signed number of n bytes. */
-static clipc_status do_long(machine *m)
+/* Pushes a signed number; its length is a number of length_bytes. */
+static clipc_status do_long(machine *m, size_t length_bytes)
 {
+    const unsigned char *bytes;
     uint64_t n, number;
 
-    CLIPC_TRY(take_number(m, 1, &n));
-    if (n > 8)
-        return fail(m, CLIPC_ERR_UNSUPPORTED,
-                    "an integer of more than 64 bits");
+    CLIPC_TRY(take_number(m, length_bytes, &n));
+    if (n > 8) {
+        CLIPC_TRY(take(m, n, &bytes));
+        return push_opaque(m, "an integer of more than 64 bits");
+    }
     CLIPC_TRY(take_number(m, (size_t)n, &number));
     if (n > 0 && n < 8 && number >> (8 * n - 1))
         number |= UINT64_MAX << 8 * n;
@@ -424,24 +404,21 @@ static clipc_status do_marked(machine *m,
 
 static clipc_status find_global(machine *m, clipc_text module, clipc_text name)
 {
-    size_t index = FIRST_STORAGE + N_STORAGES;
+    const clipc_pickle_global found = clipc_pickle_find(module, name);
 
-    for (size_t i = 0; i < FIRST_STORAGE; i++)
-        if (text_is(module, functions[i].module) &&
-            text_is(name, functions[i].name))
-            index = i;
-    for (size_t i = 0; i < N_STORAGES; i++)
-        if (text_is(module, "torch") &&
-            text_is(name, storage_types[i].class_name))
-            index = FIRST_STORAGE + i;
-    if (index == FIRST_STORAGE + N_STORAGES)
+    if (found.storage)
+        return push(m, (value){ .kind = STORAGE_TYPE,
+                                .as.storage_type = found.storage });
+    if (!found.name)
         return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, (int64_t)m->start,
                           "%s: pickle: it names %s.%s, which is not part of a "
                           "state dict; clipc runs no code: save the weights "
                           "as safetensors",
                           CLIPC_QUOTE(m->name), clipc_quote_start(module).text,
                           clipc_quote_start(name).text);
-    return push(m, (value){ .kind = GLOBAL, .as.index = index });
+    if (found.name->use == CLIPC_PICKLE_CONSTANT)
+        return push_opaque(m, found.name->name);
+    return push(m, (value){ .kind = FUNCTION, .as.function = found.name });
 }
 
 static clipc_status do_global(machine *m)
@@ -464,38 +441,115 @@ static clipc_status do_stack_global(machine *m)
     return find_global(m, module.as.text, name.as.text);
 }
 
-/* Pops function and arguments, pushes the result. */
-static clipc_status do_reduce(machine *m)
+static clipc_status fail_call(const machine *m)
 {
-    value function, arguments;
-
-    CLIPC_TRY(pop(m, &arguments));
-    CLIPC_TRY(pop(m, &function));
-    if (function.kind != GLOBAL || arguments.kind != TUPLE)
-        return fail(m, CLIPC_ERR_FORMAT, "it calls something not a function");
-    size_t first = arguments.as.tuple.first, n = arguments.as.tuple.n;
-    if (function.as.index == ORDERED_DICT && n == 0)
-        return do_dict(m);
-    if (function.as.index == REBUILD_TENSOR && (n == 6 || n == 7)) {
-        arguments.kind = TENSOR;
-        return push(m, arguments);
-    }
-    if (function.as.index == REBUILD_PARAMETER && n == 3 &&
-        m->items[first].kind == TENSOR)
-        return push(m, m->items[first]);
     return fail(m, CLIPC_ERR_UNSUPPORTED,
                 "a call that torch.save() does not make for a state dict");
 }
 
+static bool is_tensor(const value *v)
+{
+    return v->kind == TENSOR || v->kind == ODD;
+}
+
+/* Makes of *v, a tuple of arguments, what the function gives for them. False:
+ * torch does not call it so. */
+static bool call(const machine *m, const clipc_pickle_name *function, value *v)
+{
+    const size_t n = v->as.tuple.n;
+    const value *argument = n > 0 ? m->items + v->as.tuple.first : NULL;
+
+    if (n < function->min || n > function->max)
+        return false;
+    switch (function->use) {
+    case CLIPC_PICKLE_OPAQUE:
+        *v = (value){ .kind = OPAQUE, .as.what = function->name };
+        return true;
+    case CLIPC_PICKLE_DICT: /* of a list or of another dictionary */
+        if (!argument || (argument->kind != LIST && argument->kind != DICT))
+            return false;
+        *v = (value){ .kind = OPAQUE, .as.what = function->name };
+        return true;
+    case CLIPC_PICKLE_TENSOR: v->kind = TENSOR; return true;
+    case CLIPC_PICKLE_PARAMETER:
+        if (!argument || !is_tensor(argument))
+            return false;
+        *v = *argument;
+        return true;
+    case CLIPC_PICKLE_ODD:
+        *v = (value){ .kind = ODD, .as.what = function->what };
+        return true;
+    case CLIPC_PICKLE_ODD_DTYPE:
+        if (!argument || argument[6].kind != OPAQUE)
+            return false;
+        *v = (value){ .kind = ODD, .as.what = argument[6].as.what };
+        return true;
+    default: return false;
+    }
+}
+
+/* Pops function and arguments. */
+static clipc_status pop_call(machine *m, const clipc_pickle_name **function,
+                             value *arguments)
+{
+    value called;
+
+    CLIPC_TRY(pop(m, arguments));
+    CLIPC_TRY(pop(m, &called));
+    if (called.kind != FUNCTION || arguments->kind != TUPLE)
+        return fail(m, CLIPC_ERR_FORMAT, "it calls something not a function");
+    *function = called.as.function;
+    return CLIPC_OK;
+}
+
+/* Pops function and arguments, pushes the result. */
+static clipc_status do_reduce(machine *m)
+{
+    const clipc_pickle_name *function;
+    value v;
+
+    CLIPC_TRY(pop_call(m, &function, &v));
+    if (function->use == CLIPC_PICKLE_DICT && v.as.tuple.n == 0)
+        return do_dict(m);
+    if (function->use != CLIPC_PICKLE_FROM_TYPE)
+        return call(m, function, &v) ? push(m, v) : fail_call(m);
+    /* A tensor with attributes: how it is made, its class, the arguments, the
+     * attributes. */
+    if (v.as.tuple.n != function->min)
+        return fail_call(m);
+    const value *argument = m->items + v.as.tuple.first;
+    if (argument[0].kind != FUNCTION || argument[2].kind != TUPLE)
+        return fail_call(m);
+    v = argument[2];
+    return call(m, argument[0].as.function, &v) && is_tensor(&v)
+               ? push(m, v)
+               : fail_call(m);
+}
+
+/* Pops class and arguments, pushes the object. A dictionary is empty then,
+ * whatever the arguments. */
+static clipc_status do_new_object(machine *m)
+{
+    const clipc_pickle_name *function;
+    value v;
+
+    CLIPC_TRY(pop_call(m, &function, &v));
+    if (function->is_class && function->use == CLIPC_PICKLE_DICT)
+        return do_dict(m);
+    return function->is_class && call(m, function, &v) ? push(m, v)
+                                                       : fail_call(m);
+}
+
 /* Sets attributes of an object. An OrderedDict's attributes (_metadata) are
- * not needed. */
+ * not needed, nor are those of what is not read. A tensor's would be another
+ * storage. */
 static clipc_status do_build(machine *m)
 {
     value state, *object;
 
     CLIPC_TRY(pop(m, &state));
     CLIPC_TRY(peek(m, &object));
-    if (object->kind != DICT)
+    if (object->kind != DICT && object->kind != OPAQUE && object->kind != ODD)
         return fail(m, CLIPC_ERR_UNSUPPORTED,
                     "it sets attributes of something not a dictionary");
     return CLIPC_OK;
@@ -511,9 +565,8 @@ static clipc_status do_persistent_id(machine *m)
         return fail(m, CLIPC_ERR_FORMAT, "an object that is not a storage");
     const value *part = m->items + id->as.tuple.first;
     if (part[0].kind != TEXT || !text_is(part[0].as.text, "storage") ||
-        part[1].kind != GLOBAL || part[1].as.index < FIRST_STORAGE ||
-        part[2].kind != TEXT || part[3].kind != TEXT ||
-        part[4].kind != INTEGER)
+        part[1].kind != STORAGE_TYPE || part[2].kind != TEXT ||
+        part[3].kind != TEXT || part[4].kind != INTEGER)
         return fail(m, CLIPC_ERR_FORMAT, "an object that is not a storage");
     id->kind = STORAGE;
     return CLIPC_OK;
@@ -593,9 +646,11 @@ static clipc_status step(machine *m, unsigned char code)
     case 'G':                              /* BINFLOAT */
         CLIPC_TRY(take(m, 8, &bytes));
         return push_kind(m, OTHER);
-    case 0x8A: return do_long(m);                /* LONG1 */
+    case 0x8A: return do_long(m, 1);             /* LONG1 */
+    case 0x8B: return do_long(m, 4);             /* LONG4 */
     case 'X': return do_text(m, 4);              /* BINUNICODE */
-    case 0x8C: return do_text(m, 1);             /* SHORT_BINUNICODE */
+    case 0x8C:                                   /* SHORT_BINUNICODE */
+    case 'U': return do_text(m, 1);              /* SHORT_BINSTRING */
     case ')': return do_tuple(m, 0);             /* EMPTY_TUPLE */
     case 0x85: return do_tuple(m, 1);            /* TUPLE1 */
     case 0x86: return do_tuple(m, 2);            /* TUPLE2 */
@@ -605,11 +660,13 @@ static clipc_status step(machine *m, unsigned char code)
     case 'a': return do_append(m, 1, false);     /* APPEND */
     case 'e': return do_marked(m, do_append);    /* APPENDS */
     case '}': return do_dict(m);                 /* EMPTY_DICT */
+    case 0x8F: return push_opaque(m, "a set");   /* EMPTY_SET */
     case 's': return do_set_items(m, 2, false);  /* SETITEM */
     case 'u': return do_marked(m, do_set_items); /* SETITEMS */
     case 'c': return do_global(m);               /* GLOBAL */
     case 0x93: return do_stack_global(m);        /* STACK_GLOBAL */
     case 'R': return do_reduce(m);               /* REDUCE */
+    case 0x81: return do_new_object(m);          /* NEWOBJ */
     case 'b': return do_build(m);                /* BUILD */
     case 'Q': return do_persistent_id(m);        /* BINPERSID */
     case 0x94: return do_put(m, m->n_memo);      /* MEMOIZE */
@@ -680,11 +737,6 @@ static bool get_sizes(const machine *m, const value *tuple, size_t rank,
 static clipc_status read_tensor(const machine *m, const entry *e,
                                 clipc_pickled_tensor *tensor)
 {
-    /* The arguments are storage, offset, size, stride, requires_grad,
-     * backward_hooks, and perhaps metadata: bits that change the numbers. */
-    const value *argument = m->items + e->value.as.tuple.first;
-    const bool has_metadata = e->value.as.tuple.n > 6;
-
     *tensor = (clipc_pickled_tensor){ .name = e->key };
     if (e->key.len > MAX_NAME)
         return clipc_fail(m->err, CLIPC_ERR_LIMIT, -1,
@@ -694,17 +746,20 @@ static clipc_status read_tensor(const machine *m, const entry *e,
         clipc_utf8_check(e->key.data, e->key.len) != e->key.len)
         return fail_tensor(m, e->key, CLIPC_ERR_FORMAT,
                            "its name is not UTF-8, or has a NUL");
+    if (e->value.kind == ODD) {
+        tensor->odd = e->value.as.what;
+        return CLIPC_OK;
+    }
+    /* The arguments are storage, offset, size, stride, requires_grad,
+     * backward_hooks, and perhaps metadata: bits that change the numbers. */
+    const value *argument = m->items + e->value.as.tuple.first;
     if (argument[0].kind != STORAGE)
         return fail_tensor(m, e->key, CLIPC_ERR_FORMAT, "it has no storage");
-    if (has_metadata && argument[6].kind == DICT &&
+    if (e->value.as.tuple.n > 6 && argument[6].kind == DICT &&
         m->dicts[argument[6].as.index].first != NONE)
-        return fail_tensor(
-            m, e->key, CLIPC_ERR_UNSUPPORTED,
-            "it has metadata, such as a sign that is not in its "
-            "numbers; save clones of the tensors "
-            "(resolve_neg())");
+        tensor->odd = "a negative or conjugate view (resolve_neg())";
     const value *id = m->items + argument[0].as.tuple.first;
-    tensor->type = &storage_types[id[1].as.index - FIRST_STORAGE];
+    tensor->type = id[1].as.storage_type;
     tensor->storage = id[2].as.text;
     if (argument[2].kind == TUPLE && argument[2].as.tuple.n > CLIPC_MAX_RANK)
         return clipc_fail(m->err, CLIPC_ERR_LIMIT, -1,
@@ -749,18 +804,41 @@ static void strip_prefix(clipc_pickled_tensor *tensors, size_t n)
     }
 }
 
+/* What training programs put around a state dict. */
+static const char *const wrappers[] = { "state_dict", "model_state_dict",
+                                        "model" };
+enum { N_WRAPPERS = sizeof wrappers / sizeof wrappers[0] };
+
+static clipc_status fail_opaque(const machine *m, const char *where,
+                                const char *what)
+{
+    return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, (int64_t)m->start,
+                      "%s: pickle: %s is %s, not a dictionary of tensors",
+                      CLIPC_QUOTE(m->name), where, what);
+}
+
+static clipc_status fail_empty(const machine *m, size_t index)
+{
+    for (size_t i = 0; i < N_WRAPPERS; i++) {
+        const value *inner = look_up(m, index, wrappers[i]);
+        if (inner && inner->kind == OPAQUE)
+            return fail_opaque(m, wrappers[i], inner->as.what);
+    }
+    return fail(m, CLIPC_ERR_UNSUPPORTED,
+                "there is no tensor in its dictionary");
+}
+
 static clipc_status collect(const machine *m, value result,
                             clipc_pickled_tensor **tensors, size_t *n_tensors)
 {
     size_t n = 0;
 
+    if (result.kind == OPAQUE)
+        return fail_opaque(m, "it", result.as.what);
     if (result.kind != DICT)
         return fail(m, CLIPC_ERR_UNSUPPORTED,
                     "it is not a dictionary of tensors");
-    /* What training programs put around a state dict. */
-    static const char *const wrappers[] = { "state_dict", "model_state_dict",
-                                            "model" };
-    for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0]; i++) {
+    for (size_t i = 0; i < N_WRAPPERS; i++) {
         const value *inner = look_up(m, result.as.index, wrappers[i]);
         if (inner && inner->kind == DICT) {
             result = *inner;
@@ -769,17 +847,16 @@ static clipc_status collect(const machine *m, value result,
     }
     const size_t first = m->dicts[result.as.index].first;
     for (size_t i = first; i != NONE; i = m->entries[i].next)
-        n += m->entries[i].value.kind == TENSOR;
+        n += is_tensor(&m->entries[i].value);
     if (n == 0)
-        return fail(m, CLIPC_ERR_UNSUPPORTED,
-                    "there is no tensor in its dictionary");
+        return fail_empty(m, result.as.index);
     if (n > MAX_TENSORS)
         return fail_limit(m, MAX_TENSORS, "tensors");
     *tensors = clipc_alloc(n, sizeof **tensors);
     if (!*tensors)
         return clipc_fail_nomem(m->err, "table of tensors");
     for (size_t i = first; i != NONE; i = m->entries[i].next) {
-        if (m->entries[i].value.kind != TENSOR)
+        if (!is_tensor(&m->entries[i].value))
             continue;
         CLIPC_TRY(read_tensor(m, &m->entries[i], *tensors + *n_tensors));
         ++*n_tensors;

@@ -3,8 +3,9 @@
  * pickle.h - reads the pickle of a PyTorch state dict, and nothing else that
  * a pickle can be. A pickle is a program for a stack machine which may call
  * any Python function by name; this machine knows the instructions and the
- * few names that a dictionary of tensors needs, builds descriptions of the
- * tensors, and refuses the rest. There is nothing in it that could run code.
+ * names that torch admits beside a dictionary of tensors (pickle_names.h),
+ * builds descriptions of the tensors, and refuses the rest. There is nothing in
+ * it that could run code.
  * Format: Python's Lib/pickletools.py; torch/serialization.py, torch/_utils.py.
  */
 #ifndef CLIPC_PICKLE_H
@@ -22,7 +23,10 @@ typedef struct clipc_storage_type {
 
 /* Texts point into the pickle. Nothing is checked against the storage. */
 typedef struct clipc_pickled_tensor {
-    clipc_text name;    /* UTF-8, without NUL */
+    clipc_text name; /* UTF-8, without NUL */
+    /* What the tensor is where clipc cannot read its numbers, else NULL. The
+     * rest need not be set then. */
+    const char *odd;
     clipc_text storage; /* key of the storage: the file data/KEY */
     const clipc_storage_type *type;
     size_t storage_elements, offset; /* in elements */

@@ -25,13 +25,14 @@ typedef enum clipc_dtype {
 typedef struct clipc_tensor {
     const char *name;
     clipc_dtype dtype;
-    const char *dtype_name; /* "F32", "I64", ... */
+    const char *dtype_name; /* "F32", "I64", ...; of a tensor whose numbers no
+                             * reader has, what it is: "a sparse tensor" */
     size_t rank, shape[CLIPC_MAX_RANK];
     size_t n_elements, n_bytes;
     const unsigned char *data; /* may be unaligned */
     /* Whether the numbers do not lie one after the other: element [i, j, ...]
      * is i * stride[0] + j * stride[1] + ... elements behind data. n_bytes is
-     * 0 then. */
+     * 0 then. Also true where no reader has the numbers. */
     bool strided;
     size_t stride[CLIPC_MAX_RANK];
 } clipc_tensor;

@@ -221,12 +221,19 @@ static clipc_status place_tensor(const clipc_tensor_file *file,
                                  const void **types, clipc_tensor *tensor,
                                  clipc_error *err)
 {
+    size_t bytes, end;
+
+    if (p->odd) { /* refused where the network wants it */
+        tensor->dtype = CLIPC_DTYPE_OTHER;
+        tensor->dtype_name = p->odd;
+        tensor->data = file->data;
+        tensor->strided = true;
+        return CLIPC_OK;
+    }
     const clipc_zip_entry *entry = p->storage.len > MAX_KEY
                                        ? NULL
                                        : find_entry(zip, root, "data/",
                                                     p->storage);
-    size_t bytes, end;
-
     tensor->dtype = p->type->dtype;
     tensor->dtype_name = p->type->dtype_name;
     tensor->rank = p->rank;

@@ -13,9 +13,10 @@ they are only data.
 import os
 import pickle
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import torch
+from torch._weights_only_unpickler import _get_allowed_globals
 
 OUT = "tests/data/torch"
 
@@ -93,6 +94,63 @@ def good():
                       "big": 1 << 40, "negative": -5})
 
 
+def with_attribute(tensor):
+    tensor.init_std = 0.02
+    return tensor
+
+
+def beside():
+    """What torch.load(weights_only=True) admits beside tensors: values, and
+    tensors that are not read."""
+    values = {
+        "dtype": torch.float16, "float8": torch.float8_e5m2,
+        "device": torch.device("cuda", 1), "size": torch.Size([2, 3]),
+        "set": {1, 2}, "no set": set(), "complex": 1 + 2j,
+        "bytearray": bytearray(b"ab"), "bytes": b"ab\xff",
+        "counter": Counter("aab"), "ordered": OrderedDict(a=1),
+        "layout": torch.sparse_coo, "qscheme": torch.per_tensor_affine,
+        "class": torch.FloatTensor, "storage": torch.arange(3).untyped_storage(),
+        "large": 1 << 64, "larger": -(1 << 600), torch.int8: 1}
+    odd = {
+        "c128": fill(2, dtype=torch.complex128),
+        "float8": fill(2, 3).to(torch.float8_e4m3fn),
+        "u16": fill(2, 3).abs().to(torch.uint16),
+        "sparse": fill(2, 3).to_sparse(),
+        "csr": fill(2, 3).to_sparse_csr(),
+        "quantized": torch.quantize_per_tensor(fill(2, 3), 0.5, 0,
+                                               torch.qint8),
+        "channels": torch.quantize_per_channel(
+            fill(2, 3), torch.ones(2), torch.zeros(2), 0, torch.quint8),
+        "meta": torch.empty(2, 3, device="meta"),
+        "nested": torch.nested.nested_tensor([fill(2), fill(3)]),
+        "conj": fill(2, dtype=torch.complex64).conj(),
+        "neg": torch._neg_view(fill(2, 3))}
+    read = {
+        "weight": fill(2, 3),
+        "parameter": with_attribute(torch.nn.Parameter(fill(2, 3))),
+        "attribute": with_attribute(fill(2, 3))}
+    state = {**odd, **read, **{f"x {k}": v for k, v in values.items()}}
+    save("beside.bin", state)
+    save("around.bin", {"state_dict": read, **values})
+    # where a state dict is looked for
+    save("size.bin", torch.Size([2, 3]))
+    save("counted.bin", {"state_dict": Counter("aab")})
+    # every name that is admitted, as a value
+    names = b"".join(
+        text(name) + "c{}\n{}\n".format(*name.rsplit(".", 1)).encode()
+        for name in sorted(_get_allowed_globals()))
+    save("named.bin", {"weight": fill(2, 3)})
+    whole = torch._C.PyTorchFileReader(f"{OUT}/named.bin")
+    data_pkl = whole.get_record("data.pkl")
+    assert data_pkl[-2:] == b"s."
+    write("named.bin", data_pkl[:-1] + b"(" + names + b"u.",
+          [("byteorder", b"little"),
+           ("data/0", whole.get_record("data/0"))])
+    for name in ("beside.bin", "around.bin", "size.bin", "counted.bin",
+                 "named.bin"):
+        torch.load(f"{OUT}/{name}", weights_only=True)
+
+
 def views():
     save("transposed.bin", {"weight": fill(2, 3).t()})
     save("expanded.bin", {"weight": fill(3).expand(2, 3)})
@@ -157,6 +215,7 @@ def hostile():
 def main():
     os.makedirs(OUT, exist_ok=True)
     good()
+    beside()
     views()
     refused_kinds()
     hostile()

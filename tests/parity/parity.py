@@ -247,6 +247,7 @@ def random_inputs(session):
             ("companions", ["companions.py", os.path.dirname(inspect)]),
             ("adapters", ["adapters.py", os.path.dirname(inspect)]),
             ("folders", ["folders.py", os.path.dirname(inspect)]),
+            ("checkpoints", ["checkpoints.py", os.path.dirname(inspect)]),
             ("pixels", ["pixels_random.py", "80", inspect]),
             ("preprocessing", ["pixels_configs.py", "80", inspect]),
             ("webp", ["pixels_formats.py", "webp"]),

@@ -4,6 +4,7 @@
  * are checked, 16 bits are widened exactly, no tensor is copied needlessly.
  */
 #include "checkpoint/checkpoint.h"
+#include "support/containers.h"
 #include "support/test.h"
 #include "support/tiny_model.h"
 #include "kernels/dispatch.h"
@@ -327,6 +328,39 @@ static void flatten(clipc_checkpoint *checkpoint)
     append(t->tower.final_ln_gain, d), append(t->tower.final_ln_bias, d);
     append_matrix(&t->tower.projection.weight);
     append_layers(t->tower.layers, &config.text);
+}
+
+/* A PyTorch file of the model's names, every tensor sparse: it opens, and the
+ * first tensor that the network wants is refused. */
+TEST(tensors_without_numbers_are_refused_where_they_are_wanted)
+{
+    static const char sparse[] = "ctorch._utils\n_rebuild_sparse_tensor\n"
+                                 "NN\x86R";
+    clipc_error err = CLIPC_ERROR_INIT;
+    builder pickle = { 0 };
+    zip_builder z = { 0 };
+    clipc_checkpoint *checkpoint;
+
+    make(NULL);
+    checkpoint = open_good();
+    const clipc_tensor_files *good = clipc_checkpoint_files(checkpoint);
+    build_string(&pickle, "\x80\2}(");
+    for (size_t i = 0; i < clipc_tensor_files_count(good); i++) {
+        pickle_text(&pickle, clipc_tensor_files_at(good, i)->name);
+        build_string(&pickle, sparse);
+    }
+    build_string(&pickle, "u.");
+    clipc_checkpoint_free(checkpoint);
+    zip_add(&z, "x/data.pkl", pickle.data, pickle.n);
+    zip_end(&z, true);
+    free(edited);
+    edited = z.out.data;
+    edited_bytes = z.out.n;
+    CHECK_STATUS(open_edited(&checkpoint, &err), CLIPC_ERR_UNSUPPORTED);
+    CHECK(checkpoint == NULL);
+    CHECK_HAS(err.message, "file: tensor vision_model.");
+    CHECK_HAS(err.message, "is stored as a sparse tensor; clipc reads");
+    build_free(&pickle);
 }
 
 /* The tiny model's values are the same in every dtype. */
