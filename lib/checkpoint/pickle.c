@@ -32,12 +32,16 @@ enum {
     MAX_ENTRIES = 1 << 18, /* in all dictionaries together */
     MAX_DICTS = 1 << 18,
     MAX_TENSORS = 65536,
+    MAX_STORAGES = 1 << 18,
+    MAX_KEY = 64, /* bytes; torch.save() writes numbers */
     MAX_NAME = 512
 };
 
 typedef enum kind {
-    MARK,  /* also an empty value */
-    OTHER, /* None, a truth value, a float: never read */
+    MARK,    /* also an empty value */
+    NOTHING, /* None */
+    TRUTH,
+    OTHER, /* a float: never read */
     INTEGER,
     TEXT,
     TUPLE,
@@ -54,7 +58,7 @@ typedef enum kind {
 typedef struct value {
     kind kind;
     union {
-        int64_t integer;
+        int64_t integer; /* 1 or 0 of a TRUTH */
         clipc_text text;
         size_t index; /* index in dicts */
         const clipc_pickle_name *function;
@@ -88,6 +92,11 @@ typedef struct machine {
     size_t n_stack, n_memo, n_items, n_entries, n_dicts;
     size_t stack_capacity, memo_capacity, items_capacity, entries_capacity,
         dicts_capacity;
+    /* Of the form before 1.6. */
+    enum { ONE_PICKLE, LEGACY_OBJECT, LEGACY_KEYS } part;
+    clipc_pickled_storage *storages; /* as they are named */
+    clipc_text *keys;                /* the texts in lists */
+    size_t n_storages, n_keys, storages_capacity, keys_capacity;
     clipc_error *err;
 } machine;
 
@@ -241,6 +250,15 @@ static clipc_status count_marked(const machine *m, size_t *n)
     return fail(m, CLIPC_ERR_FORMAT, "there is no mark on its stack");
 }
 
+static bool get_size(const value *v, size_t *size)
+{
+    if (v->kind != INTEGER || v->as.integer < 0 ||
+        (uint64_t)v->as.integer > SIZE_MAX)
+        return false;
+    *size = (size_t)v->as.integer;
+    return true;
+}
+
 /* ---- bytes of the pickle ----------------------------------------------- */
 
 static clipc_status take(machine *m, uint64_t n, const unsigned char **bytes)
@@ -383,6 +401,7 @@ static clipc_status do_set_items(machine *m, size_t n, bool marked)
     return CLIPC_OK;
 }
 
+/* A list's values are not kept, but for the list of keys. */
 static clipc_status do_append(machine *m, size_t n, bool marked)
 {
     size_t below = n + marked;
@@ -390,6 +409,13 @@ static clipc_status do_append(machine *m, size_t n, bool marked)
     if (m->n_stack <= below || m->stack[m->n_stack - below - 1].kind != LIST ||
         (!marked && m->stack[m->n_stack - 1].kind == MARK))
         return fail(m, CLIPC_ERR_FORMAT, "it appends to something not a list");
+    for (size_t i = 0; m->part == LEGACY_KEYS && i < n; i++) {
+        const value *v = &m->stack[m->n_stack - n + i];
+        if (v->kind != TEXT)
+            return fail(m, CLIPC_ERR_FORMAT, "a key that is not a text");
+        CLIPC_TRY(RESERVE(m, keys, MAX_STORAGES, "keys of storages"));
+        m->keys[m->n_keys++] = v->as.text;
+    }
     m->n_stack -= below;
     return CLIPC_OK;
 }
@@ -555,19 +581,37 @@ static clipc_status do_build(machine *m)
     return CLIPC_OK;
 }
 
-/* ("storage", type, key, device, elements) becomes the storage. */
+/* ("storage", type, key, device, elements) becomes the storage. Before 1.6 a
+ * sixth part said which view of another storage it is; torch has written None
+ * there since 0.4. */
 static clipc_status do_persistent_id(machine *m)
 {
+    const bool legacy = m->part == LEGACY_OBJECT;
     value *id;
+    size_t elements;
 
     CLIPC_TRY(peek(m, &id));
-    if (id->kind != TUPLE || id->as.tuple.n != 5)
+    if (id->kind != TUPLE || id->as.tuple.n != (legacy ? 6 : 5))
         return fail(m, CLIPC_ERR_FORMAT, "an object that is not a storage");
     const value *part = m->items + id->as.tuple.first;
     if (part[0].kind != TEXT || !text_is(part[0].as.text, "storage") ||
         part[1].kind != STORAGE_TYPE || part[2].kind != TEXT ||
         part[3].kind != TEXT || part[4].kind != INTEGER)
         return fail(m, CLIPC_ERR_FORMAT, "an object that is not a storage");
+    if (legacy && part[5].kind != NOTHING)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "a storage that is a view of another; load it in Python "
+                    "and save it again");
+    if (legacy && part[2].as.text.len > MAX_KEY)
+        return fail_limit(m, MAX_KEY, "bytes in a storage's key");
+    if (legacy) {
+        if (!get_size(&part[4], &elements))
+            return fail(m, CLIPC_ERR_FORMAT, "a storage of no size");
+        CLIPC_TRY(RESERVE(m, storages, MAX_STORAGES, "storages"));
+        m->storages[m->n_storages++] = (clipc_pickled_storage){
+            part[2].as.text, part[1].as.storage_type, elements
+        };
+    }
     id->kind = STORAGE;
     return CLIPC_OK;
 }
@@ -640,10 +684,11 @@ static clipc_status step(machine *m, unsigned char code)
     case 'h':
     case 'j': return do_numbered(m, code);
     case '(': return push_kind(m, MARK);
-    case 'N': return push_kind(m, OTHER);  /* NONE */
-    case 0x88: return push_kind(m, OTHER); /* NEWTRUE */
-    case 0x89: return push_kind(m, OTHER); /* NEWFALSE */
-    case 'G':                              /* BINFLOAT */
+    case 'N': return push_kind(m, NOTHING); /* NONE */
+    case 0x88:                              /* NEWTRUE */
+    case 0x89:                              /* NEWFALSE */
+        return push(m, (value){ .kind = TRUTH, .as.integer = code == 0x88 });
+    case 'G': /* BINFLOAT */
         CLIPC_TRY(take(m, 8, &bytes));
         return push_kind(m, OTHER);
     case 0x8A: return do_long(m, 1);             /* LONG1 */
@@ -675,17 +720,19 @@ static clipc_status step(machine *m, unsigned char code)
     }
 }
 
-/* Runs to STOP, which must be the last byte. *result: the remaining value. */
+/* Runs to STOP. *result: the remaining value. */
 static clipc_status run(machine *m, value *result)
 {
     enum { PROTO = 0x80, STOP = '.' };
     const unsigned char *bytes;
 
+    m->start = m->pos;
+    m->n_stack = m->n_memo = 0;
     CLIPC_TRY(take(m, 2, &bytes));
     if (bytes[0] != PROTO)
         return fail(m, CLIPC_ERR_FORMAT, "it does not say its protocol");
     if (bytes[1] < 2 || bytes[1] > 5)
-        return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, 1,
+        return clipc_fail(m->err, CLIPC_ERR_UNSUPPORTED, (int64_t)m->pos - 1,
                           "%s: pickle: protocol %d; clipc reads 2 to 5",
                           CLIPC_QUOTE(m->name), bytes[1]);
     for (;;) {
@@ -698,8 +745,6 @@ static clipc_status run(machine *m, value *result)
     CLIPC_TRY(pop(m, result));
     if (m->n_stack != 0)
         return fail(m, CLIPC_ERR_FORMAT, "it leaves more than one object");
-    if (m->pos != m->n)
-        return fail(m, CLIPC_ERR_FORMAT, "bytes follow its end");
     return CLIPC_OK;
 }
 
@@ -711,15 +756,6 @@ static clipc_status fail_tensor(const machine *m, clipc_text name,
     return clipc_fail(m->err, code, -1, "%s: tensor %s: %s",
                       CLIPC_QUOTE(m->name),
                       clipc_quote(name.data, name.len).text, what);
-}
-
-static bool get_size(const value *v, size_t *size)
-{
-    if (v->kind != INTEGER || v->as.integer < 0 ||
-        (uint64_t)v->as.integer > SIZE_MAX)
-        return false;
-    *size = (size_t)v->as.integer;
-    return true;
 }
 
 /* Reads a tuple of `rank` sizes. */
@@ -865,6 +901,25 @@ static clipc_status collect(const machine *m, value result,
     return CLIPC_OK;
 }
 
+static void release(machine *m)
+{
+    free(m->stack);
+    free(m->memo);
+    free(m->items);
+    free(m->entries);
+    free(m->dicts);
+    free(m->storages);
+    free(m->keys);
+}
+
+static clipc_status run_only(machine *m, value *result)
+{
+    CLIPC_TRY(run(m, result));
+    if (m->pos != m->n)
+        return fail(m, CLIPC_ERR_FORMAT, "bytes follow its end");
+    return CLIPC_OK;
+}
+
 clipc_status clipc_pickle_read(clipc_pickled_tensor **tensors,
                                size_t *n_tensors, const void *data, size_t n,
                                const char *name, clipc_error *err)
@@ -874,7 +929,7 @@ clipc_status clipc_pickle_read(clipc_pickled_tensor **tensors,
 
     *tensors = NULL;
     *n_tensors = 0;
-    clipc_status status = run(&m, &result);
+    clipc_status status = run_only(&m, &result);
     if (status == CLIPC_OK)
         status = collect(&m, result, tensors, n_tensors);
     if (status != CLIPC_OK) {
@@ -882,10 +937,132 @@ clipc_status clipc_pickle_read(clipc_pickled_tensor **tensors,
         *tensors = NULL;
         *n_tensors = 0;
     }
-    free(m.stack);
-    free(m.memo);
-    free(m.items);
-    free(m.entries);
-    free(m.dicts);
+    release(&m);
     return status;
+}
+
+/* ---- before PyTorch 1.6 ------------------------------------------------ */
+
+bool clipc_pickle_is_legacy(const void *data, size_t n)
+{
+    /* An integer of ten bytes, behind the protocol. */
+    static const char number[] = "\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8"
+                                 "\x50\x19.";
+    const unsigned char *bytes = data;
+
+    return n > sizeof number && bytes[0] == 0x80 && bytes[1] >= 2 &&
+           bytes[1] <= 5 && memcmp(bytes + 2, number, sizeof number - 1) == 0;
+}
+
+int clipc_pickle_compare(clipc_text a, clipc_text b)
+{
+    const size_t n = a.len < b.len ? a.len : b.len;
+    const int order = n > 0 ? memcmp(a.data, b.data, n) : 0;
+
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* Equal keys: the first comes first. */
+static int compare_storages(const void *a, const void *b)
+{
+    const clipc_pickled_storage *x = a, *y = b;
+    const int order = clipc_pickle_compare(x->key, y->key);
+
+    return order ? order
+                 : (x->key.data > y->key.data) - (x->key.data < y->key.data);
+}
+
+static const clipc_pickled_storage *find_first(const machine *m,
+                                               clipc_text key)
+{
+    size_t low = 0, high = m->n_storages;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (clipc_pickle_compare(m->storages[middle].key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < m->n_storages &&
+                   clipc_pickle_compare(m->storages[low].key, key) == 0
+               ? &m->storages[low]
+               : NULL;
+}
+
+/* The storages in the order of the keys. The size of an element is that of the
+ * type that a storage is named with first. */
+static clipc_status order_storages(machine *m, clipc_legacy_pickles *out)
+{
+    out->storages = clipc_alloc(m->n_keys, sizeof *out->storages);
+    if (!out->storages)
+        return clipc_fail_nomem(m->err, "table of storages");
+    if (m->n_storages > 0)
+        qsort(m->storages, m->n_storages, sizeof *m->storages,
+              compare_storages);
+    for (size_t i = 0; i < m->n_keys; i++) {
+        const clipc_pickled_storage *found = find_first(m, m->keys[i]);
+        if (!found)
+            return fail(m, CLIPC_ERR_FORMAT,
+                        "a key of a storage that nothing has");
+        out->storages[out->n_storages++] = *found;
+    }
+    return CLIPC_OK;
+}
+
+/* Facts of the machine that wrote the file. */
+static clipc_status check_system(const machine *m, const value *facts)
+{
+    const value *little = facts->kind == DICT
+                              ? look_up(m, facts->as.index, "little_endian")
+                              : NULL;
+
+    if (!little || little->kind != TRUTH)
+        return fail(m, CLIPC_ERR_FORMAT, "it does not say its byte order");
+    if (!little->as.integer)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "its byte order is not little-endian");
+    return CLIPC_OK;
+}
+
+static clipc_status run_legacy(machine *m, clipc_legacy_pickles *out)
+{
+    enum { VERSION = 1001 };
+    value result, object;
+
+    CLIPC_TRY(run(m, &result)); /* the number that marks the form */
+    CLIPC_TRY(run(m, &result));
+    if (result.kind != INTEGER || result.as.integer != VERSION)
+        return fail(m, CLIPC_ERR_UNSUPPORTED,
+                    "its form of before PyTorch 1.6 has another version");
+    CLIPC_TRY(run(m, &result));
+    CLIPC_TRY(check_system(m, &result));
+    m->part = LEGACY_OBJECT;
+    CLIPC_TRY(run(m, &object));
+    m->part = LEGACY_KEYS;
+    CLIPC_TRY(run(m, &result));
+    if (result.kind != LIST)
+        return fail(m, CLIPC_ERR_FORMAT,
+                    "the keys of its storages are not a list");
+    out->n_bytes = m->pos;
+    CLIPC_TRY(order_storages(m, out));
+    return collect(m, object, &out->tensors, &out->n_tensors);
+}
+
+clipc_status clipc_pickle_read_legacy(clipc_legacy_pickles *pickles,
+                                      const void *data, size_t n,
+                                      const char *name, clipc_error *err)
+{
+    machine m = { .name = name, .data = data, .n = n, .err = err };
+
+    *pickles = (clipc_legacy_pickles){ 0 };
+    clipc_status status = run_legacy(&m, pickles);
+    release(&m);
+    return status;
+}
+
+void clipc_legacy_pickles_free(clipc_legacy_pickles *pickles)
+{
+    free(pickles->tensors);
+    free(pickles->storages);
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * torch.c - a PyTorch checkpoint as a list of tensors. Tensor bytes stay in
- * the archive.
+ * torch.c - a PyTorch checkpoint as a list of tensors, here the zip archive.
+ * Tensor bytes stay in it.
  *
  *     NAME/data.pkl    the pickle of the dictionary
  *     NAME/byteorder   "little" (absent before PyTorch 2.1)
  *     NAME/data/KEY    a storage: ELEMENTS of one type, none compressed
  *
  * NAME is the file's name at torch.save(). torch.save() aligns storages to 64
- * bytes; nothing here depends on the alignment. CRCs of storages are not
- * checked: a check would read the whole file.
+ * bytes; nothing here depends on the alignment.
  * Reference: torch/serialization.py, _save() and _load().
  */
 #include "checkpoint/torch.h"
 
-#include "checkpoint/pickle.h"
 #include "base/sniff.h"
+#include "checkpoint/torch_legacy.h"
+#include "checkpoint/torch_tensors.h"
 #include "checkpoint/zip.h"
 
 #include <stdlib.h>
@@ -41,15 +41,9 @@ static bool begins(const clipc_tensor_file *file, size_t at, const char *magic,
 
 static clipc_status fail_other(const clipc_tensor_file *file, clipc_error *err)
 {
-    /* A pickle of protocol 2 whose first object is the number 0x1950a86a... */
-    bool old = BEGINS(file, 0,
-                      "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20"
-                      "\x6A\xA8\x50\x19") ||
-               BEGINS(file, TAR_MAGIC_AT, "ustar");
-
-    if (old)
+    if (BEGINS(file, TAR_MAGIC_AT, "ustar"))
         return clipc_fail(err, CLIPC_ERR_UNSUPPORTED, 0,
-                          "%s: PyTorch's format of before 1.6, which clipc "
+                          "%s: PyTorch's format of before 0.1.10, which clipc "
                           "does not read; load it in Python and save it "
                           "again, best as safetensors",
                           SHOWN(file));
@@ -69,9 +63,14 @@ static clipc_status fail_other(const clipc_tensor_file *file, clipc_error *err)
                       SHOWN(file));
 }
 
-bool clipc_torch_looks_like(const void *data, size_t n)
+static bool is_zip(const void *data, size_t n)
 {
     return n >= 4 && memcmp(data, "PK\3\4", 4) == 0;
+}
+
+bool clipc_torch_looks_like(const void *data, size_t n)
+{
+    return is_zip(data, n) || clipc_torch_legacy_looks_like(data, n);
 }
 
 /* ---- entries of the archive -------------------------------------------- */
@@ -174,140 +173,23 @@ static clipc_status find_pickle(clipc_tensor_file *file, const clipc_zip *zip,
     return check_byte_order(file, zip, root, err);
 }
 
-/* ---- tensors ----------------------------------------------------------- */
+typedef struct archive {
+    const clipc_zip *zip;
+    clipc_text root;
+} archive;
 
-static clipc_status fail_tensor(const clipc_tensor_file *file,
-                                const char *name, clipc_status code,
-                                const char *what, clipc_error *err)
+static bool find_storage(clipc_torch_storage *storage, const void *user,
+                         clipc_text key)
 {
-    return clipc_fail(err, code, -1, "%s: tensor %s: %s", SHOWN(file),
-                      CLIPC_QUOTE(name), what);
-}
+    const archive *a = user;
+    const clipc_zip_entry *entry =
+        key.len > MAX_KEY ? NULL : find_entry(a->zip, a->root, "data/", key);
 
-/* Whether the tensor is row-major without gaps. The stride of a dimension of 1
- * does not matter. */
-static bool is_contiguous(const clipc_pickled_tensor *p, size_t n_elements)
-{
-    size_t expected = 1;
-
-    if (n_elements == 0)
-        return true;
-    for (size_t i = p->rank; i-- > 0;) {
-        if (p->shape[i] != 1 && p->stride[i] != expected)
-            return false;
-        expected *= p->shape[i]; /* at most n_elements */
-    }
-    return true;
-}
-
-/* *end: one more than the place of the last element in the storage. False: it
- * overflows. */
-static bool find_end(const clipc_pickled_tensor *p, size_t n_elements,
-                     size_t *end)
-{
-    size_t reach;
-
-    *end = p->offset;
-    for (size_t i = 0; n_elements > 0 && i < p->rank; i++)
-        if (!clipc_mul(p->shape[i] - 1, p->stride[i], &reach) ||
-            !clipc_add(*end, reach, end))
-            return false;
-    return n_elements == 0 || clipc_add(*end, 1, end);
-}
-
-static clipc_status place_tensor(const clipc_tensor_file *file,
-                                 const clipc_zip *zip, clipc_text root,
-                                 const clipc_pickled_tensor *p,
-                                 const void **types, clipc_tensor *tensor,
-                                 clipc_error *err)
-{
-    size_t bytes, end;
-
-    if (p->odd) { /* refused where the network wants it */
-        tensor->dtype = CLIPC_DTYPE_OTHER;
-        tensor->dtype_name = p->odd;
-        tensor->data = file->data;
-        tensor->strided = true;
-        return CLIPC_OK;
-    }
-    const clipc_zip_entry *entry = p->storage.len > MAX_KEY
-                                       ? NULL
-                                       : find_entry(zip, root, "data/",
-                                                    p->storage);
-    tensor->dtype = p->type->dtype;
-    tensor->dtype_name = p->type->dtype_name;
-    tensor->rank = p->rank;
-    tensor->n_elements = 1;
-    for (size_t i = 0; i < p->rank; i++) {
-        tensor->shape[i] = p->shape[i];
-        if (!clipc_mul(tensor->n_elements, p->shape[i], &tensor->n_elements))
-            return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
-                               "its shape overflows", err);
-    }
-    if (!entry)
-        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
-                           "the archive has no such storage", err);
-    if (!entry->stored)
-        return fail_tensor(file, tensor->name, CLIPC_ERR_UNSUPPORTED,
-                           "its storage is compressed, which torch.save() "
-                           "never does",
-                           err);
-    if (!clipc_mul(p->storage_elements, p->type->bytes, &bytes) ||
-        entry->n != bytes)
-        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
-                           "its storage has another size", err);
-    /* torch gives all tensors of a storage the type that it read first. */
-    const void **type = &types[entry - zip->entries];
-    if (*type && *type != p->type)
-        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
-                           "another tensor has its storage as another type",
-                           err);
-    *type = p->type;
-    if (!find_end(p, tensor->n_elements, &end) || end > p->storage_elements)
-        return fail_tensor(file, tensor->name, CLIPC_ERR_FORMAT,
-                           "it ends outside its storage", err);
-    tensor->data = entry->data + p->offset * p->type->bytes;
-    tensor->strided = !is_contiguous(p, tensor->n_elements);
-    memcpy(tensor->stride, p->stride, sizeof tensor->stride);
-    tensor->n_bytes = tensor->strided ? 0
-                                      : tensor->n_elements * p->type->bytes;
-    return CLIPC_OK;
-}
-
-static int compare_positions(const void *a, const void *b)
-{
-    const clipc_tensor *x = a, *y = b;
-    if (x->data != y->data)
-        return x->data < y->data ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
-static clipc_status place_tensors(clipc_tensor_file *file,
-                                  const clipc_zip *zip, clipc_text root,
-                                  const clipc_pickled_tensor *pickled,
-                                  size_t n, const void **types,
-                                  clipc_error *err)
-{
-    size_t name_bytes = n; /* n NULs; the names are bytes of the pickle */
-
-    for (size_t i = 0; i < n; i++)
-        name_bytes += pickled[i].name.len;
-    file->names = clipc_alloc(name_bytes, 1);
-    file->tensors = clipc_alloc_zero(n, sizeof *file->tensors);
-    if (!file->names || !file->tensors)
-        return clipc_fail_nomem(err, "table of tensors");
-    char *name = file->names;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(name, pickled[i].name.data, pickled[i].name.len);
-        name[pickled[i].name.len] = '\0';
-        file->tensors[i].name = name;
-        name += pickled[i].name.len + 1;
-        CLIPC_TRY(place_tensor(file, zip, root, &pickled[i], types,
-                               &file->tensors[i], err));
-    }
-    file->n = n;
-    qsort(file->tensors, file->n, sizeof *file->tensors, compare_positions);
-    return CLIPC_OK;
+    if (entry)
+        *storage = (clipc_torch_storage){ entry->data, entry->n,
+                                          (size_t)(entry - a->zip->entries),
+                                          !entry->stored };
+    return entry != NULL;
 }
 
 /* ---- the whole --------------------------------------------------------- */
@@ -330,10 +212,9 @@ static clipc_status read_archive(clipc_tensor_file *file, const clipc_zip *zip,
             offset += (int64_t)(file->header - file->data);
         return clipc_fail(err, status, offset, "%s", inner.message);
     }
-    const void **types = clipc_alloc_zero(zip->n, sizeof *types);
-    status = types ? place_tensors(file, zip, root, pickled, n, types, err)
-                   : clipc_fail_nomem(err, "table of tensors");
-    free(types);
+    const archive a = { zip, root };
+    const clipc_torch_storages storages = { find_storage, &a, zip->n };
+    status = clipc_torch_place(file, &storages, pickled, n, err);
     free(pickled);
     return status;
 }
@@ -344,7 +225,9 @@ clipc_status clipc_torch_read(clipc_tensor_file *file, size_t max_header_bytes,
     clipc_zip zip;
 
     file->is_torch = true;
-    if (!clipc_torch_looks_like(file->data, file->size))
+    if (clipc_torch_legacy_looks_like(file->data, file->size))
+        return clipc_torch_legacy_read(file, max_header_bytes, err);
+    if (!is_zip(file->data, file->size))
         return fail_other(file, err);
     /* Only the entries' headers are read now: the tensors between the headers
      * are neither read from the disk nor kept in memory. */

@@ -151,6 +151,27 @@ def beside():
         torch.load(f"{OUT}/{name}", weights_only=True)
 
 
+def legacy():
+    """The form before 1.6."""
+    options = {"_use_new_zipfile_serialization": False}
+    save("old.bin", {"weight": fill(2, 3)}, **options)
+    whole = fill(4, 6)
+    save("old-shared.bin", {
+        "whole": whole, "tied": whole, "rows": whole[1:3], "last": whole[3],
+        "copy": whole.clone(), "f16": fill(3, dtype=torch.float16),
+        "odd": fill(5, dtype=torch.uint8), "empty": torch.empty(0, 4),
+        "transposed": fill(2, 3).t(), "f64": fill(2, 3, dtype=torch.float64)},
+        **options)
+    save("old-training.pt", {
+        "epoch": 32, "dtype": torch.float16, "buffers": [fill(7), fill(3)],
+        "state_dict": OrderedDict({
+            "module.weight": torch.nn.Parameter(fill(2, 3)),
+            "module.bias": fill(2), "module.sparse": fill(2, 3).to_sparse()})},
+         **options)
+    for name in ("old.bin", "old-shared.bin", "old-training.pt"):
+        torch.load(f"{OUT}/{name}", weights_only=True)
+
+
 def views():
     save("transposed.bin", {"weight": fill(2, 3).t()})
     save("expanded.bin", {"weight": fill(3).expand(2, 3)})
@@ -158,8 +179,6 @@ def views():
 
 
 def refused_kinds():
-    save("old.bin", {"weight": fill(2, 3)},
-         _use_new_zipfile_serialization=False)
     torch.jit.script(torch.nn.Linear(3, 2)).save(f"{OUT}/script.pt")
     save("sparse.bin", {"weight": fill(2, 3).to_sparse()})
     save("float8.bin", {"weight": fill(2, 3).to(torch.float8_e4m3fn)})
@@ -216,6 +235,7 @@ def main():
     os.makedirs(OUT, exist_ok=True)
     good()
     beside()
+    legacy()
     views()
     refused_kinds()
     hostile()

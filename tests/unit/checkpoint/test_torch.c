@@ -346,7 +346,6 @@ TEST(other_files_are_refused_by_name)
         clipc_status status;
         const char *message;
     } cases[] = {
-        { "old.bin", CLIPC_ERR_UNSUPPORTED, "before 1.6" },
         { "script.pt", CLIPC_ERR_UNSUPPORTED, "TorchScript" },
         { "size.bin", CLIPC_ERR_UNSUPPORTED,
           "it is torch.Size, not a dictionary" },
@@ -411,6 +410,189 @@ TEST(other_formats_are_recognised)
     }
 }
 
+TEST(a_tar_is_refused_by_name)
+{
+    static char tar[512];
+    const char *path = test_path("tar.bin");
+
+    memcpy(tar, "sys_info", 8);
+    memcpy(tar + 257, "ustar", 5);
+    test_write(path, tar, sizeof tar);
+    check_refused(path, CLIPC_ERR_UNSUPPORTED, "before 0.1.10");
+}
+
+/* ---- the form before 1.6 ----------------------------------------------- */
+
+TEST(the_form_before_1_6_is_read)
+{
+    clipc_tensor_files *torch = open_file("old.bin");
+    const unsigned char *odd;
+
+    CHECK_INT(clipc_tensor_files_count(torch), 1);
+    check_f32(torch, "weight", 0, 6);
+    clipc_tensor_files_free(torch);
+
+    torch = open_file("old-shared.bin");
+    CHECK_INT(clipc_tensor_files_count(torch), 10);
+    check_f32(torch, "whole", 0, 24);
+    check_f32(torch, "tied", 0, 24);
+    check_f32(torch, "rows", 6, 12);
+    check_f32(torch, "last", 18, 6);
+    check_f32(torch, "copy", 0, 24);
+    CHECK(find(torch, "tied")->data == find(torch, "whole")->data);
+    CHECK(find(torch, "copy")->data != find(torch, "whole")->data);
+    CHECK_STR(find(torch, "f16")->dtype_name, "F16");
+    CHECK_INT(find(torch, "empty")->shape[1], 4);
+    odd = find(torch, "odd")->data;
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(odd[i], 8 - i);
+    clipc_tensor_files_free(torch);
+
+    torch = open_file("old-training.pt");
+    CHECK_INT(clipc_tensor_files_count(torch), 3);
+    check_f32(torch, "weight", 0, 6);
+    check_f32(torch, "bias", 0, 2);
+    CHECK_STR(find(torch, "sparse")->dtype_name, "a sparse tensor");
+    clipc_tensor_files_free(torch);
+}
+
+#define MAGIC "\x80\2\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19."
+#define VERSION "\x80\2M\xE9\3."
+#define LITTLE "\x80\2}X\x0D\0\0\0little_endian\x88s."
+#define STORAGE(key, view) \
+    "(X\7\0\0\0storagectorch\nFloatStorage\n" key "X\3\0\0\0cpuK\2" view "tQ"
+#define KEY \
+    "X\1\0\0\0" \
+    "7"
+#define OTHER_KEY \
+    "X\1\0\0\0" \
+    "8"
+#define REBUILT(storage) \
+    "ctorch._utils\n_rebuild_tensor_v2\n(" storage "K\0K\2\x85K\1\x85\x89" \
+    "NtR"
+#define OBJECT "\x80\2}X\1\0\0\0a" REBUILT(STORAGE(KEY, "N")) "s."
+#define KEYS "\x80\2]" KEY "a."
+#define BYTES \
+    "\2\0\0\0\0\0\0\0" \
+    "\0\0\0\xC1\0\0\xE0\xC0"
+#define CASE(program, status, message) \
+    { \
+        "" program, sizeof program - 1, status, message \
+    }
+
+TEST(damaged_files_of_the_form_before_1_6_are_refused)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        clipc_status status;
+        const char *message;
+    } cases[] = {
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS BYTES, CLIPC_OK, ""),
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS BYTES "more", CLIPC_OK, ""),
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS BYTES "", CLIPC_OK, ""),
+        /* the pickles before the dictionary */
+        CASE(MAGIC, CLIPC_ERR_TRUNCATED, "ends inside"),
+        CASE(MAGIC "\x80\2M\xE8\3." LITTLE OBJECT KEYS BYTES,
+             CLIPC_ERR_UNSUPPORTED, "another version"),
+        CASE(MAGIC "\x80\2N." LITTLE OBJECT KEYS BYTES, CLIPC_ERR_UNSUPPORTED,
+             "another version"),
+        CASE(MAGIC VERSION "\x80\2N." OBJECT KEYS BYTES, CLIPC_ERR_FORMAT,
+             "byte order"),
+        CASE(MAGIC VERSION "\x80\2}." OBJECT KEYS BYTES, CLIPC_ERR_FORMAT,
+             "byte order"),
+        CASE(MAGIC VERSION
+             "\x80\2}X\x0D\0\0\0little_endianK\1s." OBJECT KEYS BYTES,
+             CLIPC_ERR_FORMAT, "byte order"),
+        CASE(MAGIC VERSION
+             "\x80\2}X\x0D\0\0\0little_endian\x89s." OBJECT KEYS BYTES,
+             CLIPC_ERR_UNSUPPORTED, "not little-endian"),
+        CASE(MAGIC VERSION "\x80\2"
+                           "cos\nsystem\n",
+             CLIPC_ERR_UNSUPPORTED, "os.system"),
+        /* the dictionary */
+        CASE(MAGIC VERSION LITTLE "\x80\2N." KEYS BYTES, CLIPC_ERR_FORMAT,
+             "that nothing has"),
+        CASE(MAGIC VERSION LITTLE "\x80\2]" STORAGE(KEY, "N") "a." KEYS BYTES,
+             CLIPC_ERR_UNSUPPORTED, "not a dictionary"),
+        CASE(MAGIC VERSION LITTLE "\x80\2" STORAGE(KEY, "") "." KEYS BYTES,
+             CLIPC_ERR_FORMAT, "not a storage"),
+        CASE(MAGIC VERSION LITTLE
+             "\x80\2" STORAGE(KEY, "(K\1t") "." KEYS BYTES,
+             CLIPC_ERR_UNSUPPORTED, "a view of another"),
+        CASE(MAGIC VERSION LITTLE "\x80\2" STORAGE(KEY, "\x89") "." KEYS BYTES,
+             CLIPC_ERR_UNSUPPORTED, "a view of another"),
+        CASE(MAGIC VERSION LITTLE
+             "\x80\2" STORAGE("X\x41\0\0\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                              "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                              "N"),
+             CLIPC_ERR_LIMIT, "64 bytes"),
+        /* the keys */
+        CASE(MAGIC VERSION LITTLE OBJECT "\x80\2}.", CLIPC_ERR_FORMAT,
+             "not a list"),
+        CASE(MAGIC VERSION LITTLE OBJECT "\x80\2]K\7a.", CLIPC_ERR_FORMAT,
+             "not a text"),
+        CASE(MAGIC VERSION LITTLE OBJECT "\x80\2](" KEY "]e.",
+             CLIPC_ERR_FORMAT, "not a text"),
+        CASE(MAGIC VERSION LITTLE OBJECT "\x80\2]" OTHER_KEY "a." BYTES,
+             CLIPC_ERR_FORMAT, "that nothing has"),
+        CASE(MAGIC VERSION LITTLE OBJECT "\x80\2]." BYTES, CLIPC_ERR_FORMAT,
+             "tensor a: the file has no such storage"),
+        CASE(MAGIC VERSION LITTLE OBJECT "\x80\2](" KEY KEY "e." BYTES BYTES,
+             CLIPC_ERR_FORMAT, "storage 7 is there twice"),
+        /* the storages */
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS, CLIPC_ERR_TRUNCATED,
+             "storage 7: the file ends before it"),
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS "\2\0\0\0\0\0\0\0"
+                                              "1234567",
+             CLIPC_ERR_TRUNCATED, "storage 7: the file ends inside it"),
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS "\3\0\0\0\0\0\0\0"
+                                              "12345678"
+                                              "1234",
+             CLIPC_ERR_FORMAT, "storage 7: it has another size"),
+        CASE(MAGIC VERSION LITTLE OBJECT KEYS "\2\0\0\0\0\0\0\x80"
+                                              "12345678",
+             CLIPC_ERR_FORMAT, "storage 7: it has another size"),
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clipc_error err = CLIPC_ERROR_INIT;
+        clipc_tensor_files *torch;
+        clipc_status status = clipc_tensor_files_open_memory(&torch,
+                                                             cases[i].bytes,
+                                                             cases[i].n, "old",
+                                                             LIMIT, &err);
+        if (status != cases[i].status ||
+            !strstr(err.message, cases[i].message))
+            FAIL("case %zu: %s: %s", i, clipc_status_name(status),
+                 err.message);
+        if (torch) {
+            float numbers[2];
+            memcpy(numbers, find(torch, "a")->data, sizeof numbers);
+            CHECK(numbers[0] == -8 && numbers[1] == -7);
+        }
+        clipc_tensor_files_free(torch);
+    }
+}
+
+TEST(the_pickles_before_1_6_are_bounded_as_a_header_is)
+{
+    static const char file[] = MAGIC VERSION LITTLE OBJECT KEYS BYTES;
+    const size_t header = sizeof(MAGIC VERSION LITTLE OBJECT KEYS) - 1;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_tensor_files *torch;
+
+    CHECK_OK(clipc_tensor_files_open_memory(&torch, file, sizeof file - 1, "m",
+                                            header, &err),
+             err);
+    CHECK_INT(clipc_tensor_files_file(torch, 0)->header_bytes, header);
+    clipc_tensor_files_free(torch);
+    CHECK_STATUS(clipc_tensor_files_open_memory(&torch, file, sizeof file - 1,
+                                                "m", header - 1, &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "max_header_bytes");
+}
+
 /* ---- prefixes and mutations -------------------------------------------- */
 
 static volatile unsigned char sum;
@@ -462,13 +644,25 @@ TEST(every_prefix_is_refused)
     }
 }
 
+TEST(every_prefix_of_the_form_before_1_6_is_refused)
+{
+    size_t n;
+    char *data = test_read(FOLDER "old-training.pt", &n);
+
+    CHECK_STATUS(open_copy((unsigned char *)data, n), CLIPC_OK);
+    for (size_t cut = sizeof MAGIC - 1; cut < n; cut++)
+        CHECK_STATUS(open_copy((unsigned char *)data, cut),
+                     CLIPC_ERR_TRUNCATED);
+    free(data);
+}
+
 /* One to four bytes changed: any answer is allowed, a crash is not. */
-TEST(mutations_do_no_harm)
+static void mutate(const char *path)
 {
     enum { N_MUTATIONS = 20000 };
     uint64_t random = 5;
     size_t n, n_good = 0;
-    char *data = test_read(FOLDER "state-dict.bin", &n);
+    char *data = test_read(path, &n);
     char *changed = malloc(n);
 
     CHECK(changed != NULL);
@@ -484,4 +678,10 @@ TEST(mutations_do_no_harm)
     CHECK(n_good > 100 && n_good < N_MUTATIONS / 2);
     free(changed);
     free(data);
+}
+
+TEST(mutations_do_no_harm)
+{
+    mutate(FOLDER "state-dict.bin");
+    mutate(FOLDER "old-shared.bin");
 }
