@@ -102,7 +102,8 @@ REFUSED = {
     "sparse": lambda t: t.to_sparse(), "meta": lambda t: t.to("meta"),
     "float8": lambda t: t.to(torch.float8_e4m3fn),
     "negative view": lambda t: torch._neg_view(t.neg()),
-    "quantized": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+    "quantized": lambda t: torch.quantize_per_tensor(
+        t.float(), 0.1, 0, torch.qint8),
 }
 UNTYPED = ("untyped storage", "uint16", "uint64", "float8 tensor")
 LEGACY = {"_use_new_zipfile_serialization": False}
