@@ -20,7 +20,6 @@
 #include "checkpoint/pickle.h"
 
 #include "base/utf8.h"
-#include "checkpoint/pickle_names.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,15 +11,7 @@
 #ifndef CLIPC_PICKLE_H
 #define CLIPC_PICKLE_H
 
-#include "checkpoint/tensor.h"
-
-/* A storage's element type. */
-typedef struct clipc_storage_type {
-    const char *class_name; /* "FloatStorage", in module torch */
-    const char *dtype_name; /* "F32", as safetensors calls it */
-    clipc_dtype dtype;
-    unsigned bytes; /* of an element */
-} clipc_storage_type;
+#include "checkpoint/pickle_names.h"
 
 /* Texts point into the pickle. Nothing is checked against the storage. */
 typedef struct clipc_pickled_tensor {

@@ -8,7 +8,15 @@
 #ifndef CLIPC_PICKLE_NAMES_H
 #define CLIPC_PICKLE_NAMES_H
 
-#include "checkpoint/pickle.h"
+#include "checkpoint/tensor.h"
+
+/* A storage's element type. */
+typedef struct clipc_storage_type {
+    const char *class_name; /* "FloatStorage", in module torch */
+    const char *dtype_name; /* "F32", as safetensors calls it */
+    clipc_dtype dtype;
+    unsigned bytes; /* of an element */
+} clipc_storage_type;
 
 /* What a call gives. */
 typedef enum clipc_pickle_use {
