@@ -166,6 +166,8 @@ LIB_CPPFLAGS = -Ilib -DCLIPC_BUILD=1 -DCLIPC_OPENBLAS=$(OPENBLAS) -DCLIPC_BLAS=$
 TOOL_CPPFLAGS = -Itools -DCLIPC_CURL=$(CURL) -DCLIPC_DATA_DIR='"$(PKGDATADIR)"' $(PACKAGE_CFLAGS)
 # Inner loops of the C kernels want the vectoriser; -O2 has it off or timid.
 KERNEL_CFLAGS = -O3
+# What runs once a model and has no loop over numbers is made small.
+SMALL_CFLAGS = -Os
 # Instrumented, the unrolled loops of an instruction set take minutes to
 # compile at that level; their bounds are tested against guard pages too.
 ifneq ($(filter asan ubsan tsan,$(VARIANT)),)
@@ -333,6 +335,11 @@ $(BUILD)/clipc-serve.service: $(BUILD)/folders
 $(BUILD)/lib/kernels/kernels.o $(BUILD)/lib/kernels/resize_kernels.o \
 $(BUILD)/lib/kernels/tiles.o $(BUILD)/lib/kernels/vectors.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
+$(BUILD)/lib/config/%.o $(BUILD)/lib/http/%.o $(BUILD)/lib/hub/%.o \
+$(patsubst %,$(BUILD)/lib/checkpoint/%.o,adapter_config adapter_names component pickle \
+    zip) \
+$(BUILD)/lib/text/tokenizer_config.o $(BUILD)/lib/text/tokenizer_keys.o: \
+    EXTRA_CFLAGS = $(SMALL_CFLAGS)
 UNIT = $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<
 # The files of x86/ and arm/ are in the lists of every machine, because the
 # lists are made before the compiler may be asked. Where it makes code for
