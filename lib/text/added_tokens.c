@@ -425,6 +425,8 @@ static clipc_status merge_entries(reader *rd, clipc_error *err)
 {
     size_t n = 0;
 
+    if (rd->n == 0)
+        return CLIPC_OK;
     qsort(rd->entries, rd->n, sizeof *rd->entries, by_text);
     find_repeated(rd);
     for (size_t i = 0; i < rd->n; i++) {

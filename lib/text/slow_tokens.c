@@ -276,6 +276,8 @@ static clipc_status merge(reader *rd)
     clipc_slow_token *tokens = rd->out->tokens;
     size_t n = 0;
 
+    if (rd->out->n == 0)
+        return CLIPC_OK;
     qsort(tokens, rd->out->n, sizeof *tokens, by_text);
     for (size_t i = 0; i < rd->out->n; i++) {
         clipc_slow_token *last = n > 0 ? &tokens[n - 1] : NULL;
