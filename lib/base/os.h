@@ -40,7 +40,8 @@ unsigned clipc_os_processors(void);
  * tells it of each processor (cpu_capacity, processors.c). */
 unsigned clipc_os_fast_processors(void);
 
-/* Bytes of a processor's second-level cache, or of its part of it, 0 where the system does not say. */
+/* Bytes of a processor's second-level cache, its part where processors share it;
+ * 0 where the system does not say. */
 size_t clipc_os_cache_bytes(void);
 
 /* Whether the system lets this process use the tiles of AMX, which Linux gives
