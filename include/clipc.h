@@ -253,10 +253,10 @@ typedef void (*clipc_notice_fn)(void *user, const char *message);
  * belongs to another program.
  *
  * An adapter_config.json in the folder is applied, as transformers does where
- * peft is installed: the weights are those of peft's merge_and_unload(). A folder
- * with an adapter alone stands for the model that it names
- * (base_model_name_or_path) with the adapter. An adapter that cannot be applied
- * is an error, never passed over.
+ * peft is installed: the weights are those of peft's merge_and_unload(). A
+ * folder with an adapter alone stands for the model that it names
+ * (base_model_name_or_path) with the adapter. An adapter that cannot be
+ * applied is an error, never passed over.
  *
  * Opening validates the description of the tensors, all names and shapes, and
  * maps the weights without reading them. A tower's vectors stored in 16 bits
@@ -320,8 +320,8 @@ CLIPC_API clipc_model_params clipc_model_params_default(void);
  *
  * config (config.json or open_clip_config.json) and weights are required.
  * Calls with texts need tokenizer_json, or vocab_json and merges_txt, or
- * spiece_model. A packed file is given as weights, alone; its bytes are copied when first used unless
- * they begin on a cache line.
+ * spiece_model. A packed file is given as weights, alone; its bytes are copied
+ * when first used unless they begin on a cache line.
  *
  * The buffers stay the caller's. Unlike other arguments they must outlive the
  * model and all objects made from the model. */
@@ -509,10 +509,10 @@ CLIPC_API clipc_image_params clipc_image_params_default(void);
  *
  * Returns
  *     CLIPC_ERR_FORMAT, _TRUNCATED  a damaged picture
- *     CLIPC_ERR_UNSUPPORTED         another format; WebP, AVIF or GIF in a build
- *                                   without; a picture so narrow that resizing
- *                                   leaves nothing; a model of `fit` without
- *                                   an image tower
+ *     CLIPC_ERR_UNSUPPORTED         another format; WebP, AVIF or GIF in a
+ *                                   build without; a picture so narrow that
+ *                                   resizing leaves nothing; a model of `fit`
+ *                                   without an image tower
  *     CLIPC_ERR_LIMIT               a limit of params
  *     CLIPC_ERR_CONFIG              the preprocessing of `fit` makes another
  *                                   size than the model reads
@@ -585,8 +585,8 @@ CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
 
 /* ---- embeddings -------------------------------------------------------- */
 
-/* Flags. A call ignores those of this list that it has no use for; any other bit
- * is CLIPC_ERR_ARGUMENT. */
+/* Flags. A call ignores those of this list that it has no use for; any other
+ * bit is CLIPC_ERR_ARGUMENT. */
 
 /* Cut texts that are too long, keeping the end token: to the context length,
  * or to the tokenizer's model_max_length where that is less; on the side that
@@ -688,7 +688,8 @@ CLIPC_API clipc_status clipc_tokenize(const clipc_model *model,
  * of any length but zero; results: [n_queries, k]; 1 <= k <= n_vectors. logit
  * and probability are made as clipc_classify() makes them. Progress counts the
  * queries as "vectors". Returns CLIPC_ERR_NUMERIC for a vector that is zero or
- * not finite, CLIPC_ERR_LIMIT for more than 2^32 - 1 vectors, CLIPC_ERR_CANCELLED. */
+ * not finite, CLIPC_ERR_LIMIT for more than 2^32 - 1 vectors,
+ * CLIPC_ERR_CANCELLED. */
 CLIPC_API clipc_status
 clipc_similarity_topk(clipc_ctx *ctx, const float *queries, size_t n_queries,
                       const float *vectors, size_t n_vectors, size_t dim,
@@ -939,8 +940,8 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  *
  * id: NAME or ORG/NAME, optionally @REVISION: a branch, a tag, a commit or
  * refs/pr/N. Without a revision the branch main is meant. ORG/NAME/SUBFOLDER is
- * a model in a subfolder of the repository; *folder is then that subfolder. Of a
- * repository of sentence-transformers or diffusers the model in it is
+ * a model in a subfolder of the repository; *folder is then that subfolder. Of
+ * a repository of sentence-transformers or diffusers the model in it is
  * downloaded, and *folder is the repository's own.
  *
  * A revision whose files are all in params->cache_dir, or known not to exist,
@@ -952,13 +953,13 @@ CLIPC_API clipc_hub_params clipc_hub_params_default(void);
  *     open_clip_model.safetensors
  *     pytorch_model.bin, or its shards
  *     open_clip_pytorch_model.bin
- * Every file is checked: size, and SHA-256 or git's SHA-1 (or the plain SHA-1 or
- * MD5 that a mirror gives instead). The cache has the format of huggingface_hub
- * 2.4 and is shared with Python programs. A transfer that was cut is continued,
- * also by another process. When the hub cannot be asked, or what answers is no
- * hub, files of an older state in the cache are used, and params->notice is told
- * why; so it is, without allow_network, of files that nobody has asked the hub
- * for.
+ * Every file is checked: size, and SHA-256 or git's SHA-1 (or the plain SHA-1
+ * or MD5 that a mirror gives instead). The cache has the format of
+ * huggingface_hub 2.4 and is shared with Python programs. A transfer that was
+ * cut is continued, also by another process. When the hub cannot be asked, or
+ * what answers is no hub, files of an older state in the cache are used, and
+ * params->notice is told why; so it is, without allow_network, of files that
+ * nobody has asked the hub for.
  *
  * Returns
  *     CLIPC_ERR_NOT_FOUND    no such repository or revision, or the cache has

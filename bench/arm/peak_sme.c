@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * peak_sme.c - outer products on registers alone: four sums of 16 x 16, in the
- * tiles of ZA. One block of assembly from SMSTART to SMSTOP, as the kernels have
- * (lib/kernels/arm/tiles_sme.c).
+ * tiles of ZA. One block of assembly from SMSTART to SMSTOP, as the kernels
+ * have (lib/kernels/arm/tiles_sme.c).
  */
 #include "../peak.h"
 

@@ -90,8 +90,8 @@ static clipc_status choose_precision(clipc_engine *engine,
 }
 
 /* Sets the kernels. The patches of int8 are bf16, and Arm's bf16 products have
- * bits of their own: there f32's tiles compute them, so that int8 has the bits of
- * AVX2 on every processor of Arm. */
+ * bits of their own: there f32's tiles compute them, so that int8 has the bits
+ * of AVX2 on every processor of Arm. */
 static void choose_kernels(clipc_engine *engine, unsigned features)
 {
     if (engine->precision == CLIPC_PRECISION_INT8)

@@ -208,7 +208,8 @@ static clipc_status open_file(clipc_model **out, bool *is_packed,
 
 /* ---- opening a folder -------------------------------------------------- */
 
-/* diffusers keeps tokenizer and preprocessing in a folder beside the tower's. */
+/* diffusers keeps tokenizer and preprocessing in a folder beside the
+ * tower's. */
 static clipc_status find_folder_beside(clipc_model *model, clipc_error *err)
 {
     clipc_component beside;

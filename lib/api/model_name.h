@@ -30,9 +30,9 @@ clipc_status clipc_model_find(clipc_model_place *place, const char *name,
 void clipc_model_place_release(clipc_model_place *place);
 
 /* When a model does not open, compares its files, and its adapter's, with the
- * hub's checksums, and downloads damaged files again: files that Python put into the cache were
- * never checked, and a disk may damage files that were. False: no file was
- * downloaded. */
+ * hub's checksums, and downloads damaged files again: files that Python put
+ * into the cache were never checked, and a disk may damage files that were.
+ * False: no file was downloaded. */
 bool clipc_model_repair(const clipc_model_place *place, clipc_status status);
 
 /* Whether it is a file with the name of weights. */

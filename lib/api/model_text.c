@@ -333,7 +333,8 @@ static size_t memo_files(const clipc_model *model, const char ***paths)
     const clipc_tensor_files *weights = clipc_checkpoint_files(
         model->checkpoint);
     size_t n_weights = clipc_tensor_files_n_files(weights), n = 0;
-    /* With an adapter the files of the model do not say what the weights are. */
+    /* With an adapter the files of the model do not say what the weights
+     * are. */
     bool same = model->config_path && !model->adapter;
     const char **list = same ? clipc_alloc(n_weights + 1 +
                                                CLIPC_N_TOKENIZER_FILES,

@@ -56,8 +56,8 @@ typedef struct clipc_scores {
 clipc_status clipc_scores_begin(clipc_ctx *ctx, clipc_scores *scores,
                                 size_t n_queries, clipc_error *err);
 
-/* Fills scores and blocks, and inverse where measure is set. Returns early where
- * cancelled. */
+/* Fills scores and blocks, and inverse where measure is set. Returns early
+ * where cancelled. */
 void clipc_scores_run(clipc_scores *scores);
 
 /* The k best of each query. Probabilities are made in double: the softmax of

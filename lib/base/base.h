@@ -15,8 +15,9 @@
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "clipc maps little-endian weights; this host is big-endian"
 #endif
-/* Checkpoints of gigabytes are mapped as a whole. WebAssembly, which has 32 bits,
- * maps nothing: what its memory has no room for is refused as any size is. */
+/* Checkpoints of gigabytes are mapped as a whole. WebAssembly, which has 32
+ * bits, maps nothing: what its memory has no room for is refused as any size
+ * is. */
 #if UINTPTR_MAX < UINT64_MAX && !defined(__wasm__)
 #error "clipc maps whole checkpoints; it needs a 64-bit machine"
 #endif

@@ -26,8 +26,8 @@ clipc_status clipc_json_parse(json_t **root, const char *data, size_t n,
 clipc_status clipc_json_parse_strict(json_t **root, const char *data, size_t n,
                                      const char *name, clipc_error *err);
 
-/* As clipc_json_parse() with every number as a real: for files in which tools write
- * integers that no machine has, such as a model_max_length of 10^30. */
+/* As clipc_json_parse() with every number as a real: for files in which tools
+ * write integers that no machine has, such as a model_max_length of 10^30. */
 clipc_status clipc_json_parse_reals(json_t **root, const char *data, size_t n,
                                     const char *name, clipc_error *err);
 
@@ -38,8 +38,8 @@ typedef struct clipc_json_member {
     size_t at; /* where its array or object begins; 0: there is none */
 } clipc_json_member;
 
-/* The JSON as text, malloc'ed; NULL: memory ran out. jansson's own writer (2.14 at
- * least) leaves out a key for which there was none. */
+/* The JSON as text, malloc'ed; NULL: memory ran out. jansson's own writer
+ * (2.14 at least) leaves out a key for which there was none. */
 char *clipc_json_text(const json_t *json, size_t flags);
 
 /* The document of a cursor that was just opened, without the members that

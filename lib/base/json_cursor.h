@@ -54,8 +54,8 @@ typedef struct clipc_cursor_value {
 } clipc_cursor_value;
 
 /* A number that is too large is an error, unless reals: an integer may then be
- * larger than `integer` can hold, which is unspecified, and a number larger than
- * `real`, which is infinite. */
+ * larger than `integer` can hold, which is unspecified, and a number larger
+ * than `real`, which is infinite. */
 clipc_status clipc_cursor_number(clipc_json_cursor *cursor, bool reals,
                                  clipc_cursor_value *out, clipc_error *err);
 

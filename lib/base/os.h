@@ -36,12 +36,12 @@ size_t clipc_os_affinity(bool may_run[], size_t capacity);
 /* Processors that are on, at least 1. */
 unsigned clipc_os_processors(void);
 
-/* Those of the fastest kind; 0 where the system does not tell the kinds apart, or
- * tells it of each processor (cpu_capacity, processors.c). */
+/* Those of the fastest kind; 0 where the system does not tell the kinds apart,
+ * or tells it of each processor (cpu_capacity, processors.c). */
 unsigned clipc_os_fast_processors(void);
 
-/* Bytes of a processor's second-level cache, its part where processors share it;
- * 0 where the system does not say. */
+/* Bytes of a processor's second-level cache, its part where processors share
+ * it; 0 where the system does not say. */
 size_t clipc_os_cache_bytes(void);
 
 /* Whether the system lets this process use the tiles of AMX, which Linux gives
@@ -69,12 +69,13 @@ double clipc_os_strtod(const char *text, locale_t locale);
 struct timespec clipc_os_modified(const struct stat *st);
 struct timespec clipc_os_changed(const struct stat *st);
 
-/* Gives an open file the rights that its owner, group and others have to the file
- * `old`, if that is this user's own. Where files have no such rights, nothing. */
+/* Gives an open file the rights that its owner, group and others have to the
+ * file `old`, if that is this user's own. Where files have no such rights,
+ * nothing. */
 void clipc_os_copy_rights(int fd, const struct stat *old);
 
-/* socket(), closed on exec. Where SIGPIPE is the process's and not a thread's, as
- * on macOS, the socket sends none. */
+/* socket(), closed on exec. Where SIGPIPE is the process's and not a thread's,
+ * as on macOS, the socket sends none. */
 int clipc_os_socket(int domain, int type, int protocol);
 
 /* Calls run(arg) while this thread takes no signal. Threads that run() starts

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * os_wasi.c - see os.h: WebAssembly with the C library of WASI. A module has one
- * thread and no signals, sockets or list of processors. The rest is os_unix.c's.
+ * os_wasi.c - see os.h: WebAssembly with the C library of WASI. A module has
+ * one thread and no signals, sockets or list of processors. The rest is
+ * os_unix.c's.
  */
 #if defined(__wasi__)
 
@@ -100,7 +101,7 @@ void clipc_os_without_sigpipe(void (*run)(void *arg), void *arg)
     run(arg);
 }
 
-/* ---- what the headers of WASI declare and its C library lacks ------------- */
+/* ---- what the headers of WASI declare and its C library lacks ----------- */
 
 /* Nothing is mapped, so there is nothing to advise. */
 int madvise(void *p, size_t n, int advice)

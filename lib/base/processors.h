@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * processors.h - how many processors this process may keep busy, and the size
- * of their cache: the affinity mask, the kinds of processors, and the CPU quotas
- * of control groups.
+ * of their cache: the affinity mask, the kinds of processors, and the CPU
+ * quotas of control groups.
  */
 #ifndef CLIPC_PROCESSORS_H
 #define CLIPC_PROCESSORS_H
@@ -18,8 +18,8 @@ size_t clipc_cpu_cache_bytes(void);
  * cgroup quota, at least 1. */
 unsigned clipc_cpu_available(void);
 
-/* Of those, the ones that compute most together: on processors of several kinds the
- * fast ones (clipc_cpu_fast). At least 1. */
+/* Of those, the ones that compute most together: on processors of several
+ * kinds the fast ones (clipc_cpu_fast). At least 1. */
 unsigned clipc_cpu_count(void);
 
 /* ---- what they are made of ----------------------------------------------- */
@@ -32,8 +32,8 @@ unsigned clipc_cpu_count(void);
 unsigned clipc_cpu_fast(const char *folder, const bool may_run[], size_t n);
 
 /* Bytes of the second-level cache of the fastest processor, or of the first
- * where all are alike: its part, where cores share it. 0 where the folder does not
- * say. */
+ * where all are alike: its part, where cores share it. 0 where the folder does
+ * not say. */
 size_t clipc_cpu_cache(const char *folder, const bool may_run[], size_t n);
 
 /* Processors that the CPU quotas of this process's control groups are worth,

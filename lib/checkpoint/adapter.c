@@ -118,7 +118,8 @@ static clipc_status fail_part(const adapter *a, const clipc_adapter_part *part,
                       clipc_quote(name, strnlen(name, 120)).text, what);
 }
 
-/* peft leaves out a tensor for a module that its configuration does not name. */
+/* peft leaves out a tensor for a module that its configuration does not
+ * name. */
 static clipc_status check_adapted(const adapter *a,
                                   const clipc_adapter_part *part,
                                   clipc_error *err)

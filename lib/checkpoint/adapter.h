@@ -17,9 +17,9 @@ clipc_status clipc_adapter_weights(char **path, const char *adapter,
 
 /* Adds the adapter to the tensors, which get numbers of their own where the
  * adapter changes them. adapter: as above. A tensor of the adapter that no
- * tensor of the files corresponds to is CLIPC_ERR_UNSUPPORTED; nothing is passed
- * over. at: done and total count the adapter's tensors, also while cancel asks.
- * Cancelled, the files are only good for being freed. */
+ * tensor of the files corresponds to is CLIPC_ERR_UNSUPPORTED; nothing is
+ * passed over. at: done and total count the adapter's tensors, also while
+ * cancel asks. Cancelled, the files are only good for being freed. */
 clipc_status clipc_adapter_apply(clipc_tensor_files *files,
                                  const char *adapter, clipc_load load,
                                  size_t max_header_bytes, clipc_cancel *cancel,

@@ -251,7 +251,8 @@ static bool has_end(const json_t *list, const char *module, bool *whole)
     return found;
 }
 
-/* Past the name at a place of the module's name where a part begins, or NULL. */
+/* Past the name at a place of the module's name where a part begins, or
+ * NULL. */
 static const char *past_part(const char *at, const char *name)
 {
     for (; *name; at++, name++)

@@ -2,7 +2,7 @@
  *
  * adapter_names.c - see adapter_names.h.
  *
- *     base_model.model.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight
+ *     base_model.model.text_model.encoder.layers.0.mlp.fc1.lora_A.weight
  *     lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight
  */
 #include "checkpoint/adapter_names.h"
@@ -80,7 +80,8 @@ static void remove_parts(char *name)
 
 /* The tensor of this name, or of its end behind a dot: what stands before are
  * names of wrappers. of_module: the name has a module before the parameter,
- * MODULE.weight, for PEFT adapts modules of a model and never the model itself. */
+ * MODULE.weight, for PEFT adapts modules of a model and never the model
+ * itself. */
 static const clipc_tensor *find_end(const clipc_tensor_files *files,
                                     const char *name, bool of_module)
 {

@@ -39,8 +39,9 @@ clipc_status clipc_adapter_place(clipc_adapter_part *part,
                                  const clipc_tensor_files *files,
                                  const char *file, clipc_error *err);
 
-/* PEFT's name of the module that was adapted, which adapter_config.json goes by:
- * malloc'ed, NULL when memory runs out. The part is PEFT's, and not WHOLE. */
+/* PEFT's name of the module that was adapted, which adapter_config.json goes
+ * by: malloc'ed, NULL when memory runs out. The part is PEFT's, and not
+ * WHOLE. */
 char *clipc_adapter_module(const clipc_adapter_part *part);
 
 #endif /* CLIPC_ADAPTER_NAMES_H */

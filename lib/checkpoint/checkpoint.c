@@ -111,8 +111,8 @@ static const char *find_longer(const clipc_tensor_files *files,
 }
 
 /* A tensor of CLIP's tower by itself is missing. A CLIPTextModel or
- * CLIPVisionModel, which transformers 5 saves with names without the tower, has no
- * projection. */
+ * CLIPVisionModel, which transformers 5 saves with names without the tower,
+ * has no projection. */
 static clipc_status check_tower(const clipc_checkpoint *checkpoint,
                                 const char *name, clipc_error *err)
 {

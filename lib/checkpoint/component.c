@@ -319,8 +319,8 @@ static clipc_status read_file(clipc_component *component, bool *found,
     return status;
 }
 
-/* The files of sentence-transformers. component NULL: the model is in the folder
- * itself. */
+/* The files of sentence-transformers. component NULL: the model is in the
+ * folder itself. */
 static clipc_status read_sentence_files(clipc_component *component,
                                         bool *found, const char *folder,
                                         clipc_error *err)

@@ -13,7 +13,8 @@
 
 /* Whether a LayerNorm of this gain and bias gives rows of which int8 loses more
  * than half of the channels: those whose standard deviation is less than a step
- * where the largest channel is at three of its own. A channel of gain 0 says nothing and does not count. */
+ * where the largest channel is at three of its own. A channel of gain 0 says
+ * nothing and does not count. */
 bool clipc_outliers_in(const float *gain, const float *bias, size_t width);
 
 /* Sets `fine` of the layers behind each LayerNorm: q, k and v, and fc1. */

@@ -8,8 +8,9 @@
  *
  * Reference: torch 2.13, nn.functional.interpolate(mode="bicubic",
  * align_corners=False) with a size, as CLIPVisionEmbeddings and
- * SiglipVisionEmbeddings of transformers call it. Taps are found in float32 there, each product of them fused
- * with its sum; they are here, because that alone moves a tap by 2e-6.
+ * SiglipVisionEmbeddings of transformers call it. Taps are found in float32
+ * there, each product of them fused with its sum; they are here, because that
+ * alone moves a tap by 2e-6.
  */
 #include "checkpoint/positions.h"
 

@@ -2,9 +2,9 @@
  *
  * tensor_files.c - the tensors of a checkpoint: one file, or an index and the
  * files it names. Each file is validated completely by its own reader; here
- * they become one list, in which every name occurs once, but for position_ids. As
- * in transformers, an index says which files there are, and the files say which
- * tensors.
+ * they become one list, in which every name occurs once, but for position_ids.
+ * As in transformers, an index says which files there are, and the files say
+ * which tensors.
  */
 #include "checkpoint/tensor_files.h"
 

@@ -54,9 +54,10 @@ size_t clipc_tensor_files_index(const clipc_tensor_files *files,
 /* NULL when absent. */
 const clipc_tensor *clipc_tensor_files_find(const clipc_tensor_files *files,
                                             const char *name);
-/* Counts a copy of the tensor's numbers as floats, before memory for it is taken.
- * CLIPC_ERR_LIMIT: all copies together would have more than 64 MiB and four times
- * the bytes of the files. A view of a few numbers may have any shape. */
+/* Counts a copy of the tensor's numbers as floats, before memory for it is
+ * taken. CLIPC_ERR_LIMIT: all copies together would have more than 64 MiB and
+ * four times the bytes of the files. A view of a few numbers may have any
+ * shape. */
 clipc_status clipc_tensor_files_admit_copy(clipc_tensor_files *files,
                                            const clipc_tensor *tensor,
                                            clipc_error *err);

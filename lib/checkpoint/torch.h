@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * torch.h - the tensors of a PyTorch checkpoint (pytorch_model.bin, *.pt): in
- * the zip form that torch.save() writes since 1.6, where NAME/data.pkl describes
- * them (pickle.h) and NAME/data/KEY holds the bytes of each storage (zip.h), or
- * in the form before it (torch_legacy.h).
+ * the zip form that torch.save() writes since 1.6, where NAME/data.pkl
+ * describes them (pickle.h) and NAME/data/KEY holds the bytes of each storage
+ * (zip.h), or in the form before it (torch_legacy.h).
  */
 #ifndef CLIPC_TORCH_H
 #define CLIPC_TORCH_H

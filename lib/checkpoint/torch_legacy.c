@@ -4,8 +4,8 @@
  * torch.save(_use_new_zipfile_serialization=False) still writes. Tensor bytes
  * stay in the file.
  *
- *     pickles   a number that marks the form, its version, facts of the machine,
- *               the dictionary, the keys of the storages
+ *     pickles   a number that marks the form, its version, facts of the
+ *               machine, the dictionary, the keys of the storages
  *     storages  in the order of the keys: the number of elements in 8 bytes,
  *               the elements
  *

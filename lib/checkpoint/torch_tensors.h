@@ -24,8 +24,8 @@ typedef struct clipc_torch_storages {
     size_t n; /* slots */
 } clipc_torch_storages;
 
-/* Fills the names and the tensors of *file, in the order of their bytes. After a
- * failure too, *file owns what was allocated. */
+/* Fills the names and the tensors of *file, in the order of their bytes. After
+ * a failure too, *file owns what was allocated. */
 clipc_status clipc_torch_place(clipc_tensor_file *file,
                                const clipc_torch_storages *storages,
                                const clipc_pickled_tensor *pickled, size_t n,

@@ -153,8 +153,8 @@ clipc_status clipc_config_read_labels(clipc_config *config,
                                       const struct clipc_json_object *root,
                                       clipc_error *err);
 
-/* Keys of config.json beside the numbers (config_keys.c). The first refuses those
- * of an object, the root or the section of a tower, that change what is
+/* Keys of config.json beside the numbers (config_keys.c). The first refuses
+ * those of an object, the root or the section of a tower, that change what is
  * computed; the second "is_causal", which SigLIP's towers do not look at; the
  * third fills tokenizer_class, image_processor and weights. */
 clipc_status clipc_config_check_keys(const struct clipc_json_object *o,
@@ -195,8 +195,8 @@ clipc_preprocess_config_parse_nested(clipc_preprocess_config *config,
                                      const char *name, clipc_error *err);
 
 /* Makes pictures come out with sides of `size`: scales every edge by size /
- * current output side. False: an edge would be longer than one that is read, and
- * nothing is changed. */
+ * current output side. False: an edge would be longer than one that is read,
+ * and nothing is changed. */
 bool clipc_preprocess_config_scale(clipc_preprocess_config *config,
                                    size_t size);
 

@@ -38,7 +38,8 @@ static bool is_listed(const char *key, const char *const list[])
     return false;
 }
 
-/* Absent or null: what open_clip asks of a number that switches something on. */
+/* Absent or null: what open_clip asks of a number that switches something
+ * on. */
 static bool is_none(const json_t *value)
 {
     return !value || json_is_null(value);

@@ -142,8 +142,8 @@ static clipc_status decode_base64(decoder *d)
     return CLIPC_OK;
 }
 
-/* Whether the part before the comma ends in ";base64", with blanks on either side
- * of the word. */
+/* Whether the part before the comma ends in ";base64", with blanks on either
+ * side of the word. */
 static bool says_base64(const char *url, const char *comma)
 {
     static const char word[] = "base64";

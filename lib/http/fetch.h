@@ -25,7 +25,8 @@ typedef struct clipc_fetch_params {
  * by hand, each over a fresh connection. A cookie is sent back within the chain
  * of redirects, to the host that set the cookie. body->data is followed by one
  * NUL byte that is not counted. Through a proxy only the texts of hosts are
- * checked: the proxy looks names up. Release *body with clipc_bytes_release(). */
+ * checked: the proxy looks names up. Release *body with
+ * clipc_bytes_release(). */
 clipc_status clipc_fetch(clipc_bytes *body, const char *url,
                          const clipc_fetch_params *params, clipc_error *err);
 

@@ -256,7 +256,8 @@ static bool is_loopback_name(const char *host)
     return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n;
 }
 
-/* Copies a host as libcurl writes it, without what does not tell hosts apart. */
+/* Copies a host as libcurl writes it, without what does not tell hosts
+ * apart. */
 static void copy_host(char *out, size_t room, const char *host)
 {
     const bool in_brackets = host[0] == '[';
@@ -298,7 +299,8 @@ static bool is_below(const char *host, const char *name, size_t n)
     return true;
 }
 
-/* "127.1", "2130706433", "0x7f.1": programs take such hosts for IPv4 addresses. */
+/* "127.1", "2130706433", "0x7f.1": programs take such hosts for IPv4
+ * addresses. */
 static bool ends_in_number(const char *host)
 {
     const char *dot = strrchr(host, '.');

@@ -202,8 +202,8 @@ bool clipc_transfer_connected(const clipc_transfer *t)
 
 /* ---- a transfer -------------------------------------------------------- */
 
-/* Sets where certificates are, NULL: not there. A libcurl whose TLS does not know
- * such a place has none by itself either. */
+/* Sets where certificates are, NULL: not there. A libcurl whose TLS does not
+ * know such a place has none by itself either. */
 static void set_place(clipc_transfer *t, CURLoption option, const char *place,
                       const char *name)
 {

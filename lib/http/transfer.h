@@ -77,8 +77,8 @@ typedef struct clipc_transfer {
 } clipc_transfer;
 
 /* Sets the options of every transfer; the caller then sets its own by the macro
- * below and looks at t->setup. A handle that is used again keeps its connections
- * and loses its options. */
+ * below and looks at t->setup. A handle that is used again keeps its
+ * connections and loses its options. */
 void clipc_transfer_prepare(clipc_transfer *t);
 
 /* Sets an option, unless one before it could not be set. */

@@ -29,9 +29,9 @@ typedef enum clipc_hub_need {
 /* Asks for the commit of the revision: fills task->commit. */
 clipc_status clipc_hub_learn_commit(clipc_hub_task *task, clipc_error *err);
 
-/* Gets a file of task->commit, in the id's subfolder, into the snapshot, unless the file is there.
- * *found false: the commit has no such file, which is an error for a required
- * file. */
+/* Gets a file of task->commit, in the id's subfolder, into the snapshot,
+ * unless the file is there. *found false: the commit has no such file, which
+ * is an error for a required file. */
 clipc_status clipc_hub_file_get(clipc_hub_task *task, const char *file,
                                 clipc_hub_need need, uint64_t max_bytes,
                                 bool *found, clipc_error *err);

@@ -67,9 +67,11 @@ typedef struct clipc_hub_sink {
 } clipc_hub_sink;
 
 /* GET of the bytes from sink->have on; url and elsewhere: of the answer to
- * clipc_hub_head(). Who was led away from the hub gets no token, back at the hub
- * neither. A server that sends all bytes starts the file anew. CLIPC_OK with a status other than 200 and 206: an error page of
- * any length, nothing was written. The sink is right after a failure too. */
+ * clipc_hub_head(). Who was led away from the hub gets no token, back at the
+ * hub neither. A server that sends all bytes is compared with what fd has; the
+ * file is written from the first difference on. CLIPC_OK with a status other
+ * than 200 and 206: an error page of any length, nothing was written. The sink
+ * is right after a failure too. */
 clipc_status clipc_hub_get(clipc_hub_session *session, const char *url,
                            bool elsewhere, clipc_hub_sink *sink,
                            clipc_hub_answer *answer, clipc_error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * blas.h - the choice of the backend of matrix products, and products by the
- * libraries that are loaded for it: OpenBLAS, and Accelerate on macOS. CLIPC_BLAS
- * is 1 in a build that can load one of them.
+ * libraries that are loaded for it: OpenBLAS, and Accelerate on macOS.
+ * CLIPC_BLAS is 1 in a build that can load one of them.
  */
 #ifndef CLIPC_BLAS_H
 #define CLIPC_BLAS_H
@@ -12,9 +12,10 @@
 /* Resolves AUTO: NATIVE where the CPU has vector kernels (`vector`), else
  * OPENBLAS where the library is installed, else NATIVE. CLIPC_ERR_UNSUPPORTED:
  * OPENBLAS or ACCELERATE was asked for and is not here or not built in. The
- * choice of OPENBLAS sets it to one thread, unless keep_blas_threads; Accelerate
- * is left as it is. OpenBLAS is loaded only if OPENBLAS is asked for, or AUTO on a
- * CPU without vector kernels; Accelerate only if ACCELERATE is asked for. */
+ * choice of OPENBLAS sets it to one thread, unless keep_blas_threads;
+ * Accelerate is left as it is. OpenBLAS is loaded only if OPENBLAS is asked
+ * for, or AUTO on a CPU without vector kernels; Accelerate only if ACCELERATE
+ * is asked for. */
 clipc_status clipc_gemm_select(clipc_gemm *chosen, clipc_gemm asked,
                                bool vector, bool keep_blas_threads,
                                clipc_error *err);
@@ -29,9 +30,9 @@ void clipc_blas_nn(clipc_gemm gemm, float *c, size_t ldc, const float *a,
                    size_t lda, const float *b, size_t ldb, size_t m, size_t n,
                    size_t k);
 
-/* Takes the library at `path` for Accelerate; false, and no Accelerate, where it
- * has no cblas_sgemm(). For tests: clipc_gemm_select() knows Accelerate's place.
- * Only with CLIPC_BLAS. */
+/* Takes the library at `path` for Accelerate; false, and no Accelerate, where
+ * it has no cblas_sgemm(). For tests: clipc_gemm_select() knows Accelerate's
+ * place. Only with CLIPC_BLAS. */
 bool clipc_accelerate_load(const char *path);
 
 /* The version ("0.3.21") and the core type in use; NULL where OpenBLAS is not

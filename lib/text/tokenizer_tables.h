@@ -11,7 +11,8 @@
 #include "text/bpe.h"
 #include "text/tokenizer_kind.h"
 
-/* ends_split: of clip_tokenizer.c. *data is malloc'ed; its size is a multiple of 4 bytes. */
+/* ends_split: of clip_tokenizer.c. *data is malloc'ed; its size is a multiple
+ * of 4 bytes. */
 clipc_status clipc_vocabulary_write(unsigned char **data, size_t *n,
                                     const clipc_bpe *bpe,
                                     const clipc_added *added, bool ends_split,

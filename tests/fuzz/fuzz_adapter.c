@@ -2,8 +2,8 @@
  *
  * fuzz_adapter.c - low-rank adapters. The first byte chooses: a whole
  * adapter_config.json; edits to a good one; edits to the header of a good
- * adapter_model.safetensors. An adapter that is applied to the tiny model leaves
- * as many tensors, with their names and shapes.
+ * adapter_model.safetensors. An adapter that is applied to the tiny model
+ * leaves as many tensors, with their names and shapes.
  */
 #include "checkpoint/adapter.h"
 #include "checkpoint/adapter_config.h"

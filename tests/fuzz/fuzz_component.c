@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_component.c - the three files of sentence-transformers, model_index.json
- * of diffusers, and the name of a folder: the first byte chooses. No path that is accepted leads out of the
- * folder.
+ * of diffusers, and the name of a folder: the first byte chooses. No path that
+ * is accepted leads out of the folder.
  */
 #include "checkpoint/component.h"
 

@@ -3,8 +3,8 @@
  * fuzz_packed.c - packed files. The first byte chooses a good file (a
  * precision, with spaces for room in its header). The rest are edits to this
  * file at positions that favour the header, the manifest and the vocabulary. A
- * file that opens must embed and tokenise, or fail with a message. One file is a
- * PyTorch checkpoint, with strips that are views of one number.
+ * file that opens must embed and tokenise, or fail with a message. One file is
+ * a PyTorch checkpoint, with strips that are views of one number.
  */
 #include "clipc.h"
 #include "support/containers.h"

@@ -2,8 +2,8 @@
  *
  * picture.h - shared by the picture targets. A copy of the input is mended, so
  * that the decoder accepts the format, and decoded three times under small
- * limits: all pixels; upright, on white and fitted to a model; the same fast, to
- * so small a side that nearly every JPEG is decoded smaller.
+ * limits: all pixels; upright, on white and fitted to a model; the same fast,
+ * to so small a side that nearly every JPEG is decoded smaller.
  */
 #ifndef CLIPC_FUZZ_PICTURE_H
 #define CLIPC_FUZZ_PICTURE_H

@@ -46,6 +46,14 @@ data='-DCLIPC_DATA_DIR="/usr/share/clipc"'
     if [ -n "$sources$headers" ]; then
         clang-format --dry-run -Werror $sources $headers >"$tmp/log" 2>&1
         report $? 'clang-format (make format applies it)'
+        # clang-format leaves comments as they are. A line with a quotation
+        # mark may be a string of code.
+        awk 'length > 80 && /^ *(\/\*|\*| \*)/ && !/"/ {
+                print FILENAME ":" FNR ": " length " columns"
+                wide = 1
+            }
+            END { exit wide }' $sources $headers >"$tmp/log"
+        report $? 'comments of at most 80 columns'
     fi
     if [ -n "$sources" ]; then
         # Files of an instruction set need special flags; gcc and clang compile

@@ -3,8 +3,8 @@
  * torture.c - every allocation, read, open, ... of every public operation
  * fails in turn, once and for good.
  *
- *     LD_PRELOAD=BUILD/tests/support/shim.so BUILD/tests/stress/torture [--quick] [--at N]
- *                                        [--url URL] [SCENARIO...]
+ *     LD_PRELOAD=BUILD/tests/support/shim.so BUILD/tests/stress/torture
+ *         [--quick] [--at N] [--url URL] [SCENARIO...]
  *
  * from the repository root; `make torture` runs this program, see torture.sh.
  * For n = 1, 2, ... until no call is left to fail: the objects of an operation

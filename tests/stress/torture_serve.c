@@ -328,7 +328,8 @@ static bool same_answer(void)
            memcmp(got.bytes, reference.bytes, got.n) == 0;
 }
 
-/* No more than before? The other server of this process may be about to close one. */
+/* No more than before? The other server of this process may be about to close
+ * one. */
 static void check_descriptors(unsigned before)
 {
     for (int ms = 0; open_descriptors() > before && ms < 1000; ms++)

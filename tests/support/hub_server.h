@@ -4,7 +4,8 @@
  * its storage host, and misbehaves on request. The server is threads of this
  * process.
  *
- * ROOT/ORG/NAME/refs/REVISION      a commit; REVISION as in the URL: refs%2Fpr%2F1
+ * ROOT/ORG/NAME/refs/REVISION      a commit; REVISION as in the URL:
+ *                                  refs%2Fpr%2F1
  * ROOT/ORG/NAME/COMMIT/FILE        the files
  * ROOT/ORG/NAME/token              optional: the token that requests need
  * ROOT/ORG/NAME/gated              optional: 403 GatedRepo
@@ -34,7 +35,8 @@ const char *hub_server_storage_url(const hub_server *server);
  *
  *     skip=N times=N      after N requests, for N requests (all)
  *     status=N code=TEXT message=TEXT   an error; _ in a message is a blank
- *     page=N              its body has N bytes    headers=N   N bytes of headers
+ *     page=N              its body has N bytes
+ *     headers=N           N bytes of headers
  *     wait=N              Retry-After      limit=N    RateLimit with t=N
  *     drop=1              no answer        silent=1   no answer and no end
  *     cut-header=N        only N bytes of the header

@@ -76,8 +76,8 @@ http_answer http_post(unsigned port, const char *path, const char *type,
  * is another, or the body is no JSON; releases the answer. */
 json_t *http_json(http_answer answer, int status);
 
-/* The value of a sample of /metrics, as "clipc_queue_depth{kind=\"image\"}"; -1:
- * there is none. */
+/* The value of a sample of /metrics, as "clipc_queue_depth{kind=\"image\"}";
+ * -1: there is none. */
 double serve_metric(const serve_process *server, const char *sample);
 
 /* Waits until it has the value; fails the test after ten seconds. */

@@ -11,7 +11,8 @@
 #include <jansson.h>
 
 /* json_loadb() and json_load_file() that end the program when memory runs
- * out: jansson's lexer would run past the ends of its blocks (lib/base/json.c). */
+ * out: jansson's lexer would run past the ends of its blocks
+ * (lib/base/json.c). */
 json_t *tool_json_parse(const char *text, size_t n, size_t flags,
                         json_error_t *error);
 json_t *tool_json_load(const char *path, size_t flags, json_error_t *error);

@@ -21,8 +21,9 @@ typedef struct tool_download {
 void tool_download_set(const tool_download *download);
 
 /* name NULL: the default. data_dir: of --data-dir, or NULL; image_size: of
- * --image-size, or 0; adapter: of --adapter, or NULL. NULL: the model cannot be opened; standard error has the
- * cause and the remedy, and the program ends with TOOL_NO_MODEL. */
+ * --image-size, or 0; adapter: of --adapter, or NULL. NULL: the model cannot
+ * be opened; standard error has the cause and the remedy, and the program ends
+ * with TOOL_NO_MODEL. */
 clipc_model *tool_model_open(const char *name, const char *data_dir,
                              size_t image_size, const char *adapter);
 

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A condition whose timed waits do not see the clock being set, where the system
- * has such conditions. False when the system has none left. */
+/* A condition whose timed waits do not see the clock being set, where the
+ * system has such conditions. False when the system has none left. */
 bool tool_cond_start(pthread_cond_t *cond);
 
 /* Waits at most the nanoseconds, on a condition of tool_cond_start(). */
@@ -43,7 +43,8 @@ unsigned tool_terminal_columns(void);
 /* Path of the running program, for free(), or NULL. */
 char *tool_program_path(void);
 
-/* Bytes of memory that this process has now, 0 where the system does not say. */
+/* Bytes of memory that this process has now, 0 where the system does not
+ * say. */
 int64_t tool_resident_bytes(void);
 
 /* The most that it had so far, in MiB; 0 where the system does not say. */

@@ -29,8 +29,8 @@ size_t tool_columns(const char *s, size_t n);
 void tool_show(FILE *file, const char *s, size_t n);
 
 /* A name for a message: escaped as by tool_show(), of a long name the first
- * and last part (160 bytes), of a URL no userinfo, query or fragment, of a data:
- * URL no data. */
+ * and last part (160 bytes), of a URL no userinfo, query or fragment, of a
+ * data: URL no data. */
 typedef struct tool_name {
     char text[176];
 } tool_name;

@@ -27,8 +27,8 @@ static int memory_status = TOOL_NO_MODEL; /* when memory runs out */
 
 void tool_start(const char *name, int *argc, char ***argv)
 {
-    /* Room for what is written between two tool_flush(): musl keeps no errno of a
-     * write that it did by itself. A terminal is written line by line. */
+    /* Room for what is written between two tool_flush(): musl keeps no errno
+     * of a write that it did by itself. A terminal is written line by line. */
     static char output[1 << 16];
 
     program = name;

@@ -53,8 +53,8 @@ int tool_finish(int status);
  * nothing that they use is freed. */
 void tool_leave(int status) __attribute__((noreturn));
 
-/* From now on the first SIGINT, SIGTERM or SIGHUP is remembered; a second one ends
- * the process at once. */
+/* From now on the first SIGINT, SIGTERM or SIGHUP is remembered; a second one
+ * ends the process at once. */
 void tool_catch_signals(void);
 bool tool_interrupted(void);
 

@@ -295,8 +295,8 @@ static bool has_bytes(const char *path)
     return stat(path, &st) == 0 && st.st_size > 0;
 }
 
-/* Whether a file is in the way that no run of clipc-embed has left: a run that is
- * killed between the two renames leaves an array without its index, and the
+/* Whether a file is in the way that no run of clipc-embed has left: a run that
+ * is killed between the two renames leaves an array without its index, and the
  * index's temporary file. */
 static bool is_in_the_way(const tool_shards *s, char message[256])
 {

@@ -52,8 +52,8 @@ clipc_ctx *tool_inspect_ctx(const clipc_model *model,
                             const tool_inspection *set);
 
 /* Fill embeddings [n, dim]; flags: CLIPC_EMBED_... false: an input cannot be
- * read or encoded, and a message says so. The first n_typed names are the command
- * line's, the others those of a list. */
+ * read or encoded, and a message says so. The first n_typed names are the
+ * command line's, the others those of a list. */
 bool tool_inspect_images(clipc_ctx *ctx, const clipc_model *model,
                          const tool_inspection *set, const tool_list *names,
                          size_t n_typed, float *embeddings, unsigned flags);

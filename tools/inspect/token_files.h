@@ -22,7 +22,8 @@ typedef struct tool_vocabulary {
 } tool_vocabulary;
 
 /* Reads tokenizer.json, else vocab.json and merges.txt. false: no file can be
- * read; `message` says why, and is empty when there is no file or `other` is set. */
+ * read; `message` says why, and is empty when there is no file or `other` is
+ * set. */
 bool tool_vocabulary_read(tool_vocabulary *vocabulary,
                           const tool_folder *folder, char message[256]);
 void tool_vocabulary_free(tool_vocabulary *vocabulary);

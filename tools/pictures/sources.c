@@ -306,7 +306,8 @@ static bool list_ready(tool_sources *sources)
     return poll(&poll_list, 1, 0) != 0;
 }
 
-/* Reads more of the list into the buffer, which has room; false: nothing came. */
+/* Reads more of the list into the buffer, which has room; false: nothing
+ * came. */
 static bool read_list(tool_sources *sources)
 {
     ssize_t got;

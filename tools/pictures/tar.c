@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * tar.c - see tar.h. A tar is a row of blocks of 512 bytes: of each member a
- * header (tar_header.h) and its bytes, filled up with zeros; at the end at least
- * one block of zeros.
+ * header (tar_header.h) and its bytes, filled up with zeros; at the end at
+ * least one block of zeros.
  *
- * Which types have bytes is as in Python's tarfile, with which WebDataset reads.
+ * Which types have bytes is as in Python's tarfile, with which WebDataset
+ * reads.
  */
 #include "pictures/tar.h"
 

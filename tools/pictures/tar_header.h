@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * tar_header.h - the blocks of a tar that describe a member: its header, and what
- * does not fit into one and stands before it, as lines "LENGTH KEY=VALUE" (pax) or
- * as a name (GNU).
+ * tar_header.h - the blocks of a tar that describe a member: its header, and
+ * what does not fit into one and stands before it, as lines "LENGTH KEY=VALUE"
+ * (pax) or as a name (GNU).
  *
- * POSIX.1-2017, "ustar Interchange Format" and "pax Interchange Format"; GNU tar
- * 1.34, "Basic Tar Format".
+ * POSIX.1-2017, "ustar Interchange Format" and "pax Interchange Format"; GNU
+ * tar 1.34, "Basic Tar Format".
  */
 #ifndef CLIPC_TOOL_TAR_HEADER_H
 #define CLIPC_TOOL_TAR_HEADER_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * base64.h - reading base64 (RFC 4648) as clients write it, and data: URLs (RFC 2397).
+ * base64.h - reading base64 (RFC 4648) as clients write it, and data: URLs
+ * (RFC 2397).
  */
 #ifndef CLIPC_SERVE_BASE64_H
 #define CLIPC_SERVE_BASE64_H

@@ -75,9 +75,9 @@ size_t serve_batcher_depth(serve_batcher *batcher, serve_job_kind kind);
 int64_t serve_batcher_stalled(serve_batcher *batcher);
 
 /* Progress callback of the context for label sets (clipc_progress_fn); user:
- * the batcher. Between two steps of a set the texts that wait are served, for as
- * long as the step took, and pictures when texts and sets have had as much time
- * as the last batch of pictures. */
+ * the batcher. Between two steps of a set the texts that wait are served, for
+ * as long as the step took, and pictures when texts and sets have had as much
+ * time as the last batch of pictures. */
 int serve_batcher_between(void *user, const clipc_progress *progress);
 
 #endif /* CLIPC_SERVE_BATCHER_H */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * module.h - what a WebAssembly module of libclipc exports: models from files in
- * memory, their labels, pictures as pixels, texts. clipc.js calls it; build.sh
- * exports every function that is declared here.
+ * module.h - what a WebAssembly module of libclipc exports: models from files
+ * in memory, their labels, pictures as pixels, texts. clipc.js calls it;
+ * build.sh exports every function that is declared here.
  *
- * The caller writes into the module's memory: it takes room with module_alloc(),
- * and gives the room back with module_release(). Pointers and sizes have 32 bits:
- * an array of clipc_text is two such numbers for each text, the address and the
- * bytes. A call that returns int returns 0 where it fails, and module_message()
- * says why. Numbers of flags and of clipc_precision are those of clipc.h.
+ * The caller writes into the module's memory: it takes room with
+ * module_alloc(), and gives the room back with module_release(). Pointers and
+ * sizes have 32 bits: an array of clipc_text is two such numbers for each
+ * text, the address and the bytes. A call that returns int returns 0 where it
+ * fails, and module_message() says why. Numbers of flags and of
+ * clipc_precision are those of clipc.h.
  */
 #ifndef CLIPC_MODULE_H
 #define CLIPC_MODULE_H
@@ -53,11 +54,13 @@ module_session *module_create(void);
 void module_destroy(module_session *s);
 
 /* Takes a file of the model: n_bytes from module_alloc(), which become the
- * session's. Once the model is open, and for an unknown number, they are freed. */
+ * session's. Once the model is open, and for an unknown number, they are
+ * freed. */
 void module_put_file(module_session *s, unsigned file, void *data,
                      size_t n_bytes);
 
-/* Opens the model of the files that were put. image_size 0: the checkpoint's. */
+/* Opens the model of the files that were put. image_size 0: the
+ * checkpoint's. */
 int module_open(module_session *s, clipc_precision precision,
                 size_t image_size);
 

@@ -2,8 +2,8 @@
  *
  * posix.h - the part of POSIX that clipc uses, on Windows. The Makefile
  * includes this file before every other there, and looks for headers in this
- * folder first; elsewhere nothing of this folder is compiled. os_windows_files.c
- * has the functions.
+ * folder first; elsewhere nothing of this folder is compiled.
+ * os_windows_files.c has the functions.
  *
  * Paths and names are UTF-8 and may have any length. Folders are separated by
  * '/' or '\'; a path that a function returns has '/'. Files are binary, may be

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * tiles_sme.c - products of f32, bf16 and bytes with SME, where its vectors have
- * 64 bytes: up to 32 rows by 32 columns in four of the tiles of ZA, 16 x 16 sums
- * each. An outer product multiplies a k-step of 16 rows by a k-step of a strip,
- * which is a vector as it stands; rows are grouped before (kernels.h):
+ * tiles_sme.c - products of f32, bf16 and bytes with SME, where its vectors
+ * have 64 bytes: up to 32 rows by 32 columns in four of the tiles of ZA, 16 x
+ * 16 sums each. An outer product multiplies a k-step of 16 rows by a k-step of
+ * a strip, which is a vector as it stands; rows are grouped before
+ * (kernels.h):
  *
  *     grouped rows: [rows / 16 rounded up][k_steps][16 rows][4 bytes]
  *
@@ -11,18 +12,18 @@
  * but for NaN's own. Sums of bytes are exact. BFMOPA adds the products of two
  * inputs to a sum; it rounds to odd, and subnormal numbers count as zero.
  *
- * Between SMSTART and SMSTOP the processor is in another mode, in which NEON may
- * not exist, and outside of it no vector of SVE may. So each kernel is one
- * block of assembly from one to the other, and no compiler makes code of either.
- * Both instructions clear all vectors and predicates, and SMSTART sets the flags
- * of FPSR, which are put back.
+ * Between SMSTART and SMSTOP the processor is in another mode, in which NEON
+ * may not exist, and outside of it no vector of SVE may. So each kernel is one
+ * block of assembly from one to the other, and no compiler makes code of
+ * either. Both instructions clear all vectors and predicates, and SMSTART sets
+ * the flags of FPSR, which are put back.
  *
  * A caller's ZA may hold numbers of its own. Its owner then has left a block of
  * memory in TPIDR2_EL0, into which who wants ZA must save it, and clear
  * TPIDR2_EL0.
  *
- * Every assembler of this decade knows SME by .arch_extension, gcc 12's and clang
- * 14's among them; clang wants SVE named too.
+ * Every assembler of this decade knows SME by .arch_extension, gcc 12's and
+ * clang 14's among them; clang wants SVE named too.
  *
  * Reference: Arm Architecture Reference Manual, FMOPA, BFMOPA, SMOPA; Procedure
  * Call Standard for the Arm 64-bit Architecture, "ZA lazy saving scheme".
@@ -142,8 +143,8 @@ static void group_rows(void *out, const void *rows, size_t stride,
 #define BOTH_11 IF_1
 
 /* Tiles 0-3 of ZA: sums of rows 0-15 and 16-31 by strips 0 and 1. Of k-step
- * `step` vectors 0 and 4 are the rows, 16 and 20 the columns; of the next k-step
- * each is one higher. */
+ * `step` vectors 0 and 4 are the rows, 16 and 20 the columns; of the next
+ * k-step each is one higher. */
 #define LOAD(z, from, step) \
     "ld1w {z" #z ".s}, p0/z, [%[" #from "], #" #step ", mul vl]\n\t"
 #define LOAD_STEP(tall, wide, step, rows, low, columns, right) \

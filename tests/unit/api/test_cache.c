@@ -179,7 +179,8 @@ TEST(a_flipped_byte_is_a_miss_at_most)
             patch(path, i, good[i]);
     }
     CHECK(n_misses > 0);
-    /* The file is left with a bad last byte: putting all again heals the file. */
+    /* The file is left with a bad last byte: putting all again heals the
+     * file. */
     CHECK_INT(count_hits(folder, 1, 0, 3), 2);
     clipc_cache *cache = open_cache(folder, 1);
     for (unsigned i = 0; i < 3; i++) {

@@ -321,8 +321,8 @@ TEST(open_clip_tensors_are_checked)
 }
 
 /* Which of the two configs and files of weights count. */
-/* open_clip asks its tokenizers for context_length ids, whatever their own length;
- * the same weights with transformers' config are another text side. */
+/* open_clip asks its tokenizers for context_length ids, whatever their own
+ * length; the same weights with transformers' config are another text side. */
 TEST(open_clip_in_memory_reads_its_tokenizer_as_in_a_folder)
 {
     char config[600], words[2 * 100];

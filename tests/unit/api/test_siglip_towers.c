@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_siglip_towers.c - tests/data/tiny-siglip-odd against the answers of transformers
- * that tests/golden/make_siglip_odd.py recorded: pixels and ids equal,
- * embeddings within a
- * bound on every instruction set. The bits do not depend on threads, batches
- * or packing. Wrong tensors are refused by name.
+ * test_siglip_towers.c - tests/data/tiny-siglip-odd against the answers of
+ * transformers that tests/golden/make_siglip_odd.py recorded: pixels and ids
+ * equal, embeddings within a bound on every instruction set. The bits do not
+ * depend on threads, batches or packing. Wrong tensors are refused by name.
  */
 #include "support/levels.h"
 #include "support/networks.h"

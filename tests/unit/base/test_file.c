@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_file.c - lib/base/file.c: limits, odd files, atomic replacement, folders.
+ * test_file.c - lib/base/file.c: limits, odd files, atomic replacement,
+ * folders.
  */
 #include "base/file.h"
 #include "support/files.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_transfer.c - the options of lib/http/transfer.c with a libcurl that lacks
- * some of them: the library calls this program's own curl_easy_setopt().
+ * test_transfer.c - the options of lib/http/transfer.c with a libcurl that
+ * lacks some of them: the library calls this program's own curl_easy_setopt().
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT */

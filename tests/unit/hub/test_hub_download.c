@@ -536,7 +536,8 @@ TEST(an_etag_may_be_another_sum_of_the_file)
     refuse("o/n", CLIPC_ERR_FORMAT, "not a checksum");
 }
 
-/* A Retry-After counts in an answer that asks for patience, and nowhere else. */
+/* A Retry-After counts in an answer that asks for patience, and nowhere
+ * else. */
 TEST(a_cut_answer_makes_nobody_wait)
 {
     check_recovers("storage GET | cut=3000 wait=86400 times=1");
@@ -553,7 +554,8 @@ TEST(a_server_of_a_byte_a_connection_is_left)
     CHECK_INT(n_incomplete("n"), 1);
 }
 
-/* 500 bytes a second are no silence, and would take a day for a model of 40 MB. */
+/* 500 bytes a second are no silence, and would take a day for a model of 40
+ * MB. */
 TEST(a_server_of_few_bytes_a_second_is_left)
 {
     begin();
@@ -1253,7 +1255,8 @@ TEST(two_processes_download_once)
     CHECK_INT(n_incomplete("n"), 0);
 }
 
-/* Until their 5,000 bytes have come: other files have been incomplete before. */
+/* Until their 5,000 bytes have come: other files have been incomplete
+ * before. */
 static void wait_for_weights(void)
 {
     for (int i = 0;

@@ -59,7 +59,8 @@ __attribute__((visibility("default"))) void freeaddrinfo(struct addrinfo *info)
     free(info);
 }
 
-/* A hub of that endpoint, whose weights lie at `weights` (NULL: storage.test). */
+/* A hub of that endpoint, whose weights lie at `weights` (NULL:
+ * storage.test). */
 static void begin_at(const char *endpoint, const char *weights)
 {
     char rule[600];

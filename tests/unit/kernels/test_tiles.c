@@ -540,7 +540,8 @@ TEST(f32_tiles_are_fused_chains_in_increasing_k)
 }
 
 #if defined(__aarch64__)
-/* ZA of this thread: written and read, 64 rows of 64 bytes; whether it is on. */
+/* ZA of this thread: written and read, 64 rows of 64 bytes; whether it is
+ * on. */
 static void put_za(const unsigned char *rows)
 {
     __asm__ volatile(".arch_extension sve\n\t"

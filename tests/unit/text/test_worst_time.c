@@ -15,8 +15,8 @@
 #include <time.h>
 
 #define VOCAB_SIZE 100000
-/* Of CPU time, without instrumentation, on a slow processor. Where time grows with
- * the square of the length it is hours. */
+/* Of CPU time, without instrumentation, on a slow processor. Where time grows
+ * with the square of the length it is hours. */
 #define SECONDS 30.0
 
 /* ---- making tokenizers --------------------------------------------------- */
@@ -94,8 +94,8 @@ static clipc_tokenizer *make(char *json, char *config)
     return tokenizer;
 }
 
-/* Seconds of CPU that encoding takes: `bytes` bytes of a unit, or as much as fits
- * whole. */
+/* Seconds of CPU that encoding takes: `bytes` bytes of a unit, or as much as
+ * fits whole. */
 static double time_of(const clipc_tokenizer *tokenizer, const char *unit,
                       size_t bytes, clipc_status want)
 {
@@ -124,10 +124,10 @@ static void check_refused(const clipc_tokenizer *tokenizer, const char *unit)
     (void)time_of(tokenizer, unit, CLIPC_MAX_TEXT_BYTES, CLIPC_ERR_LIMIT);
 }
 
-/* The time of a text of the unit grows with its length and not much faster, and a
- * mebibyte takes SECONDS at most. Where a part says that it would take long, a
- * longer part stands for it; where the processor is not the real one time says
- * nothing, and a part shows what else is wrong. */
+/* The time of a text of the unit grows with its length and not much faster,
+ * and a mebibyte takes SECONDS at most. Where a part says that it would take
+ * long, a longer part stands for it; where the processor is not the real one
+ * time says nothing, and a part shows what else is wrong. */
 static void check_time(const clipc_tokenizer *tokenizer, const char *name,
                        const char *unit)
 {

@@ -211,9 +211,9 @@ static void begin(clipc_engine *engine, question *q, long stop_at)
     engine->cancel.ask_always = true;
 }
 
-/* Cancels a pass at each of its looks, or at some hundred of them, two where the
- * processor is emulated; and the pass that follows has the numbers of one that was
- * never cancelled. */
+/* Cancels a pass at each of its looks, or at some hundred of them, two where
+ * the processor is emulated; and the pass that follows has the numbers of one
+ * that was never cancelled. */
 static void check_cancel(const shape *s, unsigned threads,
                          clipc_precision precision, bool vision)
 {
