@@ -337,7 +337,7 @@ $(BUILD)/lib/kernels/tiles.o $(BUILD)/lib/kernels/vectors.o: \
     EXTRA_CFLAGS = $(KERNEL_CFLAGS)
 $(BUILD)/lib/config/%.o $(BUILD)/lib/http/%.o $(BUILD)/lib/hub/%.o \
 $(patsubst %,$(BUILD)/lib/checkpoint/%.o,adapter_config adapter_names component pickle \
-    zip) \
+    pickle_machine state_dict zip) \
 $(BUILD)/lib/text/tokenizer_config.o $(BUILD)/lib/text/tokenizer_keys.o: \
     EXTRA_CFLAGS = $(SMALL_CFLAGS)
 UNIT = $(EXTRA_CFLAGS) $(LIB_CPPFLAGS) -c $<
