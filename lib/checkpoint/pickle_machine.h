@@ -106,8 +106,8 @@ clipc_status clipc_pickle_run(clipc_pickle_machine *m,
 
 void clipc_pickle_machine_free(clipc_pickle_machine *m);
 
-/* The value of a dictionary's key, or NULL. Of two entries with the key the last
- * counts, as in Python. */
+/* The value of a dictionary's key, or NULL. Of two entries with the key the
+ * last counts, as in Python. */
 const clipc_pickle_value *clipc_pickle_look_up(const clipc_pickle_machine *m,
                                                size_t index, const char *key);
 

@@ -22,8 +22,8 @@ typedef struct clipc_pickled_tensor {
 
 /* Gives the tensors of the dictionary in its order, or of its entry
  * "state_dict" when this is a dictionary too. Entries that are no tensors are
- * left out. free(*tensors), also after a failure; *tensors is NULL and *n_tensors
- * 0 before. */
+ * left out. free(*tensors), also after a failure; *tensors is NULL and
+ * *n_tensors 0 before. */
 clipc_status clipc_state_dict_collect(const clipc_pickle_machine *m,
                                       clipc_pickle_value result,
                                       clipc_pickled_tensor **tensors,
