@@ -105,7 +105,9 @@ REFUSED = {
     "quantized": lambda t: torch.quantize_per_tensor(
         t.float(), 0.1, 0, torch.qint8),
 }
-UNTYPED = ("untyped storage", "uint16", "uint64", "float8 tensor")
+# torch's old reader fails on storages without a type, and looks at the sizes of a
+# nested tensor before it has read them: what lies in memory decides.
+OLD_READER = ("untyped storage", "uint16", "uint64", "float8 tensor", "nested")
 LEGACY = {"_use_new_zipfile_serialization": False}
 NAMES = ("vision_model.encoder.layers.0.mlp.fc1.weight",
          "text_model.encoder.layers.1.self_attn.q_proj.weight")
@@ -134,8 +136,7 @@ class Checkpoints(Run):
         try:
             torch.load(path, weights_only=True, map_location="cpu")
         except Exception:  # pylint: disable=broad-except
-            # torch's own old reader fails on storages without a type.
-            if not options or title.split(": ")[-1] not in UNTYPED:
+            if not options or title.split(": ")[-1] not in OLD_READER:
                 self.refuse(title, ["--model", folder], "pytorch_model.bin")
             return
         want = plain
