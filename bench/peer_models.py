@@ -26,6 +26,8 @@ ROOT = os.path.dirname(HERE)
 SEED = 20261124  # of the parity suite: the same weights
 N_PIXELS = 64    # pictures for cosines
 N_TEXTS = 64     # texts of SigLIP that a call may have
+N_LABELS = 10000  # of the case `labels`
+TORCH_LABELS = 10  # torch gets one in so many of these
 N_CALIBRATE = 32  # pictures, or other texts, NNCF sees
 LABELS = f"{ROOT}/weights/labels/car-labels.txt"
 PACKAGES = ["torch", "transformers", "onnxruntime", "openvino", "nncf",
@@ -184,6 +186,13 @@ def quantise_openvino(_, task, cache):
 def label_words():
     with open(LABELS, encoding="utf-8") as file:
         return file.read().lower().split()
+
+
+def many_labels():
+    """Texts of 3 to 15 words of the labels, which seldom begin alike."""
+    rng, words = np.random.default_rng(4), sorted(set(label_words()))
+    return [" ".join(rng.choice(words, rng.integers(3, 16)))
+            for _ in range(N_LABELS)]
 
 
 def clip_merges():

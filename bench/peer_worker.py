@@ -10,7 +10,7 @@ peers.py can let one after the other run, each with its weights loaded.
 
 Keys: runtime (torch, onnxruntime, openvino), dtype (f32, bf16, int8), cpu (auto,
 or the instruction set to which the caller's environment keeps it), task
-(image, text), threads, batch, model (of peer_models.py), cache (the model's
+(image, text, labels), threads, batch, model (of peer_models.py), cache (the model's
 folder), and the setting: parts (the batch is cut into so many requests), streams (how many of
 them run at once, with threads / streams threads each), hint (OpenVINO).
 The CPUs are the caller's affinity mask.
@@ -37,7 +37,7 @@ class Torch:
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[job["dtype"]]
         self.dtype = dtype
         model, folder = job["model"], f"{job['cache']}/model"
-        if job["task"] == "text" and model.is_clip:
+        if job["task"] in ("text", "labels") and model.is_clip:
             self.load_text(folder)
         else:
             self.tower = peer_models.tower(model, job["task"], folder, dtype)
@@ -46,15 +46,17 @@ class Torch:
             raise SystemExit(f"torch computes with {got}, not with AVX2")
 
     def load_text(self, folder):
-        """CLIP: all labels, the tokenizer included."""
+        """CLIP: all labels in batches of 256, the tokenizer included."""
         from transformers import AutoTokenizer, CLIPTextModelWithProjection
         model = CLIPTextModelWithProjection.from_pretrained(
             folder, dtype=self.dtype).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
 
         def tower(labels):
-            ids = tokenizer(labels, padding=True, return_tensors="pt")
-            return model(**ids).text_embeds
+            return self.torch.cat([model(**tokenizer(
+                labels[i:i + 256], padding=True,
+                return_tensors="pt")).text_embeds
+                for i in range(0, len(labels), 256)])
         self.tower = tower
 
     def __call__(self, inputs):
@@ -156,6 +158,8 @@ def main():
     if job["task"] == "text" and job["model"].is_clip:
         with open(peer_models.LABELS, encoding="utf-8") as file:
             inputs = file.read().splitlines()
+    elif job["task"] == "labels":
+        inputs = peer_models.many_labels()[::peer_models.TORCH_LABELS]
     else:
         inputs = peer_models.inputs(job["cache"], job["task"])[:job["batch"]]
     for _ in range(job.get("warm_ups", WARM_UPS)):

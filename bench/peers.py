@@ -2,8 +2,8 @@
 """clipc against transformers + torch, ONNX Runtime and OpenVINO, in turns.
 
     sh bench/peers.sh [--model clip-b32|siglip2-b16-224|siglip2-b32-256]
-        [--case image,text,cold,accuracy] [--threads 1,2] [--batch 1,8]
-        [--classes f32,bf16,int8] [--rounds 10] [--write]
+        [--case image,text,labels,cold,accuracy] [--threads 1,2] [--batch 1,8]
+        [--classes f32,bf16,int8] [--rounds 10] [--write [--machine NAME]]
 
 peers.sh makes the virtual environment of requirements.txt in build/bench-venv
 and starts this script in it. All runtimes get the same weights: a model of full
@@ -16,17 +16,20 @@ at once) is given the fastest, found before the first round and kept in
 build/bench-cache/MODEL/settings.json (--recalibrate looks again).
 
 CLIP's texts are all labels at once, of their own lengths, and torch is the only
-peer. SigLIP's are --batch labels of 64 tokens each, and all runtimes are peers,
+peer. `labels` are 10,000 texts: clipc-embed from exec to exit, and torch with its
+model loaded, which gets every tenth. SigLIP's are --batch labels of 64 tokens each, and all runtimes are peers,
 whose tokens are ready.
 
 Every case's results go into build/bench-cache/MODEL/results.json, a new run of
 a case replacing the last; --write makes the model's page in docs/ and its plots
-of them. --cpu names instruction sets for clipc. A forced one is compared with
-the peers that can be forced to the same set; ONNX Runtime cannot. --no-amx runs all contestants without the permission for AMX tiles and
-keeps nothing."""
+of them, for a machine of another kind under its name (--machine avx2). --cpu
+names instruction sets for clipc. A forced one is compared with the peers that
+can be forced to the same set; ONNX Runtime cannot. --no-amx runs all
+contestants without the permission for AMX tiles and keeps nothing."""
 
 import argparse
 import ctypes
+import glob
 import json
 import os
 import signal
@@ -375,6 +378,42 @@ def cold(args, threads):
         for n, runs in rows.items()}}
 
 
+def labels(args, threads):
+    """Many texts to a file: ms a text."""
+    path, peer = f"{args.cache}/labels.txt", peer_models.TORCH_LABELS
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(peer_models.many_labels()) + "\n")
+    case = Case(args, "labels", threads, 1)
+    torch = case.peer("torch", "f32", settings("torch", threads, 1)[0] |
+                      {"warm_ups": 1})
+    torch.answer()
+    name = "torch f32"
+    runs, mib = {name: []}, {name: 0}
+    for _ in range(max(2, args.rounds // 3)):
+        runs[name].append(torch.call(1)[0] * peer / peer_models.N_LABELS)
+        for dtype in args.classes:
+            for file in glob.glob(f"{args.cache}/labels-*.npy*"):
+                os.remove(file)
+            wall, _, peak = whole_process(
+                [f"{args.build}/clipc-embed", "--quiet", "--model",
+                 f"{args.cache}/model", "--dtype", dtype, "--threads",
+                 str(threads), "--texts", path, "-o", f"{args.cache}/labels"],
+                case.cpus)
+            ours = peer_models.contestant("clipc", dtype)
+            runs.setdefault(ours, []).append(wall / peer_models.N_LABELS)
+            mib[ours] = max(peak, mib.get(ours, 0))
+    torch.close()
+    mib[name] = torch.peak_mib
+    rows = {n: {"min": min(r), "median": statistics.median(r),
+                "peak_mib": mib[n],
+                "ratio": {"of_minima": min(r) / min(runs[name]),
+                          "min": min(a / b for a, b in zip(r, runs[name])),
+                          "median": statistics.median(
+                              a / b for a, b in zip(r, runs[name]))},
+                "against": name} for n, r in runs.items()}
+    return {"task": "labels", "threads": threads, "rows": rows}
+
+
 # ---- what is run ----------------------------------------------------------
 
 
@@ -436,8 +475,7 @@ def parse():
     numbers = lambda text: [int(n) for n in text.split(",")]
     parser.add_argument("--model", choices=peer_models.MODELS,
                         default="clip-b32")
-    parser.add_argument("--case", type=words, default=["image", "text",
-                                                       "cold", "accuracy"])
+    parser.add_argument("--case", type=words, default=None)
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--batch", type=numbers, default=[1, 8])
     parser.add_argument("--classes", type=words, default=CLASSES)
@@ -453,8 +491,13 @@ def parse():
     parser.add_argument("--no-amx", action="store_true")
     parser.add_argument("--write", action="store_true",
                         help="the model's page from all results so far")
+    parser.add_argument("--machine", default="",
+                        help="NAME of this kind of machine, at the end of the "
+                             "page's name")
     args = parser.parse_args()
     args.about = peer_models.MODELS[args.model]
+    args.case = args.case or ["image", "text", *["labels"] *
+                              args.about.is_clip, "cold", "accuracy"]
     args.cache = f"{args.cache}/{args.model}"
     return args
 
@@ -477,6 +520,8 @@ def run_case(args, case):
     for threads in args.threads:
         if case == "cold":
             yield f"cold {threads}t", cold(args, threads)
+        elif case == "labels" and args.about.is_clip:
+            yield f"labels {threads}t", labels(args, threads)
         elif case == "text" and args.about.is_clip:
             yield f"text {threads}t", Case(args, "text", threads,
                                            1).run(max(2, args.rounds // 3))
@@ -517,7 +562,7 @@ def main():
                 save(results_path, results)
     if args.write:
         import report
-        report.write(results, "docs", args.model)
+        report.write(results, "docs", args.model, args.machine)
 
 
 if __name__ == "__main__":

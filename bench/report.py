@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A model's page of docs/ and its docs/plots/*.svg from the results of peers.py.
 
-    python bench/report.py build/bench-cache/clip-b32/results.json docs clip-b32
+    python bench/report.py RESULTS.json docs clip-b32 [MACHINE]
 """
 
 import json
@@ -161,6 +161,24 @@ def text_tower(results):
                   "ratio (rounds: min, median)", "minimum cosine"], rows)
 
 
+def labels(results):
+    rows = []
+    for threads in 1, 2:
+        case = results.get(f"labels {threads}t", {"rows": {}})
+        for name in order(case["rows"]):
+            row = case["rows"][name]
+            ratio = row["ratio"]
+            rows.append([
+                str(threads), shown(name),
+                f"{row['min']:.2f} / {row['median']:.2f}",
+                f"**{ratio['of_minima']:.2f}** ({ratio['min']:.2f}, "
+                f"{ratio['median']:.2f})" if name.startswith("clipc") else "-",
+                f"{row['peak_mib']:,.0f}"])
+    return table(["threads", "10,000 texts of 3 to 15 words",
+                  "ms a text, min / median", "ratio (rounds: min, median)",
+                  "peak MiB"], rows)
+
+
 def cold(results):
     rows = []
     for threads in 1, 2:
@@ -191,12 +209,12 @@ def grouped(cases, of):
     return rows
 
 
-def draw(results, folder, model, about):
+def draw(results, folder, about, prefix):
     """Writes the plots; returns their names and titles."""
     made = {}
 
     def write(name, title, svg):
-        path = name if about.is_clip else f"{model}-{name}"
+        path = prefix + name
         with open(f"{folder}/{path}.svg", "w", encoding="utf-8") as file:
             file.write(svg)
         made[name] = f"![{title}](plots/{path}.svg)\n"
@@ -259,10 +277,12 @@ and int8 where the CPU has them; `--no-amx` takes the tiles from all.
 """
 
 
-def write(results, folder, model):
+def write(results, folder, model, machine=""):
     os.makedirs(f"{folder}/plots", exist_ok=True)
     model_about = peer_models.MODELS[model]
-    pictures = draw(results, f"{folder}/plots", model, model_about)
+    of_model = "" if model_about.is_clip else model
+    pictures = draw(results, f"{folder}/plots", model_about,
+                    "".join(f"{part}-" for part in (of_model, machine) if part))
     cases, texts = columns(results), columns(results, "text")
     about = next(iter(results.values()))["provenance"]
     for result in results.values():
@@ -273,11 +293,14 @@ def write(results, folder, model):
         f"    {line}" for line in
         about["clipc"].partition("\ncomputing")[2].splitlines()[1:])
     title = model_about.title.removeprefix("CLIP ")
+    options = " ".join([f"--model {model}"] * bool(of_model) + ["--write"] +
+                       [f"--machine {machine}"] * bool(machine))
+    options = f"'{options}'" if " " in options else options
     page = [INTRO.format(**about | {
         "versions": versions, "title": title,
-        "of_model": "" if model_about.is_clip else f", {title}",
-        "options": "--write" if model_about.is_clip
-                   else f"'--model {model} --write'",
+        "of_model": "".join(
+            f", {part}" for part in (of_model and title, machine) if part),
+        "options": options,
         "clipc": described + "\n" if described else ""})]
 
     def section(title, *parts):
@@ -304,6 +327,11 @@ def write(results, folder, model):
         section("Text tower: 206 labels",
                 "torch: one padded batch. clipc: ragged. Tokeniser "
                 "included.\n", text_tower(results))
+    if any(k.startswith("labels") for k in results):
+        section("Many texts",
+                "clipc: `clipc-embed --texts`, from exec to exit. torch: model "
+                "loaded, batches of\n256, every tenth text.\n",
+                labels(results))
     if any(k.startswith("cold") for k in results):
         section("Whole processes", pictures.get("cold"),
                 pictures.get("memory"),
@@ -313,7 +341,7 @@ def write(results, folder, model):
         section("Memory of a process that encodes images",
                 "One thread, batch 1, the peers with their Python.\n",
                 memory(cases[0]))
-    path = f"{folder}/{model_about.page}.md"
+    path = f"{folder}/{model_about.page}{machine and '-'}{machine}.md"
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             page.append(photo_report.part_of(file.read()))
@@ -323,4 +351,4 @@ def write(results, folder, model):
 
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:
-        write(json.load(file), *sys.argv[2:4])
+        write(json.load(file), *sys.argv[2:5])
