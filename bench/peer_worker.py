@@ -119,8 +119,9 @@ class OpenVino:
             "NUM_STREAMS": job["streams"],
             "ENABLE_CPU_PINNING": True})
         wider = {"avx2": ("avx512", "amx"), "avx512": ("amx",)}
-        used = {node.get_rt_info().get("primitiveType", "")
-                for node in compiled.get_runtime_model().get_ops()}
+        about = [node.get_rt_info()
+                 for node in compiled.get_runtime_model().get_ops()]
+        used = {a["primitiveType"] for a in about if "primitiveType" in a}
         for kernel in map(str, used):
             if any(w in kernel for w in wider.get(job["cpu"], ())):
                 raise SystemExit(f"OpenVINO computes with {kernel}, not with "

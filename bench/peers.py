@@ -392,7 +392,7 @@ def labels(args, threads):
     for _ in range(max(2, args.rounds // 3)):
         runs[name].append(torch.call(1)[0] * peer / peer_models.N_LABELS)
         for dtype in args.classes:
-            for file in glob.glob(f"{args.cache}/labels-*.npy*"):
+            for file in glob.glob(f"{args.cache}/labels-*"):
                 os.remove(file)
             wall, _, peak = whole_process(
                 [f"{args.build}/clipc-embed", "--quiet", "--model",

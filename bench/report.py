@@ -308,7 +308,7 @@ def write(results, folder, model, machine=""):
     if any(cases):
         section("Image tower", pictures.get("latency"),
                 pictures.get("throughput"), times(cases),
-                ratios(cases, model_about.is_clip))
+                ratios(cases, model_about.is_clip and not machine))
         section("What the CPU allows",
                 "Multiply-adds on registers alone, as many threads as the "
                 "case, measured before\nand after it; and clipc's rate "
