@@ -79,6 +79,13 @@ def deny_amx():
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
+def ratio(ours, theirs):
+    """Of the least times of two contestants' rounds."""
+    ratios = [a / b for a, b in zip(ours, theirs)]
+    return {"of_minima": min(ours) / min(theirs), "min": min(ratios),
+            "median": statistics.median(ratios)}
+
+
 class Contestant:
     """A process that makes calls when told to."""
 
@@ -301,12 +308,8 @@ class Case:
             peers = [n for n in rows if peer_models.are_peers(name, n)]
             if peers:
                 best = min(peers, key=lambda n: rows[n]["min"])
-                ratios = [a / b for a, b in zip(row["rounds"],
-                                                rows[best]["rounds"])]
                 row["against"] = best
-                row["ratio"] = {"of_minima": row["min"] / rows[best]["min"],
-                                "min": min(ratios),
-                                "median": statistics.median(ratios)}
+                row["ratio"] = ratio(row["rounds"], rows[best]["rounds"])
         return {"task": self.task, "threads": self.threads,
                 "batch": self.batch, "n_rounds": rounds, "rows": rows}
 
@@ -405,12 +408,9 @@ def labels(args, threads):
     torch.close()
     mib[name] = torch.peak_mib
     rows = {n: {"min": min(r), "median": statistics.median(r),
-                "peak_mib": mib[n],
-                "ratio": {"of_minima": min(r) / min(runs[name]),
-                          "min": min(a / b for a, b in zip(r, runs[name])),
-                          "median": statistics.median(
-                              a / b for a, b in zip(r, runs[name]))},
-                "against": name} for n, r in runs.items()}
+                "peak_mib": mib[n]} for n, r in runs.items()}
+    for n in rows.keys() - {name}:
+        rows[n] |= {"ratio": ratio(runs[n], runs[name]), "against": name}
     return {"task": "labels", "threads": threads, "rows": rows}
 
 

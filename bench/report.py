@@ -167,12 +167,12 @@ def labels(results):
         case = results.get(f"labels {threads}t", {"rows": {}})
         for name in order(case["rows"]):
             row = case["rows"][name]
-            ratio = row["ratio"]
+            ratio = row.get("ratio")
             rows.append([
                 str(threads), shown(name),
                 f"{row['min']:.2f} / {row['median']:.2f}",
                 f"**{ratio['of_minima']:.2f}** ({ratio['min']:.2f}, "
-                f"{ratio['median']:.2f})" if name.startswith("clipc") else "-",
+                f"{ratio['median']:.2f})" if ratio else "-",
                 f"{row['peak_mib']:,.0f}"])
     return table(["threads", "10,000 texts of 3 to 15 words",
                   "ms a text, min / median", "ratio (rounds: min, median)",
