@@ -252,8 +252,8 @@ ZSHCOMP      := $(TOOLS:%=$(BUILD)/completions/zsh/_%)
 FISHCOMP     := $(TOOLS:%=$(BUILD)/completions/fish/%.fish)
 COMPLETIONS  := $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
-.PHONY: all lib objects static check-static check-systems check-musl tests demo deps deps-aarch64 deps-cpus check check-asan \
-        check-ubsan check-tsan check-valgrind check-aarch64 check-cpus \
+.PHONY: all lib objects static check-static check-systems check-musl tests demo deps deps-aarch64 deps-cpus deps-avx512 check \
+        check-asan check-ubsan check-tsan check-valgrind check-aarch64 check-cpus check-avx512 \
         check-codegen wasm check-wasm check-browser check-clients check-python check-spark \
         check-all wheel lint format torture soak \
         coverage fuzz parity bench bench-peers bench-photos \
@@ -279,6 +279,8 @@ help:
 	@echo "                    and as aarch64 (make deps-cpus first)"
 	@echo "make check-aarch64  the tests as five processors of 64-bit Arm, and the"
 	@echo "                    bits of NEON against AVX2"
+	@echo "make check-avx512   tests of the kernels under Bochs as three processors, with"
+	@echo "                    AVX-512, VNNI, BF16 and AMX (make deps-avx512 first)"
 	@echo "make check-codegen  no spills in the matrix kernels, by the disassembly"
 	@echo "make check-systems  links for macOS, compiles for Windows and for Linux with musl"
 	@echo "make check-musl     unit tests on Linux with musl, static (pip's ziglang)"
@@ -533,6 +535,8 @@ deps:
 	    AVIF=$(AVIF) SERVE=$(SERVE) sh tools/deps.sh
 deps-aarch64 deps-cpus:
 	@sh tools/deps.sh --aarch64
+deps-avx512:
+	@sh tools/deps.sh --avx512
 # `make -j4 deps demo`: nothing begins before deps is done.
 DEPS_FIRST := $(filter deps deps-%,$(MAKECMDGOALS))
 ifneq ($(DEPS_FIRST),)
@@ -567,6 +571,10 @@ check-aarch64:
 export CLIPC_SKIP_SCRIPTS CLIPC_UNITS
 check-cpus:
 	@MAKE='$(MAKE)' sh tests/release/cpus.sh
+# Not in check: it fetches an emulator's source and a Linux, and takes minutes.
+# BOCHS_CPUS, BOCHS_TESTS: some of them; tests/bochs/run.sh says which there are.
+check-avx512: tests
+	@BUILD=$(BUILD) BUILDS='$(BUILDS)' CC='$(CC)' MAKE='$(MAKE)' V=$(V) bash tests/bochs/run.sh
 # Not in check: they fetch a compiler and the sources of the codecs.
 check-musl:
 	@MAKE='$(MAKE)' BUILDS='$(BUILDS)' bash tests/release/musl.sh

@@ -3,8 +3,9 @@
 # deps.sh - installs the Debian packages that building and testing clipc
 # needs. Does nothing when they are there; says what it will do otherwise.
 # --aarch64: the cross compiler, the arm64 libraries and qemu, for `make
-# check-aarch64` and `make check-cpus`. Environment: CC, and OPENBLAS, CURL,
-# WEBP, AVIF, SERVE as in make.
+# check-aarch64` and `make check-cpus`. --avx512: what compiles and runs Bochs, for
+# `make check-avx512`. Environment: CC, and OPENBLAS, CURL, WEBP, AVIF, SERVE as in
+# make.
 set -eu
 : "${CC:=gcc}" "${OPENBLAS:=1}" "${CURL:=1}" "${WEBP:=1}" "${AVIF:=1}" \
     "${SERVE:=1}"
@@ -50,6 +51,13 @@ if [ "${1:-}" = --aarch64 ]; then
     PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
     export PKG_CONFIG_LIBDIR
     need_libraries :arm64
+elif [ "${1:-}" = --avx512 ]; then
+    whom=' for Bochs'
+    need_program g++ g++
+    need_program make make
+    need_program patch patch
+    need_program xz-utils xz
+    need_program python3 python3
 else
     case $CC in
     clang*) need_program "${CC%% *}" "${CC%% *}" ;;
