@@ -221,6 +221,30 @@ static void dot_s8(const clipc_kernels *k, lab *l)
     l->sink = k->dot(l->x, l->half_data, CLIPC_STORE_S8, WIDTH);
 }
 
+static void dot_squares_of(const clipc_kernels *k, lab *l, const void *y,
+                           clipc_storage storage)
+{
+    double squares;
+
+    l->sink = k->dot_squares(&squares, l->x, y, storage, WIDTH) +
+              (float)squares;
+}
+
+static void dot_squares(const clipc_kernels *k, lab *l)
+{
+    dot_squares_of(k, l, l->gain, CLIPC_STORE_F32);
+}
+
+static void dot_squares_f16(const clipc_kernels *k, lab *l)
+{
+    dot_squares_of(k, l, l->half_data, CLIPC_STORE_F16);
+}
+
+static void dot_squares_s8(const clipc_kernels *k, lab *l)
+{
+    dot_squares_of(k, l, l->half_data, CLIPC_STORE_S8);
+}
+
 static const subject subjects[] = {
     { "tile f32", "f32", 0, tile_f32 },
     { "tile bf16", "bf16", 0, tile_bf16 },
@@ -246,6 +270,9 @@ static const subject subjects[] = {
     { "dot", NULL, WIDTH, dot },
     { "dot f16", NULL, WIDTH, dot_f16 },
     { "dot s8", NULL, WIDTH, dot_s8 },
+    { "dot and squares", NULL, WIDTH, dot_squares },
+    { "dot and squares f16", NULL, WIDTH, dot_squares_f16 },
+    { "dot and squares s8", NULL, WIDTH, dot_squares_s8 },
 };
 
 /* ---- timing ------------------------------------------------------------ */

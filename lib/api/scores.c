@@ -41,16 +41,17 @@ clipc_logit_rule clipc_logit_rule_of(const clipc_model *model)
 
 enum {
     SCORE_BLOCK = 1024, /* candidates a thread scores at a time */
-    LOOK = 64,          /* candidates between two looks at cancel */
-    LINE = 64,
-    AHEAD = 128 * LINE /* prefetched: the processor's own prefetches end with
-                        * a page of memory */
+    LOOK = 64           /* candidates between two looks at cancel */
 };
 
 static size_t block_count(size_t n)
 {
     return (n + SCORE_BLOCK - 1) / SCORE_BLOCK;
 }
+
+/* Where dot_squares() is sure of its sum. */
+#define SMALL_SUM 1e-24
+#define LARGE_SUM 1e24
 
 /* Vectors shorter or longer would overflow in f32 products, or lose bits. */
 #define SHORT_VECTOR 1e-18
@@ -79,30 +80,49 @@ static float exact_cosine(const float *query, const float *vector, size_t dim)
     return (float)(dot / sqrt(sum));
 }
 
-static void score_vector(const clipc_scores *task, size_t i)
+/* Dot products of vector i with all queries. sum: of its squares, where they
+ * are measured. The first query's walk brings the next vectors nearer. */
+static void multiply(const clipc_scores *task, size_t i, double *sum)
 {
     const clipc_kernels *kernels = &task->engine->linear.kernels;
     const size_t bytes = task->dim * clipc_storage_bytes(task->storage);
     const char *vector = (const char *)task->vectors + i * bytes;
-    float inverse = 1.0f;
 
-    if ((task->n - i - 1) * bytes > AHEAD)
-        for (size_t line = 0; line < bytes; line += LINE)
-            __builtin_prefetch(vector + AHEAD + line);
-    if (task->measure)
-        task->inverse[i] = inverse_length(
-            kernels->sum_squares(vector, task->storage, task->dim));
-    if (task->inverse)
-        inverse = task->inverse[i];
     for (size_t q = 0; q < task->n_queries; q++) {
         const float *query = task->queries + q * task->dim;
-        /* f16 and bytes are never so short or so long. */
         task->scores[q * task->n + i] =
-            inverse != 0.0f
-                ? kernels->dot(query, vector, task->storage, task->dim) *
-                      inverse
-                : exact_cosine(query, (const float *)(const void *)vector,
-                               task->dim);
+            q == 0 ? kernels->dot_squares(sum, query, vector, task->storage,
+                                          task->dim)
+                   : kernels->dot(query, vector, task->storage, task->dim);
+    }
+    if (task->measure && !(*sum >= SMALL_SUM && *sum <= LARGE_SUM))
+        *sum = kernels->sum_squares(vector, task->storage, task->dim);
+}
+
+/* Vectors [first, first + n), n <= LOOK. What waits for a sum, a root and a
+ * quotient, comes after all products, so that these waits overlap. */
+static void score_vectors(const clipc_scores *task, size_t first, size_t n)
+{
+    double sums[LOOK] = { 0 };
+
+    for (size_t i = 0; i < n; i++)
+        multiply(task, first + i, &sums[i]);
+    if (task->measure)
+        for (size_t i = 0; i < n; i++)
+            task->inverse[first + i] = inverse_length(sums[i]);
+    if (!task->inverse)
+        return;
+    for (size_t q = 0; q < task->n_queries; q++) {
+        const float *query = task->queries + q * task->dim;
+        float *score = task->scores + q * task->n;
+        for (size_t i = first; i < first + n; i++)
+            if (task->inverse[i] != 0.0f)
+                score[i] *= task->inverse[i];
+            else /* f16 and bytes are never so short or so long */
+                score[i] = exact_cosine(query,
+                                        (const float *)task->vectors +
+                                            i * task->dim,
+                                        task->dim);
     }
 }
 
@@ -140,10 +160,10 @@ static void score_part(void *arg, unsigned thread, unsigned n_threads)
         const size_t first = b * SCORE_BLOCK;
         const size_t n = task->n - first < SCORE_BLOCK ? task->n - first
                                                        : SCORE_BLOCK;
-        for (size_t i = 0; i < n; i++) {
-            if (i % LOOK == 0 && clipc_cancelled(task->cancel))
+        for (size_t i = 0; i < n; i += LOOK) {
+            if (clipc_cancelled(task->cancel))
                 return;
-            score_vector(task, first + i);
+            score_vectors(task, first + i, n - i < LOOK ? n - i : LOOK);
         }
         for (size_t q = 0; task->blocks && q < task->n_queries; q++)
             task->blocks[q * n_blocks + b] =

@@ -196,6 +196,13 @@ typedef struct clipc_kernels {
      * of y widened to f32. The order of the sum depends on n alone. */
     float (*dot)(const float *x, const void *y, clipc_storage storage,
                  size_t n);
+    /* dot(), the same bits, and the sum of squares of y, whose numbers are read
+     * once and prefetched some KiB ahead, as if vectors followed one another.
+     * Squares are summed in f32: within 1.1e-6 of itself where the sum is 1e-24
+     * to 1e24, anything elsewhere. The bits of *squares are those of y widened
+     * to f32, and depend on y and n alone. */
+    float (*dot_squares)(double *squares, const float *x, const void *y,
+                         clipc_storage storage, size_t n);
     /* Sum of squares in double; the same holds. */
     double (*sum_squares)(const void *x, clipc_storage storage, size_t n);
 } clipc_kernels;

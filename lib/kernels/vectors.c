@@ -76,8 +76,16 @@ static double sum_squares(const void *x, clipc_storage storage, size_t n)
     return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
 }
 
+static float dot_squares(double *squares, const float *x, const void *y,
+                         clipc_storage storage, size_t n)
+{
+    *squares = sum_squares(y, storage, n);
+    return dot(x, y, storage, n);
+}
+
 void clipc_vectors_init_c(clipc_kernels *kernels)
 {
     kernels->dot = dot;
+    kernels->dot_squares = dot_squares;
     kernels->sum_squares = sum_squares;
 }

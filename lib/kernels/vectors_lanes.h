@@ -90,6 +90,104 @@ static float dot(const float *x, const void *y, clipc_storage storage,
     }
 }
 
+INLINE void zero4(FLOATS v[4])
+{
+    UNROLL
+    for (int k = 0; k < 4; k++)
+        v[k] = V(setzero_ps)();
+}
+
+/* Adds the lanes of four sums, each at most 16 products long, in double. */
+INLINE DOUBLES add_squares(DOUBLES total, const FLOATS v[4])
+{
+    const FLOATS low = V(add_ps)(v[0], v[1]), high = V(add_ps)(v[2], v[3]);
+    const FLOATS sum = V(add_ps)(low, high);
+    float lanes[LANES];
+    DOUBLES half;
+
+    memcpy(lanes, &sum, sizeof lanes);
+    half = load_doubles(lanes, CLIPC_STORE_F32);
+    total = V(add_pd)(total, half);
+    half = load_doubles(lanes + LANES / 2, CLIPC_STORE_F32);
+    return V(add_pd)(total, half);
+}
+
+enum {
+    LINE = 64,
+    AHEAD = 128 * LINE, /* prefetched: the processor's own prefetches end with
+                         * a page of memory */
+    EIGHT = 8 * LANES   /* numbers in eight vectors */
+};
+
+/* A step's share, so that lines come while numbers are multiplied. The address
+ * may be invalid. */
+INLINE void prefetch_step(const char *y, const clipc_storage storage)
+{
+    const size_t bytes = (size_t)(at(y, EIGHT, storage) - y);
+
+    UNROLL
+    for (size_t line = 0; line < bytes; line += LINE)
+        __builtin_prefetch(y + AHEAD + line);
+}
+
+/* dot_of(), step by step, and the squares of what it loads. */
+INLINE float dot_squares_of(double *squares, const float *x, const void *y,
+                            size_t n, const clipc_storage storage)
+{
+    enum { BLOCK = 8 * EIGHT };
+    FLOATS lanes[8], sums[4], v;
+    DOUBLES total = V(setzero_pd)();
+    size_t i = 0;
+
+    zero8(lanes);
+    while (i + EIGHT <= n) {
+        const size_t end = n - i < BLOCK ? n : i + BLOCK;
+        zero4(sums);
+        for (; i + EIGHT <= end; i += EIGHT) {
+            prefetch_step(at(y, i, storage), storage);
+            UNROLL
+            for (int k = 0; k < 8; k++) {
+                v = load_floats(at(y, i + (size_t)k * LANES, storage),
+                                storage);
+                lanes[k] = V(fmadd_ps)(V(loadu_ps)(x + i + k * LANES), v,
+                                       lanes[k]);
+                sums[k % 4] = V(fmadd_ps)(v, v, sums[k % 4]);
+            }
+        }
+        total = add_squares(total, sums);
+    }
+    zero4(sums);
+    for (; i + LANES <= n; i += LANES) {
+        v = load_floats(at(y, i, storage), storage);
+        lanes[0] = V(fmadd_ps)(V(loadu_ps)(x + i), v, lanes[0]);
+        sums[0] = V(fmadd_ps)(v, v, sums[0]);
+    }
+    if (i < n) {
+        const rest a = rest_of(x, i, n, CLIPC_STORE_F32);
+        const rest b = rest_of(y, i, n, storage);
+        v = load_floats(b.bytes, storage);
+        lanes[0] = V(fmadd_ps)(load_floats(a.bytes, CLIPC_STORE_F32), v,
+                               lanes[0]);
+        sums[1] = V(fmadd_ps)(v, v, sums[1]);
+    }
+    *squares = sum_of_doubles(add_squares(total, sums));
+    return sum8(lanes);
+}
+
+static float dot_squares(double *squares, const float *x, const void *y,
+                         clipc_storage storage, size_t n)
+{
+    switch (storage) {
+    case CLIPC_STORE_F16:
+        return dot_squares_of(squares, x, y, n, CLIPC_STORE_F16);
+    case CLIPC_STORE_BF16:
+        return dot_squares_of(squares, x, y, n, CLIPC_STORE_BF16);
+    case CLIPC_STORE_S8:
+        return dot_squares_of(squares, x, y, n, CLIPC_STORE_S8);
+    default: return dot_squares_of(squares, x, y, n, CLIPC_STORE_F32);
+    }
+}
+
 /* 4 x LANES / 2 lanes. */
 INLINE double sum_squares_of(const void *x, size_t n,
                              const clipc_storage storage)
@@ -132,6 +230,7 @@ static double sum_squares(const void *x, clipc_storage storage, size_t n)
 INLINE void fill_vectors(clipc_kernels *kernels)
 {
     kernels->dot = dot;
+    kernels->dot_squares = dot_squares;
     kernels->sum_squares = sum_squares;
 }
 

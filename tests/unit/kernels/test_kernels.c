@@ -232,8 +232,8 @@ TEST(every_instruction_set_is_here)
         CHECK(kernels.finish_f32 && kernels.finish_s8 && kernels.layernorm);
         CHECK(kernels.row_bf16 && kernels.row_f32_bf16 && kernels.row_s8);
         CHECK(kernels.row_u8 && kernels.widen && kernels.add);
-        CHECK(kernels.softmax && kernels.dot && kernels.sum_squares &&
-              kernels.f32.run);
+        CHECK(kernels.softmax && kernels.dot && kernels.dot_squares &&
+              kernels.sum_squares && kernels.f32.run);
         CHECK(kernels.s8.run && kernels.pack_f32 && kernels.pack_s8);
         n++;
     }
@@ -785,9 +785,44 @@ TEST(dot_is_within_its_bound)
             CHECK_NEAR((double)got, want,
                        ((double)n / 16 + 8) * EPS * magnitude);
             CHECK_BYTES(&got, &again, sizeof got);
+            double squares = 0;
+            again = kernels.dot_squares(&squares, x, y, CLIPC_STORE_F32, n);
+            CHECK_BYTES(&got, &again, sizeof got);
             x[n / 2] = NAN;
             CHECK(isnan(kernels.dot(x, y, CLIPC_STORE_F32, n)));
             CHECK(isnan(kernels.sum_squares(x, CLIPC_STORE_F32, n)));
+        }
+    }
+}
+
+/* Beside a dot product: in f32, within the range that kernels.h names. Equal
+ * numbers are the worst case: every rounding of a chain goes one way. */
+TEST(squares_beside_a_dot_product_are_within_their_bound)
+{
+    static const float magnitudes[] = { 1.0f, 1e-11f, 1e10f };
+    FOR_EACH_TABLE (kernels) {
+        for (size_t s = 0; s < N_SIZES * 6; s++) {
+            const size_t n = sizes[s / 6];
+            const float magnitude = magnitudes[s % 3];
+            const bool equal = s / 3 % 2;
+            float *x = floats(0, n), *y = floats(1, n);
+            float *elsewhere = floats(2, n + 5);
+            double want = 0, got = 0, again = 0;
+            fill(x, n, 1);
+            fill(y, n, (double)magnitude);
+            for (size_t i = 0; i < n; i++) {
+                if (equal)
+                    y[i] = 0.333333343f * magnitude;
+                want += (double)y[i] * (double)y[i];
+            }
+            memcpy(elsewhere, y, n * sizeof *y);
+            kernels.dot_squares(&got, x, y, CLIPC_STORE_F32, n);
+            CHECK_NEAR(got, want, 1.1e-6 * want);
+            kernels.dot_squares(&again, y, elsewhere, CLIPC_STORE_F32, n);
+            CHECK_BYTES(&got, &again, sizeof got);
+            y[n / 2] = NAN;
+            kernels.dot_squares(&got, x, y, CLIPC_STORE_F32, n);
+            CHECK(isnan(got));
         }
     }
 }
@@ -844,6 +879,10 @@ TEST(sums_over_stored_vectors_have_the_bits_of_f32)
             CHECK_BYTES(&got, &want, sizeof got);
             double squares = kernels.sum_squares(stored, storage, n);
             double wanted = kernels.sum_squares(wide, CLIPC_STORE_F32, n);
+            CHECK_BYTES(&squares, &wanted, sizeof squares);
+            float both = kernels.dot_squares(&squares, x, stored, storage, n);
+            CHECK_BYTES(&both, &want, sizeof both);
+            kernels.dot_squares(&wanted, x, wide, CLIPC_STORE_F32, n);
             CHECK_BYTES(&squares, &wanted, sizeof squares);
             if (bytes == 2) {
                 memset(stored + n / 2 * 2, 0xFF, 2); /* NaN */
