@@ -71,6 +71,14 @@ codec libjansson-dev libjansson.a
 codec nettle-dev libnettle.a
 codec zlib1g-dev libz.a
 
+# The licences that these notices name by a path, which only Debian has.
+common=$(grep -oh '/usr/share/common-licenses/[A-Za-z0-9.-]*[A-Za-z0-9]' \
+    "$stage"/licenses/*.txt | sort -u)
+for path in $common; do
+    path=$(readlink -f "$path") # GPL is the newest
+    cp "$path" "$stage/licenses/${path##*/}.txt"
+done
+
 # ---- the library ------------------------------------------------------------
 # No symbols for debuggers, nothing but libc beside it.
 native=$work/native
