@@ -705,8 +705,8 @@ typedef enum clipc_vector_dtype {
 
 /* The same with vectors of fewer bits, [n_vectors, dim]. The numbers are
  * widened on the way, never in memory; the answers are, bit for bit, those of
- * the same numbers as f32. The call takes about the time of reading the
- * vectors: f16 a half, int8 a quarter of f32. */
+ * the same numbers as f32. The call reads each vector once: with f16 half the
+ * bytes of f32, with int8 a quarter. */
 CLIPC_API clipc_status clipc_similarity_topk_stored(
     clipc_ctx *ctx, const float *queries, size_t n_queries,
     const void *vectors, clipc_vector_dtype dtype, size_t n_vectors,
