@@ -170,7 +170,8 @@ CLIPC_API clipc_text clipc_text_from(const char *string);
  * frozen: no member is added or changed. */
 typedef struct clipc_result {
     uint32_t index;    /* of the label or vector */
-    float cosine;      /* of the two unit vectors */
+    float cosine;      /* of the two unit vectors, to within 1e-6: of equal
+                        * ones it may be over 1 */
     float logit;       /* cosine * exp(logit_scale) + logit_bias */
     float probability; /* as clipc_scoring says. SOFTMAX: over all labels or
                         * vectors, whose probabilities add up to 1. SIGMOID: of
@@ -213,7 +214,7 @@ typedef struct clipc_progress {
  * callback. Nonzero cancels: the running call returns CLIPC_ERR_CANCELLED.
  * While a context computes, its callback is called several times a second,
  * with the same numbers again where nothing more is done, so that a cancel is
- * heard within a twentieth of a second.
+ * heard within a tenth of a second.
  *
  * A callback of a context must not free the context or an object that the
  * running call uses. A call on the context from its own callback returns
@@ -287,7 +288,8 @@ CLIPC_API size_t clipc_model_dim(const clipc_model *model);
 typedef enum clipc_load {
     CLIPC_LOAD_MAP = 0, /* map the weights. Do not truncate or rewrite the file
                          * in place while the model lives: the process would
-                         * end with SIGBUS. A rename over the file is safe. */
+                         * end with SIGBUS or SIGSEGV, or compute with other
+                         * numbers. A rename over the file is safe. */
     CLIPC_LOAD_READ = 1 /* read a private copy; the file may change */
 } clipc_load;
 
@@ -329,7 +331,7 @@ typedef struct clipc_model_files {
     size_t struct_size;
     const void *config;
     size_t config_bytes;
-    const void *preprocessor_config;
+    const void *preprocessor_config; /* or processor_config.json's contents */
     size_t preprocessor_config_bytes;
     const void *tokenizer_json;
     size_t tokenizer_json_bytes;
@@ -350,7 +352,8 @@ typedef struct clipc_model_files {
     size_t added_tokens_bytes;
 } clipc_model_files;
 
-/* The same from files in memory. params->data_dir, load and hub are not used.
+/* The same from files in memory. params->data_dir and hub are not used; load
+ * counts for an adapter's file alone. The limits of files hold.
  * Returns the statuses of clipc_model_open() for a file. */
 CLIPC_API clipc_status
 clipc_model_open_memory(clipc_model **model, const clipc_model_files *files,
@@ -572,8 +575,8 @@ CLIPC_API clipc_status clipc_classify(clipc_ctx *ctx,
                                       size_t k, clipc_result *results,
                                       clipc_error *err);
 
-/* The same for one picture by its name: a path, or an http(s) URL. results:
- * [k]. The picture is read with params as clipc_image_read_file() and
+/* The same for one picture by its name: a path, or an http(s) or data: URL.
+ * results: [k]. The picture is read with params as clipc_image_read_file() and
  * clipc_image_read_url() read one, whose statuses are returned too; in the
  * place of params->fit stands the context's model. */
 CLIPC_API clipc_status clipc_classify_file(clipc_ctx *ctx,
@@ -727,8 +730,9 @@ CLIPC_API clipc_status clipc_similarity_topk_stored(
  * clipc_model_info says.
  *
  * An element is an f32 sum, which does not depend on the vectors beside its
- * own, on the number of threads or on the context's backend; in the tests it
- * is within 1e-6 of the exact cosine. Vectors of unit length, as
+ * own, on the number of threads or on the GEMM; its last bits depend on the
+ * instruction set. In the tests it is within 1e-6 of the exact cosine, and may
+ * thus be a little over 1. Vectors of unit length, as
  * clipc_encode_...() makes them, are used as they are: the numbers are those
  * of clipc_classify(). Progress counts the vectors of `a`. Returns
  * CLIPC_ERR_NUMERIC for a vector that is zero or not finite,

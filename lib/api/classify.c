@@ -3,6 +3,7 @@
  * classify.c - the most probable labels of images.
  */
 #include "api/scores.h"
+#include "http/data_url.h"
 
 #include <string.h>
 
@@ -41,14 +42,15 @@ clipc_status clipc_classify(clipc_ctx *ctx, const clipc_labels *labels,
     return CLIPC_OK;
 }
 
-/* Whether the name begins with a scheme, and is thus a URL. */
+/* Whether the name is a data: URL or begins with a scheme. */
 static bool is_url(const char *name)
 {
     static const char scheme[] = "abcdefghijklmnopqrstuvwxyz"
                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
     const size_t n = strspn(name, scheme);
 
-    return n > 0 && strncmp(name + n, "://", 3) == 0;
+    return clipc_data_url_is(name) ||
+           (n > 0 && strncmp(name + n, "://", 3) == 0);
 }
 
 clipc_status clipc_classify_file(clipc_ctx *ctx, const clipc_labels *labels,

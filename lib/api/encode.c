@@ -115,7 +115,7 @@ static clipc_status finish_embeddings(float *embeddings, size_t n, size_t dim,
         if (!(flags & CLIPC_EMBED_RAW ? finite_not_zero(v, dim)
                                       : clipc_unit(v, dim)))
             return clipc_fail(err, CLIPC_ERR_NUMERIC, -1,
-                              "the embedding of %s %zu is zero or not finite: "
+                              "%s %zu: the embedding is zero or not finite: "
                               "the model's weights are damaged, or its "
                               "numbers overflow",
                               what, first + *bad);

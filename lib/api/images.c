@@ -70,13 +70,18 @@ static clipc_status read_params(clipc_image_params *params,
     if (params->alpha != CLIPC_ALPHA_DROP &&
         params->alpha != CLIPC_ALPHA_WHITE)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "clipc_image_params: alpha is %d",
+                          "params->alpha is %d, not a clipc_alpha",
                           (int)params->alpha);
     if (params->decode != CLIPC_DECODE_EXACT &&
         params->decode != CLIPC_DECODE_FAST)
         return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
-                          "clipc_image_params: decode is %d",
+                          "params->decode is %d, not a clipc_decode",
                           (int)params->decode);
+    if ((unsigned)params->private_hosts > CLIPC_PRIVATE_ALLOW)
+        return clipc_fail(err, CLIPC_ERR_ARGUMENT, -1,
+                          "params->private_hosts is %d, not a "
+                          "clipc_private_hosts",
+                          (int)params->private_hosts);
     return params->fit ? clipc_model_need_vision(params->fit, err) : CLIPC_OK;
 }
 

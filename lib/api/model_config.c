@@ -16,6 +16,8 @@
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 
+static const char config_limit[] = "limit of a config file";
+
 /* ---- reading one file -------------------------------------------------- */
 
 /* Reads the file, and makes it the config that the model's identity depends
@@ -29,7 +31,7 @@ static clipc_status take_config(clipc_model *model, const char *name,
         return clipc_fail_nomem(err, "path of a model file");
     model->config_stamp = clipc_file_stamp_get(model->config_path);
     return clipc_file_read(bytes, model->config_path, MAX_CONFIG_BYTES,
-                           "limit of a config file", err);
+                           config_limit, err);
 }
 
 static clipc_status read_config(clipc_model *model, clipc_error *err)
@@ -106,8 +108,8 @@ static clipc_status read_preprocessing_file(clipc_model *model,
         free(path);
         return CLIPC_OK;
     }
-    status = clipc_file_read(&bytes, path, MAX_CONFIG_BYTES,
-                             "limit of a config file", err);
+    status = clipc_file_read(&bytes, path, MAX_CONFIG_BYTES, config_limit,
+                             err);
     if (status == CLIPC_OK && nested) {
         status = clipc_preprocess_config_parse_nested(&model->preprocess,
                                                       found,
@@ -187,6 +189,12 @@ clipc_status clipc_model_take_configs(clipc_model *model,
                                       const clipc_model_files *files,
                                       clipc_error *err)
 {
+    if (files->config_bytes > MAX_CONFIG_BYTES)
+        return clipc_file_fail_limit(CLIPC_CONFIG_JSON, MAX_CONFIG_BYTES,
+                                     config_limit, err);
+    if (files->preprocessor_config_bytes > MAX_CONFIG_BYTES)
+        return clipc_file_fail_limit(CLIPC_PREPROCESSOR_CONFIG_JSON,
+                                     MAX_CONFIG_BYTES, config_limit, err);
     if (clipc_open_clip_config_is(files->config, files->config_bytes))
         return take_open_clip(model, files->config, files->config_bytes,
                               CLIPC_OPEN_CLIP_CONFIG_JSON, err);

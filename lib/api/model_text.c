@@ -67,14 +67,18 @@ static clipc_status read_tokenizer_file(const clipc_model *model,
                                         tokenizer_data *data,
                                         clipc_model_file i, clipc_error *err)
 {
+    static const char limit[] = "limit of a tokenizer file";
     const char *path = model->tokenizer_paths[i];
 
     data->name[i] = path ? path : clipc_tokenizer_file_names[i];
     data->text[i] = model->tokenizer_bytes[i];
     if (!path)
-        return CLIPC_OK;
+        return data->text[i].len > MAX_TOKENIZER_BYTES
+                   ? clipc_file_fail_limit(data->name[i], MAX_TOKENIZER_BYTES,
+                                           limit, err)
+                   : CLIPC_OK;
     CLIPC_TRY(clipc_file_read(&data->bytes[i], path, MAX_TOKENIZER_BYTES,
-                              "limit of a tokenizer file", err));
+                              limit, err));
     data->text[i] = (clipc_text){ (const char *)data->bytes[i].data,
                                   data->bytes[i].n };
     clipc_file_stamp now = clipc_file_stamp_get(path);

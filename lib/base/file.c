@@ -119,8 +119,8 @@ static ssize_t read_some(int fd, void *data, size_t n)
     return got;
 }
 
-static clipc_status fail_limit(const char *name, size_t max_bytes,
-                               const char *limit_name, clipc_error *err)
+clipc_status clipc_file_fail_limit(const char *name, size_t max_bytes,
+                                   const char *limit_name, clipc_error *err)
 {
     return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                       "%s is larger than %zu bytes (%s)", CLIPC_QUOTE(name),
@@ -162,7 +162,7 @@ static clipc_status read_all(clipc_bytes *bytes, int fd, size_t expected,
             break;
         n += (size_t)got;
         if (n > max_bytes) {
-            status = fail_limit(name, max_bytes, limit_name, err);
+            status = clipc_file_fail_limit(name, max_bytes, limit_name, err);
             goto fail;
         }
     }
@@ -185,7 +185,7 @@ clipc_status clipc_file_read(clipc_bytes *bytes, const char *path,
     *bytes = (clipc_bytes){ 0 };
     CLIPC_TRY(open_regular(&fd, &size, path, err));
     if (size > max_bytes)
-        status = fail_limit(path, max_bytes, limit_name, err);
+        status = clipc_file_fail_limit(path, max_bytes, limit_name, err);
     else
         status = read_all(bytes, fd, size, path, max_bytes, limit_name, err);
     close(fd);

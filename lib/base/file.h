@@ -27,6 +27,10 @@ clipc_status clipc_file_read(clipc_bytes *bytes, const char *path,
                              size_t max_bytes, const char *limit_name,
                              clipc_error *err);
 
+/* That limit's error, for contents that are in memory already. */
+clipc_status clipc_file_fail_limit(const char *name, size_t max_bytes,
+                                   const char *limit_name, clipc_error *err);
+
 /* Maps the regular file `path` MAP_PRIVATE, read-only, re-checking its size
  * after mapping. An empty file gives n 0 and data NULL. */
 clipc_status clipc_file_map(clipc_bytes *bytes, const char *path,

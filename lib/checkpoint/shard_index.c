@@ -7,12 +7,12 @@
 #include "checkpoint/shard_index.h"
 
 #include "base/json.h"
+#include "checkpoint/tensor.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MAX_ENTRIES = 65536, /* as in one safetensors file */
     MAX_SHARD_NAME = 255 /* bytes: a file system's limit */
 };
 
@@ -59,10 +59,10 @@ static clipc_status read_map(clipc_shard_index *index, json_t *map,
         return clipc_fail(err, CLIPC_ERR_FORMAT, -1,
                           "%s: its weight_map names no tensor",
                           CLIPC_QUOTE(name));
-    if (n > MAX_ENTRIES)
+    if (n > CLIPC_MAX_TENSORS)
         return clipc_fail(err, CLIPC_ERR_LIMIT, -1,
                           "%s: more than %d tensors (limit of clipc)",
-                          CLIPC_QUOTE(name), MAX_ENTRIES);
+                          CLIPC_QUOTE(name), CLIPC_MAX_TENSORS);
     index->shards = clipc_alloc(n, sizeof *index->shards);
     if (!index->shards)
         return clipc_fail_nomem(err, "index of a split checkpoint");

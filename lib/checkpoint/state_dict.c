@@ -9,7 +9,6 @@
 #include <string.h>
 
 enum {
-    MAX_TENSORS = 65536,
     MAX_NAME = 512 /* bytes */
 };
 
@@ -148,8 +147,8 @@ clipc_status clipc_state_dict_collect(const clipc_pickle_machine *m,
         n += clipc_pickle_is_tensor(&m->entries[i].value);
     if (n == 0)
         return fail_empty(m, result.as.index);
-    if (n > MAX_TENSORS)
-        return clipc_pickle_fail_limit(m, MAX_TENSORS, "tensors");
+    if (n > CLIPC_MAX_TENSORS)
+        return clipc_pickle_fail_limit(m, CLIPC_MAX_TENSORS, "tensors");
     *tensors = clipc_alloc(n, sizeof **tensors);
     if (!*tensors)
         return clipc_fail_nomem(m->err, "table of tensors");

@@ -113,7 +113,7 @@ static clipc_status get_square(const clipc_json_object *s, const char *key,
     json_int_t number = json_integer_value(height);
     if (number < 1 || number > CLIPC_MAX_IMAGE_SIZE)
         return clipc_json_fail(err, CLIPC_ERR_CONFIG, s, key,
-                               "is not in 1..8192");
+                               "is not in 1..%d", CLIPC_MAX_IMAGE_SIZE);
     *out = (size_t)number;
     return CLIPC_OK;
 }

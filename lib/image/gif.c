@@ -462,7 +462,7 @@ clipc_status clipc_gif_decode(const uint8_t *data, size_t n, const char *name,
     CLIPC_TRY(read_headers(&d, info));
     /* Neither side is over 65,535. */
     const size_t n_bytes = f->width * (f->interlaced ? f->height : 1);
-    if (n_bytes > params->max_decode_bytes)
+    if (f->interlaced && n_bytes > params->max_decode_bytes)
         return clipc_fail(
             err, CLIPC_ERR_LIMIT, -1,
             "%s: decoding an interlaced GIF of %zux%zu takes %zu "

@@ -191,7 +191,7 @@ typedef struct clipc_kernels {
     /* Softmax of one row in place, max subtracted. */
     void (*softmax)(float *x, size_t n);
 
-    /* ---- vectors of a search, as they are stored ---- */
+    /* ---- vectors of a search, as they are stored: F32, F16 or S8 ---- */
     /* Dot product of x and y, which may lie at any address. The bits are those
      * of y widened to f32. The order of the sum depends on n alone. */
     float (*dot)(const float *x, const void *y, clipc_storage storage,
@@ -215,7 +215,10 @@ clipc_layer_tile_f32(const clipc_kernels *kernels)
 }
 
 /* Bytes of a number. */
-size_t clipc_storage_bytes(clipc_storage storage);
+static inline size_t clipc_storage_bytes(clipc_storage storage)
+{
+    return storage == CLIPC_STORE_F32 ? 4 : storage == CLIPC_STORE_S8 ? 1 : 2;
+}
 
 /* The table's `widen` in C, for callers without a table. */
 void clipc_widen(float *out, const void *in, clipc_storage storage, size_t n);

@@ -126,7 +126,7 @@ void clipc_pack_strips(const clipc_kernels *kernels, void *data, float *scale,
                        const clipc_matrix *matrix, size_t begin, size_t end)
 {
     const size_t k = matrix->n_in, strip_bytes = clipc_strip_bytes(to, k);
-    const size_t element = matrix->storage == CLIPC_STORE_F32 ? 4 : 2;
+    const size_t element = clipc_storage_bytes(matrix->storage);
     const unsigned char *source = matrix->data;
     unsigned char *strip = data;
 

@@ -72,7 +72,7 @@ static void widen_strip(float *out, const uint16_t *strip,
 static source open_rows(const void *const *rows, clipc_storage from,
                         size_t n_rows, size_t k)
 {
-    source s = { .k = k, .row_bytes = k * (from == CLIPC_STORE_F32 ? 4 : 2) };
+    source s = { .k = k, .row_bytes = k * clipc_storage_bytes(from) };
 
     for (size_t i = 0; i < COLUMNS; i++) {
         s.rows[i] = rows[i < n_rows ? i : 0];
@@ -142,7 +142,7 @@ INLINE void store_lines(char *to, const INTS lines[LANES])
 INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
                            size_t at)
 {
-    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    const size_t element = clipc_storage_bytes(from);
 
     UNROLL for (int part = 0; part < PARTS; part++)
     {
@@ -167,7 +167,7 @@ INLINE void pack_f32_steps(float *steps, const source *s, clipc_storage from,
 
 INLINE void pack_f32_of(float *strip, const source *s, clipc_storage from)
 {
-    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    const size_t element = clipc_storage_bytes(from);
     const bool all_rows = MASKS_ARE_FREE || has_all_rows(s);
     char block[COLUMNS][BLOCK_BYTES];
     float last[16 * COLUMNS];
@@ -204,7 +204,7 @@ INLINE void pack_lines(void *strip, int32_t *sums, const source *s,
                        clipc_storage from, clipc_storage to)
 {
     const size_t per_step = to == CLIPC_STORE_S8 ? 4 : 2;
-    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    const size_t element = clipc_storage_bytes(from);
     const size_t unit = 16 * per_step; /* K is padded to a multiple of this */
     const size_t end = (s->k + unit - 1) / unit * unit;
     const size_t block_bytes = LANES * per_step * element;

@@ -17,11 +17,6 @@ enum { LANES = 4 };
 
 typedef float vec __attribute__((vector_size(16)));
 
-size_t clipc_storage_bytes(clipc_storage storage)
-{
-    return storage == CLIPC_STORE_F32 ? 4 : storage == CLIPC_STORE_S8 ? 1 : 2;
-}
-
 /* n <= LANES numbers from number i on, zeros behind. */
 INLINE vec load(const void *p, size_t i, size_t n, clipc_storage storage)
 {

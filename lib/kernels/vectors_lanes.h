@@ -30,10 +30,7 @@ INLINE double sum_squares_s8(const int8_t *x, size_t n);
 
 INLINE const char *at(const void *p, size_t i, const clipc_storage storage)
 {
-    const size_t bytes = storage == CLIPC_STORE_F32  ? 4
-                         : storage == CLIPC_STORE_S8 ? 1
-                                                     : 2;
-    return (const char *)p + i * bytes;
+    return (const char *)p + i * clipc_storage_bytes(storage);
 }
 
 /* The rest of a vector, zeros behind. */
@@ -84,7 +81,6 @@ static float dot(const float *x, const void *y, clipc_storage storage,
 {
     switch (storage) {
     case CLIPC_STORE_F16: return dot_of(x, y, n, CLIPC_STORE_F16);
-    case CLIPC_STORE_BF16: return dot_of(x, y, n, CLIPC_STORE_BF16);
     case CLIPC_STORE_S8: return dot_of(x, y, n, CLIPC_STORE_S8);
     default: return dot_of(x, y, n, CLIPC_STORE_F32);
     }
@@ -180,8 +176,6 @@ static float dot_squares(double *squares, const float *x, const void *y,
     switch (storage) {
     case CLIPC_STORE_F16:
         return dot_squares_of(squares, x, y, n, CLIPC_STORE_F16);
-    case CLIPC_STORE_BF16:
-        return dot_squares_of(squares, x, y, n, CLIPC_STORE_BF16);
     case CLIPC_STORE_S8:
         return dot_squares_of(squares, x, y, n, CLIPC_STORE_S8);
     default: return dot_squares_of(squares, x, y, n, CLIPC_STORE_F32);
@@ -221,7 +215,6 @@ static double sum_squares(const void *x, clipc_storage storage, size_t n)
 {
     switch (storage) {
     case CLIPC_STORE_F16: return sum_squares_of(x, n, CLIPC_STORE_F16);
-    case CLIPC_STORE_BF16: return sum_squares_of(x, n, CLIPC_STORE_BF16);
     case CLIPC_STORE_S8: return sum_squares_s8(x, n);
     default: return sum_squares_of(x, n, CLIPC_STORE_F32);
     }

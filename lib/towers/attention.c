@@ -159,8 +159,6 @@ static void attend(const head *h, size_t q_row, size_t out_row,
             strip += n;
         }
     }
-    if (kernels->f32.done)
-        kernels->f32.done();
 }
 
 void clipc_attention(const clipc_worker *w, clipc_queries queries)

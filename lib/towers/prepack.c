@@ -46,7 +46,7 @@ static void forget_rows(const packing_job *job, const clipc_matrix *matrix,
                         size_t begin, size_t end)
 {
     const size_t row_bytes = matrix->n_in *
-                             (matrix->storage == CLIPC_STORE_F32 ? 4 : 2);
+                             clipc_storage_bytes(matrix->storage);
     const size_t first = begin * CLIPC_STRIP_COLUMNS;
     size_t last = end * CLIPC_STRIP_COLUMNS;
 

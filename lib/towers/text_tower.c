@@ -100,8 +100,7 @@ static void text_embed(const clipc_worker *w)
     const clipc_kernels *kernels = clipc_lane_kernels(w);
     const clipc_lane *lane = w->lane;
     const size_t width = tower->shape->width;
-    const size_t row_bytes = width *
-                             (table->storage == CLIPC_STORE_F32 ? 4 : 2);
+    const size_t row_bytes = width * clipc_storage_bytes(table->storage);
     size_t begin, end;
 
     clipc_lane_share(w, lane->n_seqs, &begin, &end);

@@ -133,7 +133,7 @@ enum {
 #define TOOL_TEXT_OPTIONS                                                     \
     { 0, "truncate", TOOL_OPT_TRUNCATE, TOOL_TAKES_NOTHING, NULL, NULL,       \
       "cut texts of more tokens than the model reads, as the reference "      \
-      "does; by default such a text is an error" },                           \
+      "does; else such a text has no embedding" },                            \
     { 0, "context", TOOL_OPT_CONTEXT, TOOL_TAKES_VALUE, "N", NULL,            \
       "read at most N tokens of a text, both ends included: 3 to the "        \
       "model's own number (77)" },                                            \

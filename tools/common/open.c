@@ -23,6 +23,7 @@ static bool is_folder(const char *path)
 /* ---- downloading ------------------------------------------------------- */
 
 static tool_download command_line;
+static bool is_operand;
 
 /* The download that the progress line shows. */
 static struct {
@@ -56,6 +57,11 @@ static void on_notice(void *user, const char *message)
     (void)user;
     tool_progress_clear();
     tool_say("%s", message);
+}
+
+void tool_model_is_operand(void)
+{
+    is_operand = true;
 }
 
 static clipc_hub_params hub_params(const char *cache,
@@ -201,11 +207,18 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
             say_cause(name, cache, err.message);
-        if (given && may_be_misspelt(name, &err))
-            explain_name(given, err.message);
-        if (may_be_misspelt(name, &err))
-            tool_say("name a folder in Hugging Face layout with --model DIR, "
-                     "or try the small built-in model: --model demo");
+        if (adapter && strstr(err.message, adapter)) {
+            if (may_be_misspelt(adapter, &err))
+                tool_say("name the adapter's folder, its file or a repository "
+                         "id with --adapter");
+        } else if (may_be_misspelt(name, &err)) {
+            if (given)
+                explain_name(given, err.message);
+            tool_say("name a folder in Hugging Face layout%s, or try the "
+                     "small built-in model: %sdemo",
+                     is_operand ? "" : " with --model DIR",
+                     is_operand ? "" : "--model ");
+        }
     }
     tool_progress_clear();
     tool_hub_settings_free(&settings);

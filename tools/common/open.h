@@ -20,6 +20,9 @@ typedef struct tool_download {
 } tool_download;
 void tool_download_set(const tool_download *download);
 
+/* The model is an operand of the program, which has no --model. */
+void tool_model_is_operand(void);
+
 /* name NULL: the default. data_dir: of --data-dir, or NULL; image_size: of
  * --image-size, or 0; adapter: of --adapter, or NULL. NULL: the model cannot
  * be opened; standard error has the cause and the remedy, and the program ends

@@ -214,6 +214,26 @@ void tool_say_failure(const char *name, const char *message)
         tool_say("%s: %s", shown.text, message);
 }
 
+void tool_message_of_one(clipc_error *err)
+{
+    static const char *const kinds[] = { "text", "image" };
+    char rest[sizeof err->message];
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const size_t n = strlen(kinds[i]);
+        if (strncmp(err->message, kinds[i], n) != 0 ||
+            strncmp(err->message + n, " 0", 2) != 0)
+            continue;
+        strcpy(rest, err->message + n + 2);
+        if (strncmp(rest, ": ", 2) == 0)
+            strcpy(err->message, rest + 2);
+        else if (rest[0] == ' ') /* text 0 ("...") has 80 tokens */
+            snprintf(err->message, sizeof err->message, "the %s%.240s",
+                     kinds[i], rest);
+        return;
+    }
+}
+
 void tool_say_failed(size_t n_failed, size_t n, const char *what,
                      const char *where)
 {

@@ -86,6 +86,10 @@ char *tool_format(const char *format, ...)
  * said once. */
 void tool_say_failure(const char *name, const char *message);
 
+/* Of a call with one input: takes the input's number, "text 0" or "image 0",
+ * out of the library's message. */
+void tool_message_of_one(clipc_error *err);
+
 /* The last line of a run with failures, also with --quiet: "3 of 20 images
  * failed". where: the place of the reasons ("the index says why"). NULL: each
  * failure had its own line; a single input then has no last line. */

@@ -324,21 +324,6 @@ static void clear_batch(text_batch *batch)
     batch->n = 0;
 }
 
-/* Removes "text 0" from the message of a call with one text. */
-static void note_failure(tool_text *text, const char *message)
-{
-    static const char first[] = "text 0";
-    size_t n = sizeof first - 1;
-
-    if (strncmp(message, first, n) != 0)
-        snprintf(text->message, sizeof text->message, "%s", message);
-    else if (strncmp(message + n, ": ", 2) == 0)
-        snprintf(text->message, sizeof text->message, "%s", message + n + 2);
-    else
-        snprintf(text->message, sizeof text->message, "the text%.240s",
-                 message + n);
-}
-
 /* Encodes the texts of the batch; row i is text i's. If the call fails (one
  * text is too long, say), encodes each text alone. */
 static void encode_texts(session *s, text_batch *batch)
@@ -365,8 +350,10 @@ static void encode_texts(session *s, text_batch *batch)
         text->status = clipc_encode_texts(s->ctx, &texts[i], 1,
                                           batch->embeddings + i * s->dim,
                                           flags, &err);
-        if (text->status != CLIPC_OK)
-            note_failure(text, err.message);
+        if (text->status != CLIPC_OK) {
+            tool_message_of_one(&err);
+            snprintf(text->message, sizeof text->message, "%s", err.message);
+        }
     }
 }
 

@@ -165,8 +165,8 @@ static bool check_array(const tool_shards *s, unsigned long number,
 
 /* ---- indexes ----------------------------------------------------------- */
 
-/* The word "decode" of the first record, or NULL: there is no record. Records
- * of before the choice have no such member. */
+/* The word "decode" of the first record, "" of a text's, or NULL: there is no
+ * record. Records of before the choice have no such member. */
 static char *read_decode(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -180,7 +180,8 @@ static char *read_decode(const char *path)
     if (json_is_object(record)) {
         const char *found = json_string_value(
             json_object_get(record, "decode"));
-        word = tool_format("%s", found ? found : "exact");
+        const bool of_text = json_object_get(record, "text") != NULL;
+        word = tool_format("%s", of_text ? "" : found ? found : "exact");
     }
     json_decref(record);
     free(line);
@@ -189,16 +190,23 @@ static char *read_decode(const char *path)
     return word;
 }
 
-/* Whether the pictures of an existing shard were decoded as the new ones. */
+/* Whether an existing shard is of pictures that were decoded as the new ones,
+ * or, like the new ones, of texts. */
 static bool check_decode(const tool_shards *s, unsigned long number,
                          char message[256])
 {
+    const char *wanted = s->params.decode ? s->params.decode : "";
     char *path = name_of(s, number, ".jsonl");
-    char *word = s->params.decode ? read_decode(path) : NULL;
-    bool good = !s->params.decode ||
-                (word && strcmp(word, s->params.decode) == 0);
+    char *word = read_decode(path);
+    bool good = word && strcmp(word, wanted) == 0;
 
-    if (!good && !word)
+    if (!good && word && (!word[0] || !wanted[0]))
+        snprintf(message, MESSAGE,
+                 "%s: its vectors are of %s; choose another -o PREFIX",
+                 tool_shown_name(path).text,
+                 word[0] ? "pictures, not of texts"
+                         : "texts, not of pictures");
+    else if (!good && !word)
         snprintf(message, MESSAGE,
                  "%s: line 1 is not a record; choose another -o PREFIX",
                  tool_shown_name(path).text);

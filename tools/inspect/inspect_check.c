@@ -476,8 +476,10 @@ static void check_towers(check *c)
                    "an embedding of %zu numbers comes "
                    "out",
                    c->info.dim);
-        else if (!tool_interrupted())
+        else if (!tool_interrupted()) {
+            tool_message_of_one(&err);
             report(c, PROBLEM, "image tower", "%s", err.message);
+        }
     }
     if (c->info.has_text && strcmp(c->info.tokenizer, "none") != 0)
         check_text_tower(c);

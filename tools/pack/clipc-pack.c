@@ -208,6 +208,7 @@ int main(int argc, char **argv)
     int status = TOOL_NO_MODEL;
 
     tool_start("clipc-pack", &argc, &argv);
+    tool_model_is_operand();
     read_options(&set, argc, argv);
     tool_catch_signals();
     if (!tool_may_replace(set.out, "packed file", is_packed))

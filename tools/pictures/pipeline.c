@@ -441,10 +441,12 @@ static void encode_items(pipeline *p, tool_item *const *items, size_t n)
                                    ? CLIPC_ERR_CANCELLED
                                    : params->encode(params->user, &images[i],
                                                     1, answer, &err);
-        if (items[i]->status == CLIPC_OK)
+        if (items[i]->status == CLIPC_OK) {
             memcpy(items[i]->answer, answer, params->answer_bytes);
-        else
+        } else {
+            tool_message_of_one(&err);
             memcpy(items[i]->message, err.message, sizeof items[i]->message);
+        }
         clipc_image_free(items[i]->image);
         items[i]->image = NULL;
     }

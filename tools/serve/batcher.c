@@ -174,10 +174,12 @@ static void run_batch(serve_batcher *b, size_t n)
         memcpy(all, b->batch, n * sizeof *all);
         for (size_t i = 0; i < n; i++) {
             b->batch[0] = all[i];
-            (void)call(b, 1, &all[i]->err);
+            if (call(b, 1, &all[i]->err) != CLIPC_OK)
+                tool_message_of_one(&all[i]->err);
         }
         memcpy(b->batch, all, n * sizeof *all);
     } else if (err.code != CLIPC_OK) {
+        tool_message_of_one(&err);
         b->batch[0]->err = err;
     }
     int64_t ended = serve_now_us();

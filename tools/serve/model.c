@@ -181,7 +181,7 @@ static bool warm_up(serve_model *m)
         tool_say("out of memory");
         return false;
     }
-    if (status == CLIPC_OK && m->info.has_vision) {
+    if (m->info.has_vision) {
         status = clipc_image_from_rgb(&image, grey, 1, 1, 3, &params, &err);
         if (status == CLIPC_OK)
             status = clipc_encode_images(m->ctx, &image, 1, embedding, 0,

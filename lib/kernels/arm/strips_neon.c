@@ -104,7 +104,7 @@ INLINE uint32x4_t larger_bits(uint32x4_t most, float32x4_t x)
 
 INLINE uint32_t largest_bits(const source *s, int row, clipc_storage from)
 {
-    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    const size_t element = clipc_storage_bytes(from);
     uint32x4_t most[PARTS];
     float32x4_t x[PARTS];
     size_t at = 0;

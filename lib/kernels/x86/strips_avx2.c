@@ -124,7 +124,7 @@ INLINE void add_largest(__m256i most[2], const source *s, int row,
 
 INLINE uint32_t largest_bits(const source *s, int row, clipc_storage from)
 {
-    const size_t element = from == CLIPC_STORE_F32 ? 4 : 2;
+    const size_t element = clipc_storage_bytes(from);
     __m256i most[2] = { _mm256_setzero_si256(), _mm256_setzero_si256() };
     uint32_t lanes[8], largest = 0;
     size_t at = 0;

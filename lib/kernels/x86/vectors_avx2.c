@@ -19,9 +19,6 @@ INLINE __m256 load_floats(const void *p, const clipc_storage storage)
 {
     switch (storage) {
     case CLIPC_STORE_F16: return _mm256_cvtph_ps(_mm_loadu_si128(p));
-    case CLIPC_STORE_BF16:
-        return _mm256_castsi256_ps(
-            _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
     case CLIPC_STORE_S8:
         return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
     default: return _mm256_loadu_ps(p);
@@ -33,9 +30,6 @@ INLINE __m256d load_doubles(const void *p, const clipc_storage storage)
     switch (storage) {
     case CLIPC_STORE_F16:
         return _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(p)));
-    case CLIPC_STORE_BF16:
-        return _mm256_cvtps_pd(_mm_castsi128_ps(
-            _mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64(p)), 16)));
     default: return _mm256_cvtps_pd(_mm_loadu_ps(p));
     }
 }

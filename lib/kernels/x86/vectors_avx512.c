@@ -20,10 +20,6 @@ INLINE __m512 load_floats(const void *p, const clipc_storage storage)
 {
     switch (storage) {
     case CLIPC_STORE_F16: return _mm512_cvtph_ps(_mm256_loadu_si256(p));
-    case CLIPC_STORE_BF16:
-        return _mm512_castsi512_ps(
-            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)),
-                              16));
     case CLIPC_STORE_S8:
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
     default: return _mm512_loadu_ps(p);
@@ -36,9 +32,6 @@ INLINE __m512d load_doubles(const void *p, const clipc_storage storage)
     case CLIPC_STORE_F16:
         return _mm512_cvtps_pd(
             _mm256_maskz_cvtph_ps(0xFF, _mm_loadu_si128(p)));
-    case CLIPC_STORE_BF16:
-        return _mm512_cvtps_pd(_mm256_castsi256_ps(
-            _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16)));
     default: return _mm512_cvtps_pd(_mm256_loadu_ps(p));
     }
 }

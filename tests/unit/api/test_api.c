@@ -99,6 +99,7 @@ TEST(opening_refuses_wrong_arguments)
     clipc_model_params params = clipc_model_params_default();
     clipc_model_files some;
     clipc_model *opened;
+    size_t n;
 
     open_all();
     CHECK_STATUS(clipc_model_open(NULL, "x", NULL, &err), CLIPC_ERR_ARGUMENT);
@@ -115,6 +116,29 @@ TEST(opening_refuses_wrong_arguments)
     some.weights = NULL;
     CHECK_REFUSED(opened, clipc_model_open_memory(&opened, &some, NULL, &err));
     CHECK_HAS(err.message, "weights");
+    /* The limits of files: 1 MiB for a config, 128 MiB for a tokenizer's. */
+    char *large = calloc((128 << 20) + 1, 1);
+    CHECK(large != NULL);
+    some = files;
+    some.config = large;
+    some.config_bytes = (1 << 20) + 1;
+    CHECK_STATUS(clipc_model_open_memory(&opened, &some, NULL, &err),
+                 CLIPC_ERR_LIMIT);
+    some = files;
+    some.preprocessor_config = large;
+    some.preprocessor_config_bytes = (1 << 20) + 1;
+    CHECK_STATUS(clipc_model_open_memory(&opened, &some, NULL, &err),
+                 CLIPC_ERR_LIMIT);
+    some = files;
+    some.tokenizer_json = large;
+    some.tokenizer_json_bytes = (128 << 20) + 1;
+    CHECK_OK(clipc_model_open_memory(&opened, &some, NULL, &err), err);
+    CHECK_STATUS(clipc_tokenize(opened, CLIPC_TEXT("car"), NULL, 0, &n, 0,
+                                &err),
+                 CLIPC_ERR_LIMIT);
+    CHECK_HAS(err.message, "tokenizer");
+    clipc_model_free(opened);
+    free(large);
     params.load = (clipc_load)7;
     CHECK_REFUSED(opened,
                   clipc_model_open_memory(&opened, &files, &params, &err));
@@ -249,6 +273,11 @@ TEST(reading_refuses_wrong_arguments)
     params.alpha = (clipc_alpha)2;
     CHECK_REFUSED(image,
                   clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params, &err));
+    params = clipc_image_params_default();
+    params.private_hosts = (clipc_private_hosts)3;
+    CHECK_REFUSED(image,
+                  clipc_image_from_rgb(&image, rgb, 2, 2, 6, &params, &err));
+    CHECK_HAS(err.message, "private_hosts");
     image = draw(1, 4, 4, NULL);
     CHECK_STATUS(clipc_image_get_info(NULL, &info, &err), CLIPC_ERR_ARGUMENT);
     CHECK_STATUS(clipc_image_get_info(image, NULL, &err), CLIPC_ERR_ARGUMENT);
@@ -927,6 +956,21 @@ static const char *build_curl(void)
     return info.libcurl ? info.libcurl : "none";
 }
 
+/* The bytes of a file, percent-encoded. */
+static char *data_url_of(const char *path)
+{
+    size_t n;
+    unsigned char *bytes = (unsigned char *)test_read(path, &n);
+    char *url = malloc(sizeof "data:," + n * 3);
+
+    CHECK(url != NULL);
+    strcpy(url, "data:,");
+    for (size_t i = 0; i < n; i++)
+        snprintf(url + 6 + i * 3, 4, "%%%02X", bytes[i]);
+    free(bytes);
+    return url;
+}
+
 TEST(a_file_is_classified_in_one_call)
 {
     const clipc_text names[] = { CLIPC_TEXT("red car"), CLIPC_TEXT("bus") };
@@ -944,6 +988,11 @@ TEST(a_file_is_classified_in_one_call)
     CHECK_OK(clipc_classify(ctx, labels, &image, 1, 2, want, &err), err);
     CHECK_BYTES(one, want, sizeof want);
     clipc_image_free(image);
+    char *url = data_url_of(path);
+    memset(one, 0, sizeof one);
+    CHECK_OK(clipc_classify_file(ctx, labels, url, NULL, 2, one, &err), err);
+    CHECK_BYTES(one, want, sizeof want);
+    free(url);
 
     CHECK_STATUS(clipc_classify_file(ctx, labels, "none.jpg", NULL, 2, one,
                                      &err),

@@ -536,6 +536,27 @@ TEST(limits_are_reached_exactly)
         }
 }
 
+/* Of a GIF only interlaced frames are kept whole. */
+TEST(a_gif_row_by_row_needs_no_memory_that_counts)
+{
+    clipc_decode_params limits = no_limits;
+    clipc_error err = CLIPC_ERROR_INIT;
+    clipc_image *image;
+    size_t n;
+    char *data = read_picture("frame-inside.gif", &n);
+
+    limits.max_decode_bytes = 1;
+    clipc_status got = clipc_image_decode(&image, (uint8_t *)data, n,
+                                          "picture", NULL, &limits, &err);
+    if (lacks_format("frame-inside.gif", got, &err)) {
+        free(data);
+        SKIP("no GIF in this build");
+    }
+    CHECK_STATUS(got, CLIPC_OK);
+    clipc_image_free(image);
+    free(data);
+}
+
 TEST(flipped_bytes_never_crash)
 {
     /* All bytes of one file of each kind, three values each. The verdict is

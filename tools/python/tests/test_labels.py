@@ -191,6 +191,9 @@ def test_similarity_and_topk(demo: clipc.Model, drawings: list[Path]) -> None:
     assert list(top.index[:, 0]) == list(range(6))
     assert np.array_equal(top.cosine[:, 0], cosines.diagonal())
     assert demo.topk(texts[0], images, 100).index.shape == (1, 6)
+    for stored in (images.astype(np.float16), (images * 127).round().astype(np.int8)):
+        few, all_bits = demo.topk(texts, stored, 2), demo.topk(texts, stored.astype(np.float32), 2)
+        assert all(np.array_equal(a, b) for a, b in zip(few, all_bits))
     assert demo.similarity(images[0], texts).shape == (1, 6)
 
 

@@ -29,6 +29,14 @@ Precision = Literal["auto", "f32", "bf16", "int8"]
 LABEL_SETS = 8
 
 
+# clipc_vector_dtype
+VECTOR_DTYPES = {
+    np.dtype(np.float32): 0,
+    np.dtype(np.float16): 1,
+    np.dtype(np.int8): 2,
+}
+
+
 class Model(Embedder):
     """A CLIP or SigLIP model.
 
@@ -343,8 +351,10 @@ class Model(Embedder):
 
     # ---- similarity ----
 
-    def _vectors(self, name: str, array: npt.ArrayLike) -> Array:
-        vectors = np.ascontiguousarray(array, np.float32)
+    def _vectors(
+        self, name: str, array: npt.ArrayLike, dtype: npt.DTypeLike = np.float32
+    ) -> npt.NDArray[Any]:
+        vectors = np.ascontiguousarray(array, dtype)
         if vectors.ndim == 1:
             vectors = vectors[None]
         if vectors.ndim != 2:
@@ -382,21 +392,27 @@ class Model(Embedder):
 
         Args:
             queries: [n_queries, dim] or [dim].
-            vectors: [n_vectors, dim], of any length but zero.
+            vectors: [n_vectors, dim], of any length but zero. Arrays of
+                float16 and int8 are read as they are; others become float32.
             k: at most n_vectors; all of them where there are fewer.
         """
         whole("k", k, 1, 1 << 31)
-        first, second = self._vectors("queries", queries), self._vectors("vectors", vectors)
+        first, given = self._vectors("queries", queries), np.asarray(vectors)
+        stored = given.dtype if given.dtype in VECTOR_DTYPES else np.dtype(np.float32)
+        second = self._vectors("vectors", given, stored)
+        if len(second) == 0:
+            raise argument("no vectors")
         if first.shape[1] != second.shape[1]:
             raise argument(f"vectors of {first.shape[1]} and of {second.shape[1]} numbers")
         k = min(k, len(second))
         results = np.empty((len(first), k), RESULT)
         self._engine.call(
-            "clipc_similarity_topk",
+            "clipc_similarity_topk_stored",
             self._engine.context(),
             first.ctypes.data,
             len(first),
             second.ctypes.data,
+            VECTOR_DTYPES[stored],
             len(second),
             first.shape[1],
             k,

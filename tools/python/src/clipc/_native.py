@@ -337,11 +337,12 @@ _FALLIBLE: dict[str, list[Any]] = {
     "clipc_preprocess": [c_void_p, POINTER(c_void_p), c_size_t, c_void_p],
     "clipc_preprocess_u8": [c_void_p, POINTER(c_void_p), c_size_t, c_void_p],
     "clipc_tokenize": [c_void_p, Text, c_void_p, c_size_t, POINTER(c_size_t), c_uint],
-    "clipc_similarity_topk": [
+    "clipc_similarity_topk_stored": [
         c_void_p,
         c_void_p,
         c_size_t,
         c_void_p,
+        c_int,
         c_size_t,
         c_size_t,
         c_size_t,
