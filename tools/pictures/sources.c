@@ -62,6 +62,7 @@ struct tool_sources {
 
     pending *stack; /* last first */
     size_t n_stack, stack_room;
+    size_t n_folders; /* on the stack */
     void *entered;  /* tree of identities of the operand's folders */
     char *operand;  /* the folder being walked, or NULL */
     bool from_list; /* where it was named */
@@ -288,6 +289,7 @@ static bool enter_folder(tool_sources *sources, const char *path)
         }
         sources->stack[sources->n_stack++] =
             (pending){ .path = below, .folder = is_folder, .tar = tar };
+        sources->n_folders += is_folder;
     }
     int error = errno;
     closedir(folder);
@@ -454,11 +456,13 @@ static bool members_left(const tool_sources *sources, size_t *n)
     return true;
 }
 
-/* Names still in the list are as long as those before; folders that were not
- * entered yet count as one. */
+/* Names still in the list are as long as those before; nobody knows how much is
+ * in folders that were not entered yet. */
 bool tool_sources_rest(const tool_sources *sources, size_t *n)
 {
     *n = sources->n_names - sources->next_name + sources->n_stack;
+    if (sources->n_folders > 0)
+        return false;
     if (sources->tars_seen)
         return members_left(sources, n);
     if (!sources->list_name || sources->list_ended)
@@ -613,6 +617,7 @@ static bool next_below(tool_sources *sources, tool_source *source)
 {
     while (sources->n_stack > 0) {
         pending top = sources->stack[--sources->n_stack];
+        sources->n_folders -= top.folder;
         source->name = top.path;
         source->listed = sources->from_list;
         if (top.tar && !open_tar(sources, source, false))
