@@ -95,22 +95,28 @@ INLINE bool has_all_rows(const source *s)
 }
 
 /* The same rows with the n bytes from `at` on alone, zeros where there are
- * none; they lie in `block`. */
+ * none. Rows that end before lie in `block`. */
 static __attribute__((noinline)) void
 cut_block(source *out, char block[COLUMNS][BLOCK_BYTES], const source *s,
           size_t at, size_t n)
 {
+    static const char zeros[BLOCK_BYTES];
     const size_t have = at >= s->row_bytes      ? 0
                         : s->row_bytes - at < n ? s->row_bytes - at
                                                 : n;
 
     *out = *s;
     for (int i = 0; i < COLUMNS; i++) {
-        memset(block[i], 0, n);
-        if (s->present[i])
-            memcpy(block[i], s->rows[i] + at, have);
-        out->rows[i] = block[i];
         out->present[i] = UINT64_MAX;
+        if (!s->present[i]) {
+            out->rows[i] = zeros;
+        } else if (have == n) { /* as with the keys of a short text */
+            out->rows[i] = s->rows[i] + at;
+        } else {
+            memcpy(block[i], s->rows[i] + at, have);
+            memset(block[i] + have, 0, n - have);
+            out->rows[i] = block[i];
+        }
     }
 }
 
