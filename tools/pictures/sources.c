@@ -63,10 +63,10 @@ struct tool_sources {
     pending *stack; /* last first */
     size_t n_stack, stack_room;
     size_t n_folders; /* on the stack */
-    void *entered;  /* tree of identities of the operand's folders */
-    char *operand;  /* the folder being walked, or NULL */
-    bool from_list; /* where it was named */
-    size_t n_found; /* images in it so far */
+    void *entered;    /* tree of identities of the operand's folders */
+    char *operand;    /* the folder being walked, or NULL */
+    bool from_list;   /* where it was named */
+    size_t n_found;   /* images in it so far */
 
     tool_tar *tar; /* the tar being read, or NULL */
     int tar_fd;
