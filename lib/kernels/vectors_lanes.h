@@ -47,45 +47,6 @@ INLINE rest rest_of(const void *p, size_t i, size_t n,
     return r;
 }
 
-INLINE float dot_of(const float *x, const void *y, size_t n,
-                    const clipc_storage storage)
-{
-    FLOATS lanes[8];
-    size_t i = 0;
-
-    zero8(lanes);
-    for (; i + 8 * LANES <= n; i += 8 * LANES) {
-        UNROLL
-        for (int k = 0; k < 8; k++)
-            lanes[k] = V(
-                fmadd_ps)(V(loadu_ps)(x + i + k * LANES),
-                          load_floats(at(y, i + (size_t)k * LANES, storage),
-                                      storage),
-                          lanes[k]);
-    }
-    for (; i + LANES <= n; i += LANES)
-        lanes[0] = V(fmadd_ps)(V(loadu_ps)(x + i),
-                               load_floats(at(y, i, storage), storage),
-                               lanes[0]);
-    if (i < n) {
-        const rest a = rest_of(x, i, n, CLIPC_STORE_F32);
-        const rest b = rest_of(y, i, n, storage);
-        lanes[0] = V(fmadd_ps)(load_floats(a.bytes, CLIPC_STORE_F32),
-                               load_floats(b.bytes, storage), lanes[0]);
-    }
-    return sum8(lanes);
-}
-
-static float dot(const float *x, const void *y, clipc_storage storage,
-                 size_t n)
-{
-    switch (storage) {
-    case CLIPC_STORE_F16: return dot_of(x, y, n, CLIPC_STORE_F16);
-    case CLIPC_STORE_S8: return dot_of(x, y, n, CLIPC_STORE_S8);
-    default: return dot_of(x, y, n, CLIPC_STORE_F32);
-    }
-}
-
 INLINE void zero4(FLOATS v[4])
 {
     UNROLL
@@ -126,9 +87,10 @@ INLINE void prefetch_step(const char *y, const clipc_storage storage)
         __builtin_prefetch(y + AHEAD + line);
 }
 
-/* dot_of(), step by step, and the squares of what it loads. */
-INLINE float dot_squares_of(double *squares, const float *x, const void *y,
-                            size_t n, const clipc_storage storage)
+/* squares NULL: the dot product alone. Else a step is prefetched with each
+ * step, and what is loaded is squared, too. */
+INLINE float dot_of(double *squares, const float *x, const void *y, size_t n,
+                    const clipc_storage storage)
 {
     enum { BLOCK = 8 * EIGHT };
     FLOATS lanes[8], sums[4], v;
@@ -140,17 +102,20 @@ INLINE float dot_squares_of(double *squares, const float *x, const void *y,
         const size_t end = n - i < BLOCK ? n : i + BLOCK;
         zero4(sums);
         for (; i + EIGHT <= end; i += EIGHT) {
-            prefetch_step(at(y, i, storage), storage);
+            if (squares)
+                prefetch_step(at(y, i, storage), storage);
             UNROLL
             for (int k = 0; k < 8; k++) {
                 v = load_floats(at(y, i + (size_t)k * LANES, storage),
                                 storage);
                 lanes[k] = V(fmadd_ps)(V(loadu_ps)(x + i + k * LANES), v,
                                        lanes[k]);
-                sums[k % 4] = V(fmadd_ps)(v, v, sums[k % 4]);
+                if (squares)
+                    sums[k % 4] = V(fmadd_ps)(v, v, sums[k % 4]);
             }
         }
-        total = add_squares(total, sums);
+        if (squares)
+            total = add_squares(total, sums);
     }
     zero4(sums);
     for (; i + LANES <= n; i += LANES) {
@@ -166,19 +131,28 @@ INLINE float dot_squares_of(double *squares, const float *x, const void *y,
                                lanes[0]);
         sums[1] = V(fmadd_ps)(v, v, sums[1]);
     }
-    *squares = sum_of_doubles(add_squares(total, sums));
+    if (squares)
+        *squares = sum_of_doubles(add_squares(total, sums));
     return sum8(lanes);
+}
+
+static float dot(const float *x, const void *y, clipc_storage storage,
+                 size_t n)
+{
+    switch (storage) {
+    case CLIPC_STORE_F16: return dot_of(NULL, x, y, n, CLIPC_STORE_F16);
+    case CLIPC_STORE_S8: return dot_of(NULL, x, y, n, CLIPC_STORE_S8);
+    default: return dot_of(NULL, x, y, n, CLIPC_STORE_F32);
+    }
 }
 
 static float dot_squares(double *squares, const float *x, const void *y,
                          clipc_storage storage, size_t n)
 {
     switch (storage) {
-    case CLIPC_STORE_F16:
-        return dot_squares_of(squares, x, y, n, CLIPC_STORE_F16);
-    case CLIPC_STORE_S8:
-        return dot_squares_of(squares, x, y, n, CLIPC_STORE_S8);
-    default: return dot_squares_of(squares, x, y, n, CLIPC_STORE_F32);
+    case CLIPC_STORE_F16: return dot_of(squares, x, y, n, CLIPC_STORE_F16);
+    case CLIPC_STORE_S8: return dot_of(squares, x, y, n, CLIPC_STORE_S8);
+    default: return dot_of(squares, x, y, n, CLIPC_STORE_F32);
     }
 }
 

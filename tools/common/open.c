@@ -207,7 +207,8 @@ clipc_model *tool_model_open(const char *name, const char *data_dir,
         tool_progress_clear();
         if (err.code != CLIPC_ERR_CANCELLED)
             say_cause(name, cache, err.message);
-        if (adapter && strstr(err.message, adapter)) {
+        if (adapter && strstr(err.message, adapter) &&
+            !strstr(err.message, name)) {
             if (may_be_misspelt(adapter, &err))
                 tool_say("name the adapter's folder, its file or a repository "
                          "id with --adapter");
