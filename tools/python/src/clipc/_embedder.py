@@ -16,7 +16,7 @@ from . import _ahead, _native
 from ._engine import Engine
 from ._errors import ClipcError, argument, light
 from ._images import ImageInput, ImageReader, is_animated, is_array, is_pil
-from ._inputs import choice, listed, of_one_text, single, utf8, whole
+from ._inputs import choice, listed, of_one_input, single, utf8, whole
 
 Array = npt.NDArray[np.float32]
 OnError = Literal["raise", "null", "return"]
@@ -325,7 +325,7 @@ class Embedder:
             encode(items, rows.ctypes.data)
         except ClipcError as error:
             if len(items) == 1:
-                return [light(error)]
+                return [light(of_one_input(error))]
             return [row for item in items for row in self._rows([item], encode)]
         return list(rows)
 
@@ -396,8 +396,7 @@ class Embedder:
                 flags,
             )
 
-        rows = self._rows(items, encode)
-        return [of_one_text(row) if isinstance(row, ClipcError) else row for row in rows]
+        return self._rows(items, encode)
 
     def tokenize(
         self, texts: Union[str, Sequence[str]], *, truncate: bool = False

@@ -56,13 +56,14 @@ def utf8(item: Any) -> bytes:
     return item.encode("utf-8", "surrogatepass")
 
 
-def of_one_text(error: ClipcError) -> ClipcError:
-    """Without "text 0", which names a place in a list of one."""
+def of_one_input(error: ClipcError) -> ClipcError:
+    """Without "text 0" or "image 0", which names a place in a list of one."""
     message = error.message
-    if message.startswith("text 0: "):
-        message = message[len("text 0: ") :]
-    elif message.startswith("text 0"):
-        message = "the text" + message[len("text 0") :]
+    for kind in ("text", "image"):
+        if message.startswith(f"{kind} 0: "):
+            message = message[len(f"{kind} 0: ") :]
+        elif message.startswith(f"{kind} 0 "):
+            message = f"the {kind}" + message[len(f"{kind} 0") :]
     if error.status == "too_long":
         message += "; truncate=True cuts it"
     return ClipcError(error.status, message, offset=error.offset)
